@@ -1,0 +1,152 @@
+//! `get-credentials`: a portal user retrieves the temporary password, three times at most for the whole company.
+//!
+//! **Route**: `POST /subscriptions/{subscription_id}/credentials`, with an `Idempotency-Key` for each click.
+//!
+//! One conditional write counts the retrieval and decides everything; only then is the password unsealed. A failure after the count
+//! is asked for again with the same key and costs nothing; a decrypt before the count could disclose uncounted.
+
+use std::sync::Arc;
+
+use aws::{Failure, RetrieveOutcome, Retrievals, Table, Unsealer};
+use domain::{
+    BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+};
+use http::StatusCode;
+use lambda::{Clock, Settings};
+use serde::Serialize;
+use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+
+/// May count retrievals and unseal; may not seal, and may not read anything else.
+pub struct App {
+    retrievals: Retrievals,
+    unsealer: Unsealer,
+    identity: Identity,
+    clock: Clock,
+    sign_in_url: String,
+    support_url: String,
+}
+
+impl App {
+    /// With the settings `TABLE_NAME`, `SEALING_KEY`, `PUBLIC_ORIGIN`, `SUPPORT_URL` and those of the identity.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        let origin = settings.required("PUBLIC_ORIGIN")?;
+        Ok(Self {
+            retrievals: Retrievals::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
+            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            clock,
+            sign_in_url: format!("{origin}/administration"),
+            support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
+        })
+    }
+}
+
+/// Handles one click on **Go**.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let now = app.clock.now();
+    let caller = app.identity.caller(&request, now).await?;
+    web::request::no_body(&request)?;
+    let click = match web::request::idempotency_key(&request)? {
+        Some(key) => RetrievalId::of_click(&caller, &key),
+        None => RetrievalId::from_random(lambda::random_bytes()),
+    };
+    let subscription = web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
+    let subscription = subscription.ok_or(ProblemCode::NotFound)?;
+
+    let outcome = app.retrievals.retrieve(&subscription, &click, &caller, now).await.map_err(problem)?;
+    let credential = match outcome {
+        RetrieveOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
+        RetrieveOutcome::Counted(credential) => credential,
+        RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {
+            Refusal::NotAPortalUser => return Err(ProblemCode::NotFound.into()),
+            Refusal::Blank(reasons) => return Ok(app.blank(&credential, &caller, &reasons)),
+            Refusal::ClickTooOld => return Err(ProblemCode::Conflict.into()),
+            Refusal::NotYet => return Err(Problem::new(ProblemCode::Unavailable)),
+            Refusal::SameClick => credential,
+        },
+    };
+    app.disclose(&credential, &caller).await
+}
+
+impl App {
+    async fn disclose(&self, credential: &Credential, caller: &Caller) -> Result<Reply, Problem> {
+        let sealed = credential.sealed_password.as_ref().ok_or_else(|| Problem::new(ProblemCode::Internal))?;
+        let password = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await.map_err(problem)?;
+        Ok(web::json(StatusCode::OK, &self.answer(credential, caller, Some(&password), None)))
+    }
+
+    fn blank(&self, credential: &Credential, caller: &Caller, reasons: &[BlankReason]) -> Reply {
+        let blank = Blank { reasons, support_url: &self.support_url };
+        web::json(StatusCode::OK, &self.answer(credential, caller, None, Some(blank)))
+    }
+
+    fn answer<'a>(
+        &'a self,
+        credential: &'a Credential,
+        caller: &Caller,
+        password: Option<&'a TemporaryPassword>,
+        blank: Option<Blank<'a>>,
+    ) -> Answer<'a> {
+        let you = caller.person();
+        let history = credential.retrievals_in_order().into_iter();
+        let remaining = credential.retrievals_remaining();
+        #[expect(clippy::disallowed_methods, reason = "here the password is answered")]
+        let password = password.map(TemporaryPassword::expose_secret);
+        Answer {
+            subscription_id: &credential.subscription,
+            user_name: credential.user_name.as_str(),
+            password,
+            expires_at: credential.expires_at,
+            sign_in_url: &self.sign_in_url,
+            retrievals: Counted {
+                allowed: RETRIEVALS_PER_ISSUE,
+                used: credential.retrievals.len(),
+                remaining,
+                history: history.map(|entry| Entry { at: entry.at, by: &entry.by, you: entry.who == you }).collect(),
+            },
+            blank,
+        }
+    }
+}
+
+/// The body of the answer. No `Debug`: it may hold the password.
+#[derive(Serialize)]
+struct Answer<'a> {
+    subscription_id: &'a SubscriptionId,
+    user_name: &'a str,
+    password: Option<&'a str>,
+    expires_at: Timestamp,
+    sign_in_url: &'a str,
+    retrievals: Counted<'a>,
+    blank: Option<Blank<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counted<'a> {
+    allowed: usize,
+    used: usize,
+    remaining: usize,
+    history: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    at: Timestamp,
+    by: &'a str,
+    you: bool,
+}
+
+#[derive(Serialize)]
+struct Blank<'a> {
+    reasons: &'a [BlankReason],
+    support_url: &'a str,
+}
+
+fn problem(failure: Failure) -> Problem {
+    let code = match failure {
+        Failure::Unavailable(_) => ProblemCode::Unavailable,
+        Failure::Broken(_) => ProblemCode::Internal,
+    };
+    Problem::new(code).because(failure)
+}

@@ -1,0 +1,148 @@
+//! `list-subscriptions`: the subscriptions that the signed-in customer may see, and how far each is.
+//!
+//! **Route**: `GET /subscriptions?cursor=`, 25 a page by subscription id.
+//!
+//! Two round trips, whatever the number of principals and subscriptions: the memberships, then what they point to. A membership is a
+//! hint; whether the caller may see a subscription is decided by its credential.
+
+use std::sync::Arc;
+
+use aws::{Failure, Listed, Listings, Table};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{Caller, Company, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp};
+use http::StatusCode;
+use lambda::{Clock, Settings};
+use serde::Serialize;
+use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+
+/// May list, and no more.
+pub struct App {
+    listings: Listings,
+    identity: Identity,
+    clock: Clock,
+}
+
+impl App {
+    /// With the settings `TABLE_NAME` and those of the identity.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        Ok(Self {
+            listings: Listings::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            clock,
+        })
+    }
+}
+
+/// Handles one page.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let now = app.clock.now();
+    let caller = app.identity.caller(&request, now).await?;
+    let after = web::request::query_parameter(&request, "cursor").filter(|cursor| !cursor.is_empty());
+    let after = after.map(|cursor| read_cursor(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()?;
+    let page = app.listings.page(&caller, after.as_ref()).await.map_err(problem)?;
+    let answer = Answer {
+        subscriptions: page.listed.iter().map(|listed| Subscription::of(listed, &caller, now)).collect(),
+        next: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last.as_str())),
+    };
+    Ok(web::json(StatusCode::OK, &answer))
+}
+
+/// The last id that was shown, in base64url.
+fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    SubscriptionId::parse(std::str::from_utf8(&bytes).ok()?)
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    subscriptions: Vec<Subscription<'a>>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Subscription<'a> {
+    subscription_id: &'a SubscriptionId,
+    product: &'a str,
+    kind: Kind,
+    company: &'a Company,
+    user_name: &'a str,
+    started_at: Timestamp,
+    welcome_mail: Mail,
+    credentials: Credentials<'a>,
+    actions: Vec<Action>,
+}
+
+#[derive(Serialize)]
+struct Mail {
+    status: MailStatus,
+    at: Timestamp,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct Credentials<'a> {
+    state: CredentialState,
+    expires_at: Timestamp,
+    retrievals_remaining: usize,
+    last_retrieved: Option<LastRetrieved<'a>>,
+}
+
+#[derive(Serialize)]
+struct LastRetrieved<'a> {
+    at: Timestamp,
+    by: &'a str,
+    you: bool,
+}
+
+/// What a portal user can do with a subscription. An action gets its name here when its function is built.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    /// In every state: where there is no password to show, it tells why, who and when.
+    GetCredentials,
+}
+
+impl<'a> Subscription<'a> {
+    fn of(Listed { credential, mail }: &'a Listed, caller: &Caller, now: Timestamp) -> Self {
+        let you = caller.person();
+        let last = credential.retrievals_in_order().into_iter().next_back();
+        Self {
+            subscription_id: &credential.subscription,
+            product: &credential.product,
+            kind: credential.kind,
+            company: &credential.company,
+            user_name: credential.user_name.as_str(),
+            started_at: credential.started_at,
+            welcome_mail: Mail { status: mail.status, at: mail.at, to: mail.to.masked() },
+            credentials: Credentials {
+                state: credential.state(now),
+                expires_at: credential.expires_at,
+                retrievals_remaining: credential.retrievals_remaining(),
+                last_retrieved: last.map(|last| LastRetrieved { at: last.at, by: &last.by, you: last.who == you }),
+            },
+            actions: vec![Action::GetCredentials],
+        }
+    }
+}
+
+fn problem(failure: Failure) -> Problem {
+    let code = match failure {
+        Failure::Unavailable(_) => ProblemCode::Unavailable,
+        Failure::Broken(_) => ProblemCode::Internal,
+    };
+    Problem::new(code).because(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_is_none_of_ours_is_refused() {
+        for cursor in ["%", "YQ==", "//8", "I2E"] {
+            assert_eq!(read_cursor(cursor), None, "{cursor}");
+        }
+        assert_eq!(read_cursor("c3ViLTE"), SubscriptionId::parse("sub-1"));
+    }
+}

@@ -1,0 +1,189 @@
+//! `send-mail`: what a transaction has ordered to be mailed is mailed, once where nothing goes wrong, and never lost.
+//!
+//! **Source**: a queue of stream records of mail items that are pending and have not been tried, in batches.
+//!
+//! The only function that unseals for a mail and that calls SES. It takes a lease on the mail, sends, and records. SES has no
+//! idempotency key, so a crash between sending and recording can send the mail of an issue a second time, with the same password.
+
+use std::{sync::Arc, time::Duration};
+
+use askama::Template;
+use aws::{Delivery, Lease, MailOrder, Mailer, Mails, Message as Mail, Table, Take, TakenMail, Unsealer};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{Credential, Kind, MailContent, MailStatus, TemporaryPassword, Timestamp};
+use lambda::{Clock, Message, Rejection, Settings};
+use tracing::warn;
+use zeroize::Zeroizing;
+
+/// May lease and settle mails, unseal, and send; may not seal, and may not count retrievals.
+pub struct App {
+    mails: Mails,
+    unsealer: Unsealer,
+    mailer: Mailer,
+    clock: Clock,
+    lease: Duration,
+    origin: String,
+    support_url: String,
+}
+
+/// Longer than this function may run, and no longer than the queue hides a message (six times the function's time-out).
+const LEASE: Duration = Duration::from_secs(60);
+
+impl App {
+    /// With the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `MAIL_LEASE_SECONDS`.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        let origin = settings.required("PUBLIC_ORIGIN")?;
+        Ok(Self {
+            mails: Mails::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
+            mailer: Mailer::new(&aws, settings.required("SENDER")?),
+            clock,
+            lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
+            support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
+            origin,
+        })
+    }
+}
+
+/// Handles one order.
+pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
+    let detail = "no stream record of a mail item";
+    let order = MailOrder::parse(&message.body).ok_or(Rejection::Permanent { reason: "invalid-order", detail })?;
+    let now = app.clock.now();
+    let lease = Lease { id: BASE64_URL_SAFE_NO_PAD.encode(lambda::random_bytes::<16>()), until: now.plus(app.lease) };
+    match app.mails.take(&order, lease, now).await.map_err(Rejection::temporary)? {
+        Take::Settled => Ok(()),
+        Take::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),
+        Take::Taken(taken) => app.deliver(&order, &taken, now).await,
+    }
+}
+
+impl App {
+    /// Whatever fails before SES was asked gives the lease back, for the next delivery to go on at once.
+    async fn deliver(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<(), Rejection> {
+        let letter = match self.write(order, taken, now).await {
+            Ok(Some(letter)) => letter,
+            Ok(None) => return self.settle(order, MailStatus::NotNeeded, None, now).await,
+            Err(rejection) => return self.give_back(order, taken, rejection).await,
+        };
+        let mail = Mail {
+            to: &taken.mail.to,
+            subject: &letter.subject,
+            text: &letter.text,
+            html: &letter.html,
+            subscription: &order.subscription,
+            issue: order.issue,
+        };
+        match self.mailer.send(&mail).await {
+            Delivery::Sent(message_id) => self.settle(order, MailStatus::Sent, Some(&message_id), now).await,
+            Delivery::AddressRefused(failure) => {
+                warn!(outcome = "bounced", cause = %failure);
+                self.settle(order, MailStatus::Bounced, None, now).await
+            }
+            Delivery::NotSent(failure) => self.give_back(order, taken, Rejection::temporary(failure)).await,
+            // The mail may be on its way: the lease stays, so that no other delivery sends it again at once.
+            Delivery::Unknown(failure) => Err(Rejection::temporary(failure)),
+        }
+    }
+
+    /// The mail in words; `None` where nobody needs it any more.
+    async fn write(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<Option<Letter>, Rejection> {
+        let credential = self.mails.credential(&order.subscription).await.map_err(Rejection::temporary)?;
+        let credential = credential.filter(|credential| credential.issue == order.issue && credential.disclosable(now));
+        let Some(credential) = credential else { return Ok(None) };
+        let password = match (taken.mail.content, &credential.sealed_password) {
+            (MailContent::Credentials, Some(sealed)) => {
+                let unsealed = self.unsealer.unseal(sealed, &order.subscription, credential.issue).await;
+                Some(unsealed.map_err(Rejection::temporary)?)
+            }
+            (MailContent::Credentials | MailContent::Link, _) => None,
+        };
+        Letter::welcome(&credential, password.as_ref(), &self.origin, &self.support_url).map(Some).map_err(Rejection::temporary)
+    }
+
+    async fn settle(
+        &self,
+        order: &MailOrder,
+        status: MailStatus,
+        message_id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        self.mails.settle(order, status, message_id, now).await.map_err(Rejection::temporary)
+    }
+
+    async fn give_back(&self, order: &MailOrder, taken: &TakenMail, rejection: Rejection) -> Result<(), Rejection> {
+        if let Err(failure) = self.mails.release(order, taken).await {
+            warn!(outcome = "lease-kept", cause = %failure);
+        }
+        Err(rejection)
+    }
+}
+
+/// A mail in words. No `Debug`: it holds the password, and is wiped when dropped.
+struct Letter {
+    subject: String,
+    text: Zeroizing<String>,
+    html: Zeroizing<String>,
+}
+
+impl Letter {
+    fn welcome(
+        credential: &Credential,
+        password: Option<&TemporaryPassword>,
+        origin: &str,
+        support_url: &str,
+    ) -> Result<Self, askama::Error> {
+        let subject = format!("Your credentials for {}", credential.product);
+        #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
+        let password = password.map(TemporaryPassword::expose_secret);
+        let (company, product, user_name) = (&*credential.company.name, &*credential.product, credential.user_name.as_str());
+        let (paid, expires) = (credential.kind == Kind::Paid, credential.expires_at.in_words());
+        let sign_in_url = format!("{origin}/administration");
+        let (expires, sign_in_url, portal_url) = (&*expires, &*sign_in_url, origin);
+        let text = WelcomeText { company, product, paid, user_name, password, sign_in_url, expires, portal_url, support_url };
+        let html = WelcomeHtml {
+            subject: &subject,
+            company,
+            product,
+            paid,
+            user_name,
+            password,
+            sign_in_url,
+            expires,
+            portal_url,
+            support_url,
+        };
+        let (text, html) = (Zeroizing::new(text.render()?), Zeroizing::new(html.render()?));
+        Ok(Self { subject, text, html })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "welcome.txt", escape = "none")]
+struct WelcomeText<'a> {
+    company: &'a str,
+    product: &'a str,
+    paid: bool,
+    user_name: &'a str,
+    password: Option<&'a str>,
+    sign_in_url: &'a str,
+    expires: &'a str,
+    portal_url: &'a str,
+    support_url: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct WelcomeHtml<'a> {
+    subject: &'a str,
+    company: &'a str,
+    product: &'a str,
+    paid: bool,
+    user_name: &'a str,
+    password: Option<&'a str>,
+    sign_in_url: &'a str,
+    expires: &'a str,
+    portal_url: &'a str,
+    support_url: &'a str,
+}

@@ -1,0 +1,152 @@
+//! The AWS endpoint: every service on one port, told apart by the scope of the signature.
+//!
+//! Calls are carried out in tasks of their own, as in AWS: a caller who goes away does not undo what was asked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use super::clock;
+use super::dynamo::Dynamo;
+use super::faults::{Fault, Faults, Mode};
+use super::inbox::Inbox;
+use super::kms::Kms;
+use super::requests::{self, Requests};
+use super::serve::{Closed, names_this_machine};
+use super::service::{Caller, Service};
+use super::ses;
+use super::wire::Answer;
+
+/// The largest call of any of the services: `DynamoDB`'s batches.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+pub(super) struct Endpoint {
+    pub(super) dynamo: Arc<Dynamo>,
+    pub(super) kms: Kms,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) requests: Arc<Requests>,
+    /// Closed when the cloud is dropped, which ends calls that are still held.
+    pub(super) alive: watch::Receiver<()>,
+}
+
+struct Call {
+    caller: Caller,
+    operation: String,
+    headers: HeaderMap,
+    body: Bytes,
+    fault: Option<Fault>,
+}
+
+impl Endpoint {
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+        let (head, body) = request.into_parts();
+        if !names_this_machine(&head.headers) {
+            return Ok(plain(StatusCode::FORBIDDEN, "the local cloud answers to names of this machine only"));
+        }
+        let caller = match Caller::read(&head.headers) {
+            Ok(caller) => caller,
+            Err(refusal) => return Ok(plain(StatusCode::BAD_REQUEST, refusal)),
+        };
+        let call = self.read(caller, head.headers, body).await?;
+        let mut alive = self.alive.clone();
+        let carried_out = tokio::spawn(async move {
+            tokio::select! {
+                answer = self.answer_or_fail(&call) => answer,
+                _ = alive.changed() => Err(Closed),
+            }
+        });
+        Ok(carried_out.await.map_err(|_| Closed)??.into_response())
+    }
+
+    /// The operation stands in a header, except in SES's form: only there is the body read before a reset.
+    async fn read(&self, caller: Caller, headers: HeaderMap, body: Incoming) -> Result<Call, Closed> {
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let named = target.and_then(|target| target.rsplit('.').next()).map(str::to_owned);
+        if let Some(operation) = named {
+            let fault = self.fault(&caller, &operation)?;
+            let body = collected(body).await?;
+            return Ok(Call { caller, operation, headers, body, fault });
+        }
+        let body = collected(body).await?;
+        let operation = ses::action(&body);
+        let fault = self.fault(&caller, &operation)?;
+        Ok(Call { caller, operation, headers, body, fault })
+    }
+
+    fn fault(&self, caller: &Caller, operation: &str) -> Result<Option<Fault>, Closed> {
+        let fault = self.faults.take(caller.service, operation, caller.attempt);
+        if fault.as_ref().is_some_and(|fault| fault.mode == Mode::Reset) {
+            self.record(caller, operation, None);
+            return Err(Closed);
+        }
+        Ok(fault)
+    }
+
+    async fn answer_or_fail(&self, call: &Call) -> Result<Answer, Closed> {
+        let service = call.caller.service;
+        let Some(fault) = &call.fault else { return Ok(self.carry_out(call).await) };
+        match fault.mode {
+            Mode::LostResponse => {
+                self.carry_out(call).await;
+                Err(Closed)
+            }
+            Mode::Refused => Ok(self.not_carried_out(call, Answer::refused(service))),
+            Mode::Throttled => Ok(self.not_carried_out(call, Answer::throttled(service))),
+            Mode::Conflict => Ok(self.not_carried_out(call, Answer::conflict(&call.operation, &call.body))),
+            Mode::Delayed => {
+                tokio::time::sleep(fault.delay).await;
+                Ok(self.carry_out(call).await)
+            }
+            Mode::Duplicated => {
+                let first = self.carry_out(call).await;
+                self.carry_out(call).await;
+                Ok(first)
+            }
+            Mode::Reset => Err(Closed),
+        }
+    }
+
+    async fn carry_out(&self, call: &Call) -> Answer {
+        let body = call.body.clone();
+        let answer = match call.caller.service {
+            Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,
+            Service::Kms => self.kms.call(&call.headers, body).await,
+            Service::Ses => ses::call(&self.inbox, &body),
+        };
+        self.record(&call.caller, &call.operation, Some(&answer));
+        answer
+    }
+
+    fn not_carried_out(&self, call: &Call, answer: Answer) -> Answer {
+        self.record(&call.caller, &call.operation, Some(&answer));
+        answer
+    }
+
+    fn record(&self, caller: &Caller, operation: &str, answer: Option<&Answer>) {
+        self.requests.record(requests::Request {
+            at: clock::rfc3339(),
+            function: caller.function.clone(),
+            service: caller.service.name(),
+            operation: operation.to_owned(),
+            status: answer.map(|answer| answer.status.as_u16()),
+            consumed_capacity: answer.and_then(|answer| answer.consumed_capacity),
+        });
+    }
+}
+
+/// A caller who goes away while sending, or sends more than any service takes, gets no answer.
+async fn collected(body: Incoming) -> Result<Bytes, Closed> {
+    Ok(Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| Closed)?.to_bytes())
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response
+}
+

@@ -1,0 +1,71 @@
+//! The embedded KMS, with the sealing key under its alias.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use winterbaume_core::{MockRequest, MockService, StatefulService, default_account_id};
+use winterbaume_kms::{KmsService, KmsStateView};
+
+use super::file;
+use super::wire::Answer;
+use super::{Error, REGION};
+
+/// The alias of the key that seals temporary passwords.
+pub const SEALING_KEY: &str = "alias/firstkey-sealing";
+
+/// The emulator takes the region from here.
+const URI: &str = "https://kms.us-east-1.amazonaws.com/";
+
+pub(super) struct Kms(KmsService);
+
+impl Kms {
+    /// With a file, keys are read from it and every change is written to it.
+    pub(super) async fn start(file: Option<PathBuf>) -> Result<Self, Error> {
+        let kms = Self(KmsService::new());
+        if let Some(path) = file {
+            if let Some(kept) = file::read::<KmsStateView>(&path)? {
+                let restored = kms.0.restore(default_account_id(), REGION, kept).await;
+                restored.map_err(|source| Error::caused("cannot restore the keys of KMS", source))?;
+            }
+            kms.0.notifier().subscribe(move |_, _, state| {
+                if let Err(error) = file::write(&path, state) {
+                    tracing::error!(%error, "the keys of KMS cannot be written");
+                }
+            });
+        }
+        kms.create_sealing_key().await?;
+        Ok(kms)
+    }
+
+    async fn create_sealing_key(&self) -> Result<(), Error> {
+        if self.ask("DescribeKey", json!({"KeyId": SEALING_KEY})).await.is_ok() {
+            return Ok(());
+        }
+        let key = self.ask("CreateKey", json!({"Description": "Seals temporary passwords"})).await?;
+        let alias = json!({"AliasName": SEALING_KEY, "TargetKeyId": key["KeyMetadata"]["KeyId"]});
+        self.ask("CreateAlias", alias).await.map(drop)
+    }
+
+    async fn ask(&self, operation: &str, body: Value) -> Result<Value, Error> {
+        let target = HeaderValue::try_from(format!("TrentService.{operation}"))
+            .map_err(|source| Error::caused(format!("{operation} is no operation of KMS"), source))?;
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-amz-target"), target)]);
+        let request = MockRequest { method: "POST".into(), uri: URI.into(), headers, body: body.to_string().into() };
+        let response = self.0.handle(request).await;
+        if response.status != 200 {
+            let answer = String::from_utf8_lossy(&response.body).into_owned();
+            return Err(Error::caused(format!("KMS refused {operation}"), answer));
+        }
+        // CreateAlias answers with an empty body.
+        Ok(serde_json::from_slice(&response.body).unwrap_or_default())
+    }
+
+    pub(super) async fn call(&self, headers: &HeaderMap, body: Bytes) -> Answer {
+        let request = MockRequest { method: "POST".into(), uri: URI.into(), headers: headers.clone(), body };
+        let response = self.0.handle(request).await;
+        let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Answer::json(status, response.body)
+    }
+}

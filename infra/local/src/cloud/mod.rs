@@ -1,0 +1,275 @@
+//! AWS as far as the product uses it, in one process: the endpoint for functions, queues and a Pipe that invoke them,
+//! and the console.
+//!
+//! | module | what it stands for |
+//! |---|---|
+//! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and how each service words its answers |
+//! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
+//! | `faults`, `requests` | what tests want from it: faults on demand, and a record of every call |
+//! | `pipe`, `pattern` | the table's stream, filtered into a queue |
+//! | `queue`, `delivery` | SQS and its event source mappings |
+//! | `console`, `page` | the page and the JSON for people and checks |
+
+mod clock;
+mod console;
+mod delivery;
+mod dynamo;
+mod endpoint;
+mod error;
+mod faults;
+mod file;
+mod inbox;
+mod kms;
+mod page;
+mod pattern;
+mod pipe;
+mod queue;
+mod requests;
+mod serve;
+mod service;
+mod ses;
+mod wire;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use error::Error;
+pub use faults::{Fault, Mode};
+pub use inbox::Mail;
+pub use kms::SEALING_KEY;
+pub use queue::{DeadLetter, Queue};
+pub use requests::Request;
+pub use service::Service;
+
+use dynamo::Dynamo;
+use endpoint::Endpoint;
+use faults::Faults;
+use inbox::Inbox;
+use kms::Kms;
+use pipe::Pipe;
+use queue::Queues;
+use requests::Requests;
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// Invokes a function by its name with an event; the error is whatever kept it from answering.
+pub type Invoke = Arc<dyn Fn(&'static str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+
+/// How a cloud is started.
+#[derive(Clone)]
+pub struct CloudOptions {
+    /// Where state is kept between starts; in memory where there is no directory.
+    pub data: Option<PathBuf>,
+    /// After how long a failed message is delivered again.
+    pub redelivery: Duration,
+    /// The name of the table.
+    pub table: String,
+    /// How the queues reach the functions.
+    pub invoke: Invoke,
+    /// Other addresses that the console's page links to, by name.
+    pub links: Vec<(String, String)>,
+}
+
+impl CloudOptions {
+    /// In memory, table `firstkey`, redelivery after one second.
+    #[must_use]
+    pub fn new(invoke: Invoke) -> Self {
+        let redelivery = Duration::from_secs(1);
+        Self { data: None, redelivery, table: "firstkey".to_owned(), invoke, links: Vec::new() }
+    }
+}
+
+/// A running local cloud. Dropped, it ends: connections close, deliveries stop, held calls are not carried out.
+pub struct Cloud {
+    inner: Arc<Inner>,
+    aws: SocketAddr,
+    console: SocketAddr,
+    /// Dropped with the cloud, which ends what runs beside `_tasks`.
+    _alive: watch::Sender<()>,
+    _tasks: JoinSet<()>,
+}
+
+struct Inner {
+    dynamo: Arc<Dynamo>,
+    inbox: Arc<Inbox>,
+    faults: Arc<Faults>,
+    requests: Arc<Requests>,
+    queues: Arc<Queues>,
+    pipe: Arc<Pipe>,
+    invoke: Invoke,
+    links: Vec<(String, String)>,
+}
+
+impl Cloud {
+    /// Starts everything on two listeners, and returns when calls can be made.
+    pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
+        let CloudOptions { data, redelivery, table, invoke, links } = options;
+        if let Some(directory) = &data {
+            file::create_directory(directory)?;
+        }
+        let kept = |name: &str| data.as_ref().map(|directory| directory.join(name));
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map_err(|source| Error::caused("a listener has no address", source))
+        };
+        let (aws_address, console_address) = (address(&aws)?, address(&console)?);
+
+        let mut tasks = JoinSet::new();
+        let dynamo = Arc::new(Dynamo::start(kept("table.sqlite").as_deref(), &table, &mut tasks).await?);
+        let kms = Kms::start(kept("kms.json")).await?;
+        let inbox = Arc::new(Inbox::open(kept("inbox.jsonl"))?);
+        let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
+        let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
+        let (faults, requests) = (Arc::<Faults>::default(), Arc::<Requests>::default());
+        let inner = Arc::new(Inner { dynamo, inbox, faults, requests, queues, pipe, invoke, links });
+
+        let (alive, watched) = watch::channel(());
+        let endpoint = Arc::new(inner.endpoint(kms, watched));
+        tasks.spawn(serve::serve(aws, move |request| Arc::clone(&endpoint).answer(request)));
+        tasks.spawn(console::serve(console, Arc::clone(&inner)));
+        tasks.spawn(Arc::clone(&inner.pipe).run());
+        for queue in Queue::ALL {
+            tasks.spawn(delivery::run(Arc::clone(&inner.queues), queue, Arc::clone(&inner.invoke)));
+        }
+        Ok(Self { inner, aws: aws_address, console: console_address, _alive: alive, _tasks: tasks })
+    }
+
+    /// What functions take as `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn aws_url(&self) -> String {
+        format!("http://{}", self.aws)
+    }
+
+    /// Where the console is.
+    #[must_use]
+    pub fn console_url(&self) -> String {
+        format!("http://{}", self.console)
+    }
+
+    /// Every mail that SES took, oldest first.
+    #[must_use]
+    pub fn inbox(&self) -> Vec<Mail> {
+        self.inner.inbox.all()
+    }
+
+    /// Every call of the AWS endpoint, in the order of their answers.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.inner.requests.all()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_requests(&self) {
+        self.inner.requests.clear();
+    }
+
+    /// Sets a fault, in place of the one of the same service, operation and mode.
+    pub fn set_fault(&self, fault: Fault) {
+        self.inner.faults.set(fault);
+    }
+
+    /// Publishes an event and waits for the function's answer to its first delivery. What failed comes back by itself.
+    pub async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
+        self.inner.deliver(event).await
+    }
+
+    /// Messages that were given up, oldest first.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.inner.queues.dead_letters()
+    }
+
+    /// Every item of the table, in `DynamoDB`'s JSON.
+    pub async fn dump_table(&self) -> Result<Vec<Value>, Error> {
+        let dynamo = Arc::clone(&self.inner.dynamo);
+        let dumped = tokio::task::spawn_blocking(move || dynamo.dump()).await;
+        dumped.map_err(|source| Error::caused("the table could not be dumped", source))?
+    }
+
+    /// Waits until the Pipe has nothing to read and no queue holds a message: everything that was ordered so far is
+    /// done or a dead letter. Calls that a fault holds back are not waited for.
+    pub async fn drained(&self) -> Result<(), Error> {
+        self.inner.drained().await
+    }
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("aws", &self.aws).field("console", &self.console).finish_non_exhaustive()
+    }
+}
+
+/// Why an event has no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DeliverError {
+    /// It is no event that the product takes.
+    Event(String),
+    /// The function did not answer; the event stays in its queue.
+    Function(String),
+}
+
+impl fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(reason) | Self::Function(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for DeliverError {}
+
+impl Inner {
+    fn endpoint(&self, kms: Kms, alive: watch::Receiver<()>) -> Endpoint {
+        Endpoint {
+            dynamo: Arc::clone(&self.dynamo),
+            kms,
+            inbox: Arc::clone(&self.inbox),
+            faults: Arc::clone(&self.faults),
+            requests: Arc::clone(&self.requests),
+            alive,
+        }
+    }
+
+    /// The rules of the event bus.
+    async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
+        let queue = match (event["source"].as_str(), event["detail-type"].as_str()) {
+            (Some("aws.ses"), _) => {
+                let answer = delivery::invoked(&self.invoke, "mail-feedback", event).await;
+                return answer.map_err(DeliverError::Function);
+            }
+            (_, Some("SubscriptionStarted")) => Queue::SubscriptionStart,
+            (_, Some("SubscriptionEnded")) => Queue::SubscriptionEnd,
+            _ => return Err(DeliverError::Event(UNROUTED.to_owned())),
+        };
+        let batch = self.queues.send_and_receive(queue, event.to_string());
+        delivery::deliver(batch, &self.invoke).await.map_err(DeliverError::Function)
+    }
+
+    async fn drained(&self) -> Result<(), Error> {
+        loop {
+            let before = self.queues.position();
+            self.queues.empty().await;
+            self.pipe.pump().await?;
+            if self.queues.position() == before {
+                return Ok(());
+            }
+        }
+    }
+}
+
+const UNROUTED: &str = "no rule of the event bus takes this event: `detail-type` must be SubscriptionStarted or \
+                        SubscriptionEnded, or `source` aws.ses";
+
+/// State behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

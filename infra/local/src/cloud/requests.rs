@@ -1,0 +1,49 @@
+//! The record of every call of an AWS service.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::lock;
+
+/// A long-lived `cargo dev` forgets its oldest calls beyond this many.
+const KEPT: usize = 200_000;
+
+/// One call that reached the AWS endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Request {
+    /// When it was answered, RFC 3339.
+    pub at: String,
+    /// The access key id that signed it: locally the name of the function.
+    pub function: String,
+    /// `dynamodb`, `kms` or `ses`.
+    pub service: &'static str,
+    /// The API's own name of it, such as `UpdateItem`.
+    pub operation: String,
+    /// What the service answered, also where the answer was then withheld; nothing for a call closed before it was read.
+    pub status: Option<u16>,
+    /// `DynamoDB`'s own number, summed over the tables of a batch or transaction; it gives none for a failed call.
+    pub consumed_capacity: Option<f64>,
+}
+
+#[derive(Default)]
+pub(super) struct Requests(Mutex<VecDeque<Request>>);
+
+impl Requests {
+    pub(super) fn record(&self, request: Request) {
+        let mut requests = lock(&self.0);
+        if requests.len() == KEPT {
+            requests.pop_front();
+        }
+        requests.push_back(request);
+    }
+
+    pub(super) fn all(&self) -> Vec<Request> {
+        lock(&self.0).iter().cloned().collect()
+    }
+
+    pub(super) fn clear(&self) {
+        lock(&self.0).clear();
+    }
+}

@@ -1,0 +1,94 @@
+//! The AWS services that the endpoint stands for, and who calls them.
+
+use http::{HeaderMap, header};
+use serde::Serialize;
+
+/// An AWS service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// `DynamoDB` and its streams.
+    DynamoDb,
+    /// Key Management Service.
+    Kms,
+    /// Simple Email Service.
+    Ses,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::DynamoDb, Self::Kms, Self::Ses];
+
+    /// Its name in a SigV4 credential scope.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Kms => "kms",
+            Self::Ses => "ses",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
+/// Who calls what, as the signature says. The signature itself is not checked: locally nobody has a secret to sign with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) service: Service,
+    /// The access key id, which `cargo-lambda` sets to the name of the function.
+    pub(super) function: String,
+    /// Which attempt of its call this is, by the SDK's own count.
+    pub(super) attempt: u32,
+}
+
+impl Caller {
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, String> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = text(header::AUTHORIZATION.as_str()).ok_or("not signed: no Authorization header")?;
+        let credential = authorization
+            .split_once("Credential=")
+            .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
+            .ok_or("no AWS Signature Version 4: the Authorization header has no Credential")?;
+        let scope: Vec<_> = credential.rsplitn(5, '/').collect();
+        let ["aws4_request", service, _region, _date, function] = scope[..] else {
+            return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
+        };
+        let service = Service::named(service).ok_or_else(|| {
+            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses")
+        })?;
+        let attempt = text("amz-sdk-request")
+            .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
+            .and_then(|attempt| attempt.parse().ok())
+            .unwrap_or(1);
+        Ok(Self { service, function: function.to_owned(), attempt })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(credential: &str) -> HeaderMap {
+        let value = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, Signature=0a");
+        HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().expect("a header value"))])
+    }
+
+    #[test]
+    fn the_scope_names_service_and_function() {
+        let mut headers = signed("get-credentials/20261122/us-east-1/dynamodb/aws4_request");
+        let caller = |attempt| Caller { service: Service::DynamoDb, function: "get-credentials".to_owned(), attempt };
+        assert_eq!(Caller::read(&headers), Ok(caller(1)));
+        headers.insert("amz-sdk-request", "ttl=20261122T220000Z; attempt=2; max=3".parse().expect("a header value"));
+        assert_eq!(Caller::read(&headers), Ok(caller(2)));
+    }
+
+    #[test]
+    fn an_unknown_service_is_named_and_an_unsigned_call_told_so() {
+        let refusal = |headers: &HeaderMap| Caller::read(headers).expect_err("no caller");
+        assert!(refusal(&signed("x/20261122/us-east-1/s3/aws4_request")).contains("s3"));
+        assert!(refusal(&signed("x/dynamodb")).contains("scope"));
+        assert!(refusal(&HeaderMap::new()).contains("not signed"));
+    }
+}

@@ -1,0 +1,148 @@
+//! SES as far as the product uses it: `SendEmail` of the query protocol, kept for the inbox. What this double does not
+//! keep, it refuses by name, so that nothing is lost in silence.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::StatusCode;
+use uuid::Uuid;
+
+use super::clock;
+use super::inbox::{Inbox, Mail};
+use super::service::Service;
+use super::wire::{Answer, SES_NAMESPACE};
+
+/// The form's `Action`, or nothing where there is none.
+pub(super) fn action(form: &Bytes) -> String {
+    form_urlencoded::parse(form).find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+pub(super) fn call(inbox: &Inbox, form: &Bytes) -> Answer {
+    let sent = match action(form).as_str() {
+        "SendEmail" => read(form),
+        "" => Err(("MissingAction", "The request has no Action.".to_owned())),
+        other => Err(("InvalidAction", format!("The local SES knows SendEmail only, not {other}."))),
+    };
+    let mail = match sent {
+        Ok(mail) => mail,
+        Err((code, message)) => return Answer::error(Service::Ses, StatusCode::BAD_REQUEST, code, &message),
+    };
+    let answer = accepted(&mail.message_id);
+    match inbox.keep(mail) {
+        Ok(()) => answer,
+        Err(error) => {
+            tracing::error!(%error, "the inbox cannot be written");
+            Answer::refused(Service::Ses)
+        }
+    }
+}
+
+fn accepted(message_id: &str) -> Answer {
+    let request = Uuid::new_v4();
+    Answer::xml(
+        StatusCode::OK,
+        format!(
+            "<SendEmailResponse xmlns=\"{SES_NAMESPACE}\"><SendEmailResult><MessageId>{message_id}</MessageId>\
+             </SendEmailResult><ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></SendEmailResponse>"
+        ),
+    )
+}
+
+type Refusal = (&'static str, String);
+
+/// Reads the form as <https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html> words it.
+fn read(form: &Bytes) -> Result<Mail, Refusal> {
+    let mut fields: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
+    for known in ["Action", "Version", "Message.Subject.Charset", "Message.Body.Text.Charset", "Message.Body.Html.Charset"] {
+        fields.remove(known);
+    }
+    let mut field = |name: &str| fields.remove(name);
+    let from = field("Source").filter(|from| !from.is_empty()).ok_or_else(|| missing("Source"))?;
+    let subject = field("Message.Subject.Data").ok_or_else(|| missing("Message.Subject.Data"))?;
+    let text = field("Message.Body.Text.Data");
+    let html = field("Message.Body.Html.Data");
+    if text.is_none() && html.is_none() {
+        return Err(missing("Message.Body"));
+    }
+    let configuration_set = field("ConfigurationSetName");
+    let to = members(&mut fields, "Destination.ToAddresses");
+    let reply_to = members(&mut fields, "ReplyToAddresses");
+    let tags = tags(&mut fields)?;
+    if let Some(unknown) = fields.keys().next() {
+        return Err(("InvalidParameterValue", format!("The local SES does not keep {unknown}.")));
+    }
+    if to.is_empty() {
+        return Err(missing("Destination.ToAddresses"));
+    }
+    if let Some(wrong) = to.iter().chain(&reply_to).find(|address| !address.contains('@')) {
+        return Err(("InvalidParameterValue", format!("Missing final '@domain' in {wrong:?}.")));
+    }
+    Ok(Mail {
+        message_id: Uuid::new_v4().to_string(),
+        from,
+        to: to.join(", "),
+        subject,
+        text: text.unwrap_or_default(),
+        html: html.unwrap_or_default(),
+        reply_to: (!reply_to.is_empty()).then(|| reply_to.join(", ")),
+        sent_at: clock::rfc3339(),
+        tags,
+        configuration_set,
+    })
+}
+
+/// Takes `<list>.member.1`, `.2` and so on.
+fn members(fields: &mut BTreeMap<String, String>, list: &str) -> Vec<String> {
+    (1..).map_while(|index| fields.remove(&format!("{list}.member.{index}"))).collect()
+}
+
+/// SES allows tags of ASCII letters, digits, `_` and `-` only, at most 256 characters.
+fn tags(fields: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut tags = BTreeMap::new();
+    for index in 1.. {
+        let Some(name) = fields.remove(&format!("Tags.member.{index}.Name")) else { break };
+        let value = fields.remove(&format!("Tags.member.{index}.Value")).unwrap_or_default();
+        for part in [&name, &value] {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+            if part.is_empty() || part.len() > 256 || !part.bytes().all(allowed) {
+                return Err(("InvalidParameterValue", format!("{part:?} is no tag name or value.")));
+            }
+        }
+        if tags.insert(name.clone(), value).is_some() {
+            return Err(("InvalidParameterValue", format!("The tag {name} is given twice.")));
+        }
+    }
+    Ok(tags)
+}
+
+fn missing(field: &str) -> Refusal {
+    ("ValidationError", format!("{field} is missing."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORM: &str = "Action=SendEmail&Version=2010-12-01&Source=a%40firstkey.example&Message.Subject.Data=Hello+there\
+        &Message.Body.Text.Data=%C3%BC+%26&Destination.ToAddresses.member.1=b%40x.example";
+
+    fn refusal(more: &str) -> String {
+        read(&format!("{FORM}{more}").into()).expect_err("refused").1
+    }
+
+    #[test]
+    fn a_form_becomes_a_mail() {
+        let mail = read(&FORM.into()).expect("a mail");
+        assert_eq!((mail.to.as_str(), mail.subject.as_str(), mail.text.as_str()), ("b@x.example", "Hello there", "ü &"));
+        assert_eq!(mail.reply_to, None);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_refused_by_name() {
+        assert!(refusal("&Destination.CcAddresses.member.1=c%40x.example").contains("CcAddresses"));
+        assert!(refusal("&Tags.member.1.Name=a%40b&Tags.member.1.Value=c").contains("a@b"));
+        assert!(refusal("&Tags.member.1.Name=a&Tags.member.1.Value=").contains("tag"));
+        assert!(refusal("&Destination.ToAddresses.member.2=nobody").contains("nobody"));
+        assert!(read(&"Action=SendEmail&Source=a%40b".into()).expect_err("refused").1.contains("Subject"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Answers as each service words them: JSON with `__type` for `DynamoDB` and KMS, XML for SES.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::service::Service;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
+
+/// The namespace of SES's query protocol, API version 2010-12-01.
+pub(super) const SES_NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
+
+/// What a service answers.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    content_type: HeaderValue,
+    body: Bytes,
+    pub(super) consumed_capacity: Option<f64>,
+}
+
+impl Answer {
+    pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: JSON, body: body.into(), consumed_capacity: None }
+    }
+
+    pub(super) fn consuming(self, units: Option<f64>) -> Self {
+        Self { consumed_capacity: units, ..self }
+    }
+
+    pub(super) fn xml(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: XML, body: body.into(), consumed_capacity: None }
+    }
+
+    /// An error whose outside is the same in every service: a code and a message.
+    pub(super) fn error(service: Service, status: StatusCode, code: &str, message: &str) -> Self {
+        let shape = match service {
+            Service::Ses => return Self::xml(status, ses_error(status, code, message)),
+            Service::DynamoDb => format!("com.amazonaws.dynamodb.v20120810#{code}"),
+            Service::Kms => code.to_owned(),
+        };
+        Self::json(status, json!({"__type": shape, "message": message}).to_string())
+    }
+
+    /// The service fails, without having done anything.
+    pub(super) fn refused(service: Service) -> Self {
+        let code = match service {
+            Service::DynamoDb => "InternalServerError",
+            Service::Kms => "KMSInternalException",
+            Service::Ses => "InternalFailure",
+        };
+        Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud was told to refuse this call.")
+    }
+
+    /// The service's own word for "too fast".
+    pub(super) fn throttled(service: Service) -> Self {
+        let (code, message) = match service {
+            Service::DynamoDb => (
+                "ProvisionedThroughputExceededException",
+                "The level of configured provisioned throughput for the table was exceeded.",
+            ),
+            Service::Kms => ("ThrottlingException", "Rate exceeded"),
+            Service::Ses => ("Throttling", "Maximum sending rate exceeded."),
+        };
+        Self::error(service, StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// What `DynamoDB` says to a write or a transaction that met another transaction on an item.
+    pub(super) fn conflict(operation: &str, body: &Bytes) -> Self {
+        const CONFLICT: &str = "Transaction is ongoing for the item";
+        if !operation.starts_with("Transact") {
+            return Self::error(
+                Service::DynamoDb,
+                StatusCode::BAD_REQUEST,
+                "TransactionConflictException",
+                CONFLICT,
+            );
+        }
+        let items = serde_json::from_slice::<Value>(body)
+            .ok()
+            .and_then(|call| call["TransactItems"].as_array().map(Vec::len))
+            .unwrap_or(1);
+        let mut reasons = vec![json!({"Code": "None"}); items.max(1)];
+        reasons[0] = json!({"Code": "TransactionConflict", "Message": CONFLICT});
+        let codes: Vec<_> = reasons.iter().filter_map(|reason| reason["Code"].as_str()).collect();
+        let message = format!(
+            "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+            codes.join(", ")
+        );
+        let body = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": message,
+            "CancellationReasons": reasons,
+        });
+        Self::json(StatusCode::BAD_REQUEST, body.to_string())
+    }
+
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, self.content_type);
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        response
+    }
+}
+
+fn ses_error(status: StatusCode, code: &str, message: &str) -> String {
+    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+    format!(
+        "<ErrorResponse xmlns=\"{SES_NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code>\
+         <Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+        escaped(message),
+        Uuid::new_v4(),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,8 @@
+//! The local cloud: everything that the product needs around it, on one machine and without an AWS account.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cloud`] | AWS as far as the product uses it: endpoint, queues, Pipe, console; also started by tests, in process |
+
+pub mod cloud;
+pub mod oidc;

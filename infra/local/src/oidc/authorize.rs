@@ -1,0 +1,154 @@
+//! The authorization endpoint and the sign-out endpoint: the two that people see.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Deserialize;
+
+use super::{Issuer, codes::Grant, page, person::Person, redirect};
+
+/// A request for a code (OpenID Connect Core 1.0, section 3.1.2.1). Unknown parameters are ignored, as it demands.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Request {
+    response_type: String,
+    response_mode: Option<String>,
+    client_id: String,
+    redirect_uri: String,
+    scope: String,
+    state: Option<String>,
+    nonce: Option<String>,
+    code_challenge: String,
+    code_challenge_method: String,
+    prompt: Option<String>,
+    login_hint: Option<String>,
+}
+
+/// The request again, with who answers it.
+#[derive(Debug, Deserialize)]
+pub(super) struct SignIn {
+    email: String,
+    #[serde(flatten)]
+    request: Request,
+}
+
+/// Where to go after signing out (OpenID Connect RP-Initiated Logout 1.0).
+#[derive(Debug, Deserialize)]
+pub(super) struct SignOut {
+    post_logout_redirect_uri: Option<String>,
+    state: Option<String>,
+}
+
+/// Shows the sign-in page. There is no session: everybody is asked every time, whatever `prompt` says.
+pub(super) async fn ask(State(issuer): State<Arc<Issuer>>, Query(request): Query<Request>) -> Response {
+    if let Err(refusal) = request.check(&issuer) {
+        return refusal;
+    }
+    if request.prompt.as_deref() == Some("none") {
+        return request.answer_error("login_required", "this provider keeps no session");
+    }
+    page::sign_in(&issuer.options, &request.fields(), request.login_hint.as_deref().unwrap_or_default())
+}
+
+/// Takes the sign-in page's form, and sends the browser back with a code.
+pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form<SignIn>) -> Response {
+    let SignIn { email, request } = sign_in;
+    if let Err(refusal) = request.check(&issuer) {
+        return refusal;
+    }
+    if email.trim().is_empty() {
+        return page::refusal(StatusCode::BAD_REQUEST, "Type an e-mail address, any one.");
+    }
+    let code = random();
+    let grant = Grant {
+        redirect_uri: request.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        nonce: request.nonce.clone(),
+        person: Person::with_email(email.trim()),
+    };
+    issuer.codes.lock().expect("no holder of this lock panics").put(code.clone(), grant, Instant::now());
+    request.answer(&[("code", Some(&code)), ("iss", Some(&issuer.url))])
+}
+
+/// Nothing to forget; sends the browser on where that is allowed.
+pub(super) async fn sign_out(State(issuer): State<Arc<Issuer>>, Query(sign_out): Query<SignOut>) -> Response {
+    match sign_out.post_logout_redirect_uri {
+        None => page::signed_out(),
+        Some(uri) if redirect::is_allowed(&uri, &issuer.options.redirect_origins) => {
+            Redirect::to(&redirect::with_parameters(&uri, &[("state", sign_out.state.as_deref())])).into_response()
+        }
+        Some(_) => page::refusal(StatusCode::BAD_REQUEST, NOT_OURS),
+    }
+}
+
+const NOT_OURS: &str = "The application that sent you here asked to send you on to an address which this provider does \
+                        not know. It knows the public origin of the product alone.";
+
+impl Request {
+    /// An unknown client or address is told to the person; everything else to the application (RFC 6749, 4.1.2.1).
+    #[expect(clippy::result_large_err, reason = "a refusal is an answer, made once a request")]
+    fn check(&self, issuer: &Issuer) -> Result<(), Response> {
+        if !redirect::is_allowed(&self.redirect_uri, &issuer.options.redirect_origins) {
+            return Err(page::refusal(StatusCode::BAD_REQUEST, NOT_OURS));
+        }
+        if self.client_id != issuer.options.client_id {
+            return Err(page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here is not known."));
+        }
+        let wrong = |error, description| Err(self.answer_error(error, description));
+        if self.response_type != "code" {
+            return wrong("unsupported_response_type", "response_type must be code");
+        }
+        if self.response_mode.as_deref().is_some_and(|mode| mode != "query") {
+            return wrong("invalid_request", "response_mode must be query");
+        }
+        if !self.scope.split(' ').any(|scope| scope == "openid") {
+            return wrong("invalid_scope", "scope must contain openid");
+        }
+        if self.code_challenge_method != "S256" {
+            return wrong("invalid_request", "code_challenge_method must be S256");
+        }
+        if BASE64_URL_SAFE_NO_PAD.decode(&self.code_challenge).map_or(0, |digest| digest.len()) != 32 {
+            return wrong("invalid_request", "code_challenge must be a SHA-256 in base64url");
+        }
+        Ok(())
+    }
+
+    fn answer_error(&self, error: &str, description: &str) -> Response {
+        self.answer(&[("error", Some(error)), ("error_description", Some(description))])
+    }
+
+    fn answer(&self, parameters: &[(&str, Option<&str>)]) -> Response {
+        let parameters = [parameters, &[("state", self.state.as_deref())]].concat();
+        Redirect::to(&redirect::with_parameters(&self.redirect_uri, &parameters)).into_response()
+    }
+
+    /// What the form must send again.
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        let optional = [("state", &self.state), ("nonce", &self.nonce), ("response_mode", &self.response_mode)];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        [
+            ("response_type", self.response_type.as_str()),
+            ("client_id", &self.client_id),
+            ("redirect_uri", &self.redirect_uri),
+            ("scope", &self.scope),
+            ("code_challenge", &self.code_challenge),
+            ("code_challenge_method", &self.code_challenge_method),
+        ]
+        .into_iter()
+        .chain(optional)
+        .collect()
+    }
+}
+
+/// 256 bits that nobody guesses.
+pub(super) fn random() -> String {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives randomness");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}

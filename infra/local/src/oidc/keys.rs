@@ -1,0 +1,139 @@
+//! The two signing keys, and JSON Web Signatures made with them.
+//!
+//! There are two so that a verifier which ignores `kid`, or takes the first key it finds, is caught.
+
+use std::{fs, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::merge;
+
+const FILE: &str = "oidc-keys.json";
+
+/// An algorithm of RFC 7518 that the provider has a key for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
+    #[default]
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    rsa: RsaKeyPair,
+    ecdsa: EcdsaKeyPair,
+}
+
+/// Private keys as PKCS #8, base64url.
+#[derive(Serialize, Deserialize)]
+struct File {
+    rs256: String,
+    es256: String,
+}
+
+impl Keys {
+    pub(super) fn generate() -> io::Result<Self> {
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
+        let ecdsa = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(io::Error::other)?;
+        Ok(Self { rsa, ecdsa })
+    }
+
+    /// The keys of an earlier start, or new ones that the next start finds.
+    pub(super) fn kept_in(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(FILE);
+        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        match fs::read(&path) {
+            Ok(text) => Self::parse(&text).map_err(about),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let keys = Self::generate()?;
+                fs::create_dir_all(directory).and_then(|()| keys.write(&path)).map_err(about)?;
+                Ok(keys)
+            }
+            Err(error) => Err(about(error)),
+        }
+    }
+
+    pub(super) fn jwks(&self) -> Value {
+        json!({ "keys": [self.jwk(Algorithm::Rs256), self.jwk(Algorithm::Es256)] })
+    }
+
+    pub(super) fn sign(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
+        let kid = self.jwk(algorithm)["kid"].clone();
+        let mut full = json!({ "alg": algorithm, "typ": "JWT", "kid": kid });
+        merge(&mut full, header);
+        let signed = format!("{}.{}", base64(full.to_string()), base64(claims.to_string()));
+        let signature = self.signature(algorithm, signed.as_bytes());
+        format!("{signed}.{}", base64(signature))
+    }
+
+    fn signature(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match algorithm {
+            Algorithm::Rs256 => {
+                let mut signature = vec![0; self.rsa.public_modulus_len()];
+                self.rsa
+                    .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .expect("a signature fits a buffer of the modulus' length");
+                signature
+            }
+            Algorithm::Es256 => {
+                let signature = self.ecdsa.sign(&random, message);
+                signature.expect("signing with a key made for this algorithm").as_ref().to_vec()
+            }
+        }
+    }
+
+    /// The public half, as RFC 7517 has it, its `kid` the thumbprint of RFC 7638.
+    fn jwk(&self, algorithm: Algorithm) -> Value {
+        let (mut jwk, canonical) = match algorithm {
+            Algorithm::Rs256 => {
+                let key = self.rsa.public_key();
+                let n = base64(key.modulus().big_endian_without_leading_zero());
+                let e = base64(key.exponent().big_endian_without_leading_zero());
+                let canonical = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
+                (json!({ "kty": "RSA", "n": n, "e": e }), canonical)
+            }
+            Algorithm::Es256 => {
+                // The point uncompressed: 4, then both coordinates.
+                let (x, y) = self.ecdsa.public_key().as_ref()[1..].split_at(32);
+                let (x, y) = (base64(x), base64(y));
+                let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+                (json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }), canonical)
+            }
+        };
+        let kid = base64(digest(&SHA256, canonical.as_bytes()));
+        merge(&mut jwk, &json!({ "kid": kid, "alg": algorithm, "use": "sig" }));
+        jwk
+    }
+
+    fn parse(text: &[u8]) -> io::Result<Self> {
+        let file: File = serde_json::from_slice(text)?;
+        let der = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).map_err(io::Error::other);
+        let rsa = RsaKeyPair::from_pkcs8(&der(&file.rs256)?).map_err(io::Error::other)?;
+        let ecdsa = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der(&file.es256)?);
+        Ok(Self { rsa, ecdsa: ecdsa.map_err(io::Error::other)? })
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let rsa: Pkcs8V1Der<'static> = self.rsa.as_der().map_err(io::Error::other)?;
+        let ecdsa = self.ecdsa.to_pkcs8v1().map_err(io::Error::other)?;
+        let text = serde_json::to_vec(&File { rs256: base64(rsa.as_ref()), es256: base64(ecdsa) })?;
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&text)
+    }
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}

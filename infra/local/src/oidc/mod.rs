@@ -1,0 +1,193 @@
+//! An OpenID Connect provider for development: the code flow of a public client with PKCE (RFC 6749, RFC 7636, OpenID
+//! Connect Core 1.0), a page where any e-mail address can be typed, and `POST /dev/token` for scripts.
+//!
+//! It proves nobody's identity: it says who somebody claims to be. It listens on loopback, sends codes to the origins
+//! in its [`Options`] alone, and answers no other origin's scripts.
+
+mod authorize;
+mod codes;
+mod dev_token;
+mod keys;
+mod page;
+mod person;
+mod redirect;
+mod token;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use self::{codes::Codes, keys::Keys};
+pub use self::{keys::Algorithm, person::Person};
+
+/// How long an ID token is good for, in seconds: what Okta, Auth0 and Google give.
+const TOKEN_LIFETIME_SECONDS: u64 = 3600;
+
+/// What a provider needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The one client that may ask for codes; the audience of every ID token.
+    pub client_id: String,
+    /// Where the signing keys are kept; without it they are new at every start.
+    pub data: Option<PathBuf>,
+    /// The origins (`http://localhost:9000`) that codes and signed-out people are sent back to, and no others.
+    pub redirect_origins: Vec<String>,
+}
+
+/// A provider that serves until it is dropped.
+#[derive(Debug)]
+pub struct Provider {
+    issuer: Arc<Issuer>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Provider {
+    /// Serves on `listener`, whose address becomes the issuer's.
+    pub async fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
+        let keys = match &options.data {
+            Some(directory) => Keys::kept_in(directory)?,
+            None => Keys::generate()?,
+        };
+        let url = format!("http://{}", listener.local_addr()?);
+        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default() });
+        let router = router(Arc::clone(&issuer));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { issuer, server })
+    }
+
+    /// The issuer, to the letter as in the discovery document and the tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer.url
+    }
+
+    /// What `jwks_uri` answers.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        self.issuer.keys.jwks()
+    }
+
+    /// The claims of an ID token for `person`, fresh and good for an hour.
+    #[must_use]
+    pub fn claims(&self, person: &Person) -> Value {
+        self.issuer.claims(person, None)
+    }
+
+    /// An ID token for `person`, as `POST /dev/token` gives it.
+    #[must_use]
+    pub fn token(&self, person: &Person) -> String {
+        self.issuer.token(person, None)
+    }
+
+    /// Signs any claims whatever, for tokens that a verifier must refuse. `header` is merged over `alg`, `typ` and `kid`;
+    /// null takes a field away.
+    #[must_use]
+    pub fn sign(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
+        self.issuer.keys.sign(algorithm, header, claims)
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Issuer {
+    url: String,
+    keys: Keys,
+    options: Options,
+    codes: Mutex<Codes>,
+}
+
+impl Issuer {
+    fn token(&self, person: &Person, nonce: Option<&str>) -> String {
+        self.keys.sign(person.alg.unwrap_or_default(), &json!({}), &self.claims(person, nonce))
+    }
+
+    fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
+        let now = now();
+        let mut claims = json!({
+            "iss": self.url,
+            "aud": self.options.client_id,
+            "sub": person.subject(),
+            "iat": now,
+            "exp": now + TOKEN_LIFETIME_SECONDS,
+            "email": person.email,
+            "email_verified": person.email_verified.unwrap_or(true),
+        });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
+        merge(&mut claims, &person.claims);
+        claims
+    }
+}
+
+fn router(issuer: Arc<Issuer>) -> Router {
+    Router::new()
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/jwks", get(async |State(issuer): State<Arc<Issuer>>| Json(issuer.keys.jwks())))
+        .route("/authorize", get(authorize::ask).post(authorize::grant))
+        .route("/token", post(token::redeem))
+        .route("/sign-out", get(authorize::sign_out))
+        .route("/dev/token", post(dev_token::mint))
+        .with_state(issuer)
+}
+
+async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+    let url = &issuer.url;
+    Json(json!({
+        "issuer": url,
+        "authorization_endpoint": format!("{url}/authorize"),
+        "token_endpoint": format!("{url}/token"),
+        "jwks_uri": format!("{url}/jwks"),
+        "end_session_endpoint": format!("{url}/sign-out"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "scopes_supported": ["openid", "email"],
+        "claims_supported": ["iss", "aud", "sub", "iat", "exp", "nonce", "email", "email_verified"],
+    }))
+}
+
+/// The error body of RFC 6749, section 5.2.
+fn refuse(error: &str, description: &str) -> Response {
+    let body = Json(json!({ "error": error, "error_description": description }));
+    (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// A JSON merge patch (RFC 7396) of one level: null takes a field away.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Some(target), Some(patch)) = (target.as_object_mut(), patch.as_object()) else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            target.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the local cloud is its own world with its own clock")]
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("the machine's clock is past 1970").as_secs()
+}

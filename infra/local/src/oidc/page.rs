@@ -1,0 +1,87 @@
+//! The provider's pages: one form, one farewell, one refusal.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{Html, IntoResponse as _, Response},
+};
+
+use super::Options;
+
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff;margin:0}\
+                     main{max-width:26rem;margin:4rem auto;padding:0 1rem}\
+                     label{display:block;font-weight:600}\
+                     input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #5c5c5c}\
+                     button{font:inherit;margin-top:1rem;padding:.5rem 1.5rem;border:0;background:#0b57a4;color:#fff}\
+                     :focus-visible{outline:3px solid #b35900;outline-offset:2px}";
+
+/// The form that stands for every provider's sign-in: no password, any address.
+pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -> Response {
+    let hidden: String = fields
+        .iter()
+        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)))
+        .collect();
+    let body = format!(
+        "<h1>Sign in</h1>\
+         <p>This provider is for development: whoever you say you are, it believes you.</p>\
+         <form method=\"post\" action=\"/authorize\">{hidden}\
+         <label for=\"email\">E-mail address</label>\
+         <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" required autofocus value=\"{}\">\
+         <button>Sign in</button></form>",
+        escape(email)
+    );
+    // Browsers hold the redirect that answers a form to form-action as well.
+    let form_action = format!("form-action 'self' {}", options.redirect_origins.join(" "));
+    page(StatusCode::OK, "Sign in", &body, &form_action)
+}
+
+pub(super) fn signed_out() -> Response {
+    let body = "<h1>Signed out</h1><p>You can close this page.</p>";
+    page(StatusCode::OK, "Signed out", body, "form-action 'none'")
+}
+
+pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
+    let body = format!("<h1>That does not work</h1><p>{}</p>", escape(why));
+    page(status, "That does not work", &body, "form-action 'none'")
+}
+
+fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+    );
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; {form_action}"
+    );
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, &policy),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_closes_a_text_or_an_attribute_is_escaped() {
+        assert_eq!(escape(r#"<a href="x" b='y'>&"#), "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
+    }
+}

@@ -1,0 +1,60 @@
+//! Where people may be sent, and with what.
+
+/// Whether `uri` is a page of one of the origins. Fragments and anything a browser might read differently are refused.
+pub(super) fn is_allowed(uri: &str, origins: &[String]) -> bool {
+    let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
+    plain
+        && origins.iter().any(|origin| {
+            uri.strip_prefix(origin.as_str()).is_some_and(|path| path.is_empty() || path.starts_with('/'))
+        })
+}
+
+/// `uri` with more parameters in its query.
+pub(super) fn with_parameters(uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    match () {
+        () if query.is_empty() => uri.to_owned(),
+        () if uri.contains('?') => format!("{uri}&{query}"),
+        () => format!("{uri}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_an_allowed_origin_are_allowed() {
+        let origins = ["http://localhost:9000".to_owned()];
+        for uri in ["http://localhost:9000", "http://localhost:9000/", "http://localhost:9000/auth/callback?a=b"] {
+            assert!(is_allowed(uri, &origins), "{uri}");
+        }
+        for uri in [
+            "",
+            "/auth/callback",
+            "https://localhost:9000/",
+            "http://localhost:90001/",
+            "http://localhost:9000.evil.example/",
+            "http://localhost:9000@evil.example/",
+            "http://localhost:9000/#code",
+            "http://localhost:9000/\r\nSet-Cookie: a=b",
+            "http://localhost:9000\\@evil.example/",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_allowed(uri, &origins), "{uri}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_encoded_and_join_those_that_stand() {
+        assert_eq!(with_parameters("http://a/", &[("state", Some("a&b=ü"))]), "http://a/?state=a%26b%3D%C3%BC");
+        assert_eq!(with_parameters("http://a/?x=1", &[("code", Some("c")), ("state", None)]), "http://a/?x=1&code=c");
+        assert_eq!(with_parameters("http://a/", &[("state", None)]), "http://a/");
+    }
+}

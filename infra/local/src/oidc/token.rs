@@ -1,0 +1,59 @@
+//! The token endpoint: a code, with the verifier behind its challenge, for an ID token.
+
+use std::{sync::Arc, time::Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{
+    Form, Json,
+    extract::{State, rejection::FormRejection},
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Issuer, TOKEN_LIFETIME_SECONDS, authorize::random, refuse};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    grant_type: String,
+    client_id: String,
+    code: String,
+    redirect_uri: String,
+    code_verifier: String,
+}
+
+pub(super) async fn redeem(
+    State(issuer): State<Arc<Issuer>>,
+    request: Result<Form<Request>, FormRejection>,
+) -> Response {
+    let request = match request {
+        Ok(Form(request)) => request,
+        Err(rejection) => return refuse("invalid_request", &rejection.body_text()),
+    };
+    if request.grant_type != "authorization_code" {
+        return refuse("unsupported_grant_type", "grant_type must be authorization_code");
+    }
+    if request.client_id != issuer.options.client_id {
+        return refuse("invalid_client", "no such client");
+    }
+    let grant = issuer.codes.lock().expect("no holder of this lock panics").take(&request.code, Instant::now());
+    let Some(grant) = grant else {
+        return refuse("invalid_grant", "the code is unknown, used or older than a minute");
+    };
+    if grant.redirect_uri != request.redirect_uri {
+        return refuse("invalid_grant", "redirect_uri is not that of the authorization request");
+    }
+    let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.as_bytes()));
+    if challenge != grant.code_challenge {
+        return refuse("invalid_grant", "code_verifier does not match the code_challenge");
+    }
+    let body = json!({
+        "token_type": "Bearer",
+        "access_token": random(),
+        "expires_in": TOKEN_LIFETIME_SECONDS,
+        "id_token": issuer.token(&grant.person, grant.nonce.as_deref()),
+    });
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}

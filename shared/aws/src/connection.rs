@@ -1,0 +1,125 @@
+//! One configuration for all clients: one HTTP client, one identity cache, retries and time-outs pinned.
+
+use std::time::Duration;
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{behavior_version::BehaviorVersion, http::SharedHttpClient};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+
+use crate::retry::OPERATION_TIMEOUT;
+
+/// Three attempts of 800 ms and the pauses between them fit the 2.5 s of an operation, so that a caller of a function hears
+/// "unavailable" in under three seconds and the function's own time-out never strikes.
+const ATTEMPTS: u32 = 3;
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
+
+/// AWS closes idle connections after 20 s or more; a frozen function that wakes must not write into one.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
+
+/// A variable of the environment that Lambda always sets, and that is not there.
+#[derive(Debug)]
+pub struct NoAccess(&'static str);
+
+/// Builds the configuration once, at start, from the variables that Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; and `AWS_ENDPOINT_URL` for an endpoint that is not AWS's own. Nothing is read from
+/// disk and nothing is connected.
+///
+/// The credentials hold for the whole life of the environment: Lambda starts a new one before they expire.
+pub fn connect(setting: impl Fn(&str) -> Option<String>) -> Result<SdkConfig, NoAccess> {
+    let required = |name| setting(name).ok_or(NoAccess(name));
+    let credentials = Credentials::new(
+        required("AWS_ACCESS_KEY_ID")?,
+        required("AWS_SECRET_ACCESS_KEY")?,
+        setting("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
+        .timeout_config(timeouts(ATTEMPT_TIMEOUT));
+    config.set_endpoint_url(setting("AWS_ENDPOINT_URL"));
+    Ok(config.build())
+}
+
+impl std::fmt::Display for NoAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the setting {} is missing", self.0)
+    }
+}
+
+impl std::error::Error for NoAccess {}
+
+/// SES has no idempotency key, so nothing may send a mail again but the queue; its one attempt gets all the time there is.
+pub(crate) fn once(config: &SdkConfig) -> SdkConfig {
+    config
+        .to_builder()
+        .retry_config(RetryConfig::standard().with_max_attempts(1))
+        .timeout_config(timeouts(OPERATION_TIMEOUT))
+        .build()
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(attempt)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+fn http_client() -> SharedHttpClient {
+    let mut roots = TrustStore::empty();
+    for certificate in AMAZON_ROOTS.split_inclusive("-----END CERTIFICATE-----\n") {
+        roots = roots.with_pem_certificate(certificate);
+    }
+    let mut builder = Builder::new().pool_idle_timeout(IDLE_TIMEOUT).tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    // Building fails for an empty trust store alone, and this one is compiled in.
+    if let Ok(context) = TlsContext::builder().with_trust_store(roots).build() {
+        builder = builder.tls_context(context);
+    }
+    builder.build_https()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> SdkConfig {
+        connect(|name| (name != "AWS_ENDPOINT_URL").then(|| "x".to_owned())).expect("all is set")
+    }
+
+    #[test]
+    fn retries_and_time_outs_are_ours_and_not_the_defaults_of_the_day() {
+        let dynamodb = aws_sdk_dynamodb::config::Config::from(&config());
+        let (retries, times) = (dynamodb.retry_config().cloned(), dynamodb.timeout_config().cloned());
+        let (retries, times) = (retries.expect("retries"), times.expect("time-outs"));
+        assert_eq!(retries.max_attempts(), 3);
+        assert_eq!(retries.initial_backoff(), Duration::from_millis(25));
+        assert_eq!(times.operation_attempt_timeout(), Some(Duration::from_millis(800)));
+        assert_eq!(times.operation_timeout(), Some(Duration::from_millis(2500)));
+    }
+
+    #[test]
+    fn nothing_but_the_queue_sends_a_mail_again() {
+        let ses = aws_sdk_ses::config::Config::from(&once(&config()));
+        assert_eq!(ses.retry_config().expect("retries").max_attempts(), 1);
+    }
+
+    #[test]
+    fn all_five_roots_are_there() {
+        assert_eq!(AMAZON_ROOTS.split_inclusive("-----END CERTIFICATE-----\n").filter(|c| c.contains("BEGIN")).count(), 5);
+    }
+}

@@ -1,0 +1,60 @@
+//! Where it is kept: one DynamoDB table, a KMS key, SES. The only room that speaks to AWS.
+//!
+//! # The table
+//!
+//! | item | `PK` | `SK` | written by |
+//! |---|---|---|---|
+//! | credential | `SUBSCRIPTION#<id>` | `CREDENTIAL` | [`Subscriptions`], [`Retrievals`] |
+//! | welcome mail | `SUBSCRIPTION#<id>` | `MAIL` | [`Subscriptions`] orders it, [`Mails`] follows it |
+//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`] |
+//! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | [`Subscriptions`] |
+//! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has given an issue gives no second one |
+//! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
+//! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`] |
+//!
+//! Names of keys and attributes are spelled in one file, `store/names.rs`. Times are numbers: seconds since the epoch.
+//!
+//! # Access patterns
+//!
+//! | who asks | pattern | calls | units |
+//! |---|---|---|---|
+//! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem`, 1 `Decrypt` | 1 write (the item is under 1 KB) |
+//! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
+//! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::welcome`], [`Subscriptions::create`] | `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 1 read, 2 writes a portal user, 10 writes |
+//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`] or [`Subscriptions::start_next_issue`] | | |
+//! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
+//!
+//! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
+//!
+//! # What the protocol's page left open, and how it is here
+//!
+//! - "No event produces two issues" is held by the item `STARTED#<event>`, put if absent in the transaction that starts an issue: the conditions on the
+//!   state alone would let a `paid` event that is delivered again after a later expiry start another issue.
+//! - A click carries the time of its first attempt, and the write asks for `issued_at <= :now`: an attempt that is carried out long
+//!   after its caller gave up spends nothing of an issue that began in between.
+//! - SES gets the whole 2.5 seconds for its one attempt, since an attempt that is cut off may still send.
+//!
+//! # Known quirks
+//!
+//! - `{:?}` of an SDK error or of an `AttributeValue` prints whole items. Errors leave this crate as [`Failure`], which holds a code and a request id.
+//! - The SDK retries neither `TransactionConflictException` nor a cancellation for a conflict; `retry.rs` does.
+//! - Trusted for TLS to AWS are Amazon's own roots (`amazon-roots.pem`: Amazon Root CA 1 to 4, Starfield Services Root G2, from Amazon Trust
+//!   Services; the first expires in 2037), compiled in: reading a machine's certificates takes milliseconds of every start.
+
+mod connection;
+mod failure;
+mod mailer;
+mod retry;
+mod sealer;
+mod store;
+
+pub use connection::{NoAccess, connect};
+pub use failure::Failure;
+pub use mailer::{Delivery, Mailer, Message};
+pub use sealer::{Sealer, Unsealer};
+pub use store::{
+    Create, Lease, Listed, Listings, MailOrder, Mails, NewCredentials, NextIssue, Page, Retrievals, RetrieveOutcome, Subscriptions, Table, Take, TakenMail,
+};
+
+/// The one configuration that every client is built from: see [`connect`].
+pub use aws_types::SdkConfig;

@@ -1,0 +1,79 @@
+//! Sealing and unsealing the temporary password by KMS, bound to its subscription and issue.
+
+use aws_sdk_kms::{Client, primitives::Blob};
+use aws_types::SdkConfig;
+use domain::{Issue, SealedPassword, SubscriptionId, TemporaryPassword};
+
+use crate::Failure;
+
+/// May seal, and no more.
+pub struct Sealer {
+    client: Client,
+    key: String,
+}
+
+/// May unseal, and no more.
+pub struct Unsealer {
+    client: Client,
+    key: String,
+}
+
+/// The keys of the encryption context. They stand in clear in AWS's own logs, and in the conditions of the roles.
+const SUBSCRIPTION: &str = "subscription";
+const ISSUE: &str = "issue";
+
+impl Sealer {
+    /// `key` is the sealing key's id, ARN or alias.
+    #[must_use]
+    pub fn new(config: &SdkConfig, key: String) -> Self {
+        Self { client: client(config), key }
+    }
+
+    /// Seals `password`, so that it opens for this subscription and issue alone.
+    pub async fn seal(
+        &self,
+        password: &TemporaryPassword,
+        subscription: &SubscriptionId,
+        issue: Issue,
+    ) -> Result<SealedPassword, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "here the password is sealed")]
+        let plaintext = Blob::new(password.expose_secret());
+        let request = self.client.encrypt().key_id(&self.key).plaintext(plaintext);
+        let request = request
+            .encryption_context(SUBSCRIPTION, subscription.as_str())
+            .encryption_context(ISSUE, issue.to_string());
+        let answer = request.send().await.map_err(|error| Failure::of("kms Encrypt", &error))?;
+        let sealed = answer.ciphertext_blob.ok_or_else(|| Failure::unreadable("kms Encrypt", "ciphertext"))?;
+        Ok(SealedPassword::new(sealed.into_inner()))
+    }
+}
+
+impl Unsealer {
+    /// `key` is the sealing key's id, ARN or alias: what another key sealed is refused.
+    #[must_use]
+    pub fn new(config: &SdkConfig, key: String) -> Self {
+        Self { client: client(config), key }
+    }
+
+    /// Opens what was sealed for this subscription and issue.
+    pub async fn unseal(
+        &self,
+        sealed: &SealedPassword,
+        subscription: &SubscriptionId,
+        issue: Issue,
+    ) -> Result<TemporaryPassword, Failure> {
+        let request = self.client.decrypt().key_id(&self.key).ciphertext_blob(Blob::new(sealed.as_bytes()));
+        let request = request
+            .encryption_context(SUBSCRIPTION, subscription.as_str())
+            .encryption_context(ISSUE, issue.to_string());
+        let answer = request.send().await.map_err(|error| Failure::of("kms Decrypt", &error))?;
+        let plaintext = answer.plaintext.ok_or_else(|| Failure::unreadable("kms Decrypt", "plaintext"))?;
+        TemporaryPassword::from_unsealed(plaintext.into_inner())
+            .ok_or_else(|| Failure::unreadable("kms Decrypt", "plaintext"))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
+fn client(config: &SdkConfig) -> Client {
+    Client::new(config)
+}

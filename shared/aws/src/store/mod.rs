@@ -1,0 +1,50 @@
+//! The table: one file a subject, the condition of each write beside the write.
+
+mod credential;
+mod item;
+mod listings;
+mod mails;
+mod names;
+mod retrievals;
+mod subscriptions;
+
+use aws_sdk_dynamodb::Client;
+use aws_types::SdkConfig;
+use domain::{Credential, SubscriptionId};
+
+use self::{item::Attributes, names::Key};
+use crate::Failure;
+
+pub use listings::{Listed, Listings, Page};
+pub use mails::{Lease, MailOrder, Mails, Take, TakenMail};
+pub use retrievals::{RetrieveOutcome, Retrievals};
+pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
+
+/// The table, for the stores below to be made of.
+#[derive(Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// `name` is the table's name or ARN.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
+    pub fn new(config: &SdkConfig, name: String) -> Self {
+        Self { client: Client::new(config), name }
+    }
+}
+
+impl Table {
+    /// The credential of a subscription, as of this moment.
+    async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
+        let item = self.get("dynamodb GetItem (credential)", Key::credential(subscription)).await?;
+        item.map(|item| credential::from_item(&item)).transpose()
+    }
+
+    async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Attributes>, Failure> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key.into_map())).consistent_read(true);
+        Ok(request.send().await.map_err(|error| Failure::of(operation, &error))?.item)
+    }
+}

@@ -1,0 +1,33 @@
+//! What is true in Firstkey: the names of things, the rules on their states, and nothing that waits, asks or stores.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`id`] | ids of subscriptions, companies and accounts, parsed at the door |
+//! | [`email`] | e-mail addresses: as they are written to, as they are compared, as they are shown |
+//! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
+//! | [`secret`] | the temporary password, in the clear and sealed |
+//! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
+//! | [`mail`] | what is mailed, and how far it is |
+//! | [`started`] | the event `SubscriptionStarted`, validated |
+//! | [`time`] | points in time, which are always an argument |
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
+
+pub mod credential;
+mod digest;
+pub mod email;
+pub mod id;
+pub mod mail;
+pub mod principal;
+pub mod secret;
+pub mod started;
+pub mod time;
+
+pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
+pub use email::EmailAddress;
+pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
+pub use mail::{MailContent, MailStatus, WelcomeMail};
+pub use principal::{Caller, PersonId, Principal};
+pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
+pub use started::{EventId, PortalUser, SubscriptionStarted};
+pub use time::Timestamp;

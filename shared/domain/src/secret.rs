@@ -1,0 +1,144 @@
+//! The temporary password: what is handed out, and what is kept.
+
+use zeroize::Zeroizing;
+
+/// The temporary password in the clear. Neither shown by `Debug` nor serialized; wiped when dropped.
+pub struct TemporaryPassword(Zeroizing<String>);
+
+/// The temporary password as encrypted by KMS, bound to its subscription and issue.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedPassword(Vec<u8>);
+
+/// What is kept of a password: an argon2id hash as a PHC string.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl TemporaryPassword {
+    /// Lower-case letters and digits without look-alikes: no `0 o 1 l i`. 31 symbols, 4.95 bits each.
+    const ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
+    /// 20 symbols are 99 bits.
+    const SYMBOLS: usize = 20;
+    const GROUP: usize = 5;
+
+    /// Makes a new one from random bytes that `fill` writes; every symbol is equally likely.
+    pub fn generate(mut fill: impl FnMut(&mut [u8])) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(Self::SYMBOLS + Self::SYMBOLS / Self::GROUP));
+        let mut random = Zeroizing::new([0_u8; 1]);
+        let mut symbols = 0;
+        while symbols < Self::SYMBOLS {
+            fill(random.as_mut_slice());
+            // A remainder of all 256 values would favour the first symbols: take the low five bits, and throw 31 away.
+            let Some(symbol) = Self::ALPHABET.get(usize::from(random[0] & 31)) else { continue };
+            if symbols > 0 && symbols % Self::GROUP == 0 {
+                text.push('-');
+            }
+            text.push(char::from(*symbol));
+            symbols += 1;
+        }
+        Self(text)
+    }
+
+    /// As it came back from KMS; `None` for bytes that are no password of ours.
+    #[must_use]
+    pub fn from_unsealed(bytes: Vec<u8>) -> Option<Self> {
+        let bytes = Zeroizing::new(bytes);
+        std::str::from_utf8(&bytes).ok().map(|text| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The password as people read it: four groups of five, joined by hyphens.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+
+    /// What is hashed, and what a typed password is compared by: lower case, without hyphens and spaces, since it is read
+    /// out, printed and typed.
+    #[must_use]
+    pub fn comparable(typed: &str) -> Zeroizing<String> {
+        let mut plain = Zeroizing::new(String::with_capacity(typed.len()));
+        plain.extend(typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).map(|c| c.to_ascii_lowercase()));
+        plain
+    }
+}
+
+impl SealedPassword {
+    /// From KMS or from the table.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// For KMS and for the table.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PasswordHash {
+    /// A PHC string, `$argon2id$v=19$…`.
+    #[must_use]
+    pub fn from_phc(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// For the table.
+    #[must_use]
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash")
+    }
+}
+
+impl std::fmt::Debug for SealedPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedPassword({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at the passwords that they make")]
+mod tests {
+    use super::*;
+
+    fn counting() -> impl FnMut(&mut [u8]) {
+        let mut next = 0_u8;
+        move |bytes| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_is_four_groups_of_five_without_look_alikes() {
+        let password = TemporaryPassword::generate(counting());
+        let groups: Vec<&str> = password.expose_secret().split('-').collect();
+        assert_eq!(groups.iter().map(|g| g.len()).collect::<Vec<_>>(), [5; 4]);
+        assert!(!password.expose_secret().contains(['0', 'o', '1', 'l', 'i']));
+    }
+
+    #[test]
+    fn every_symbol_is_equally_likely() {
+        let mut seen = [0_u32; 256];
+        let mut fill = counting();
+        // 31 passwords of 20 symbols use each of the 31 symbols 20 times when the bytes run through all values evenly.
+        for _ in 0..31 {
+            for symbol in TemporaryPassword::generate(&mut fill).expose_secret().bytes().filter(|b| *b != b'-') {
+                seen[usize::from(symbol)] += 1;
+            }
+        }
+        assert!(TemporaryPassword::ALPHABET.iter().all(|symbol| seen[usize::from(*symbol)] == 20));
+    }
+
+    #[test]
+    fn a_password_read_out_and_typed_is_the_same() {
+        assert_eq!(*TemporaryPassword::comparable(" K7WMP-3hxrt 22222\u{a0}- abcde "), "k7wmp3hxrt22222abcde");
+    }
+}

@@ -1,0 +1,30 @@
+//! How a function is started, and what it gets from the machine: settings, clock, random bytes, a hasher, a log.
+//!
+//! | piece | for |
+//! |---|---|
+//! | [`Settings`] | the environment, read once at start; a function asks only for what it uses |
+//! | [`Clock`] | the time, read once at the door of an invocation and an argument from there on |
+//! | [`random`] | bytes from the operating system |
+//! | [`Hasher`] | argon2id, off the async thread |
+//! | [`serve`] | a function behind the HTTP API |
+//! | [`consume`] | a function behind a queue: each message on its own, partial batch response |
+//! | [`log_as_json`] | one structured line an event; SDK and HTTP crates only from WARN on, since below that they print requests |
+
+mod clock;
+mod consume;
+mod hasher;
+mod log;
+mod random;
+mod serve;
+mod settings;
+
+pub use clock::Clock;
+pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batch};
+pub use hasher::{Hasher, HashingFailed};
+pub use log::log_as_json;
+pub use random::{random, random_bytes};
+pub use serve::{HttpService, serve};
+pub use settings::{MissingSetting, Settings};
+
+/// Whatever keeps a function from starting.
+pub type Error = lambda_runtime::Error;

@@ -1,0 +1,103 @@
+//! A function behind the HTTP API.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::Response;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, Service, request::LambdaRequest};
+use serde::Serialize;
+
+use crate::Error;
+
+/// Runs `endpoint` for every request, until the environment ends.
+///
+/// `malformed` answers what is no request at all, given the id of the invocation.
+pub async fn serve<S>(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Result<(), Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    lambda_runtime::run(HttpService::new(endpoint, malformed)).await
+}
+
+/// `lambda_http`'s adapter, with an answer where it panics: on a path or query that is no URI.
+pub struct HttpService<S> {
+    adapter: Adapter<'static, Response<Body>, S>,
+    malformed: fn(&str) -> Response<Body>,
+}
+
+/// An answer as API Gateway takes it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Answer<A> {
+    /// As the adapter made it.
+    Adapted(A),
+    /// Made without the adapter.
+    #[serde(rename_all = "camelCase")]
+    Malformed {
+        /// The status.
+        status_code: u16,
+        /// Those of the answer, each once.
+        headers: BTreeMap<String, String>,
+        /// Always text.
+        body: String,
+        /// Never.
+        is_base64_encoded: bool,
+    },
+}
+
+impl<S> HttpService<S>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    /// Around `endpoint`.
+    pub fn new(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Self {
+        Self { adapter: Adapter::from(endpoint), malformed }
+    }
+}
+
+type AdapterOf<S> = Adapter<'static, Response<Body>, S>;
+type AdaptedBy<S> = <AdapterOf<S> as Service<LambdaEvent<LambdaRequest>>>::Response;
+
+impl<S> Service<LambdaEvent<LambdaRequest>> for HttpService<S>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Answer<AdaptedBy<S>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.adapter.poll_ready(context)
+    }
+
+    fn call(&mut self, event: LambdaEvent<LambdaRequest>) -> Self::Future {
+        let request_id = event.context.request_id.clone();
+        // The adapter converts before it gives its future: only then does it panic.
+        match catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
+            Ok(answer) => Box::pin(async { Ok(Answer::Adapted(answer.await?)) }),
+            Err(_) => {
+                let answer = by_hand((self.malformed)(&request_id));
+                Box::pin(async { Ok(answer) })
+            }
+        }
+    }
+}
+
+fn by_hand<A>(reply: Response<Body>) -> Answer<A> {
+    let (parts, body) = reply.into_parts();
+    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    Answer::Malformed {
+        status_code: parts.status.as_u16(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        is_base64_encoded: false,
+    }
+}

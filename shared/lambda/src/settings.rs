@@ -1,0 +1,82 @@
+//! The environment, read in one place.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+/// The settings of a function: the variables of its environment. No `Debug`: the keys to AWS are among them.
+pub struct Settings(Source);
+
+enum Source {
+    Environment,
+    Given(HashMap<String, String>),
+}
+
+/// A setting that a function cannot start without, or that does not read.
+#[derive(Debug)]
+pub struct MissingSetting(&'static str);
+
+impl Settings {
+    /// Those of this process.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self(Source::Environment)
+    }
+
+    /// Those given.
+    #[must_use]
+    pub fn given(settings: HashMap<String, String>) -> Self {
+        Self(Source::Given(settings))
+    }
+
+    /// A setting that may be absent; an empty one is absent.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        let value = match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
+            Source::Environment => std::env::var(name).ok(),
+            Source::Given(settings) => settings.get(name).cloned(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// A setting that must be there.
+    pub fn required(&self, name: &'static str) -> Result<String, MissingSetting> {
+        self.optional(name).ok_or(MissingSetting(name))
+    }
+
+    /// A whole number of seconds above zero.
+    pub fn seconds(&self, name: &'static str, otherwise: Duration) -> Result<Duration, MissingSetting> {
+        let Some(value) = self.optional(name) else { return Ok(otherwise) };
+        let seconds: u64 = value.parse().map_err(|_| MissingSetting(name))?;
+        (seconds > 0).then(|| Duration::from_secs(seconds)).ok_or(MissingSetting(name))
+    }
+
+    /// A setting of a few words, read by `parse`.
+    pub fn parsed<T>(&self, name: &'static str, otherwise: T, parse: impl Fn(&str) -> Option<T>) -> Result<T, MissingSetting> {
+        self.optional(name).map_or(Ok(otherwise), |value| parse(&value).ok_or(MissingSetting(name)))
+    }
+}
+
+impl fmt::Display for MissingSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the setting {} is missing, or not what it should be", self.0)
+    }
+}
+
+impl std::error::Error for MissingSetting {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(name: &str, value: &str) -> Settings {
+        Settings::given(HashMap::from([(name.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn an_empty_setting_is_absent_and_a_wrong_one_is_named() {
+        assert!(settings("A", "").required("A").is_err());
+        let wrong = settings("LIFETIME", "a week").seconds("LIFETIME", Duration::from_secs(1));
+        assert!(wrong.err().is_some_and(|error| error.to_string().contains("LIFETIME")));
+        assert!(settings("LIFETIME", "0").seconds("LIFETIME", Duration::from_secs(1)).is_err());
+    }
+}

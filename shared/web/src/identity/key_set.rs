@@ -1,0 +1,70 @@
+//! Which key verifies which algorithm. The token names both; the key has to agree.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Refused;
+
+const RSA: [Algorithm; 6] =
+    [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
+
+/// The keys of a provider that can verify a signature.
+pub(super) struct KeySet(Vec<Jwk>);
+
+impl KeySet {
+    /// From a JWK set (RFC 7517, 5). Keys that are not understood, and those without an id, are left out.
+    pub(super) fn parse(document: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Document {
+            keys: Vec<Value>,
+        }
+        let document: Document = serde_json::from_slice(document).ok()?;
+        let keys = document.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+        let usable: Vec<Jwk> = keys.filter(|key| key.common.key_id.is_some() && is_for_signatures(key)).collect();
+        (!usable.is_empty()).then_some(Self(usable))
+    }
+
+    /// Whether a key of that id is here.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.of_id(id).next().is_some()
+    }
+
+    /// The key of that id, if it is one of that algorithm.
+    pub(super) fn key(&self, id: &str, algorithm: Algorithm) -> Result<DecodingKey, Refused> {
+        let key = self.of_id(id).find(|key| is_of(key, algorithm)).ok_or(Refused("the key is of another algorithm"))?;
+        DecodingKey::from_jwk(key).map_err(|_| Refused("the key is not readable"))
+    }
+
+    fn of_id(&self, id: &str) -> impl Iterator<Item = &Jwk> {
+        self.0.iter().filter(move |key| key.common.key_id.as_deref() == Some(id))
+    }
+}
+
+/// The algorithms that are accepted: those of RFC 7518, 3.1, with a public key, which is every one that the providers in
+/// use sign ID tokens with. `none` and the algorithms with a shared secret are no part of it: the public key would be that secret.
+pub(super) fn is_accepted(algorithm: Algorithm) -> bool {
+    RSA.contains(&algorithm) || matches!(algorithm, Algorithm::ES256 | Algorithm::ES384)
+}
+
+fn is_for_signatures(key: &Jwk) -> bool {
+    let common = &key.common;
+    common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
+        && common.key_operations.as_ref().is_none_or(|allowed| allowed.contains(&KeyOperations::Verify))
+}
+
+/// Type and curve have to be those of the algorithm, and so has `alg` where the key has one: Entra's keys have none.
+fn is_of(key: &Jwk, algorithm: Algorithm) -> bool {
+    let fits = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => RSA.contains(&algorithm),
+        AlgorithmParameters::EllipticCurve(key) => matches!(
+            (&key.curve, algorithm),
+            (EllipticCurve::P256, Algorithm::ES256) | (EllipticCurve::P384, Algorithm::ES384)
+        ),
+        _ => false,
+    };
+    fits && key.common.key_algorithm.is_none_or(|given| given == KeyAlgorithm::from(algorithm))
+}

@@ -1,0 +1,79 @@
+//! Whom a verified token names. Only what the provider vouches for counts; `preferred_username`, `upn`, `unique_name` and
+//! `nickname` are never read, since people choose them.
+
+use domain::{Caller, EmailAddress};
+use serde_json::Value;
+
+use super::{
+    Refused,
+    settings::{EmailTrust, OrganizationRule, Rules},
+    token::Claims,
+};
+
+/// Bytes of the longest subject (OpenID Connect Core, 2).
+const LONGEST_SUBJECT: usize = 255;
+
+/// The person, the address where it counts, and the organisations that the person may act for.
+pub(super) fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> {
+    let subject = match claims.get(&rules.subject_claim) {
+        Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
+        _ => return Err(Refused("the token names no person")),
+    };
+    let email = address(claims, rules.email_trust);
+    let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rule));
+    Ok(Caller::new(rules.issuer.clone(), subject, email, organizations))
+}
+
+fn address(claims: &Claims, trust: EmailTrust) -> Option<EmailAddress> {
+    let address = EmailAddress::parse(claims.get("email")?.as_str()?)?;
+    let counts = match trust {
+        EmailTrust::EmailVerified => is_email_verified(claims),
+        // Google vouches for its own addresses and those of a Workspace; any other may have changed hands since.
+        EmailTrust::Google => {
+            let workspace = claims.get("hd").and_then(Value::as_str).is_some_and(|domain| !domain.is_empty());
+            is_email_verified(claims) && (address.domain() == "gmail.com" || workspace)
+        }
+        // Entra lets administrators of any tenant write any address; this claim says that the domain is their own.
+        EmailTrust::XmsEdov => {
+            let owned = matches!(claims.get("xms_edov"), Some(value) if is_true(value) || is_one(value));
+            owned && !is_guest(claims)
+        }
+        EmailTrust::Issuer => true,
+        EmailTrust::Never => false,
+    };
+    counts.then_some(address)
+}
+
+fn organizations(claims: &Claims, rule: &OrganizationRule) -> Vec<String> {
+    if is_guest(claims) || !values(claims, &rule.role_claim).any(|role| role == rule.role) {
+        return Vec::new();
+    }
+    values(claims, &rule.claim).filter(|organization| !organization.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+/// Whether somebody else's directory vouches for this person.
+fn is_guest(claims: &Claims) -> bool {
+    claims.get("acct").is_some_and(is_one) || claims.get("idp").is_some_and(|idp| Some(idp) != claims.get("iss"))
+}
+
+fn is_email_verified(claims: &Claims) -> bool {
+    claims.get("email_verified").is_some_and(is_true)
+}
+
+fn is_true(value: &Value) -> bool {
+    *value == true || *value == "true"
+}
+
+fn is_one(value: &Value) -> bool {
+    *value == 1 || *value == "1"
+}
+
+/// The texts of a claim, which may be one text or a list.
+fn values<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {
+    let all = match claims.get(name) {
+        Some(Value::Array(all)) => all.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    all.iter().filter_map(Value::as_str)
+}

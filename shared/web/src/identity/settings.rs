@@ -1,0 +1,202 @@
+//! What the deployment says about its identity provider, checked once at the start.
+
+use std::fmt;
+
+/// The settings, as the environment has them. Those without a value, and empty ones, take their default.
+#[derive(Clone, Debug, Default)]
+pub struct IdentitySettings {
+    /// `OIDC_ISSUER`: as in the provider's discovery document, to the letter.
+    pub issuer: String,
+    /// `OIDC_CLIENT_ID`: the audience of the ID tokens.
+    pub client_id: String,
+    /// `PUBLIC_ORIGIN`: where the customer's browser finds us, `https://portal.example`.
+    pub public_origin: String,
+    /// `OIDC_EMAIL_TRUST`: when the address of a token counts.
+    pub email_trust: Option<String>,
+    /// `OIDC_SUBJECT_CLAIM`: which claim names a person; `sub` unless given.
+    pub subject_claim: Option<String>,
+    /// `OIDC_ORGANIZATION_CLAIM`: which claim names the person's organisations.
+    pub organization_claim: Option<String>,
+    /// `OIDC_ORGANIZATION_ROLE`: `claim=value`, what a person has to have to act for their organisation.
+    pub organization_role: Option<String>,
+}
+
+/// A setting with which the function does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSetting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What it has to be.
+    pub rule: &'static str,
+}
+
+/// When the address of a token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EmailTrust {
+    EmailVerified,
+    Google,
+    XmsEdov,
+    Issuer,
+    Never,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) public_origin: String,
+    pub(super) email_trust: EmailTrust,
+    pub(super) subject_claim: String,
+    pub(super) organization: Option<OrganizationRule>,
+}
+
+/// Which organisations a token gives, and to whom.
+#[derive(Clone, Debug)]
+pub(super) struct OrganizationRule {
+    pub(super) claim: String,
+    pub(super) role_claim: String,
+    pub(super) role: String,
+}
+
+/// Where Microsoft Entra issues tokens, in its public and its national clouds; `sts` hosts are those of version 1.0.
+const ENTRA: [&str; 6] = [
+    "https://login.microsoftonline.com/",
+    "https://login.microsoftonline.us/",
+    "https://login.partner.microsoftonline.cn/",
+    "https://login.chinacloudapi.cn/",
+    "https://sts.windows.net/",
+    "https://sts.chinacloudapi.cn/",
+];
+
+const GOOGLE: &str = "https://accounts.google.com";
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.rule)
+    }
+}
+
+impl std::error::Error for InvalidSetting {}
+
+impl IdentitySettings {
+    /// From the environment, by the names above.
+    #[must_use]
+    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            issuer: setting("OIDC_ISSUER").unwrap_or_default(),
+            client_id: setting("OIDC_CLIENT_ID").unwrap_or_default(),
+            public_origin: setting("PUBLIC_ORIGIN").unwrap_or_default(),
+            email_trust: setting("OIDC_EMAIL_TRUST"),
+            subject_claim: setting("OIDC_SUBJECT_CLAIM"),
+            organization_claim: setting("OIDC_ORGANIZATION_CLAIM"),
+            organization_role: setting("OIDC_ORGANIZATION_ROLE"),
+        }
+    }
+
+    pub(super) fn check(self) -> Result<Rules, InvalidSetting> {
+        let invalid = |name, rule| InvalidSetting { name, rule };
+        if !is_confidential(&self.issuer) || self.issuer.contains(['?', '#']) {
+            return Err(invalid(
+                "OIDC_ISSUER",
+                "is no https address without query (http only for this machine itself)",
+            ));
+        }
+        if self.client_id.is_empty() {
+            return Err(invalid("OIDC_CLIENT_ID", "is empty"));
+        }
+        if !is_origin(&self.public_origin) {
+            return Err(invalid(
+                "PUBLIC_ORIGIN",
+                "is no origin: scheme, host in lower case, port where it is not the usual one, no path",
+            ));
+        }
+        let email_trust = given(self.email_trust).map_or_else(
+            || Ok(EmailTrust::of_issuer(&self.issuer)),
+            |text| {
+                EmailTrust::parse(&text)
+                    .ok_or(invalid("OIDC_EMAIL_TRUST", "is none of email_verified, google, xms_edov, issuer, never"))
+            },
+        )?;
+        let organization = match (given(self.organization_claim), given(self.organization_role)) {
+            (None, None) => None,
+            (Some(claim), Some(role)) => Some(
+                OrganizationRule::parse(claim, &role)
+                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is no claim and value with = between them"))?,
+            ),
+            (Some(_), None) => {
+                return Err(invalid("OIDC_ORGANIZATION_ROLE", "is needed beside OIDC_ORGANIZATION_CLAIM: claim=value"));
+            }
+            (None, Some(_)) => {
+                return Err(invalid("OIDC_ORGANIZATION_CLAIM", "is needed beside OIDC_ORGANIZATION_ROLE"));
+            }
+        };
+        Ok(Rules {
+            email_trust,
+            subject_claim: given(self.subject_claim).unwrap_or_else(|| "sub".to_owned()),
+            organization,
+            issuer: self.issuer,
+            client_id: self.client_id,
+            public_origin: self.public_origin,
+        })
+    }
+}
+
+impl EmailTrust {
+    fn of_issuer(issuer: &str) -> Self {
+        if issuer == GOOGLE {
+            Self::Google
+        } else if ENTRA.iter().any(|entra| issuer.starts_with(entra)) {
+            Self::XmsEdov
+        } else {
+            Self::EmailVerified
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "email_verified" => Some(Self::EmailVerified),
+            "google" => Some(Self::Google),
+            "xms_edov" => Some(Self::XmsEdov),
+            "issuer" => Some(Self::Issuer),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
+impl OrganizationRule {
+    /// Split at the first `=`: a group may be a distinguished name, `groups=cn=owners,dc=fabrikam`.
+    fn parse(claim: String, role: &str) -> Option<Self> {
+        let (role_claim, role) = role.split_once('=')?;
+        let given = !role_claim.is_empty() && !role.is_empty();
+        given.then(|| Self { claim, role_claim: role_claim.to_owned(), role: role.to_owned() })
+    }
+}
+
+/// Whether what is read from this address cannot be changed on the way: it is https, or it never leaves this machine.
+pub(super) fn is_confidential(address: &str) -> bool {
+    let Ok(uri) = address.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    match uri.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => ["127.0.0.1", "localhost", "[::1]"].contains(&host),
+        _ => false,
+    }
+}
+
+/// Whether a browser would write this in `Origin`, which is compared to the letter.
+fn is_origin(text: &str) -> bool {
+    let (rest, usual_port) = match text.split_once("://") {
+        Some(("https", rest)) => (rest, ":443"),
+        Some(("http", rest)) => (rest, ":80"),
+        _ => return false,
+    };
+    rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.host().is_empty())
+        && !rest.contains(|c: char| c == '@' || c.is_ascii_uppercase())
+        && !rest.ends_with(usual_port)
+}
+
+fn given(setting: Option<String>) -> Option<String> {
+    setting.filter(|text| !text.is_empty())
+}

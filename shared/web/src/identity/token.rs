@@ -1,0 +1,115 @@
+//! What a token has to be: an ID token of our issuer, for us, for the time being (OpenID Connect Core, 3.1.3.7).
+
+use domain::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value};
+
+use super::{Refused, key_set, settings::Rules};
+
+/// The claims of a verified token.
+pub(super) type Claims = Map<String, Value>;
+
+/// Bytes of the longest token: what the gateway takes as headers in all.
+const LONGEST_TOKEN: usize = 10_240;
+
+/// Seconds that the provider's clock may be ahead of ours. A token that has expired has expired.
+const LEEWAY: i64 = 60;
+
+/// A token of which only the header has been read.
+pub(super) struct Unverified<'a> {
+    token: &'a str,
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: String,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads the header. It only chooses among what we accept and among the provider's keys.
+    pub(super) fn read(token: &'a str) -> Result<Self, Refused> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(Refused("the token is too long"));
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("the token has no header that we know"))?;
+        if !key_set::is_accepted(header.alg) {
+            return Err(Refused("the algorithm is not accepted"));
+        }
+        if header.crit.is_some() {
+            return Err(Refused("the header demands an extension"));
+        }
+        if !header.typ.as_deref().is_none_or(is_jwt) {
+            return Err(Refused("the token is of another type"));
+        }
+        let key_id = header.kid.ok_or(Refused("the token names no key"))?;
+        Ok(Self { token, algorithm: header.alg, key_id })
+    }
+
+    /// Verifies the signature, and that the claims are those of an ID token for us at `now`.
+    pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<Claims, Refused> {
+        let claims = jsonwebtoken::decode::<Claims>(self.token, key, &signature_only(self.algorithm))
+            .map_err(|_| Refused("the signature is not valid"))?
+            .claims;
+        check(&claims, rules, now)?;
+        Ok(claims)
+    }
+}
+
+/// All else is compared here, against a time that is an argument.
+fn signature_only(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// `application/` may stand before any type, and case does not count (RFC 7515, 4.1.9). `at+jwt` is an access token.
+fn is_jwt(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == "jwt"
+}
+
+fn check(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refused> {
+    let now = now.epoch_seconds();
+    let demand = |holds: bool, otherwise| if holds { Ok(()) } else { Err(Refused(otherwise)) };
+    demand(text(claims, "iss") == Some(&rules.issuer), "another issuer")?;
+    demand(is_for(claims, &rules.client_id), "another audience")?;
+    demand(seconds(claims, "exp")?.is_some_and(|expires| now < expires), "expired")?;
+    demand(seconds(claims, "nbf")?.is_none_or(|from| from <= now + LEEWAY), "not valid yet")?;
+    demand(seconds(claims, "iat")?.is_none_or(|issued| issued <= now + LEEWAY), "issued in the future")?;
+    demand(!is_access_token(claims), "an access token")
+}
+
+/// Whether we are among the audiences, and the one that the token was made for where it says so, which it must where there
+/// are several audiences.
+fn is_for(claims: &Claims, client_id: &str) -> bool {
+    let (ours, several) = match claims.get("aud") {
+        Some(Value::String(audience)) => (audience == client_id, false),
+        Some(Value::Array(all)) => (all.iter().any(|audience| audience == client_id), all.len() > 1),
+        _ => (false, false),
+    };
+    let party = claims.get("azp");
+    ours && party.is_none_or(|party| party == client_id) && (party.is_some() || !several)
+}
+
+/// Most access tokens fail on type or audience. These are the marks of those that may not: Cognito's `token_use`, Keycloak's
+/// `typ` among the claims, and the scope as Entra and Okta write it.
+fn is_access_token(claims: &Claims) -> bool {
+    claims.get("token_use").is_some_and(|used| used != "id")
+        || claims.get("typ").is_some_and(|typ| typ != "ID")
+        || claims.contains_key("scp")
+}
+
+fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a String> {
+    match claims.get(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// A time of a token, which may have parts of a second (RFC 7519, 2); they are cut off.
+fn seconds(claims: &Claims, name: &str) -> Result<Option<i64>, Refused> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates, and no clock is ever there")]
+    let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
+    seconds.map(Some).ok_or(Refused("a time is no number"))
+}

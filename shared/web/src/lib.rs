@@ -1,0 +1,25 @@
+//! How Firstkey is spoken: JSON in and out, problems, and who the customer is.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`endpoint`] | the boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged |
+//! | [`request`] | what may come in: a declared JSON body, parameters, the key of a click |
+//! | [`reply`] | what goes out |
+//! | [`problem`] | what goes wrong, outside and inside (RFC 9457) |
+//! | [`same_origin`] | the rule against requests that another site makes with the customer's cookie |
+//! | [`identity`] | who the customer is: the one verifier of ID tokens, and the principals that a token gives |
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
+
+pub mod endpoint;
+pub mod identity;
+pub mod problem;
+pub mod reply;
+pub mod request;
+pub mod same_origin;
+
+pub use endpoint::{endpoint, malformed};
+pub use identity::{Identity, IdentitySettings, InvalidSetting};
+pub use lambda_http::Request;
+pub use problem::{Problem, ProblemCode};
+pub use reply::{Reply, json};

@@ -1,0 +1,65 @@
+//! Runs a model: a design must keep every property and reach what is named, a mutant must be caught.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+/// Whether the enlarged scopes are asked for; they take minutes.
+#[expect(clippy::disallowed_methods, reason = "a switch of this test program, not a setting of a function")]
+pub(crate) fn full() -> bool {
+    std::env::var("FIRSTKEY_FULL").is_ok_and(|value| value == "1")
+}
+
+/// Explores the whole model: no `always` property may be violated, and every one in `reached` must be reached.
+pub(crate) fn holds<M>(title: &str, model: M, reached: &[&'static str])
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + Debug + PartialEq + Send,
+{
+    let started = Instant::now();
+    let checker = model.checker().spawn_bfs().join();
+    let seconds = started.elapsed().as_secs_f32();
+    println!("{title}: {} states, depth {}, {seconds:.1} s", checker.unique_state_count(), checker.max_depth());
+
+    for property in checker.model().properties() {
+        let discovery = checker.discovery(property.name);
+        if property.expectation.discovery_is_failure() {
+            if let Some(path) = discovery {
+                panic!("{title} breaks \u{201c}{}\u{201d}: {:#?}", property.name, path.into_actions());
+            }
+        } else {
+            assert!(
+                discovery.is_some() || !reached.contains(&property.name),
+                "{title} never reaches: {}",
+                property.name
+            );
+        }
+    }
+}
+
+/// Explores until `property` is violated, which it must be, and prints the shortest way there.
+pub(crate) fn found_by<M>(mutant: &str, model: M, property: &'static str)
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + Debug + PartialEq + Send,
+{
+    let wanted = HasDiscoveries::AllOf(BTreeSet::from([property]));
+    let checker = model.checker().finish_when(wanted).spawn_bfs().join();
+    let known = checker.model().properties();
+    assert!(
+        known.iter().any(|p| p.name == property && p.expectation.discovery_is_failure()),
+        "no such property: {property}"
+    );
+    let Some(path) = checker.discovery(property) else {
+        panic!("{mutant}: \u{201c}{property}\u{201d} holds in all {} states", checker.unique_state_count());
+    };
+    println!("{mutant} breaks \u{201c}{property}\u{201d}:");
+    for action in path.into_actions() {
+        println!("    {action:?}");
+    }
+}

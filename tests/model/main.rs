@@ -1,0 +1,3 @@
+//! model
+mod check;
+mod retrieve;
