@@ -41,25 +41,29 @@ where
     }
 }
 
-/// Explores until `property` is violated, which it must be, and prints the shortest way there.
+/// Explores until `property` is violated, which it must be, and prints the way there.
 pub(crate) fn found_by<M>(mutant: &str, model: M, property: &'static str)
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq + Send,
 {
+    let started = Instant::now();
     let wanted = HasDiscoveries::AllOf(BTreeSet::from([property]));
     let checker = model.checker().finish_when(wanted).spawn_bfs().join();
     let known = checker.model().properties();
-    assert!(
-        known.iter().any(|p| p.name == property && p.expectation.discovery_is_failure()),
-        "no such property: {property}"
-    );
+    let Some(condition) = known.iter().find(|known| known.name == property).map(|known| known.condition) else {
+        panic!("no such property: {property}");
+    };
     let Some(path) = checker.discovery(property) else {
         panic!("{mutant}: \u{201c}{property}\u{201d} holds in all {} states", checker.unique_state_count());
     };
-    println!("{mutant} breaks \u{201c}{property}\u{201d}:");
-    for action in path.into_actions() {
-        println!("    {action:?}");
+    let seconds = started.elapsed().as_secs_f32();
+    println!("{mutant} breaks \u{201c}{property}\u{201d} ({} states, {seconds:.1} s):", checker.unique_state_count());
+    for (state, action) in path.into_vec() {
+        match action {
+            Some(action) if condition(checker.model(), &state) => println!("    {action:?}"),
+            _ => break,
+        }
     }
 }

@@ -1,3 +1,4 @@
 //! model
 mod check;
+mod mail;
 mod retrieve;

@@ -87,12 +87,19 @@ struct Invocation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Step {
     NotCalled,
-    /// The attempt of this number is under way. `held` is what was unsealed before, in the mutant that decrypts first.
-    Counting { attempt: u8, request: Request, held: Option<Password> },
+    Counting(Attempt),
     Unsealing { issue: u8, password: Password, replay: bool },
     Answered(Answer),
     /// Crashed, or 503: the client knows nothing and may retry the click.
     Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Attempt {
+    number: u8,
+    request: Request,
+    /// What was unsealed before, in the mutant that decrypts first.
+    held: Option<Password>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,7 +166,7 @@ impl Model for Retrieve {
         for (i, invocation) in world.invocations.iter().enumerate() {
             match invocation.step {
                 Step::NotCalled if world.is_next_of_its_click(i) => actions.push(Action::Call(i)),
-                Step::Counting { .. } => {
+                Step::Counting(_) => {
                     actions.extend([Action::Counted(i), Action::AnswerLost(i), Action::Crash(i)]);
                     if world.late.len() < self.scope.late_writes {
                         actions.extend([Action::Delayed(i), Action::Duplicated(i)]);
@@ -262,35 +269,39 @@ impl Retrieve {
             held = world.credential.sealed;
             world.witness.seen(world.credential.issue, click);
         }
-        world.invocations[i].step = Step::Counting { attempt: 1, request, held };
+        world.invocations[i].step = Step::Counting(Attempt { number: 1, request, held });
     }
 
     /// The attempt is carried out and its answer arrives; `twice` leaves a copy of the request under way.
     fn counted(&self, world: &mut World, i: usize, twice: bool) {
-        let Step::Counting { attempt, request, held } = world.invocations[i].step.clone() else { return };
-        let result = self.update_item(world, &request);
+        let Step::Counting(attempt) = world.invocations[i].step.clone() else { return };
+        let result = self.update_item(world, &attempt.request);
         if twice {
-            world.send_late(request.clone());
+            world.send_late(attempt.request.clone());
         }
         world.invocations[i].step = match result {
-            Ok(new) => world.admitted(&request, &new, held, false),
-            Err(old) => self.refused(world, &request, &old, attempt),
+            Ok(new) => world.admitted(&attempt, &new, false),
+            Err(old) => self.refused(world, attempt, &old),
         };
     }
 
     /// The attempt has no answer: it was carried out, or it is still under way. The SDK sends the same request again.
     fn unanswered(&self, world: &mut World, i: usize, under_way: bool) {
-        let Step::Counting { attempt, request, held } = world.invocations[i].step.clone() else { return };
+        let Step::Counting(attempt) = world.invocations[i].step.clone() else { return };
         if under_way {
-            world.send_late(request.clone());
+            world.send_late(attempt.request.clone());
         } else {
-            let _ = self.update_item(world, &request);
+            let _ = self.update_item(world, &attempt.request);
         }
-        world.invocations[i].step = if attempt < self.scope.attempts {
-            Step::Counting { attempt: attempt + 1, request, held }
+        world.invocations[i].step = self.again(attempt);
+    }
+
+    fn again(&self, attempt: Attempt) -> Step {
+        if attempt.number < self.scope.attempts {
+            Step::Counting(Attempt { number: attempt.number + 1, ..attempt })
         } else {
             Step::Failed
-        };
+        }
     }
 
     /// The conditional write, with `ALL_NEW`, and `ALL_OLD` on failure.
@@ -306,29 +317,26 @@ impl Retrieve {
     }
 
     /// What the old image of a failed write tells, in the order of the protocol.
-    fn refused(&self, world: &mut World, request: &Request, old: &Credential, attempt: u8) -> Step {
+    fn refused(&self, world: &mut World, attempt: Attempt, old: &Credential) -> Step {
+        let request = &attempt.request;
         if self.variant == Variant::NoOldImage {
-            return world.blank(request, old);
+            return world.no_password(Answer::Blank, request, old);
         }
         let known = old.recognise(self.variant, request.click);
+        let young = known.is_some_and(|entry| self.variant == Variant::UnlimitedReplay || entry.young(request.now));
         let retrievable = old.retrievable(request.now);
-        if known.is_some_and(|entry| self.variant == Variant::UnlimitedReplay || entry.young(request.now))
-            && (retrievable || (self.variant == Variant::ReplayUnchecked && old.sealed.is_some()))
-        {
-            return world.admitted(request, old, None, true);
+        if young && (retrievable || self.variant == Variant::ReplayUnchecked) {
+            return world.admitted(&attempt, old, true);
         }
         if !retrievable || old.exhausted() {
-            return world.blank(request, old);
+            return world.no_password(Answer::Blank, request, old);
         }
         if known.is_some() {
-            return world.conflict(request, old);
+            return world.no_password(Answer::Conflict, request, old);
         }
         // The issue began after the request was made: a lost race, decided again with the time of now.
-        if attempt < self.scope.attempts {
-            let request = Request { now: world.now, ..request.clone() };
-            return Step::Counting { attempt: attempt + 1, request, held: None };
-        }
-        Step::Failed
+        let request = Request { now: world.now, ..attempt.request };
+        self.again(Attempt { request, ..attempt })
     }
 
     fn commit_next_issue(&self, world: &mut World) {
@@ -357,22 +365,17 @@ impl World {
         self.late.sort();
     }
 
-    fn admitted(&mut self, request: &Request, image: &Credential, held: Option<Password>, replay: bool) -> Step {
-        self.witness_admission(request, image);
-        match held.or(image.sealed) {
+    fn admitted(&mut self, attempt: &Attempt, image: &Credential, replay: bool) -> Step {
+        self.witness_admission(&attempt.request, image);
+        match attempt.held.or(image.sealed) {
             Some(password) => Step::Unsealing { issue: image.issue, password, replay },
             None => Step::Failed,
         }
     }
 
-    fn blank(&mut self, request: &Request, old: &Credential) -> Step {
+    fn no_password(&mut self, answer: Answer, request: &Request, old: &Credential) -> Step {
         self.witness_no_password(request, old);
-        Step::Answered(Answer::Blank)
-    }
-
-    fn conflict(&mut self, request: &Request, old: &Credential) -> Step {
-        self.witness_no_password(request, old);
-        Step::Answered(Answer::Conflict)
+        Step::Answered(answer)
     }
 
     /// From here on the caller may see the password: what crashes later may have answered.

@@ -1,1 +1,21 @@
-//! tests
+//! The whole product in one process: the real handlers, the real SDK, and the embedded cloud. What a test needs of it is
+//! [`TestStack`].
+//!
+//! | where | what is shown |
+//! |---|---|
+//! | `it/<function>.rs` | each function, in sentences |
+//! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
+//! | `it/story.rs` | what crosses functions: an event, its mail, its retrievals |
+//! | `it/everything.rs` | every function has what every function must have |
+//! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
+//! | `it/whole.rs` | the same from outside, through cargo-lambda |
+//! | `model/` | the invariants over all interleavings, and mutants that break them |
+
+#![expect(clippy::missing_panics_doc, reason = "a stack that does not come up fails its test")]
+#![expect(clippy::unwrap_used, reason = "the same")]
+
+mod http;
+mod stack;
+
+pub use http::{Answer, Call};
+pub use stack::{Deployment, TestStack, event};

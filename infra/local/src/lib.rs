@@ -3,6 +3,9 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cloud`] | AWS as far as the product uses it: endpoint, queues, Pipe, console; also started by tests, in process |
+//! | [`events`] | the events of `events/`, with live tokens |
+//! | [`oidc`] | an OpenID Connect provider for development |
 
 pub mod cloud;
+pub mod events;
 pub mod oidc;

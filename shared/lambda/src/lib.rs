@@ -23,7 +23,7 @@ pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batc
 pub use hasher::{Hasher, HashingFailed};
 pub use log::log_as_json;
 pub use random::{random, random_bytes};
-pub use serve::{HttpService, serve};
+pub use serve::{Answer, HttpService, serve};
 pub use settings::{MissingSetting, Settings};
 
 /// Whatever keeps a function from starting.

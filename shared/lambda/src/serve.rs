@@ -26,6 +26,7 @@ where
 }
 
 /// `lambda_http`'s adapter, with an answer where it panics: on a path or query that is no URI.
+#[derive(Clone)]
 pub struct HttpService<S> {
     adapter: Adapter<'static, Response<Body>, S>,
     malformed: fn(&str) -> Response<Body>,

@@ -68,3 +68,168 @@ fn answer(outcome: Result<Reply, Problem>, request_id: &str) -> Reply {
     reply.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     reply
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Mutex, MutexGuard},
+    };
+
+    use http::StatusCode;
+    use lambda_http::{Body, Context};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What a handler is asked to do.
+    #[derive(Clone, Copy)]
+    enum Ask {
+        Answer,
+        AnswerKept,
+        Refuse,
+        Fail,
+        PanicAtOnce,
+        PanicLater,
+    }
+
+    async fn handle(ask: Arc<Ask>, request: Request) -> Result<Reply, Problem> {
+        tokio::task::yield_now().await;
+        match *ask {
+            Ask::Answer => Ok(Reply::new(Body::Empty)),
+            Ask::AnswerKept => {
+                Ok(http::Response::builder().header("cache-control", "max-age=60").body(Body::Empty).unwrap())
+            }
+            Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("nobody has it")),
+            Ask::Fail => Err(Problem::new(ProblemCode::Unavailable).because(io::Error::other("the table is away"))),
+            Ask::PanicAtOnce | Ask::PanicLater => panic!("canary {request:?}"),
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+            self.0.lock().unwrap()
+        }
+
+        fn lines(&self) -> Vec<Value> {
+            let text = String::from_utf8(self.bytes().clone()).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.bytes().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A request with a canary in every part.
+    fn request() -> Request {
+        let mut context = Context::default();
+        context.request_id = "r-1".into();
+        http::Request::builder()
+            .method("POST")
+            .uri("/subscriptions/canary?canary=canary")
+            .header("authorization", "Bearer canary")
+            .header("cookie", "canary=canary")
+            .body(Body::from("canary@canary.example"))
+            .unwrap()
+            .with_lambda_context(context)
+    }
+
+    async fn ask(ask: Ask, level: tracing::Level) -> (Reply, Vec<Value>) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(level).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let reply = match ask {
+            Ask::PanicAtOnce => {
+                let at_once = |_: Arc<()>, request: Request| -> std::future::Ready<Result<Reply, Problem>> {
+                    panic!("canary {request:?}")
+                };
+                endpoint((), at_once).call(request()).await
+            }
+            ask => endpoint(ask, handle).call(request()).await,
+        };
+        let Ok(reply) = reply;
+        (reply, log.lines())
+    }
+
+    fn problem(reply: &Reply) -> (StatusCode, String, String) {
+        let document: Value = serde_json::from_slice(reply.body()).unwrap();
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        (reply.status(), text("code"), text("request_id"))
+    }
+
+    #[tokio::test]
+    async fn a_problem_becomes_its_document_with_the_id_of_the_request() {
+        let (reply, _) = ask(Ask::Refuse, tracing::Level::INFO).await;
+        assert_eq!(problem(&reply), (StatusCode::NOT_FOUND, "not-found".into(), "r-1".into()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_and_the_next_request_is_answered() {
+        for panic in [Ask::PanicAtOnce, Ask::PanicLater] {
+            let (reply, lines) = ask(panic, tracing::Level::INFO).await;
+            assert_eq!(problem(&reply), (StatusCode::INTERNAL_SERVER_ERROR, "internal".into(), "r-1".into()));
+            assert_eq!(lines[0]["fields"]["cause"], "the handler panicked");
+        }
+        assert_eq!(ask(Ask::Answer, tracing::Level::INFO).await.0.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_on_the_way_unless_the_handler_says_so() {
+        for (asked, cache) in [(Ask::Answer, "no-store"), (Ask::AnswerKept, "max-age=60"), (Ask::Fail, "no-store")] {
+            assert_eq!(ask(asked, tracing::Level::INFO).await.0.headers()["cache-control"], cache);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_line_tells_what_came_of_a_request() {
+        let expected = [
+            (Ask::Answer, "INFO", json!({ "message": "answered", "request_id": "r-1", "status": 200 })),
+            (
+                Ask::Refuse,
+                "INFO",
+                json!({ "message": "refused", "request_id": "r-1", "status": 404, "code": "not-found" }),
+            ),
+            (
+                Ask::Fail,
+                "ERROR",
+                json!({
+                    "message": "failed", "request_id": "r-1", "status": 503, "code": "unavailable",
+                    "cause": "the table is away",
+                }),
+            ),
+        ];
+        for (asked, level, fields) in expected {
+            let (_, lines) = ask(asked, tracing::Level::INFO).await;
+            assert_eq!((lines.len(), &lines[0]["level"], &lines[0]["fields"]), (1, &json!(level), &fields));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_part_of_a_request_is_logged_at_any_level() {
+        for asked in [Ask::Answer, Ask::Refuse, Ask::Fail, Ask::PanicAtOnce, Ask::PanicLater] {
+            let (reply, lines) = ask(asked, tracing::Level::TRACE).await;
+            assert!(!lines.is_empty());
+            assert!(!json!(lines).to_string().contains("canary"), "{lines:?}");
+            assert!(!format!("{reply:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_an_invalid_one() {
+        let reply = malformed("r-2");
+        assert_eq!(problem(&reply), (StatusCode::BAD_REQUEST, "invalid-request".into(), "r-2".into()));
+    }
+}

@@ -9,8 +9,6 @@
 //! | [`same_origin`] | the rule against requests that another site makes with the customer's cookie |
 //! | [`identity`] | who the customer is: the one verifier of ID tokens, and the principals that a token gives |
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
-
 pub mod endpoint;
 pub mod identity;
 pub mod problem;

@@ -227,3 +227,114 @@ struct Document<'a> {
     code: &'static str,
     request_id: &'a str,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ALL: [ProblemCode; 15] = [
+        ProblemCode::InvalidRequest,
+        ProblemCode::NotSignedIn,
+        ProblemCode::InvalidCredentials,
+        ProblemCode::Forbidden,
+        ProblemCode::NotFound,
+        ProblemCode::Conflict,
+        ProblemCode::UserNameTaken,
+        ProblemCode::PayloadTooLarge,
+        ProblemCode::PasswordTooShort,
+        ProblemCode::PasswordTooLong,
+        ProblemCode::PasswordTooCommon,
+        ProblemCode::PasswordReused,
+        ProblemCode::TooManyAttempts,
+        ProblemCode::Internal,
+        ProblemCode::Unavailable,
+    ];
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Layer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as &(dyn Error + 'static))
+        }
+    }
+
+    fn document(reply: &Reply) -> Value {
+        serde_json::from_slice(reply.body()).unwrap()
+    }
+
+    #[test]
+    fn a_problem_document_has_exactly_the_fields_of_the_contract() {
+        let reply = Problem::new(ProblemCode::NotFound).reply("r-1");
+        let expected = json!({
+            "type": "urn:firstkey:problem:not-found", "title": "Not found", "status": 404,
+            "detail": "It does not exist, or you may not see it.", "code": "not-found", "request_id": "r-1",
+        });
+        assert_eq!((reply.status(), document(&reply)), (StatusCode::NOT_FOUND, expected));
+        let headers = ["content-type", "cache-control", "x-content-type-options"].map(|name| &reply.headers()[name]);
+        assert_eq!(headers, ["application/problem+json", "no-store", "nosniff"]);
+    }
+
+    #[test]
+    fn the_codes_have_the_statuses_of_the_contract() {
+        let statuses = ALL.map(|code| (code.code(), code.status().as_u16()));
+        let contract = [
+            ("invalid-request", 400),
+            ("not-signed-in", 401),
+            ("invalid-credentials", 401),
+            ("forbidden", 403),
+            ("not-found", 404),
+            ("conflict", 409),
+            ("user-name-taken", 409),
+            ("payload-too-large", 413),
+            ("password-too-short", 422),
+            ("password-too-long", 422),
+            ("password-too-common", 422),
+            ("password-reused", 422),
+            ("too-many-attempts", 429),
+            ("internal", 500),
+            ("unavailable", 503),
+        ];
+        assert_eq!(statuses, contract);
+    }
+
+    #[test]
+    fn every_problem_helps_in_sentences() {
+        for code in ALL {
+            assert!(code.detail().ends_with('.') && !code.title().ends_with('.'), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn unavailable_always_says_when_to_come_back() {
+        let after = |problem: Problem| problem.reply("").headers().get("retry-after").cloned();
+        assert_eq!(after(ProblemCode::Unavailable.into()).unwrap(), "1");
+        assert_eq!(after(Problem::new(ProblemCode::Unavailable).because("x").retry_after(30)).unwrap(), "30");
+        assert_eq!(after(Problem::new(ProblemCode::TooManyAttempts).retry_after(600)).unwrap(), "600");
+        assert_eq!(after(ProblemCode::Internal.into()), None);
+    }
+
+    #[test]
+    fn a_401_for_want_of_a_token_names_the_scheme() {
+        let scheme = |code| Problem::new(code).reply("").headers().get("www-authenticate").cloned();
+        assert_eq!(scheme(ProblemCode::NotSignedIn).unwrap(), "Bearer");
+        assert_eq!(scheme(ProblemCode::InvalidCredentials), None);
+    }
+
+    #[test]
+    fn the_cause_is_told_with_its_sources_and_never_shown() {
+        let cause = Layer("outer", Some(Box::new(Layer("middle", Some(Box::new(Layer("inner", None)))))));
+        let problem = Problem::new(ProblemCode::Internal).because(cause);
+        assert_eq!(problem.cause().as_deref(), Some("outer: middle: inner"));
+        let shown = document(&problem.reply("")).to_string();
+        assert!(!["outer", "middle", "inner"].iter().any(|word| shown.contains(word)), "{shown}");
+    }
+}

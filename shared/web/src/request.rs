@@ -81,3 +81,142 @@ fn declared_json(request: &Request) -> bool {
 fn is_object(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use lambda_http::Body;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Message {
+        message: String,
+    }
+
+    fn request(body: impl Into<Body>, headers: &[(&str, &str)]) -> Request {
+        let start = http::Request::builder().method("POST").uri("/");
+        headers.iter().fold(start, |request, (name, value)| request.header(*name, *value)).body(body.into()).unwrap()
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    const GOOD: &str = r#"{"message":"help"}"#;
+
+    fn refused(body: impl Into<Body>, headers: &[(&str, &str)]) -> Option<ProblemCode> {
+        self::body::<Message>(&request(body, headers)).err().map(|problem| problem.code())
+    }
+
+    #[test]
+    fn a_declared_object_with_its_fields_is_read() {
+        let expected = Message { message: "help".into() };
+        for good in [GOOD, " \n{ \"message\" : \"help\" } \r\n", r#"{"message":"\u0068elp"}"#] {
+            assert_eq!(body::<Message>(&request(good, &[JSON])).ok().as_ref(), Some(&expected), "{good}");
+        }
+        assert_eq!(body::<Message>(&request(GOOD.as_bytes(), &[JSON])).ok(), Some(expected));
+    }
+
+    #[test]
+    fn whatever_else_stands_in_a_body_is_refused() {
+        let bodies: [&[u8]; 14] = [
+            b"",
+            b"{}",
+            b"null",
+            b"help",
+            b"\"help\"",
+            br#"["help"]"#,
+            br#"{"message":7}"#,
+            br#"{"message":null}"#,
+            br#"{"message":"help","more":1}"#,
+            br#"{"message":"help","message":"help"}"#,
+            br#"{"message":"help"}{}"#,
+            br#"{"message":"help"},"#,
+            b"{\"message\":\"\xff\"}",
+            b"\xef\xbb\xbf{\"message\":\"help\"}",
+        ];
+        for body in bodies {
+            assert_eq!(refused(body, &[JSON]), Some(ProblemCode::InvalidRequest), "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn a_body_is_declared_as_json_in_utf_8() {
+        for declared in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json ; v=1",
+            "application/json;",
+        ] {
+            assert_eq!(refused(GOOD, &[("content-type", declared)]), None, "{declared}");
+        }
+        for declared in [
+            "",
+            "text/plain",
+            "application/json5",
+            "application/problem+json",
+            "application/jsonp; application/json",
+            "application/json; charset=utf-16",
+            "application/json; charset=iso-8859-1",
+            "application/json, text/plain",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert_eq!(refused(GOOD, &[("content-type", declared)]), Some(ProblemCode::InvalidRequest), "{declared}");
+        }
+        assert_eq!(refused(GOOD, &[]), Some(ProblemCode::InvalidRequest));
+        assert_eq!(refused(GOOD, &[JSON, JSON]), Some(ProblemCode::InvalidRequest));
+    }
+
+    #[test]
+    fn a_body_of_16_kb_is_read_and_one_byte_more_is_too_large() {
+        let of_length = |length: usize| format!("{{\"message\":\"{}\"}}", "x".repeat(length - 14));
+        assert_eq!(refused(of_length(LARGEST_BODY), &[JSON]), None);
+        let large = of_length(LARGEST_BODY + 1);
+        assert_eq!(refused(large.clone(), &[JSON]), Some(ProblemCode::PayloadTooLarge));
+        assert_eq!(refused(large.clone(), &[]), Some(ProblemCode::PayloadTooLarge));
+        assert_eq!(
+            no_body(&request(large, &[JSON])).err().map(|problem| problem.code()),
+            Some(ProblemCode::PayloadTooLarge)
+        );
+    }
+
+    #[test]
+    fn where_no_body_belongs_an_empty_object_will_do() {
+        assert!(no_body(&request(Body::Empty, &[])).is_ok());
+        assert!(no_body(&request("", &[JSON])).is_ok());
+        assert!(no_body(&request("{}", &[JSON])).is_ok());
+        for (body, headers) in [("{}", &[][..]), ("[]", &[JSON]), (GOOD, &[JSON]), ("null", &[JSON]), (" ", &[JSON])] {
+            let code = no_body(&request(body, headers)).err().map(|problem| problem.code());
+            assert_eq!(code, Some(ProblemCode::InvalidRequest), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_click_is_1_to_64_visible_characters() {
+        let key = |headers: &[(&str, &str)]| {
+            idempotency_key(&request(Body::Empty, headers)).map_err(|problem| problem.code())
+        };
+        assert_eq!(key(&[]), Ok(None));
+        for good in ["k", "!~", &"k".repeat(64)] {
+            assert_eq!(key(&[("Idempotency-Key", good)]), Ok(Some(good.to_owned())));
+        }
+        for bad in ["", " ", "a b", "a\tb", "\u{e4}", &"k".repeat(65)] {
+            assert_eq!(key(&[("idempotency-key", bad)]), Err(ProblemCode::InvalidRequest), "{bad:?}");
+        }
+        assert_eq!(key(&[("idempotency-key", "a"), ("idempotency-key", "a")]), Err(ProblemCode::InvalidRequest));
+    }
+
+    #[test]
+    fn parameters_are_found_by_name() {
+        let parameters = |name: &str| HashMap::from([(name.to_owned(), vec!["sub-1".to_owned(), "sub-2".to_owned()])]);
+        let request = request(Body::Empty, &[])
+            .with_path_parameters(parameters("subscription_id"))
+            .with_query_string_parameters(parameters("cursor"));
+        assert_eq!(path_parameter(&request, "subscription_id").as_deref(), Some("sub-1"));
+        assert_eq!(path_parameter(&request, "cursor"), None);
+        assert_eq!(query_parameter(&request, "cursor").as_deref(), Some("sub-1"));
+        assert_eq!(query_parameter(&request, "subscription_id"), None);
+    }
+}

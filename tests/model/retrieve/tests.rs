@@ -2,7 +2,7 @@
 
 use super::credential::{Click, Person};
 use super::witness::{
-    AT_MOST_THREE, COUNTED_ONCE, HISTORY_COMPLETE, NONE_AFTER_EXPIRY, NOT_TOLD_EXHAUSTED, OWN_PASSWORD,
+    AT_MOST_THREE, COUNTED_ONCE, HISTORY_COMPLETE, NONE_AFTER_CLOSING, NONE_AFTER_EXPIRY, NOT_TOLD_EXHAUSTED, OWN_PASSWORD,
     SPENT_SINCE_BEGIN, TEN_MINUTES,
 };
 use super::{A_BLANK, A_CONFLICT, A_REPLAY, Retrieve, Scope, THE_NEXT_ISSUE, THREE_SEE_IT, Variant};
@@ -18,8 +18,8 @@ fn four_clicks() -> Scope {
     Scope {
         clicks: vec![(ANA, 1), (BEN, 1), (CLEO, 1), (ANA_AGAIN, 1)],
         taken_before: 0,
-        attempts: 2,
-        late_writes: 1,
+        attempts: if full() { 3 } else { 2 },
+        late_writes: if full() { 2 } else { 1 },
         last_tick: 0,
         closing: false,
         next_issue: false,
@@ -29,11 +29,11 @@ fn four_clicks() -> Scope {
 /// One click that the client retries, with everything that can happen meanwhile.
 fn one_click_retried() -> Scope {
     Scope {
-        clicks: vec![(ANA, 2)],
+        clicks: vec![(ANA, if full() { 3 } else { 2 })],
         taken_before: 2,
         attempts: 2,
         late_writes: 2,
-        last_tick: 3,
+        last_tick: if full() { 5 } else { 3 },
         closing: true,
         next_issue: true,
     }
@@ -47,7 +47,7 @@ fn two_colleagues() -> Scope {
         attempts: 2,
         late_writes: 1,
         last_tick: 2,
-        closing: false,
+        closing: full(),
         next_issue: true,
     }
 }
@@ -83,6 +83,11 @@ fn a_bare_counter_takes_two_for_one_click() {
 #[test]
 fn a_read_before_the_write_lets_a_fourth_see_it() {
     mutant(Variant::ReadThenWrite, four_clicks(), AT_MOST_THREE);
+}
+
+#[test]
+fn a_read_before_the_write_counts_after_sign_in() {
+    mutant(Variant::ReadThenWrite, one_click_retried(), NONE_AFTER_CLOSING);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 
 use super::faults::Fault;
 use super::inbox::Mail;
-use super::page::{Page, Subscription};
+use super::page::{Page, StartForm};
 use super::{DeadLetter, DeliverError, Inner, requests, serve};
 
 pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
@@ -136,9 +136,9 @@ async fn page(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<Stri
     rendered(&inner, StatusCode::OK, notice.unwrap_or_default())
 }
 
-async fn start(State(inner): State<Arc<Inner>>, Form(subscription): Form<Subscription>) -> Response {
-    let id = subscription.subscription_id.clone();
-    let failure = match deliver(Arc::clone(&inner), subscription.event()).await {
+async fn start(State(inner): State<Arc<Inner>>, Form(form): Form<StartForm>) -> Response {
+    let id = form.subscription_id.clone();
+    let failure = match deliver(Arc::clone(&inner), form.event()).await {
         Ok(answer) if answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("started", &id).finish();
             return Redirect::to(&format!("/?{query}")).into_response();
@@ -170,9 +170,9 @@ mod tests {
     use super::*;
 
     fn foreign(headers: &[(&'static str, &str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| {
-            (header::HeaderName::from_static(name), value.parse().expect("a header value"))
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().expect("a header value")));
         comes_from_another_site(&headers.collect())
     }
 
@@ -182,7 +182,10 @@ mod tests {
         assert!(!foreign(&[("host", "localhost:9001"), ("sec-fetch-site", "same-origin")]));
         assert!(!foreign(&[("host", "localhost:9001"), ("origin", "http://localhost:9001")]));
         assert!(foreign(&[("host", "localhost:9001"), ("sec-fetch-site", "cross-site")]));
-        assert!(foreign(&[("host", "localhost:9001"), ("sec-fetch-site", "same-site")]), "another port of this machine");
+        assert!(
+            foreign(&[("host", "localhost:9001"), ("sec-fetch-site", "same-site")]),
+            "another port of this machine"
+        );
         assert!(foreign(&[("host", "localhost:9001"), ("origin", "http://evil.example")]));
         assert!(foreign(&[("host", "localhost:9001"), ("origin", "null")]));
     }

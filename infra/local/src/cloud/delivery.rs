@@ -113,7 +113,7 @@ fn record(queue: Queue, message: &Message) -> Value {
 }
 
 fn md5(text: &str) -> String {
-    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(Md5::digest(text).into()))
 }
 
 #[cfg(test)]

@@ -145,7 +145,8 @@ fn create_table(database: &Database, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let failed = |source| Error::caused(format!("cannot create the table {name}"), source);
-    let mut table: Value = serde_json::from_str(TABLE).map_err(|source| Error::caused("table.json is wrong", source))?;
+    let mut table: Value =
+        serde_json::from_str(TABLE).map_err(|source| Error::caused("table.json is wrong", source))?;
     table["TableName"] = name.into();
     table["StreamSpecification"]["StreamEnabled"] = true.into();
     let time_to_live = table.as_object_mut().and_then(|table| table.remove("TimeToLiveSpecification"));
@@ -169,7 +170,8 @@ fn typed<T: serde::de::DeserializeOwned>(mut request: Value) -> Result<T, Error>
     if let Some(fields) = request.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
     }
-    serde_json::from_value(request).map_err(|source| Error::caused("the embedded DynamoDB changed its requests", source))
+    serde_json::from_value(request)
+        .map_err(|source| Error::caused("the embedded DynamoDB changed its requests", source))
 }
 
 fn untyped<T: serde::Serialize>(response: &T) -> Result<Value, Error> {

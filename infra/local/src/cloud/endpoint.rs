@@ -21,7 +21,7 @@ use super::service::{Caller, Service};
 use super::ses;
 use super::wire::Answer;
 
-/// The largest call of any of the services: `DynamoDB`'s batches.
+/// The largest call of any of the services: DynamoDB's batches.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 pub(super) struct Endpoint {
@@ -149,4 +149,3 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response
 }
-

@@ -17,10 +17,7 @@ impl Error {
         Self { what: what.into(), source: None }
     }
 
-    pub(super) fn caused(
-        what: impl Into<String>,
-        source: impl Into<Cause>,
-    ) -> Self {
+    pub(super) fn caused(what: impl Into<String>, source: impl Into<Cause>) -> Self {
         Self { what: what.into(), source: Some(source.into()) }
     }
 }

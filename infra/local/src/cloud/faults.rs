@@ -11,7 +11,7 @@ use super::service::Service;
 /// How long a `delayed` call is held unless the fault says otherwise: well past every time-out of a function.
 const DELAY: Duration = Duration::from_secs(10);
 
-/// `DynamoDB` operations that a transaction can get in the way of. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
+/// DynamoDB operations that a transaction can get in the way of. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
 const CONFLICTING: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"];
 
 /// What goes wrong.
@@ -23,7 +23,7 @@ pub enum Mode {
     Refused,
     /// The service's own throttling error, not carried out.
     Throttled,
-    /// `TransactionConflictException`; a transaction is cancelled with that reason. `DynamoDB` only.
+    /// `TransactionConflictException`; a transaction is cancelled with that reason. DynamoDB only.
     Conflict,
     /// Held, then carried out, whether or not the caller still waits.
     Delayed,

@@ -46,7 +46,8 @@ impl Inbox {
     pub(super) fn open(file: Option<PathBuf>) -> Result<Self, Error> {
         let kept = match &file {
             Some(path) if path.exists() => {
-                let unreadable = |source: Cause| Error::caused(format!("cannot read the inbox, {}", path.display()), source);
+                let unreadable =
+                    |source: Cause| Error::caused(format!("cannot read the inbox, {}", path.display()), source);
                 let lines = fs::read_to_string(path).map_err(|error| unreadable(error.into()))?;
                 lines.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| unreadable(e.into()))?
             }

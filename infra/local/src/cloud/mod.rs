@@ -188,7 +188,7 @@ impl Cloud {
         self.inner.queues.dead_letters()
     }
 
-    /// Every item of the table, in `DynamoDB`'s JSON.
+    /// Every item of the table, in DynamoDB's JSON.
     pub async fn dump_table(&self) -> Result<Vec<Value>, Error> {
         let dynamo = Arc::clone(&self.inner.dynamo);
         let dumped = tokio::task::spawn_blocking(move || dynamo.dump()).await;

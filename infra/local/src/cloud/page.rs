@@ -43,7 +43,7 @@ impl Page {
 
 /// The form of the page.
 #[derive(Deserialize)]
-pub(super) struct Subscription {
+pub(super) struct StartForm {
     pub(super) subscription_id: String,
     kind: String,
     product: String,
@@ -53,7 +53,7 @@ pub(super) struct Subscription {
     portal_user: String,
 }
 
-impl Subscription {
+impl StartForm {
     /// The event that a vendor's billing system would publish.
     pub(super) fn event(self) -> Value {
         json!({

@@ -1,4 +1,4 @@
-//! `EventBridge` event patterns, so that the filter which is deployed is the filter which is tested.
+//! EventBridge event patterns, so that the filter which is deployed is the filter which is tested.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>. An operator that is not
 //! evaluated here (`cidr`, say) is an error when the pattern is read, never a filter that lets the wrong things through.
@@ -130,7 +130,9 @@ impl Matcher {
             return Err(format!("{path}: an operator is an object of one field"));
         };
         match name.as_str() {
-            "exists" => operand.as_bool().map(Self::Exists).ok_or_else(|| format!("{path}: `exists` takes true or false")),
+            "exists" => {
+                operand.as_bool().map(Self::Exists).ok_or_else(|| format!("{path}: `exists` takes true or false"))
+            }
             "numeric" => numeric(path, operand).map(Self::Numeric),
             "anything-but" => anything_but(path, operand).map(Self::AnythingBut),
             _ => TextTest::parse(path, name, operand).map(Self::Text),
@@ -149,9 +151,9 @@ impl Matcher {
             Self::Exactly(value) => value == leaf,
             Self::Exists(wanted) => *wanted,
             Self::Text(test) => leaf.as_str().is_some_and(|text| test.matches(text)),
-            Self::Numeric(ranges) => {
-                leaf.as_f64().is_some_and(|number| ranges.iter().all(|(comparison, bound)| comparison.holds(number, *bound)))
-            }
+            Self::Numeric(ranges) => leaf
+                .as_f64()
+                .is_some_and(|number| ranges.iter().all(|(comparison, bound)| comparison.holds(number, *bound))),
             Self::AnythingBut(unwanted) => !unwanted.iter().any(|matcher| matcher.matches(leaf)),
         }
     }
@@ -240,7 +242,10 @@ fn anything_but(path: &str, operand: &Value) -> Result<Vec<Matcher>, String> {
         Value::Object(operator) if operator.len() == 1 => {
             let (name, operands) = operator.iter().next().ok_or_else(|| format!("{path}: `anything-but` is empty"))?;
             let tests = listed(operands);
-            tests.iter().map(|test| TextTest::parse(path, name, test).map(Matcher::Text)).collect::<Result<Vec<_>, _>>()?
+            tests
+                .iter()
+                .map(|test| TextTest::parse(path, name, test).map(Matcher::Text))
+                .collect::<Result<Vec<_>, _>>()?
         }
         operand => listed(operand).into_iter().map(Matcher::Exactly).collect(),
     };

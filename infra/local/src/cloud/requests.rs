@@ -23,7 +23,7 @@ pub struct Request {
     pub operation: String,
     /// What the service answered, also where the answer was then withheld; nothing for a call closed before it was read.
     pub status: Option<u16>,
-    /// `DynamoDB`'s own number, summed over the tables of a batch or transaction; it gives none for a failed call.
+    /// DynamoDB's own number, summed over the tables of a batch or transaction; it gives none for a failed call.
     pub consumed_capacity: Option<f64>,
 }
 

@@ -91,7 +91,9 @@ mod tests {
         for own in ["localhost", "localhost:9001", "127.0.0.1:9002", "[::1]:9001", "[::1]", "firstkey.localhost:9001"] {
             assert!(named(own), "{own}");
         }
-        for foreign in ["evil.example", "evil.example:9001", "localhost.evil.example", "127.0.0.1.evil.example:9001", ""] {
+        for foreign in
+            ["evil.example", "evil.example:9001", "localhost.evil.example", "127.0.0.1.evil.example:9001", ""]
+        {
             assert!(!named(foreign), "{foreign}");
         }
         assert!(!names_this_machine(&HeaderMap::new()));

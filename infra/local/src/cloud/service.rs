@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
-    /// `DynamoDB` and its streams.
+    /// DynamoDB and its streams.
     DynamoDb,
     /// Key Management Service.
     Kms,
@@ -18,7 +18,7 @@ pub enum Service {
 impl Service {
     const ALL: [Self; 3] = [Self::DynamoDb, Self::Kms, Self::Ses];
 
-    /// Its name in a SigV4 credential scope.
+    /// Its name in a `SigV4` credential scope.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Service {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) service: Service,
-    /// The access key id, which `cargo-lambda` sets to the name of the function.
+    /// The access key id, which cargo-lambda sets to the name of the function.
     pub(super) function: String,
     /// Which attempt of its call this is, by the SDK's own count.
     pub(super) attempt: u32,
@@ -55,9 +55,8 @@ impl Caller {
         let ["aws4_request", service, _region, _date, function] = scope[..] else {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
-        let service = Service::named(service).ok_or_else(|| {
-            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses")
-        })?;
+        let service = Service::named(service)
+            .ok_or_else(|| format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses"))?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
             .and_then(|attempt| attempt.parse().ok())

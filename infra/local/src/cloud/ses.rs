@@ -14,7 +14,10 @@ use super::wire::{Answer, SES_NAMESPACE};
 
 /// The form's `Action`, or nothing where there is none.
 pub(super) fn action(form: &Bytes) -> String {
-    form_urlencoded::parse(form).find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(form)
+        .find(|(name, _)| name == "Action")
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 pub(super) fn call(inbox: &Inbox, form: &Bytes) -> Answer {
@@ -53,7 +56,9 @@ type Refusal = (&'static str, String);
 /// Reads the form as <https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html> words it.
 fn read(form: &Bytes) -> Result<Mail, Refusal> {
     let mut fields: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
-    for known in ["Action", "Version", "Message.Subject.Charset", "Message.Body.Text.Charset", "Message.Body.Html.Charset"] {
+    for known in
+        ["Action", "Version", "Message.Subject.Charset", "Message.Body.Text.Charset", "Message.Body.Html.Charset"]
+    {
         fields.remove(known);
     }
     let mut field = |name: &str| fields.remove(name);
@@ -133,7 +138,10 @@ mod tests {
     #[test]
     fn a_form_becomes_a_mail() {
         let mail = read(&FORM.into()).expect("a mail");
-        assert_eq!((mail.to.as_str(), mail.subject.as_str(), mail.text.as_str()), ("b@x.example", "Hello there", "ü &"));
+        assert_eq!(
+            (mail.to.as_str(), mail.subject.as_str(), mail.text.as_str()),
+            ("b@x.example", "Hello there", "ü &")
+        );
         assert_eq!(mail.reply_to, None);
     }
 

@@ -1,4 +1,4 @@
-//! Answers as each service words them: JSON with `__type` for `DynamoDB` and KMS, XML for SES.
+//! Answers as each service words them: JSON with `__type` for DynamoDB and KMS, XML for SES.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -69,16 +69,11 @@ impl Answer {
         Self::error(service, StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// What `DynamoDB` says to a write or a transaction that met another transaction on an item.
+    /// What DynamoDB says to a write or a transaction that met another transaction on an item.
     pub(super) fn conflict(operation: &str, body: &Bytes) -> Self {
         const CONFLICT: &str = "Transaction is ongoing for the item";
         if !operation.starts_with("Transact") {
-            return Self::error(
-                Service::DynamoDb,
-                StatusCode::BAD_REQUEST,
-                "TransactionConflictException",
-                CONFLICT,
-            );
+            return Self::error(Service::DynamoDb, StatusCode::BAD_REQUEST, "TransactionConflictException", CONFLICT);
         }
         let items = serde_json::from_slice::<Value>(body)
             .ok()

@@ -8,7 +8,7 @@ use std::{
 use super::person::Person;
 
 /// RFC 6749 allows ten minutes and asks for short; a browser's redirect takes a second.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 /// What a code was given for.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ mod tests {
         codes.put("early".to_owned(), grant(), now);
         codes.put("late".to_owned(), grant(), now);
         assert!(codes.take("early", now + Duration::from_secs(59)).is_some());
-        assert!(codes.take("late", now + Duration::from_secs(60)).is_none());
+        assert!(codes.take("late", now + LIFETIME).is_none());
     }
 
     #[test]

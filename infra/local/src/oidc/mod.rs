@@ -27,7 +27,10 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use self::{codes::Codes, keys::Keys};
 pub use self::{keys::Algorithm, person::Person};
@@ -56,10 +59,9 @@ pub struct Provider {
 impl Provider {
     /// Serves on `listener`, whose address becomes the issuer's.
     pub async fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
-        let keys = match &options.data {
-            Some(directory) => Keys::kept_in(directory)?,
-            None => Keys::generate()?,
-        };
+        let data = options.data.clone();
+        let keys = spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::kept_in(&directory)));
+        let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
         let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default() });
         let router = router(Arc::clone(&issuer));

@@ -16,10 +16,9 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;backg
 
 /// The form that stands for every provider's sign-in: no password, any address.
 pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -> Response {
-    let hidden: String = fields
-        .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)))
-        .collect();
+    let hidden = fields.iter().fold(String::new(), |hidden, (name, value)| {
+        hidden + &format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
+    });
     let body = format!(
         "<h1>Sign in</h1>\
          <p>This provider is for development: whoever you say you are, it believes you.</p>\

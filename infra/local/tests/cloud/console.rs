@@ -93,7 +93,8 @@ async fn send_mail(cloud: &Cloud, html: &str) {
         .append_pair("Message.Body.Text.Data", "</pre><script>alert(1)</script>")
         .append_pair("Message.Body.Html.Data", html)
         .finish();
-    let signed = "AWS4-HMAC-SHA256 Credential=send-mail/20261122/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0";
+    let signed =
+        "AWS4-HMAC-SHA256 Credential=send-mail/20261122/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0";
     let (status, answer) = ask(&cloud.aws_url(), Method::POST, "/", &[("authorization", signed)], &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
 }

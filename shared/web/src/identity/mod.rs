@@ -16,6 +16,8 @@ mod presented;
 mod principals;
 mod provider;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use domain::{Caller, Timestamp};

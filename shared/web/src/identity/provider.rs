@@ -50,6 +50,13 @@ impl Provider {
         Self { issuer, held: RwLock::default(), fetching: Mutex::default() }
     }
 
+    /// One that has fetched `keys` already.
+    #[cfg(test)]
+    pub(super) fn holding(issuer: String, keys: KeySet, at: Timestamp) -> Self {
+        let held = Held { keys: Some((Arc::new(keys), at)), ..Held::default() };
+        Self { held: RwLock::new(held), ..Self::new(issuer) }
+    }
+
     /// The key with which to verify `token`.
     pub(super) async fn key(&self, token: &Unverified<'_>, now: Timestamp) -> Result<DecodingKey, Problem> {
         let mut held = self.held.read().await.clone();

@@ -1,7 +1,7 @@
 //! What a token has to be: an ID token of our issuer, for us, for the time being (OpenID Connect Core, 3.1.3.7).
 
 use domain::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde_json::{Map, Value};
 
 use super::{Refused, key_set, settings::Rules};
@@ -10,10 +10,10 @@ use super::{Refused, key_set, settings::Rules};
 pub(super) type Claims = Map<String, Value>;
 
 /// Bytes of the longest token: what the gateway takes as headers in all.
-const LONGEST_TOKEN: usize = 10_240;
+pub(super) const LONGEST_TOKEN: usize = 10_240;
 
 /// Seconds that the provider's clock may be ahead of ours. A token that has expired has expired.
-const LEEWAY: i64 = 60;
+pub(super) const LEEWAY: i64 = 60;
 
 /// A token of which only the header has been read.
 pub(super) struct Unverified<'a> {
@@ -45,7 +45,10 @@ impl<'a> Unverified<'a> {
     /// Verifies the signature, and that the claims are those of an ID token for us at `now`.
     pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<Claims, Refused> {
         let claims = jsonwebtoken::decode::<Claims>(self.token, key, &signature_only(self.algorithm))
-            .map_err(|_| Refused("the signature is not valid"))?
+            .map_err(|error| match error.kind() {
+                ErrorKind::InvalidSignature => Refused("the signature is not valid"),
+                _ => Refused("the claims are not readable"),
+            })?
             .claims;
         check(&claims, rules, now)?;
         Ok(claims)

@@ -1,0 +1,187 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, bail};
+use lexopt::{Arg, Parser, ValueExt as _};
+
+const USAGE: &str = "\
+The local cloud of Firstkey.
+
+  cargo dev       start the product with everything around it
+  cargo verify    run every check
+
+`cargo dev --help` and `cargo verify --help` say more.";
+
+const DEV: &str = "\
+Starts the product and the local cloud around it, and prints one line `ready` when all is up. Ctrl-C ends it.
+
+Usage: cargo dev [options]
+
+  --port PORT           functions and pages (9000)
+  --console-port PORT   console: start a subscription, inbox, events (9001)
+  --aws-port PORT       AWS endpoint (9002)
+  --oidc-port PORT      OpenID Connect provider (9003)
+  --data DIR            keep the table, keys, queues and inbox there; otherwise they are in memory
+  --redelivery SECONDS  when a queue delivers a failed message again (1)
+  --help
+
+A port of 0 is any free one. Settings of the functions (SUPPORT_EMAIL, CREDENTIAL_LIFETIME_SECONDS, ...) are taken from
+the environment where it has them.";
+
+const VERIFY: &str = "\
+Installs the tools that this machine lacks under target/tools, then runs every check and stops at the first that fails.
+
+Usage: cargo verify [options]
+
+  --list          print the stages
+  --only STAGE    run this stage alone; may be given several times
+  --full          run every check as deep as it goes
+  --help";
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    Help(&'static str),
+    Dev(DevOptions),
+    Verify(VerifyOptions),
+}
+
+/// How `cargo dev` starts.
+#[derive(Debug, PartialEq)]
+pub(crate) struct DevOptions {
+    pub(crate) port: u16,
+    pub(crate) console_port: u16,
+    pub(crate) aws_port: u16,
+    pub(crate) oidc_port: u16,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) redelivery: Duration,
+}
+
+impl Default for DevOptions {
+    fn default() -> Self {
+        let redelivery = Duration::from_secs(1);
+        Self { port: 9000, console_port: 9001, aws_port: 9002, oidc_port: 9003, data: None, redelivery }
+    }
+}
+
+/// What `cargo verify` runs.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct VerifyOptions {
+    pub(crate) list: bool,
+    pub(crate) only: Vec<String>,
+    pub(crate) full: bool,
+}
+
+pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
+    match parser.next()? {
+        Some(Arg::Value(command)) if command == "dev" => dev(&mut parser),
+        Some(Arg::Value(command)) if command == "verify" => verify(&mut parser),
+        None | Some(Arg::Long("help") | Arg::Short('h')) => Ok(Command::Help(USAGE)),
+        Some(other) => Err(other.unexpected()).context("the commands are `dev` and `verify`"),
+    }
+}
+
+fn dev(parser: &mut Parser) -> anyhow::Result<Command> {
+    let mut options = DevOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("port") => options.port = port(parser, "--port")?,
+            Arg::Long("console-port") => options.console_port = port(parser, "--console-port")?,
+            Arg::Long("aws-port") => options.aws_port = port(parser, "--aws-port")?,
+            Arg::Long("oidc-port") => options.oidc_port = port(parser, "--oidc-port")?,
+            Arg::Long("data") => options.data = Some(parser.value()?.into()),
+            Arg::Long("redelivery") => options.redelivery = redelivery(parser)?,
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help(DEV)),
+            other => return Err(other.unexpected()).context("`cargo dev --help` lists the options"),
+        }
+    }
+    Ok(Command::Dev(options))
+}
+
+fn verify(parser: &mut Parser) -> anyhow::Result<Command> {
+    let mut options = VerifyOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("list") => options.list = true,
+            Arg::Long("only") => options.only.push(parser.value()?.string()?),
+            Arg::Long("full") => options.full = true,
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help(VERIFY)),
+            other => return Err(other.unexpected()).context("`cargo verify --help` lists the options"),
+        }
+    }
+    Ok(Command::Verify(options))
+}
+
+fn port(parser: &mut Parser, option: &str) -> anyhow::Result<u16> {
+    parser.value()?.parse().with_context(|| format!("{option} takes a port, 0 to 65535"))
+}
+
+fn redelivery(parser: &mut Parser) -> anyhow::Result<Duration> {
+    let seconds: f64 = parser.value()?.parse().context("--redelivery takes seconds")?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(redelivery) if !redelivery.is_zero() => Ok(redelivery),
+        _ => bail!("--redelivery takes seconds, more than 0"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> anyhow::Result<Command> {
+        parse(Parser::from_iter(["local"].into_iter().chain(line.split_whitespace())))
+    }
+
+    fn refusal(line: &str) -> String {
+        format!("{:#}", parsed(line).expect_err(line))
+    }
+
+    #[test]
+    fn dev_has_the_documented_defaults() {
+        let Ok(Command::Dev(options)) = parsed("dev") else { panic!("dev takes no option") };
+        assert_eq!((options.port, options.console_port, options.aws_port, options.oidc_port), (9000, 9001, 9002, 9003));
+        assert_eq!((options.data, options.redelivery), (None, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn dev_takes_every_option() -> anyhow::Result<()> {
+        let line = "dev --port 0 --console-port=1 --aws-port 2 --oidc-port 3 --data state --redelivery 0.25";
+        let options = DevOptions {
+            port: 0,
+            console_port: 1,
+            aws_port: 2,
+            oidc_port: 3,
+            data: Some("state".into()),
+            redelivery: Duration::from_millis(250),
+        };
+        assert_eq!(parsed(line)?, Command::Dev(options));
+        Ok(())
+    }
+
+    #[test]
+    fn verify_takes_every_option() -> anyhow::Result<()> {
+        let only = vec!["lint".to_owned(), "test".to_owned()];
+        let options = VerifyOptions { list: true, only, full: true };
+        assert_eq!(parsed("verify --list --only lint --only test --full")?, Command::Verify(options));
+        Ok(())
+    }
+
+    #[test]
+    fn help_is_everywhere() -> anyhow::Result<()> {
+        for (line, help) in [("", USAGE), ("--help", USAGE), ("dev --help", DEV), ("verify -h", VERIFY)] {
+            assert_eq!(parsed(line)?, Command::Help(help), "{line}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert_eq!(refusal("dev --prot 1"), "`cargo dev --help` lists the options: invalid option '--prot'");
+        assert!(refusal("dev --port 70000").starts_with("--port takes a port, 0 to 65535"));
+        assert!(refusal("dev --redelivery 0").starts_with("--redelivery takes seconds, more than 0"));
+        assert!(refusal("dev --redelivery -1").starts_with("--redelivery takes seconds"));
+        assert!(refusal("verify now").contains("\"now\""));
+        assert!(refusal("deploy").starts_with("the commands are `dev` and `verify`"));
+    }
+}

@@ -1,0 +1,157 @@
+//! `cargo dev`: the functions under cargo-lambda, with the local cloud and the provider around them.
+
+mod invoke;
+mod ports;
+mod settings;
+mod watch;
+
+use std::{ffi::OsString, path::Path, time::Duration};
+
+use anyhow::{Context as _, bail, ensure};
+use local::{
+    cloud::{Cloud, CloudOptions},
+    events,
+    oidc::{self, Person, Provider},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::interval,
+};
+
+use self::{invoke::Functions, ports::Ports, settings::Addresses, watch::Watch};
+use crate::{arguments::DevOptions, tell, workspace::Workspace};
+
+/// Who the live events come from.
+const PERSON: &str = "dana@fabrikam.example";
+
+/// Tokens last an hour; the files with them are always good for half of one.
+const TOKEN_RENEWAL: Duration = Duration::from_mins(30);
+
+/// A first call may wait for Cargo's lock, while somebody else builds.
+const FIRST_CALL: Duration = Duration::from_mins(2);
+
+/// Runs until a signal, or until cargo-lambda ends by itself.
+pub(crate) async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::Result<()> {
+    let stop = stopped()?;
+    tokio::pin!(stop);
+    let mut product = tokio::select! {
+        product = Product::start(options, workspace) => product?,
+        () = &mut stop => return Ok(()),
+    };
+    tell!("{}", product.ready);
+    let ended = tokio::select! {
+        ended = product.live(workspace) => ended,
+        () = &mut stop => Ok(()),
+    };
+    product.watch.stop().await;
+    ended
+}
+
+/// Everything that runs. Dropped in this order: functions first, then what they call.
+struct Product {
+    watch: Watch,
+    provider: Provider,
+    _cloud: Cloud,
+    ready: String,
+}
+
+impl Product {
+    async fn start(options: DevOptions, workspace: &Workspace) -> anyhow::Result<Self> {
+        let ports = Ports::take(&options).await?;
+        crate::tools::LAMBDA.get(workspace).await?;
+        build(workspace).await?;
+
+        let port = ports.functions()?;
+        let functions = Functions::new(port);
+        let addresses = Addresses {
+            aws: format!("http://localhost:{}", ports.aws.local_addr()?.port()),
+            origin: format!("http://localhost:{port}"),
+            issuer: format!("http://{}", ports.oidc.local_addr()?),
+        };
+        let console = format!("http://localhost:{}", ports.console.local_addr()?.port());
+        let settings = settings::chosen(&addresses, options.redelivery);
+        let (console_listener, aws_listener, oidc_listener) = ports.split();
+
+        let provider = oidc::Options {
+            client_id: settings::find(&settings, "OIDC_CLIENT_ID"),
+            data: options.data.clone(),
+            redirect_origins: vec![settings::find(&settings, "PUBLIC_ORIGIN")],
+        };
+        let provider = Provider::start(oidc_listener, provider).await.context("the OpenID Connect provider")?;
+        let cloud = CloudOptions {
+            data: options.data,
+            redelivery: options.redelivery,
+            table: settings::find(&settings, "TABLE_NAME"),
+            invoke: functions.as_invoke(),
+            links: vec![
+                ("Customer Portal".to_owned(), addresses.origin.clone()),
+                ("OpenID Connect provider".to_owned(), addresses.issuer.clone()),
+            ],
+        };
+        let cloud = Cloud::start(aws_listener, console_listener, cloud).await?;
+
+        let watch = watch(workspace, port, &addresses, settings).await?;
+        warm_up(&functions, &workspace.root.join("events")).await?;
+        let Addresses { aws, origin, issuer } = &addresses;
+        let ready = format!("ready  functions {origin}  console {console}  aws {aws}  oidc {issuer}");
+        let product = Self { watch, provider, _cloud: cloud, ready };
+        product.write_events(workspace)?;
+        Ok(product)
+    }
+
+    /// Keeps the live events' tokens fresh for as long as the functions run.
+    async fn live(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
+        let mut renewal = interval(TOKEN_RENEWAL);
+        renewal.tick().await;
+        loop {
+            tokio::select! {
+                status = self.watch.ended() => bail!("cargo-lambda ended: {}", status?),
+                _ = renewal.tick() => self.write_events(workspace)?,
+            }
+        }
+    }
+
+    fn write_events(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let token = self.provider.token(&Person::with_email(PERSON));
+        let to = workspace.target.join("events");
+        events::write(&workspace.root.join("events"), &to, &token).with_context(|| format!("writing {}", to.display()))
+    }
+}
+
+/// The functions alone, as cargo-lambda will run them: it then finds them built.
+async fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    let status = workspace.command("cargo").arg("build").status().await.context("cargo could not be started")?;
+    ensure!(status.success(), "the functions do not build");
+    Ok(())
+}
+
+async fn watch(
+    workspace: &Workspace,
+    port: u16,
+    addresses: &Addresses,
+    chosen: Vec<(&'static str, OsString)>,
+) -> anyhow::Result<Watch> {
+    let environment = chosen.into_iter().chain(settings::fixed(addresses));
+    Watch::start(workspace, port, settings::withheld(), environment).await
+}
+
+/// Calls every function once: what cannot start is said here, and the first real call finds the rest started.
+async fn warm_up(functions: &Functions, events: &Path) -> anyhow::Result<()> {
+    for (function, event) in events::harmless(events).context("the directory events")? {
+        functions.invoke(&function, &event, FIRST_CALL).await.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C, `kill`, or a closed terminal.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let [mut interrupt, mut terminate, mut hang_up] =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}

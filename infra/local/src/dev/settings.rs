@@ -1,0 +1,79 @@
+//! The environment that the functions are started in.
+
+use std::{ffi::OsString, time::Duration};
+
+use local::cloud::REGION;
+
+use crate::environment;
+
+/// What the settings depend on.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    pub(super) aws: String,
+    pub(super) origin: String,
+    pub(super) issuer: String,
+}
+
+/// Variables that the functions must not have: the developer's own AWS account is none of theirs.
+pub(super) fn withheld() -> impl Iterator<Item = OsString> {
+    environment::names().filter(|name| name.as_encoded_bytes().starts_with(b"AWS_"))
+}
+
+/// Where the local cloud is. `AWS_ACCESS_KEY_ID` is not here: each function's manifest gives it its own.
+pub(super) fn fixed(addresses: &Addresses) -> Vec<(&'static str, OsString)> {
+    let own = ["localhost", "127.0.0.1"].map(OsString::from);
+    let no_proxy = environment::get("NO_PROXY").into_iter().chain(own).collect::<Vec<_>>().join(",".as_ref());
+    vec![
+        ("AWS_ENDPOINT_URL", addresses.aws.clone().into()),
+        ("AWS_REGION", REGION.into()),
+        ("AWS_SECRET_ACCESS_KEY", "local".into()),
+        ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ("NO_PROXY", no_proxy),
+    ]
+}
+
+/// The settings, each as the developer's environment has it or else as given here.
+pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'static str, OsString)> {
+    let lease = lease(redelivery).to_string();
+    [
+        ("TABLE_NAME", "firstkey"),
+        ("SEALING_KEY", local::cloud::SEALING_KEY),
+        ("SENDER", "Contoso <credentials@contoso.example>"),
+        ("PUBLIC_ORIGIN", &addresses.origin),
+        ("OIDC_ISSUER", &addresses.issuer),
+        ("OIDC_CLIENT_ID", "firstkey"),
+        ("OIDC_DISPLAY_NAME", "your company account"),
+        ("SUPPORT_EMAIL", "support@contoso.example"),
+        ("PRODUCT_URL", "https://product.contoso.example/"),
+        ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
+        ("WELCOME_MAIL", "credentials"),
+        // Everybody has the address 127.0.0.1 here.
+        ("SIGN_IN_NETWORK_BURST", "100000"),
+        ("MAIL_LEASE_SECONDS", &lease),
+        ("RUST_LOG", "info,cargo_lambda_watch=warn"),
+    ]
+    .map(|(name, otherwise)| (name, environment::get(name).unwrap_or_else(|| otherwise.into())))
+    .to_vec()
+}
+
+/// The value of a setting among others.
+pub(super) fn find(settings: &[(&str, OsString)], name: &str) -> String {
+    let found = settings.iter().find(|(candidate, _)| *candidate == name);
+    found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A mail's lease must not outlast the time until its message comes again: otherwise the second delivery finds it held.
+fn lease(redelivery: Duration) -> u64 {
+    redelivery.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lease_is_the_redelivery_in_whole_seconds_and_never_none() {
+        let leases = [0, 1, 250, 1000, 1001, 30_000].map(|millis| lease(Duration::from_millis(millis)));
+        assert_eq!(leases, [1, 1, 1, 1, 2, 30]);
+    }
+}

@@ -1,0 +1,87 @@
+//! Start-up: from the start of the process to its first call for an event, against a function that does nothing.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+
+use super::{Outcome, runtime::Runtime};
+use crate::workspace::Workspace;
+
+const YARDSTICK: &str = "noop";
+
+/// The function that people wait for, and the one with every client that there is.
+const MEASURED: &str = "get-credentials";
+
+/// Interleaved, so that whatever else the machine does hits both; the median, so that it does not matter.
+const RUNS: usize = 31;
+
+const MOST_TIMES: f64 = 2.5;
+
+pub(super) async fn check(workspace: &Workspace) -> Outcome {
+    let runtime = Runtime::start().await?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..RUNS {
+        for (function, times) in [YARDSTICK, MEASURED].into_iter().zip(&mut times) {
+            let started = runtime.time_to_next(command(workspace, function)?).await;
+            times.push(started.with_context(|| function.to_owned())?);
+        }
+    }
+    let [yardstick, measured] = times.map(median);
+    let ratio = measured.as_secs_f64() / yardstick.as_secs_f64();
+    let said = format!("{YARDSTICK} {yardstick:.2?}, {MEASURED} {measured:.2?}: {ratio:.2} times, of {RUNS} runs each");
+    ensure!(ratio <= MOST_TIMES, "{said}; at most {MOST_TIMES} times are allowed");
+    Ok(Some(said))
+}
+
+/// The release binary, with every setting that it asks for, each pointing nowhere.
+fn command(workspace: &Workspace, function: &str) -> anyhow::Result<Command> {
+    let path: PathBuf = workspace.target.join("release").join(function);
+    ensure!(path.exists(), "{} is missing: run the stage release", path.display());
+    let nowhere = "http://127.0.0.1:9";
+    let mut command = workspace.command(path);
+    command.env_clear().envs([
+        ("AWS_LAMBDA_FUNCTION_NAME", function),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "none"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "none"),
+        ("AWS_ENDPOINT_URL", nowhere),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", function),
+        ("AWS_SECRET_ACCESS_KEY", "none"),
+        ("TABLE_NAME", "firstkey"),
+        ("SEALING_KEY", "alias/firstkey-sealing"),
+        ("SENDER", "nobody@contoso.example"),
+        ("PUBLIC_ORIGIN", nowhere),
+        ("OIDC_ISSUER", nowhere),
+        ("OIDC_CLIENT_ID", "firstkey"),
+        ("SUPPORT_EMAIL", "support@contoso.example"),
+        ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
+    ]);
+    Ok(command)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        let times = [9, 1, 5, 100, 3].map(Duration::from_millis).to_vec();
+        assert_eq!(median(times), Duration::from_millis(5));
+    }
+
+    #[tokio::test]
+    async fn what_never_asks_for_an_event_is_no_function() -> anyhow::Result<()> {
+        let started = Runtime::start().await?.time_to_next(Command::new("true")).await;
+        let error = started.expect_err("`true` is no function");
+        assert!(error.to_string().starts_with("the function ended at once"), "{error}");
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Really signed tokens against the whole verifier, and a provider on this machine to fetch the keys from.
+
+mod fixtures;
+mod presented;
+mod provider;
+mod settings;
+mod token;
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding,
+        RsaKeyPair,
+    },
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{Caller, Timestamp};
+use lambda_http::{Body, Request};
+use serde_json::{Value, json};
+
+use super::{Identity, IdentitySettings, key_set::KeySet, provider::Provider};
+use crate::problem::{Problem, ProblemCode};
+
+/// The time of every test that does not choose its own.
+pub(super) const NOW: i64 = 1_795_000_000;
+
+const CLIENT: &str = "firstkey";
+const ORIGIN: &str = "https://portal.example";
+
+/// For tokens whose keys are held already; nothing ever asks it.
+const ISSUER: &str = "https://issuer.example";
+
+/// A key of a provider.
+pub(super) enum Signer {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+pub(super) static RSA: LazyLock<Signer> =
+    LazyLock::new(|| Signer::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()));
+
+pub(super) static EC: LazyLock<Signer> =
+    LazyLock::new(|| Signer::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()));
+
+impl Signer {
+    /// The public key, without `alg` and `use`, as Entra publishes its own.
+    fn jwk(&self, kid: &str) -> Value {
+        match self {
+            Self::Rsa(key) => {
+                let (modulus, exponent) = (key.public_key().modulus(), key.public_key().exponent());
+                let [n, e] = [modulus, exponent].map(|number| encode(number.big_endian_without_leading_zero()));
+                json!({ "kty": "RSA", "kid": kid, "n": n, "e": e })
+            }
+            Self::Ec(key) => {
+                let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+                json!({ "kty": "EC", "crv": "P-256", "kid": kid, "x": encode(x), "y": encode(y) })
+            }
+        }
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Rsa(_) => "RS256",
+            Self::Ec(_) => "ES256",
+        }
+    }
+
+    fn signature(&self, message: &[u8], encoding: &'static dyn RsaEncoding) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(encoding, &random, message, &mut signature).unwrap();
+                signature
+            }
+            Self::Ec(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
+        }
+    }
+
+    /// A token with exactly this header.
+    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let encoding = if header["alg"] == "RS512" { &RSA_PKCS1_SHA512 } else { &RSA_PKCS1_SHA256 };
+        let message = message(header, claims);
+        format!("{message}.{}", encode(&self.signature(message.as_bytes(), encoding)))
+    }
+
+    /// A token as providers make it.
+    pub(super) fn token(&self, kid: &str, claims: &Value) -> String {
+        self.sign(&json!({ "alg": self.algorithm(), "kid": kid, "typ": "JWT" }), claims)
+    }
+}
+
+fn encode(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_epoch_seconds(seconds)
+}
+
+fn settings(issuer: &str) -> IdentitySettings {
+    IdentitySettings {
+        issuer: issuer.to_owned(),
+        client_id: CLIENT.to_owned(),
+        public_origin: ORIGIN.to_owned(),
+        ..IdentitySettings::default()
+    }
+}
+
+/// A verifier that has fetched these keys at [`NOW`].
+fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
+    let rules = settings.check().unwrap();
+    let keys = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+    Identity { provider: Provider::holding(rules.issuer.clone(), keys, at(NOW)), rules }
+}
+
+/// A verifier of [`ISSUER`] that holds the keys `rsa` and `ec`.
+fn verifier() -> Identity {
+    holding(settings(ISSUER), &[RSA.jwk("rsa"), EC.jwk("ec")])
+}
+
+/// Claims of an ID token of [`ISSUER`] that are valid at [`NOW`], and these in addition or instead; null leaves one out.
+fn claims(changes: Value) -> Value {
+    claims_of(ISSUER, changes)
+}
+
+fn claims_of(issuer: &str, changes: Value) -> Value {
+    let mut claims = json!({
+        "iss": issuer, "sub": "dana", "aud": CLIENT, "iat": NOW - 10, "exp": NOW + 3600,
+        "email": "dana@fabrikam.example", "email_verified": true,
+    });
+    let Value::Object(changes) = changes else { panic!("claims are an object") };
+    for (name, value) in changes {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(&name)),
+            value => claims[name] = value,
+        }
+    }
+    claims
+}
+
+fn request(method: &str, headers: &[(&str, &str)]) -> Request {
+    let start = http::Request::builder().method(method).uri("/subscriptions");
+    headers.iter().fold(start, |request, (name, value)| request.header(*name, *value)).body(Body::Empty).unwrap()
+}
+
+async fn bearer_at(identity: &Identity, token: &str, seconds: i64) -> Result<Caller, Problem> {
+    identity.caller(&request("GET", &[("authorization", &format!("Bearer {token}"))]), at(seconds)).await
+}
+
+async fn bearer(identity: &Identity, token: &str) -> Result<Caller, Problem> {
+    bearer_at(identity, token, NOW).await
+}
+
+fn code(outcome: Result<Caller, Problem>) -> Option<ProblemCode> {
+    outcome.err().map(|problem| problem.code())
+}
+
+/// The reason of a refusal, which has to be one; `None` where the token was accepted.
+fn refusal(outcome: Result<Caller, Problem>) -> Option<String> {
+    let problem = outcome.err()?;
+    assert_eq!(problem.code(), ProblemCode::NotSignedIn, "{:?}", problem.cause());
+    problem.cause()
+}

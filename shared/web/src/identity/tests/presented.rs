@@ -1,0 +1,107 @@
+use serde_json::json;
+
+use super::{NOW, ORIGIN, RSA, at, claims, code, request, verifier};
+use crate::problem::ProblemCode::{Forbidden, NotSignedIn};
+
+fn token() -> String {
+    RSA.token("rsa", &claims(json!({})))
+}
+
+async fn outcome(method: &str, headers: &[(&str, &str)]) -> Option<crate::ProblemCode> {
+    code(verifier().caller(&request(method, headers), at(NOW)).await)
+}
+
+#[tokio::test]
+async fn a_token_comes_as_bearer_or_in_the_cookie() {
+    let token = token();
+    let cookie = format!("theme=dark; __Host-customer={token}; __Host-session=x");
+    for header in
+        [("authorization", format!("Bearer {token}")), ("authorization", format!("bEARER {token}")), ("cookie", cookie)]
+    {
+        assert_eq!(outcome("GET", &[(header.0, &header.1)]).await, None, "{}", header.0);
+    }
+    assert_eq!(outcome("GET", &[]).await, Some(NotSignedIn));
+    assert_eq!(outcome("GET", &[("cookie", &format!("customer={token}"))]).await, Some(NotSignedIn));
+}
+
+#[tokio::test]
+async fn authorization_wins_whatever_it_says() {
+    let (bearer, cookie) = (format!("Bearer {}", token()), format!("__Host-customer={}", token()));
+    assert_eq!(outcome("GET", &[("authorization", &bearer), ("cookie", "__Host-customer=x")]).await, None);
+    for other in ["Bearer x", "Bearer", "Bearer ", "Basic ZGFuYTp4", "", &token(), &format!("{bearer},{bearer}")] {
+        assert_eq!(
+            outcome("GET", &[("authorization", other), ("cookie", &cookie)]).await,
+            Some(NotSignedIn),
+            "{other}"
+        );
+    }
+    assert_eq!(outcome("GET", &[("authorization", &bearer), ("authorization", &bearer)]).await, Some(NotSignedIn));
+}
+
+#[tokio::test]
+async fn a_token_of_6_kb_comes_in_two_cookies() {
+    let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(4200) })));
+    assert!(token.len() > 6000, "{}", token.len());
+    let (first, second) = token.split_at(3800);
+    let both = format!("__Host-customer.2={second}; __Host-customer.1={first}");
+    assert_eq!(outcome("GET", &[("cookie", &both)]).await, None);
+    let (one, two) = (format!("__Host-customer.1={first}"), format!("__Host-customer.2={second}"));
+    assert_eq!(outcome("GET", &[("cookie", &one), ("cookie", &two)]).await, None);
+    for half in [one, two] {
+        assert_eq!(outcome("GET", &[("cookie", &half)]).await, Some(NotSignedIn));
+    }
+}
+
+#[tokio::test]
+async fn of_several_cookies_of_one_name_none_counts() {
+    let cookie = format!("__Host-customer={}", token());
+    assert_eq!(outcome("GET", &[("cookie", &format!("{cookie}; {cookie}"))]).await, Some(NotSignedIn));
+    assert_eq!(outcome("GET", &[("cookie", &cookie), ("cookie", &cookie)]).await, Some(NotSignedIn));
+}
+
+#[tokio::test]
+async fn another_site_changes_nothing_with_the_cookie() {
+    let cookie = format!("__Host-customer={}", token());
+    let matrix: [(&[(&str, &str)], bool); 13] = [
+        (&[], true),
+        (&[("sec-fetch-site", "same-origin")], true),
+        (&[("sec-fetch-site", "none")], true),
+        (&[("sec-fetch-site", "same-site")], false),
+        (&[("sec-fetch-site", "cross-site")], false),
+        (&[("sec-fetch-site", "")], false),
+        (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], false),
+        (&[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")], true),
+        (&[("sec-fetch-site", "cross-site"), ("origin", ORIGIN)], false),
+        (&[("origin", ORIGIN)], true),
+        (&[("origin", "https://evil.example"), ("host", "evil.example")], false),
+        (&[("origin", "null")], false),
+        (&[("origin", ORIGIN), ("origin", "https://evil.example")], false),
+    ];
+    for (headers, allowed) in matrix {
+        let with_cookie = [headers, &[("cookie", cookie.as_str())]].concat();
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(outcome(method, &with_cookie).await, (!allowed).then_some(Forbidden), "{method} {headers:?}");
+        }
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert_eq!(outcome(method, &with_cookie).await, None, "{method} {headers:?}");
+        }
+        let bearer = format!("Bearer {}", token());
+        let with_bearer = [headers, &[("authorization", bearer.as_str())]].concat();
+        assert_eq!(outcome("POST", &with_bearer).await, None, "bearer {headers:?}");
+        let expected = if allowed { NotSignedIn } else { Forbidden };
+        assert_eq!(outcome("POST", headers).await, Some(expected), "no token {headers:?}");
+    }
+    let invalid = [("sec-fetch-site", "cross-site"), ("authorization", "Basic x"), ("cookie", &cookie)];
+    assert_eq!(outcome("POST", &invalid).await, Some(NotSignedIn));
+}
+
+#[tokio::test]
+async fn no_part_of_a_token_is_in_a_problem() {
+    let token = RSA.token("rsa", &claims(json!({ "aud": "other", "sub": "canary", "email": "dana@canary.example" })));
+    let request = request("GET", &[("authorization", &format!("Bearer {token}"))]);
+    let problem = verifier().caller(&request, at(NOW)).await.err().unwrap();
+    let shown = format!("{problem} {problem:?} {:?} {:?}", problem.cause(), problem.reply("id"));
+    for part in token.split('.').chain(["canary"]) {
+        assert!(!shown.contains(part), "{part}");
+    }
+}

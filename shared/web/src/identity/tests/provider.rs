@@ -1,0 +1,270 @@
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{EC, Identity, NOW, RSA, bearer, bearer_at, claims_of, refusal, settings};
+use crate::problem::{Problem, ProblemCode::Unavailable};
+
+/// A provider on this machine.
+struct TestProvider {
+    issuer: String,
+    answers: Arc<Mutex<Answers>>,
+    requests: Arc<AtomicUsize>,
+}
+
+#[derive(Clone)]
+struct Answers {
+    status: u16,
+    discovery: Value,
+    keys: Value,
+    /// Sent instead of the keys: this many bytes, without a length.
+    endless: Option<usize>,
+    silent: bool,
+}
+
+impl TestProvider {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let answers = Arc::new(Mutex::new(Answers {
+            status: 200,
+            discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
+            keys: json!({ "keys": [RSA.jwk("rsa")] }),
+            endless: None,
+            silent: false,
+        }));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (answers_of, requests_of) = (Arc::clone(&answers), Arc::clone(&requests));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&answers_of), Arc::clone(&requests_of)));
+            }
+        });
+        Self { issuer, answers, requests }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Answers)) {
+        change(&mut self.answers.lock().unwrap());
+    }
+
+    /// How many times the keys were fetched: each time takes two requests.
+    fn fetches(&self) -> usize {
+        self.requests.load(Ordering::SeqCst).div_ceil(2)
+    }
+
+    fn verifier(&self) -> Identity {
+        Identity::new(settings(&self.issuer)).unwrap()
+    }
+
+    fn token(&self) -> String {
+        RSA.token("rsa", &self.claims())
+    }
+
+    fn claims(&self) -> Value {
+        claims_of(&self.issuer, json!({ "exp": NOW + 1_000_000 }))
+    }
+}
+
+async fn serve(mut stream: TcpStream, answers: Arc<Mutex<Answers>>, requests: Arc<AtomicUsize>) {
+    let mut buffer = vec![0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        requests.fetch_add(1, Ordering::SeqCst);
+        let answers = answers.lock().unwrap().clone();
+        if answers.silent {
+            return std::future::pending().await;
+        }
+        let path = request.split(' ').nth(1).unwrap();
+        let body = match path {
+            "/.well-known/openid-configuration" => answers.discovery.to_string(),
+            "/keys" => answers.keys.to_string(),
+            _ => panic!("{path}"),
+        };
+        let head = format!("HTTP/1.1 {} X\r\nlocation: /elsewhere\r\n", answers.status);
+        let answer = match answers.endless.filter(|_| path == "/keys") {
+            Some(length) => format!("{head}connection: close\r\n\r\n{}", " ".repeat(length)),
+            None => format!("{head}content-length: {}\r\n\r\n{body}", body.len()),
+        };
+        if stream.write_all(answer.as_bytes()).await.is_err() || answers.endless.is_some() && path == "/keys" {
+            return;
+        }
+    }
+}
+
+fn unavailable(outcome: Result<domain::Caller, Problem>) -> String {
+    let problem = outcome.err().unwrap();
+    assert_eq!(problem.code(), Unavailable);
+    assert_eq!(problem.reply("id").headers()["retry-after"], "1");
+    problem.cause().unwrap()
+}
+
+#[tokio::test]
+async fn the_keys_are_fetched_with_the_first_token_and_shared() {
+    let provider = TestProvider::start().await;
+    let (verifier, token) = (provider.verifier(), provider.token());
+    assert_eq!(provider.fetches(), 0);
+    assert!(bearer(&verifier, &RSA.sign(&json!({ "alg": "RS256" }), &provider.claims())).await.is_err());
+    assert_eq!(provider.fetches(), 0, "a header that cannot be accepted asks nobody");
+    for outcome in join_all((0..20).map(|_| bearer(&verifier, &token))).await {
+        assert_eq!(refusal(outcome), None);
+    }
+    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 3599).await), None);
+    assert_eq!(provider.fetches(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_fetched_again_after_an_hour() {
+    let provider = TestProvider::start().await;
+    let (verifier, token) = (provider.verifier(), provider.token());
+    assert_eq!(refusal(bearer(&verifier, &token).await), None);
+    provider.change(|answers| answers.keys = json!({ "keys": [EC.jwk("ec")] }));
+    assert!(refusal(bearer_at(&verifier, &token, NOW + 3600).await).is_some(), "a withdrawn key is gone");
+    assert_eq!(provider.fetches(), 2);
+}
+
+#[tokio::test]
+async fn an_issuer_that_calls_itself_otherwise_is_a_failure_that_names_both() {
+    let provider = TestProvider::start().await;
+    let other = format!("{}/", provider.issuer);
+    provider.change(|answers| answers.discovery["issuer"] = json!(other));
+    let cause = unavailable(bearer(&provider.verifier(), &provider.token()).await);
+    assert!(cause.contains(&format!("{:?}", provider.issuer)) && cause.contains(&format!("{other:?}")), "{cause}");
+}
+
+#[tokio::test]
+async fn an_unknown_key_id_asks_the_provider_once_a_minute() {
+    let provider = TestProvider::start().await;
+    let verifier = provider.verifier();
+    let unknown = |kid: &str| RSA.token(kid, &provider.claims());
+    for kid in ["a", "b", "c", "d"] {
+        assert!(refusal(bearer(&verifier, &unknown(kid)).await).is_some());
+    }
+    assert_eq!(provider.fetches(), 2, "the first fetch, and one again");
+    assert!(refusal(bearer_at(&verifier, &unknown("e"), NOW + 59).await).is_some());
+    assert_eq!(provider.fetches(), 2);
+    assert!(refusal(bearer_at(&verifier, &unknown("f"), NOW + 60).await).is_some());
+    assert_eq!(provider.fetches(), 3);
+}
+
+#[tokio::test]
+async fn a_new_key_of_the_provider_is_found() {
+    let provider = TestProvider::start().await;
+    let verifier = provider.verifier();
+    assert_eq!(refusal(bearer(&verifier, &provider.token()).await), None);
+    provider.change(|answers| answers.keys = json!({ "keys": [RSA.jwk("rsa"), EC.jwk("new")] }));
+    assert_eq!(refusal(bearer(&verifier, &EC.token("new", &provider.claims())).await), None);
+    assert_eq!(refusal(bearer(&verifier, &provider.token()).await), None);
+    assert_eq!(provider.fetches(), 2);
+}
+
+#[tokio::test]
+async fn held_keys_outlive_a_failure_of_the_provider_for_a_day() {
+    let provider = TestProvider::start().await;
+    let (verifier, token) = (provider.verifier(), provider.token());
+    assert_eq!(refusal(bearer(&verifier, &token).await), None);
+    provider.change(|answers| answers.status = 500);
+    for (after, requests) in [(3600, 3), (3601, 3), (3659, 3), (3660, 4), (86399, 5)] {
+        assert_eq!(refusal(bearer_at(&verifier, &token, NOW + after).await), None, "{after}");
+        assert_eq!(provider.requests.load(Ordering::SeqCst), requests, "{after}");
+    }
+    let unknown = EC.token("ec", &provider.claims());
+    unavailable(bearer_at(&verifier, &unknown, NOW + 86399).await);
+    unavailable(bearer_at(&verifier, &token, NOW + 86400).await);
+    provider.change(|answers| answers.status = 200);
+    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 86400).await), None);
+}
+
+#[tokio::test]
+async fn after_a_failure_the_first_fetch_is_tried_again_at_once() {
+    let provider = TestProvider::start().await;
+    let verifier = provider.verifier();
+    provider.change(|answers| answers.status = 503);
+    assert_eq!(
+        unavailable(bearer(&verifier, &provider.token()).await),
+        "the identity provider answered with status 503"
+    );
+    provider.change(|answers| answers.status = 200);
+    assert_eq!(refusal(bearer(&verifier, &provider.token()).await), None);
+}
+
+#[tokio::test]
+async fn a_black_hole_is_answered_in_time_to_everybody() {
+    let provider = TestProvider::start().await;
+    let verifier = provider.verifier();
+    provider.change(|answers| answers.silent = true);
+    let (token, began) = (provider.token(), Instant::now());
+    for outcome in join_all((0..5).map(|_| bearer(&verifier, &token))).await {
+        assert_eq!(unavailable(outcome), "the identity provider did not answer in time");
+    }
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    assert_eq!(provider.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_black_hole_leaves_time_for_the_request_where_the_key_is_held() {
+    let provider = TestProvider::start().await;
+    let (verifier, token) = (provider.verifier(), provider.token());
+    assert_eq!(refusal(bearer(&verifier, &token).await), None);
+    provider.change(|answers| answers.silent = true);
+    let began = Instant::now();
+    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 3600).await), None);
+    assert!(began.elapsed() < Duration::from_millis(1300), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable() {
+    let verifier = Identity::new(settings("http://127.0.0.1:1")).unwrap();
+    let token = RSA.token("rsa", &claims_of("http://127.0.0.1:1", json!({})));
+    let cause = unavailable(bearer(&verifier, &token).await);
+    assert!(cause.starts_with("the identity provider could not be reached: "), "{cause}");
+}
+
+#[tokio::test]
+async fn documents_that_are_not_what_they_should_be_are_failures_in_words() {
+    type Change = fn(&mut Answers);
+    let wrong: [(Change, &str); 8] = [
+        (|answers| answers.status = 302, "the identity provider answered with status 302"),
+        (|answers| answers.status = 404, "the identity provider answered with status 404"),
+        (|answers| answers.endless = Some(256 * 1024 + 1), "the identity provider's answer is over 262144 bytes"),
+        (
+            |answers| answers.discovery = json!([]),
+            "the identity provider's discovery document names no issuer and keys",
+        ),
+        (
+            |answers| answers.discovery["jwks_uri"] = json!("http://keys.example/keys"),
+            "the identity provider's keys have no https address",
+        ),
+        (
+            |answers| answers.discovery["jwks_uri"] = json!("file:///etc/passwd"),
+            "the identity provider's keys have no https address",
+        ),
+        (|answers| answers.keys = json!({ "keys": [] }), "the identity provider has no keys that can be used"),
+        (|answers| answers.keys = json!("keys"), "the identity provider has no keys that can be used"),
+    ];
+    for (change, cause) in wrong {
+        let provider = TestProvider::start().await;
+        provider.change(change);
+        assert_eq!(unavailable(bearer(&provider.verifier(), &provider.token()).await), cause);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_leaves_no_trace() {
+    let provider = TestProvider::start().await;
+    let (verifier, token) = (provider.verifier(), provider.token());
+    provider.change(|answers| answers.silent = true);
+    assert!(tokio::time::timeout(Duration::from_millis(100), bearer(&verifier, &token)).await.is_err());
+    provider.change(|answers| answers.silent = false);
+    assert_eq!(refusal(bearer(&verifier, &token).await), None);
+}

@@ -1,0 +1,236 @@
+//! One receive of one message, step by step: take, unseal, send, record, acknowledge.
+
+use super::item::{BOUNCED, Late, NOT_NEEDED, Owner, Place, Step, Take, TakeRequest, Worker};
+use super::{Action, Mail, Variant, World};
+
+impl Mail {
+    pub(crate) fn worker_actions(&self, world: &World, m: usize, actions: &mut Vec<Action>) {
+        let delays = world.late.len() < self.scope.late_requests;
+        let step = match &world.messages[m].place {
+            Place::Queue { hidden: 0 } => return actions.push(Action::Receive(m)),
+            Place::Queue { .. } | Place::Acknowledged | Place::DeadLetters => return,
+            Place::Worked { worker, .. } => worker.step,
+        };
+        actions.push(Action::Crash(m));
+        match step {
+            Step::Take { .. } => actions.extend([Action::Taken(m), Action::TakeAnswerLost(m)]),
+            Step::Unseal => actions.extend([Action::Unsealed(m), Action::UnsealFailed(m)]),
+            Step::Send { .. } => {
+                actions.extend([Action::SesAccepts(m), Action::SesThrottles(m), Action::SesAnswerLost(m)]);
+                if self.scope.feedback {
+                    actions.push(Action::SesRefusesAddress(m));
+                }
+            }
+            Step::Release => actions.push(Action::Released(m)),
+            Step::Record { .. } => actions.extend([Action::Recorded(m), Action::RecordAnswerLost(m)]),
+            Step::Acknowledge => actions.push(Action::Acknowledged(m)),
+        }
+        match step {
+            Step::Take { .. } if delays => actions.push(Action::TakeDelayed(m)),
+            Step::Send { .. } if delays => actions.push(Action::SendDelayed(m)),
+            Step::Release if delays => actions.push(Action::ReleaseDelayed(m)),
+            Step::Record { .. } if delays => actions.push(Action::RecordDelayed(m)),
+            _ => {}
+        }
+    }
+
+    /// The queue hands the message out, or gives it up after its last receive.
+    pub(crate) fn receive(&self, world: &mut World, m: usize) {
+        let message = &mut world.messages[m];
+        if message.receives == self.scope.receives {
+            message.place = Place::DeadLetters;
+            return;
+        }
+        message.receives += 1;
+        let worker = Worker { left: self.scope.function_time_out, step: Step::Take { attempt: 1, asked_ago: 0 } };
+        message.place = Place::Worked { hidden: self.scope.visibility, worker };
+    }
+
+    /// `None` for an action that is not a worker's.
+    pub(crate) fn worker_step(&self, world: &mut World, action: &Action) -> Option<()> {
+        match *action {
+            Action::Taken(m) => {
+                let request = self.take_request(world, m)?;
+                match self.take(world, request) {
+                    Take::Taken | Take::Own => world.go_on(m, Step::Unseal),
+                    Take::Live if self.variant == Variant::LeaseAcknowledged => world.go_on(m, Step::Acknowledge),
+                    Take::Live => world.report_failed(m),
+                    Take::Done => world.go_on(m, Step::Acknowledge),
+                }
+            }
+            Action::TakeAnswerLost(m) => {
+                let request = self.take_request(world, m)?;
+                self.take(world, request);
+                self.again(world, m);
+            }
+            Action::TakeDelayed(m) => {
+                world.send_late(Late::Take(self.take_request(world, m)?));
+                self.again(world, m);
+            }
+            Action::Unsealed(m) => world.unsealed(m)?,
+            Action::SesAccepts(m) => {
+                world.ses_accepts(m)?;
+                world.go_on(m, Step::Record { attempt: 1 });
+            }
+            Action::SesThrottles(m) => world.go_on(m, Step::Release),
+            Action::SesRefusesAddress(m) => {
+                let issue = world.messages[m].issue;
+                world.mail.as_mut()?.raise(issue, BOUNCED);
+                world.go_on(m, Step::Acknowledge);
+            }
+            Action::SesAnswerLost(m) => {
+                world.ses_accepts(m)?;
+                self.again(world, m);
+            }
+            Action::SendDelayed(m) => {
+                let Step::Send { password, .. } = world.step(m)? else { return None };
+                world.send_late(Late::Send { issue: world.messages[m].issue, password });
+                self.again(world, m);
+            }
+            Action::Released(m) => {
+                self.release(world, world.owner(m));
+                world.fail(m);
+            }
+            Action::ReleaseDelayed(m) => {
+                world.send_late(Late::Release(world.owner(m)));
+                world.fail(m);
+            }
+            Action::Recorded(m) => {
+                self.record(world, world.owner(m));
+                world.go_on(m, Step::Acknowledge);
+            }
+            Action::RecordAnswerLost(m) => {
+                self.record(world, world.owner(m));
+                self.again(world, m);
+            }
+            Action::RecordDelayed(m) => {
+                world.send_late(Late::Record(world.owner(m)));
+                self.again(world, m);
+            }
+            Action::Acknowledged(m) => world.messages[m].place = Place::Acknowledged,
+            Action::UnsealFailed(m) | Action::Crash(m) => world.fail(m),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A request that nobody waits for is carried out.
+    pub(crate) fn late_request(&self, world: &mut World, n: usize) {
+        match world.late.remove(n) {
+            Late::Take(request) => {
+                self.take(world, request);
+            }
+            Late::Send { issue, password } => world.witness.mailed(issue, password),
+            Late::Release(owner) => self.release(world, owner),
+            Late::Record(owner) => self.record(world, owner),
+        }
+    }
+
+    fn take_request(&self, world: &World, m: usize) -> Option<TakeRequest> {
+        let Step::Take { asked_ago, .. } = world.step(m)? else { return None };
+        Some(TakeRequest { by: world.owner(m), asked_ago, lease: self.scope.lease })
+    }
+
+    fn take(&self, world: &mut World, request: TakeRequest) -> Take {
+        let issue = world.messages[request.by.message].issue;
+        let Some(mail) = &mut world.mail else { return Take::Done };
+        let take = mail.take(self.variant, issue, request);
+        if take == Take::Taken {
+            world.witness.of(issue).leases += 1;
+        }
+        take
+    }
+
+    fn release(&self, world: &mut World, owner: Owner) {
+        let issue = world.messages[owner.message].issue;
+        if let Some(mail) = &mut world.mail {
+            mail.release(self.variant, issue, owner);
+        }
+    }
+
+    fn record(&self, world: &mut World, owner: Owner) {
+        let issue = world.messages[owner.message].issue;
+        if let Some(mail) = &mut world.mail {
+            mail.record(self.variant, issue, owner);
+            world.witness.of(issue).recorded |= mail.issue == issue;
+        }
+    }
+
+    /// No answer: the SDK sends the request again, or gives up and the message is reported failed. SES is asked once.
+    fn again(&self, world: &mut World, m: usize) {
+        let issue = world.messages[m].issue;
+        match world.step(m) {
+            Some(Step::Take { attempt, asked_ago }) if attempt < self.scope.attempts => {
+                world.go_on(m, Step::Take { attempt: attempt + 1, asked_ago });
+            }
+            Some(Step::Record { attempt }) if attempt < self.scope.attempts => {
+                world.go_on(m, Step::Record { attempt: attempt + 1 });
+            }
+            Some(Step::Send { attempt, password })
+                if attempt < self.scope.attempts && self.variant == Variant::SesRetried =>
+            {
+                world.witness.of(issue).unknown += 1;
+                world.go_on(m, Step::Send { attempt: attempt + 1, password });
+            }
+            Some(Step::Send { .. }) => {
+                world.witness.of(issue).unknown += 1;
+                world.fail(m);
+            }
+            _ => world.fail(m),
+        }
+    }
+}
+
+impl World {
+    fn owner(&self, m: usize) -> Owner {
+        Owner { message: m, receive: self.messages[m].receives }
+    }
+
+    fn step(&self, m: usize) -> Option<Step> {
+        self.messages[m].worker().map(|worker| worker.step)
+    }
+
+    fn go_on(&mut self, m: usize, next: Step) {
+        if let Place::Worked { worker, .. } = &mut self.messages[m].place {
+            worker.step = next;
+        }
+    }
+
+    /// The message stays in the queue, hidden until its visibility time-out is over.
+    fn report_failed(&mut self, m: usize) {
+        if let Place::Worked { hidden, .. } = self.messages[m].place {
+            self.messages[m].place = Place::Queue { hidden };
+        }
+    }
+
+    /// As reported failed, for a reason that counts: a crash, a refusal, or no answer.
+    fn fail(&mut self, m: usize) {
+        let sent = matches!(self.step(m), Some(Step::Record { .. }));
+        let issue = self.witness.of(self.messages[m].issue);
+        issue.failures += 1;
+        issue.unknown += u8::from(sent);
+        self.report_failed(m);
+    }
+
+    /// Reads the credential and unseals what stands there, unless it is of another issue or nobody needs it.
+    fn unsealed(&mut self, m: usize) -> Option<()> {
+        let issue = self.messages[m].issue;
+        let credential = self.credential.as_ref()?;
+        let next = if credential.issue != issue {
+            Step::Acknowledge
+        } else if credential.needed {
+            Step::Send { attempt: 1, password: credential.sealed }
+        } else {
+            self.mail.as_mut()?.raise(issue, NOT_NEEDED);
+            Step::Acknowledge
+        };
+        self.go_on(m, next);
+        Some(())
+    }
+
+    fn ses_accepts(&mut self, m: usize) -> Option<()> {
+        let Step::Send { password, .. } = self.step(m)? else { return None };
+        self.witness.mailed(self.messages[m].issue, password);
+        Some(())
+    }
+}

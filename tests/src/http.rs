@@ -1,0 +1,180 @@
+//! Requests as API Gateway hands them over, and answers as it takes them.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+/// A request in the making.
+#[derive(Clone)]
+pub struct Call {
+    method: &'static str,
+    path: String,
+    query: String,
+    headers: BTreeMap<String, String>,
+    cookies: Vec<String>,
+    body: Option<Vec<u8>>,
+    path_parameters: BTreeMap<String, String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Its body; null where there is none.
+    pub body: Value,
+}
+
+impl Call {
+    /// `GET path`.
+    #[must_use]
+    pub fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// `POST path`.
+    #[must_use]
+    pub fn post(path: &str) -> Self {
+        Self::new("POST", path)
+    }
+
+    /// `POST /subscriptions/{subscription}/credentials`.
+    #[must_use]
+    pub fn get_credentials(subscription: &str) -> Self {
+        let mut call = Self::post(&format!("/subscriptions/{subscription}/credentials"));
+        call.path_parameters.insert("subscription_id".into(), subscription.into());
+        call
+    }
+
+    fn new(method: &'static str, path: &str) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            query: String::new(),
+            headers: BTreeMap::new(),
+            cookies: Vec::new(),
+            body: None,
+            path_parameters: BTreeMap::new(),
+        }
+    }
+
+    /// As whoever `token` says.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a click's key.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// With a cookie.
+    #[must_use]
+    pub fn cookie(mut self, name: &str, value: &str) -> Self {
+        self.cookies.push(format!("{name}={value}"));
+        self
+    }
+
+    /// With a query, as it stands in the URI.
+    #[must_use]
+    pub fn query(mut self, query: &str) -> Self {
+        self.query = query.into();
+        self
+    }
+
+    /// With a body, declared as JSON.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string().as_bytes())
+    }
+
+    /// With a body that is not declared.
+    #[must_use]
+    pub fn body(mut self, body: &[u8]) -> Self {
+        self.body = Some(body.to_vec());
+        self
+    }
+
+    /// The payload, format 2.0.
+    #[must_use]
+    pub fn into_event(self) -> Value {
+        let raw_path = &self.path;
+        let mut headers = self.headers;
+        headers.entry("host".into()).or_insert_with(|| "portal.contoso.example".into());
+        json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": raw_path,
+            "rawQueryString": self.query,
+            "cookies": self.cookies,
+            "headers": headers,
+            "pathParameters": self.path_parameters,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "api",
+                "domainName": "portal.contoso.example",
+                "domainPrefix": "portal",
+                "http": {
+                    "method": self.method,
+                    "path": raw_path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1",
+                    "userAgent": "test",
+                },
+                "requestId": "request",
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": "10/Nov/2026:09:00:00 +0000",
+                "timeEpoch": 1_794_301_200_000_i64,
+            },
+            "body": self.body.as_ref().map(|body| BASE64_STANDARD.encode(body)),
+            "isBase64Encoded": self.body.is_some(),
+        })
+    }
+}
+
+impl Answer {
+    /// Reads what a function gave to API Gateway.
+    #[must_use]
+    pub fn read(answer: &Value) -> Self {
+        let headers = answer["headers"].as_object().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let body = answer["body"].as_str().unwrap_or_default();
+        Self {
+            status: answer["statusCode"].as_u64().unwrap().try_into().unwrap(),
+            headers: headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
+            body: serde_json::from_str(body).unwrap_or_else(|_| body.into()),
+        }
+    }
+
+    /// The password, where one is shown.
+    #[must_use]
+    pub fn password(&self) -> Option<&str> {
+        self.body["password"].as_str()
+    }
+
+    /// The codes of the reasons for which there is none.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&str> {
+        let reasons = self.body["blank"]["reasons"].as_array().into_iter().flatten();
+        reasons.map(|reason| reason["code"].as_str().unwrap()).collect()
+    }
+
+    /// The code of a problem.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.body["code"].as_str()
+    }
+}

@@ -1,0 +1,255 @@
+//! The stack: one embedded cloud, one provider, and every function in this process.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use lambda::{Clock, HttpService, Settings};
+use lambda_http::{LambdaEvent, Service, request::LambdaRequest};
+use local::{
+    cloud::{Cloud, CloudOptions, SEALING_KEY},
+    oidc::{self, Algorithm, Person, Provider},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::AbortHandle};
+
+use crate::{Answer, Call};
+
+/// The settings of a deployment, before it starts.
+pub struct Deployment {
+    settings: HashMap<String, String>,
+    redelivery: Duration,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50) }
+    }
+}
+
+impl Deployment {
+    /// With a setting.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.into(), value.into());
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> TestStack {
+        TestStack::deploy(self).await
+    }
+}
+
+/// The product and its cloud. Everything ends when it is dropped.
+pub struct TestStack {
+    /// The embedded cloud.
+    pub cloud: Cloud,
+    /// Who says who people are.
+    pub provider: Provider,
+    functions: Arc<Functions>,
+    clock: Arc<AtomicI64>,
+}
+
+impl TestStack {
+    /// With the settings that `cargo dev` has.
+    pub async fn start() -> Self {
+        Deployment::default().start().await
+    }
+
+    async fn deploy(deployment: Deployment) -> Self {
+        let aws = listener().await;
+        let options =
+            oidc::Options { client_id: "firstkey".into(), data: None, redirect_origins: vec!["http://localhost:9000".into()] };
+        let provider = Provider::start(listener().await, options).await.unwrap();
+        let clock = Arc::new(AtomicI64::new(system_seconds()));
+        let mut settings = HashMap::from(
+            [
+                ("AWS_ENDPOINT_URL", format!("http://{}", aws.local_addr().unwrap())),
+                ("AWS_REGION", "us-east-1".into()),
+                ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+                ("TABLE_NAME", "firstkey".into()),
+                ("SEALING_KEY", SEALING_KEY.into()),
+                ("SENDER", "Contoso <welcome@contoso.example>".into()),
+                ("PUBLIC_ORIGIN", "http://localhost:9000".into()),
+                ("OIDC_ISSUER", provider.issuer().into()),
+                ("OIDC_CLIENT_ID", "firstkey".into()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        settings.extend(deployment.settings);
+        let functions = Arc::new(Functions::new(&settings, &clock));
+        let invoked = Arc::clone(&functions);
+        let mut options = CloudOptions::new(Arc::new(move |function, event| {
+            let functions = Arc::clone(&invoked);
+            Box::pin(async move { functions.invoke(function, event).await })
+        }));
+        options.redelivery = deployment.redelivery;
+        let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
+        Self { cloud, provider, functions, clock }
+    }
+
+    /// Publishes an event; which messages of its first delivery failed.
+    pub async fn publish(&self, event: Value) -> Value {
+        self.cloud.deliver(event).await.unwrap()["batchItemFailures"].take()
+    }
+
+    /// Publishes an event that is done at once, and waits until its mail is out.
+    pub async fn started(&self, event: Value) {
+        assert_eq!(self.publish(event).await, json!([]));
+        self.cloud.drained().await.unwrap();
+    }
+
+    /// Calls an HTTP function.
+    pub async fn call(&self, function: &'static str, call: Call) -> Answer {
+        Answer::read(&self.functions.invoke(function, call.into_event()).await.unwrap())
+    }
+
+    /// Clicks **Go** on **Get credentials**, once, with a key.
+    pub async fn retrieve(&self, token: &str, subscription: &str, key: &str) -> Answer {
+        self.call("get-credentials", Call::get_credentials(subscription).bearer(token).key(key)).await
+    }
+
+    /// Lists the subscriptions.
+    pub async fn list(&self, token: &str) -> Answer {
+        self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
+    }
+
+    /// A token of somebody with a verified address, good for years: the clock is moved by hand.
+    pub fn token(&self, email: &str) -> String {
+        self.token_with(email, &json!({}))
+    }
+
+    /// The same with more claims.
+    pub fn token_with(&self, email: &str, claims: &Value) -> String {
+        let person = Person { claims: claims.clone(), ..Person::with_email(email) };
+        let mut all = self.provider.claims(&person);
+        all["exp"] = (system_seconds() + 400_000_000).into();
+        self.provider.sign(Algorithm::Rs256, &json!({}), &all)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Kills every running instance of a function, as it stands.
+    pub fn kill(&self, function: &str) {
+        let mut running = self.functions.running.lock().unwrap();
+        for (_, instance) in running.extract_if(.., |(name, _)| *name == function) {
+            instance.abort();
+        }
+    }
+}
+
+struct Functions {
+    subscription_start: Arc<subscription_start::App>,
+    send_mail: Arc<send_mail::App>,
+    http: HashMap<&'static str, HttpFunction>,
+    running: Mutex<Vec<(&'static str, AbortHandle)>>,
+}
+
+type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> futures_util::future::BoxFuture<'static, Value> + Send + Sync>;
+
+impl Functions {
+    fn new(settings: &HashMap<String, String>, clock: &Arc<AtomicI64>) -> Self {
+        let settings = |function: &str| {
+            let mut settings = settings.clone();
+            settings.insert("AWS_ACCESS_KEY_ID".into(), function.into());
+            Settings::given(settings)
+        };
+        let clock = || Clock::Manual(Arc::clone(clock));
+        let get_credentials = get_credentials::App::new(&settings("get-credentials"), clock()).unwrap();
+        let list_subscriptions = list_subscriptions::App::new(&settings("list-subscriptions"), clock()).unwrap();
+        let http = HashMap::from([
+            ("get-credentials", http_function(web::endpoint(get_credentials, get_credentials::handle))),
+            ("list-subscriptions", http_function(web::endpoint(list_subscriptions, list_subscriptions::handle))),
+            ("portal", http_function(web::endpoint(portal::App, portal::handle))),
+        ]);
+        Self {
+            subscription_start: Arc::new(subscription_start::App::new(&settings("subscription-start"), clock()).unwrap()),
+            send_mail: Arc::new(send_mail::App::new(&settings("send-mail"), clock()).unwrap()),
+            http,
+            running: Mutex::default(),
+        }
+    }
+
+    async fn invoke(self: &Arc<Self>, function: &'static str, event: Value) -> Result<Value, String> {
+        let this = Arc::clone(self);
+        let instance = tokio::spawn(async move { this.run(function, event).await });
+        self.running.lock().unwrap().push((function, instance.abort_handle()));
+        instance.await.map_err(|_| "killed".to_owned())?
+    }
+
+    async fn run(&self, function: &str, event: Value) -> Result<Value, String> {
+        let batch = |event| serde_json::from_value(event).map_err(|_| "no batch".to_owned());
+        let response = match function {
+            "subscription-start" => {
+                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?).await
+            }
+            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?).await,
+            _ => {
+                let http = self.http.get(function).ok_or_else(|| format!("no function {function}"))?;
+                let request = serde_json::from_value(event).map_err(|_| "no request".to_owned())?;
+                return Ok(http(LambdaEvent::new(request, lambda_http::Context::default())).await);
+            }
+        };
+        serde_json::to_value(response).map_err(|error| error.to_string())
+    }
+}
+
+fn http_function<S>(endpoint: S) -> HttpFunction
+where
+    S: Service<lambda_http::Request, Response = web::Reply, Error = std::convert::Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let service = HttpService::new(endpoint, web::malformed);
+    Box::new(move |event| {
+        let answer = service.clone().call(event);
+        Box::pin(async move {
+            let Ok(answer) = answer.await;
+            serde_json::to_value(answer).unwrap()
+        })
+    })
+}
+
+/// A `SubscriptionStarted` for Fabrikam, as the vendor's bus gives it.
+#[must_use]
+pub fn event(subscription: &str, kind: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": format!("{subscription}-{kind}"),
+        "detail-type": "SubscriptionStarted",
+        "source": "billing.contoso",
+        "account": "123456789012",
+        "time": "2026-11-10T09:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {
+            "subscription_id": subscription,
+            "kind": kind,
+            "product": "Contoso Online Suite",
+            "company": { "id": "fabrikam", "name": "Fabrikam, Inc." },
+            "service_administrator": { "email": "it@fabrikam.example" },
+            "portal_users": [{ "email": "dana@fabrikam.example" }, { "email": "kim@fabrikam.example" }],
+        },
+    })
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens are made by the machine's clock, so the clock of the tests starts there")]
+fn system_seconds() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+}
