@@ -1,33 +1,370 @@
 //! Retrieving the temporary password.
 
-use futures_util::future::join_all;
-use tests::{TestStack, event};
+use std::{collections::HashSet, time::Duration};
 
-#[tokio::test]
-async fn three_retrievals_then_blank() {
+use futures_util::future::join_all;
+use local::cloud::{Fault, Mode, Service};
+use serde_json::{Value, json};
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+/// A stack with one subscription, `sub-1`, whose mail is out.
+async fn with_a_subscription() -> TestStack {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
+    stack
+}
+
+/// Many clicks at once, each with a key of its own.
+async fn clicks(stack: &TestStack, token: &str, keys: impl Iterator<Item = String>) -> Vec<Answer> {
+    join_all(keys.map(|key| async move { stack.retrieve(token, "sub-1", &key).await })).await
+}
+
+fn shown(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.password().is_some()).count()
+}
+
+fn lose_every_first_answer(stack: &TestStack) {
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1));
+}
+
+#[tokio::test]
+async fn three_retrievals_show_the_mailed_password_and_the_fourth_is_blank_and_says_why() {
+    let stack = with_a_subscription().await;
     let dana = stack.token("dana@fabrikam.example");
     let mail = &stack.cloud.inbox()[0];
     for n in 1..=3 {
         let answer = stack.retrieve(&dana, "sub-1", &format!("click-{n}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(mail.text.contains(answer.password().unwrap()));
+        assert!(mail.text.lines().any(|line| Some(line) == answer.password()));
+        assert_eq!(answer.body["retrievals"]["used"], n);
+        assert_eq!(answer.body["retrievals"]["remaining"], 3 - n);
+        assert_eq!(answer.body["blank"], Value::Null);
+        assert_eq!(answer.body["user_name"], "admin@fabrikam");
+        assert_eq!(answer.body["sign_in_url"], "http://localhost:9000/administration");
+        assert_eq!(answer.headers["cache-control"], "no-store");
     }
     let answer = stack.retrieve(&dana, "sub-1", "click-4").await;
-    assert_eq!((answer.password(), answer.reasons()), (None, vec!["retrieved-three-times"]));
+    assert_eq!((answer.status, answer.password(), answer.reasons()), (200, None, vec!["retrieved-three-times"]));
+    assert_eq!(answer.body["retrievals"]["history"].as_array().unwrap().len(), 3);
+    assert_eq!(answer.body["blank"]["support_url"], "http://localhost:9000/support");
 }
 
 #[tokio::test]
-async fn of_200_at_once_three_are_shown_the_password() {
-    let stack = TestStack::start().await;
+async fn of_200_at_once_exactly_three_are_shown_the_password_and_197_are_told_why_not() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let answers = clicks(&stack, &dana, (0..200).map(|n| format!("click-{n}"))).await;
+    assert_eq!(shown(&answers), 3);
+    assert_eq!(answers.iter().filter(|answer| answer.reasons() == ["retrieved-three-times"]).count(), 197);
+}
+
+#[tokio::test]
+async fn of_200_at_once_with_every_first_answer_lost_whoever_was_counted_is_shown_the_password() {
+    let stack = with_a_subscription().await;
+    lose_every_first_answer(&stack);
+    let dana = stack.token("dana@fabrikam.example");
+    let answers = clicks(&stack, &dana, (0..200).map(|n| format!("click-{n}"))).await;
+    assert_eq!(shown(&answers), 3);
+    assert_eq!(answers.iter().filter(|answer| answer.reasons() == ["retrieved-three-times"]).count(), 197);
+}
+
+#[tokio::test]
+async fn the_same_click_twice_is_counted_once_and_shows_the_same() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let once = stack.retrieve(&dana, "sub-1", "click").await;
+    let again = stack.retrieve(&dana, "sub-1", "click").await;
+    assert!(once.password().is_some());
+    assert_eq!(once.body, again.body);
+}
+
+#[tokio::test]
+async fn the_same_click_16_times_at_once_is_counted_once_and_shown_to_all() {
+    let stack = with_a_subscription().await;
+    lose_every_first_answer(&stack);
+    let dana = stack.token("dana@fabrikam.example");
+    let answers = clicks(&stack, &dana, (0..16).map(|_| "click".to_owned())).await;
+    assert_eq!(shown(&answers), 16);
+    assert!(answers.iter().all(|answer| answer.body["retrievals"]["used"] == 1));
+}
+
+#[tokio::test]
+async fn the_same_key_of_another_person_is_another_retrieval() {
+    let stack = with_a_subscription().await;
+    let [dana, kim] = ["dana@fabrikam.example", "kim@fabrikam.example"].map(|email| stack.token(email));
+    stack.retrieve(&dana, "sub-1", "click").await;
+    let answer = stack.retrieve(&kim, "sub-1", "click").await;
+    assert_eq!(answer.body["retrievals"]["used"], 2);
+    let history = answer.body["retrievals"]["history"].as_array().unwrap();
+    assert_eq!((&history[0]["by"], &history[0]["you"]), (&json!("dana@fabrikam.example"), &json!(false)));
+    assert_eq!((&history[1]["by"], &history[1]["you"]), (&json!("kim@fabrikam.example"), &json!(true)));
+}
+
+#[tokio::test]
+async fn two_people_of_one_organisation_with_the_same_key_are_counted_apart() {
+    let role = [("OIDC_ORGANIZATION_CLAIM", "tenant"), ("OIDC_ORGANIZATION_ROLE", "roles=billing")];
+    let deployment = role.into_iter().fold(Deployment::default(), |deployment, (name, value)| deployment.with(name, value));
+    let stack = deployment.start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "organization": "t-1" }]);
+    stack.started(started).await;
+    let owner = json!({ "tenant": "t-1", "roles": ["billing"], "email_verified": false });
+    for (n, name) in [(1, "lee@fabrikam.example"), (2, "mo@fabrikam.example")] {
+        let answer = stack.retrieve(&stack.token_with(name, &owner), "sub-1", "click").await;
+        assert_eq!(answer.body["retrievals"]["used"], n, "{answer:?}");
+        let by = answer.body["retrievals"]["history"][n - 1]["by"].as_str().unwrap();
+        assert!(!by.contains('@'), "an address that nobody verified is shown to nobody");
+    }
+    let without = json!({ "tenant": "t-1", "email_verified": false });
+    let answer = stack.retrieve(&stack.token_with("no@fabrikam.example", &without), "sub-1", "click").await;
+    assert_eq!(answer.problem(), Some("not-found"), "the organisation without its role is no principal");
+}
+
+#[tokio::test]
+async fn who_else_took_the_last_one_is_told() {
+    let stack = with_a_subscription().await;
+    let [dana, kim] = ["dana@fabrikam.example", "kim@fabrikam.example"].map(|email| stack.token(email));
+    for (token, key) in [(&dana, "1"), (&kim, "2"), (&kim, "3")] {
+        stack.retrieve(token, "sub-1", key).await;
+    }
+    let answer = stack.retrieve(&dana, "sub-1", "4").await;
+    assert_eq!(answer.reasons(), ["retrieved-three-times", "retrieved-by-someone-else"]);
+    let detail = answer.body["blank"]["reasons"][1]["detail"].as_str().unwrap();
+    assert!(detail.contains("kim@fabrikam.example") && !detail.contains("dana"));
+}
+
+#[tokio::test]
+async fn a_click_is_repeated_for_ten_minutes_and_is_then_a_conflict() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.retrieve(&dana, "sub-1", "click").await;
+    stack.pass(599);
+    assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
+    stack.pass(1);
+    let late = stack.retrieve(&dana, "sub-1", "click").await;
+    assert_eq!((late.status, late.problem()), (409, Some("conflict")));
+    assert_eq!(stack.retrieve(&dana, "sub-1", "another").await.body["retrievals"]["used"], 2);
+}
+
+#[tokio::test]
+async fn expired_credentials_are_blank_even_for_a_click_that_was_answered() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
-    let answers = join_all((0..200).map(|n| {
-        let (stack, dana) = (&stack, &dana);
-        async move { stack.retrieve(dana, "sub-1", &format!("click-{n}")).await }
-    }))
-    .await;
-    assert_eq!(answers.iter().filter(|answer| answer.password().is_some()).count(), 3);
-    assert_eq!(answers.iter().filter(|answer| answer.reasons() == ["retrieved-three-times"]).count(), 197);
+    stack.pass(59);
+    assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
+    stack.pass(1);
+    for key in ["click", "another"] {
+        assert_eq!(stack.retrieve(&dana, "sub-1", key).await.reasons(), ["expired"]);
+    }
+}
+
+#[tokio::test]
+async fn a_click_without_a_key_is_counted_each_time() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for used in 1..=3 {
+        let answer = stack.call("get-credentials", Call::get_credentials("sub-1").bearer(&dana)).await;
+        assert_eq!(answer.body["retrievals"]["used"], used);
+    }
+}
+
+#[tokio::test]
+async fn a_retrieval_is_one_write_unit_and_one_decrypt_and_a_refused_one_does_not_decrypt() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for (n, decrypts) in [(1, 1), (2, 1), (3, 1), (4, 0)] {
+        stack.cloud.clear_requests();
+        stack.retrieve(&dana, "sub-1", &n.to_string()).await;
+        let requests = stack.cloud.requests();
+        let count = |service| requests.iter().filter(|request| request.service == service).count();
+        assert_eq!((count("dynamodb"), count("kms")), (1, decrypts), "{requests:?}");
+        let units: f64 = requests.iter().filter_map(|request| request.consumed_capacity).sum();
+        assert!((units - 1.0).abs() < f64::EPSILON, "{units} write units");
+        assert!(requests.iter().all(|request| request.function == "get-credentials"));
+    }
+}
+
+#[tokio::test]
+async fn twenty_portal_users_and_three_retrievals_still_fit_one_write_unit() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1001", "trial");
+    let users: Vec<Value> = (0..19).map(|n| json!({ "email": format!("person-{n}@fabrikam.example") })).collect();
+    started["detail"]["portal_users"] = users.into();
+    stack.started(started).await;
+    for n in 0..3 {
+        stack.cloud.clear_requests();
+        let token = stack.token(&format!("person-{n}@fabrikam.example"));
+        assert!(stack.retrieve(&token, "sub-1001", "click").await.password().is_some());
+        let units = stack.cloud.requests()[0].consumed_capacity.unwrap();
+        assert!((units - 1.0).abs() < f64::EPSILON, "{units} write units");
+    }
+}
+
+#[tokio::test]
+async fn whoever_got_the_mail_gets_the_credentials_again_though_the_event_lists_others() {
+    let stack = with_a_subscription().await;
+    let it = stack.token("IT@fabrikam.example");
+    assert!(stack.retrieve(&it, "sub-1", "click").await.password().is_some());
+}
+
+#[tokio::test]
+async fn one_address_is_one_person_however_it_is_written() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["portal_users"] = json!([{ "email": "Dana@Fabrikam.example" }]);
+    stack.started(started).await;
+    assert!(stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await.password().is_some());
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_unknown_foreign_or_no_id_is_the_same_not_found() {
+    let stack = with_a_subscription().await;
+    let mallory = stack.token("mallory@elsewhere.example");
+    let foreign = stack.retrieve(&mallory, "sub-1", "click").await;
+    let unknown = stack.retrieve(&mallory, "sub-2", "click").await;
+    let none = stack.retrieve(&mallory, "SUBSCRIPTION#sub-1", "click").await;
+    assert_eq!((foreign.status, foreign.problem()), (404, Some("not-found")));
+    assert_eq!((&foreign.body, &foreign.headers), (&unknown.body, &unknown.headers));
+    assert_eq!((&foreign.body, &foreign.headers), (&none.body, &none.headers));
+}
+
+#[tokio::test]
+async fn no_token_that_is_not_good_writes_anything() {
+    let stack = with_a_subscription().await;
+    let person = local::oidc::Person::with_email("dana@fabrikam.example");
+    let claims = stack.provider.claims(&person);
+    let sign = |header: &Value, change: Value| {
+        let mut claims = claims.clone();
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        stack.provider.sign(local::oidc::Algorithm::Rs256, header, &claims)
+    };
+    let bad = [
+        sign(&json!({}), json!({ "exp": 1 })),
+        sign(&json!({}), json!({ "aud": "another" })),
+        sign(&json!({}), json!({ "iss": "https://another.example" })),
+        sign(&json!({ "kid": null }), json!({})),
+        sign(&json!({ "kid": "unknown" }), json!({})),
+        sign(&json!({ "alg": "none" }), json!({})),
+        sign(&json!({ "alg": "HS256" }), json!({})),
+        sign(&json!({ "typ": "at+jwt" }), json!({})),
+        "no token".to_owned(),
+    ];
+    stack.cloud.clear_requests();
+    for token in bad {
+        let answer = stack.retrieve(&token, "sub-1", "click").await;
+        assert_eq!((answer.status, answer.problem()), (401, Some("not-signed-in")), "{token}");
+    }
+    let unsigned = stack.call("get-credentials", Call::get_credentials("sub-1").key("click")).await;
+    assert_eq!(unsigned.status, 401);
+    assert!(stack.cloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_of_6_kb_works_in_two_cookies_and_another_site_cannot_use_them() {
+    let stack = with_a_subscription().await;
+    let token = stack.token_with("dana@fabrikam.example", &json!({ "padding": "x".repeat(4200) }));
+    assert!(token.len() > 6000);
+    let (one, two) = token.split_at(3800);
+    let call = || Call::get_credentials("sub-1").cookie("__Host-customer.1", one).cookie("__Host-customer.2", two).key("click");
+    let from_elsewhere = stack.call("get-credentials", call().header("sec-fetch-site", "cross-site")).await;
+    assert_eq!(from_elsewhere.problem(), Some("forbidden"));
+    let from_here = stack.call("get-credentials", call().header("sec-fetch-site", "same-origin")).await;
+    assert_eq!(from_here.body["retrievals"]["used"], 1, "{from_here:?}");
+}
+
+#[tokio::test]
+async fn bad_input_is_a_clear_problem_and_changes_nothing() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let call = || Call::get_credentials("sub-1").bearer(&dana).key("click");
+    let bad = [
+        (call().header("content-type", "application/json").body(b"{"), 400),
+        (call().json(&json!({ "unknown": true })), 400),
+        (call().json(&json!([])), 400),
+        (call().body(b"{}"), 400),
+        (call().header("content-type", "application/json").body(&vec![b' '; 1 << 20]), 413),
+        (call().header("content-type", "application/json").body(&[0xff, 0xfe]), 400),
+        (call().key(&"x".repeat(65)), 400),
+        (call().key("a b"), 400),
+        (call().key(""), 400),
+        (call().query("a b\u{7f}\"<>"), 400),
+    ];
+    stack.cloud.clear_requests();
+    for (n, (call, status)) in bad.into_iter().enumerate() {
+        let answer = stack.call("get-credentials", call).await;
+        assert_eq!(answer.status, status, "case {n}: {answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    assert!(stack.cloud.requests().is_empty());
+    let good = stack.call("get-credentials", call().json(&json!({}))).await;
+    assert!(good.password().is_some(), "an empty object is no harm");
+}
+
+#[tokio::test]
+async fn a_black_holed_table_is_unavailable_in_under_three_seconds_and_costs_one_retrieval_at_most() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
+    let begun = std::time::Instant::now();
+    let answer = stack.retrieve(&dana, "sub-1", "click").await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")));
+    assert!(answer.headers.contains_key("retry-after"));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let again = stack.retrieve(&dana, "sub-1", "click").await;
+    assert!(again.password().is_some());
+    assert_eq!(again.body["retrievals"]["used"], 1, "three attempts were carried out after the answer, and one click was counted");
+}
+
+#[tokio::test]
+async fn a_failing_decrypt_after_the_count_is_asked_for_again_for_nothing() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::Kms, "Decrypt", Mode::Refused, 3));
+    assert_eq!(stack.retrieve(&dana, "sub-1", "click").await.problem(), Some("unavailable"));
+    let again = stack.retrieve(&dana, "sub-1", "click").await;
+    assert!(again.password().is_some());
+    assert_eq!(again.body["retrievals"]["used"], 1);
+}
+
+#[tokio::test]
+async fn a_conflict_is_tried_again_and_never_told_as_a_reason() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Conflict, 2));
+    assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Conflict, 3));
+    assert_eq!(stack.retrieve(&dana, "sub-1", "another").await.problem(), Some("unavailable"));
+}
+
+#[tokio::test]
+async fn an_attempt_carried_out_after_a_new_issue_spends_nothing_of_it() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
+    assert_eq!(stack.retrieve(&dana, "sub-1", "old").await.problem(), Some("unavailable"));
+    stack.pass(60);
+    stack.started(event("sub-1", "paid")).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let answer = stack.retrieve(&dana, "sub-1", "new").await;
+    assert_eq!(answer.body["retrievals"]["used"], 1, "{answer:?}");
+}
+
+#[tokio::test]
+async fn clicks_of_many_people_at_once_never_disclose_to_more_than_three() {
+    let stack = with_a_subscription().await;
+    let tokens = ["dana@fabrikam.example", "kim@fabrikam.example", "it@fabrikam.example"].map(|email| stack.token(email));
+    let every = (0..60).map(|n| {
+        let (stack, token) = (&stack, &tokens[n % 3]);
+        async move { (n % 15, stack.retrieve(token, "sub-1", &format!("click-{}", n % 5)).await) }
+    });
+    let answers = join_all(every).await;
+    let shown: HashSet<usize> = answers.iter().filter(|(_, answer)| answer.password().is_some()).map(|(click, _)| *click).collect();
+    assert_eq!(shown.len(), 3, "15 clicks of three people, each sent four times");
+    for (click, answer) in &answers {
+        assert_eq!(answer.password().is_some(), shown.contains(click), "one click has one answer");
+    }
 }

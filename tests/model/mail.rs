@@ -92,7 +92,9 @@ struct Delivery {
 enum DeliveryStep {
     Waiting,
     /// The issue to be replaced was read, and a password made and sealed.
-    Prepared { attempt: u8 },
+    Prepared {
+        attempt: u8,
+    },
     Done,
 }
 
@@ -130,9 +132,9 @@ impl Model for Mail {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let deliveries = (0..).zip(&self.scope.deliveries).flat_map(|(event, &times)| {
-            std::iter::repeat_n(Delivery { event, step: DeliveryStep::Waiting }, times)
-        });
+        let deliveries = (0..)
+            .zip(&self.scope.deliveries)
+            .flat_map(|(event, &times)| std::iter::repeat_n(Delivery { event, step: DeliveryStep::Waiting }, times));
         vec![World {
             credential: None,
             mail: None,

@@ -88,7 +88,11 @@ struct Invocation {
 enum Step {
     NotCalled,
     Counting(Attempt),
-    Unsealing { issue: u8, password: Password, replay: bool },
+    Unsealing {
+        issue: u8,
+        password: Password,
+        replay: bool,
+    },
     Answered(Answer),
     /// Crashed, or 503: the client knows nothing and may retry the click.
     Failed,
@@ -281,7 +285,7 @@ impl Retrieve {
         }
         world.invocations[i].step = match result {
             Ok(new) => world.admitted(&attempt, &new, false),
-            Err(old) => self.refused(world, attempt, &old),
+            Err(old) => self.refused(world, &attempt, &old),
         };
     }
 
@@ -317,7 +321,7 @@ impl Retrieve {
     }
 
     /// What the old image of a failed write tells, in the order of the protocol.
-    fn refused(&self, world: &mut World, attempt: Attempt, old: &Credential) -> Step {
+    fn refused(&self, world: &mut World, attempt: &Attempt, old: &Credential) -> Step {
         let request = &attempt.request;
         if self.variant == Variant::NoOldImage {
             return world.no_password(Answer::Blank, request, old);
@@ -326,7 +330,7 @@ impl Retrieve {
         let young = known.is_some_and(|entry| self.variant == Variant::UnlimitedReplay || entry.young(request.now));
         let retrievable = old.retrievable(request.now);
         if young && (retrievable || self.variant == Variant::ReplayUnchecked) {
-            return world.admitted(&attempt, old, true);
+            return world.admitted(attempt, old, true);
         }
         if !retrievable || old.exhausted() {
             return world.no_password(Answer::Blank, request, old);
@@ -335,8 +339,8 @@ impl Retrieve {
             return world.no_password(Answer::Conflict, request, old);
         }
         // The issue began after the request was made: a lost race, decided again with the time of now.
-        let request = Request { now: world.now, ..attempt.request };
-        self.again(Attempt { request, ..attempt })
+        let request = Request { now: world.now, ..request.clone() };
+        self.again(Attempt { request, ..attempt.clone() })
     }
 
     fn commit_next_issue(&self, world: &mut World) {

@@ -105,9 +105,14 @@ impl TestStack {
         self.cloud.drained().await.unwrap();
     }
 
+    /// Invokes a function with an event of its own.
+    pub async fn invoke(&self, function: &'static str, event: Value) -> Value {
+        self.functions.invoke(function, event).await.unwrap()
+    }
+
     /// Calls an HTTP function.
     pub async fn call(&self, function: &'static str, call: Call) -> Answer {
-        Answer::read(&self.functions.invoke(function, call.into_event()).await.unwrap())
+        Answer::read(&self.invoke(function, call.into_event()).await)
     }
 
     /// Clicks **Go** on **Get credentials**, once, with a key.

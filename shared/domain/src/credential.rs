@@ -15,7 +15,7 @@ pub const RETRIEVALS_PER_ISSUE: usize = 3;
 
 /// How long one click, sent again with the same key, shows the same password. Bounded on purpose: unlimited replay would make
 /// the cap meaningless.
-pub const REPLAY_WINDOW: Duration = Duration::from_secs(600);
+pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
 
 /// Tried or bought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -11,8 +11,6 @@
 //! | [`started`] | the event `SubscriptionStarted`, validated |
 //! | [`time`] | points in time, which are always an argument |
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed"))]
-
 pub mod credential;
 mod digest;
 pub mod email;

@@ -77,10 +77,11 @@ mod tests {
     };
 
     use http::StatusCode;
-    use lambda_http::{Body, Context};
+    use lambda_http::{Body, Context, LambdaEvent};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::{reply, request};
 
     /// What a handler is asked to do.
     #[derive(Clone, Copy)]
@@ -225,6 +226,45 @@ mod tests {
             assert!(!json!(lines).to_string().contains("canary"), "{lines:?}");
             assert!(!format!("{reply:?}").contains("canary"));
         }
+    }
+
+    #[tokio::test]
+    async fn an_event_of_the_gateway_reaches_the_handler_whole() {
+        let event = json!({
+            "version": "2.0", "routeKey": "POST /subscriptions/{subscription_id}/support-requests",
+            "rawPath": "/subscriptions/sub-1/support-requests", "rawQueryString": "cursor=a%20b",
+            "cookies": ["theme=dark", "__Host-customer=x"],
+            "headers": { "content-type": "application/json", "host": "portal.example" },
+            "pathParameters": { "subscription_id": "sub-1" },
+            "requestContext": {
+                "accountId": "1", "apiId": "a", "stage": "$default", "requestId": "r", "time": "", "timeEpoch": 0,
+                "http": { "method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "::1", "userAgent": "" },
+            },
+            "body": "eyJtZXNzYWdlIjoiaGVscCJ9", "isBase64Encoded": true,
+        });
+        let echo = |_: Arc<()>, request: Request| async move {
+            let parts = json!({
+                "body": request::body::<Value>(&request)?,
+                "cookie": request.headers()["cookie"].to_str().unwrap(),
+                "path": request::path_parameter(&request, "subscription_id"),
+                "query": request::query_parameter(&request, "cursor"),
+            });
+            Ok(reply::json(StatusCode::CREATED, &parts))
+        };
+        let mut lambda = lambda_http::Adapter::from(endpoint((), echo));
+        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+        let answer = serde_json::to_value(lambda.call(event).await.unwrap()).unwrap();
+        let parts: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&answer["statusCode"], &answer["headers"]["cache-control"]), (&json!(201), &json!("no-store")));
+        let expected = json!({
+            "body": { "message": "help" }, "cookie": "theme=dark; __Host-customer=x", "path": "sub-1", "query": "a b",
+        });
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn lambda_can_run_it() {
+        drop(lambda_http::run(endpoint(Ask::Answer, handle)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`endpoint`] | the boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged |
+//! | [`mod@endpoint`] | the boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged |
 //! | [`request`] | what may come in: a declared JSON body, parameters, the key of a click |
 //! | [`reply`] | what goes out |
 //! | [`problem`] | what goes wrong, outside and inside (RFC 9457) |

@@ -119,9 +119,14 @@ pub(crate) struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     /// In the queue; received again when no ticks of its visibility time-out are left.
-    Queue { hidden: u8 },
+    Queue {
+        hidden: u8,
+    },
     /// A function works on it.
-    Worked { hidden: u8, worker: Worker },
+    Worked {
+        hidden: u8,
+        worker: Worker,
+    },
     Acknowledged,
     DeadLetters,
 }
@@ -136,11 +141,19 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// `asked_ago` counts from the first attempt.
-    Take { attempt: u8, asked_ago: i8 },
+    Take {
+        attempt: u8,
+        asked_ago: i8,
+    },
     Unseal,
-    Send { attempt: u8, password: Password },
+    Send {
+        attempt: u8,
+        password: Password,
+    },
     Release,
-    Record { attempt: u8 },
+    Record {
+        attempt: u8,
+    },
     Acknowledge,
 }
 

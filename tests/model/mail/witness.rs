@@ -28,7 +28,7 @@ pub(crate) struct Issue {
     pub(crate) event: u8,
     /// Leases taken.
     pub(crate) leases: u8,
-    /// A crash, an answer that never came, or a refusal by SES or KMS.
+    /// A crash, an answer that never came, a refusal by SES or KMS, or a lease taken late, for nobody.
     pub(crate) failures: u8,
     /// Those of the failures after which the mail may be on its way and is not recorded.
     pub(crate) unknown: u8,
@@ -84,7 +84,9 @@ impl World {
 
 pub(crate) fn properties() -> Vec<Property<Mail>> {
     vec![
-        Property::always(NONE_LOST, |_, world: &World| world.unmailed().is_none_or(|mail| world.dead_letter(mail.issue))),
+        Property::always(NONE_LOST, |_, world: &World| {
+            world.unmailed().is_none_or(|mail| world.dead_letter(mail.issue))
+        }),
         Property::always(NOT_GIVEN_UP_EARLY, |model: &Mail, world: &World| {
             world.unmailed().is_none_or(|mail| {
                 let failures = world.witness.issues[usize::from(mail.issue) - 1].failures;
@@ -100,9 +102,10 @@ pub(crate) fn properties() -> Vec<Property<Mail>> {
             world.witness.each_issue(|mails, issue| mails <= usize::from(issue.leases))
         }),
         Property::always(RECORDED, |_, world: &World| {
-            world.mail.as_ref().is_none_or(|mail| {
-                !world.witness.issues[usize::from(mail.issue) - 1].recorded || mail.rank >= SENT
-            })
+            world
+                .mail
+                .as_ref()
+                .is_none_or(|mail| !world.witness.issues[usize::from(mail.issue) - 1].recorded || mail.rank >= SENT)
         }),
     ]
 }

@@ -118,7 +118,10 @@ impl Mail {
     pub(crate) fn late_request(&self, world: &mut World, n: usize) {
         match world.late.remove(n) {
             Late::Take(request) => {
-                self.take(world, request);
+                let issue = world.messages[request.by.message].issue;
+                if self.take(world, request) == Take::Taken {
+                    world.witness.of(issue).failures += 1;
+                }
             }
             Late::Send { issue, password } => world.witness.mailed(issue, password),
             Late::Release(owner) => self.release(world, owner),

@@ -153,36 +153,3 @@ async fn the_whole_table_can_be_dumped() {
     }
     assert_eq!(cloud.dump_table().await.expect("a dump").len(), 5, "more than one page of a scan");
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn zz_timing() {
-    let cloud = cloud().await;
-    let clients = std::sync::Arc::new(clients(&cloud, 1));
-    clients.put("a", "b", "c").await;
-    for _ in 0..2 {
-        let start = std::time::Instant::now();
-        let mut set = tokio::task::JoinSet::new();
-        for _ in 0..200 {
-            let c = std::sync::Arc::clone(&clients);
-            set.spawn(async move {
-                let s = std::time::Instant::now();
-                c.put("a", "b", "c").await;
-                s.elapsed()
-            });
-        }
-        let all = set.join_all().await;
-        println!("200 PUT {:?} max {:?}", start.elapsed(), all.iter().max());
-    }
-    let start = std::time::Instant::now();
-    let client: hyper_util::client::legacy::Client<_, http_body_util::Full<bytes::Bytes>> =
-        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-    let mut start = start;
-    for n in 0..6000 {
-        if n % 1000 == 999 { println!("{n}: {:?}", start.elapsed() / 1000); start = std::time::Instant::now(); }
-        let r = http::Request::post(cloud.aws_url()).header("authorization", "AWS4-HMAC-SHA256 Credential=x/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0").header("x-amz-date","20261122T000000Z").header("content-type","application/x-amz-json-1.0").header("x-amz-target","DynamoDB_20120810.PutItem").body(http_body_util::Full::new(bytes::Bytes::from(r#"{"TableName":"firstkey","Item":{"PK":{"S":"a"},"SK":{"S":"b"}}}"#))).expect("r");
-        let a = client.request(r).await.expect("x");
-        assert_eq!(a.status(), 200);
-        http_body_util::BodyExt::collect(a.into_body()).await.expect("b");
-    }
-    println!("raw PUT {:?}", start.elapsed() / 200);
-}

@@ -19,14 +19,14 @@ pub(super) fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> 
         Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
         _ => return Err(Refused("the token names no person")),
     };
-    let email = address(claims, rules.email_trust);
-    let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rule));
+    let email = address(claims, rules);
+    let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rules, rule));
     Ok(Caller::new(rules.issuer.clone(), subject, email, organizations))
 }
 
-fn address(claims: &Claims, trust: EmailTrust) -> Option<EmailAddress> {
+fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
     let address = EmailAddress::parse(claims.get("email")?.as_str()?)?;
-    let counts = match trust {
+    let counts = match rules.email_trust {
         EmailTrust::EmailVerified => is_email_verified(claims),
         // Google vouches for its own addresses and those of a Workspace; any other may have changed hands since.
         EmailTrust::Google => {
@@ -36,7 +36,7 @@ fn address(claims: &Claims, trust: EmailTrust) -> Option<EmailAddress> {
         // Entra lets administrators of any tenant write any address; this claim says that the domain is their own.
         EmailTrust::XmsEdov => {
             let owned = matches!(claims.get("xms_edov"), Some(value) if is_true(value) || is_one(value));
-            owned && !is_guest(claims)
+            owned && !is_guest(claims, rules)
         }
         EmailTrust::Issuer => true,
         EmailTrust::Never => false,
@@ -44,16 +44,23 @@ fn address(claims: &Claims, trust: EmailTrust) -> Option<EmailAddress> {
     counts.then_some(address)
 }
 
-fn organizations(claims: &Claims, rule: &OrganizationRule) -> Vec<String> {
-    if is_guest(claims) || !values(claims, &rule.role_claim).any(|role| role == rule.role) {
+fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec<String> {
+    if is_guest(claims, rules) || !values(claims, &rule.role_claim).any(|role| role == rule.role) {
         return Vec::new();
     }
     values(claims, &rule.claim).filter(|organization| !organization.is_empty()).map(ToOwned::to_owned).collect()
 }
 
 /// Whether somebody else's directory vouches for this person.
-fn is_guest(claims: &Claims) -> bool {
-    claims.get("acct").is_some_and(is_one) || claims.get("idp").is_some_and(|idp| Some(idp) != claims.get("iss"))
+///
+/// Entra names that directory in `idp`, by whatever word. Okta puts an id of its own there for everybody (`00o…`), so elsewhere only
+/// an `idp` that looks like an address or a domain is another directory.
+fn is_guest(claims: &Claims, rules: &Rules) -> bool {
+    let elsewhere = |idp: &Value| {
+        let is_domain = idp.as_str().is_none_or(|idp| idp.contains('.'));
+        Some(idp) != claims.get("iss") && (rules.is_entra || is_domain)
+    };
+    claims.get("acct").is_some_and(is_one) || claims.get("idp").is_some_and(elsewhere)
 }
 
 fn is_email_verified(claims: &Claims) -> bool {

@@ -47,6 +47,8 @@ pub(super) struct Rules {
     pub(super) client_id: String,
     pub(super) public_origin: String,
     pub(super) email_trust: EmailTrust,
+    /// By its address, or by the claim that the deployment trusts.
+    pub(super) is_entra: bool,
     pub(super) subject_claim: String,
     pub(super) organization: Option<OrganizationRule>,
 }
@@ -133,6 +135,7 @@ impl IdentitySettings {
         };
         Ok(Rules {
             email_trust,
+            is_entra: email_trust == EmailTrust::XmsEdov || issued_by_entra(&self.issuer),
             subject_claim: given(self.subject_claim).unwrap_or_else(|| "sub".to_owned()),
             organization,
             issuer: self.issuer,
@@ -146,7 +149,7 @@ impl EmailTrust {
     fn of_issuer(issuer: &str) -> Self {
         if issuer == GOOGLE {
             Self::Google
-        } else if ENTRA.iter().any(|entra| issuer.starts_with(entra)) {
+        } else if issued_by_entra(issuer) {
             Self::XmsEdov
         } else {
             Self::EmailVerified
@@ -195,6 +198,10 @@ fn is_origin(text: &str) -> bool {
     rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.host().is_empty())
         && !rest.contains(|c: char| c == '@' || c.is_ascii_uppercase())
         && !rest.ends_with(usual_port)
+}
+
+fn issued_by_entra(issuer: &str) -> bool {
+    ENTRA.iter().any(|entra| issuer.starts_with(entra))
 }
 
 fn given(setting: Option<String>) -> Option<String> {

@@ -231,6 +231,16 @@ async fn nobody_there_is_unavailable() {
 }
 
 #[tokio::test]
+async fn an_https_issuer_is_never_asked_in_the_clear() {
+    let provider = TestProvider::start().await;
+    let issuer = provider.issuer.replace("http:", "https:");
+    provider.change(|answers| answers.discovery["issuer"] = json!(issuer));
+    let verifier = Identity::new(settings(&issuer)).unwrap();
+    let cause = unavailable(bearer(&verifier, &RSA.token("rsa", &claims_of(&issuer, json!({})))).await);
+    assert!(cause.starts_with("the identity provider could not be reached: "), "{cause}");
+}
+
+#[tokio::test]
 async fn documents_that_are_not_what_they_should_be_are_failures_in_words() {
     type Change = fn(&mut Answers);
     let wrong: [(Change, &str); 8] = [

@@ -1,0 +1,195 @@
+//! Sending the welcome mail: never lost, and once where nothing goes wrong.
+
+use std::time::Duration;
+
+use local::cloud::{Fault, Mode, Service};
+use serde_json::json;
+use tests::{Deployment, TestStack, event};
+
+const LEASE: i64 = 60;
+
+/// Waits until something is so.
+async fn until(what: impl AsyncFn() -> bool) {
+    for _ in 0..200 {
+        if what().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it never was so");
+}
+
+async fn called(stack: &TestStack, operation: &'static str, function: &'static str) {
+    until(async || stack.cloud.requests().iter().any(|request| request.operation == operation && request.function == function))
+        .await;
+}
+
+/// The statuses of the welcome mails in the table.
+async fn statuses(stack: &TestStack) -> Vec<String> {
+    let all = stack.cloud.dump_table().await.unwrap();
+    let mails = all.iter().filter(|item| item["SK"]["S"] == "MAIL");
+    mails.map(|mail| mail["status"]["S"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_welcome_mail_says_all_that_is_needed() {
+    let stack = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let mail = &stack.cloud.inbox()[0];
+    let password = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    let expires = domain::Timestamp::parse_rfc3339(password.body["expires_at"].as_str().unwrap()).unwrap().in_words();
+    assert_eq!((&*mail.to, &*mail.subject), ("it@fabrikam.example", "Your credentials for Contoso Online Suite"));
+    assert_eq!(mail.text.lines().filter(|line| Some(*line) == password.password()).count(), 1, "on its own line");
+    for text in [&mail.text, &mail.html] {
+        for needed in [
+            password.password().unwrap(),
+            "admin@fabrikam",
+            "http://localhost:9000/administration",
+            "http://localhost:9000",
+            "https://help.contoso.example",
+            "If you are not the service administrator, give these credentials to your service administrator",
+            "You did not ask for this?",
+            &expires,
+        ] {
+            assert!(text.contains(needed), "{needed} in {text}");
+        }
+    }
+    assert_eq!((&*mail.tags["subscription"], &*mail.tags["issue"]), ("sub-1", "1"));
+}
+
+#[tokio::test]
+async fn names_are_escaped_in_the_html_and_not_in_the_text() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["company"]["name"] = "<b>Fish & Chips</b>".into();
+    stack.started(started).await;
+    let mail = &stack.cloud.inbox()[0];
+    assert!(mail.text.contains("<b>Fish & Chips</b>"));
+    assert!(!mail.html.contains("<b>Fish") && mail.html.contains("Fish &"));
+}
+
+#[tokio::test]
+async fn a_link_mail_leaves_the_password_out_and_is_not_unsealed() {
+    let stack = Deployment::default().with("WELCOME_MAIL", "link").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let mail = &stack.cloud.inbox()[0];
+    let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    assert!(!mail.text.contains(answer.password().unwrap()) && !mail.html.contains(answer.password().unwrap()));
+    assert!(mail.text.contains("http://localhost:9000\n"));
+    let unsealed_by = stack.cloud.requests().into_iter().filter(|request| request.operation == "Decrypt");
+    assert_eq!(unsealed_by.map(|request| request.function).collect::<Vec<_>>(), ["get-credentials"]);
+}
+
+#[tokio::test]
+async fn the_companys_wish_comes_before_the_deployments() {
+    let stack = Deployment::default().with("WELCOME_MAIL", "link").start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["welcome_mail"] = "credentials".into();
+    stack.started(started).await;
+    assert!(stack.cloud.inbox()[0].text.contains("Temporary password:"));
+}
+
+#[tokio::test]
+async fn after_three_refusals_of_ses_the_mail_goes_out_once_and_others_are_not_sent_again() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 3));
+    stack.started(event("sub-2", "trial")).await;
+    let to: Vec<String> = stack.cloud.inbox().into_iter().map(|mail| mail.tags["subscription"].clone()).collect();
+    assert_eq!(to, ["sub-1", "sub-2"]);
+    assert_eq!(statuses(&stack).await, ["sent", "sent"]);
+    assert_eq!(stack.cloud.dead_letters().len(), 0);
+    let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-2", "click").await;
+    assert!(stack.cloud.inbox()[1].text.contains(answer.password().unwrap()));
+}
+
+#[tokio::test]
+async fn a_throttled_mail_is_redelivered_and_not_tried_again_within_the_function() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 2));
+    stack.started(event("sub-1", "trial")).await;
+    let tries = stack.cloud.requests().into_iter().filter(|request| request.operation == "SendEmail").count();
+    let takes = stack.cloud.requests().into_iter().filter(|request| request.function == "send-mail" && request.operation == "Decrypt");
+    assert_eq!((stack.cloud.inbox().len(), tries, takes.count()), (1, 3, 3));
+}
+
+#[tokio::test]
+async fn killed_before_it_is_sent_no_mail_is_lost() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Kms, "Decrypt", Mode::Delayed, 1));
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    called(&stack, "GetItem", "send-mail").await;
+    stack.kill("send-mail");
+    assert_eq!(stack.cloud.inbox().len(), 0);
+    stack.pass(LEASE);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.cloud.inbox().len(), statuses(&stack).await), (1, vec!["sent".to_owned()]));
+}
+
+#[tokio::test]
+async fn killed_between_sending_and_recording_at_most_one_more_mail_goes_out_with_the_same_password() {
+    let stack = TestStack::start().await;
+    let hold = Fault::new(Service::Ses, "SendEmail", Mode::Delayed, 1).held_for(Duration::from_millis(300));
+    stack.cloud.set_fault(hold);
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    called(&stack, "Decrypt", "send-mail").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stack.kill("send-mail");
+    until(async || stack.cloud.inbox().len() == 1).await;
+    assert_eq!(statuses(&stack).await, ["pending"]);
+    stack.pass(LEASE);
+    stack.cloud.drained().await.unwrap();
+    let inbox = stack.cloud.inbox();
+    assert_eq!((inbox.len(), &inbox[0].text), (2, &inbox[1].text));
+    assert_eq!(statuses(&stack).await, ["sent"]);
+}
+
+#[tokio::test]
+async fn while_another_worker_has_the_mail_a_delivery_fails_and_is_never_acknowledged() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::LostResponse, 1));
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    until(async || stack.cloud.dead_letters().len() == 1).await;
+    assert_eq!(stack.cloud.inbox().len(), 1, "its lease outlived the redeliveries, so it was not sent twice");
+    assert_eq!(statuses(&stack).await, ["pending"]);
+}
+
+#[tokio::test]
+async fn a_mail_that_nobody_needs_any_more_is_not_sent() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "GetItem", Mode::Refused, 6));
+    let body = event("sub-1", "trial").to_string();
+    let started = stack.invoke("subscription-start", json!({ "Records": [{ "messageId": "1", "body": body }] })).await;
+    assert_ne!(started["batchItemFailures"], json!([]));
+    let started = stack.invoke("subscription-start", json!({ "Records": [{ "messageId": "1", "body": body }] })).await;
+    assert_ne!(started["batchItemFailures"], json!([]));
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    called(&stack, "SendEmail", "send-mail").await;
+    stack.pass(60);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.cloud.inbox().len(), statuses(&stack).await), (0, vec!["not-needed".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_order_of_an_issue_that_is_over_sends_nothing() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    for issue in ["1", "2"] {
+        let record = json!({ "dynamodb": {
+            "Keys": { "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } },
+            "NewImage": { "issue": { "N": issue } },
+        } });
+        let batch = json!({ "Records": [{ "messageId": "1", "body": record.to_string() }] });
+        assert_eq!(stack.invoke("send-mail", batch).await, json!({ "batchItemFailures": [] }));
+    }
+    assert_eq!(stack.cloud.inbox().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_order_fails_alone() {
+    let stack = TestStack::start().await;
+    let batch = json!({ "Records": [{ "messageId": "1", "body": "{}" }, { "messageId": "2", "body": "" }] });
+    let failures = stack.invoke("send-mail", batch).await;
+    assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 2);
+}

@@ -1,0 +1,217 @@
+//! What an event makes of a subscription.
+
+use futures_util::future::join_all;
+use local::cloud::{Fault, Mode, Service};
+use serde_json::{Value, json};
+use tests::{Deployment, TestStack, event};
+
+/// Delivers an event so many times at once; how many deliveries failed.
+async fn at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
+    let answers = join_all((0..times).map(|_| stack.publish(event.clone()))).await;
+    answers.iter().filter(|failures| **failures != json!([])).count()
+}
+
+/// The items of the table whose sort key begins so.
+async fn items(stack: &TestStack, sort_key: &str) -> Vec<Value> {
+    let all = stack.cloud.dump_table().await.unwrap();
+    all.into_iter().filter(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key)).collect()
+}
+
+/// A deployment whose credentials live for a minute.
+async fn short_lived() -> TestStack {
+    Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await
+}
+
+#[tokio::test]
+async fn one_event_delivered_50_times_at_once_is_one_issue_one_account_one_mail() {
+    let stack = TestStack::start().await;
+    assert_eq!(at_once(&stack, &event("sub-1", "trial"), 50).await, 0);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().len(), 1);
+    assert_eq!(items(&stack, "ACCOUNT").await.len(), 1);
+    let credential = &items(&stack, "CREDENTIAL").await[0];
+    assert_eq!((&credential["issue"]["N"], &credential["seq"]["N"]), (&json!("1"), &json!("1")));
+    assert_eq!(items(&stack, "EVENT#").await.len(), 1);
+}
+
+#[tokio::test]
+async fn with_every_first_answer_lost_it_is_still_one_issue_and_one_mail() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1));
+    assert_eq!(at_once(&stack, &event("sub-1", "trial"), 10).await, 0);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().len(), 1);
+    assert_eq!(stack.cloud.dead_letters().len(), 0);
+    assert_eq!(items(&stack, "CREDENTIAL").await[0]["issue"]["N"], "1");
+}
+
+#[tokio::test]
+async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_works() {
+    let stack = short_lived().await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.pass(60);
+    assert_eq!(at_once(&stack, &event("sub-1", "paid"), 50).await, 0);
+    stack.cloud.drained().await.unwrap();
+    let inbox = stack.cloud.inbox();
+    assert_eq!(inbox.len(), 2);
+    assert_eq!((&*inbox[0].tags["issue"], &*inbox[1].tags["issue"]), ("1", "2"));
+    let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    assert!(inbox[1].text.lines().any(|line| Some(line) == answer.password()));
+    assert!(!inbox[0].text.contains(answer.password().unwrap()));
+    assert_eq!(answer.body["retrievals"]["used"], 1);
+    let account = &items(&stack, "ACCOUNT").await[0];
+    assert_eq!((&account["issue"]["N"], &account["version"]["N"]), (&json!("2"), &json!("2")));
+}
+
+#[tokio::test]
+async fn a_paid_event_delivered_again_after_its_issue_expired_starts_no_second_one() {
+    let stack = short_lived().await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.pass(60);
+    stack.started(event("sub-1", "paid")).await;
+    stack.pass(60);
+    stack.started(event("sub-1", "paid")).await;
+    assert_eq!(stack.cloud.inbox().len(), 2);
+    let mut another = event("sub-1", "paid");
+    another["id"] = "another".into();
+    stack.started(another).await;
+    assert_eq!(stack.cloud.inbox().len(), 3, "another event is another purchase");
+}
+
+#[tokio::test]
+async fn a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    for key in ["1", "2", "3"] {
+        stack.retrieve(&dana, "sub-1", key).await;
+    }
+    stack.started(event("sub-1", "paid")).await;
+    assert!(stack.retrieve(&dana, "sub-1", "4").await.password().is_some());
+    let history = items(&stack, "EVENT#").await;
+    let what: Vec<&str> = history.iter().map(|entry| entry["what"]["S"].as_str().unwrap()).collect();
+    assert_eq!(what, ["issued", "retrieved", "retrieved", "retrieved", "issued"]);
+    let credential = &items(&stack, "CREDENTIAL").await[0];
+    assert_eq!((&credential["seq"]["N"], &credential["kind"]["S"]), (&json!("5"), &json!("paid")));
+}
+
+#[tokio::test]
+async fn a_trial_that_becomes_paid_in_time_keeps_its_credentials() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let before = stack.retrieve(&dana, "sub-1", "1").await;
+    assert_eq!(at_once(&stack, &event("sub-1", "paid"), 20).await, 0);
+    let after = stack.retrieve(&dana, "sub-1", "2").await;
+    assert_eq!(before.password(), after.password());
+    assert_eq!((stack.cloud.inbox().len(), after.body["retrievals"]["used"].as_u64()), (1, Some(2)));
+    assert_eq!(stack.list(&dana).await.body["subscriptions"][0]["kind"], "paid");
+}
+
+#[tokio::test]
+async fn paid_stays_paid() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "paid")).await;
+    stack.started(event("sub-1", "trial")).await;
+    assert_eq!(items(&stack, "CREDENTIAL").await[0]["kind"]["S"], "paid");
+}
+
+#[tokio::test]
+async fn a_second_subscription_of_a_company_has_its_own_account_and_mail() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.started(event("Sub-2", "trial")).await;
+    let inbox = stack.cloud.inbox();
+    assert!(inbox[0].text.lines().any(|line| line == "admin@fabrikam"));
+    assert!(inbox[1].text.lines().any(|line| line == "admin-sub-2@fabrikam"));
+    assert_eq!(items(&stack, "ACCOUNT").await.len(), 2);
+}
+
+#[tokio::test]
+async fn later_portal_users_are_added_and_see_the_subscription() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let lee = stack.token("lee@fabrikam.example");
+    let mut again = event("sub-1", "trial");
+    again["detail"]["portal_users"] = json!([{ "email": "lee@fabrikam.example" }]);
+    again["detail"]["service_administrator"]["email"] = "mallory@elsewhere.example".into();
+    assert_eq!(at_once(&stack, &again, 10).await, 0);
+    assert_eq!(stack.list(&lee).await.body["subscriptions"][0]["subscription_id"], "sub-1");
+    assert!(stack.retrieve(&lee, "sub-1", "click").await.password().is_some());
+    let mallory = stack.retrieve(&stack.token("mallory@elsewhere.example"), "sub-1", "click").await;
+    assert_eq!(mallory.problem(), Some("not-found"), "the address of a later event is nobody's");
+    assert_eq!(items(&stack, "CREDENTIAL").await[0]["seq"]["N"], "2", "ten deliveries, one change");
+}
+
+#[tokio::test]
+async fn events_that_contradict_the_first_fail_alone_and_change_nothing() {
+    let stack = TestStack::start().await;
+    let mut named = event("sub-1", "trial");
+    named["detail"]["service_administrator"]["user_name"] = "root@fabrikam".into();
+    stack.started(named).await;
+    let before = stack.cloud.dump_table().await.unwrap();
+    let contradictions = [
+        ("/detail/company/id", json!("contoso")),
+        ("/detail/product", json!("Another Product")),
+        ("/detail/service_administrator/user_name", json!("admin@fabrikam")),
+    ];
+    stack.cloud.clear_requests();
+    for (pointer, value) in contradictions {
+        let mut contradicting = event("sub-1", "paid");
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        contradicting.pointer_mut(parent).unwrap()[key] = value;
+        assert_ne!(stack.publish(contradicting).await, json!([]), "{pointer}");
+    }
+    let requests = stack.cloud.requests();
+    assert!(requests.iter().all(|request| request.operation == "GetItem"), "a cheap read found them: {requests:?}");
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.dead_letters().len(), 3);
+    assert_eq!(stack.cloud.dump_table().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_given_name_that_another_subscription_holds_is_refused() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let mut second = event("sub-2", "trial");
+    second["detail"]["service_administrator"]["user_name"] = "Admin@Fabrikam".into();
+    stack.cloud.clear_requests();
+    assert_ne!(stack.publish(second).await, json!([]));
+    assert!(stack.cloud.requests().iter().all(|request| request.service == "dynamodb"), "neither KMS nor a write");
+    assert_eq!(items(&stack, "CREDENTIAL").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_malformed_message_fails_alone_and_the_rest_of_the_batch_goes_on() {
+    let stack = TestStack::start().await;
+    let message = |id: &str, body: String| json!({ "messageId": id, "body": body });
+    let mut oversized = event("sub-3", "trial");
+    oversized["detail"]["padding"] = "x".repeat(300_000).into();
+    let batch = json!({ "Records": [
+        message("not-json", "{".into()),
+        message("good", event("sub-1", "trial").to_string()),
+        message("no-event", "{}".into()),
+        message("oversized", oversized.to_string()),
+        message("also-good", event("sub-2", "trial").to_string()),
+    ] });
+    let failures = stack.invoke("subscription-start", batch).await["batchItemFailures"].take();
+    let expected = ["not-json", "no-event", "oversized"].map(|id| json!({ "itemIdentifier": id }));
+    assert_eq!(failures, json!(expected));
+    assert_eq!(items(&stack, "CREDENTIAL").await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_done() {
+    let stack = TestStack::start().await;
+    let answer = stack.invoke("subscription-start", json!({ "Records": [] })).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+}
+
+#[tokio::test]
+async fn when_sealing_fails_nothing_is_written_and_the_next_delivery_starts_the_subscription() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Kms, "Encrypt", Mode::Refused, 3));
+    assert_ne!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.cloud.inbox().len(), stack.cloud.dead_letters().len()), (1, 0));
+}
