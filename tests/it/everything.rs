@@ -45,7 +45,7 @@ fn every_function_has_a_row_in_the_readme_and_a_test_file() {
     for name in functions() {
         assert!(readme.lines().any(|line| line.starts_with(&format!("| `{name}` |"))), "{name}: no row in README.md");
         let file = format!("tests/it/{}.rs", name.replace('-', "_"));
-        assert!(read(&file).contains("#[tokio::test]"), "{file} tests nothing");
+        assert!(read(&file).contains("#[tokio::test"), "{file} tests nothing");
     }
 }
 

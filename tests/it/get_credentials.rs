@@ -14,9 +14,22 @@ async fn with_a_subscription() -> TestStack {
     stack
 }
 
-/// Many clicks at once, each with a key of its own.
+/// Many clicks at once. One machine runs all of what would be as many functions, so some are told to come back, and do so as a
+/// browser would: with the same key.
 async fn clicks(stack: &TestStack, token: &str, keys: impl Iterator<Item = String>) -> Vec<Answer> {
-    join_all(keys.map(|key| async move { stack.retrieve(token, "sub-1", &key).await })).await
+    join_all(keys.map(|key| async move { patiently(stack, token, &key).await })).await
+}
+
+async fn patiently(stack: &TestStack, token: &str, key: &str) -> Answer {
+    for turn in 0..60 {
+        let answer = stack.retrieve(token, "sub-1", key).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        let spread = u64::from(key.bytes().map(u32::from).sum::<u32>() % 40);
+        tokio::time::sleep(Duration::from_millis(100 + 50 * (spread + turn))).await;
+    }
+    panic!("it never was available");
 }
 
 fn shown(answers: &[Answer]) -> usize {
@@ -49,7 +62,7 @@ async fn three_retrievals_show_the_mailed_password_and_the_fourth_is_blank_and_s
     assert_eq!(answer.body["blank"]["support_url"], "http://localhost:9000/support");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_200_at_once_exactly_three_are_shown_the_password_and_197_are_told_why_not() {
     let stack = with_a_subscription().await;
     let dana = stack.token("dana@fabrikam.example");
@@ -58,7 +71,7 @@ async fn of_200_at_once_exactly_three_are_shown_the_password_and_197_are_told_wh
     assert_eq!(answers.iter().filter(|answer| answer.reasons() == ["retrieved-three-times"]).count(), 197);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_200_at_once_with_every_first_answer_lost_whoever_was_counted_is_shown_the_password() {
     let stack = with_a_subscription().await;
     lose_every_first_answer(&stack);
@@ -78,7 +91,7 @@ async fn the_same_click_twice_is_counted_once_and_shows_the_same() {
     assert_eq!(once.body, again.body);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_click_16_times_at_once_is_counted_once_and_shown_to_all() {
     let stack = with_a_subscription().await;
     lose_every_first_answer(&stack);
@@ -93,6 +106,7 @@ async fn the_same_key_of_another_person_is_another_retrieval() {
     let stack = with_a_subscription().await;
     let [dana, kim] = ["dana@fabrikam.example", "kim@fabrikam.example"].map(|email| stack.token(email));
     stack.retrieve(&dana, "sub-1", "click").await;
+    stack.pass(1);
     let answer = stack.retrieve(&kim, "sub-1", "click").await;
     assert_eq!(answer.body["retrievals"]["used"], 2);
     let history = answer.body["retrievals"]["history"].as_array().unwrap();
@@ -179,8 +193,8 @@ async fn a_retrieval_is_one_write_unit_and_one_decrypt_and_a_refused_one_does_no
         let requests = stack.cloud.requests();
         let count = |service| requests.iter().filter(|request| request.service == service).count();
         assert_eq!((count("dynamodb"), count("kms")), (1, decrypts), "{requests:?}");
-        let units: f64 = requests.iter().filter_map(|request| request.consumed_capacity).sum();
-        assert!((units - 1.0).abs() < f64::EPSILON, "{units} write units");
+        let units: Vec<f64> = requests.iter().filter_map(|request| request.consumed_capacity).collect();
+        assert_eq!(units, vec![1.0; decrypts], "DynamoDB names the units of what it has written alone");
         assert!(requests.iter().all(|request| request.function == "get-credentials"));
     }
 }
@@ -353,13 +367,13 @@ async fn an_attempt_carried_out_after_a_new_issue_spends_nothing_of_it() {
     assert_eq!(answer.body["retrievals"]["used"], 1, "{answer:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn clicks_of_many_people_at_once_never_disclose_to_more_than_three() {
     let stack = with_a_subscription().await;
     let tokens = ["dana@fabrikam.example", "kim@fabrikam.example", "it@fabrikam.example"].map(|email| stack.token(email));
     let every = (0..60).map(|n| {
         let (stack, token) = (&stack, &tokens[n % 3]);
-        async move { (n % 15, stack.retrieve(token, "sub-1", &format!("click-{}", n % 5)).await) }
+        async move { (n % 15, patiently(stack, token, &format!("click-{}", n % 5)).await) }
     });
     let answers = join_all(every).await;
     let shown: HashSet<usize> = answers.iter().filter(|(_, answer)| answer.password().is_some()).map(|(click, _)| *click).collect();

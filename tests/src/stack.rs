@@ -16,7 +16,7 @@ use local::{
     oidc::{self, Algorithm, Person, Provider},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
 use crate::{Answer, Call};
 
@@ -157,7 +157,12 @@ struct Functions {
     send_mail: Arc<send_mail::App>,
     http: HashMap<&'static str, HttpFunction>,
     running: Mutex<Vec<(&'static str, AbortHandle)>>,
+    room: Semaphore,
 }
+
+/// How many instances run at once, the others waiting: more of them than this, unoptimised, do not finish a call within the time-outs
+/// that are pinned for a function that has a processor to itself.
+const INSTANCES: usize = 16;
 
 type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> futures_util::future::BoxFuture<'static, Value> + Send + Sync>;
 
@@ -181,10 +186,12 @@ impl Functions {
             send_mail: Arc::new(send_mail::App::new(&settings("send-mail"), clock()).unwrap()),
             http,
             running: Mutex::default(),
+            room: Semaphore::new(INSTANCES),
         }
     }
 
     async fn invoke(self: &Arc<Self>, function: &'static str, event: Value) -> Result<Value, String> {
+        let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
         let this = Arc::clone(self);
         let instance = tokio::spawn(async move { this.run(function, event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));

@@ -8,6 +8,7 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::{behavior_version::BehaviorVersion, http::SharedHttpClient};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
@@ -62,6 +63,12 @@ impl std::fmt::Display for NoAccess {
 }
 
 impl std::error::Error for NoAccess {}
+
+/// Every call gets its attempts. The SDK's own bucket of retries is shared by all clients of a process and is emptied by failures: then
+/// an answer that is lost once is an error. A function serves one request at a time, so its attempts are few without a bucket.
+pub(crate) fn no_bucket() -> RetryPartition {
+    RetryPartition::custom("firstkey").token_bucket(TokenBucket::unlimited()).build()
+}
 
 /// SES has no idempotency key, so nothing may send a mail again but the queue; its one attempt gets all the time there is.
 pub(crate) fn once(config: &SdkConfig) -> SdkConfig {

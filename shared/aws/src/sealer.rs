@@ -1,10 +1,10 @@
 //! Sealing and unsealing the temporary password by KMS, bound to its subscription and issue.
 
-use aws_sdk_kms::{Client, primitives::Blob};
+use aws_sdk_kms::{Client, config::Config, primitives::Blob};
 use aws_types::SdkConfig;
 use domain::{Issue, SealedPassword, SubscriptionId, TemporaryPassword};
 
-use crate::Failure;
+use crate::{Failure, connection::no_bucket};
 
 /// May seal, and no more.
 pub struct Sealer {
@@ -75,5 +75,5 @@ impl Unsealer {
 
 #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
 fn client(config: &SdkConfig) -> Client {
-    Client::new(config)
+    Client::from_conf(Config::from(config).to_builder().retry_partition(no_bucket()).build())
 }

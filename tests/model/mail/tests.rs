@@ -22,17 +22,23 @@ fn one_message() -> Scope {
 
 /// Few receives, and everything that can be said about an address or a credential.
 fn every_answer() -> Scope {
-    Scope { receives: if full() { 5 } else { 2 }, closing: true, feedback: true, ..one_message() }
+    Scope { receives: if full() { 4 } else { 2 }, closing: true, feedback: true, ..one_message() }
 }
 
 /// The pipe delivers twice.
 fn two_messages() -> Scope {
-    Scope { messages: 2, receives: if full() { 3 } else { 2 }, ..one_message() }
+    Scope { messages: 2, receives: if full() { 3 } else { 2 }, late_requests: 1, ..one_message() }
 }
 
 /// A next issue replaces the mail item at any moment.
 fn next_issue() -> Scope {
-    Scope { receives: 2, attempts: if full() { 2 } else { 1 }, deliveries: vec![1, 1], ..one_message() }
+    Scope {
+        receives: 2,
+        attempts: if full() { 2 } else { 1 },
+        late_requests: 1,
+        deliveries: vec![1, 1],
+        ..one_message()
+    }
 }
 
 /// Both events are delivered twice, at once or one after the other.

@@ -67,6 +67,13 @@ impl Witness {
     }
 }
 
+impl Issue {
+    /// One more failure; they are counted up to `enough`.
+    pub(crate) fn failed(&mut self, enough: u8) {
+        self.failures = enough.min(self.failures + 1);
+    }
+}
+
 impl World {
     /// Nothing will send a mail for the current issue any more, nobody has got one, and somebody needs it.
     fn unmailed(&self) -> Option<&MailItem> {

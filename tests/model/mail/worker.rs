@@ -89,11 +89,11 @@ impl Mail {
             }
             Action::Released(m) => {
                 self.release(world, world.owner(m));
-                world.fail(m);
+                self.fail(world, m);
             }
             Action::ReleaseDelayed(m) => {
                 world.send_late(Late::Release(world.owner(m)));
-                world.fail(m);
+                self.fail(world, m);
             }
             Action::Recorded(m) => {
                 self.record(world, world.owner(m));
@@ -108,7 +108,7 @@ impl Mail {
                 self.again(world, m);
             }
             Action::Acknowledged(m) => world.messages[m].place = Place::Acknowledged,
-            Action::UnsealFailed(m) | Action::Crash(m) => world.fail(m),
+            Action::UnsealFailed(m) | Action::Crash(m) => self.fail(world, m),
             _ => return None,
         }
         Some(())
@@ -120,7 +120,7 @@ impl Mail {
             Late::Take(request) => {
                 let issue = world.messages[request.by.message].issue;
                 if self.take(world, request) == Take::Taken {
-                    world.witness.of(issue).failures += 1;
+                    world.witness.of(issue).failed(self.scope.receives);
                 }
             }
             Late::Send { issue, password } => world.witness.mailed(issue, password),
@@ -159,6 +159,15 @@ impl Mail {
         }
     }
 
+    /// As reported failed, for a reason that counts: a crash, a refusal, or no answer.
+    fn fail(&self, world: &mut World, m: usize) {
+        let sent = matches!(world.step(m), Some(Step::Record { .. }));
+        let issue = world.witness.of(world.messages[m].issue);
+        issue.failed(self.scope.receives);
+        issue.unknown += u8::from(sent);
+        world.report_failed(m);
+    }
+
     /// No answer: the SDK sends the request again, or gives up and the message is reported failed. SES is asked once.
     fn again(&self, world: &mut World, m: usize) {
         let issue = world.messages[m].issue;
@@ -177,9 +186,9 @@ impl Mail {
             }
             Some(Step::Send { .. }) => {
                 world.witness.of(issue).unknown += 1;
-                world.fail(m);
+                self.fail(world, m);
             }
-            _ => world.fail(m),
+            _ => self.fail(world, m),
         }
     }
 }
@@ -204,15 +213,6 @@ impl World {
         if let Place::Worked { hidden, .. } = self.messages[m].place {
             self.messages[m].place = Place::Queue { hidden };
         }
-    }
-
-    /// As reported failed, for a reason that counts: a crash, a refusal, or no answer.
-    fn fail(&mut self, m: usize) {
-        let sent = matches!(self.step(m), Some(Step::Record { .. }));
-        let issue = self.witness.of(self.messages[m].issue);
-        issue.failures += 1;
-        issue.unknown += u8::from(sent);
-        self.report_failed(m);
     }
 
     /// Reads the credential and unseals what stands there, unless it is of another issue or nobody needs it.

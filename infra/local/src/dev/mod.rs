@@ -1,13 +1,14 @@
 //! `cargo dev`: the functions under cargo-lambda, with the local cloud and the provider around them.
 
 mod invoke;
+mod loopback;
 mod ports;
 mod settings;
 mod watch;
 
 use std::{ffi::OsString, path::Path, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use local::{
     cloud::{Cloud, CloudOptions},
     events,
@@ -18,7 +19,7 @@ use tokio::{
     time::interval,
 };
 
-use self::{invoke::Functions, ports::Ports, settings::Addresses, watch::Watch};
+use self::{invoke::Functions, loopback::Loopback, ports::Ports, settings::Addresses, watch::Watch};
 use crate::{arguments::DevOptions, tell, workspace::Workspace};
 
 /// Who the live events come from.
@@ -51,6 +52,7 @@ pub(crate) async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::R
 struct Product {
     watch: Watch,
     provider: Provider,
+    _loopback: Option<Loopback>,
     _cloud: Cloud,
     ready: String,
 }
@@ -61,23 +63,22 @@ impl Product {
         crate::tools::LAMBDA.get(workspace).await?;
         build(workspace).await?;
 
-        let port = ports.functions()?;
+        let port = ports::number(&ports.functions)?;
         let functions = Functions::new(port);
+        let console = format!("http://localhost:{}", ports::number(&ports.console)?);
         let addresses = Addresses {
-            aws: format!("http://localhost:{}", ports.aws.local_addr()?.port()),
+            aws: format!("http://localhost:{}", ports::number(&ports.aws)?),
             origin: format!("http://localhost:{port}"),
-            issuer: format!("http://{}", ports.oidc.local_addr()?),
+            issuer: format!("http://127.0.0.1:{}", ports::number(&ports.oidc)?),
         };
-        let console = format!("http://localhost:{}", ports.console.local_addr()?.port());
         let settings = settings::chosen(&addresses, options.redelivery);
-        let (console_listener, aws_listener, oidc_listener) = ports.split();
 
         let provider = oidc::Options {
             client_id: settings::find(&settings, "OIDC_CLIENT_ID"),
             data: options.data.clone(),
             redirect_origins: vec![settings::find(&settings, "PUBLIC_ORIGIN")],
         };
-        let provider = Provider::start(oidc_listener, provider).await.context("the OpenID Connect provider")?;
+        let provider = Provider::start(ports.oidc, provider).await.context("the OpenID Connect provider")?;
         let cloud = CloudOptions {
             data: options.data,
             redelivery: options.redelivery,
@@ -88,13 +89,14 @@ impl Product {
                 ("OpenID Connect provider".to_owned(), addresses.issuer.clone()),
             ],
         };
-        let cloud = Cloud::start(aws_listener, console_listener, cloud).await?;
+        let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
+        drop(ports.functions);
         let watch = watch(workspace, port, &addresses, settings).await?;
         warm_up(&functions, &workspace.root.join("events")).await?;
         let Addresses { aws, origin, issuer } = &addresses;
         let ready = format!("ready  functions {origin}  console {console}  aws {aws}  oidc {issuer}");
-        let product = Self { watch, provider, _cloud: cloud, ready };
+        let product = Self { watch, provider, _loopback: ports.loopback, _cloud: cloud, ready };
         product.write_events(workspace)?;
         Ok(product)
     }
@@ -105,7 +107,7 @@ impl Product {
         renewal.tick().await;
         loop {
             tokio::select! {
-                status = self.watch.ended() => bail!("cargo-lambda ended: {}", status?),
+                error = self.watch.ended() => return Err(error),
                 _ = renewal.tick() => self.write_events(workspace)?,
             }
         }

@@ -5,6 +5,7 @@ use std::{io, net::Ipv4Addr};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use super::loopback::Loopback;
 use crate::arguments::DevOptions;
 
 /// Everything listens on loopback alone.
@@ -12,34 +13,37 @@ pub(super) struct Ports {
     pub(super) console: TcpListener,
     pub(super) aws: TcpListener,
     pub(super) oidc: TcpListener,
-    functions: TcpListener,
+    pub(super) loopback: Option<Loopback>,
+    /// Held for cargo-lambda, which listens by itself.
+    pub(super) functions: TcpListener,
 }
 
 impl Ports {
     pub(super) async fn take(options: &DevOptions) -> anyhow::Result<Self> {
+        let functions = take(options.port, "--port").await?;
+        let port = number(&functions)?;
         Ok(Self {
-            functions: take(options.port, "--port").await?,
+            functions,
+            loopback: Loopback::forward(port).await.with_context(|| taken("::1", port, "--port"))?,
             console: take(options.console_port, "--console-port").await?,
             aws: take(options.aws_port, "--aws-port").await?,
             oidc: take(options.oidc_port, "--oidc-port").await?,
         })
     }
-
-    /// The port that cargo-lambda will listen on by itself: held until [`Ports::split`].
-    pub(super) fn functions(&self) -> io::Result<u16> {
-        Ok(self.functions.local_addr()?.port())
-    }
-
-    /// The listeners of console, AWS endpoint and provider; that of the functions is given back.
-    pub(super) fn split(self) -> (TcpListener, TcpListener, TcpListener) {
-        (self.console, self.aws, self.oidc)
-    }
 }
 
 async fn take(port: u16, option: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
-        format!("port {port} of 127.0.0.1 cannot be used; end what uses it, or choose another with {option}")
-    })
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| taken("127.0.0.1", port, option))
+}
+
+fn taken(address: &str, port: u16, option: &str) -> String {
+    format!("port {port} of {address} cannot be used; end what uses it, or choose another with {option}")
+}
+
+/// The port of a listener.
+pub(super) fn number(listener: &TcpListener) -> io::Result<u16> {
+    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use local::cloud::REGION;
 
 use crate::environment;
 
+/// cargo-lambda's own log: only what goes wrong. The functions' does not depend on it.
+const LOG: &str = "warn";
+
 /// What the settings depend on.
 #[derive(Debug)]
 pub(super) struct Addresses {
@@ -50,7 +53,7 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         // Everybody has the address 127.0.0.1 here.
         ("SIGN_IN_NETWORK_BURST", "100000"),
         ("MAIL_LEASE_SECONDS", &lease),
-        ("RUST_LOG", "info,cargo_lambda_watch=warn"),
+        ("RUST_LOG", LOG),
     ]
     .map(|(name, otherwise)| (name, environment::get(name).unwrap_or_else(|| otherwise.into())))
     .to_vec()

@@ -39,6 +39,13 @@ fn deliveries(functions: &Functions) -> Vec<(Value, String)> {
         .collect()
 }
 
+/// Part of a transaction: an item that is pending.
+fn order(pk: &str, sk: &str) -> TransactWriteItem {
+    let put = Put::builder().table_name("firstkey").item("PK", text(pk)).item("SK", text(sk));
+    let put = put.item("status", text("pending")).build().expect("a put");
+    TransactWriteItem::builder().put(put).build()
+}
+
 async fn drained(cloud: &Cloud) {
     tokio::time::timeout(Duration::from_secs(10), cloud.drained()).await.expect("in time").expect("drained");
 }
@@ -53,13 +60,8 @@ async fn the_pipe_feeds_mails_that_nobody_has_tried_in_order_and_nothing_else() 
     for id in 1..=12 {
         clients.put(&format!("SUBSCRIPTION#{id}"), "MAIL", "pending").await;
     }
-    let item = |sk: &str| {
-        let put = Put::builder().table_name("firstkey").item("PK", text("SUBSCRIPTION#13")).item("SK", text(sk));
-        let put = put.item("status", text("pending")).build().expect("a put");
-        TransactWriteItem::builder().put(put).build()
-    };
-    let both = clients.dynamo.transact_write_items().transact_items(item("CREDENTIAL")).transact_items(item("MAIL"));
-    both.send().await.expect("the transaction");
+    let both = clients.dynamo.transact_write_items().transact_items(order("SUBSCRIPTION#13", "CREDENTIAL"));
+    both.transact_items(order("SUBSCRIPTION#13", "MAIL")).send().await.expect("the transaction");
     drained(&cloud).await;
 
     let fed = deliveries(&functions);
@@ -189,10 +191,9 @@ async fn a_message_is_never_in_flight_twice() {
         })
     });
     let cloud = started(None, invoke).await;
-    let clients = clients(&cloud, 1);
-    for id in 1..=60 {
-        clients.put(&format!("SUBSCRIPTION#{id}"), "MAIL", "pending").await;
-    }
+    let orders = (1..=60).map(|id| order(&format!("SUBSCRIPTION#{id}"), "MAIL")).collect();
+    let orders = clients(&cloud, 1).dynamo.transact_write_items().set_transact_items(Some(orders));
+    orders.send().await.expect("the transaction");
     drained(&cloud).await;
     assert!(twice.lock().expect("no test panics here").is_empty());
     assert!(*most.lock().expect("no test panics here") > 10, "several batches were in flight");

@@ -138,7 +138,7 @@ async fn a_delayed_call_is_carried_out_after_its_caller_has_gone() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     count(&clients).await.expect("the connection is open");
-    cloud.set_fault(fault(Mode::Delayed, 1).held_for(Duration::from_millis(300)));
+    cloud.set_fault(fault(Mode::Delayed, 1).held_for(Duration::from_secs(1)));
     tokio::time::timeout(Duration::from_millis(100), count(&clients)).await.expect_err("gave up");
     assert_eq!(counted(&cloud).await.as_deref(), Some("1"));
     tokio::time::timeout(Duration::from_secs(5), async {

@@ -58,6 +58,7 @@ pub(crate) struct Clients {
 }
 
 /// Clients of the function `probe`, with so many attempts.
+#[expect(clippy::disallowed_methods, reason = "the local cloud is tested without the product's own clients")]
 pub(crate) fn clients(cloud: &Cloud, attempts: u32) -> Clients {
     macro_rules! client {
         ($service:ident) => {

@@ -8,12 +8,12 @@ mod names;
 mod retrievals;
 mod subscriptions;
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{Client, config::Config};
 use aws_types::SdkConfig;
 use domain::{Credential, SubscriptionId};
 
 use self::{item::Attributes, names::Key};
-use crate::Failure;
+use crate::{Failure, connection::no_bucket};
 
 pub use listings::{Listed, Listings, Page};
 pub use mails::{Lease, MailOrder, Mails, Take, TakenMail};
@@ -32,7 +32,8 @@ impl Table {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
     pub fn new(config: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name }
+        let config = Config::from(config).to_builder().retry_partition(no_bucket()).build();
+        Self { client: Client::from_conf(config), name }
     }
 }
 

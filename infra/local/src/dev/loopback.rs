@@ -1,0 +1,71 @@
+//! The functions' port on the other loopback address: `localhost` is `::1` first to many clients, and to
+//! `cargo lambda invoke`, while cargo-lambda listens on one address alone.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+/// Forwards until it is dropped.
+#[derive(Debug)]
+pub(super) struct Loopback(JoinHandle<()>);
+
+impl Loopback {
+    /// From `::1` to `127.0.0.1`, on the same port. Nothing on a machine without IPv6.
+    pub(super) async fn forward(port: u16) -> io::Result<Option<Self>> {
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(listener) => Ok(Some(Self(tokio::spawn(forward(listener, port))))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn forward(listener: TcpListener, port: u16) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((mut incoming, _)) = listener.accept().await else { continue };
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            let mut outgoing = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+            copy_bidirectional(&mut incoming, &mut outgoing).await
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_on_one_address_goes_to_the_other() -> io::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let Some(_forwarding) = Loopback::forward(port).await? else { return Ok(()) };
+        let mut client = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await?;
+        client.write_all(b"ask").await?;
+        let (mut server, _) = listener.accept().await?;
+        let mut asked = [0; 3];
+        server.read_exact(&mut asked).await?;
+        server.write_all(b"answer").await?;
+        drop(server);
+        let mut answered = String::new();
+        client.read_to_string(&mut answered).await?;
+        assert_eq!((&asked, answered.as_str()), (b"ask", "answer"));
+        Ok(())
+    }
+}
