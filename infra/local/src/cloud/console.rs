@@ -1,12 +1,13 @@
 //! The console: a page for people, JSON for checks.
 //!
-//! A web page that a developer happens to visit must not drive it: other origins' posts are refused, JSON has to be
-//! declared (which another origin cannot do without asking first), and only names of this machine are answered.
+//! A web page that a developer happens to visit must not drive it: other origins' posts are refused, and only names of this
+//! machine are answered. JSON need not be declared, so that `curl -d` is enough.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Form, Json, Query, Request, State};
 use axum::middleware::{self, Next};
@@ -60,9 +61,9 @@ fn comes_from_another_site(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && text("origin") != own.as_deref()
 }
 
-async fn events(State(inner): State<Arc<Inner>>, event: Result<Json<Value>, JsonRejection>) -> Response {
-    let event = match event {
-        Ok(Json(event)) => event,
+async fn events(State(inner): State<Arc<Inner>>, event: Bytes) -> Response {
+    let event = match json_of(&event) {
+        Ok(event) => event,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
     match deliver(inner, event).await {
@@ -117,9 +118,9 @@ async fn dead_letters(State(inner): State<Arc<Inner>>) -> Json<Vec<DeadLetter>> 
     Json(inner.queues.dead_letters())
 }
 
-async fn faults(State(inner): State<Arc<Inner>>, fault: Result<Json<Value>, JsonRejection>) -> Response {
-    let fault = match fault {
-        Ok(Json(fault)) => Fault::from_json(&fault),
+async fn faults(State(inner): State<Arc<Inner>>, fault: Bytes) -> Response {
+    let fault = match json_of(&fault) {
+        Ok(fault) => Fault::from_json(&fault),
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
     match fault {
@@ -129,6 +130,10 @@ async fn faults(State(inner): State<Arc<Inner>>, fault: Result<Json<Value>, Json
         }
         Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
+}
+
+fn json_of(body: &[u8]) -> Result<Value, JsonRejection> {
+    Json::from_bytes(body).map(|Json(value)| value)
 }
 
 async fn page(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {

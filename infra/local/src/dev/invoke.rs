@@ -11,6 +11,7 @@ use hyper_util::{
 };
 use local::cloud::Invoke;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// The functions' time-out. A call whose process dies gets no answer at all.
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -20,19 +21,30 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 pub(super) struct Functions {
     port: u16,
     client: Client<HttpConnector, Full<Bytes>>,
+    gate: watch::Sender<bool>,
 }
 
 impl Functions {
     pub(super) fn new(port: u16) -> Self {
-        Self { port, client: Client::builder(TokioExecutor::new()).build_http() }
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { port, client, gate: watch::Sender::new(false) }
     }
 
-    /// For the queues of the local cloud.
+    /// Lets the queues through.
+    pub(super) fn open(&self) {
+        self.gate.send_replace(true);
+    }
+
+    /// For the queues of the local cloud. What they kept from the last time waits until the functions are there: it
+    /// must not fail its five deliveries while they are started.
     pub(super) fn as_invoke(&self) -> Invoke {
         let functions = self.clone();
         Arc::new(move |function, event| {
             let functions = functions.clone();
-            Box::pin(async move { functions.invoke(function, &event, TIME_OUT).await })
+            Box::pin(async move {
+                functions.gate.subscribe().wait_for(|open| *open).await.map_err(|closed| closed.to_string())?;
+                functions.invoke(function, &event, TIME_OUT).await
+            })
         })
     }
 
@@ -96,6 +108,17 @@ mod tests {
         assert_eq!(call("failing").await, Err("failing failed (200 OK): {}".to_owned()));
         assert_eq!(call("refusing").await, Err("refusing failed (500 Internal Server Error): planned".to_owned()));
         assert!(call("silent").await.is_err_and(|error| error.contains("did not answer within")));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn queues_wait_until_the_functions_are_there() -> anyhow::Result<()> {
+        let functions = functions().await?;
+        let mut delivery = functions.as_invoke()("echo", json!([]));
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut delivery).await;
+        assert!(early.is_err());
+        functions.open();
+        assert_eq!(delivery.await, Ok(json!([])));
         Ok(())
     }
 

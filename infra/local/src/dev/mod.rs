@@ -63,40 +63,23 @@ impl Product {
         crate::tools::LAMBDA.get(workspace).await?;
         build(workspace).await?;
 
+        let addresses = Addresses::of(&ports)?;
+        let settings = settings::chosen(&addresses, options.redelivery);
         let port = ports::number(&ports.functions)?;
         let functions = Functions::new(port);
-        let console = format!("http://localhost:{}", ports::number(&ports.console)?);
-        let addresses = Addresses {
-            aws: format!("http://localhost:{}", ports::number(&ports.aws)?),
-            origin: format!("http://localhost:{port}"),
-            issuer: format!("http://127.0.0.1:{}", ports::number(&ports.oidc)?),
-        };
-        let settings = settings::chosen(&addresses, options.redelivery);
 
-        let provider = oidc::Options {
-            client_id: settings::find(&settings, "OIDC_CLIENT_ID"),
-            data: options.data.clone(),
-            redirect_origins: vec![settings::find(&settings, "PUBLIC_ORIGIN")],
-        };
-        let provider = Provider::start(ports.oidc, provider).await.context("the OpenID Connect provider")?;
-        let cloud = CloudOptions {
-            data: options.data,
-            redelivery: options.redelivery,
-            table: settings::find(&settings, "TABLE_NAME"),
-            invoke: functions.as_invoke(),
-            links: vec![
-                ("Customer Portal".to_owned(), addresses.origin.clone()),
-                ("OpenID Connect provider".to_owned(), addresses.issuer.clone()),
-            ],
-        };
+        let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
+        let provider = provider.context("the OpenID Connect provider")?;
+        let cloud = cloud(&settings, options, &addresses, functions.as_invoke());
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
         drop(ports.functions);
-        let watch = watch(workspace, port, &addresses, settings).await?;
+        let settings = settings.into_iter().chain(settings::fixed(&addresses));
+        let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
+        let product =
+            Self { watch, provider, _loopback: ports.loopback, _cloud: cloud, ready: format!("ready  {addresses}") };
         warm_up(&functions, &workspace.root.join("events")).await?;
-        let Addresses { aws, origin, issuer } = &addresses;
-        let ready = format!("ready  functions {origin}  console {console}  aws {aws}  oidc {issuer}");
-        let product = Self { watch, provider, _loopback: ports.loopback, _cloud: cloud, ready };
+        functions.open();
         product.write_events(workspace)?;
         Ok(product)
     }
@@ -127,14 +110,28 @@ async fn build(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn watch(
-    workspace: &Workspace,
-    port: u16,
+fn provider(settings: &[(&str, OsString)], options: &DevOptions) -> oidc::Options {
+    oidc::Options {
+        client_id: settings::find(settings, "OIDC_CLIENT_ID"),
+        data: options.data.clone(),
+        redirect_origins: vec![settings::find(settings, "PUBLIC_ORIGIN")],
+    }
+}
+
+fn cloud(
+    settings: &[(&str, OsString)],
+    options: DevOptions,
     addresses: &Addresses,
-    chosen: Vec<(&'static str, OsString)>,
-) -> anyhow::Result<Watch> {
-    let environment = chosen.into_iter().chain(settings::fixed(addresses));
-    Watch::start(workspace, port, settings::withheld(), environment).await
+    invoke: local::cloud::Invoke,
+) -> CloudOptions {
+    let links = [("Customer Portal", &addresses.origin), ("OpenID Connect provider", &addresses.issuer)];
+    CloudOptions {
+        data: options.data,
+        redelivery: options.redelivery,
+        table: settings::find(settings, "TABLE_NAME"),
+        invoke,
+        links: links.map(|(name, url)| (name.to_owned(), url.clone())).to_vec(),
+    }
 }
 
 /// Calls every function once: what cannot start is said here, and the first real call finds the rest started.

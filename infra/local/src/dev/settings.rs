@@ -1,20 +1,42 @@
 //! The environment that the functions are started in.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, fmt, io, time::Duration};
 
 use local::cloud::REGION;
 
+use super::ports::{self, Ports};
 use crate::environment;
 
 /// cargo-lambda's own log: only what goes wrong. The functions' does not depend on it.
 const LOG: &str = "warn";
 
-/// What the settings depend on.
+/// Where everything is.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    pub(super) aws: String,
     pub(super) origin: String,
+    pub(super) console: String,
+    pub(super) aws: String,
     pub(super) issuer: String,
+}
+
+impl Addresses {
+    pub(super) fn of(ports: &Ports) -> io::Result<Self> {
+        let at = |host: &str, listener| Ok::<_, io::Error>(format!("http://{host}:{}", ports::number(listener)?));
+        Ok(Self {
+            origin: at("localhost", &ports.functions)?,
+            console: at("localhost", &ports.console)?,
+            aws: at("localhost", &ports.aws)?,
+            // Another site to a browser than localhost, as a provider is in production.
+            issuer: at("127.0.0.1", &ports.oidc)?,
+        })
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, console, aws, issuer } = self;
+        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}")
+    }
 }
 
 /// Variables that the functions must not have: the developer's own AWS account is none of theirs.

@@ -23,7 +23,7 @@ pub(super) async fn doc(workspace: &Workspace) -> Outcome {
 /// Advisories come from a repository elsewhere, which a check that must pass offline cannot ask.
 pub(super) async fn deny(workspace: &Workspace) -> Outcome {
     let mut command = tools::DENY.command(workspace).await?;
-    command.args(["check", "--config", ".deny.toml", "licenses", "bans", "sources"]);
+    command.args(["--config", ".deny.toml", "check", "licenses", "bans", "sources"]);
     succeed(command).await
 }
 
