@@ -1,5 +1,6 @@
 //! `cargo dev`: the functions under cargo-lambda, with the local cloud and the provider around them.
 
+mod front;
 mod invoke;
 mod loopback;
 mod ports;
@@ -19,7 +20,7 @@ use tokio::{
     time::interval,
 };
 
-use self::{invoke::Functions, loopback::Loopback, ports::Ports, settings::Addresses, watch::Watch};
+use self::{front::Front, invoke::Functions, loopback::Loopback, ports::Ports, settings::Addresses, watch::Watch};
 use crate::{arguments::DevOptions, tell, workspace::Workspace};
 
 /// Who the live events come from.
@@ -52,6 +53,7 @@ pub(crate) async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::R
 struct Product {
     watch: Watch,
     provider: Provider,
+    _front: Front,
     _loopback: Option<Loopback>,
     _cloud: Cloud,
     ready: String,
@@ -65,7 +67,7 @@ impl Product {
 
         let addresses = Addresses::of(&ports)?;
         let settings = settings::chosen(&addresses, options.redelivery);
-        let port = ports::number(&ports.functions)?;
+        let port = ports::free().await?;
         let functions = Functions::new(port);
 
         let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
@@ -73,11 +75,11 @@ impl Product {
         let cloud = cloud(&settings, options, &addresses, functions.as_invoke());
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
-        drop(ports.functions);
         let settings = settings.into_iter().chain(settings::fixed(&addresses));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
+        let front = Front::before(ports.functions, port);
         let product =
-            Self { watch, provider, _loopback: ports.loopback, _cloud: cloud, ready: format!("ready  {addresses}") };
+            Self { watch, provider, _front: front, _loopback: ports.loopback, _cloud: cloud, ready: format!("ready  {addresses}") };
         warm_up(&functions, &workspace.root.join("events")).await?;
         functions.open();
         product.write_events(workspace)?;

@@ -14,7 +14,7 @@ pub(super) struct Ports {
     pub(super) aws: TcpListener,
     pub(super) oidc: TcpListener,
     pub(super) loopback: Option<Loopback>,
-    /// Held for cargo-lambda, which listens by itself.
+    /// Where the functions are called; cargo-lambda is behind it.
     pub(super) functions: TcpListener,
 }
 
@@ -30,6 +30,11 @@ impl Ports {
             oidc: take(options.oidc_port, "--oidc-port").await?,
         })
     }
+}
+
+/// A port that nobody has, for cargo-lambda, which listens by itself.
+pub(super) async fn free() -> anyhow::Result<u16> {
+    Ok(number(&take(0, "--port").await?)?)
 }
 
 async fn take(port: u16, option: &str) -> anyhow::Result<TcpListener> {
