@@ -6,11 +6,11 @@ use std::{
     sync::LazyLock,
 };
 
-use aws::{RetrieveOutcome, Retrievals, Table};
+use aws::{Retrievals, RetrieveOutcome, Table};
 use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use domain::{
-    Caller, Company, CompanyId, Credential, EmailAddress, Issue, Kind, Principal, Refusal, Retrieval, RetrievalId, SealedPassword,
-    SubscriptionId, Timestamp, UserName,
+    Caller, Company, CompanyId, Credential, EmailAddress, Issue, Kind, Principal, Refusal, Retrieval, RetrievalId,
+    SealedPassword, SubscriptionId, Timestamp, UserName,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::TestRunner};
 use tests::TestStack;
@@ -156,7 +156,7 @@ enum Expected {
     Refused,
 }
 
-static PROBES: LazyLock<u32> = LazyLock::new(|| if std::env::var_os("FIRSTKEY_FULL").is_some() { 20_000 } else { 600 });
+static PROBES: LazyLock<u32> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 20_000 } else { 600 });
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "this test puts items that no function would write")]

@@ -22,8 +22,12 @@ fn functions() -> Vec<String> {
 fn every_function_has_a_route_or_a_source() {
     let manifest = read("Cargo.toml");
     for name in functions() {
-        let head: String = read(&format!("functions/{name}/src/handler.rs")).lines().take_while(|line| line.starts_with("//!")).collect();
-        let routed = manifest.contains(&format!("function = \"{name}\"")) || manifest.contains(&format!("= \"{name}\""));
+        let head: String = read(&format!("functions/{name}/src/handler.rs"))
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        let routed =
+            manifest.contains(&format!("function = \"{name}\"")) || manifest.contains(&format!("= \"{name}\""));
         let source = head.contains("**Source**");
         assert!(routed != source, "{name}: a route in Cargo.toml, or a source in the head of handler.rs");
         assert!(source || head.contains("**Route**"), "{name}: its route in the head of handler.rs");
@@ -54,6 +58,9 @@ fn every_function_is_named_to_the_local_cloud_and_its_main_only_wires() {
     for name in functions() {
         let manifest = read(&format!("functions/{name}/Cargo.toml"));
         assert!(manifest.contains(&format!("[package.metadata.lambda.env]\nAWS_ACCESS_KEY_ID = \"{name}\"")), "{name}");
-        assert!(read(&format!("functions/{name}/src/main.rs")).lines().count() <= 15, "{name}: main.rs is over 15 lines");
+        assert!(
+            read(&format!("functions/{name}/src/main.rs")).lines().count() <= 15,
+            "{name}: main.rs is over 15 lines"
+        );
     }
 }

@@ -117,7 +117,8 @@ async fn the_same_key_of_another_person_is_another_retrieval() {
 #[tokio::test]
 async fn two_people_of_one_organisation_with_the_same_key_are_counted_apart() {
     let role = [("OIDC_ORGANIZATION_CLAIM", "tenant"), ("OIDC_ORGANIZATION_ROLE", "roles=billing")];
-    let deployment = role.into_iter().fold(Deployment::default(), |deployment, (name, value)| deployment.with(name, value));
+    let deployment =
+        role.into_iter().fold(Deployment::default(), |deployment, (name, value)| deployment.with(name, value));
     let stack = deployment.start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "organization": "t-1" }]);
@@ -280,7 +281,9 @@ async fn a_token_of_6_kb_works_in_two_cookies_and_another_site_cannot_use_them()
     let token = stack.token_with("dana@fabrikam.example", &json!({ "padding": "x".repeat(4200) }));
     assert!(token.len() > 6000);
     let (one, two) = token.split_at(3800);
-    let call = || Call::get_credentials("sub-1").cookie("__Host-customer.1", one).cookie("__Host-customer.2", two).key("click");
+    let call = || {
+        Call::get_credentials("sub-1").cookie("__Host-customer.1", one).cookie("__Host-customer.2", two).key("click")
+    };
     let from_elsewhere = stack.call("get-credentials", call().header("sec-fetch-site", "cross-site")).await;
     assert_eq!(from_elsewhere.problem(), Some("forbidden"));
     let from_here = stack.call("get-credentials", call().header("sec-fetch-site", "same-origin")).await;
@@ -320,7 +323,9 @@ async fn bad_input_is_a_clear_problem_and_changes_nothing() {
 async fn a_black_holed_table_is_unavailable_in_under_three_seconds_and_costs_one_retrieval_at_most() {
     let stack = with_a_subscription().await;
     let dana = stack.token("dana@fabrikam.example");
-    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
+    stack
+        .cloud
+        .set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
     let begun = std::time::Instant::now();
     let answer = stack.retrieve(&dana, "sub-1", "click").await;
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
@@ -329,7 +334,10 @@ async fn a_black_holed_table_is_unavailable_in_under_three_seconds_and_costs_one
     tokio::time::sleep(Duration::from_secs(4)).await;
     let again = stack.retrieve(&dana, "sub-1", "click").await;
     assert!(again.password().is_some());
-    assert_eq!(again.body["retrievals"]["used"], 1, "three attempts were carried out after the answer, and one click was counted");
+    assert_eq!(
+        again.body["retrievals"]["used"], 1,
+        "three attempts were carried out after the answer, and one click was counted"
+    );
 }
 
 #[tokio::test]
@@ -358,7 +366,9 @@ async fn an_attempt_carried_out_after_a_new_issue_spends_nothing_of_it() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
-    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
+    stack
+        .cloud
+        .set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
     assert_eq!(stack.retrieve(&dana, "sub-1", "old").await.problem(), Some("unavailable"));
     stack.pass(60);
     stack.started(event("sub-1", "paid")).await;
@@ -370,13 +380,15 @@ async fn an_attempt_carried_out_after_a_new_issue_spends_nothing_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clicks_of_many_people_at_once_never_disclose_to_more_than_three() {
     let stack = with_a_subscription().await;
-    let tokens = ["dana@fabrikam.example", "kim@fabrikam.example", "it@fabrikam.example"].map(|email| stack.token(email));
+    let tokens =
+        ["dana@fabrikam.example", "kim@fabrikam.example", "it@fabrikam.example"].map(|email| stack.token(email));
     let every = (0..60).map(|n| {
         let (stack, token) = (&stack, &tokens[n % 3]);
         async move { (n % 15, patiently(stack, token, &format!("click-{}", n % 5)).await) }
     });
     let answers = join_all(every).await;
-    let shown: HashSet<usize> = answers.iter().filter(|(_, answer)| answer.password().is_some()).map(|(click, _)| *click).collect();
+    let shown: HashSet<usize> =
+        answers.iter().filter(|(_, answer)| answer.password().is_some()).map(|(click, _)| *click).collect();
     assert_eq!(shown.len(), 3, "15 clicks of three people, each sent four times");
     for (click, answer) in &answers {
         assert_eq!(answer.password().is_some(), shown.contains(click), "one click has one answer");

@@ -10,3 +10,4 @@ mod no_leaks;
 mod portal;
 mod send_mail;
 mod subscription_start;
+mod whole;

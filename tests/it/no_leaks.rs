@@ -1,13 +1,16 @@
 //! No secret where it must not be: neither in the table, nor in the record of calls, nor in an answer that has none to give.
 
-use base64::{Engine, prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD}};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{TestStack, event};
 
 /// A secret as it is, and as it is often written.
 fn forms(secret: &str) -> Vec<String> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     vec![
         secret.to_owned(),
         secret.replace('-', ""),

@@ -20,8 +20,10 @@ async fn until(what: impl AsyncFn() -> bool) {
 }
 
 async fn called(stack: &TestStack, operation: &'static str, function: &'static str) {
-    until(async || stack.cloud.requests().iter().any(|request| request.operation == operation && request.function == function))
-        .await;
+    until(async || {
+        stack.cloud.requests().iter().any(|request| request.operation == operation && request.function == function)
+    })
+    .await;
 }
 
 /// The statuses of the welcome mails in the table.
@@ -109,7 +111,11 @@ async fn a_throttled_mail_is_redelivered_and_not_tried_again_within_the_function
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 2));
     stack.started(event("sub-1", "trial")).await;
     let tries = stack.cloud.requests().into_iter().filter(|request| request.operation == "SendEmail").count();
-    let takes = stack.cloud.requests().into_iter().filter(|request| request.function == "send-mail" && request.operation == "Decrypt");
+    let takes = stack
+        .cloud
+        .requests()
+        .into_iter()
+        .filter(|request| request.function == "send-mail" && request.operation == "Decrypt");
     assert_eq!((stack.cloud.inbox().len(), tries, takes.count()), (1, 3, 3));
 }
 

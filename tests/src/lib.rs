@@ -19,3 +19,10 @@ mod stack;
 
 pub use http::{Answer, Call};
 pub use stack::{Deployment, TestStack, event};
+
+/// Whether the environment asks for more than the sample that a check runs by itself.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "checks are told by the environment how much to do")]
+pub fn asked_for(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}

@@ -64,8 +64,11 @@ impl TestStack {
 
     async fn deploy(deployment: Deployment) -> Self {
         let aws = listener().await;
-        let options =
-            oidc::Options { client_id: "firstkey".into(), data: None, redirect_origins: vec!["http://localhost:9000".into()] };
+        let options = oidc::Options {
+            client_id: "firstkey".into(),
+            data: None,
+            redirect_origins: vec!["http://localhost:9000".into()],
+        };
         let provider = Provider::start(listener().await, options).await.unwrap();
         let clock = Arc::new(AtomicI64::new(system_seconds()));
         let mut settings = HashMap::from(
@@ -126,11 +129,13 @@ impl TestStack {
     }
 
     /// A token of somebody with a verified address, good for years: the clock is moved by hand.
+    #[must_use]
     pub fn token(&self, email: &str) -> String {
         self.token_with(email, &json!({}))
     }
 
     /// The same with more claims.
+    #[must_use]
     pub fn token_with(&self, email: &str, claims: &Value) -> String {
         let person = Person { claims: claims.clone(), ..Person::with_email(email) };
         let mut all = self.provider.claims(&person);
@@ -164,7 +169,8 @@ struct Functions {
 /// that are pinned for a function that has a processor to itself.
 const INSTANCES: usize = 16;
 
-type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> futures_util::future::BoxFuture<'static, Value> + Send + Sync>;
+type HttpFunction =
+    Box<dyn Fn(LambdaEvent<LambdaRequest>) -> futures_util::future::BoxFuture<'static, Value> + Send + Sync>;
 
 impl Functions {
     fn new(settings: &HashMap<String, String>, clock: &Arc<AtomicI64>) -> Self {
@@ -182,7 +188,9 @@ impl Functions {
             ("portal", http_function(web::endpoint(portal::App, portal::handle))),
         ]);
         Self {
-            subscription_start: Arc::new(subscription_start::App::new(&settings("subscription-start"), clock()).unwrap()),
+            subscription_start: Arc::new(
+                subscription_start::App::new(&settings("subscription-start"), clock()).unwrap(),
+            ),
             send_mail: Arc::new(send_mail::App::new(&settings("send-mail"), clock()).unwrap()),
             http,
             running: Mutex::default(),
@@ -261,7 +269,10 @@ async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokens are made by the machine's clock, so the clock of the tests starts there")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokens are made by the machine's clock, so the clock of the tests starts there"
+)]
 fn system_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
-use aws::{Failure, RetrieveOutcome, Retrievals, Table, Unsealer};
+use aws::{Failure, Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
-    BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+    BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
+    credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
 use lambda::{Clock, Settings};
@@ -51,7 +52,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         Some(key) => RetrievalId::of_click(&caller, &key),
         None => RetrievalId::from_random(lambda::random_bytes()),
     };
-    let subscription = web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
+    let subscription =
+        web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
     let subscription = subscription.ok_or(ProblemCode::NotFound)?;
 
     let outcome = app.retrievals.retrieve(&subscription, &click, &caller, now).await.map_err(problem)?;
@@ -72,7 +74,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 impl App {
     async fn disclose(&self, credential: &Credential, caller: &Caller) -> Result<Reply, Problem> {
         let sealed = credential.sealed_password.as_ref().ok_or_else(|| Problem::new(ProblemCode::Internal))?;
-        let password = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await.map_err(problem)?;
+        let password =
+            self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await.map_err(problem)?;
         Ok(web::json(StatusCode::OK, &self.answer(credential, caller, Some(&password), None)))
     }
 

@@ -42,7 +42,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let after = after.map(|cursor| read_cursor(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()?;
     let page = app.listings.page(&caller, after.as_ref()).await.map_err(problem)?;
     let answer = Answer {
-        subscriptions: page.listed.iter().map(|listed| Subscription::of(listed, &caller, now)).collect(),
+        subscriptions: page.listed.iter().map(|listed| Row::of(listed, &caller, now)).collect(),
         next: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last.as_str())),
     };
     Ok(web::json(StatusCode::OK, &answer))
@@ -56,12 +56,12 @@ fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    subscriptions: Vec<Subscription<'a>>,
+    subscriptions: Vec<Row<'a>>,
     next: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Subscription<'a> {
+struct Row<'a> {
     subscription_id: &'a SubscriptionId,
     product: &'a str,
     kind: Kind,
@@ -103,7 +103,7 @@ enum Action {
     GetCredentials,
 }
 
-impl<'a> Subscription<'a> {
+impl<'a> Row<'a> {
     fn of(Listed { credential, mail }: &'a Listed, caller: &Caller, now: Timestamp) -> Self {
         let you = caller.person();
         let last = credential.retrievals_in_order().into_iter().next_back();

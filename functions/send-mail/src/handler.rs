@@ -27,7 +27,7 @@ pub struct App {
 }
 
 /// Longer than this function may run, and no longer than the queue hides a message (six times the function's time-out).
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 impl App {
     /// With the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `MAIL_LEASE_SECONDS`.
@@ -99,7 +99,9 @@ impl App {
             }
             (MailContent::Credentials | MailContent::Link, _) => None,
         };
-        Letter::welcome(&credential, password.as_ref(), &self.origin, &self.support_url).map(Some).map_err(Rejection::temporary)
+        Letter::welcome(&credential, password.as_ref(), &self.origin, &self.support_url)
+            .map(Some)
+            .map_err(Rejection::temporary)
     }
 
     async fn settle(
@@ -137,11 +139,13 @@ impl Letter {
         let subject = format!("Your credentials for {}", credential.product);
         #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
         let password = password.map(TemporaryPassword::expose_secret);
-        let (company, product, user_name) = (&*credential.company.name, &*credential.product, credential.user_name.as_str());
+        let (company, product, user_name) =
+            (&*credential.company.name, &*credential.product, credential.user_name.as_str());
         let (paid, expires) = (credential.kind == Kind::Paid, credential.expires_at.in_words());
         let sign_in_url = format!("{origin}/administration");
         let (expires, sign_in_url, portal_url) = (&*expires, &*sign_in_url, origin);
-        let text = WelcomeText { company, product, paid, user_name, password, sign_in_url, expires, portal_url, support_url };
+        let text =
+            WelcomeText { company, product, paid, user_name, password, sign_in_url, expires, portal_url, support_url };
         let html = WelcomeHtml {
             subject: &subject,
             company,

@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws::{Create, NewCredentials, NextIssue, Sealer, Subscriptions, Table};
 use domain::{
-    Credential, Issue, Kind, MailContent, MailStatus, PortalUser, Principal, SubscriptionId, SubscriptionStarted, TemporaryPassword,
-    Timestamp, UserName, WelcomeMail,
+    Credential, Issue, Kind, MailContent, MailStatus, PortalUser, Principal, SubscriptionId, SubscriptionStarted,
+    TemporaryPassword, Timestamp, UserName, WelcomeMail,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::info;
@@ -28,7 +28,7 @@ pub struct App {
 }
 
 /// How long temporary credentials work where the deployment does not say: a week.
-const LIFETIME: Duration = Duration::from_secs(604_800);
+const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// How often another event may win before this one is left to its next delivery.
 const RACES: u32 = 5;
@@ -85,7 +85,12 @@ impl App {
         Err(Rejection::Permanent { reason: "user-name-held", detail })
     }
 
-    async fn create(&self, event: &SubscriptionStarted, user_name: UserName, now: Timestamp) -> Result<Create, Rejection> {
+    async fn create(
+        &self,
+        event: &SubscriptionStarted,
+        user_name: UserName,
+        now: Timestamp,
+    ) -> Result<Create, Rejection> {
         let new = self.new_credentials(&event.subscription, Issue::FIRST).await?;
         let portal_users = portal_users(event);
         self.subscriptions.welcome(&event.subscription, &portal_users, now).await.map_err(Rejection::temporary)?;
@@ -154,7 +159,8 @@ impl App {
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
         let expires_at = now.plus(self.lifetime);
         let next = self.subscriptions.start_next_issue(known, &new, added, &event.event, now, expires_at).await;
-        next.inspect(|next| info!(outcome = "next-issue", started = matches!(next, NextIssue::Started))).map_err(Rejection::temporary)
+        next.inspect(|next| info!(outcome = "next-issue", started = matches!(next, NextIssue::Started)))
+            .map_err(Rejection::temporary)
     }
 
     /// A fresh temporary password: sealed for the portal and the mail, hashed for sign-in, both at once, and forgotten here.
@@ -162,7 +168,8 @@ impl App {
         let password = TemporaryPassword::generate(lambda::random);
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let comparable = TemporaryPassword::comparable(password.expose_secret());
-        let (sealed, hash) = tokio::join!(self.sealer.seal(&password, subscription, issue), self.hasher.hash(comparable));
+        let (sealed, hash) =
+            tokio::join!(self.sealer.seal(&password, subscription, issue), self.hasher.hash(comparable));
         Ok(NewCredentials { sealed: sealed.map_err(Rejection::temporary)?, hash: hash.map_err(Rejection::temporary)? })
     }
 

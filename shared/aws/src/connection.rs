@@ -127,6 +127,9 @@ mod tests {
 
     #[test]
     fn all_five_roots_are_there() {
-        assert_eq!(AMAZON_ROOTS.split_inclusive("-----END CERTIFICATE-----\n").filter(|c| c.contains("BEGIN")).count(), 5);
+        assert_eq!(
+            AMAZON_ROOTS.split_inclusive("-----END CERTIFICATE-----\n").filter(|c| c.contains("BEGIN")).count(),
+            5
+        );
     }
 }

@@ -53,7 +53,8 @@ pub use failure::Failure;
 pub use mailer::{Delivery, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Create, Lease, Listed, Listings, MailOrder, Mails, NewCredentials, NextIssue, Page, Retrievals, RetrieveOutcome, Subscriptions, Table, Take, TakenMail,
+    Create, Lease, Listed, Listings, MailOrder, Mails, NewCredentials, NextIssue, Page, Retrievals, RetrieveOutcome,
+    Subscriptions, Table, Take, TakenMail,
 };
 
 /// The one configuration that every client is built from: see [`connect`].

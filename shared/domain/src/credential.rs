@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, collections::BTreeSet, fmt, time::Duration};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 
-use crate::{Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName, digest::digest};
+use crate::{
+    Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName, digest::digest,
+};
 
 /// Retrievals for an issue, shared by everyone in the company.
 pub const RETRIEVALS_PER_ISSUE: usize = 3;
@@ -284,7 +286,10 @@ impl Credential {
         }
         let retrievals = self.retrievals_in_order();
         if let (true, Some(last)) = (retrievals.len() >= RETRIEVALS_PER_ISSUE, retrievals.last()) {
-            let detail = format!("These credentials have been retrieved three times in your company: {}.", told(&retrievals, caller));
+            let detail = format!(
+                "These credentials have been retrieved three times in your company: {}.",
+                told(&retrievals, caller)
+            );
             hold(ReasonCode::RetrievedThreeTimes, last.at, detail);
             let others: Vec<&Retrieval> = retrievals.into_iter().filter(|retrieval| retrieval.who != caller).collect();
             if let Some(last) = others.last() {
@@ -293,7 +298,10 @@ impl Credential {
             }
         }
         if self.expired(now) {
-            let detail = format!("This password stopped working on {}, because nobody had changed it by then.", self.expires_at.in_words());
+            let detail = format!(
+                "This password stopped working on {}, because nobody had changed it by then.",
+                self.expires_at.in_words()
+            );
             hold(ReasonCode::Expired, self.expires_at, detail);
         }
         if let Some(at) = self.ended_at {
@@ -390,7 +398,10 @@ mod tests {
     fn who_else_retrieved_is_told_with_the_time() {
         let mixed = credential(&[("dana", 1), ("kim", 3), ("dana", 2)]);
         let reasons = mixed.blank_reasons(person("dana").person(), at(5));
-        assert_eq!(codes(&mixed, &person("dana"), 5), [ReasonCode::RetrievedThreeTimes, ReasonCode::RetrievedBySomeoneElse]);
+        assert_eq!(
+            codes(&mixed, &person("dana"), 5),
+            [ReasonCode::RetrievedThreeTimes, ReasonCode::RetrievedBySomeoneElse]
+        );
         assert!(reasons[0].detail.contains("by you") && reasons[0].detail.contains("by kim"));
         assert!(reasons[1].detail.contains("by kim") && !reasons[1].detail.contains("by you"));
         assert_eq!(reasons[1].at, at(3));
@@ -419,7 +430,11 @@ mod tests {
         let click = RetrievalId::of_click(&dana, "100");
         assert_eq!(used_up.judge_refusal(&dana, &click, at(100 + window - 1)), Refusal::SameClick);
         assert!(matches!(used_up.judge_refusal(&dana, &click, at(100 + window)), Refusal::Blank(_)));
-        assert_eq!(used_up.judge_refusal(&dana, &click, at(50)), Refusal::SameClick, "clocks differ: a future time is young");
+        assert_eq!(
+            used_up.judge_refusal(&dana, &click, at(50)),
+            Refusal::SameClick,
+            "clocks differ: a future time is young"
+        );
     }
 
     #[test]

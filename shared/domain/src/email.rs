@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn what_could_leave_a_header_or_name_two_recipients_is_refused() {
-        for text in ["", "@", "a@", "@b", "a b@c", "a@b,c@d", "a@b\r\nBcc: x@y", "<a@b>", "\"a@b\"@c", "a@[127.0.0.1]", "a@b c"] {
+        for text in
+            ["", "@", "a@", "@b", "a b@c", "a@b,c@d", "a@b\r\nBcc: x@y", "<a@b>", "\"a@b\"@c", "a@[127.0.0.1]", "a@b c"]
+        {
             assert!(EmailAddress::parse(text).is_none(), "{text:?}");
         }
         assert!(EmailAddress::parse(&format!("{}@fabrikam.example", "x".repeat(65))).is_none());

@@ -157,7 +157,9 @@ mod tests {
         for text in ["", "-a", ".a", "a_b", "a@b", "ä", &"x".repeat(42)] {
             assert_eq!(CompanyId::parse(text), None, "{text:?}");
         }
-        for text in ["a@", "@a", "a@b@c", "a b@c", "a#b@c", "a@-c", "ä@c", "\u{212a}im@c", &format!("{}@c", "x".repeat(127))] {
+        for text in
+            ["a@", "@a", "a@b@c", "a b@c", "a#b@c", "a@-c", "ä@c", "\u{212a}im@c", &format!("{}@c", "x".repeat(127))]
+        {
             assert_eq!(UserName::parse(text), None, "{text:?}");
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`id`] | ids of subscriptions, companies and accounts, parsed at the door |
 //! | [`email`] | e-mail addresses: as they are written to, as they are compared, as they are shown |
+//! | [`password`] | passwords that people type and choose, and which of those are refused |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`secret`] | the temporary password, in the clear and sealed |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
@@ -16,6 +17,7 @@ mod digest;
 pub mod email;
 pub mod id;
 pub mod mail;
+pub mod password;
 pub mod principal;
 pub mod secret;
 pub mod started;
@@ -25,6 +27,7 @@ pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode,
 pub use email::EmailAddress;
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use mail::{MailContent, MailStatus, WelcomeMail};
+pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, PersonId, Principal};
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use started::{EventId, PortalUser, SubscriptionStarted};

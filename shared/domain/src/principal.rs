@@ -155,13 +155,15 @@ mod tests {
 
     #[test]
     fn one_address_is_one_principal_however_it_is_written() {
-        let [given, typed] = ["Dana@Fabrikam.example", "dana@fabrikam.example"].map(|a| EmailAddress::parse(a).unwrap());
+        let [given, typed] =
+            ["Dana@Fabrikam.example", "dana@fabrikam.example"].map(|a| EmailAddress::parse(a).unwrap());
         assert_eq!(Principal::email(&given), Principal::email(&typed));
     }
 
     #[test]
     fn a_caller_is_known_in_every_way_once() {
-        let caller = Caller::new("i".into(), "s".into(), EmailAddress::parse("a@b.example"), vec!["o".into(), "o".into()]);
+        let caller =
+            Caller::new("i".into(), "s".into(), EmailAddress::parse("a@b.example"), vec!["o".into(), "o".into()]);
         assert_eq!(caller.principals().len(), 3);
         assert_eq!(caller.label(), "a@b.example");
     }

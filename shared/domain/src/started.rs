@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Company, CompanyId, EmailAddress, Kind, Principal, SubscriptionId, Timestamp, UserName, digest::digest, mail::MailContent,
+    Company, CompanyId, EmailAddress, Kind, Principal, SubscriptionId, Timestamp, UserName, digest::digest,
+    mail::MailContent,
 };
 
 /// Bytes of the largest event: EventBridge takes no entry over 256 KB.
@@ -94,7 +95,8 @@ impl SubscriptionStarted {
         if event.len() > LARGEST_EVENT {
             return Err(InvalidEvent("the event is over 256 KB"));
         }
-        let envelope: Envelope = serde_json::from_str(event).map_err(|_| InvalidEvent("no EventBridge event in JSON"))?;
+        let envelope: Envelope =
+            serde_json::from_str(event).map_err(|_| InvalidEvent("no EventBridge event in JSON"))?;
         if envelope.detail_type != "SubscriptionStarted" {
             return Err(InvalidEvent("detail-type is not SubscriptionStarted"));
         }
@@ -151,7 +153,10 @@ struct RawPortalUser {
 
 impl Detail {
     fn check(self, envelope: &Envelope) -> Result<SubscriptionStarted, InvalidEvent> {
-        let time = envelope.time.as_deref().map(|time| Timestamp::parse_rfc3339(time).ok_or(InvalidEvent("time is not RFC 3339")));
+        let time = envelope
+            .time
+            .as_deref()
+            .map(|time| Timestamp::parse_rfc3339(time).ok_or(InvalidEvent("time is not RFC 3339")));
         let company = Company {
             id: CompanyId::parse(&self.company.id).ok_or(InvalidEvent("company.id"))?,
             name: name(self.company.name).ok_or(InvalidEvent("company.name"))?,

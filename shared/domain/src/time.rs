@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_still_to_come_is_no_time_ago() {
         let (early, late) = (Timestamp::from_epoch_seconds(100), Timestamp::from_epoch_seconds(160));
-        assert_eq!(late.since(early), Duration::from_secs(60));
+        assert_eq!(late.since(early), Duration::from_mins(1));
         assert_eq!(early.since(late), Duration::ZERO);
     }
 }

@@ -114,7 +114,8 @@ mod tests {
                 _ => panic!("a handler's mistake"),
             }
         };
-        serde_json::to_value(handle_batch(&Arc::new(()), &handle, Batch { records: records.collect() }).await).unwrap_or_default()
+        serde_json::to_value(handle_batch(&Arc::new(()), &handle, Batch { records: records.collect() }).await)
+            .unwrap_or_default()
     }
 
     #[tokio::test]

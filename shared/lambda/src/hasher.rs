@@ -32,8 +32,8 @@ pub struct HashingFailed(&'static str);
 impl Hasher {
     /// Hashes `password` with a fresh salt.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, HashingFailed> {
-        let hasher = self.clone();
-        let hashed = task::spawn_blocking(move || hasher.phc(&password, random_bytes())).await;
+        let this = self.clone();
+        let hashed = task::spawn_blocking(move || this.phc(&password, random_bytes())).await;
         hashed.map_err(|_| HashingFailed("the thread ended"))?
     }
 
@@ -44,7 +44,12 @@ impl Hasher {
         blocks.resize(params.block_count(), Block::default());
         let mut hash = Zeroizing::new([0; HASH]);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let hashed = argon2.hash_password_into_with_memory(password.as_bytes(), &salt, hash.as_mut_slice(), blocks.as_mut_slice());
+        let hashed = argon2.hash_password_into_with_memory(
+            password.as_bytes(),
+            &salt,
+            hash.as_mut_slice(),
+            blocks.as_mut_slice(),
+        );
         blocks.iter_mut().for_each(Zeroize::zeroize);
         hashed.map_err(|_| HashingFailed("argon2"))?;
         let (salt, hash) = (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(hash.as_slice()));
@@ -71,7 +76,8 @@ mod tests {
     #[test]
     fn a_hash_is_the_one_of_the_reference_implementation_and_the_buffer_is_wiped() {
         let hasher = Hasher::default();
-        let hash = hasher.phc("correct horse battery staple", *b"saltsaltsaltsalt").map(|hash| hash.as_phc().to_owned());
+        let hash =
+            hasher.phc("correct horse battery staple", *b"saltsaltsaltsalt").map(|hash| hash.as_phc().to_owned());
         assert_eq!(hash.ok().as_deref(), Some(REFERENCE));
         let blocks = hasher.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
@@ -80,7 +86,8 @@ mod tests {
     #[tokio::test]
     async fn two_hashes_of_one_password_have_two_salts() {
         let hasher = Hasher::default();
-        let [one, other] = [hasher.hash(Zeroizing::new("x".into())).await, hasher.hash(Zeroizing::new("x".into())).await];
+        let [one, other] =
+            [hasher.hash(Zeroizing::new("x".into())).await, hasher.hash(Zeroizing::new("x".into())).await];
         assert_ne!(one.ok().map(|hash| hash.as_phc().to_owned()), other.ok().map(|hash| hash.as_phc().to_owned()));
     }
 }

@@ -82,13 +82,11 @@ where
     fn call(&mut self, event: LambdaEvent<LambdaRequest>) -> Self::Future {
         let request_id = event.context.request_id.clone();
         // The adapter converts before it gives its future: only then does it panic.
-        match catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
-            Ok(answer) => Box::pin(async { Ok(Answer::Adapted(answer.await?)) }),
-            Err(_) => {
-                let answer = by_hand((self.malformed)(&request_id));
-                Box::pin(async { Ok(answer) })
-            }
+        if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
+            return Box::pin(async { Ok(Answer::Adapted(answer.await?)) });
         }
+        let answer = by_hand((self.malformed)(&request_id));
+        Box::pin(async { Ok(answer) })
     }
 }
 

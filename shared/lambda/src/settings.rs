@@ -51,7 +51,12 @@ impl Settings {
     }
 
     /// A setting of a few words, read by `parse`.
-    pub fn parsed<T>(&self, name: &'static str, otherwise: T, parse: impl Fn(&str) -> Option<T>) -> Result<T, MissingSetting> {
+    pub fn parsed<T>(
+        &self,
+        name: &'static str,
+        otherwise: T,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, MissingSetting> {
         self.optional(name).map_or(Ok(otherwise), |value| parse(&value).ok_or(MissingSetting(name)))
     }
 }

@@ -29,7 +29,8 @@ pub(super) struct Front(JoinHandle<()>);
 impl Front {
     /// Passes on what comes to `listener` to cargo-lambda on `port`.
     pub(super) fn before(listener: TcpListener, port: u16) -> Self {
-        let door = Door { port, client: Client::builder(TokioExecutor::new()).build_http(), room: Semaphore::new(AT_ONCE) };
+        let door =
+            Door { port, client: Client::builder(TokioExecutor::new()).build_http(), room: Semaphore::new(AT_ONCE) };
         let router = Router::new().fallback(pass).with_state(Arc::new(door));
         Self(tokio::spawn(async move {
             // It ends with the listener alone, and that with the process.

@@ -78,8 +78,14 @@ impl Product {
         let settings = settings.into_iter().chain(settings::fixed(&addresses));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
         let front = Front::before(ports.functions, port);
-        let product =
-            Self { watch, provider, _front: front, _loopback: ports.loopback, _cloud: cloud, ready: format!("ready  {addresses}") };
+        let product = Self {
+            watch,
+            provider,
+            _front: front,
+            _loopback: ports.loopback,
+            _cloud: cloud,
+            ready: format!("ready  {addresses}"),
+        };
         warm_up(&functions, &workspace.root.join("events")).await?;
         functions.open();
         product.write_events(workspace)?;

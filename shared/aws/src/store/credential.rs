@@ -1,21 +1,24 @@
 //! The credential item, read and written.
 
 use domain::{
-    Company, CompanyId, Credential, Issue, Kind, PersonId, Principal, Retrieval, RetrievalId, SealedPassword, SubscriptionId, UserName,
+    Company, CompanyId, Credential, Issue, Kind, PersonId, Principal, Retrieval, RetrievalId, SealedPassword,
+    SubscriptionId, UserName,
 };
 
 use super::{
-    item::{Attributes, Item, Reader, binary, binary_set, number, text, time},
+    item::{Attributes, Item, Reader, binary, binary_set, found, number, text, time},
     names::{
-        AT, BY, CHANGED_AT, COMPANY, ENDED_AT, EXPIRES_AT, HANDED_OVER_AT, ID, ISSUE, ISSUED_AT, KIND, Key, NAME, PK, PORTAL_USERS, PRODUCT,
-        RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STARTED_AT, USER_NAME, WHO, subscription_of,
+        AT, BY, CHANGED_AT, COMPANY, ENDED_AT, EXPIRES_AT, HANDED_OVER_AT, ID, ISSUE, ISSUED_AT, KIND, Key, NAME, PK,
+        PORTAL_USERS, PRODUCT, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STARTED_AT, USER_NAME, WHO,
+        subscription_of,
     },
 };
 use crate::Failure;
 
 /// A credential as an item, its key included.
 pub(super) fn to_item(credential: &Credential) -> Attributes {
-    let retrievals = credential.retrievals.iter().fold(Item::new(), |map, (id, entry)| map.with(id.as_str(), retrieval(entry)));
+    let retrievals =
+        credential.retrievals.iter().fold(Item::new(), |map, (id, entry)| map.with(id.as_str(), retrieval(entry)));
     let company = Item::new().with(ID, text(&credential.company.id)).with(NAME, text(&credential.company.name));
     Item::at(Key::credential(&credential.subscription))
         .with(PRODUCT, text(&credential.product))
@@ -48,8 +51,8 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         company: Company { id: company.parsed(ID, CompanyId::parse)?, name: company.text(NAME)?.to_owned() },
         kind: item.parsed(KIND, Kind::parse)?,
         user_name: item.parsed(USER_NAME, UserName::parse)?,
-        portal_users: item.found(PORTAL_USERS, principals.collect())?,
-        issue: item.found(ISSUE, Issue::new(item.number(ISSUE)?))?,
+        portal_users: found(PORTAL_USERS, principals.collect())?,
+        issue: found(ISSUE, Issue::new(item.number(ISSUE)?))?,
         sealed_password: item.optional_binary(SEALED_PASSWORD)?.map(|bytes| SealedPassword::new(bytes.to_vec())),
         retrievals: retrievals(item.map(RETRIEVALS)?)?,
         started_at: item.time(STARTED_AT)?,
@@ -71,8 +74,8 @@ pub(super) fn retrieval(retrieval: &Retrieval) -> aws_sdk_dynamodb::types::Attri
 
 fn retrievals(map: Reader) -> Result<std::collections::BTreeMap<RetrievalId, Retrieval>, Failure> {
     let entry = |(id, value): (&String, &aws_sdk_dynamodb::types::AttributeValue)| {
-        let entry = Reader(map.found(RETRIEVALS, value.as_m().ok())?);
-        let who = entry.found(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
+        let entry = Reader(found(RETRIEVALS, value.as_m().ok())?);
+        let who = found(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
         let retrieval = Retrieval { at: entry.time(AT)?, by: entry.text(BY)?.to_owned(), who };
         Ok((RetrievalId::from_kept(id.clone()), retrieval))
     };

@@ -15,8 +15,8 @@ pub(super) struct Item(Attributes);
 
 impl Item {
     /// With its key.
-    pub(super) fn at(key: Key) -> Self {
-        Self::new().with(PK, text(key.pk)).with(SK, text(key.sk))
+    pub(super) fn at(Key { pk, sk }: Key) -> Self {
+        Self::new().with(PK, AttributeValue::S(pk)).with(SK, AttributeValue::S(sk))
     }
 
     /// For a map within an item, and for the values of an expression.
@@ -45,7 +45,7 @@ impl Item {
     }
 }
 
-pub(super) fn text(value: impl ToString) -> AttributeValue {
+pub(super) fn text(value: &(impl ToString + ?Sized)) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Reader<'a>(pub(super) &'a Attributes);
 
 impl<'a> Reader<'a> {
     pub(super) fn text(self, name: &'static str) -> Result<&'a str, Failure> {
-        self.found(name, self.0.get(name).and_then(|value| value.as_s().ok())).map(String::as_str)
+        found(name, self.0.get(name).and_then(|value| value.as_s().ok())).map(String::as_str)
     }
 
     pub(super) fn optional_text(self, name: &str) -> Option<&'a str> {
@@ -84,11 +84,11 @@ impl<'a> Reader<'a> {
 
     /// A text that parses.
     pub(super) fn parsed<T>(self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
-        self.found(name, parse(self.text(name)?))
+        found(name, parse(self.text(name)?))
     }
 
     pub(super) fn number<N: std::str::FromStr>(self, name: &'static str) -> Result<N, Failure> {
-        self.found(name, self.0.get(name).and_then(|value| value.as_n().ok()?.parse().ok()))
+        found(name, self.0.get(name).and_then(|value| value.as_n().ok()?.parse().ok()))
     }
 
     pub(super) fn time(self, name: &'static str) -> Result<Timestamp, Failure> {
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn binary(self, name: &'static str) -> Result<&'a [u8], Failure> {
-        self.found(name, self.0.get(name).and_then(|value| value.as_b().ok())).map(Blob::as_ref)
+        found(name, self.0.get(name).and_then(|value| value.as_b().ok())).map(Blob::as_ref)
     }
 
     pub(super) fn optional_binary(self, name: &'static str) -> Result<Option<&'a [u8]>, Failure> {
@@ -109,14 +109,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn binary_set(self, name: &'static str) -> Result<&'a [Blob], Failure> {
-        self.found(name, self.0.get(name).and_then(|value| value.as_bs().ok())).map(Vec::as_slice)
+        found(name, self.0.get(name).and_then(|value| value.as_bs().ok())).map(Vec::as_slice)
     }
 
     pub(super) fn map(self, name: &'static str) -> Result<Reader<'a>, Failure> {
-        self.found(name, self.0.get(name).and_then(|value| value.as_m().ok())).map(Reader)
+        found(name, self.0.get(name).and_then(|value| value.as_m().ok())).map(Reader)
     }
+}
 
-    pub(super) fn found<T>(self, name: &'static str, value: Option<T>) -> Result<T, Failure> {
-        value.ok_or_else(|| Failure::unreadable("item", name))
-    }
+/// A value of an attribute that has to be there and to read.
+pub(super) fn found<T>(name: &'static str, value: Option<T>) -> Result<T, Failure> {
+    value.ok_or_else(|| Failure::unreadable("item", name))
 }

@@ -59,7 +59,11 @@ impl Listings {
     }
 
     /// The first ids of a principal after `after`, one more than a page.
-    async fn memberships(&self, principal: &Principal, after: Option<&SubscriptionId>) -> Result<Vec<SubscriptionId>, Failure> {
+    async fn memberships(
+        &self,
+        principal: &Principal,
+        after: Option<&SubscriptionId>,
+    ) -> Result<Vec<SubscriptionId>, Failure> {
         const OPERATION: &str = "dynamodb Query (memberships)";
         let one_more = i32::try_from(PAGE + 1).unwrap_or(i32::MAX);
         let request = self.0.client.query().table_name(&self.0.name).consistent_read(true).limit(one_more);
@@ -68,8 +72,8 @@ impl Listings {
             .projection_expression("#sk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":principal", text(portal_user_key(principal)))
-            .expression_attribute_values(":after", text(after_subscription(after)));
+            .expression_attribute_values(":principal", text(&portal_user_key(principal)))
+            .expression_attribute_values(":after", text(&after_subscription(after)));
         let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
         answer.items().iter().map(|item| Reader(item).parsed(SK, subscription_of)).collect()
     }
@@ -77,8 +81,11 @@ impl Listings {
     async fn read(&self, ids: impl Iterator<Item = &SubscriptionId>) -> Result<Vec<Listed>, Failure> {
         let keys: Vec<Attributes> =
             ids.flat_map(|id| [Key::credential(id).into_map(), Key::welcome_mail(id).into_map()]).collect();
-        let (credentials, mut mails): (Vec<_>, Vec<_>) =
-            self.batch_get(keys).await?.into_iter().partition(|item| Reader(item).optional_text(SK) == Some(CREDENTIAL));
+        let (credentials, mut mails): (Vec<_>, Vec<_>) = self
+            .batch_get(keys)
+            .await?
+            .into_iter()
+            .partition(|item| Reader(item).optional_text(SK) == Some(CREDENTIAL));
         let mut by_id: HashMap<SubscriptionId, Attributes> =
             mails.drain(..).map(|item| Ok((subscription(&item)?, item))).collect::<Result<_, Failure>>()?;
         let mut listed = Vec::with_capacity(credentials.len());
@@ -103,9 +110,9 @@ impl Listings {
             let request = self.0.client.batch_get_item().request_items(&self.0.name, wanted);
             let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
             items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
-            keys = answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
+            keys =
+                answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
         }
         if keys.is_empty() { Ok(items) } else { Err(Failure::too_long(OPERATION)) }
     }
 }
-

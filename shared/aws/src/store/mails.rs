@@ -9,8 +9,11 @@ use domain::{Credential, EmailAddress, Issue, MailContent, MailStatus, Subscript
 
 use super::{
     Table,
-    item::{Attributes, Item, Reader, number, text, time},
-    names::{AT, CONTENT, ISSUE, Key, LEASE_ID, LEASE_UNTIL, LOCALE, MAIL, MESSAGE_ID, PK, RANK, SK, STATUS, TO, TRIES, subscription_of},
+    item::{Attributes, Item, Reader, found, number, text, time},
+    names::{
+        AT, CONTENT, ISSUE, Key, LEASE_ID, LEASE_UNTIL, LOCALE, MAIL, MESSAGE_ID, PK, RANK, SK, STATUS, TO, TRIES,
+        subscription_of,
+    },
 };
 use crate::{
     Failure,
@@ -192,7 +195,7 @@ pub(super) fn to_item(subscription: &SubscriptionId, mail: &WelcomeMail) -> Attr
 pub(super) fn welcome_mail(item: &Attributes) -> Result<WelcomeMail, Failure> {
     let item = Reader(item);
     Ok(WelcomeMail {
-        issue: item.found(ISSUE, Issue::new(item.number(ISSUE)?))?,
+        issue: found(ISSUE, Issue::new(item.number(ISSUE)?))?,
         to: item.parsed(TO, EmailAddress::parse)?,
         locale: item.optional_text(LOCALE).map(str::to_owned),
         content: item.parsed(CONTENT, MailContent::parse)?,
@@ -210,11 +213,16 @@ async fn write(operation: &'static str, request: &UpdateItemFluentBuilder) -> Re
     through_conflicts(operation, || async { decide(operation, request.clone().send().await) }).await
 }
 
-fn decide(operation: &'static str, result: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<Try<Write>, Failure> {
+fn decide(
+    operation: &'static str,
+    result: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+) -> Result<Try<Write>, Failure> {
     match result {
         Ok(output) => Ok(Try::Done(Write::Done(output.attributes))),
         Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(Try::Done(Write::Refused(refused.item.clone()))),
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                Ok(Try::Done(Write::Refused(refused.item.clone())))
+            }
             Some(UpdateItemError::TransactionConflictException(_)) => Ok(Try::Conflict(Failure::of(operation, &error))),
             _ => Err(Failure::of(operation, &error)),
         },

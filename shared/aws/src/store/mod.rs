@@ -17,7 +17,7 @@ use crate::{Failure, connection::no_bucket};
 
 pub use listings::{Listed, Listings, Page};
 pub use mails::{Lease, MailOrder, Mails, Take, TakenMail};
-pub use retrievals::{RetrieveOutcome, Retrievals};
+pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
 
 /// The table, for the stores below to be made of.

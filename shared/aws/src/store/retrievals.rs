@@ -1,8 +1,8 @@
 //! The retrieval: one conditional write that is authorisation, cap, expiry and state check at once.
 
 use aws_sdk_dynamodb::{
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
     error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput},
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{Caller, Credential, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE};
@@ -11,7 +11,9 @@ use super::{
     Table,
     credential::{from_item, retrieval},
     item::{Item, binary, number, time},
-    names::{CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUED_AT, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT},
+    names::{
+        CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUED_AT, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT,
+    },
 };
 use crate::{
     Failure,
@@ -79,7 +81,12 @@ impl Retrievals {
             ("#ended", ENDED_AT),
             ("#pu", PORTAL_USERS),
         ];
-        let request = self.0.client.update_item().table_name(&self.0.name).set_key(Some(Key::credential(subscription).into_map()));
+        let request = self
+            .0
+            .client
+            .update_item()
+            .table_name(&self.0.name)
+            .set_key(Some(Key::credential(subscription).into_map()));
         request
             .update_expression("SET #ret.#rid = :r")
             .condition_expression(condition(principals.len()))

@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::{
     },
 };
 use domain::{
-    Credential, EventId, Issue, Kind, MailStatus, PasswordHash, PortalUser, Principal, Retrieval, SealedPassword, SubscriptionId,
-    Timestamp, UserName, WelcomeMail,
+    Credential, EventId, Issue, Kind, MailStatus, PasswordHash, PortalUser, Principal, Retrieval, SealedPassword,
+    SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 
 use super::{
@@ -20,8 +20,9 @@ use super::{
     item::{Attributes, Item, Reader, binary, binary_set, boolean, number, text, time},
     mails::{self, welcome_mail},
     names::{
-        ACCOUNT_ID, ADDED_AT, ADDRESS, AT, BY, CHANGED_AT, EMAIL, ENDED_AT, EXPIRES_AT, ISSUE, ISSUED_AT, KIND, Key, MUST_CHANGE,
-        PASSWORD_HASH, PORTAL_USERS, RETRIEVALS, ROLE, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, SUBSCRIPTION_ID, VERSION, WHAT,
+        ACCOUNT_ID, ADDED_AT, ADDRESS, AT, BY, CHANGED_AT, EMAIL, ENDED_AT, EXPIRES_AT, ISSUE, ISSUED_AT, KIND, Key,
+        MUST_CHANGE, PASSWORD_HASH, PORTAL_USERS, RETRIEVALS, ROLE, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS,
+        SUBSCRIPTION_ID, VERSION, WHAT,
     },
 };
 use crate::{
@@ -86,7 +87,12 @@ impl Subscriptions {
     }
 
     /// Writes memberships and portal users: hints for the list and for those who are told, so they come before the right itself.
-    pub async fn welcome(&self, subscription: &SubscriptionId, portal_users: &[PortalUser], now: Timestamp) -> Result<(), Failure> {
+    pub async fn welcome(
+        &self,
+        subscription: &SubscriptionId,
+        portal_users: &[PortalUser],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         let mut requests = Vec::with_capacity(portal_users.len() * 2);
         let mut seen = BTreeSet::new();
         for user in portal_users.iter().filter(|user| seen.insert(user.principal)) {
@@ -140,7 +146,9 @@ impl Subscriptions {
             Transaction::Cancelled(failed) if failed.contains(&0) => Ok(Create::Known),
             Transaction::Cancelled(failed) if failed.contains(&1) => Ok(Create::UserNameHeld),
             // Mail, history or event without a credential: left by hand or by a restore; nobody may start over them.
-            Transaction::Cancelled(_) => Err(Failure::unreadable("dynamodb TransactWriteItems (start)", "items without a credential")),
+            Transaction::Cancelled(_) => {
+                Err(Failure::unreadable("dynamodb TransactWriteItems (start)", "items without a credential"))
+            }
         }
     }
 
@@ -165,7 +173,8 @@ impl Subscriptions {
             .condition_expression("#seq = :q")
             .expression_attribute_names("#kind", KIND)
             .expression_attribute_names("#seq", SEQ);
-        let update = if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
+        let update =
+            if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
         let entry = Entry { what, by: VENDOR, at: now, issue: known.issue };
         let items = vec![
             self.update(Key::credential(&known.subscription), update, values)?,
@@ -197,7 +206,8 @@ impl Subscriptions {
 
         let mut entries: Vec<Attributes> = Vec::new();
         let mut seq = known.seq;
-        let retrieved = known.retrievals_in_order().into_iter().map(|retrieval| Entry::retrieved(retrieval, known.issue));
+        let retrieved =
+            known.retrievals_in_order().into_iter().map(|retrieval| Entry::retrieved(retrieval, known.issue));
         for entry in retrieved.chain([Entry { what: "issued", by: VENDOR, at: now, issue }]) {
             seq += 1;
             entries.push(entry.item(id, seq));
@@ -244,7 +254,8 @@ impl Subscriptions {
             .expression_attribute_names("#signed_in", SIGNED_IN_AT)
             .expression_attribute_names("#changed", CHANGED_AT)
             .expression_attribute_names("#ended", ENDED_AT);
-        let update = if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
+        let update =
+            if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
         let values = Item::new()
             .with(":n", number(known.issue.number()))
             .with(":n1", number(known.issue.next().number()))
@@ -289,12 +300,7 @@ impl Subscriptions {
         self.update(Key::account(&known.user_name), update, values)
     }
 
-    fn update(
-        &self,
-        key: Key,
-        update: UpdateBuilder,
-        values: Item,
-    ) -> Result<TransactWriteItem, Failure> {
+    fn update(&self, key: Key, update: UpdateBuilder, values: Item) -> Result<TransactWriteItem, Failure> {
         let update = update
             .table_name(&self.0.name)
             .set_key(Some(key.into_map()))
@@ -358,8 +364,12 @@ fn decide(
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return Err(Failure::of(operation, &error));
     };
-    let codes: Vec<&str> = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
-    if codes.iter().any(|code| matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")) {
+    let codes: Vec<&str> =
+        cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+    if codes
+        .iter()
+        .any(|code| matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+    {
         return Ok(Try::Conflict(Failure::of(operation, &error)));
     }
     let failed: Vec<usize> = (0..codes.len()).filter(|n| codes[*n] == "ConditionalCheckFailed").collect();
