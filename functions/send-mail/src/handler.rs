@@ -26,7 +26,7 @@ pub struct App {
     support_url: String,
 }
 
-/// Longer than this function may run, and no longer than the queue hides a message (six times the function's time-out).
+/// Longer than this function may run; the two together are no longer than the queue hides a message.
 const LEASE: Duration = Duration::from_mins(1);
 
 impl App {

@@ -30,8 +30,15 @@
 //!
 //! - "No event produces two issues" is held by the item `STARTED#<event>`, put if absent in the transaction that starts an issue: the conditions on the
 //!   state alone would let a `paid` event that is delivered again after a later expiry start another issue.
-//! - A click carries the time of its first attempt, and the write asks for `issued_at <= :now`: an attempt that is carried out long
-//!   after its caller gave up spends nothing of an issue that began in between.
+//! - A retrieval asks for `issued_at <= :now`, its own time: an attempt that is carried out long after its caller gave up, in an issue
+//!   that began in between, would otherwise spend one of that issue's three for nobody. The model in `tests/model/retrieve.rs` shows both.
+//!   Times are whole seconds, so a request of the very second in which an issue begins is not told apart. A caller whose clock is behind
+//!   the beginning of the issue is told to come back in a second.
+//! - A lease on a mail has a name, `lease_id`: a take whose answer was lost recognises itself. Without it, five deliveries that lose their
+//!   first answers each are a dead letter, and the mail was never sent (`tests/model/mail.rs`).
+//! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the
+//!   message's invisibility, so a lease as long as that can meet its own message. With 60 s of lease: a time-out of 20 s, 120 s hidden.
+//! - Each call gets its three attempts, whatever calls before it came to: the SDK's bucket of retries, which failures empty, is off.
 //! - SES gets the whole 2.5 seconds for its one attempt, since an attempt that is cut off may still send.
 //!
 //! # Known quirks
