@@ -13,6 +13,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// The packages under `functions/`, by name.
     pub(crate) functions: Vec<String>,
+    /// Whether checks that sample go as deep as they can.
+    pub(crate) full: bool,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,6 @@ impl Workspace {
         let here = packages.into_iter().filter(|package| package.manifest_path.starts_with(&directory));
         let mut functions: Vec<_> = here.map(|package| package.name).collect();
         functions.sort();
-        Self { root, target, functions }
+        Self { root, target, functions, full: false }
     }
 }

@@ -1,7 +1,7 @@
 //! State kept between starts, a JSON file for each owner.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -22,8 +22,18 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
 /// Written beside and renamed, so that a kill in between leaves the old state whole.
 pub(super) fn write<T: Serialize>(path: &Path, state: &T) -> std::io::Result<()> {
     let beside = path.with_extension("new");
-    fs::write(&beside, serde_json::to_vec(state)?)?;
+    let mut file = private().truncate(true).write(true).open(&beside)?;
+    file.write_all(&serde_json::to_vec(state)?)?;
     fs::rename(beside, path)
+}
+
+/// How a file is opened that only its owner may read: there are keys and mails in it.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Only the owner may look in: it holds keys and mails.

@@ -1,7 +1,7 @@
 //! The mails that SES would have delivered.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Cause, Error};
-use super::lock;
+use super::{file, lock};
 
 /// A mail as it was handed to SES. Several addresses are joined by a comma, as in a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Inbox {
         let mut mails = lock(&self.mails);
         if let Some(path) = &self.file {
             let line = serde_json::to_string(&mail)?;
-            writeln!(OpenOptions::new().create(true).append(true).open(path)?, "{line}")?;
+            writeln!(file::private().append(true).open(path)?, "{line}")?;
         }
         mails.push(mail);
         Ok(())

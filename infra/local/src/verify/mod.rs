@@ -50,7 +50,7 @@ const STAGES: [Stage; 11] = [
     Stage { name: "start", about: "start to first `next`", run: |workspace| Box::pin(start::check(workspace)) },
 ];
 
-pub(crate) async fn run(options: &VerifyOptions, workspace: Workspace) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> anyhow::Result<()> {
     let stages = chosen(&options.only)?;
     if options.list {
         for Stage { name, about, .. } in stages {
@@ -58,9 +58,7 @@ pub(crate) async fn run(options: &VerifyOptions, workspace: Workspace) -> anyhow
         }
         return Ok(());
     }
-    if options.full {
-        say!("verify: no check samples yet, so --full runs the same");
-    }
+    workspace.full = options.full;
     let (started, mut summary) = (Instant::now(), String::new());
     for stage in stages {
         let outcome = timed(stage, &workspace, &mut summary).await;

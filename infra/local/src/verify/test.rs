@@ -14,6 +14,9 @@ use crate::{environment, say, tools, workspace::Workspace};
 /// A test that cannot run says so and passes; with this set it fails instead.
 const NO_SKIPS: &str = "FIRSTKEY_VERIFY";
 
+/// With this set, tests that sample run as many cases as the model and the properties have room for.
+const FULL: &str = "FIRSTKEY_FULL";
+
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let summary = nextest(workspace).await?;
     let (run, passed) = counts(&summary).with_context(|| format!("nextest's summary reads {summary:?}"))?;
@@ -33,6 +36,9 @@ async fn nextest(workspace: &Workspace) -> anyhow::Result<String> {
     let mut command = tools::NEXTEST.command(workspace).await?;
     command.args(["run", "--workspace", "--no-fail-fast", "--color", "never"]);
     command.env(NO_SKIPS, "1").env("PATH", path(workspace)?);
+    if workspace.full {
+        command.env(FULL, "1");
+    }
     let line = line(&command);
     let mut child = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{line} could not be started"))?;
     let mut said = BufReader::new(child.stderr.take().context("nextest's standard error")?).lines();

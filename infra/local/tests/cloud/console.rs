@@ -146,8 +146,7 @@ async fn other_web_pages_cannot_drive_it() {
         &[JSON, ("sec-fetch-site", "cross-site")][..],
         &[JSON, ("origin", "http://evil.example")],
         &[JSON, ("host", "evil.example")],
-        &[("content-type", "text/plain")],
-        &[],
+        &[("content-type", "text/plain"), ("origin", "http://evil.example")],
     ] {
         let (status, _) = ask(&console, Method::POST, "/events", headers, &event().to_string()).await;
         assert!(status.is_client_error(), "{headers:?}: {status}");
