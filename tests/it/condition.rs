@@ -208,9 +208,13 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
                     Expected::Refused
                 }
                 Refusal::NotYet => {
-                    // No reason, and no click of old: then the issue has not begun, or the item is one that no function writes.
                     prop_assert!(reasons.is_empty() && !credential.retrievals.contains_key(&click));
-                    prop_assert!(credential.issued_at > at(0) || credential.sealed_password.is_none());
+                    prop_assert!(credential.issued_at > at(0));
+                    Expected::Refused
+                }
+                Refusal::Unexplained => {
+                    // An item that no function writes: no password, though nothing has ended its disclosure.
+                    prop_assert!(reasons.is_empty() && credential.sealed_password.is_none());
                     Expected::Refused
                 }
             }

@@ -199,3 +199,15 @@ async fn a_message_that_is_no_order_fails_alone() {
     let failures = stack.invoke("send-mail", batch).await;
     assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn when_recording_fails_for_a_moment_the_mail_is_not_sent_again() {
+    let stack = TestStack::start().await;
+    let hold = Fault::new(Service::Ses, "SendEmail", Mode::Delayed, 1).held_for(Duration::from_millis(300));
+    stack.cloud.set_fault(hold);
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    called(&stack, "Decrypt", "send-mail").await;
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Refused, 3));
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.cloud.inbox().len(), statuses(&stack).await), (1, vec!["sent".to_owned()]));
+}

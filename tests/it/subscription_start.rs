@@ -215,3 +215,34 @@ async fn when_sealing_fails_nothing_is_written_and_the_next_delivery_starts_the_
     stack.cloud.drained().await.unwrap();
     assert_eq!((stack.cloud.inbox().len(), stack.cloud.dead_letters().len()), (1, 0));
 }
+
+#[tokio::test]
+async fn ids_that_differ_in_case_alone_have_accounts_of_their_own() {
+    let stack = TestStack::start().await;
+    for id in ["first", "Prod", "prod"] {
+        stack.started(event(id, "trial")).await;
+    }
+    let accounts = items(&stack, "ACCOUNT").await;
+    let mut names: Vec<&str> = accounts.iter().map(|account| account["PK"]["S"].as_str().unwrap()).collect();
+    names.sort_by_key(|name| name.len());
+    assert_eq!(names[..2], ["ACCOUNT#admin@fabrikam", "ACCOUNT#admin-prod@fabrikam"]);
+    assert_eq!((names.len(), stack.cloud.inbox().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn two_events_without_an_id_are_two_unless_they_are_the_same() {
+    let stack = short_lived().await;
+    let without_id = |product_line: &str| {
+        let mut event = event("sub-1", "paid");
+        event["id"].take();
+        event["id"] = "".into();
+        event["detail"]["line"] = product_line.into();
+        event
+    };
+    stack.started(without_id("first")).await;
+    stack.pass(60);
+    stack.started(without_id("first")).await;
+    assert_eq!(stack.cloud.inbox().len(), 1);
+    stack.started(without_id("second")).await;
+    assert_eq!(stack.cloud.inbox().len(), 2);
+}

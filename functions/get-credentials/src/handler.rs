@@ -64,6 +64,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
             Refusal::NotAPortalUser => return Err(ProblemCode::NotFound.into()),
             Refusal::Blank(reasons) => return Ok(app.blank(&credential, &caller, &reasons)),
             Refusal::ClickTooOld => return Err(ProblemCode::Conflict.into()),
+            Refusal::Unexplained => {
+                return Err(Problem::new(ProblemCode::Internal).because("a refusal without a reason"));
+            }
             Refusal::NotYet => return Err(Problem::new(ProblemCode::Unavailable)),
             Refusal::SameClick => credential,
         },

@@ -29,6 +29,10 @@ pub struct App {
 /// Longer than this function may run; the two together are no longer than the queue hides a message.
 const LEASE: Duration = Duration::from_mins(1);
 
+/// Each takes 2.5 s at most.
+const RECORD_TRIES: u32 = 3;
+const RECORD_PAUSE: Duration = Duration::from_millis(300);
+
 impl App {
     /// With the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `MAIL_LEASE_SECONDS`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
@@ -37,7 +41,7 @@ impl App {
         Ok(Self {
             mails: Mails::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
-            mailer: Mailer::new(&aws, settings.required("SENDER")?),
+            mailer: Mailer::new(&aws, settings.required("SENDER")?)?,
             clock,
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
@@ -76,7 +80,7 @@ impl App {
             issue: order.issue,
         };
         match self.mailer.send(&mail).await {
-            Delivery::Sent(message_id) => self.settle(order, MailStatus::Sent, Some(&message_id), now).await,
+            Delivery::Sent(message_id) => self.record(order, &message_id, now).await,
             Delivery::AddressRefused(failure) => {
                 warn!(outcome = "bounced", cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
@@ -102,6 +106,17 @@ impl App {
         Letter::welcome(&credential, password.as_ref(), &self.origin, &self.support_url)
             .map(Some)
             .map_err(Rejection::temporary)
+    }
+
+    /// The mail is out: what is not recorded now is sent again, so it is tried for as long as this function has time.
+    async fn record(&self, order: &MailOrder, message_id: &str, now: Timestamp) -> Result<(), Rejection> {
+        for _ in 1..RECORD_TRIES {
+            if self.settle(order, MailStatus::Sent, Some(message_id), now).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(RECORD_PAUSE).await;
+        }
+        self.settle(order, MailStatus::Sent, Some(message_id), now).await
     }
 
     async fn settle(

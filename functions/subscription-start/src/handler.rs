@@ -156,6 +156,9 @@ impl App {
         added: &BTreeSet<Principal>,
         now: Timestamp,
     ) -> Result<NextIssue, Rejection> {
+        if self.subscriptions.has_handled(&known.subscription, &event.event).await.map_err(Rejection::temporary)? {
+            return Ok(NextIssue::AlreadyHandled);
+        }
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
         let expires_at = now.plus(self.lifetime);
         let next = self.subscriptions.start_next_issue(known, &new, added, &event.event, now, expires_at).await;
@@ -180,13 +183,14 @@ impl App {
     }
 }
 
-/// The name that the event gives; where it gives none, the company's `admin`, or that of the subscription.
+/// The name that the event gives; where it gives none, the company's `admin`, or that of the subscription, or one that nobody has.
 fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     match &event.user_name {
         Some(given) => vec![given.clone()],
         None => vec![
             UserName::admin_of(&event.company.id),
             UserName::admin_of_subscription(&event.subscription, &event.company.id),
+            UserName::admin_by_digest(&event.subscription, &event.company.id),
         ],
     }
 }

@@ -39,7 +39,7 @@
 //! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the
 //!   message's invisibility, so a lease as long as that can meet its own message. With 60 s of lease: a time-out of 20 s, 120 s hidden.
 //! - Each call gets its three attempts, whatever calls before it came to: the SDK's bucket of retries, which failures empty, is off.
-//! - SES gets the whole 2.5 seconds for its one attempt, since an attempt that is cut off may still send.
+//! - SES gets 8 seconds for its one attempt, since nobody waits for it and an attempt that is cut off may still send.
 //!
 //! # Known quirks
 //!
@@ -57,7 +57,7 @@ mod store;
 
 pub use connection::{NoAccess, connect};
 pub use failure::Failure;
-pub use mailer::{Delivery, Mailer, Message};
+pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
     Create, Lease, Listed, Listings, MailOrder, Mails, NewCredentials, NextIssue, Page, Retrievals, RetrieveOutcome,

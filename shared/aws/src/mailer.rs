@@ -45,14 +45,28 @@ pub enum Delivery {
     Unknown(Failure),
 }
 
+/// The address that mails should come from is none.
+#[derive(Debug)]
+pub struct InvalidSender;
+
+impl std::fmt::Display for InvalidSender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the setting SENDER is no e-mail address")
+    }
+}
+
+impl std::error::Error for InvalidSender {}
+
 const OPERATION: &str = "ses SendEmail";
 
 impl Mailer {
-    /// `sender` is an address, with or without a name, of an identity that SES has verified.
-    #[must_use]
+    /// `sender` is an address, `a@b.example` or `Name <a@b.example>`, of an identity that SES has verified. One that is no address is
+    /// refused here, since SES would refuse every mail for it in words that seem to mean the recipient.
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
-    pub fn new(config: &SdkConfig, sender: String) -> Self {
-        Self { client: Client::new(&connection::once(config)), sender }
+    pub fn new(config: &SdkConfig, sender: String) -> Result<Self, InvalidSender> {
+        let address = sender.rsplit_once('<').map_or(&*sender, |(_, rest)| rest.trim_end_matches('>'));
+        EmailAddress::parse(address.trim()).ok_or(InvalidSender)?;
+        Ok(Self { client: Client::new(&connection::once(config)), sender })
     }
 
     /// Sends `message` once.

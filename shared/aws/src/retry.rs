@@ -19,7 +19,12 @@ pub(crate) enum Try<T> {
     Conflict(Failure),
 }
 
-/// Tries up to three times, 20 to 100 ms apart, within the time of one operation.
+/// 20 to 100 ms, so that two who met do not meet again.
+pub(crate) async fn pause() {
+    sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
+}
+
+/// Tries up to three times, with a pause between, within the time of one operation.
 pub(crate) async fn through_conflicts<T, F, Fut>(operation: &'static str, attempt: F) -> Result<T, Failure>
 where
     F: Fn() -> Fut,
@@ -32,7 +37,7 @@ where
             match attempt().await? {
                 Try::Done(done) => return Ok(done),
                 Try::Conflict(failure) if left == 0 => return Err(failure),
-                Try::Conflict(_) => sleep(Duration::from_millis(fastrand::u64(20..=100))).await,
+                Try::Conflict(_) => pause().await,
             }
         }
     };

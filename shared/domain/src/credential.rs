@@ -209,6 +209,8 @@ pub enum Refusal {
     Blank(Vec<BlankReason>),
     /// This click is too old to be repeated, and retrievals are left for another.
     ClickTooOld,
+    /// No rule explains it. It does not happen while the condition and these rules agree, and the item is one that we have written.
+    Unexplained,
     /// By the clock of whoever asked, this issue has not begun: clocks differ by a moment, and waiting one helps.
     NotYet,
 }
@@ -324,7 +326,8 @@ impl Credential {
         match (reasons.is_empty(), counted) {
             (false, _) => Refusal::Blank(reasons),
             (true, Some(_)) => Refusal::ClickTooOld,
-            (true, None) => Refusal::NotYet,
+            (true, None) if self.issued_at > now => Refusal::NotYet,
+            (true, None) => Refusal::Unexplained,
         }
     }
 }

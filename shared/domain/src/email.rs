@@ -1,9 +1,11 @@
 //! E-mail addresses.
 
+use crate::text::leaves_its_line;
+
 /// An address that mail can be sent to: the local part as it was given, the domain in lower case and A-labels.
 ///
 /// Two spellings of one address are compared by their [`comparable`](Self::comparable) form, never by this one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EmailAddress {
     local: String,
     domain: String,
@@ -17,7 +19,7 @@ impl EmailAddress {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
-        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"()<>[]:;@\\,\"".contains(c);
+        let plain = |c: char| !c.is_whitespace() && !leaves_its_line(c) && !"()<>[]:;@\\,\"".contains(c);
         if !(1..=64).contains(&local.len()) || !local.chars().all(plain) || !domain.chars().all(plain) {
             return None;
         }
@@ -42,6 +44,13 @@ impl EmailAddress {
     #[must_use]
     pub fn domain(&self) -> &str {
         &self.domain
+    }
+}
+
+/// Masked: an address has no place in a log.
+impl std::fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EmailAddress({})", self.masked())
     }
 }
 

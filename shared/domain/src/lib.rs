@@ -21,6 +21,7 @@ pub mod password;
 pub mod principal;
 pub mod secret;
 pub mod started;
+mod text;
 pub mod time;
 
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};

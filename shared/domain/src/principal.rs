@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest};
+use crate::{EmailAddress, digest::digest, text::leaves_its_line};
 
 /// One way of being known: a subject of an issuer, an e-mail address, or an organisation of an issuer; 16 bytes of a hash,
 /// so that the table's set of them is small and says nothing. Equal ones are one; different kinds are never equal.
@@ -125,7 +125,7 @@ impl Caller {
     /// How others of the company see the caller: the verified address, otherwise the subject. Never an unverified claim.
     #[must_use]
     pub fn label(&self) -> String {
-        self.email.as_ref().map_or_else(|| self.subject.clone(), ToString::to_string)
+        self.email.as_ref().map_or_else(|| self.subject.replace(leaves_its_line, "?"), ToString::to_string)
     }
 
     /// The issuer of the caller's token.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Company, CompanyId, EmailAddress, Kind, Principal, SubscriptionId, Timestamp, UserName, digest::digest,
-    mail::MailContent,
+    mail::MailContent, text::leaves_its_line,
 };
 
 /// Bytes of the largest event: EventBridge takes no entry over 256 KB.
@@ -102,7 +102,7 @@ impl SubscriptionStarted {
         }
         let detail: Detail = serde_json::from_str(envelope.detail.get())
             .map_err(|_| InvalidEvent("detail lacks a field, or one has the wrong type"))?;
-        detail.check(&envelope)
+        detail.check(&envelope, event)
     }
 }
 
@@ -152,7 +152,7 @@ struct RawPortalUser {
 }
 
 impl Detail {
-    fn check(self, envelope: &Envelope) -> Result<SubscriptionStarted, InvalidEvent> {
+    fn check(self, envelope: &Envelope, event: &str) -> Result<SubscriptionStarted, InvalidEvent> {
         let time = envelope
             .time
             .as_deref()
@@ -171,7 +171,7 @@ impl Detail {
         let content = self.welcome_mail.map(|wish| MailContent::parse(&wish).ok_or(InvalidEvent("welcome_mail")));
         let locale = self.locale.map(|locale| language_tag(locale).ok_or(InvalidEvent("locale")));
         Ok(SubscriptionStarted {
-            event: envelope.identity(&self.kind),
+            event: envelope.identity(&self.kind, event),
             time: time.transpose()?,
             subscription: SubscriptionId::parse(&self.subscription_id).ok_or(InvalidEvent("subscription_id"))?,
             kind: Kind::parse(&self.kind).ok_or(InvalidEvent("kind is neither trial nor paid"))?,
@@ -188,9 +188,11 @@ impl Detail {
 }
 
 impl Envelope<'_> {
-    fn identity(&self, kind: &str) -> EventId {
+    fn identity(&self, kind: &str, event: &str) -> EventId {
         let time = self.time.as_deref().unwrap_or_default();
-        EventId(digest(&[self.source.as_bytes(), self.id.as_bytes(), time.as_bytes(), kind.as_bytes()]))
+        // EventBridge gives every event an id; one without is known by all of it.
+        let id = if self.id.is_empty() { event } else { &self.id };
+        EventId(digest(&[self.source.as_bytes(), id.as_bytes(), time.as_bytes(), kind.as_bytes()]))
     }
 }
 
@@ -211,9 +213,12 @@ impl RawPortalUser {
     }
 }
 
-/// A name as people write it: not empty, of bounded length, on one line.
+/// A name as people write it: not empty, of bounded length, on one line, and no address of a page, since it goes into mails.
 fn name(text: String) -> Option<String> {
-    let valid = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control);
+    let valid = !text.trim().is_empty()
+        && text.chars().count() <= LONGEST_NAME
+        && !text.chars().any(leaves_its_line)
+        && !text.contains("://");
     valid.then_some(text)
 }
 
@@ -270,6 +275,9 @@ mod tests {
             ("/detail/product", json!("x".repeat(101))),
             ("/detail/company/id", json!("-")),
             ("/detail/company/name", json!("a\nb")),
+            ("/detail/company/name", json!("a\u{2028}b")),
+            ("/detail/company/name", json!("\u{202e}nottoc")),
+            ("/detail/company/name", json!("Locked, see https://evil.example")),
             ("/detail/service_administrator/email", json!("it@fabrikam.example\r\nBcc: x@y.example")),
             ("/detail/service_administrator/user_name", json!("admin@contoso")),
             ("/detail/portal_users", json!([])),

@@ -13,7 +13,7 @@ use super::{
     mails::welcome_mail,
     names::{CREDENTIAL, Key, PK, SK, after_subscription, portal_user_key, subscription_of},
 };
-use crate::Failure;
+use crate::{Failure, retry::pause};
 
 /// May list, and no more.
 pub struct Listings(Table);
@@ -91,7 +91,8 @@ impl Listings {
         let mut listed = Vec::with_capacity(credentials.len());
         for item in credentials {
             let credential = from_item(&item)?;
-            let mail = by_id.remove(&credential.subscription).ok_or_else(|| Failure::unreadable("item", "MAIL"))?;
+            // Read in the moment between two items of a transaction, or outlived by the credential: a list is a hint, and goes on.
+            let Some(mail) = by_id.remove(&credential.subscription) else { continue };
             listed.push(Listed { credential, mail: welcome_mail(&mail)? });
         }
         listed.sort_by(|one, other| one.credential.subscription.cmp(&other.credential.subscription));
@@ -101,9 +102,12 @@ impl Listings {
     async fn batch_get(&self, mut keys: Vec<Attributes>) -> Result<Vec<Attributes>, Failure> {
         const OPERATION: &str = "dynamodb BatchGetItem (subscriptions)";
         let mut items = Vec::with_capacity(keys.len());
-        for _ in 0..BATCH_TRIES {
+        for turn in 0..BATCH_TRIES {
             if keys.is_empty() {
                 return Ok(items);
+            }
+            if turn > 0 {
+                pause().await;
             }
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let wanted = wanted.map_err(|_| Failure::unreadable(OPERATION, "keys"))?;

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Failure,
-    retry::{Try, through_conflicts},
+    retry::{Try, pause, through_conflicts},
 };
 
 /// May start subscriptions and change them as events say.
@@ -84,6 +84,12 @@ impl Subscriptions {
     pub async fn holder(&self, user_name: &UserName) -> Result<Option<SubscriptionId>, Failure> {
         let account = self.0.get("dynamodb GetItem (account)", Key::account(user_name)).await?;
         account.map(|account| Reader(&account).parsed(SUBSCRIPTION_ID, SubscriptionId::parse)).transpose()
+    }
+
+    /// Whether an event has started an issue before: a cheap look, the transaction asks again.
+    pub async fn has_handled(&self, subscription: &SubscriptionId, event: &EventId) -> Result<bool, Failure> {
+        let mark = self.0.get("dynamodb GetItem (handled event)", Key::handled_event(subscription, event)).await?;
+        Ok(mark.is_some())
     }
 
     /// Writes memberships and portal users: hints for the list and for those who are told, so they come before the right itself.
@@ -336,7 +342,10 @@ impl Subscriptions {
 
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
         const OPERATION: &str = "dynamodb BatchWriteItem (portal users)";
-        for _ in 0..BATCH_TRIES {
+        for turn in 0..BATCH_TRIES {
+            if turn > 0 {
+                pause().await;
+            }
             let request = self.0.client.batch_write_item().request_items(&self.0.name, requests);
             let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
             requests = answer.unprocessed_items.and_then(|mut left| left.remove(&self.0.name)).unwrap_or_default();

@@ -53,12 +53,11 @@ fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec
 
 /// Whether somebody else's directory vouches for this person.
 ///
-/// Entra names that directory in `idp`, by whatever word. Okta puts an id of its own there for everybody (`00o…`), so elsewhere only
-/// an `idp` that looks like an address or a domain is another directory.
+/// `idp` names that directory, in words of the issuer's own. Okta alone puts an id of its own there for everybody, `00o…`.
 fn is_guest(claims: &Claims, rules: &Rules) -> bool {
     let elsewhere = |idp: &Value| {
-        let is_domain = idp.as_str().is_none_or(|idp| idp.contains('.'));
-        Some(idp) != claims.get("iss") && (rules.is_entra || is_domain)
+        let okta = !rules.is_entra && idp.as_str().is_some_and(|idp| idp.starts_with("00o") && !idp.contains('.'));
+        Some(idp) != claims.get("iss") && !okta
     };
     claims.get("acct").is_some_and(is_one) || claims.get("idp").is_some_and(elsewhere)
 }
