@@ -154,55 +154,47 @@ impl Letter {
         let subject = format!("Your credentials for {}", credential.product);
         #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
         let password = password.map(TemporaryPassword::expose_secret);
-        let (company, product, user_name) =
-            (&*credential.company.name, &*credential.product, credential.user_name.as_str());
-        let (paid, expires) = (credential.kind == Kind::Paid, credential.expires_at.in_words());
-        let sign_in_url = format!("{origin}/administration");
-        let (expires, sign_in_url, portal_url) = (&*expires, &*sign_in_url, origin);
-        let text =
-            WelcomeText { company, product, paid, user_name, password, sign_in_url, expires, portal_url, support_url };
-        let html = WelcomeHtml {
+        let letter = &Welcome {
             subject: &subject,
-            company,
-            product,
-            paid,
-            user_name,
+            company: &credential.company.name,
+            product: &credential.product,
+            paid: credential.kind == Kind::Paid,
+            user_name: credential.user_name.as_str(),
             password,
-            sign_in_url,
-            expires,
-            portal_url,
+            sign_in_url: &format!("{origin}/administration"),
+            expires: &credential.expires_at.in_words(),
+            portal_url: origin,
             support_url,
         };
-        let (text, html) = (Zeroizing::new(text.render()?), Zeroizing::new(html.render()?));
+        let (text, html) = (WelcomeText { letter }.render()?, WelcomeHtml { letter }.render()?);
+        let (text, html) = (Zeroizing::new(text), Zeroizing::new(html));
         Ok(Self { subject, text, html })
     }
 }
 
-#[derive(Template)]
-#[template(path = "welcome.txt", escape = "none")]
-struct WelcomeText<'a> {
-    company: &'a str,
-    product: &'a str,
-    paid: bool,
-    user_name: &'a str,
-    password: Option<&'a str>,
-    sign_in_url: &'a str,
-    expires: &'a str,
-    portal_url: &'a str,
-    support_url: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "welcome.html")]
-struct WelcomeHtml<'a> {
+/// What both forms of the welcome mail say. No `Debug`: it holds the password.
+struct Welcome<'a> {
     subject: &'a str,
     company: &'a str,
     product: &'a str,
     paid: bool,
     user_name: &'a str,
+    /// Absent in a mail that leads to the portal.
     password: Option<&'a str>,
     sign_in_url: &'a str,
     expires: &'a str,
     portal_url: &'a str,
     support_url: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "welcome.txt", escape = "none")]
+struct WelcomeText<'a> {
+    letter: &'a Welcome<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct WelcomeHtml<'a> {
+    letter: &'a Welcome<'a>,
 }
