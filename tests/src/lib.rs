@@ -5,7 +5,6 @@
 //! |---|---|
 //! | `it/<function>.rs` | each function, in sentences |
 //! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
-//! | `it/story.rs` | what crosses functions: an event, its mail, its retrievals |
 //! | `it/everything.rs` | every function has what every function must have |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |

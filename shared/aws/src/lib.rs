@@ -20,8 +20,8 @@
 //! |---|---|---|---|
 //! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem`, 1 `Decrypt` | 1 write (the item is under 1 KB) |
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
-//! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::welcome`], [`Subscriptions::create`] | `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 1 read, 2 writes a portal user, 10 writes |
-//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`] or [`Subscriptions::start_next_issue`] | | |
+//! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::create`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
+//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::has_handled`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
