@@ -150,9 +150,5 @@ struct Blank<'a> {
 }
 
 fn problem(failure: Failure) -> Problem {
-    let code = match failure {
-        Failure::Unavailable(_) => ProblemCode::Unavailable,
-        Failure::Broken(_) => ProblemCode::Internal,
-    };
-    Problem::new(code).because(failure)
+    Problem::failed(failure.may_pass(), failure)
 }

@@ -64,6 +64,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the same again may work.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (Self::Unavailable(inside) | Self::Broken(inside)) = self;

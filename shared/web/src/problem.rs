@@ -153,6 +153,12 @@ impl Problem {
         Self { code, retry_after, cause: None }
     }
 
+    /// A service behind us failed: `unavailable` where the same again may work, otherwise `internal`.
+    #[must_use]
+    pub fn failed(may_pass: bool, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(if may_pass { ProblemCode::Unavailable } else { ProblemCode::Internal }).because(cause)
+    }
+
     /// With its cause, which is logged and never shown.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
