@@ -10,12 +10,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws::{Create, NewCredentials, NextIssue, Sealer, Subscriptions, Table};
 use domain::{
-    Credential, Issue, Kind, MailContent, MailStatus, PortalUser, Principal, SubscriptionId, SubscriptionStarted,
-    TemporaryPassword, Timestamp, UserName, WelcomeMail,
+    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Principal,
+    Role, SubscriptionId, SubscriptionStarted, Temporary, TemporaryPassword, Timestamp, UserName, WelcomeMail,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::info;
-use ulid::Ulid;
 
 /// May start subscriptions and seal passwords; may not unseal, and may not mail.
 pub struct App {
@@ -121,8 +120,8 @@ impl App {
             status: MailStatus::Pending,
             at: now,
         };
-        let account_id = account_id(now);
-        let created = self.subscriptions.create(&credential, &new, &account_id, &mail, &event.event).await;
+        let account = service_administrator(&credential, new.hash, now);
+        let created = self.subscriptions.create(&credential, &account, &mail, &event.event).await;
         created.map_err(Rejection::temporary)
     }
 
@@ -216,8 +215,18 @@ fn contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(),
     Err(Rejection::Permanent { reason: "contradictory-event", detail })
 }
 
-/// Never reused: what products know the account by.
-fn account_id(now: Timestamp) -> String {
-    let milliseconds = u64::try_from(now.epoch_seconds()).unwrap_or_default() * 1000;
-    Ulid::from_parts(milliseconds, u128::from_be_bytes(lambda::random_bytes())).to_string()
+/// The account that the first credentials are for.
+fn service_administrator(credential: &Credential, password_hash: PasswordHash, now: Timestamp) -> Account {
+    Account {
+        user_name: credential.user_name.clone(),
+        account_id: lambda::account_id(now),
+        role: Role::ServiceAdministrator,
+        password_hash,
+        temporary: Some(Temporary { issue: credential.issue, expires_at: credential.expires_at }),
+        status: AccountStatus::Active,
+        version: 1,
+        subscription: credential.subscription.clone(),
+        created_by: None,
+        first_signed_in_at: None,
+    }
 }

@@ -60,8 +60,9 @@ pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Create, Lease, Listed, Listings, MailOrder, Mails, NewCredentials, NextIssue, Page, Retrievals, RetrieveOutcome,
-    Subscriptions, Table, Take, TakenMail,
+    Administrators, Admission, Attempts, Create, CreateAdministrator, Lease, Listed, Listings, MailOrder, Mails,
+    NewAdministrator, NewCredentials, NextIssue, Page, Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns,
+    SignedIn, Subscriptions, Table, Take, TakenMail,
 };
 
 /// The one configuration that every client is built from: see [`connect`].

@@ -5,11 +5,11 @@
 
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, time::Duration};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 
 use crate::{
-    Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName, digest::digest,
+    Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName,
+    digest::{digest, encode},
 };
 
 /// Retrievals for an issue, shared by everyone in the company.
@@ -77,7 +77,7 @@ impl RetrievalId {
     }
 
     fn encode(bytes: [u8; 16]) -> Self {
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+        Self(encode(&bytes))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One way to hash several fields, so that no two lists of fields ever give the same bytes.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 /// The first 16 bytes of SHA-256 over the fields, each with its length (eight bytes, big-endian) before it.
@@ -12,6 +13,11 @@ pub(crate) fn digest(fields: &[&[u8]]) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&hash.finalize()[..16]);
     short
+}
+
+/// In base64url, which goes into keys, names and cookies as it is.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`account`] | accounts of the Administration Center: who may sign in, and what comes next |
+//! | [`attempts`] | how often somebody may try a password |
+//! | [`session`] | who has signed in there |
 //! | [`id`] | ids of subscriptions, companies and accounts, parsed at the door |
 //! | [`email`] | e-mail addresses: as they are written to, as they are compared, as they are shown |
 //! | [`password`] | passwords that people type and choose, and which of those are refused |
@@ -12,6 +15,8 @@
 //! | [`started`] | the event `SubscriptionStarted`, validated |
 //! | [`time`] | points in time, which are always an argument |
 
+pub mod account;
+pub mod attempts;
 pub mod credential;
 mod digest;
 pub mod email;
@@ -20,10 +25,13 @@ pub mod mail;
 pub mod password;
 pub mod principal;
 pub mod secret;
+pub mod session;
 pub mod started;
 mod text;
 pub mod time;
 
+pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
+pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use email::EmailAddress;
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
@@ -31,5 +39,6 @@ pub use mail::{MailContent, MailStatus, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, PersonId, Principal};
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
+pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};
 pub use time::Timestamp;

@@ -8,15 +8,27 @@ use std::{
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use domain::PasswordHash;
+use subtle::ConstantTimeEq;
 use tokio::task;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::random_bytes;
 
+/// What a hash costs.
+struct Cost {
+    /// How a PHC string of this cost begins.
+    prefix: &'static str,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
 /// 19 MiB, two passes, one lane: the minimum of the OWASP Password Storage Cheat Sheet (2026), and the crate's own default.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+const COST: Cost = Cost { prefix: "$argon2id$v=19$m=19456,t=2,p=1$", memory_kib: 19_456, passes: 2, lanes: 1 };
+
+/// Every cost that a hash in the table may have. A cost that nobody chose would be a table that somebody else has written to.
+const ALLOWED: [Cost; 1] = [COST];
+
 const SALT: usize = 16;
 const HASH: usize = 32;
 
@@ -25,20 +37,58 @@ const HASH: usize = 32;
 #[derive(Clone, Default)]
 pub struct Hasher(Arc<Mutex<Vec<Block>>>);
 
-/// The machine could not hash: out of memory, or shutting down.
+/// A password could not be hashed.
 #[derive(Debug)]
-pub struct HashingFailed(&'static str);
+pub enum HashingFailed {
+    /// The machine could not: out of memory, or shutting down.
+    Machine(&'static str),
+    /// A hash in the table has a cost or a form that we never write.
+    NotOurs,
+}
+
+impl HashingFailed {
+    /// Whether the same again may work.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Machine(_))
+    }
+}
 
 impl Hasher {
     /// Hashes `password` with a fresh salt.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, HashingFailed> {
         let this = self.clone();
         let hashed = task::spawn_blocking(move || this.phc(&password, random_bytes())).await;
-        hashed.map_err(|_| HashingFailed("the thread ended"))?
+        hashed.map_err(|_| HashingFailed::Machine("the thread ended"))?
+    }
+
+    /// Whether `password` is the one of `hash`. Where there is none, it takes as long and is not.
+    pub async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        hash: Option<&PasswordHash>,
+    ) -> Result<bool, HashingFailed> {
+        let kept = match hash {
+            Some(hash) => Kept::parse(hash.as_phc()).ok_or(HashingFailed::NotOurs)?,
+            None => Kept::nobodys(),
+        };
+        let this = self.clone();
+        let verified = task::spawn_blocking(move || {
+            let computed = this.compute(&password, &kept.salt, &kept.cost)?;
+            Ok(bool::from(computed.ct_eq(&kept.hash)) && !kept.nobodys)
+        });
+        verified.await.map_err(|_| HashingFailed::Machine("the thread ended"))?
     }
 
     fn phc(&self, password: &str, salt: [u8; SALT]) -> Result<PasswordHash, HashingFailed> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH)).map_err(|_| HashingFailed("parameters"))?;
+        let hash = self.compute(password, &salt, &COST)?;
+        let (salt, hash) = (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(hash.as_slice()));
+        Ok(PasswordHash::from_phc(format!("{}{salt}${hash}", COST.prefix)))
+    }
+
+    fn compute(&self, password: &str, salt: &[u8; SALT], cost: &Cost) -> Result<Zeroizing<[u8; HASH]>, HashingFailed> {
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(HASH));
+        let params = params.map_err(|_| HashingFailed::Machine("parameters"))?;
         // A panic while hashing leaves blocks that the next hash overwrites: nothing that must not be read.
         let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         blocks.resize(params.block_count(), Block::default());
@@ -46,20 +96,45 @@ impl Hasher {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let hashed = argon2.hash_password_into_with_memory(
             password.as_bytes(),
-            &salt,
+            salt,
             hash.as_mut_slice(),
             blocks.as_mut_slice(),
         );
         blocks.iter_mut().for_each(Zeroize::zeroize);
-        hashed.map_err(|_| HashingFailed("argon2"))?;
-        let (salt, hash) = (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(hash.as_slice()));
-        Ok(PasswordHash::from_phc(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}")))
+        hashed.map_err(|_| HashingFailed::Machine("argon2"))?;
+        Ok(hash)
+    }
+}
+
+/// A hash from the table, taken apart.
+struct Kept {
+    cost: Cost,
+    salt: [u8; SALT],
+    hash: [u8; HASH],
+    /// No password has it.
+    nobodys: bool,
+}
+
+impl Kept {
+    fn parse(phc: &str) -> Option<Self> {
+        let (cost, rest) =
+            ALLOWED.into_iter().find_map(|cost| phc.strip_prefix(cost.prefix).map(|rest| (cost, rest)))?;
+        let (salt, hash) = rest.split_once('$')?;
+        let bytes = |text| BASE64_STANDARD_NO_PAD.decode(text).ok();
+        Some(Self { cost, salt: bytes(salt)?.try_into().ok()?, hash: bytes(hash)?.try_into().ok()?, nobodys: false })
+    }
+
+    fn nobodys() -> Self {
+        Self { cost: COST, salt: [0; SALT], hash: [0; HASH], nobodys: true }
     }
 }
 
 impl fmt::Display for HashingFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a password could not be hashed: {}", self.0)
+        match self {
+            Self::Machine(what) => write!(f, "a password could not be hashed: {what}"),
+            Self::NotOurs => f.write_str("a password hash in the table is none of ours"),
+        }
     }
 }
 
@@ -81,6 +156,38 @@ mod tests {
         assert_eq!(hash.ok().as_deref(), Some(REFERENCE));
         let blocks = hasher.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_told_from_every_other_and_from_none() {
+        let hasher = Hasher::default();
+        let hash = PasswordHash::from_phc(REFERENCE.into());
+        let verify = async |password: &str, hash| hasher.verify(Zeroizing::new(password.into()), hash).await.ok();
+        assert_eq!(verify("correct horse battery staple", Some(&hash)).await, Some(true));
+        assert_eq!(verify("correct horse battery stapl", Some(&hash)).await, Some(false));
+        assert_eq!(verify("correct horse battery staple", None).await, Some(false));
+        let own = hasher.hash(Zeroizing::new("own".into())).await.ok();
+        assert_eq!(verify("own", own.as_ref()).await, Some(true));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_or_form_is_refused_and_not_computed() {
+        let hasher = Hasher::default();
+        for (part, other) in [
+            ("m=19456", "m=8"),
+            ("m=19456", "m=4000000"),
+            ("t=2", "t=1"),
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+            ("c2FsdHNhbHRzYWx0c2FsdA", "c2FsdA"),
+            ("QKHrg5ta", ""),
+            ("$QKHrg5ta", "!QKHrg5ta"),
+        ] {
+            let hash = PasswordHash::from_phc(REFERENCE.replace(part, other));
+            let password = Zeroizing::new("correct horse battery staple".to_owned());
+            assert!(hasher.verify(password, Some(&hash)).await.is_err(), "{part}");
+        }
+        assert!(hasher.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Settings`] | the environment, read once at start; a function asks only for what it uses |
 //! | [`Clock`] | the time, read once at the door of an invocation and an argument from there on |
-//! | [`random`] | bytes from the operating system |
+//! | [`random`], [`session_token`], [`account_id`] | bytes from the operating system, and what is made of them |
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
 //! | [`consume`] | a function behind a queue: each message on its own, partial batch response |
@@ -22,7 +22,7 @@ pub use clock::Clock;
 pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batch};
 pub use hasher::{Hasher, HashingFailed};
 pub use log::log_as_json;
-pub use random::{random, random_bytes};
+pub use random::{account_id, random, random_bytes, session_token};
 pub use serve::{Answer, HttpService, serve};
 pub use settings::{MissingSetting, Settings};
 

@@ -1,4 +1,8 @@
-//! Random bytes.
+//! Random bytes, and what is made of them.
+
+use domain::{SessionToken, Timestamp};
+use ulid::Ulid;
+use zeroize::Zeroizing;
 
 /// Fills `bytes` from the operating system's generator.
 ///
@@ -16,4 +20,19 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     random(&mut bytes);
     bytes
+}
+
+/// The id of a new account, a ULID: never reused, and what products know the account by.
+#[must_use]
+pub fn account_id(now: Timestamp) -> String {
+    let milliseconds = u64::try_from(now.epoch_seconds()).unwrap_or_default() * 1000;
+    Ulid::from_parts(milliseconds, u128::from_be_bytes(random_bytes())).to_string()
+}
+
+/// The token of a new session.
+#[must_use]
+pub fn session_token() -> SessionToken {
+    let mut bytes = Zeroizing::new([0; 32]);
+    random(bytes.as_mut_slice());
+    SessionToken::new(&bytes)
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
+use domain::{Budget, attempts};
+
 /// The settings of a function: the variables of its environment. No `Debug`: the keys to AWS are among them.
 pub struct Settings(Source);
 
@@ -48,6 +50,13 @@ impl Settings {
         let Some(value) = self.optional(name) else { return Ok(otherwise) };
         let seconds: u64 = value.parse().map_err(|_| MissingSetting(name))?;
         (seconds > 0).then(|| Duration::from_secs(seconds)).ok_or(MissingSetting(name))
+    }
+
+    /// How many passwords one network may try at once, `SIGN_IN_NETWORK_BURST`: the same wherever a password is verified.
+    pub fn network_budget(&self) -> Result<Budget, MissingSetting> {
+        let parse = |text: &str| text.parse().ok().filter(|burst| *burst > 0);
+        let burst = self.parsed("SIGN_IN_NETWORK_BURST", attempts::NETWORK.burst, parse)?;
+        Ok(Budget { burst, ..attempts::NETWORK })
     }
 
     /// A setting of a few words, read by `parse`.

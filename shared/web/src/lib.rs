@@ -7,14 +7,17 @@
 //! | [`reply`] | what goes out |
 //! | [`problem`] | what goes wrong, outside and inside (RFC 9457) |
 //! | [`same_origin`] | the rule against requests that another site makes with the customer's cookie |
+//! | [`session`] | the session of the Administration Center, in its cookie |
 //! | [`identity`] | who the customer is: the one verifier of ID tokens, and the principals that a token gives |
 
+mod cookie;
 pub mod endpoint;
 pub mod identity;
 pub mod problem;
 pub mod reply;
 pub mod request;
 pub mod same_origin;
+pub mod session;
 
 pub use endpoint::{endpoint, malformed};
 pub use identity::{Identity, IdentitySettings, InvalidSetting};

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 
+use domain::PasswordRefusal;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -141,6 +142,16 @@ impl ProblemCode {
                 "Something went wrong on our side. Try again; if it stays so, contact support with the request id."
             }
             Self::Unavailable => "Wait for as many seconds as Retry-After says, and send the same request again.",
+        }
+    }
+}
+
+impl From<PasswordRefusal> for ProblemCode {
+    fn from(refusal: PasswordRefusal) -> Self {
+        match refusal {
+            PasswordRefusal::TooShort => Self::PasswordTooShort,
+            PasswordRefusal::TooLong => Self::PasswordTooLong,
+            PasswordRefusal::TooCommon => Self::PasswordTooCommon,
         }
     }
 }

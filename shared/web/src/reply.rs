@@ -17,6 +17,15 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Reply {
     document(status, "application/json", body)
 }
 
+/// An answer without a body, which nobody on the way may keep.
+#[must_use]
+pub fn empty(status: StatusCode) -> Reply {
+    let mut reply = Reply::new(Body::Empty);
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
 /// A document in JSON of any media type.
 pub(crate) fn document(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Reply {
     let text = serde_json::to_string(body).expect("an answer has no map whose keys are no strings");

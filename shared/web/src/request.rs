@@ -1,7 +1,8 @@
 //! What may come in. Whatever does not fit is refused whole, in constant words, before anything is read or written.
 
+use domain::Network;
 use http::header;
-use lambda_http::{Request, RequestExt};
+use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::problem::{Problem, ProblemCode};
@@ -47,6 +48,16 @@ pub fn path_parameter(request: &Request, name: &str) -> Option<String> {
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
+}
+
+/// The network of whoever calls, as the gateway saw it: no header is asked, since a header is whatever the caller wrote.
+pub fn network(request: &Request) -> Result<Network, Problem> {
+    let address = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        _ => None,
+    };
+    let network = address.and_then(Network::of);
+    network.ok_or_else(|| Problem::new(ProblemCode::Internal).because("the gateway names no source address"))
 }
 
 /// The key of a click, 1 to 64 visible ASCII characters. The gateway joins headers of the same name with a comma, so what

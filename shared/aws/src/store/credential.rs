@@ -12,6 +12,7 @@ use super::{
         PORTAL_USERS, PRODUCT, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STARTED_AT, USER_NAME, WHO,
         subscription_of,
     },
+    transaction::Change,
 };
 use crate::Failure;
 
@@ -64,6 +65,14 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         ended_at: item.optional_time(ENDED_AT)?,
         seq: item.number(SEQ)?,
     })
+}
+
+/// What every transaction on a subscription does to its credential: it counts the history on, if nobody else has in between.
+pub(super) fn advance(known: &Credential, seq: u64) -> Change {
+    Change::of(Key::credential(&known.subscription), "SET #seq = :q2", "#seq = :q")
+        .names([("#seq", SEQ)])
+        .value(":q", number(known.seq))
+        .value(":q2", number(seq))
 }
 
 /// One entry of the map of retrievals.

@@ -57,6 +57,11 @@ pub(super) fn time(value: Timestamp) -> AttributeValue {
     AttributeValue::N(value.epoch_seconds().to_string())
 }
 
+/// A point in time that may be before 1970, or a difference of two.
+pub(super) fn signed(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
 pub(super) fn binary(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
@@ -89,6 +94,15 @@ impl<'a> Reader<'a> {
 
     pub(super) fn number<N: std::str::FromStr>(self, name: &'static str) -> Result<N, Failure> {
         found(name, self.0.get(name).and_then(|value| value.as_n().ok()?.parse().ok()))
+    }
+
+    pub(super) fn boolean(self, name: &'static str) -> Result<bool, Failure> {
+        found(name, self.0.get(name).and_then(|value| value.as_bool().ok()).copied())
+    }
+
+    /// Absent is `None`; present and no number is an error.
+    pub(super) fn optional_number<N: std::str::FromStr>(self, name: &'static str) -> Result<Option<N>, Failure> {
+        self.0.contains_key(name).then(|| self.number(name)).transpose()
     }
 
     pub(super) fn time(self, name: &'static str) -> Result<Timestamp, Failure> {

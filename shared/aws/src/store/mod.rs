@@ -1,23 +1,37 @@
 //! The table: one file a subject, the condition of each write beside the write.
 
+mod account;
+mod administrators;
+mod attempts;
 mod credential;
+mod history;
 mod item;
 mod listings;
 mod mails;
 mod names;
+mod passwords;
 mod retrievals;
+mod session;
+mod sessions;
+mod sign_ins;
 mod subscriptions;
+mod transaction;
 
 use aws_sdk_dynamodb::{Client, config::Config};
 use aws_types::SdkConfig;
-use domain::{Credential, SubscriptionId};
+use domain::{Account, Credential, SubscriptionId};
 
 use self::{item::Attributes, names::Key};
 use crate::{Failure, connection::no_bucket};
 
+pub use administrators::{Administrators, CreateAdministrator, NewAdministrator};
+pub use attempts::{Admission, Attempts};
 pub use listings::{Listed, Listings, Page};
 pub use mails::{Lease, MailOrder, Mails, Take, TakenMail};
+pub use passwords::Passwords;
 pub use retrievals::{Retrievals, RetrieveOutcome};
+pub use sessions::{Sessions, SignedIn};
+pub use sign_ins::SignIns;
 pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
 
 /// The table, for the stores below to be made of.
@@ -42,6 +56,12 @@ impl Table {
     async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
         let item = self.get("dynamodb GetItem (credential)", Key::credential(subscription)).await?;
         item.map(|item| credential::from_item(&item)).transpose()
+    }
+
+    /// An account, as of this moment.
+    async fn account(&self, key: Key) -> Result<Option<Account>, Failure> {
+        let item = self.get("dynamodb GetItem (account)", key).await?;
+        item.map(|item| account::from_item(&item)).transpose()
     }
 
     async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Attributes>, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{EventId, Principal, SubscriptionId, UserName};
+use domain::{Account, ClaimedName, EventId, Network, Principal, SessionDigest, SubscriptionId, UserName};
 
 use super::item::Item;
 
@@ -13,7 +13,9 @@ pub(super) const SK: &str = "SK";
 pub(super) const CREDENTIAL: &str = "CREDENTIAL";
 pub(super) const MAIL: &str = "MAIL";
 
+pub(super) const ACCOUNT: &str = "account";
 pub(super) const ACCOUNT_ID: &str = "account_id";
+pub(super) const ACCOUNT_VERSION: &str = "account_version";
 pub(super) const ADDRESS: &str = "address";
 pub(super) const ADDED_AT: &str = "added_at";
 pub(super) const AT: &str = "at";
@@ -21,14 +23,20 @@ pub(super) const BY: &str = "by";
 pub(super) const CHANGED_AT: &str = "changed_at";
 pub(super) const COMPANY: &str = "company";
 pub(super) const CONTENT: &str = "content";
+pub(super) const CREATED_AT: &str = "created_at";
+pub(super) const CREATED_BY: &str = "created_by";
+pub(super) const DISPLAY_NAME: &str = "display_name";
 pub(super) const EMAIL: &str = "email";
 pub(super) const ENDED_AT: &str = "ended_at";
 pub(super) const EXPIRES_AT: &str = "expires_at";
+pub(super) const FAILURES: &str = "failures";
+pub(super) const FIRST_SIGNED_IN_AT: &str = "first_signed_in_at";
 pub(super) const HANDED_OVER_AT: &str = "handed_over_at";
 pub(super) const ID: &str = "id";
 pub(super) const ISSUE: &str = "issue";
 pub(super) const ISSUED_AT: &str = "issued_at";
 pub(super) const KIND: &str = "kind";
+pub(super) const KNOWN_UNTIL: &str = "known_until";
 pub(super) const LEASE_ID: &str = "lease_id";
 pub(super) const LEASE_UNTIL: &str = "lease_until";
 pub(super) const LOCALE: &str = "locale";
@@ -41,19 +49,23 @@ pub(super) const PRODUCT: &str = "product";
 pub(super) const RANK: &str = "rank";
 pub(super) const RETRIEVALS: &str = "retrievals";
 pub(super) const ROLE: &str = "role";
+pub(super) const SCOPE: &str = "scope";
 pub(super) const SEALED_PASSWORD: &str = "sealed_password";
 pub(super) const SEQ: &str = "seq";
 pub(super) const SIGNED_IN_AT: &str = "signed_in_at";
 pub(super) const STARTED_AT: &str = "started_at";
 pub(super) const STATUS: &str = "status";
 pub(super) const SUBSCRIPTION_ID: &str = "subscription_id";
+pub(super) const TAT: &str = "tat";
 pub(super) const TO: &str = "to";
 pub(super) const TRIES: &str = "tries";
+pub(super) const TTL: &str = "ttl";
 pub(super) const USER_NAME: &str = "user_name";
 pub(super) const VERSION: &str = "version";
 pub(super) const WHAT: &str = "what";
 pub(super) const WHO: &str = "who";
 
+const ACCOUNT_PREFIX: &str = "ACCOUNT#";
 const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 
 /// Partition and sort key of one item.
@@ -88,7 +100,36 @@ impl Key {
     }
 
     pub(super) fn account(user_name: &UserName) -> Self {
-        Self { pk: format!("ACCOUNT#{user_name}"), sk: "ACCOUNT".to_owned() }
+        Self::claimed_account(&user_name.into())
+    }
+
+    /// Of a name that may be none: such a key has no item.
+    pub(super) fn claimed_account(name: &ClaimedName) -> Self {
+        Self { pk: format!("{ACCOUNT_PREFIX}{}", name.as_str()), sk: "ACCOUNT".to_owned() }
+    }
+
+    pub(super) fn administrator(account: &Account) -> Self {
+        let sk = format!("ADMINISTRATOR#{}", account.account_id);
+        Self { pk: subscription_key(&account.subscription), sk }
+    }
+
+    pub(super) fn session(digest: &SessionDigest) -> Self {
+        Self { pk: format!("SESSION#{}", digest.as_str()), sk: "SESSION".to_owned() }
+    }
+
+    /// Attempts of a network, whatever it tries.
+    pub(super) fn attempts_of(network: &Network) -> Self {
+        Self { pk: format!("NETWORK#{}", network.as_str()), sk: "ATTEMPTS".to_owned() }
+    }
+
+    /// Attempts at a name from one network.
+    pub(super) fn attempts_from(name: &ClaimedName, network: &Network) -> Self {
+        Self { pk: attempts_key(name), sk: format!("NETWORK#{}", network.as_str()) }
+    }
+
+    /// Attempts at a name from all networks that it has not signed in from.
+    pub(super) fn attempts_at(name: &ClaimedName) -> Self {
+        Self { pk: attempts_key(name), sk: "ACCOUNT".to_owned() }
     }
 
     /// As a request wants it.
@@ -110,6 +151,15 @@ pub(super) fn after_subscription(subscription: Option<&SubscriptionId>) -> Strin
 /// The subscription of a membership.
 pub(super) fn subscription_of(key: &str) -> Option<SubscriptionId> {
     key.strip_prefix(SUBSCRIPTION_PREFIX).and_then(SubscriptionId::parse)
+}
+
+/// The user name of an account.
+pub(super) fn user_name_of(key: &str) -> Option<UserName> {
+    key.strip_prefix(ACCOUNT_PREFIX).and_then(UserName::parse)
+}
+
+fn attempts_key(name: &ClaimedName) -> String {
+    format!("ATTEMPTS#{}", name.as_str())
 }
 
 /// Partition key of the memberships of a principal.

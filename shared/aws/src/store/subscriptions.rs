@@ -2,33 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
-    types::{
-        Put, PutRequest, TransactWriteItem, Update, WriteRequest,
-        builders::{PutBuilder, UpdateBuilder},
-    },
-};
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Credential, EventId, Issue, Kind, MailStatus, PasswordHash, PortalUser, Principal, Retrieval, SealedPassword,
+    Account, AccountStatus, Credential, EventId, Kind, MailStatus, PasswordHash, PortalUser, Principal, SealedPassword,
     SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 
 use super::{
-    Table, credential,
+    Table, account, credential,
+    history::{Entries, Entry, VENDOR},
     item::{Attributes, Item, Reader, binary, binary_set, boolean, number, text, time},
     mails::{self, welcome_mail},
     names::{
-        ACCOUNT_ID, ADDED_AT, ADDRESS, AT, BY, CHANGED_AT, EMAIL, ENDED_AT, EXPIRES_AT, ISSUE, ISSUED_AT, KIND, Key,
-        MUST_CHANGE, PASSWORD_HASH, PORTAL_USERS, RETRIEVALS, ROLE, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS,
-        SUBSCRIPTION_ID, VERSION, WHAT,
+        ADDED_AT, ADDRESS, AT, CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUE, ISSUED_AT, KIND, Key, MUST_CHANGE,
+        PASSWORD_HASH, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, SUBSCRIPTION_ID, VERSION,
     },
+    transaction::{Change, Commit, Part, Transaction},
 };
-use crate::{
-    Failure,
-    retry::{Try, pause, through_conflicts},
-};
+use crate::{Failure, retry::pause};
 
 /// May start subscriptions and change them as events say.
 pub struct Subscriptions(Table);
@@ -61,9 +52,6 @@ pub enum NextIssue {
     /// Something changed in between: read again and decide again.
     LostRace,
 }
-
-/// The vendor's billing system, in the history.
-const VENDOR: &str = "vendor";
 
 const BATCH: usize = 25;
 const BATCH_TRIES: u32 = 4;
@@ -122,37 +110,25 @@ impl Subscriptions {
     pub async fn create(
         &self,
         credential: &Credential,
-        new: &NewCredentials,
-        account_id: &str,
+        account: &Account,
         mail: &WelcomeMail,
         event: &EventId,
     ) -> Result<Create, Failure> {
         let id = &credential.subscription;
-        let account = Item::at(Key::account(&credential.user_name))
-            .with(ACCOUNT_ID, text(account_id))
-            .with(ROLE, text("service-administrator"))
-            .with(EMAIL, text(&mail.to))
-            .with(PASSWORD_HASH, text(new.hash.as_phc()))
-            .with(MUST_CHANGE, boolean(true))
-            .with(STATUS, text("active"))
-            .with(VERSION, number(1_u64))
-            .with(SUBSCRIPTION_ID, text(id))
-            .with(ISSUE, number(credential.issue.number()))
-            .with(EXPIRES_AT, time(credential.expires_at));
-        let issued = Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue };
-        let items = vec![
-            self.put_new(credential::to_item(credential))?,
-            self.put_new(account.into_map())?,
-            self.put_new(mails::to_item(id, mail))?,
-            self.put_new(issued.item(id, credential.seq))?,
-            self.put_new(handled(id, event, credential.issued_at))?,
-        ];
-        match self.transact("dynamodb TransactWriteItems (start)", items).await? {
-            Transaction::Done => Ok(Create::Created),
-            Transaction::Cancelled(failed) if failed.contains(&0) => Ok(Create::Known),
-            Transaction::Cancelled(failed) if failed.contains(&1) => Ok(Create::UserNameHeld),
+        let issued =
+            Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue, account: None };
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (start)")
+            .put_new(Part::Credential, credential::to_item(credential))?
+            .put_new(Part::Account, account::to_item(account, Some(&mail.to)))?
+            .put_new(Part::Mail, mails::to_item(id, mail))?
+            .put_new(Part::History, issued.item(id, credential.seq))?
+            .put_new(Part::Event, handled(id, event, credential.issued_at))?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(Create::Created),
+            Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(Create::Known),
+            Commit::Refused(refused) if refused.failed(Part::Account) => Ok(Create::UserNameHeld),
             // Mail, history or event without a credential: left by hand or by a restore; nobody may start over them.
-            Transaction::Cancelled(_) => {
+            Commit::Refused(_) => {
                 Err(Failure::unreadable("dynamodb TransactWriteItems (start)", "items without a credential"))
             }
         }
@@ -167,27 +143,16 @@ impl Subscriptions {
         now: Timestamp,
     ) -> Result<bool, Failure> {
         let (what, kind) = if paid { ("paid", Kind::Paid) } else { ("portal-users-added", known.kind) };
-        let seq = known.seq + 1;
-        let values = Item::new()
-            .with(":kind", text(kind.as_str()))
-            .with(":q", number(known.seq))
-            .with(":q2", number(seq))
-            .with_if(":pu", set_of(portal_users));
-        let add = if portal_users.is_empty() { "" } else { " ADD #pu :pu" };
-        let update = Update::builder()
-            .update_expression(format!("SET #kind = :kind, #seq = :q2{add}"))
-            .condition_expression("#seq = :q")
-            .expression_attribute_names("#kind", KIND)
-            .expression_attribute_names("#seq", SEQ);
-        let update =
-            if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
-        let entry = Entry { what, by: VENDOR, at: now, issue: known.issue };
-        let items = vec![
-            self.update(Key::credential(&known.subscription), update, values)?,
-            self.put_new(entry.item(&known.subscription, seq))?,
-        ];
-        let outcome = self.transact("dynamodb TransactWriteItems (extend)", items).await?;
-        Ok(matches!(outcome, Transaction::Done))
+        let entry = Entry { what, by: VENDOR, at: now, issue: known.issue, account: None };
+        let entries = Entries::after(known).and(&entry);
+        let change = credential::advance(known, entries.seq())
+            .and(", #kind = :kind")
+            .names([("#kind", KIND)])
+            .value(":kind", text(kind.as_str()));
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
+            .update(Part::Credential, add(portal_users, change))?
+            .put_history(entries)?;
+        Ok(matches!(transaction.commit().await?, Commit::Done))
     }
 
     /// Starts the issue after `known`'s: new password, new retrievals, new mail to the same address; everything old is void.
@@ -202,7 +167,7 @@ impl Subscriptions {
     ) -> Result<NextIssue, Failure> {
         let id = &known.subscription;
         let (account, mail) = futures_util::try_join!(
-            self.0.get("dynamodb GetItem (account)", Key::account(&known.user_name)),
+            self.0.account(Key::account(&known.user_name)),
             self.0.get("dynamodb GetItem (mail)", Key::welcome_mail(id)),
         )?;
         let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
@@ -210,134 +175,20 @@ impl Subscriptions {
         let issue = known.issue.next();
         (mail.issue, mail.status, mail.at) = (issue, MailStatus::Pending, now);
 
-        let mut entries: Vec<Attributes> = Vec::new();
-        let mut seq = known.seq;
-        let retrieved =
-            known.retrievals_in_order().into_iter().map(|retrieval| Entry::retrieved(retrieval, known.issue));
-        for entry in retrieved.chain([Entry { what: "issued", by: VENDOR, at: now, issue }]) {
-            seq += 1;
-            entries.push(entry.item(id, seq));
+        let issued = Entry { what: "issued", by: VENDOR, at: now, issue, account: None };
+        let entries = Entries::with_retrievals_of(known).and(&issued);
+        let credential = next_credential(known, new, now, expires_at, entries.seq());
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
+            .update(Part::Credential, add(portal_users, credential))?
+            .update(Part::Account, next_account(known, new, account.version, expires_at))?
+            .put_new(Part::Event, handled(id, event, now))?
+            .put(Part::Mail, mails::to_item(id, &mail))?
+            .put_history(entries)?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(NextIssue::Started),
+            Commit::Refused(refused) if refused.failed(Part::Event) => Ok(NextIssue::AlreadyHandled),
+            Commit::Refused(_) => Ok(NextIssue::LostRace),
         }
-        let mut items = vec![
-            self.next_credential(known, new, portal_users, now, expires_at, seq)?,
-            self.next_account(known, new, Reader(&account).number(VERSION)?, expires_at)?,
-            self.put_new(handled(id, event, now))?,
-            self.put(mails::to_item(id, &mail))?,
-        ];
-        for entry in entries {
-            items.push(self.put_new(entry)?);
-        }
-        match self.transact("dynamodb TransactWriteItems (next issue)", items).await? {
-            Transaction::Done => Ok(NextIssue::Started),
-            Transaction::Cancelled(failed) if failed.contains(&2) => Ok(NextIssue::AlreadyHandled),
-            Transaction::Cancelled(_) => Ok(NextIssue::LostRace),
-        }
-    }
-
-    fn next_credential(
-        &self,
-        known: &Credential,
-        new: &NewCredentials,
-        portal_users: &BTreeSet<Principal>,
-        now: Timestamp,
-        expires_at: Timestamp,
-        seq: u64,
-    ) -> Result<TransactWriteItem, Failure> {
-        let add = if portal_users.is_empty() { "" } else { " ADD #pu :pu" };
-        let update = Update::builder()
-            .update_expression(format!(
-                "SET #issue = :n1, #sealed = :s, #ret = :empty, #issued = :now, #exp = :e, #kind = :paid, #seq = :q2 \
-                 REMOVE #signed_in, #changed{add}"
-            ))
-            .condition_expression("#issue = :n AND #seq = :q AND size(#ret) = :k AND attribute_not_exists(#ended)")
-            .expression_attribute_names("#issue", ISSUE)
-            .expression_attribute_names("#sealed", SEALED_PASSWORD)
-            .expression_attribute_names("#ret", RETRIEVALS)
-            .expression_attribute_names("#issued", ISSUED_AT)
-            .expression_attribute_names("#exp", EXPIRES_AT)
-            .expression_attribute_names("#kind", KIND)
-            .expression_attribute_names("#seq", SEQ)
-            .expression_attribute_names("#signed_in", SIGNED_IN_AT)
-            .expression_attribute_names("#changed", CHANGED_AT)
-            .expression_attribute_names("#ended", ENDED_AT);
-        let update =
-            if portal_users.is_empty() { update } else { update.expression_attribute_names("#pu", PORTAL_USERS) };
-        let values = Item::new()
-            .with(":n", number(known.issue.number()))
-            .with(":n1", number(known.issue.next().number()))
-            .with(":s", binary(new.sealed.as_bytes()))
-            .with(":empty", Item::new().into_value())
-            .with(":now", time(now))
-            .with(":e", time(expires_at))
-            .with(":paid", text(Kind::Paid.as_str()))
-            .with(":q", number(known.seq))
-            .with(":q2", number(seq))
-            .with(":k", number(known.retrievals.len() as u64))
-            .with_if(":pu", set_of(portal_users));
-        self.update(Key::credential(&known.subscription), update, values)
-    }
-
-    fn next_account(
-        &self,
-        known: &Credential,
-        new: &NewCredentials,
-        version: u64,
-        expires_at: Timestamp,
-    ) -> Result<TransactWriteItem, Failure> {
-        let update = Update::builder()
-            .update_expression(
-                "SET #hash = :h, #must_change = :true, #status = :active, #issue = :n1, #exp = :e, #version = #version + :one",
-            )
-            .condition_expression("#version = :v")
-            .expression_attribute_names("#hash", PASSWORD_HASH)
-            .expression_attribute_names("#must_change", MUST_CHANGE)
-            .expression_attribute_names("#status", STATUS)
-            .expression_attribute_names("#issue", ISSUE)
-            .expression_attribute_names("#exp", EXPIRES_AT)
-            .expression_attribute_names("#version", VERSION);
-        let values = Item::new()
-            .with(":h", text(new.hash.as_phc()))
-            .with(":true", boolean(true))
-            .with(":active", text("active"))
-            .with(":n1", number(known.issue.next().number()))
-            .with(":e", time(expires_at))
-            .with(":one", number(1_u64))
-            .with(":v", number(version));
-        self.update(Key::account(&known.user_name), update, values)
-    }
-
-    fn update(&self, key: Key, update: UpdateBuilder, values: Item) -> Result<TransactWriteItem, Failure> {
-        let update = update
-            .table_name(&self.0.name)
-            .set_key(Some(key.into_map()))
-            .set_expression_attribute_values(Some(values.into_map()))
-            .build();
-        let update = update.map_err(|_| Failure::unreadable("dynamodb TransactWriteItems", "update"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// An item that must not exist.
-    fn put_new(&self, item: Attributes) -> Result<TransactWriteItem, Failure> {
-        self.finish(Put::builder().set_item(Some(item)).condition_expression("attribute_not_exists(PK)"))
-    }
-
-    /// An item whose condition is another item's of the same transaction.
-    fn put(&self, item: Attributes) -> Result<TransactWriteItem, Failure> {
-        self.finish(Put::builder().set_item(Some(item)))
-    }
-
-    fn finish(&self, put: PutBuilder) -> Result<TransactWriteItem, Failure> {
-        let put = put.table_name(&self.0.name).build();
-        let put = put.map_err(|_| Failure::unreadable("dynamodb TransactWriteItems", "put"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    async fn transact(&self, operation: &'static str, items: Vec<TransactWriteItem>) -> Result<Transaction, Failure> {
-        let attempt = || async {
-            let request = self.0.client.transact_write_items().set_transact_items(Some(items.clone()));
-            decide(operation, request.send().await)
-        };
-        through_conflicts(operation, attempt).await
     }
 
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
@@ -357,65 +208,75 @@ impl Subscriptions {
     }
 }
 
-/// What a transaction came to.
-enum Transaction {
-    Done,
-    /// The positions of the items whose conditions failed; nothing was written.
-    Cancelled(Vec<usize>),
+fn next_credential(
+    known: &Credential,
+    new: &NewCredentials,
+    now: Timestamp,
+    expires_at: Timestamp,
+    seq: u64,
+) -> Change {
+    Change::of(
+        Key::credential(&known.subscription),
+        "REMOVE #signed_in, #changed SET #issue = :n1, #sealed = :s, #ret = :empty, #issued = :now, #exp = :e, #kind = :paid, #seq = :q2",
+        "#issue = :n AND #seq = :q AND size(#ret) = :k AND attribute_not_exists(#ended)",
+    )
+    .names([
+        ("#issue", ISSUE),
+        ("#sealed", SEALED_PASSWORD),
+        ("#ret", RETRIEVALS),
+        ("#issued", ISSUED_AT),
+        ("#exp", EXPIRES_AT),
+        ("#kind", KIND),
+        ("#seq", SEQ),
+        ("#signed_in", SIGNED_IN_AT),
+        ("#changed", CHANGED_AT),
+        ("#ended", ENDED_AT),
+    ])
+    .value(":n", number(known.issue.number()))
+    .value(":n1", number(known.issue.next().number()))
+    .value(":s", binary(new.sealed.as_bytes()))
+    .value(":empty", Item::new().into_value())
+    .value(":now", time(now))
+    .value(":e", time(expires_at))
+    .value(":paid", text(Kind::Paid.as_str()))
+    .value(":q", number(known.seq))
+    .value(":q2", number(seq))
+    .value(":k", number(known.retrievals.len() as u64))
 }
 
-/// Reasons come by position. While any of them is a conflict or a throttle, nothing is known of the others: try again.
-fn decide(
-    operation: &'static str,
-    result: Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>>,
-) -> Result<Try<Transaction>, Failure> {
-    let Err(error) = result else { return Ok(Try::Done(Transaction::Done)) };
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return Err(Failure::of(operation, &error));
-    };
-    let codes: Vec<&str> =
-        cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
-    if codes
-        .iter()
-        .any(|code| matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
-    {
-        return Ok(Try::Conflict(Failure::of(operation, &error)));
-    }
-    let failed: Vec<usize> = (0..codes.len()).filter(|n| codes[*n] == "ConditionalCheckFailed").collect();
-    if failed.is_empty() {
-        return Err(Failure::unreadable(operation, "reasons of a cancellation"));
-    }
-    Ok(Try::Done(Transaction::Cancelled(failed)))
+fn next_account(known: &Credential, new: &NewCredentials, version: u64, expires_at: Timestamp) -> Change {
+    Change::of(
+        Key::account(&known.user_name),
+        "SET #hash = :h, #must_change = :true, #status = :active, #issue = :n1, #exp = :e, #version = #version + :one",
+        "#version = :v",
+    )
+    .names([
+        ("#hash", PASSWORD_HASH),
+        ("#must_change", MUST_CHANGE),
+        ("#status", STATUS),
+        ("#issue", ISSUE),
+        ("#exp", EXPIRES_AT),
+        ("#version", VERSION),
+    ])
+    .value(":h", text(new.hash.as_phc()))
+    .value(":true", boolean(true))
+    .value(":active", text(AccountStatus::Active.as_str()))
+    .value(":n1", number(known.issue.next().number()))
+    .value(":e", time(expires_at))
+    .value(":one", number(1_u64))
+    .value(":v", number(version))
 }
 
-/// One line of a subscription's history.
-struct Entry<'a> {
-    what: &'static str,
-    by: &'a str,
-    at: Timestamp,
-    issue: Issue,
-}
-
-impl<'a> Entry<'a> {
-    fn retrieved(retrieval: &'a Retrieval, issue: Issue) -> Self {
-        Self { what: "retrieved", by: &retrieval.by, at: retrieval.at, issue }
+/// The same change with more portal users. An empty set is none that the table could add.
+fn add(portal_users: &BTreeSet<Principal>, change: Change) -> Change {
+    if portal_users.is_empty() {
+        return change;
     }
-
-    fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
-        Item::at(Key::history(subscription, seq))
-            .with(WHAT, text(self.what))
-            .with(BY, text(self.by))
-            .with(AT, time(self.at))
-            .with(ISSUE, number(self.issue.number()))
-            .into_map()
-    }
+    let principals = binary_set(portal_users.iter().map(Principal::as_bytes));
+    change.and(" ADD #pu :pu").names([("#pu", PORTAL_USERS)]).value(":pu", principals)
 }
 
 /// The mark that an event has started an issue.
 fn handled(subscription: &SubscriptionId, event: &EventId, now: Timestamp) -> Attributes {
     Item::at(Key::handled_event(subscription, event)).with(AT, time(now)).into_map()
-}
-
-fn set_of(principals: &BTreeSet<Principal>) -> Option<aws_sdk_dynamodb::types::AttributeValue> {
-    (!principals.is_empty()).then(|| binary_set(principals.iter().map(Principal::as_bytes)))
 }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, header};
 
 use super::Refused;
+use crate::cookie;
 
 /// The cookie of the ID token; a token over 3,800 bytes stands in two, each the name and `.1` or `.2`.
 pub const COOKIE: &str = "__Host-customer";
@@ -47,22 +48,14 @@ impl Presented {
 }
 
 fn in_cookie(headers: &HeaderMap) -> Result<String, Refused> {
-    let value = |suffix: &str| one_cookie(headers, &format!("{COOKIE}{suffix}"));
+    let value = |suffix: &str| {
+        cookie::one(headers, &format!("{COOKIE}{suffix}"))
+            .map_err(|cookie::Several| Refused("there are several cookies of one name"))
+    };
     match (value("")?, value(".1")?, value(".2")?) {
         (Some(whole), _, _) => Ok(whole.to_owned()),
         (None, Some(first), Some(second)) => Ok(format!("{first}{second}")),
         (None, None, None) => Err(Refused("there is no token")),
         (None, _, _) => Err(Refused("half of the cookie is missing")),
-    }
-}
-
-/// A browser keeps one cookie of a name that begins with `__Host-`; several are not its doing.
-fn one_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refused> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(given, _)| *given == name).map(|(_, value)| value);
-    match (values.next(), values.next()) {
-        (Some(_), Some(_)) => Err(Refused("there are several cookies of one name")),
-        (value, _) => Ok(value),
     }
 }

@@ -1,0 +1,147 @@
+//! `create-admin`: the service administrator, or an administrator, creates a permanent administrator account.
+//!
+//! **Route**: `POST /administrators`
+//!
+//! Two at once both stand. The same click again, known by who clicked and by its key, is the same account; any other click for a
+//! name that exists is `user-name-taken`.
+
+use std::sync::Arc;
+
+use aws::{Administrators, CreateAdministrator, Failure, NewAdministrator, Sessions, SignedIn, Table};
+use domain::{
+    Account, AccountStatus, CreatedBy, DisplayName, EmailAddress, NewPassword, PasswordContext, PasswordHash, Role,
+    Scope, Timestamp, UserName,
+};
+use http::StatusCode;
+use lambda::{Clock, Hasher, Settings};
+use serde::{Deserialize, Serialize};
+use web::{Problem, ProblemCode, Reply, Request};
+use zeroize::Zeroizing;
+
+/// May tell who is signed in, and create administrators for them.
+pub struct App {
+    sessions: Sessions,
+    administrators: Administrators,
+    hasher: Hasher,
+    clock: Clock,
+    public_origin: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    user_name: String,
+    display_name: String,
+    password: String,
+    email: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    user_name: &'a UserName,
+    account_id: &'a str,
+}
+
+impl App {
+    /// With the settings `TABLE_NAME`, `PUBLIC_ORIGIN`.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
+        Ok(Self {
+            sessions: Sessions::new(table.clone()),
+            administrators: Administrators::new(table),
+            hasher: Hasher::default(),
+            clock,
+            public_origin: settings.required("PUBLIC_ORIGIN")?,
+        })
+    }
+}
+
+/// Handles one click on **Create account**.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let now = app.clock.now();
+    let token = web::session::token(&request, &app.public_origin)?;
+    let key = web::request::idempotency_key(&request)?;
+    let input: Input = web::request::body(&request)?;
+    let signed_in = app.sessions.find(&token.digest(), now).await.map_err(problem)?;
+    let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
+    if signed_in.session.scope != Scope::Full {
+        return Err(ProblemCode::Forbidden.into());
+    }
+
+    let form = Form::read(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
+    let password = acceptable(&input.password, &form.user_name, &signed_in)?;
+    let click = match key {
+        Some(key) => CreatedBy::click(&signed_in.account.account_id, &key),
+        None => CreatedBy::from_random(lambda::random_bytes()),
+    };
+    let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);
+    match app.administrators.create(&signed_in, &new, now).await.map_err(problem)? {
+        CreateAdministrator::Created { account_id } => {
+            let output = Output { user_name: &new.account.user_name, account_id: &account_id };
+            Ok(web::json(StatusCode::CREATED, &output))
+        }
+        CreateAdministrator::NameTaken => Err(ProblemCode::UserNameTaken.into()),
+        CreateAdministrator::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
+    }
+}
+
+impl App {
+    async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, Problem> {
+        #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
+        let secret = Zeroizing::new(password.expose_secret().to_owned());
+        self.hasher.hash(secret).await.map_err(|failed| Problem::failed(failed.may_pass(), failed))
+    }
+}
+
+/// The fields but the password, each of them right.
+struct Form {
+    user_name: UserName,
+    display_name: DisplayName,
+    email: Option<EmailAddress>,
+}
+
+impl Form {
+    /// A user name is one within the company of whoever creates it.
+    fn read(input: &Input, signed_in: &SignedIn) -> Option<Self> {
+        let user_name = UserName::parse(&input.user_name)?;
+        let email = match &input.email {
+            Some(email) => Some(EmailAddress::parse(email)?),
+            None => None,
+        };
+        let own = user_name.belongs_to(&signed_in.credential.company.id);
+        own.then_some(Self { user_name, display_name: DisplayName::parse(&input.display_name)?, email })
+    }
+
+    fn into_administrator(
+        self,
+        signed_in: &SignedIn,
+        password_hash: PasswordHash,
+        click: CreatedBy,
+        now: Timestamp,
+    ) -> NewAdministrator {
+        let account = Account {
+            user_name: self.user_name,
+            account_id: lambda::account_id(now),
+            role: Role::Administrator,
+            password_hash,
+            temporary: None,
+            status: AccountStatus::Active,
+            version: 1,
+            subscription: signed_in.account.subscription.clone(),
+            created_by: Some(click),
+            first_signed_in_at: None,
+        };
+        NewAdministrator { account, display_name: self.display_name, email: self.email }
+    }
+}
+
+fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
+    let credential = &signed_in.credential;
+    let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
+    NewPassword::choose(password, &context).map_err(|refusal| ProblemCode::from(refusal).into())
+}
+
+fn problem(failure: Failure) -> Problem {
+    Problem::failed(failure.may_pass(), failure)
+}

@@ -1,0 +1,77 @@
+//! The history of a subscription: every transaction on it adds what it did, under the next number.
+
+use domain::{Credential, Issue, Retrieval, SubscriptionId, Timestamp, UserName};
+
+use super::{
+    item::{Attributes, Item, number, text, time},
+    names::{ACCOUNT, AT, BY, ISSUE, Key, WHAT},
+};
+
+/// The vendor's billing system, in the history.
+pub(super) const VENDOR: &str = "vendor";
+
+/// One line of a subscription's history.
+pub(super) struct Entry<'a> {
+    pub(super) what: &'static str,
+    pub(super) by: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) issue: Issue,
+    /// The account that it was done to, where that is another than who did it.
+    pub(super) account: Option<&'a UserName>,
+}
+
+/// Entries that follow those which `known` has.
+pub(super) struct Entries<'a> {
+    subscription: &'a SubscriptionId,
+    seq: u64,
+    items: Vec<Attributes>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn after(known: &'a Credential) -> Self {
+        Self { subscription: &known.subscription, seq: known.seq, items: Vec::new() }
+    }
+
+    /// Those of a transaction that ends retrieval for the issue of `known`: its condition asks for as many retrievals as `known`
+    /// has, so that none is left out. Where a sign-in has ended it before, they are in the history already.
+    pub(super) fn with_retrievals_of(known: &'a Credential) -> Self {
+        let mut entries = Self::after(known);
+        if known.signed_in_at.is_none() {
+            for retrieval in known.retrievals_in_order() {
+                entries = entries.and(&Entry::retrieved(retrieval, known.issue));
+            }
+        }
+        entries
+    }
+
+    pub(super) fn and(mut self, entry: &Entry) -> Self {
+        self.seq += 1;
+        self.items.push(entry.item(self.subscription, self.seq));
+        self
+    }
+
+    /// The number of the last.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn into_items(self) -> Vec<Attributes> {
+        self.items
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn retrieved(retrieval: &'a Retrieval, issue: Issue) -> Self {
+        Self { what: "retrieved", by: &retrieval.by, at: retrieval.at, issue, account: None }
+    }
+
+    pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
+        Item::at(Key::history(subscription, seq))
+            .with(WHAT, text(self.what))
+            .with(BY, text(self.by))
+            .with(AT, time(self.at))
+            .with(ISSUE, number(self.issue.number()))
+            .with_if(ACCOUNT, self.account.map(text))
+            .into_map()
+    }
+}
