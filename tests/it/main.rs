@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 mod condition;
+mod create_admin;
 mod everything;
 mod get_credentials;
 mod list_subscriptions;
 mod no_leaks;
 mod portal;
+mod reset_password;
 mod send_mail;
+mod sign_in;
 mod subscription_start;
 mod whole;

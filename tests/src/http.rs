@@ -15,6 +15,7 @@ pub struct Call {
     cookies: Vec<String>,
     body: Option<Vec<u8>>,
     path_parameters: BTreeMap<String, String>,
+    source_ip: String,
 }
 
 /// An answer.
@@ -24,6 +25,8 @@ pub struct Answer {
     pub status: u16,
     /// Its headers, in lower case.
     pub headers: BTreeMap<String, String>,
+    /// The cookies that it sets, with their attributes.
+    pub cookies: Vec<String>,
     /// Its body; null where there is none.
     pub body: Value,
 }
@@ -49,6 +52,25 @@ impl Call {
         call
     }
 
+    /// `POST /sign-in`.
+    #[must_use]
+    pub fn sign_in(user_name: &str, password: &str) -> Self {
+        Self::post("/sign-in").json(&json!({ "user_name": user_name, "password": password }))
+    }
+
+    /// `POST /reset-password`, away from a temporary password.
+    #[must_use]
+    pub fn reset_password(session: &str, new_password: &str) -> Self {
+        Self::post("/reset-password").session(session).json(&json!({ "new_password": new_password }))
+    }
+
+    /// `POST /administrators`.
+    #[must_use]
+    pub fn create_admin(session: &str, user_name: &str, password: &str) -> Self {
+        let body = json!({ "user_name": user_name, "display_name": "Lee Ahmadi", "password": password });
+        Self::post("/administrators").session(session).json(&body)
+    }
+
     fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
@@ -58,6 +80,7 @@ impl Call {
             cookies: Vec::new(),
             body: None,
             path_parameters: BTreeMap::new(),
+            source_ip: "192.0.2.1".into(),
         }
     }
 
@@ -84,6 +107,19 @@ impl Call {
     #[must_use]
     pub fn cookie(mut self, name: &str, value: &str) -> Self {
         self.cookies.push(format!("{name}={value}"));
+        self
+    }
+
+    /// With the session of the Administration Center.
+    #[must_use]
+    pub fn session(self, token: &str) -> Self {
+        self.cookie("__Host-session", token)
+    }
+
+    /// From an address.
+    #[must_use]
+    pub fn from(mut self, source_ip: &str) -> Self {
+        self.source_ip = source_ip.into();
         self
     }
 
@@ -130,7 +166,7 @@ impl Call {
                     "method": self.method,
                     "path": raw_path,
                     "protocol": "HTTP/1.1",
-                    "sourceIp": "192.0.2.1",
+                    "sourceIp": self.source_ip,
                     "userAgent": "test",
                 },
                 "requestId": "request",
@@ -152,9 +188,11 @@ impl Answer {
         let headers = answer["headers"].as_object().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let body = answer["body"].as_str().unwrap_or_default();
+        let cookies = answer["cookies"].as_array().into_iter().flatten();
         Self {
             status: answer["statusCode"].as_u64().unwrap().try_into().unwrap(),
             headers: headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
+            cookies: cookies.map(text).collect(),
             body: serde_json::from_str(body).unwrap_or_else(|_| body.into()),
         }
     }
@@ -163,6 +201,20 @@ impl Answer {
     #[must_use]
     pub fn password(&self) -> Option<&str> {
         self.body["password"].as_str()
+    }
+
+    /// The session that it begins.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        let mut values = self.cookies.iter().filter_map(|cookie| cookie.strip_prefix("__Host-session="));
+        let value = values.next()?.split(';').next()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// Where somebody who has signed in goes on.
+    #[must_use]
+    pub fn next(&self) -> Option<&str> {
+        self.body["next"].as_str()
     }
 
     /// The codes of the reasons for which there is none.

@@ -123,6 +123,27 @@ impl TestStack {
         self.call("get-credentials", Call::get_credentials(subscription).bearer(token).key(key)).await
     }
 
+    /// Signs in to the Administration Center.
+    pub async fn sign_in(&self, user_name: &str, password: &str) -> Answer {
+        self.call("sign-in", Call::sign_in(user_name, password)).await
+    }
+
+    /// The temporary password of the last mail, wherever it went.
+    #[must_use]
+    pub fn mailed_password(&self) -> String {
+        let mail = self.cloud.inbox().pop().expect("a mail is out");
+        let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
+        mail.text.lines().find(is_password).expect("the mail has a password").to_owned()
+    }
+
+    /// A session of the service administrator of a new subscription, whose password is `chosen` by now.
+    pub async fn service_administrator(&self, subscription: &str, user_name: &str, chosen: &str) -> String {
+        self.started(event(subscription, "trial")).await;
+        let session = self.sign_in(user_name, &self.mailed_password()).await.session().expect("signs in");
+        let reset = self.call("reset-password", Call::reset_password(&session, chosen)).await;
+        reset.session().expect("resets")
+    }
+
     /// Lists the subscriptions.
     pub async fn list(&self, token: &str) -> Answer {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
@@ -182,7 +203,13 @@ impl Functions {
         let clock = || Clock::Manual(Arc::clone(clock));
         let get_credentials = get_credentials::App::new(&settings("get-credentials"), clock()).unwrap();
         let list_subscriptions = list_subscriptions::App::new(&settings("list-subscriptions"), clock()).unwrap();
+        let sign_in = sign_in::App::new(&settings("sign-in"), clock()).unwrap();
+        let reset_password = reset_password::App::new(&settings("reset-password"), clock()).unwrap();
+        let create_admin = create_admin::App::new(&settings("create-admin"), clock()).unwrap();
         let http = HashMap::from([
+            ("sign-in", http_function(web::endpoint(sign_in, sign_in::handle))),
+            ("reset-password", http_function(web::endpoint(reset_password, reset_password::handle))),
+            ("create-admin", http_function(web::endpoint(create_admin, create_admin::handle))),
             ("get-credentials", http_function(web::endpoint(get_credentials, get_credentials::handle))),
             ("list-subscriptions", http_function(web::endpoint(list_subscriptions, list_subscriptions::handle))),
             ("portal", http_function(web::endpoint(portal::App, portal::handle))),
