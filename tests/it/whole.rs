@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use tests::event;
+use tests::{Answer, event};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -103,6 +103,19 @@ impl Dev {
         self.send(request.header("authorization", format!("Bearer {token}")).header("idempotency-key", key), None).await
     }
 
+    /// Posts to the Administration Center; the body, and the session that the answer begins.
+    async fn post(&self, path: &str, session: &str, body: Value) -> (StatusCode, Value, String) {
+        let request = Request::post(format!("{}{path}", self.functions)).header("content-type", "application/json");
+        let request = request.header("cookie", format!("__Host-session={session}"));
+        let body = Full::new(VecDeque::from(body.to_string().into_bytes()));
+        let answer = self.client.request(request.body(body).unwrap()).await.unwrap();
+        let status = answer.status();
+        let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+        let cookie = cookie.and_then(|cookie| Some(cookie.split_once('=')?.1.split_once(';')?.0.to_owned()));
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default(), cookie.unwrap_or_default())
+    }
+
     async fn inbox(&self) -> Vec<Value> {
         let request = Request::get(format!("{}/inbox", self.console));
         self.send(request, None).await.1.as_array().unwrap().clone()
@@ -158,13 +171,42 @@ async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
 
     let password = shown[0].to_owned();
+    let secrets = go_on_to_the_administrator(&dev, &password).await;
+    let blank = dev.retrieve(&token, "click-0").await.1;
+    let codes = blank["blank"]["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap());
+    assert!(codes.eq(["administrator-signed-in", "administrator-changed-password", "retrieved-three-times"]));
     let said = dev.stop().await;
     assert!(said.iter().any(|line| line.contains("answered")), "the functions' log was really read");
     for line in &said {
-        for secret in [&*password, &*password.replace('-', ""), &*token, "fabrikam.example"] {
-            assert!(!line.contains(secret), "a secret or an address is said");
+        for secret in [&*password, &*password.replace('-', ""), &*token, "fabrikam.example", "admin@", "lee@"] {
+            assert!(!line.contains(secret), "a secret, a name or an address is said");
         }
+        assert!(secrets.iter().all(|secret| !line.contains(secret)), "a chosen password or a session is said");
     }
+}
+
+const CHOSEN: &str = "seven green boats at noon";
+const OWN: &str = "a quiet lamp over the harbour";
+
+/// From the temporary password to the permanent administrator; every secret on the way.
+async fn go_on_to_the_administrator(dev: &Dev, temporary: &str) -> Vec<String> {
+    let sign_in = |user_name: &'static str, password: String| {
+        dev.post("/sign-in", "", json!({ "user_name": user_name, "password": password }))
+    };
+    let (status, answer, first) = sign_in("admin@fabrikam", temporary.to_owned()).await;
+    assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("reset-password")), "{answer}");
+    let (status, answer, service) = dev.post("/reset-password", &first, json!({ "new_password": CHOSEN })).await;
+    assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("create-administrator")), "{answer}");
+    let lee = json!({ "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN });
+    let (status, answer, _) = dev.post("/administrators", &service, lee).await;
+    assert_eq!((status, &answer["user_name"]), (StatusCode::CREATED, &json!("lee@fabrikam")), "{answer}");
+    let (status, answer, own) = sign_in("lee@fabrikam", OWN.into()).await;
+    assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("home")), "{answer}");
+    assert_eq!(sign_in("admin@fabrikam", CHOSEN.into()).await.0, StatusCode::UNAUTHORIZED, "it is retired");
+    assert_eq!(dev.post("/sign-out", &own, json!({})).await.0, StatusCode::NO_CONTENT);
+    let (status, answer, _) = dev.post("/reset-password", &own, json!({ "new_password": CHOSEN })).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::UNAUTHORIZED, &json!("not-signed-in")));
+    [CHOSEN.to_owned(), OWN.to_owned(), first, service, own].into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,18 +217,38 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
     let dev = Dev::start().await;
     let token = dev.token("dana@fabrikam.example").await;
     let events = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
-    // In the order of the story: what starts the subscription comes first.
-    for function in ["subscription-start", "send-mail", "list-subscriptions", "get-credentials", "portal"] {
+    // In the order of the story: each needs what the one before has answered.
+    let story = [
+        "subscription-start",
+        "send-mail",
+        "list-subscriptions",
+        "get-credentials",
+        "sign-in",
+        "reset-password",
+        "create-admin",
+        "portal",
+    ];
+    let (mut password, mut session) = (String::new(), String::new());
+    for function in story {
         let file = std::fs::read_to_string(format!("{events}/{function}.json")).unwrap();
-        let payload: Value = serde_json::from_str(&file.replace("{{id_token}}", &token)).unwrap();
+        let file = file.replace("{{id_token}}", &token).replace("{{temporary_password}}", &password);
+        let payload: Value = serde_json::from_str(&file.replace("{{session}}", &session)).unwrap();
         let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
         let (status, answer) = dev.send(Request::post(url), Some(&payload)).await;
         assert_eq!(status, StatusCode::OK, "{function}: {answer}");
-        match function {
-            "portal" => assert_eq!(answer["statusCode"], 404),
-            "list-subscriptions" | "get-credentials" => assert_eq!(answer["statusCode"], 200, "{function}: {answer}"),
-            _ => assert_eq!(answer, json!({ "batchItemFailures": [] }), "{function}"),
-        }
+        let expected = match function {
+            "subscription-start" | "send-mail" => {
+                assert_eq!(answer, json!({ "batchItemFailures": [] }), "{function}");
+                continue;
+            }
+            "create-admin" => 201,
+            "portal" => 404,
+            _ => 200,
+        };
+        assert_eq!(answer["statusCode"], expected, "{function}: {answer}");
+        let answer = Answer::read(&answer);
+        password = answer.password().map_or(password, ToOwned::to_owned);
+        session = answer.session().unwrap_or(session);
     }
     dev.stop().await;
 }

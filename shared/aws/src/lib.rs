@@ -7,12 +7,17 @@
 //! | credential | `SUBSCRIPTION#<id>` | `CREDENTIAL` | [`Subscriptions`], [`Retrievals`] |
 //! | welcome mail | `SUBSCRIPTION#<id>` | `MAIL` | [`Subscriptions`] orders it, [`Mails`] follows it |
 //! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`] |
-//! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | [`Subscriptions`] |
+//! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | every transaction on the subscription |
 //! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has given an issue gives no second one |
 //! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
-//! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`] |
+//! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`], [`Passwords`], [`Administrators`]; [`SignIns`] retires it |
+//! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`]: what a list of them shows |
+//! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
+//! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT`, or `NETWORK#<network>` | [`Attempts`], for unknown names too |
+//! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`] |
 //!
-//! Names of keys and attributes are spelled in one file, `store/names.rs`. Times are numbers: seconds since the epoch.
+//! Names of keys and attributes are spelled in one file, `store/names.rs`. Times are numbers: seconds since the epoch, and
+//! milliseconds in `tat`. What was typed as a name and is none has a place among the attempts as well, `ATTEMPTS#?<digest>`.
 //!
 //! # Access patterns
 //!
@@ -23,6 +28,9 @@
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::create`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::has_handled`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
+//! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, up to 3 more where a bucket is not full), 1 `GetItem`; if it succeeds `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, and 2 `UpdateItem` | |
+//! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4; with a current password also the attempts of sign-in | 3 reads, 8 writes |
+//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 5 | 3 reads, 10 writes |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!
@@ -39,6 +47,13 @@
 //! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the
 //!   message's invisibility, so a lease as long as that can meet its own message. With 60 s of lease: a time-out of 20 s, 120 s hidden.
 //! - Each call gets its three attempts, whatever calls before it came to: the SDK's bucket of retries, which failures empty, is off.
+//! - A session is put by the one transaction that begins it, under a condition that it is absent: whoever finds it there has met an
+//!   earlier attempt of its own, and is done. So a lost answer of a first sign-in or of a choice of a password is no lost race.
+//! - The first sign-in of an issue copies its retrievals into the history and leaves them in the map, so that the portal still
+//!   shows them beside a blank password; a next issue copies those of an issue in which nobody signed in.
+//! - An account that is closed by failures has the answer and the time of a wrong password, computed without its hash: a 429 of its
+//!   own would tell an account with a chosen password from an unknown name, and a temporary one.
+//! - Failures count every attempt from a network that is not known, right ones as well, until a success forgets them.
 //! - SES gets 8 seconds for its one attempt, since nobody waits for it and an attempt that is cut off may still send.
 //!
 //! # Known quirks

@@ -103,7 +103,7 @@ mod tests {
     fn what_is_no_session_is_not_signed_in() {
         let cookie = format!("__Host-session={}", a_token());
         for cookies in [
-            "".to_owned(),
+            String::new(),
             "__Host-session=".to_owned(),
             format!("session={}", a_token()),
             format!("{cookie}A"),

@@ -140,8 +140,8 @@ impl SignIns {
             .put_new(Part::Session, session::to_item(session, digest))?
             .update(Part::Account, own)?;
         if retires {
-            let retired = Entry { account: Some(&credential.user_name), ..entry("service-administrator-retired") };
-            entries = entries.and(&retired);
+            let entry = Entry { account: Some(&credential.user_name), ..entry("service-administrator-retired") };
+            entries = entries.and(&entry);
             transaction = transaction.update(Part::ServiceAdministrator, retire(&credential))?;
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
