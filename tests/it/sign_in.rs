@@ -1,34 +1,324 @@
 //! Signing in to the Administration Center.
 
-use tests::{Call, TestStack, event};
+use std::collections::BTreeSet;
+
+use futures_util::{future::join_all, join};
+use local::cloud::{Fault, Mode, Service};
+use serde_json::json;
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+const CHOSEN: &str = "seven green boats at noon";
+const OWN: &str = "a quiet lamp over the harbour";
+
+/// A stack with one subscription, `sub-1`, and its temporary password.
+async fn with_a_subscription() -> (TestStack, String) {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let temporary = stack.mailed_password();
+    (stack, temporary)
+}
+
+/// A subscription whose administrator, `lee@fabrikam`, has not signed in yet; the session of the service administrator.
+async fn with_an_administrator(stack: &TestStack) -> String {
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let created = stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", OWN)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    service
+}
+
+/// What a stranger can tell of an answer.
+fn seen(answer: Answer) -> String {
+    let mut body = answer.body;
+    body.as_object_mut().unwrap().remove("request_id");
+    format!("{} {:?} {:?} {body}", answer.status, answer.headers, answer.cookies)
+}
+
+/// The calls that a function made, in their order.
+fn calls(stack: &TestStack, function: &str) -> Vec<String> {
+    let all = stack.cloud.requests();
+    all.into_iter().filter(|call| call.function == function).map(|call| call.operation).collect()
+}
+
+async fn is_signed_in(stack: &TestStack, session: &str) -> bool {
+    let answer = stack.call("create-admin", Call::create_admin(session, "-", "-")).await;
+    match answer.problem() {
+        Some("not-signed-in") => false,
+        Some("invalid-request" | "forbidden") => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+const STORY: [&str; 7] = [
+    "issued by vendor",
+    "retrieved by dana@fabrikam.example",
+    "signed-in by admin@fabrikam",
+    "password-changed by admin@fabrikam",
+    "administrator-created by admin@fabrikam",
+    "administrator-signed-in by lee@fabrikam",
+    "service-administrator-retired by lee@fabrikam",
+];
 
 #[tokio::test]
 async fn the_story_goes_on_to_the_permanent_administrator() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let temporary = stack.mailed_password();
+    let dana = stack.token("dana@fabrikam.example");
+    assert_eq!(stack.retrieve(&dana, "sub-1", "click").await.password(), Some(&*temporary));
 
     let signed_in = stack.sign_in("Admin@Fabrikam", &temporary.to_uppercase().replace('-', " ")).await;
     assert_eq!((signed_in.status, signed_in.next()), (200, Some("reset-password")), "{signed_in:?}");
     assert_eq!(signed_in.body["user_name"], "admin@fabrikam");
     let session = signed_in.session().unwrap();
-    let blank = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    let blank = stack.retrieve(&dana, "sub-1", "click").await;
     assert_eq!(blank.reasons(), ["administrator-signed-in"]);
 
-    let chosen = "seven green boats at noon";
-    let reset = stack.call("reset-password", Call::reset_password(&session, chosen)).await;
+    let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
     assert_eq!((reset.status, reset.next()), (200, Some("create-administrator")), "{reset:?}");
     let service = reset.session().unwrap();
-    let own = "a quiet lamp over the harbour";
-    let created = stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", own).key("click")).await;
+    let created = stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", OWN).key("click")).await;
     assert_eq!((created.status, &created.body["user_name"]), (201, &"lee@fabrikam".into()), "{created:?}");
 
-    let lee = stack.sign_in("lee@fabrikam", own).await;
+    let lee = stack.sign_in("lee@fabrikam", OWN).await;
     assert_eq!((lee.status, lee.next()), (200, Some("home")), "{lee:?}");
-    let retired = stack.sign_in("admin@fabrikam", chosen).await;
+    let retired = stack.sign_in("admin@fabrikam", CHOSEN).await;
     assert_eq!((retired.status, retired.problem()), (401, Some("invalid-credentials")));
-    let dead = stack.call("create-admin", Call::create_admin(&service, "mo@fabrikam", own)).await;
+    let dead = stack.call("create-admin", Call::create_admin(&service, "mo@fabrikam", OWN)).await;
     assert_eq!(dead.problem(), Some("not-signed-in"));
-    let second = Call::create_admin(&lee.session().unwrap(), "mo@fabrikam", own);
+    let second = Call::create_admin(&lee.session().unwrap(), "mo@fabrikam", OWN);
     assert_eq!(stack.call("create-admin", second).await.status, 201);
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[..7], STORY);
+    assert_eq!(history[7..], ["administrator-created by lee@fabrikam"]);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_has_one_answer_and_costs_the_same_calls() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    with_an_administrator(&stack).await;
+    assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
+    stack.started(event("sub-2", "trial")).await;
+    let expired = stack.mailed_password();
+    stack.pass(60);
+    let long = "x".repeat(129);
+    let cases = [
+        ("unknown@fabrikam", CHOSEN),
+        ("no user name", CHOSEN),
+        ("", ""),
+        ("lee@fabrikam", CHOSEN),
+        ("lee@fabrikam", ""),
+        ("lee@fabrikam", &long),
+        ("admin-sub-2@fabrikam", &expired),
+        ("admin-sub-2@fabrikam", CHOSEN),
+        ("admin@fabrikam", CHOSEN),
+    ];
+    let mut answers = BTreeSet::new();
+    for (n, (name, password)) in cases.into_iter().enumerate() {
+        stack.pass(30);
+        stack.cloud.clear_requests();
+        let from = format!("198.51.100.{n}");
+        answers.insert(seen(stack.call("sign-in", Call::sign_in(name, password).from(&from)).await));
+        assert_eq!(calls(&stack, "sign-in"), ["UpdateItem", "UpdateItem", "UpdateItem", "GetItem"], "{name:?}");
+    }
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    let only = answers.pop_first().unwrap();
+    assert!(only.starts_with("401 ") && only.contains("invalid-credentials"), "{only}");
+}
+
+#[tokio::test]
+async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "600").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let temporary = stack.mailed_password();
+    stack.pass(10);
+    let lifetime = |answer: &Answer| {
+        let [cookie] = &*answer.cookies else { panic!("{:?}", answer.cookies) };
+        let (token, attributes) = cookie.split_once(';').unwrap();
+        assert_eq!(token.len(), "__Host-session=".len() + 43);
+        let attributes: Vec<_> = attributes.split(';').map(str::trim).collect();
+        assert!(["Path=/", "HttpOnly", "Secure", "SameSite=Strict"].iter().all(|must| attributes.contains(must)));
+        assert!(!cookie.to_lowercase().contains("domain"));
+        let age = attributes.iter().find_map(|attribute| attribute.strip_prefix("Max-Age="));
+        age.unwrap().parse::<u64>().unwrap()
+    };
+    let signed_in = stack.sign_in("admin@fabrikam", &temporary).await;
+    assert_eq!(lifetime(&signed_in), 590, "no longer than the password");
+    let reset = stack.call("reset-password", Call::reset_password(&signed_in.session().unwrap(), CHOSEN)).await;
+    assert_eq!(lifetime(&reset), 12 * 3600);
+    let again = stack.sign_in("admin@fabrikam", CHOSEN).await;
+    assert_eq!((lifetime(&again), again.next()), (12 * 3600, Some("create-administrator")));
+    assert_ne!(again.session(), reset.session());
+    assert!(is_signed_in(&stack, &again.session().unwrap()).await);
+    stack.pass(12 * 3600);
+    assert!(!is_signed_in(&stack, &again.session().unwrap()).await);
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_signed_out_and_nobody_else() {
+    let stack = TestStack::start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let other = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
+    for _ in 0..2 {
+        let answer = stack.call("sign-in", Call::post("/sign-out").session(&service)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (204, Some("")));
+        assert!(answer.cookies[0].starts_with("__Host-session=; Path=/; Max-Age=0;"), "{:?}", answer.cookies);
+        assert!(!is_signed_in(&stack, &service).await);
+    }
+    assert!(is_signed_in(&stack, &other).await);
+    let nobody = stack.call("sign-in", Call::post("/sign-out")).await;
+    assert_eq!(nobody.status, 204);
+    let foreign = Call::post("/sign-out").session(&other).header("sec-fetch-site", "cross-site");
+    assert_eq!(stack.call("sign-in", foreign).await.problem(), Some("forbidden"));
+    assert!(is_signed_in(&stack, &other).await);
+}
+
+#[tokio::test]
+async fn another_site_and_a_bad_body_are_refused_before_anything_is_spent() {
+    let (stack, temporary) = with_a_subscription().await;
+    stack.cloud.clear_requests();
+    let good = Call::sign_in("admin@fabrikam", &temporary);
+    for (name, value) in
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://e.example")]
+    {
+        let answer = stack.call("sign-in", good.clone().header(name, value)).await;
+        assert_eq!((answer.status, answer.problem()), (403, Some("forbidden")));
+    }
+    let body = json!({ "user_name": "admin@fabrikam", "password": temporary });
+    let text = body.to_string();
+    let mut more = body.clone();
+    more["remember"] = true.into();
+    let bad = [
+        Call::post("/sign-in"),
+        Call::post("/sign-in").body(text.as_bytes()),
+        Call::post("/sign-in").json(&json!([text])),
+        Call::post("/sign-in").json(&json!({ "user_name": "admin@fabrikam" })),
+        Call::post("/sign-in").json(&json!({ "user_name": "admin@fabrikam", "password": null })),
+        Call::post("/sign-in").json(&more),
+        Call::post("/sign-in").json(&body).body(b"{\"user_name\":"),
+        Call::post("/sign-in").json(&body).body(b"\xff\xfe"),
+        Call::post("/sign-in").json(&body).from("nowhere"),
+    ];
+    for (n, call) in bad.into_iter().enumerate() {
+        let answer = stack.call("sign-in", call).await;
+        let expected = if n == 8 { (500, Some("internal")) } else { (400, Some("invalid-request")) };
+        assert_eq!((answer.status, answer.problem()), expected, "{n}");
+    }
+    let large = json!({ "user_name": "admin@fabrikam", "password": "x".repeat(17_000) });
+    let answer = stack.call("sign-in", Call::post("/sign-in").json(&large)).await;
+    assert_eq!((answer.status, answer.problem()), (413, Some("payload-too-large")));
+    assert!(calls(&stack, "sign-in").is_empty());
+    assert_eq!(stack.call("sign-in", good.header("sec-fetch-site", "same-origin")).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_abandoned_reset_goes_on_after_the_next_sign_in_and_retrieval_stays_ended() {
+    let (stack, temporary) = with_a_subscription().await;
+    let first = stack.sign_in("admin@fabrikam", &temporary).await;
+    stack.pass(3600);
+    assert!(!is_signed_in(&stack, &first.session().unwrap()).await, "an hour is for a reset");
+    let second = stack.sign_in("admin@fabrikam", &temporary).await;
+    assert_eq!((second.status, second.next()), (200, Some("reset-password")));
+    let blank = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    assert_eq!((blank.password(), blank.reasons()), (None, vec!["administrator-signed-in"]));
+    let reset = stack.call("reset-password", Call::reset_password(&second.session().unwrap(), CHOSEN)).await;
+    assert_eq!((reset.status, reset.next()), (200, Some("create-administrator")));
+    let history = stack.history("sub-1").await;
+    assert_eq!(history, ["issued by vendor", "signed-in by admin@fabrikam", "password-changed by admin@fabrikam"]);
+}
+
+#[tokio::test]
+async fn a_temporary_password_signs_in_until_it_expires_and_not_after() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let temporary = stack.mailed_password();
+    stack.pass(59);
+    assert_eq!(stack.sign_in("admin@fabrikam", &temporary).await.status, 200);
+    stack.pass(1);
+    assert_eq!(stack.sign_in("admin@fabrikam", &temporary).await.problem(), Some("invalid-credentials"));
+}
+
+#[tokio::test]
+async fn what_was_retrieved_beside_the_first_sign_in_is_in_the_history_to_the_last() {
+    let stack = TestStack::start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for n in 1..=12 {
+        let subscription = format!("sub-{n}");
+        stack.started(event(&subscription, "trial")).await;
+        let name = if n == 1 { "admin@fabrikam".to_owned() } else { format!("admin-{subscription}@fabrikam") };
+        let (temporary, from) = (stack.mailed_password(), format!("198.51.100.{n}"));
+        let clicks = join_all(["1", "2", "3"].map(|key| stack.retrieve(&dana, &subscription, key)));
+        let call = Call::sign_in(&name, &temporary).from(&from);
+        let (answers, signed_in) = join!(clicks, stack.call("sign-in", call));
+        assert_eq!(signed_in.status, 200, "{signed_in:?}");
+        let shown = answers.iter().filter(|answer| answer.password().is_some()).count();
+        let history = stack.history(&subscription).await;
+        let kept = history.iter().filter(|entry| entry.starts_with("retrieved by dana")).count();
+        assert_eq!(kept, shown, "{history:?}");
+        assert_eq!(history.last().map(String::as_str), Some(&*format!("signed-in by {name}")));
+    }
+}
+
+/// After the first sign-in of an administrator, however it went: both are as they must be, and somebody can get in.
+async fn is_handed_over(stack: &TestStack, service: &str) {
+    assert_eq!(
+        stack.history("sub-1").await[3..],
+        [
+            "administrator-created by admin@fabrikam",
+            "administrator-signed-in by lee@fabrikam",
+            "service-administrator-retired by lee@fabrikam",
+        ]
+    );
+    assert!(!is_signed_in(stack, service).await);
+    assert_eq!(stack.sign_in("admin@fabrikam", CHOSEN).await.status, 401);
+    assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.next(), Some("home"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_first_sign_ins_at_once_retire_the_service_administrator_once() {
+    let stack = TestStack::start().await;
+    let service = with_an_administrator(&stack).await;
+    let answers = join_all((0..4).map(|_| stack.sign_in("lee@fabrikam", OWN))).await;
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(is_signed_in(&stack, &answer.session().unwrap()).await);
+    }
+    is_handed_over(&stack, &service).await;
+}
+
+#[tokio::test]
+async fn with_every_first_answer_lost_the_first_sign_ins_happen_once() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1));
+    let service = with_an_administrator(&stack).await;
+    let answer = stack.sign_in("lee@fabrikam", OWN).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(is_signed_in(&stack, &answer.session().unwrap()).await);
+    is_handed_over(&stack, &service).await;
+    assert_eq!(stack.items("SESSION").await.iter().filter(|item| item["account"]["S"] == "lee@fabrikam").count(), 2);
+}
+
+#[tokio::test]
+async fn a_first_sign_in_that_dynamodb_refuses_changes_nothing_and_the_next_one_does_it() {
+    for (operation, mode) in [("TransactWriteItems", Mode::Refused), ("TransactWriteItems", Mode::Conflict)] {
+        let stack = TestStack::start().await;
+        let service = with_an_administrator(&stack).await;
+        stack.cloud.set_fault(Fault::new(Service::DynamoDb, operation, mode, 100_000));
+        let answer = stack.sign_in("lee@fabrikam", OWN).await;
+        assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")), "{answer:?}");
+        assert_eq!((&*answer.headers["retry-after"], answer.session()), ("1", None));
+        assert!(is_signed_in(&stack, &service).await, "there is always a way in");
+        stack.cloud.set_fault(Fault::new(Service::DynamoDb, operation, mode, 0));
+        assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
+        is_handed_over(&stack, &service).await;
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_may_keep_the_service_administrator() {
+    let stack = Deployment::default().with("KEEP_SERVICE_ADMINISTRATOR", "true").start().await;
+    let service = with_an_administrator(&stack).await;
+    assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
+    assert_eq!(stack.history("sub-1").await.last().unwrap(), "administrator-signed-in by lee@fabrikam");
+    assert!(is_signed_in(&stack, &service).await);
+    assert_eq!(stack.sign_in("admin@fabrikam", CHOSEN).await.next(), Some("create-administrator"));
 }

@@ -11,12 +11,6 @@ async fn at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
     answers.iter().filter(|failures| **failures != json!([])).count()
 }
 
-/// The items of the table whose sort key begins so.
-async fn items(stack: &TestStack, sort_key: &str) -> Vec<Value> {
-    let all = stack.cloud.dump_table().await.unwrap();
-    all.into_iter().filter(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key)).collect()
-}
-
 /// A deployment whose credentials live for a minute.
 async fn short_lived() -> TestStack {
     Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await
@@ -28,10 +22,10 @@ async fn one_event_delivered_50_times_at_once_is_one_issue_one_account_one_mail(
     assert_eq!(at_once(&stack, &event("sub-1", "trial"), 50).await, 0);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1);
-    assert_eq!(items(&stack, "ACCOUNT").await.len(), 1);
-    let credential = &items(&stack, "CREDENTIAL").await[0];
+    assert_eq!(stack.items("ACCOUNT").await.len(), 1);
+    let credential = &stack.items("CREDENTIAL").await[0];
     assert_eq!((&credential["issue"]["N"], &credential["seq"]["N"]), (&json!("1"), &json!("1")));
-    assert_eq!(items(&stack, "EVENT#").await.len(), 1);
+    assert_eq!(stack.items("EVENT#").await.len(), 1);
 }
 
 #[tokio::test]
@@ -42,7 +36,7 @@ async fn with_every_first_answer_lost_it_is_still_one_issue_and_one_mail() {
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1);
     assert_eq!(stack.cloud.dead_letters().len(), 0);
-    assert_eq!(items(&stack, "CREDENTIAL").await[0]["issue"]["N"], "1");
+    assert_eq!(stack.items("CREDENTIAL").await[0]["issue"]["N"], "1");
 }
 
 #[tokio::test]
@@ -59,7 +53,7 @@ async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_
     assert!(inbox[1].text.lines().any(|line| Some(line) == answer.password()));
     assert!(!inbox[0].text.contains(answer.password().unwrap()));
     assert_eq!(answer.body["retrievals"]["used"], 1);
-    let account = &items(&stack, "ACCOUNT").await[0];
+    let account = &stack.items("ACCOUNT").await[0];
     assert_eq!((&account["issue"]["N"], &account["version"]["N"]), (&json!("2"), &json!("2")));
 }
 
@@ -88,10 +82,10 @@ async fn a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid(
     }
     stack.started(event("sub-1", "paid")).await;
     assert!(stack.retrieve(&dana, "sub-1", "4").await.password().is_some());
-    let history = items(&stack, "EVENT#").await;
+    let history = stack.items("EVENT#").await;
     let what: Vec<&str> = history.iter().map(|entry| entry["what"]["S"].as_str().unwrap()).collect();
     assert_eq!(what, ["issued", "retrieved", "retrieved", "retrieved", "issued"]);
-    let credential = &items(&stack, "CREDENTIAL").await[0];
+    let credential = &stack.items("CREDENTIAL").await[0];
     assert_eq!((&credential["seq"]["N"], &credential["kind"]["S"]), (&json!("5"), &json!("paid")));
 }
 
@@ -113,7 +107,7 @@ async fn paid_stays_paid() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "paid")).await;
     stack.started(event("sub-1", "trial")).await;
-    assert_eq!(items(&stack, "CREDENTIAL").await[0]["kind"]["S"], "paid");
+    assert_eq!(stack.items("CREDENTIAL").await[0]["kind"]["S"], "paid");
 }
 
 #[tokio::test]
@@ -124,7 +118,7 @@ async fn a_second_subscription_of_a_company_has_its_own_account_and_mail() {
     let inbox = stack.cloud.inbox();
     assert!(inbox[0].text.lines().any(|line| line == "admin@fabrikam"));
     assert!(inbox[1].text.lines().any(|line| line == "admin-sub-2@fabrikam"));
-    assert_eq!(items(&stack, "ACCOUNT").await.len(), 2);
+    assert_eq!(stack.items("ACCOUNT").await.len(), 2);
 }
 
 #[tokio::test]
@@ -140,7 +134,7 @@ async fn later_portal_users_are_added_and_see_the_subscription() {
     assert!(stack.retrieve(&lee, "sub-1", "click").await.password().is_some());
     let mallory = stack.retrieve(&stack.token("mallory@elsewhere.example"), "sub-1", "click").await;
     assert_eq!(mallory.problem(), Some("not-found"), "the address of a later event is nobody's");
-    assert_eq!(items(&stack, "CREDENTIAL").await[0]["seq"]["N"], "2", "ten deliveries, one change");
+    assert_eq!(stack.items("CREDENTIAL").await[0]["seq"]["N"], "2", "ten deliveries, one change");
 }
 
 #[tokio::test]
@@ -178,7 +172,7 @@ async fn a_given_name_that_another_subscription_holds_is_refused() {
     stack.cloud.clear_requests();
     assert_ne!(stack.publish(second).await, json!([]));
     assert!(stack.cloud.requests().iter().all(|request| request.service == "dynamodb"), "neither KMS nor a write");
-    assert_eq!(items(&stack, "CREDENTIAL").await.len(), 1);
+    assert_eq!(stack.items("CREDENTIAL").await.len(), 1);
 }
 
 #[tokio::test]
@@ -197,7 +191,7 @@ async fn a_malformed_message_fails_alone_and_the_rest_of_the_batch_goes_on() {
     let failures = stack.invoke("subscription-start", batch).await["batchItemFailures"].take();
     let expected = ["not-json", "no-event", "oversized"].map(|id| json!({ "itemIdentifier": id }));
     assert_eq!(failures, json!(expected));
-    assert_eq!(items(&stack, "CREDENTIAL").await.len(), 2);
+    assert_eq!(stack.items("CREDENTIAL").await.len(), 2);
 }
 
 #[tokio::test]
@@ -222,7 +216,7 @@ async fn ids_that_differ_in_case_alone_have_accounts_of_their_own() {
     for id in ["first", "Prod", "prod"] {
         stack.started(event(id, "trial")).await;
     }
-    let accounts = items(&stack, "ACCOUNT").await;
+    let accounts = stack.items("ACCOUNT").await;
     let mut names: Vec<&str> = accounts.iter().map(|account| account["PK"]["S"].as_str().unwrap()).collect();
     names.sort_by_key(|name| name.len());
     assert_eq!(names[..2], ["ACCOUNT#admin@fabrikam", "ACCOUNT#admin-prod@fabrikam"]);

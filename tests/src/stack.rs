@@ -144,6 +144,30 @@ impl TestStack {
         reset.session().expect("resets")
     }
 
+    /// The items of the table whose sort key begins so, by their keys.
+    pub async fn items(&self, sort_key: &str) -> Vec<Value> {
+        let mut all = self.cloud.dump_table().await.unwrap();
+        all.retain(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key));
+        all.sort_by_key(|item| item["PK"]["S"].to_string() + &item["SK"]["S"].to_string());
+        all
+    }
+
+    /// What happened to a subscription, in its order, each with who did it. Its numbers have no gap, and the credential has the last.
+    pub async fn history(&self, subscription: &str) -> Vec<String> {
+        let key = json!(format!("SUBSCRIPTION#{subscription}"));
+        let own = |mut items: Vec<Value>| {
+            items.retain(|item| item["PK"]["S"] == key);
+            items
+        };
+        let entries = own(self.items("EVENT#").await);
+        for (n, entry) in entries.iter().enumerate() {
+            assert_eq!(entry["SK"]["S"], format!("EVENT#{:010}", n + 1));
+        }
+        assert_eq!(own(self.items("CREDENTIAL").await)[0]["seq"]["N"], entries.len().to_string());
+        let text = |entry: &Value, name: &str| entry[name]["S"].as_str().unwrap().to_owned();
+        entries.iter().map(|entry| text(entry, "what") + " by " + &text(entry, "by")).collect()
+    }
+
     /// Lists the subscriptions.
     pub async fn list(&self, token: &str) -> Answer {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await

@@ -1,4 +1,5 @@
-//! The events of `events/`, one a function, with `{{id_token}}` where a token stands.
+//! The events of `events/`, one a function, with `{{id_token}}` where a token stands. What else stands in such braces
+//! is known to whoever walked there: the password that was retrieved, the session that was begun.
 
 use std::{fs, io, path::Path};
 
@@ -16,14 +17,15 @@ pub fn write(from: &Path, to: &Path, id_token: &str) -> io::Result<()> {
 }
 
 /// An event for each function that can be called without anything happening: a batch of nothing, or a request of
-/// nobody. By the function's name.
+/// nobody for nothing. By the function's name.
 pub fn harmless(from: &Path) -> io::Result<Vec<(String, Value)>> {
     let mut found = Vec::new();
     for (name, event) in read(from)? {
-        let event: Value = serde_json::from_str(&render(&event, ""))?;
+        let mut event: Value = serde_json::from_str(&render(&event, ""))?;
         if event["Records"].is_array() {
             found.push((name, json!({ "Records": [] })));
         } else if event["requestContext"]["http"].is_object() {
+            event["body"] = Value::Null;
             found.push((name, event));
         }
     }
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     const REQUEST: &str = r#"{ "headers": { "authorization": "Bearer {{id_token}}" }, "cookies": ["c={{id_token}}"],
-        "requestContext": { "http": { "method": "POST" } } }"#;
+        "requestContext": { "http": { "method": "POST" } }, "body": "{\"password\": \"{{temporary_password}}\"}" }"#;
     const BATCH: &str = r#"{ "Records": [{ "messageId": "m-1", "body": "{}" }] }"#;
 
     fn directory() -> io::Result<tempfile::TempDir> {
@@ -72,6 +74,7 @@ mod tests {
         let event: Value = serde_json::from_slice(&fs::read(to.join("get-credentials.json"))?)?;
         assert_eq!(event["headers"]["authorization"], "Bearer e30.e30.c2ln");
         assert_eq!(event["cookies"][0], "c=e30.e30.c2ln");
+        assert!(event["body"].as_str().is_some_and(|body| body.contains("{{temporary_password}}")));
         assert_eq!(fs::read_to_string(to.join("subscription-start.json"))?, BATCH);
         assert_eq!(fs::read_dir(&to)?.count(), 3);
         Ok(())
@@ -83,6 +86,7 @@ mod tests {
         let names: Vec<_> = harmless.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["get-credentials", "subscription-start"]);
         assert_eq!(harmless[0].1["headers"]["authorization"], "Bearer ");
+        assert_eq!(harmless[0].1["body"], Value::Null, "whoever asks for nothing changes nothing");
         assert_eq!(harmless[1].1, json!({ "Records": [] }));
         Ok(())
     }
