@@ -1,1 +1,392 @@
 //! Choosing a password.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws::{Passwords, Sessions, Table};
+use domain::{PasswordHash, SessionToken, Timestamp};
+use futures_util::join;
+use local::cloud::{Fault, Mode, Service};
+use serde_json::{Value, json};
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+const CHOSEN: &str = "seven green boats at noon";
+const OTHER: &str = "a quiet lamp over the harbour";
+
+/// Seconds after which one more attempt at an account is free.
+const REFILL: i64 = 30;
+
+/// A stack with one subscription, `sub-1`, and its temporary password.
+async fn issued() -> (TestStack, String) {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let temporary = stack.mailed_password();
+    (stack, temporary)
+}
+
+/// The same, and a session from that password.
+async fn begun() -> (TestStack, String) {
+    let (stack, temporary) = issued().await;
+    let session = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    (stack, session)
+}
+
+/// A stack whose service administrator has chosen [`CHOSEN`], and their session.
+async fn chosen() -> (TestStack, String) {
+    let stack = TestStack::start().await;
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    (stack, session)
+}
+
+async fn reset(stack: &TestStack, session: &str, new: &str) -> Answer {
+    stack.call("reset-password", Call::reset_password(session, new)).await
+}
+
+/// A later choice, which needs the password that it replaces.
+fn change(session: &str, current: &str, new: &str) -> Call {
+    Call::post("/reset-password").session(session).json(&json!({ "new_password": new, "current_password": current }))
+}
+
+async fn changed(stack: &TestStack, session: &str, current: &str, new: &str) -> Answer {
+    stack.call("reset-password", change(session, current, new)).await
+}
+
+fn told(answer: &Answer) -> (u16, Option<&str>) {
+    (answer.status, answer.problem())
+}
+
+/// Everything that is kept but attempts: what a refused choice leaves as it was.
+async fn kept(stack: &TestStack) -> Vec<Value> {
+    let mut all = stack.items("").await;
+    all.retain(|item| !["ATTEMPTS#", "NETWORK#"].iter().any(|own| item["PK"]["S"].as_str().unwrap().starts_with(own)));
+    all
+}
+
+async fn signs_in(stack: &TestStack, password: &str) -> bool {
+    stack.pass(REFILL);
+    let answer = stack.sign_in("admin@fabrikam", password).await;
+    assert!(matches!(told(&answer), (200, None) | (401, Some("invalid-credentials"))), "{answer:?}");
+    answer.status == 200
+}
+
+#[tokio::test]
+async fn of_two_sessions_from_one_temporary_password_the_first_choice_ends_the_other() {
+    let (stack, temporary) = issued().await;
+    let one = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    let two = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    let new = reset(&stack, &two, CHOSEN).await;
+    assert_eq!((new.status, new.next()), (200, Some("create-administrator")), "{new:?}");
+    let before = kept(&stack).await;
+    for dead in [&one, &two] {
+        assert_eq!(told(&reset(&stack, dead, OTHER).await), (401, Some("not-signed-in")));
+        let create = stack.call("create-admin", Call::create_admin(dead, "lee@fabrikam", OTHER)).await;
+        assert_eq!(told(&create), (401, Some("not-signed-in")));
+    }
+    assert_eq!(kept(&stack).await, before);
+    assert!(!signs_in(&stack, &temporary).await && signs_in(&stack, CHOSEN).await);
+    let blank = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    assert_eq!(blank.reasons(), ["administrator-signed-in", "administrator-changed-password"]);
+}
+
+#[tokio::test]
+async fn of_two_choices_at_once_one_is_made() {
+    let (stack, temporary) = issued().await;
+    let one = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    let two = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    let answers = join!(reset(&stack, &one, CHOSEN), reset(&stack, &two, OTHER));
+    let (won, lost) = if answers.0.status == 200 { (CHOSEN, &answers.1) } else { (OTHER, &answers.0) };
+    assert_eq!(told(lost), (401, Some("not-signed-in")));
+    assert!(signs_in(&stack, won).await);
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[1..], ["signed-in by admin@fabrikam", "password-changed by admin@fabrikam"]);
+}
+
+#[tokio::test]
+async fn an_abandoned_choice_goes_on_after_signing_in_again() {
+    let (stack, temporary) = issued().await;
+    let abandoned = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    stack.pass(3600);
+    assert_eq!(told(&reset(&stack, &abandoned, CHOSEN).await), (401, Some("not-signed-in")));
+    let again = stack.sign_in("admin@fabrikam", &temporary).await;
+    assert_eq!((again.status, again.next()), (200, Some("reset-password")));
+    assert_eq!(reset(&stack, &again.session().unwrap(), CHOSEN).await.status, 200);
+    assert!(signs_in(&stack, CHOSEN).await);
+}
+
+#[tokio::test]
+async fn a_password_that_is_too_short_too_long_or_too_common_is_refused_with_its_code_and_changes_nothing() {
+    let (stack, session) = begun().await;
+    let (short, long) = ("x7#".repeat(4) + "ab", "kq".to_owned() + &"x".repeat(127));
+    let decomposed = "e\u{301}f".repeat(7);
+    let emoji = "😀🐢🌋🎻🧀🚲🪁🦔🌽🛶🧦🎲🪐🦉";
+    assert_eq!((short.len(), long.len(), decomposed.chars().count(), emoji.chars().count()), (14, 129, 21, 14));
+    let cases = [
+        ("", "password-too-short"),
+        (&*short, "password-too-short"),
+        (&decomposed, "password-too-short"),
+        (emoji, "password-too-short"),
+        (&long, "password-too-long"),
+        (&"x".repeat(10_000), "password-too-long"),
+        ("passwordpassword", "password-too-common"),
+        ("P@ssw0rd P@ssw0rd", "password-too-common"),
+        ("Fabrikam2026Fabrikam", "password-too-common"),
+        ("Contoso Online Suite", "password-too-common"),
+        ("contoso-suite-online-1", "password-too-common"),
+        ("admin admin fabrikam", "password-too-common"),
+        ("abcdefghijklmno", "password-too-common"),
+        ("aaaaaaaaaaaaaaa", "password-too-common"),
+    ];
+    let before = kept(&stack).await;
+    for (new, code) in cases {
+        let answer = reset(&stack, &session, new).await;
+        assert_eq!(told(&answer), (422, Some(code)), "{new}");
+        assert!(answer.cookies.is_empty());
+    }
+    assert_eq!(kept(&stack).await, before);
+    assert_eq!(reset(&stack, &session, CHOSEN).await.status, 200, "the session is as good as it was");
+}
+
+#[tokio::test]
+async fn a_password_of_15_to_128_characters_of_any_kind_is_taken_and_signs_in() {
+    let (stack, mut session) = begun().await;
+    let longest: String = (0..128).map(|n| char::from_u32(0x4e00 + n * 37).unwrap()).collect();
+    let composed = "e\u{301}".repeat(14) + &longest.chars().take(114).collect::<String>();
+    assert_eq!((longest.chars().count(), composed.chars().count()), (128, 142));
+    let good = [
+        "xkqvztmwprbnjdh",
+        "😀🐢🌋🎻🧀🚲🪁🦔🌽🛶🧦🎲🪐🦉🍇",
+        "83920174658291037465",
+        &longest,
+        &composed,
+        " seven green boats ",
+    ];
+    let mut current: Option<&str> = None;
+    for new in good {
+        stack.pass(REFILL);
+        let answer = match current {
+            Some(current) => changed(&stack, &session, current, new).await,
+            None => reset(&stack, &session, new).await,
+        };
+        assert_eq!(told(&answer), (200, None), "{new}");
+        session = answer.session().unwrap();
+        assert!(signs_in(&stack, new).await, "{new}");
+        current = Some(new);
+    }
+    assert!(!signs_in(&stack, "seven green boats").await, "spaces count");
+}
+
+#[tokio::test]
+async fn however_a_keyboard_writes_an_accent_it_is_the_same_password() {
+    let (composed, combining) =
+        ("h\u{e9}l\u{e8}ne va \u{e0} la p\u{ea}che", "he\u{301}le\u{300}ne va a\u{300} la pe\u{302}che");
+    for (set, typed) in [(composed, combining), (combining, composed)] {
+        let (stack, session) = begun().await;
+        let session = reset(&stack, &session, set).await.session().unwrap();
+        assert!(signs_in(&stack, typed).await && signs_in(&stack, set).await);
+        let same = changed(&stack, &session, set, typed).await;
+        assert_eq!(told(&same), (422, Some("password-reused")));
+        assert_eq!(changed(&stack, &session, typed, OTHER).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_temporary_password_cannot_be_kept_however_it_is_written() {
+    let (stack, temporary) = issued().await;
+    let session = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+    let before = kept(&stack).await;
+    for spelling in [
+        temporary.clone(),
+        temporary.to_uppercase(),
+        temporary.replace('-', ""),
+        temporary.replace('-', " "),
+        format!("  {} ", temporary.replace('-', "\u{a0}").to_uppercase()),
+        temporary.chars().flat_map(|c| [c, '-']).collect(),
+    ] {
+        assert_eq!(told(&reset(&stack, &session, &spelling).await), (422, Some("password-reused")), "{spelling}");
+    }
+    assert_eq!(kept(&stack).await, before);
+    let longer = reset(&stack, &session, &format!("{temporary}x")).await;
+    assert_eq!(longer.status, 200, "{longer:?}");
+}
+
+#[tokio::test]
+async fn a_choice_begun_before_the_temporary_password_expires_can_be_made_until_its_last_second() {
+    for (seconds, made) in [(59, true), (60, false)] {
+        let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+        stack.started(event("sub-1", "trial")).await;
+        let temporary = stack.mailed_password();
+        let session = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
+        stack.pass(seconds);
+        let before = kept(&stack).await;
+        let answer = reset(&stack, &session, CHOSEN).await;
+        assert_eq!(told(&answer), if made { (200, None) } else { (401, Some("not-signed-in")) });
+        assert_eq!(kept(&stack).await != before, made);
+        stack.pass(600);
+        assert!(signs_in(&stack, CHOSEN).await == made && !signs_in(&stack, &temporary).await);
+    }
+}
+
+/// Between its read and its write an invocation can be held up, which only the store's own steps can show.
+#[tokio::test]
+async fn a_choice_read_before_the_temporary_password_expires_is_not_written_after_it() {
+    let (stack, session) = begun().await;
+    let settings = HashMap::from([
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "reset-password".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", stack.cloud.aws_url()),
+    ]);
+    let table = Table::new(&aws::connect(|name| settings.get(name).cloned()).unwrap(), "firstkey".into());
+    let digest = SessionToken::parse(&session).unwrap().digest();
+    let expires_at = stack.items("CREDENTIAL").await[0]["expires_at"]["N"].as_str().unwrap().parse().unwrap();
+    let [early, late] = [expires_at - 604_800, expires_at].map(Timestamp::from_epoch_seconds);
+    let signed_in = Sessions::new(table.clone()).find(&digest, early).await.unwrap().unwrap();
+    let (hash, next) = (PasswordHash::from_phc("never kept".into()), signed_in.session.after_change(late));
+    let before = kept(&stack).await;
+    let digest = SessionToken::parse(&"A".repeat(43)).unwrap().digest();
+    assert!(!Passwords::new(table).change(&signed_in, &hash, &next, &digest, late).await.unwrap());
+    assert_eq!(kept(&stack).await, before);
+}
+
+#[tokio::test]
+async fn a_later_choice_needs_the_current_password_and_a_wrong_one_leaves_the_session() {
+    let (stack, session) = chosen().await;
+    let before = kept(&stack).await;
+    assert_eq!(told(&reset(&stack, &session, OTHER).await), (400, Some("invalid-request")));
+    for wrong in [OTHER, "", &"x".repeat(129), &CHOSEN.to_uppercase()] {
+        let answer = changed(&stack, &session, wrong, OTHER).await;
+        assert_eq!(told(&answer), (401, Some("invalid-credentials")), "{wrong:?}");
+        assert!(answer.cookies.is_empty());
+        stack.pass(REFILL);
+    }
+    let same = changed(&stack, &session, CHOSEN, CHOSEN).await;
+    assert_eq!(told(&same), (422, Some("password-reused")));
+    assert_eq!(kept(&stack).await, before);
+    assert_eq!(changed(&stack, &session, CHOSEN, OTHER).await.status, 200);
+}
+
+#[tokio::test]
+async fn five_wrong_current_passwords_from_one_network_are_all_that_it_may_try() {
+    let (stack, session) = chosen().await;
+    let from = |current, address| change(&session, current, OTHER).from(address);
+    for _ in 0..5 {
+        let wrong = stack.call("reset-password", from(OTHER, "198.51.100.7")).await;
+        assert_eq!(told(&wrong), (401, Some("invalid-credentials")));
+    }
+    let right = stack.call("reset-password", from(CHOSEN, "198.51.100.7")).await;
+    assert_eq!(told(&right), (429, Some("too-many-attempts")));
+    assert_eq!(right.headers["retry-after"], "30");
+    let sign_in = stack.call("sign-in", Call::sign_in("admin@fabrikam", CHOSEN).from("198.51.100.7")).await;
+    assert_eq!(sign_in.status, 429, "there is one budget, wherever a password is asked for");
+    let elsewhere = stack.call("reset-password", from(CHOSEN, "203.0.113.9")).await;
+    assert_eq!(elsewhere.status, 200, "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn after_a_choice_the_old_session_and_the_old_password_do_nothing_and_the_new_cookie_does() {
+    let (stack, old) = chosen().await;
+    let beside = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
+    let answer = changed(&stack, &old, CHOSEN, OTHER).await;
+    let new = answer.session().unwrap();
+    assert!(new != old && new.len() == 43);
+    let cookie = format!("__Host-session={new}; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Strict");
+    assert_eq!(answer.cookies, [cookie]);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    for dead in [&old, &beside] {
+        stack.pass(REFILL);
+        assert_eq!(told(&changed(&stack, dead, OTHER, CHOSEN).await), (401, Some("not-signed-in")));
+    }
+    assert!(!signs_in(&stack, CHOSEN).await && signs_in(&stack, OTHER).await);
+    assert_eq!(changed(&stack, &new, OTHER, CHOSEN).await.status, 200);
+    assert_eq!(stack.history("sub-1").await[2..], ["password-changed by admin@fabrikam"; 3]);
+}
+
+#[tokio::test]
+async fn bad_input_another_site_and_nobody_are_refused_before_anything_is_read() {
+    let (stack, session) = begun().await;
+    let good = Call::reset_password(&session, CHOSEN);
+    let with = |body: Value| good.clone().json(&body);
+    let nobody = || Call::post("/reset-password").json(&json!({ "new_password": CHOSEN }));
+    let cases = [
+        (Call::post("/reset-password").session(&session), 400, "invalid-request"),
+        (with(json!({})), 400, "invalid-request"),
+        (with(json!([CHOSEN])), 400, "invalid-request"),
+        (with(json!({ "new_password": null })), 400, "invalid-request"),
+        (with(json!({ "new_password": 7 })), 400, "invalid-request"),
+        (with(json!({ "new_password": CHOSEN, "current_password": 7 })), 400, "invalid-request"),
+        (with(json!({ "new_password": CHOSEN, "user_name": "admin@fabrikam" })), 400, "invalid-request"),
+        (good.clone().body(b"{\"new_password\":"), 400, "invalid-request"),
+        (good.clone().body(b"{\"new_password\":\"\xff\"}"), 400, "invalid-request"),
+        (good.clone().header("content-type", "text/plain"), 400, "invalid-request"),
+        (with(json!({ "new_password": "x".repeat(17_000) })), 413, "payload-too-large"),
+        (good.clone().header("sec-fetch-site", "cross-site"), 403, "forbidden"),
+        (good.clone().header("sec-fetch-site", "same-site"), 403, "forbidden"),
+        (good.clone().header("origin", "https://elsewhere.example"), 403, "forbidden"),
+        (nobody(), 401, "not-signed-in"),
+        (nobody().session(""), 401, "not-signed-in"),
+        (nobody().session("no token"), 401, "not-signed-in"),
+        (nobody().bearer(&session), 401, "not-signed-in"),
+        (good.clone().session(&session), 401, "not-signed-in"),
+    ];
+    stack.cloud.clear_requests();
+    for (n, (call, status, code)) in cases.into_iter().enumerate() {
+        let answer = stack.call("reset-password", call).await;
+        assert_eq!(told(&answer), (status, Some(code)), "case {n}");
+        assert!(answer.cookies.is_empty());
+    }
+    assert!(stack.cloud.requests().is_empty());
+    let unknown = nobody().session(&"A".repeat(43));
+    assert_eq!(told(&stack.call("reset-password", unknown).await), (401, Some("not-signed-in")));
+    let here = good.header("sec-fetch-site", "same-origin").header("origin", "http://localhost:9000");
+    assert_eq!(stack.call("reset-password", here).await.status, 200);
+}
+
+#[tokio::test]
+async fn with_every_first_answer_lost_or_in_conflict_a_choice_is_one_choice() {
+    for fault in [
+        Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Duplicated, 100_000),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Conflict, 2),
+    ] {
+        let (stack, session) = begun().await;
+        stack.cloud.set_fault(fault);
+        let answer = reset(&stack, &session, CHOSEN).await;
+        assert_eq!(told(&answer), (200, None));
+        assert_eq!(stack.history("sub-1").await[2..], ["password-changed by admin@fabrikam"]);
+        let next = changed(&stack, &answer.session().unwrap(), CHOSEN, OTHER).await;
+        assert_eq!(told(&next), (200, None), "the answered cookie is the session that stands");
+    }
+}
+
+#[tokio::test]
+async fn while_the_table_refuses_a_choice_is_unavailable_and_nothing_has_changed() {
+    let (stack, session) = begun().await;
+    let before = kept(&stack).await;
+    for (operation, mode) in [
+        ("TransactWriteItems", Mode::Refused),
+        ("TransactWriteItems", Mode::Throttled),
+        ("TransactWriteItems", Mode::Conflict),
+        ("GetItem", Mode::Refused),
+    ] {
+        let fault = |count| Fault::new(Service::DynamoDb, operation, mode, count);
+        stack.cloud.set_fault(fault(100_000));
+        let answer = reset(&stack, &session, CHOSEN).await;
+        assert_eq!(told(&answer), (503, Some("unavailable")), "{operation} {mode:?}");
+        assert!(answer.headers.contains_key("retry-after") && answer.cookies.is_empty());
+        stack.cloud.set_fault(fault(0));
+        assert_eq!(kept(&stack).await, before);
+    }
+    assert_eq!(reset(&stack, &session, CHOSEN).await.status, 200);
+    assert_eq!(stack.history("sub-1").await[2..], ["password-changed by admin@fabrikam"]);
+}
+
+#[tokio::test]
+async fn a_choice_carried_out_after_it_was_given_up_is_one_choice_and_signs_in() {
+    let (stack, session) = begun().await;
+    let held = Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Delayed, 3);
+    stack.cloud.set_fault(held.held_for(Duration::from_millis(1200)));
+    assert_eq!(told(&reset(&stack, &session, CHOSEN).await), (503, Some("unavailable")));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(told(&reset(&stack, &session, CHOSEN).await), (401, Some("not-signed-in")));
+    assert!(signs_in(&stack, CHOSEN).await);
+    assert_eq!(stack.history("sub-1").await[2..], ["password-changed by admin@fabrikam"]);
+}

@@ -234,7 +234,15 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         let file = file.replace("{{id_token}}", &token).replace("{{temporary_password}}", &password);
         let payload: Value = serde_json::from_str(&file.replace("{{session}}", &session)).unwrap();
         let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
-        let (status, answer) = dev.send(Request::post(url), Some(&payload)).await;
+        let (mut status, mut answer) = dev.send(Request::post(&url), Some(&payload)).await;
+        for _ in 0..20 {
+            // The queue's own worker has the mail: what it holds is refused, to be delivered again.
+            if function != "send-mail" || answer == json!({ "batchItemFailures": [] }) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            (status, answer) = dev.send(Request::post(&url), Some(&payload)).await;
+        }
         assert_eq!(status, StatusCode::OK, "{function}: {answer}");
         let expected = match function {
             "subscription-start" | "send-mail" => {

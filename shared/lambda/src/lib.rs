@@ -21,7 +21,7 @@ mod settings;
 pub use clock::Clock;
 pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batch};
 pub use hasher::{Hasher, HashingFailed};
-pub use log::log_as_json;
+pub use log::{log_as_json, log_as_json_to};
 pub use random::{account_id, random, random_bytes, session_token};
 pub use serve::{Answer, HttpService, serve};
 pub use settings::{MissingSetting, Settings};

@@ -1,9 +1,9 @@
 //! The log: JSON lines on standard output, as Lambda collects them.
 
-use std::panic;
+use std::{io, panic};
 
 use tracing::{Level, error, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Crates that print whole requests below WARN.
 const TALKATIVE: [&str; 8] =
@@ -11,11 +11,20 @@ const TALKATIVE: [&str; 8] =
 
 /// Starts the log. A panic is logged by its place, without its message, since that may repeat what a caller sent.
 pub fn log_as_json() {
+    log_as_json_to(io::stdout);
+}
+
+/// The same log, elsewhere: for a test that reads all of it.
+pub fn log_as_json_to<W>(writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let quiet =
         TALKATIVE.into_iter().map(|target| (target, LevelFilter::WARN)).chain([("lambda_runtime", LevelFilter::ERROR)]);
     let targets = Targets::new().with_default(Level::INFO).with_targets(quiet);
     let lines = tracing_subscriber::fmt::layer()
         .json()
+        .with_writer(writer)
         .flatten_event(true)
         .with_target(false)
         .with_current_span(false)
