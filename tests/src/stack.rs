@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::BoxFuture;
 use lambda::{Clock, HttpService, Settings};
 use lambda_http::{LambdaEvent, Service, request::LambdaRequest};
 use local::{
@@ -53,6 +54,7 @@ pub struct TestStack {
     /// Who says who people are.
     pub provider: Provider,
     functions: Arc<Functions>,
+    settings: HashMap<String, String>,
     clock: Arc<AtomicI64>,
 }
 
@@ -94,7 +96,7 @@ impl TestStack {
         }));
         options.redelivery = deployment.redelivery;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
-        Self { cloud, provider, functions, clock }
+        Self { cloud, provider, functions, settings, clock }
     }
 
     /// Publishes an event; which messages of its first delivery failed.
@@ -188,6 +190,16 @@ impl TestStack {
         self.provider.sign(Algorithm::Rs256, &json!({}), &all)
     }
 
+    /// Calls the same functions on another machine, whose clock is ahead by so many seconds and stands still.
+    pub fn machine(&self, seconds_ahead: i64) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
+        let clock = AtomicI64::new(self.clock.load(Ordering::SeqCst) + seconds_ahead);
+        let functions = Arc::new(Functions::new(&self.settings, &Arc::new(clock)));
+        move |function, call| {
+            let functions = Arc::clone(&functions);
+            Box::pin(async move { Answer::read(&functions.invoke(function, call.into_event()).await.unwrap()) })
+        }
+    }
+
     /// Lets time pass.
     pub fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
@@ -214,8 +226,7 @@ struct Functions {
 /// that are pinned for a function that has a processor to itself.
 const INSTANCES: usize = 16;
 
-type HttpFunction =
-    Box<dyn Fn(LambdaEvent<LambdaRequest>) -> futures_util::future::BoxFuture<'static, Value> + Send + Sync>;
+type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> BoxFuture<'static, Value> + Send + Sync>;
 
 impl Functions {
     fn new(settings: &HashMap<String, String>, clock: &Arc<AtomicI64>) -> Self {

@@ -55,6 +55,10 @@ impl Administrators {
         now: Timestamp,
     ) -> Result<CreateAdministrator, Failure> {
         let SignedIn { session, account: creator, .. } = signed_in;
+        // No transaction may name one item twice: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+        if new.account.user_name == creator.user_name {
+            return Ok(CreateAdministrator::NameTaken);
+        }
         let mut known = signed_in.credential.clone();
         for _ in 0..RACES {
             let entry = Entry {
