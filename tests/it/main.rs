@@ -7,6 +7,7 @@ mod condition;
 mod create_admin;
 mod everything;
 mod get_credentials;
+mod interleavings;
 mod list_subscriptions;
 mod no_leaks;
 mod portal;

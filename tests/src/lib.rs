@@ -4,8 +4,10 @@
 //! | where | what is shown |
 //! |---|---|
 //! | `it/<function>.rs` | each function, in sentences |
+//! | `it/attempts.rs` | the budgets of whoever guesses, however many at once and wherever from |
 //! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
 //! | `it/everything.rs` | every function has what every function must have |
+//! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |

@@ -88,7 +88,7 @@ impl TestStack {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         settings.extend(deployment.settings);
-        let functions = Arc::new(Functions::new(&settings, &clock));
+        let functions = Arc::new(Functions::new(&settings, "", &clock));
         let invoked = Arc::clone(&functions);
         let mut options = CloudOptions::new(Arc::new(move |function, event| {
             let functions = Arc::clone(&invoked);
@@ -193,7 +193,20 @@ impl TestStack {
     /// Calls the same functions on another machine, whose clock is ahead by so many seconds and stands still.
     pub fn machine(&self, seconds_ahead: i64) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
         let clock = AtomicI64::new(self.clock.load(Ordering::SeqCst) + seconds_ahead);
-        let functions = Arc::new(Functions::new(&self.settings, &Arc::new(clock)));
+        self.beside("", &Arc::new(clock))
+    }
+
+    /// Calls the same functions on another machine, which the cloud tells apart: there their names end in `suffix`.
+    pub fn named_machine(&self, suffix: &str) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
+        self.beside(suffix, &self.clock)
+    }
+
+    fn beside(
+        &self,
+        suffix: &str,
+        clock: &Arc<AtomicI64>,
+    ) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
+        let functions = Arc::new(Functions::new(&self.settings, suffix, clock));
         move |function, call| {
             let functions = Arc::clone(&functions);
             Box::pin(async move { Answer::read(&functions.invoke(function, call.into_event()).await.unwrap()) })
@@ -229,10 +242,10 @@ const INSTANCES: usize = 16;
 type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> BoxFuture<'static, Value> + Send + Sync>;
 
 impl Functions {
-    fn new(settings: &HashMap<String, String>, clock: &Arc<AtomicI64>) -> Self {
+    fn new(settings: &HashMap<String, String>, suffix: &str, clock: &Arc<AtomicI64>) -> Self {
         let settings = |function: &str| {
             let mut settings = settings.clone();
-            settings.insert("AWS_ACCESS_KEY_ID".into(), function.into());
+            settings.insert("AWS_ACCESS_KEY_ID".into(), format!("{function}{suffix}"));
             Settings::given(settings)
         };
         let clock = || Clock::Manual(Arc::clone(clock));

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::clock;
 use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Mode};
+use super::gate::Gates;
 use super::inbox::Inbox;
 use super::kms::Kms;
 use super::requests::{self, Requests};
@@ -29,6 +30,7 @@ pub(super) struct Endpoint {
     pub(super) kms: Kms,
     pub(super) inbox: Arc<Inbox>,
     pub(super) faults: Arc<Faults>,
+    pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
     /// Closed when the cloud is dropped, which ends calls that are still held.
     pub(super) alive: watch::Receiver<()>,
@@ -56,7 +58,7 @@ impl Endpoint {
         let mut alive = self.alive.clone();
         let carried_out = tokio::spawn(async move {
             tokio::select! {
-                answer = self.answer_or_fail(&call) => answer,
+                answer = self.gated(&call) => answer,
                 _ = alive.changed() => Err(Closed),
             }
         });
@@ -85,6 +87,11 @@ impl Endpoint {
             return Err(Closed);
         }
         Ok(fault)
+    }
+
+    async fn gated(&self, call: &Call) -> Result<Answer, Closed> {
+        let _passage = self.gates.pass(&call.caller.function, &call.operation, &call.headers, &call.body).await?;
+        self.answer_or_fail(call).await
     }
 
     async fn answer_or_fail(&self, call: &Call) -> Result<Answer, Closed> {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and how each service words its answers |
 //! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
-//! | `faults`, `requests` | what tests want from it: faults on demand, and a record of every call |
+//! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
 //! | `pipe`, `pattern` | the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
 //! | `console`, `page` | the page and the JSON for people and checks |
@@ -18,6 +18,7 @@ mod endpoint;
 mod error;
 mod faults;
 mod file;
+mod gate;
 mod inbox;
 mod kms;
 mod page;
@@ -44,6 +45,7 @@ use tokio::task::JoinSet;
 
 pub use error::Error;
 pub use faults::{Fault, Mode};
+pub use gate::{Gate, HeldCall};
 pub use inbox::Mail;
 pub use kms::SEALING_KEY;
 pub use queue::{DeadLetter, Queue};
@@ -53,6 +55,7 @@ pub use service::Service;
 use dynamo::Dynamo;
 use endpoint::Endpoint;
 use faults::Faults;
+use gate::Gates;
 use inbox::Inbox;
 use kms::Kms;
 use pipe::Pipe;
@@ -103,6 +106,7 @@ struct Inner {
     dynamo: Arc<Dynamo>,
     inbox: Arc<Inbox>,
     faults: Arc<Faults>,
+    gates: Arc<Gates>,
     requests: Arc<Requests>,
     queues: Arc<Queues>,
     pipe: Arc<Pipe>,
@@ -129,8 +133,8 @@ impl Cloud {
         let inbox = Arc::new(Inbox::open(kept("inbox.jsonl"))?);
         let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
-        let (faults, requests) = (Arc::<Faults>::default(), Arc::<Requests>::default());
-        let inner = Arc::new(Inner { dynamo, inbox, faults, requests, queues, pipe, invoke, links });
+        let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
+        let inner = Arc::new(Inner { dynamo, inbox, faults, gates, requests, queues, pipe, invoke, links });
 
         let (alive, watched) = watch::channel(());
         let endpoint = Arc::new(inner.endpoint(kms, watched));
@@ -175,6 +179,11 @@ impl Cloud {
     /// Sets a fault, in place of the one of the same service, operation and mode.
     pub fn set_fault(&self, fault: Fault) {
         self.inner.faults.set(fault);
+    }
+
+    /// From here on, calls that `holds` chooses wait at this gate until they are let through.
+    pub fn gate(&self, holds: impl Fn(&HeldCall) -> bool + Send + 'static) -> Gate {
+        self.inner.gates.add(Box::new(holds))
     }
 
     /// Publishes an event and waits for the function's answer to its first delivery. What failed comes back by itself.
@@ -234,6 +243,7 @@ impl Inner {
             kms,
             inbox: Arc::clone(&self.inbox),
             faults: Arc::clone(&self.faults),
+            gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),
             alive,
         }

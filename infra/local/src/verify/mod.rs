@@ -5,6 +5,7 @@ mod size;
 mod start;
 mod steps;
 mod test;
+mod timing;
 mod trees;
 
 use std::{fmt::Write as _, time::Instant};
@@ -24,7 +25,7 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
@@ -48,6 +49,11 @@ const STAGES: [Stage; 11] = [
         run: |workspace| Box::pin(async { size::check(workspace) }),
     },
     Stage { name: "start", about: "start to first `next`", run: |workspace| Box::pin(start::check(workspace)) },
+    Stage {
+        name: "timing",
+        about: "one time to sign in, whatever is wrong",
+        run: |workspace| Box::pin(timing::check(workspace)),
+    },
 ];
 
 pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> anyhow::Result<()> {

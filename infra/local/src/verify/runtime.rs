@@ -1,15 +1,36 @@
-//! As much of the Lambda runtime API as it takes to see a function become ready: it asks for its first event, and the
-//! answer never comes.
+//! As much of the Lambda runtime API as it takes to see a function become ready, which asks for its first event and has
+//! no answer; or to have it answer one event after the other.
 
 use std::{
     io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
-use tokio::{io::AsyncReadExt as _, net::TcpListener, process::Command, time::timeout};
+use anyhow::{Context as _, bail, ensure};
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+    serve::ListenerExt as _,
+};
+use http::{StatusCode, Uri};
+use serde_json::Value;
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpListener,
+    process::{Child, Command},
+    sync::mpsc,
+    task::JoinSet,
+    time::timeout,
+};
+use uuid::Uuid;
 
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next ";
+
+/// Milliseconds since the epoch, in the year 2100: no answer is late.
+const DEADLINE: &str = "4102444800000";
 
 /// A function that is not there by then does not start at all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,17 +45,39 @@ impl Runtime {
     }
 
     /// Starts the function and takes the time until it asks for its first event; then kills it.
-    pub(super) async fn time_to_next(&self, mut function: Command) -> anyhow::Result<Duration> {
-        let address = self.listener.local_addr()?.to_string();
-        function.env("AWS_LAMBDA_RUNTIME_API", address).kill_on_drop(true);
+    pub(super) async fn time_to_next(&self, function: Command) -> anyhow::Result<Duration> {
         let started = Instant::now();
-        let mut child = function.spawn().context("the function could not be started")?;
+        let mut child = self.spawn(function)?;
         let elapsed = tokio::select! {
             asked = timeout(PATIENCE, self.next()) => asked.context("the function asked for no event")?.map(|()| started.elapsed()),
             status = child.wait() => Err(anyhow::anyhow!("the function ended at once: {}", status?)),
         };
         child.kill().await?;
         elapsed
+    }
+
+    /// Starts the function, to be invoked for as long as the answer is kept.
+    pub(super) fn run(self, function: Command) -> anyhow::Result<Running> {
+        let child = self.spawn(function)?;
+        let (events, queued) = mpsc::channel(1);
+        let (answered, answers) = mpsc::channel(1);
+        let api = Api { queued: queued.into(), handed_out: Mutex::new(None), answered };
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .fallback(failure)
+            .with_state(Arc::new(api));
+        let mut server = JoinSet::new();
+        // Best effort: without it times are longer, all alike.
+        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        server.spawn(axum::serve(listener, router).into_future());
+        Ok(Running { child, events, answers, _server: server })
+    }
+
+    fn spawn(&self, mut function: Command) -> anyhow::Result<Child> {
+        let address = self.listener.local_addr()?.to_string();
+        function.env("AWS_LAMBDA_RUNTIME_API", address).kill_on_drop(true);
+        function.spawn().context("the function could not be started")
     }
 
     async fn next(&self) -> anyhow::Result<()> {
@@ -45,6 +88,158 @@ impl Runtime {
         }
         let request = String::from_utf8_lossy(&request);
         ensure!(request.starts_with(NEXT), "the function began with {:?}", request.lines().next().unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// A function that answers events. Dropped, it ends.
+pub(super) struct Running {
+    child: Child,
+    events: mpsc::Sender<Invocation>,
+    answers: mpsc::Receiver<Result<Answer, String>>,
+    _server: JoinSet<io::Result<()>>,
+}
+
+/// What a function answered to one event.
+pub(super) struct Answer {
+    /// Of the invocation, never given to another one.
+    pub(super) request_id: String,
+    /// As it came.
+    pub(super) body: String,
+    /// From the event that was handed out to the answer that was there.
+    pub(super) took: Duration,
+}
+
+struct Invocation {
+    request_id: String,
+    event: String,
+}
+
+impl Running {
+    /// The function's answer to `event`, and how long it took.
+    pub(super) async fn invoke(&mut self, event: &Value) -> anyhow::Result<Answer> {
+        let request_id = Uuid::new_v4().to_string();
+        let invocation = Invocation { request_id: request_id.clone(), event: event.to_string() };
+        self.events.send(invocation).await.context("the runtime API ended")?;
+        let answer = tokio::select! {
+            answer = timeout(PATIENCE, self.answers.recv()) => answer.context("the function did not answer")?,
+            status = self.child.wait() => bail!("the function ended: {}", status?),
+        };
+        let answer = answer.context("the runtime API ended")?.map_err(anyhow::Error::msg)?;
+        ensure!(answer.request_id == request_id, "the function answered another invocation");
+        Ok(answer)
+    }
+}
+
+struct Api {
+    queued: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
+    handed_out: Mutex<Option<Instant>>,
+    answered: mpsc::Sender<Result<Answer, String>>,
+}
+
+type Shared = State<Arc<Api>>;
+
+impl Api {
+    fn handed_out(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.handed_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody waits for the answer to an invocation that was given up.
+    async fn answer(&self, answer: Result<Answer, String>) -> StatusCode {
+        self.answered.send(answer).await.ok();
+        StatusCode::ACCEPTED
+    }
+}
+
+async fn next(State(api): Shared) -> Response {
+    let Some(Invocation { request_id, event }) = api.queued.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let headers = [("lambda-runtime-aws-request-id", request_id.as_str()), ("lambda-runtime-deadline-ms", DEADLINE)];
+    let response = (headers, event).into_response();
+    *api.handed_out() = Some(Instant::now());
+    response
+}
+
+async fn response(State(api): Shared, Path(request_id): Path<String>, body: String) -> StatusCode {
+    let took = api.handed_out().take().map(|since| since.elapsed());
+    let answer = took.map(|took| Answer { request_id, body, took });
+    api.answer(answer.ok_or_else(|| "the function answered what it was not asked".to_owned())).await
+}
+
+/// An error of the function, or a path that is none of ours.
+async fn failure(State(api): Shared, uri: Uri, body: String) -> StatusCode {
+    api.answer(Err(format!("the function called {uri} with {body}"))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::{BodyExt as _, Full};
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A function's side of the API, beside a process that does nothing.
+    struct Function(String);
+
+    impl Function {
+        async fn start() -> anyhow::Result<(Self, Running)> {
+            let runtime = Runtime::start().await?;
+            let function = Self(format!("http://{}/2018-06-01/runtime", runtime.listener.local_addr()?));
+            let mut nothing = Command::new("sleep");
+            nothing.arg("60");
+            Ok((function, runtime.run(nothing)?))
+        }
+
+        async fn call(&self, method: &str, path: &str, body: &str) -> anyhow::Result<(http::HeaderMap, String)> {
+            let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+            let request = Request::builder().method(method).uri(format!("{}/{path}", self.0));
+            let (head, body) = client.request(request.body(Full::from(body.to_owned()))?).await?.into_parts();
+            Ok((head.headers, String::from_utf8(body.collect().await?.to_bytes().into())?))
+        }
+
+        /// Asks for an event, and repeats it `after` some time as its answer.
+        async fn repeat(&self, path: &str, after: Duration) -> anyhow::Result<()> {
+            let (headers, event) = self.call("GET", "invocation/next", "").await?;
+            let id = headers["lambda-runtime-aws-request-id"].to_str()?;
+            tokio::time::sleep(after).await;
+            self.call("POST", &format!("invocation/{id}/{path}"), &event).await?;
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn each_answer_is_of_its_event_and_has_its_time() -> anyhow::Result<()> {
+        let (function, mut running) = Function::start().await?;
+        for (n, after) in [50, 0].map(Duration::from_millis).into_iter().enumerate() {
+            let event = json!({ "n": n });
+            let (answer, repeated) = tokio::join!(running.invoke(&event), function.repeat("response", after));
+            repeated?;
+            let answer = answer?;
+            assert_eq!(answer.body, event.to_string());
+            assert!(answer.took >= after, "{:?}", answer.took);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_error_is_no_answer() -> anyhow::Result<()> {
+        let (function, mut running) = Function::start().await?;
+        let event = json!("why");
+        let (answer, _) = tokio::join!(running.invoke(&event), function.repeat("error", Duration::ZERO));
+        let error = answer.err().context("no answer")?.to_string();
+        assert!(error.contains("/error with \"why\""), "{error}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_function_that_ended_does_not_answer() -> anyhow::Result<()> {
+        let mut running = Runtime::start().await?.run(Command::new("true"))?;
+        let error = running.invoke(&json!({})).await.err().context("no answer")?.to_string();
+        assert!(error.starts_with("the function ended"), "{error}");
         Ok(())
     }
 }

@@ -1,0 +1,162 @@
+//! Gates: calls that wait until a test lets them through, one by one and in the order that it chooses.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::lock;
+use super::serve::Closed;
+
+/// A call that waits. Dropped, it is never carried out, and its caller gets no answer.
+pub struct HeldCall {
+    /// The access key id that signed it.
+    pub function: String,
+    /// The API's own name of it, such as `UpdateItem`.
+    pub operation: String,
+    /// The SDK's own id of the call, which all its attempts share: a caller who waited too long for one sends another.
+    pub invocation: String,
+    /// What is asked; null where that is no JSON.
+    pub body: Value,
+    pass: Option<oneshot::Sender<oneshot::Sender<()>>>,
+}
+
+impl HeldCall {
+    /// Lets it through, and returns when it has been carried out.
+    pub async fn release(mut self) {
+        let (passage, carried_out) = oneshot::channel();
+        if let Some(pass) = self.pass.take()
+            && pass.send(passage).is_ok()
+        {
+            // Nothing is ever sent: the other end is dropped when the call is done.
+            carried_out.await.ok();
+        }
+    }
+}
+
+impl fmt::Debug for HeldCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.operation, self.function)
+    }
+}
+
+/// Where calls wait. Dropped, it is open for those that are still to come.
+pub struct Gate(mpsc::UnboundedReceiver<HeldCall>);
+
+impl Gate {
+    /// The next call that has arrived; nothing once the cloud has ended.
+    pub async fn next(&mut self) -> Option<HeldCall> {
+        self.0.recv().await
+    }
+}
+
+type Holds = Box<dyn Fn(&HeldCall) -> bool + Send>;
+
+#[derive(Default)]
+pub(super) struct Gates(Mutex<Vec<(Holds, mpsc::UnboundedSender<HeldCall>)>>);
+
+/// Kept while a call is carried out, so that whoever let it through learns when it is done.
+pub(super) struct Passage {
+    _held: Option<oneshot::Sender<()>>,
+}
+
+impl Gates {
+    pub(super) fn add(&self, holds: Holds) -> Gate {
+        let (arrive, arrived) = mpsc::unbounded_channel();
+        lock(&self.0).push((holds, arrive));
+        Gate(arrived)
+    }
+
+    /// Waits at the first gate that holds such a call, if one does.
+    pub(super) async fn pass(
+        &self,
+        function: &str,
+        operation: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Passage, Closed> {
+        match self.arrive(function, operation, headers, body) {
+            Some(passed) => Ok(Passage { _held: Some(passed.await.map_err(|_| Closed)?) }),
+            None => Ok(Passage { _held: None }),
+        }
+    }
+
+    fn arrive(
+        &self,
+        function: &str,
+        operation: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Option<oneshot::Receiver<oneshot::Sender<()>>> {
+        let mut gates = lock(&self.0);
+        gates.retain(|(_, arrive)| !arrive.is_closed());
+        if gates.is_empty() {
+            return None;
+        }
+        let invocation = headers.get("amz-sdk-invocation-id").and_then(|id| id.to_str().ok());
+        let (pass, passed) = oneshot::channel();
+        let call = HeldCall {
+            function: function.to_owned(),
+            operation: operation.to_owned(),
+            invocation: invocation.unwrap_or_default().to_owned(),
+            body: serde_json::from_slice(body).unwrap_or_default(),
+            pass: Some(pass),
+        };
+        let (_, arrive) = gates.iter().find(|(holds, _)| holds(&call))?;
+        arrive.send(call).is_ok().then_some(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn call(gates: &Arc<Gates>, function: &'static str) -> JoinHandle<Result<Passage, Closed>> {
+        let gates = Arc::clone(gates);
+        let body = Bytes::from_static(b"{\"Key\":1}");
+        tokio::spawn(async move { gates.pass(function, "GetItem", &HeaderMap::new(), &body).await })
+    }
+
+    async fn held(gate: &mut Gate) -> HeldCall {
+        gate.next().await.expect("a call waits")
+    }
+
+    #[tokio::test]
+    async fn calls_that_are_held_go_on_in_the_order_of_their_release_and_others_do_not_wait() {
+        let gates = Arc::<Gates>::default();
+        let mut gate = gates.add(Box::new(|call| call.function != "free" && call.body["Key"] == 1));
+        let first = call(&gates, "first");
+        let first_held = held(&mut gate).await;
+        let second = call(&gates, "second");
+        let second_held = held(&mut gate).await;
+        call(&gates, "free").await.expect("no panic").expect("not held");
+
+        let release = tokio::spawn(second_held.release());
+        let passage = second.await.expect("no panic").expect("passed");
+        assert!(!first.is_finished() && !release.is_finished(), "it is not carried out before its passage ends");
+        drop(passage);
+        release.await.expect("carried out");
+        tokio::join!(first_held.release(), async { drop(first.await.expect("no panic").expect("passed")) });
+    }
+
+    #[tokio::test]
+    async fn a_held_call_that_is_dropped_is_closed_and_a_dropped_gate_is_open() {
+        let gates = Arc::<Gates>::default();
+        let mut gate = gates.add(Box::new(|_| true));
+        let closed = call(&gates, "closed");
+        drop(held(&mut gate).await);
+        assert!(closed.await.expect("no panic").is_err());
+        drop(gate);
+        let passed = timeout(Duration::from_secs(5), call(&gates, "passed")).await;
+        assert!(passed.expect("it does not wait").expect("no panic").is_ok());
+    }
+}

@@ -1,0 +1,1113 @@
+//! Signing in, choosing a password, creating administrators, retiring and issuing anew, two and three at a time, in every order of
+//! their steps: the real handlers and the real SDK, each call of the table held at a gate until it is its turn.
+//!
+//! A step ends where the operation next asks the table for something. Attempts are let through, since nothing here runs out of
+//! them. Two orders that differ in neighbouring reads alone are one: the table cannot tell them apart.
+//!
+//! After each order there must be a way to carry out the operations one after the other, none before one that had ended when it
+//! began, which gives the same answers and leaves the same table, its history included. What has ended by that must do nothing:
+//! every session and every password is tried.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{fmt, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::transact_write_items::TransactWriteItemsError,
+    primitives::Blob,
+    types::{AttributeValue, Put, PutRequest, TransactWriteItem, Update, WriteRequest},
+};
+use domain::{PasswordHash, SessionToken, TemporaryPassword};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use lambda::Hasher;
+use local::cloud::{Gate, HeldCall};
+use serde_json::json;
+use tests::{Answer, Call, Deployment, TestStack, event};
+use tokio::time::timeout;
+
+// What is done, and what it means.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Admin,
+    Lee,
+    Mo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Password {
+    /// The one of an issue.
+    Temporary(u64),
+    Chosen(usize),
+}
+
+use Password::{Chosen, Temporary};
+use Who::{Admin, Lee, Mo};
+
+/// A session by the name that it has here.
+type Label = &'static str;
+
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    SignIn { who: Who, password: Password, begins: Label },
+    Reset { session: Label, current: Option<Password>, to: Password, begins: Label },
+    Create { session: Label, who: Who, key: &'static str },
+    Reissue { of: u64 },
+}
+
+use Op::{Create, Reissue, Reset, SignIn};
+
+/// The password of every administrator that is created.
+const OWN: Password = Chosen(3);
+
+const CHOICES: [&str; 4] = [
+    "seven green boats at noon",
+    "nine slow trains to the coast",
+    "an old clock behind the stairs",
+    "a quiet lamp over the harbour",
+];
+
+/// An answer: its status, and where to go on or what was wrong.
+type Told = (u16, String);
+
+fn told(status: u16, what: &str) -> Told {
+    (status, what.to_owned())
+}
+
+#[derive(Clone, Debug)]
+struct Account {
+    password: Password,
+    temporary: bool,
+    active: bool,
+    version: u64,
+    signed_in: bool,
+    created_by: Option<(Who, &'static str)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    who: Who,
+    version: u64,
+    full: bool,
+}
+
+/// A subscription as the operations leave it that are carried out one after the other.
+#[derive(Clone, Debug)]
+struct State {
+    accounts: BTreeMap<Who, Account>,
+    sessions: BTreeMap<Label, Session>,
+    issue: u64,
+    signed_in: bool,
+    changed: bool,
+    handed_over: bool,
+    history: Vec<String>,
+}
+
+impl State {
+    /// After `SubscriptionStarted`.
+    fn started() -> Self {
+        let password = Temporary(1);
+        let admin = Account { password, temporary: true, active: true, version: 1, signed_in: false, created_by: None };
+        Self {
+            accounts: BTreeMap::from([(Admin, admin)]),
+            sessions: BTreeMap::new(),
+            issue: 1,
+            signed_in: false,
+            changed: false,
+            handed_over: false,
+            history: vec!["issued by vendor".to_owned()],
+        }
+    }
+
+    fn good(&self, session: Label) -> Option<Session> {
+        let session = *self.sessions.get(session)?;
+        let account = &self.accounts[&session.who];
+        (account.active && account.version == session.version).then_some(session)
+    }
+
+    fn apply(&mut self, op: Op) -> Told {
+        match op {
+            SignIn { who, password, begins } => self.sign_in(who, password, begins),
+            Reset { session, current, to, begins } => self.reset(session, current, to, begins),
+            Create { session, who, key } => self.create(session, who, key),
+            Reissue { of } => self.reissue(of),
+        }
+    }
+
+    fn sign_in(&mut self, who: Who, password: Password, begins: Label) -> Told {
+        let open = |account: &&mut Account| account.active && account.password == password;
+        let Some(account) = self.accounts.get_mut(&who).filter(open) else {
+            return told(401, "invalid-credentials");
+        };
+        self.sessions.insert(begins, Session { who, version: account.version, full: !account.temporary });
+        if account.temporary {
+            if !self.signed_in {
+                self.signed_in = true;
+                self.history.push(format!("signed-in by {who}"));
+            }
+            return told(200, "reset-password");
+        }
+        if who == Admin {
+            return told(200, "create-administrator");
+        }
+        if !account.signed_in {
+            account.signed_in = true;
+            self.history.push(format!("administrator-signed-in by {who}"));
+            self.retire(who);
+        }
+        told(200, "home")
+    }
+
+    fn retire(&mut self, by: Who) {
+        if let Some(admin) = self.accounts.get_mut(&Admin).filter(|admin| admin.active) {
+            admin.active = false;
+            admin.version += 1;
+            self.history.push(format!("service-administrator-retired by {by}: {Admin}"));
+        }
+    }
+
+    fn reset(&mut self, session: Label, current: Option<Password>, to: Password, begins: Label) -> Told {
+        let Some(Session { who, .. }) = self.good(session) else { return told(401, "not-signed-in") };
+        let Some(account) = self.accounts.get_mut(&who) else { return told(401, "not-signed-in") };
+        if current.is_some_and(|current| current != account.password) {
+            return told(401, "invalid-credentials");
+        }
+        self.changed |= account.temporary;
+        (account.password, account.temporary) = (to, false);
+        account.version += 1;
+        self.sessions.insert(begins, Session { who, version: account.version, full: true });
+        self.history.push(format!("password-changed by {who}"));
+        told(200, if who == Admin { "create-administrator" } else { "home" })
+    }
+
+    fn create(&mut self, session: Label, who: Who, key: &'static str) -> Told {
+        let by = match self.good(session) {
+            None => return told(401, "not-signed-in"),
+            Some(Session { full: false, .. }) => return told(403, "forbidden"),
+            Some(Session { who, .. }) => who,
+        };
+        let created_by = Some((by, key));
+        if let Some(taken) = self.accounts.get(&who) {
+            return if taken.created_by == created_by { told(201, "") } else { told(409, "user-name-taken") };
+        }
+        let new = Account { password: OWN, temporary: false, active: true, version: 1, signed_in: false, created_by };
+        self.accounts.insert(who, new);
+        self.handed_over = true;
+        self.history.push(format!("administrator-created by {by}: {who}"));
+        told(201, "")
+    }
+
+    fn reissue(&mut self, of: u64) -> Told {
+        let Some(admin) = self.accounts.get_mut(&Admin).filter(|_| self.issue == of) else {
+            return told(409, "conflict");
+        };
+        self.issue += 1;
+        (self.signed_in, self.changed) = (false, false);
+        (admin.password, admin.temporary, admin.active) = (Temporary(self.issue), true, true);
+        admin.version += 1;
+        self.history.push("reissued by support".to_owned());
+        told(200, "reissued")
+    }
+
+    /// What the table has to hold, line by line.
+    fn lines(&self) -> Vec<String> {
+        let Self { issue, signed_in, changed, handed_over, .. } = *self;
+        let sealed = !signed_in && !changed;
+        let seq = self.history.len();
+        let mut lines = vec![credential_line(issue, [sealed, signed_in, changed, handed_over], seq as u64)];
+        lines.extend(self.accounts.iter().map(|(who, account)| {
+            account_line(*who, [account.active, account.temporary, account.signed_in], account.version)
+        }));
+        lines.extend(self.accounts.keys().filter(|who| **who != Admin).map(|who| format!("administrator {who}")));
+        lines.extend(self.history.iter().enumerate().map(|(n, entry)| format!("{}. {entry}", n + 1)));
+        lines
+    }
+}
+
+fn credential_line(issue: u64, [sealed, signed_in, changed, handed_over]: [bool; 4], seq: u64) -> String {
+    format!(
+        "issue {issue}, sealed {sealed}, signed in {signed_in}, changed {changed}, handed over {handed_over}, seq {seq}"
+    )
+}
+
+fn account_line(who: Who, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
+    format!("{who}: active {active}, temporary {temporary}, signed in {signed_in}, version {version}")
+}
+
+impl Who {
+    const ALL: [Self; 3] = [Admin, Lee, Mo];
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Admin => "admin",
+            Lee => "lee",
+            Mo => "mo",
+        })
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SignIn { who, begins, .. } => write!(f, "sign-in of {who} (session {begins})"),
+            Reset { session, .. } => write!(f, "reset in session {session}"),
+            Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
+            Reissue { .. } => f.write_str("reissue"),
+        }
+    }
+}
+
+// Subscriptions, and how operations are done to them.
+
+type Item = HashMap<String, AttributeValue>;
+
+/// One subscription in the table, with what has to be true of it.
+#[derive(Clone)]
+struct World {
+    number: usize,
+    state: State,
+    /// What the cookies of its sessions hold.
+    tokens: BTreeMap<Label, String>,
+    /// Every password that it has had, or that somebody wanted.
+    passwords: BTreeSet<Password>,
+}
+
+/// A subscription to start from, as often as there are orders.
+struct Snapshot {
+    world: World,
+    items: Vec<Item>,
+    sessions: BTreeMap<Label, Item>,
+}
+
+struct Desk {
+    stack: TestStack,
+    client: Client,
+    /// Those who work at once.
+    machines: [Machine; 3],
+    /// The same for what no function does yet.
+    clients: [Client; 3],
+    gate: tokio::sync::Mutex<Gate>,
+    /// The temporary password that was mailed.
+    mailed: String,
+    hashes: BTreeMap<u64, PasswordHash>,
+    worlds: usize,
+    addresses: std::cell::Cell<u32>,
+    ran: usize,
+}
+
+type Machine = Box<dyn Fn(&'static str, Call) -> BoxFuture<'static, Answer>>;
+
+/// What the names of functions end in, on each of the machines.
+const SUFFIXES: [&str; 3] = ["@1", "@2", "@3"];
+
+impl World {
+    fn subscription(&self) -> String {
+        subscription(self.number)
+    }
+
+    fn user_name(&self, who: Who) -> String {
+        format!("{who}@{}", company(self.number))
+    }
+}
+
+fn subscription(world: usize) -> String {
+    format!("subscription-{world}-x")
+}
+
+fn company(world: usize) -> String {
+    format!("company-{world}-x")
+}
+
+impl Desk {
+    /// With a subscription that has just started.
+    async fn open() -> (Self, World) {
+        let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").start().await;
+        let world = World {
+            number: 0,
+            state: State::started(),
+            tokens: BTreeMap::new(),
+            passwords: BTreeSet::from([Temporary(1)]),
+        };
+        let mut started = event(&world.subscription(), "trial");
+        started["detail"]["company"]["id"] = company(0).into();
+        stack.started(started).await;
+        let (hasher, mut kept) = (Hasher::default(), BTreeMap::new());
+        for issue in 2..=3 {
+            let comparable = TemporaryPassword::comparable(&reissued(issue));
+            kept.insert(issue, hasher.hash(comparable).await.unwrap());
+        }
+        let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
+        let desk = Self {
+            client: client(&stack, "desk"),
+            machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
+            clients: SUFFIXES.map(|suffix| client(&stack, &format!("reissue{suffix}"))),
+            gate: tokio::sync::Mutex::new(gate),
+            mailed: stack.mailed_password(),
+            hashes: kept,
+            worlds: 0,
+            addresses: std::cell::Cell::default(),
+            ran: 0,
+            stack,
+        };
+        (desk, world)
+    }
+
+    fn text(&self, password: Password) -> String {
+        match password {
+            Temporary(1) => self.mailed.clone(),
+            Temporary(issue) => reissued(issue),
+            Chosen(choice) => CHOICES[choice].to_owned(),
+        }
+    }
+
+    /// From an address that nobody else has, so that nothing depends on how many try.
+    fn moved(&self, call: Call) -> Call {
+        self.addresses.set(self.addresses.get() + 1);
+        call.from(&std::net::Ipv4Addr::from(0x0a00_0000 + self.addresses.get()).to_string())
+    }
+
+    async fn call(&self, worker: Option<usize>, function: &'static str, call: Call) -> Answer {
+        let call = self.moved(call);
+        match worker {
+            Some(worker) => self.machines[worker](function, call).await,
+            None => self.stack.call(function, call).await,
+        }
+    }
+
+    /// Carries out an operation; the answer, and the token of the session that it begins.
+    async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Told, Option<String>) {
+        let answer = match op {
+            SignIn { who, password, .. } => {
+                let call = Call::sign_in(&world.user_name(who), &self.text(password));
+                self.call(worker, "sign-in", call).await
+            }
+            Reset { session, current, to, .. } => {
+                let call = self.reset(&world.tokens[session], current, to);
+                self.call(worker, "reset-password", call).await
+            }
+            Create { session, who, key } => {
+                let call = Call::create_admin(&world.tokens[session], &world.user_name(who), &self.text(OWN));
+                self.call(worker, "create-admin", call.key(key)).await
+            }
+            Reissue { of } => {
+                let client = worker.map_or(&self.client, |worker| &self.clients[worker]);
+                return (self.reissue(client, world, of).await, None);
+            }
+        };
+        let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
+        (told(answer.status, what), answer.session())
+    }
+
+    fn reset(&self, token: &str, current: Option<Password>, to: Password) -> Call {
+        let body = match current {
+            Some(current) => json!({ "new_password": self.text(to), "current_password": self.text(current) }),
+            None => json!({ "new_password": self.text(to) }),
+        };
+        Call::reset_password(token, "").json(&body)
+    }
+
+    /// Carries out an operation by itself, and finds what had to come of it.
+    async fn done(&self, world: &mut World, op: Op) {
+        let (answer, token) = self.perform(world, op, None).await;
+        assert_eq!(answer, world.state.apply(op), "{op}");
+        world.learn(op, token);
+        assert_eq!(self.lines(world).await, world.state.lines(), "{op}");
+    }
+}
+
+impl World {
+    fn learn(&mut self, op: Op, token: Option<String>) {
+        if let (SignIn { begins, .. } | Reset { begins, .. }, Some(token)) = (op, token) {
+            self.tokens.insert(begins, token);
+        }
+        match op {
+            SignIn { .. } | Create { .. } => {}
+            Reset { to, .. } => drop(self.passwords.insert(to)),
+            Reissue { of } => drop(self.passwords.insert(Temporary(of + 1))),
+        }
+    }
+}
+
+/// Of an issue after the first.
+fn reissued(issue: u64) -> String {
+    format!("k7wmp-3hxrt-22222-abcd{issue}")
+}
+
+fn is_attempt(call: &HeldCall) -> bool {
+    key(call).is_some_and(|key| key.starts_with("ATTEMPTS#") || key.starts_with("NETWORK#"))
+}
+
+fn key(call: &HeldCall) -> Option<&str> {
+    call.body["Key"]["PK"]["S"].as_str()
+}
+
+#[expect(clippy::disallowed_methods, reason = "what no function does yet is done here, and the table is looked at")]
+fn client(stack: &TestStack, caller: &str) -> Client {
+    let settings = BTreeMap::from([
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", caller.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", stack.cloud.aws_url()),
+    ]);
+    Client::new(&aws::connect(|name| settings.get(name).cloned()).unwrap())
+}
+
+// The table.
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn read_text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item[name].as_s().unwrap()
+}
+
+fn read_number(item: &Item, name: &str) -> u64 {
+    item[name].as_n().unwrap().parse().unwrap()
+}
+
+/// Without the company.
+fn short(user_name: &str) -> &str {
+    user_name.split_once('@').map_or(user_name, |(name, _)| name)
+}
+
+/// As another subscription has it.
+fn renamed(value: &AttributeValue, from: usize, to: usize) -> AttributeValue {
+    match value {
+        AttributeValue::S(old) => {
+            text(old.replace(&subscription(from), &subscription(to)).replace(&company(from), &company(to)))
+        }
+        AttributeValue::M(map) => {
+            AttributeValue::M(map.iter().map(|(name, value)| (name.clone(), renamed(value, from, to))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn session_key(token: &str) -> String {
+    format!("SESSION#{}", SessionToken::parse(token).unwrap().digest().as_str())
+}
+
+impl Desk {
+    async fn get(&self, client: &Client, pk: String, sk: &str) -> Option<Item> {
+        let get = client.get_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
+        get.consistent_read(true).send().await.unwrap().item
+    }
+
+    async fn account(&self, client: &Client, world: &World, who: Who) -> Option<Item> {
+        self.get(client, format!("ACCOUNT#{}", world.user_name(who)), "ACCOUNT").await
+    }
+
+    async fn credential(&self, client: &Client, world: &World) -> Item {
+        self.get(client, format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap()
+    }
+
+    /// Credential, administrators and history; accounts.
+    async fn items(&self, world: &World) -> (Vec<Item>, BTreeMap<Who, Item>) {
+        let query = self.client.query().table_name("firstkey").consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk");
+        let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{}", world.subscription())));
+        let mut items = query.send().await.unwrap().items.unwrap();
+        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "EVENT#"];
+        items.retain(|item| kept.iter().any(|kept| read_text(item, "SK").starts_with(kept)));
+        let mut accounts = BTreeMap::new();
+        for who in Who::ALL {
+            accounts.extend(self.account(&self.client, world, who).await.map(|item| (who, item)));
+        }
+        (items, accounts)
+    }
+
+    /// What the table holds, in the words of [`State::lines`].
+    async fn lines(&self, world: &World) -> Vec<String> {
+        let (items, accounts) = self.items(world).await;
+        let of = |sort_key: &'static str| items.iter().filter(move |item| read_text(item, "SK").starts_with(sort_key));
+        let mut lines: Vec<String> = of("CREDENTIAL")
+            .map(|item| {
+                let marks = ["sealed_password", "signed_in_at", "changed_at", "handed_over_at"];
+                let marks = marks.map(|mark| item.contains_key(mark));
+                credential_line(read_number(item, "issue"), marks, read_number(item, "seq"))
+            })
+            .collect();
+        lines.extend(accounts.iter().map(|(who, item)| {
+            let flags = [
+                read_text(item, "status") == "active",
+                *item["must_change"].as_bool().unwrap(),
+                item.contains_key("first_signed_in_at"),
+            ];
+            account_line(*who, flags, read_number(item, "version"))
+        }));
+        let mut administrators: Vec<_> =
+            of("ADMINISTRATOR#").map(|item| format!("administrator {}", short(read_text(item, "user_name")))).collect();
+        administrators.sort();
+        lines.extend(administrators);
+        lines.extend(of("EVENT#").map(|item| {
+            let sequence: u64 = read_text(item, "SK")["EVENT#".len()..].parse().unwrap();
+            let account = item.get("account").and_then(|account| account.as_s().ok());
+            let account = account.map(|account| format!(": {}", short(account))).unwrap_or_default();
+            format!("{sequence}. {} by {}{account}", read_text(item, "what"), short(read_text(item, "by")))
+        }));
+        lines
+    }
+
+    async fn snapshot(&self, world: &World) -> Snapshot {
+        let (mut items, accounts) = self.items(world).await;
+        items.extend(accounts.into_values());
+        let mut sessions = BTreeMap::new();
+        for (label, token) in &world.tokens {
+            let session = self.get(&self.client, session_key(token), "SESSION").await;
+            sessions.insert(*label, session.unwrap());
+        }
+        Snapshot { world: world.clone(), items, sessions }
+    }
+
+    /// The same subscription once more, of another company and with other cookies.
+    async fn copy(&mut self, of: &Snapshot) -> World {
+        self.worlds += 1;
+        let (from, to) = (of.world.number, self.worlds);
+        let rename = |item: &Item| -> Item {
+            item.iter().map(|(name, value)| (name.clone(), renamed(value, from, to))).collect()
+        };
+        let mut items: Vec<_> = of.items.iter().map(rename).collect();
+        let mut tokens = BTreeMap::new();
+        for (label, session) in &of.sessions {
+            let token = format!("{:-<43}", format!("{label}-{to}"));
+            let mut session = rename(session);
+            session.insert("PK".to_owned(), text(session_key(&token)));
+            items.push(session);
+            tokens.insert(*label, token);
+        }
+        for items in items.chunks(25) {
+            let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().unwrap();
+            let write = |item| WriteRequest::builder().put_request(put(item)).build();
+            let batch = self.client.batch_write_item().request_items("firstkey", items.iter().map(write).collect());
+            assert!(batch.send().await.unwrap().unprocessed_items.unwrap_or_default().is_empty());
+        }
+        World { number: to, tokens, ..of.world.clone() }
+    }
+}
+
+// The reissue, as the protocol has it; nothing of it is a function yet. It writes no mail: nobody is to be told.
+
+impl Desk {
+    async fn reissue(&self, client: &Client, world: &World, of: u64) -> Told {
+        for _ in 0..5 {
+            let account = self.account(client, world, Admin).await.unwrap();
+            let credential = self.credential(client, world).await;
+            if read_number(&credential, "issue") != of {
+                return told(409, "conflict");
+            }
+            let write = client.transact_write_items();
+            let write = write.transact_items(TransactWriteItem::builder().update(next_credential(&credential)).build());
+            let account = next_account(&account, of + 1, &self.hashes[&(of + 1)], &credential);
+            let write = write.transact_items(TransactWriteItem::builder().update(account).build());
+            let write = write.transact_items(TransactWriteItem::builder().put(reissue_entry(&credential)).build());
+            match write.send().await {
+                Ok(_) => return told(200, "reissued"),
+                Err(error) => {
+                    let cancelled = error.as_service_error();
+                    assert!(
+                        cancelled.is_some_and(TransactWriteItemsError::is_transaction_canceled_exception),
+                        "{error:?}"
+                    );
+                }
+            }
+        }
+        told(503, "unavailable")
+    }
+}
+
+fn update_of(item: &Item, update: &str, condition: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    let update = Update::builder().table_name("firstkey").update_expression(update).condition_expression(condition);
+    update.key("PK", item["PK"].clone()).key("SK", item["SK"].clone())
+}
+
+fn next_credential(known: &Item) -> Update {
+    let (issue, seq) = (read_number(known, "issue"), read_number(known, "seq"));
+    update_of(
+        known,
+        "SET #issue = :n1, sealed_password = :s, retrievals = :empty, expires_at = :e, #seq = :q2 REMOVE signed_in_at, changed_at",
+        "#issue = :n AND #seq = :q AND size(retrievals) = :k",
+    )
+    .expression_attribute_names("#issue", "issue")
+    .expression_attribute_names("#seq", "seq")
+    .expression_attribute_values(":n", number(issue))
+    .expression_attribute_values(":n1", number(issue + 1))
+    .expression_attribute_values(":s", AttributeValue::B(Blob::new([1, 2, 3])))
+    .expression_attribute_values(":empty", AttributeValue::M(HashMap::new()))
+    .expression_attribute_values(":e", known["expires_at"].clone())
+    .expression_attribute_values(":q", number(seq))
+    .expression_attribute_values(":q2", number(seq + 1))
+    .expression_attribute_values(":k", number(known["retrievals"].as_m().unwrap().len() as u64))
+    .build()
+    .unwrap()
+}
+
+fn next_account(known: &Item, issue: u64, hash: &PasswordHash, credential: &Item) -> Update {
+    update_of(
+        known,
+        "SET password_hash = :h, must_change = :true, #status = :active, #issue = :n1, expires_at = :e, version = version + :1",
+        "version = :v",
+    )
+    .expression_attribute_names("#status", "status")
+    .expression_attribute_names("#issue", "issue")
+    .expression_attribute_values(":h", text(hash.as_phc()))
+    .expression_attribute_values(":true", AttributeValue::Bool(true))
+    .expression_attribute_values(":active", text("active"))
+    .expression_attribute_values(":n1", number(issue))
+    .expression_attribute_values(":e", credential["expires_at"].clone())
+    .expression_attribute_values(":1", number(1))
+    .expression_attribute_values(":v", number(read_number(known, "version")))
+    .build()
+    .unwrap()
+}
+
+fn reissue_entry(credential: &Item) -> Put {
+    let entry = Put::builder().table_name("firstkey").condition_expression("attribute_not_exists(PK)");
+    entry
+        .item("PK", credential["PK"].clone())
+        .item("SK", text(format!("EVENT#{:010}", read_number(credential, "seq") + 1)))
+        .item("what", text("reissued"))
+        .item("by", text("support"))
+        .item("at", credential["issued_at"].clone())
+        .item("issue", number(read_number(credential, "issue") + 1))
+        .build()
+        .unwrap()
+}
+
+// One order of the steps.
+
+/// What is decided wherever there is more than one way to go on: by a script, then by chance or always the first way.
+#[derive(Default)]
+struct Choices {
+    script: Vec<usize>,
+    chance: Option<u64>,
+    /// Each way that was taken, and of how many.
+    taken: Vec<(usize, usize)>,
+}
+
+impl Choices {
+    fn choose(&mut self, ways: usize) -> usize {
+        if ways == 1 {
+            return 0;
+        }
+        let way = match (self.script.get(self.taken.len()), &mut self.chance) {
+            (Some(way), _) => *way,
+            (None, Some(seed)) => usize::try_from(random(seed) % ways as u64).unwrap(),
+            (None, None) => 0,
+        };
+        assert!(way < ways, "the same choices led elsewhere before");
+        self.taken.push((way, ways));
+        way
+    }
+}
+
+/// The script after the one that took these ways, if there is one.
+fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
+    while let Some((way, ways)) = taken.pop() {
+        if way + 1 < ways {
+            return Some(taken.into_iter().map(|(way, _)| way).chain([way + 1]).collect());
+        }
+    }
+    None
+}
+
+/// `SplitMix64`.
+fn random(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Somebody who carries out one operation.
+#[derive(Default)]
+struct Worker {
+    waiting: Vec<Waiting>,
+    /// How many calls come before it can go no further.
+    expects: usize,
+    /// Calls that were let through, by the SDK's ids.
+    released: HashSet<String>,
+    /// Steps, of all, before its first and up to its last.
+    span: (Option<usize>, usize),
+    answer: Option<(Told, Option<String>)>,
+}
+
+struct Waiting {
+    call: HeldCall,
+    /// Until somebody has written.
+    kept_back: bool,
+}
+
+impl Waiting {
+    fn reads(&self) -> bool {
+        self.call.operation == "GetItem"
+    }
+}
+
+impl Worker {
+    fn is_settled(&self) -> bool {
+        self.answer.is_some() || self.waiting.len() >= self.expects
+    }
+
+    /// Whether it may still write before somebody else does.
+    fn goes_on(&self) -> bool {
+        self.answer.is_none() && self.waiting.iter().any(|waiting| !waiting.kept_back)
+    }
+
+    /// Takes in a call that has arrived. Gives one back that is only the next attempt of a call which was let through.
+    fn meet(&mut self, call: HeldCall) -> Option<HeldCall> {
+        if self.released.contains(&call.invocation) {
+            return Some(call);
+        }
+        let same = self.waiting.iter_mut().find(|waiting| waiting.call.invocation == call.invocation);
+        if let Some(same) = same {
+            same.call = call;
+            return None;
+        }
+        assert!(!self.is_settled(), "{call:?} was not expected: how many calls come at once has changed");
+        self.waiting.push(Waiting { call, kept_back: false });
+        self.waiting.sort_by(|one, other| key(&one.call).cmp(&key(&other.call)));
+        None
+    }
+
+    fn take(&mut self, n: usize, step: usize) -> HeldCall {
+        let Waiting { call, .. } = self.waiting.remove(n);
+        self.released.insert(call.invocation.clone());
+        // After its session come its account and its credential, at once.
+        let next = if key(&call).is_some_and(|key| key.starts_with("SESSION#")) { 2 } else { 1 };
+        self.expects = if self.waiting.is_empty() { next } else { self.waiting.len() };
+        self.span.0.get_or_insert(step);
+        call
+    }
+}
+
+/// Whose turn it is, and which of the calls of that worker. Every read is at once, or after the next write of somebody else; then
+/// one of those who want to write does.
+fn next_turn(workers: &mut [Worker], choices: &mut Choices) -> Option<(usize, usize)> {
+    let all: Vec<_> = (0..workers.len()).flat_map(|n| (0..workers[n].waiting.len()).map(move |m| (n, m))).collect();
+    for &(n, m) in &all {
+        let waiting = &workers[n].waiting[m];
+        if !waiting.reads() || waiting.kept_back {
+            continue;
+        }
+        let others_go_on = workers.iter().enumerate().any(|(other, worker)| other != n && worker.goes_on());
+        if !others_go_on || choices.choose(2) == 0 {
+            return Some((n, m));
+        }
+        workers[n].waiting[m].kept_back = true;
+    }
+    let writes: Vec<_> = all.iter().copied().filter(|&(n, m)| !workers[n].waiting[m].reads()).collect();
+    if writes.is_empty() {
+        // Nobody wrote after all.
+        return all.first().copied();
+    }
+    workers.iter_mut().flat_map(|worker| &mut worker.waiting).for_each(|waiting| waiting.kept_back = false);
+    Some(writes[choices.choose(writes.len())])
+}
+
+/// What came of one order.
+struct Outcome {
+    steps: Vec<String>,
+    answers: Vec<(Told, Option<String>)>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl Desk {
+    /// Carries out operations at once, each step when it is chosen.
+    async fn at_once(&self, world: &World, ops: &[Op], choices: &mut Choices) -> Outcome {
+        let mut gate = self.gate.lock().await;
+        while gate.next().now_or_never().is_some() {}
+        let mut workers: Vec<_> = ops.iter().map(|_| Worker { expects: 1, ..Worker::default() }).collect();
+        let begin = |(n, op): (usize, &Op)| {
+            let op = *op;
+            async move { (n, self.perform(world, op, Some(n)).await) }
+        };
+        let mut running: FuturesUnordered<_> = ops.iter().enumerate().map(begin).collect();
+        let mut steps = Vec::new();
+        loop {
+            while !workers.iter().all(Worker::is_settled) {
+                let event = async {
+                    tokio::select! {
+                        Some((n, answer)) = running.next() => {
+                            workers[n].span.1 = steps.len();
+                            workers[n].answer = Some(answer);
+                        }
+                        Some(call) = gate.next() => {
+                            let n = SUFFIXES.iter().position(|suffix| call.function.ends_with(suffix)).unwrap();
+                            if let Some(again) = workers[n].meet(call) {
+                                again.release().await;
+                            }
+                        }
+                    }
+                };
+                let settled = timeout(Duration::from_secs(20), event).await;
+                assert!(settled.is_ok(), "nothing happens after {steps:#?}");
+            }
+            let Some((n, m)) = next_turn(&mut workers, choices) else { break };
+            let call = workers[n].take(m, steps.len());
+            steps.push(format!("{}: {} {}", ops[n], call.operation, key(&call).unwrap_or_default()));
+            call.release().await;
+        }
+        let spans = workers.iter().map(|worker| (worker.span.0.unwrap_or_default(), worker.span.1)).collect();
+        let answers = workers.into_iter().map(|worker| worker.answer.unwrap()).collect();
+        Outcome { steps, answers, spans }
+    }
+}
+
+// What must be true after each order.
+
+/// Every order of the numbers below `n`.
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    let Some(last) = n.checked_sub(1) else { return vec![vec![]] };
+    let with_last =
+        |order: Vec<usize>| (0..=order.len()).map(move |place| [&order[..place], &[last], &order[place..]].concat());
+    permutations(last).into_iter().flat_map(with_last).collect()
+}
+
+impl Outcome {
+    /// Whether nobody comes before somebody who had ended when they began.
+    fn allows(&self, order: &[usize]) -> bool {
+        order
+            .iter()
+            .enumerate()
+            .all(|(place, first)| order[place + 1..].iter().all(|second| self.spans[*second].1 > self.spans[*first].0))
+    }
+
+    /// The orders of whole operations that have the same answers and leave `lines`, and what else is true after each.
+    fn explanations(&self, before: &State, ops: &[Op], lines: &[String]) -> Vec<(Vec<usize>, State)> {
+        let explained = |order: Vec<usize>| {
+            let mut state = before.clone();
+            let right = order.iter().all(|n| state.apply(ops[*n]) == self.answers[*n].0);
+            (right && state.lines() == lines).then_some((order, state))
+        };
+        permutations(ops.len()).into_iter().filter(|order| self.allows(order)).filter_map(explained).collect()
+    }
+}
+
+impl Desk {
+    /// Carries out one order in a copy of `start`; which orders of whole operations explain it.
+    async fn order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
+        let (script, chance) = (choices.script.clone(), choices.chance);
+        for _ in 0..3 {
+            let mut world = self.copy(start).await;
+            *choices = Choices { script: script.clone(), chance, taken: Vec::new() };
+            let outcome = self.at_once(&world, ops, choices).await;
+            if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
+                // The machine was so busy that a call had to wait longer than a function does.
+                continue;
+            }
+            self.ran += 1;
+            let lines = self.lines(&world).await;
+            let mut explanations = outcome.explanations(&world.state, ops, &lines);
+            let told: Vec<_> = outcome.answers.iter().map(|(told, _)| told).collect();
+            let story = format!("after {:#?}, answered {told:?}", outcome.steps);
+            let orders = explanations.iter().map(|(order, _)| order.clone()).collect();
+            let Some((_, state)) = explanations.pop() else {
+                panic!("{story}: no order of whole operations does this to {:#?}: {lines:#?}", world.state.lines());
+            };
+            for (op, (_, token)) in ops.iter().zip(outcome.answers) {
+                world.learn(*op, token);
+            }
+            world.state = state;
+            self.try_everything(world, &story).await;
+            return orders;
+        }
+        panic!("{ops:?} were unavailable three times");
+    }
+
+    /// Every session, and every password: those that are not good do nothing, and one is a way in.
+    async fn try_everything(&self, mut world: World, story: &str) {
+        let labels: Vec<_> = world.state.sessions.keys().copied().collect();
+        for label in labels {
+            self.try_session(&world, label, story).await;
+        }
+        let passwords = world.passwords.iter().map(|password| (Admin, *password));
+        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, OWN));
+        let tries: Vec<_> = passwords.chain(own).collect();
+        let mut ways_in = 0;
+        for (who, password) in tries {
+            let op = SignIn { who, password, begins: "try" };
+            let (answer, _) = self.perform(&world, op, None).await;
+            assert_eq!(answer, world.state.apply(op), "{op} with {password:?} {story}");
+            ways_in += usize::from(answer.0 == 200);
+        }
+        assert!(ways_in > 0, "no way in {story}");
+    }
+
+    /// In a session that is good, only what is refused for another reason; in any other, whatever would be right.
+    async fn try_session(&self, world: &World, label: Label, story: &str) {
+        let (good, token) = (world.state.good(label), &world.tokens[label]);
+        let current = world.state.accounts[&world.state.sessions[label].who].password;
+        let create = |who: &str, choice| Call::create_admin(token, who, CHOICES[choice]);
+        let mut tries = vec![
+            ("reset-password", Call::reset_password(token, "short"), "password-too-short"),
+            ("create-admin", create("late@elsewhere", 0), "invalid-request"),
+        ];
+        match good {
+            Some(Session { full: true, .. }) => {}
+            Some(_) => tries[1].2 = "forbidden",
+            None => {
+                let late = format!("late@{}", company(world.number));
+                tries.push(("reset-password", self.reset(token, Some(current), Chosen(0)), ""));
+                tries.push(("create-admin", create(&late, 0), ""));
+                for (.., problem) in &mut tries {
+                    *problem = "not-signed-in";
+                }
+            }
+        }
+        for (function, call, problem) in tries {
+            let answer = self.call(None, function, call).await;
+            assert_eq!(answer.problem(), Some(problem), "{function} in session {label} {story}");
+        }
+    }
+
+    /// Two operations in every order of their steps. Each is the first in some of them, and the second in others.
+    async fn every_order(&mut self, start: &Snapshot, ops: [Op; 2]) {
+        let mut explained = BTreeSet::new();
+        let mut script = Some(Vec::new());
+        while let Some(next) = script {
+            let mut choices = Choices { script: next, ..Choices::default() };
+            explained.extend(self.order(start, &ops, &mut choices).await);
+            script = next_script(choices.taken);
+        }
+        assert_eq!(explained.len(), 2, "{} and {} always come in one order", ops[0], ops[1]);
+    }
+
+    /// Three operations in some orders of their steps.
+    async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3], orders: u64) {
+        for seed in 0..orders {
+            self.order(start, &ops, &mut Choices { chance: Some(seed), ..Choices::default() }).await;
+        }
+    }
+}
+
+// Who meets whom.
+
+/// The service administrator signs in with the password of an issue.
+fn with_temporary(issue: u64, begins: Label) -> Op {
+    SignIn { who: Admin, password: Temporary(issue), begins }
+}
+
+/// Away from a temporary password.
+fn reset(session: Label, to: usize, begins: Label) -> Op {
+    Reset { session, current: None, to: Chosen(to), begins }
+}
+
+/// Away from the first password that the service administrator chooses.
+fn change(session: Label, to: usize, begins: Label) -> Op {
+    Reset { session, current: Some(Chosen(0)), to: Chosen(to), begins }
+}
+
+fn sign_in(who: Who, begins: Label) -> Op {
+    SignIn { who, password: if who == Admin { Chosen(0) } else { OWN }, begins }
+}
+
+fn create(session: Label, who: Who, key: &'static str) -> Op {
+    Create { session, who, key }
+}
+
+impl Desk {
+    async fn all_done<const N: usize>(&self, world: &mut World, ops: [Op; N]) -> Snapshot {
+        for op in ops {
+            self.done(world, op).await;
+        }
+        self.snapshot(world).await
+    }
+}
+
+/// Up to an administrator who has been created in the full session `F` and has not signed in.
+const UNTIL_CREATED: fn() -> [Op; 4] =
+    || [with_temporary(1, "A"), with_temporary(1, "B"), reset("A", 0, "F"), create("F", Lee, "lee")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_all_sessions_of_a_temporary_password_one_resets_it_and_a_new_issue_ends_them() {
+    let (mut desk, mut world) = Desk::open().await;
+    let start = desk.snapshot(&world).await;
+    let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { of: 1 });
+    desk.every_order(&start, [one, other]).await;
+    desk.every_order(&start, [one, reissue]).await;
+    desk.some_orders(&start, [one, other, reissue], 6).await;
+
+    let start = desk.all_done(&mut world, [with_temporary(1, "A"), with_temporary(1, "B")]).await;
+    let (a, b) = (reset("A", 1, "F"), reset("B", 2, "G"));
+    for ops in [[a, b], [one, a], [one, reissue], [a, reissue]] {
+        desk.every_order(&start, ops).await;
+    }
+    for ops in [[a, b, one], [a, b, reissue], [one, a, reissue]] {
+        desk.some_orders(&start, ops, 6).await;
+    }
+    println!("{} orders", desk.ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_full_session_does_is_done_before_its_password_changes_or_not_at_all() {
+    let (mut desk, mut world) = Desk::open().await;
+    let start = desk.all_done(&mut world, [with_temporary(1, "A"), reset("A", 0, "F"), sign_in(Admin, "S")]).await;
+    let (lee, mo, reissue) = (create("F", Lee, "lee"), create("F", Mo, "mo"), Reissue { of: 1 });
+    let (change_f, change_s) = (change("F", 1, "G"), change("S", 2, "T"));
+    let same_name = create("S", Lee, "another");
+    for ops in [[lee, mo], [lee, lee], [lee, same_name], [lee, change_f], [lee, change_s], [lee, reissue]] {
+        desk.every_order(&start, ops).await;
+    }
+    for ops in [[change_f, change_s], [change_f, reissue], [sign_in(Admin, "N"), change_f]] {
+        desk.every_order(&start, ops).await;
+    }
+    for ops in [[lee, mo, change_s], [lee, change_f, reissue], [lee, same_name, reissue], [change_f, change_s, lee]] {
+        desk.some_orders(&start, ops, 5).await;
+    }
+    println!("{} orders", desk.ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_retired_creates_nobody_afterwards_and_a_new_issue_brings_them_back() {
+    let (mut desk, mut world) = Desk::open().await;
+    let start = desk.all_done(&mut world, UNTIL_CREATED()).await;
+    let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { of: 1 });
+    let (mo, change_f) = (create("F", Mo, "mo"), change("F", 1, "G"));
+    for ops in [[retire, mo], [retire, change_f], [retire, reissue], [retire, again], [retire, sign_in(Admin, "N")]] {
+        desk.every_order(&start, ops).await;
+    }
+    for ops in [[retire, mo, reissue], [retire, mo, change_f], [retire, again, mo], [retire, change_f, reissue]] {
+        desk.some_orders(&start, ops, 5).await;
+    }
+
+    let start = desk.all_done(&mut world, [reissue]).await;
+    let (first, reissue) = (with_temporary(2, "C"), Reissue { of: 2 });
+    desk.every_order(&start, [first, retire]).await;
+    let start_signed_in = desk.all_done(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
+    let (p, q) = (reset("P", 1, "R"), reset("Q", 2, "S"));
+    desk.every_order(&start_signed_in, [p, retire]).await;
+    for (start, ops) in [
+        (&start, [first, retire, reissue]),
+        (&start_signed_in, [p, retire, reissue]),
+        (&start_signed_in, [p, q, retire]),
+    ] {
+        desk.some_orders(start, ops, 5).await;
+    }
+    println!("{} orders", desk.ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_work_on_while_the_service_administrator_comes_back() {
+    let (mut desk, mut world) = Desk::open().await;
+    desk.all_done(&mut world, UNTIL_CREATED()).await;
+    let start = desk.all_done(&mut world, [sign_in(Lee, "L"), Reissue { of: 1 }]).await;
+    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { of: 2 });
+    desk.every_order(&start, [mo, first]).await;
+    desk.every_order(&start, [mo, reissue]).await;
+    desk.some_orders(&start, [mo, first, reissue], 5).await;
+
+    let start = desk.all_done(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
+    let (p, q) = (reset("P", 1, "R"), reset("Q", 2, "S"));
+    desk.every_order(&start, [mo, p]).await;
+    for ops in [[mo, p, reissue], [mo, p, q]] {
+        desk.some_orders(&start, ops, 5).await;
+    }
+    println!("{} orders", desk.ran);
+}

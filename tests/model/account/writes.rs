@@ -1,0 +1,185 @@
+//! Conditions, effects, and what a refusal is taken for, write by write.
+
+use super::table::{
+    Account, AccountId, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Temporary, Time, Write,
+};
+use super::witness::Breach;
+use super::{Variant, World};
+
+impl World {
+    pub(crate) fn carry_out(&mut self, variant: Variant, write: Write) -> Outcome {
+        match write {
+            Write::Session(session) => self.put_plainly(variant, session),
+            Write::EndRetrieval { session, issue, seq, retrievals } => {
+                self.end_retrieval(variant, session, issue, seq, retrievals)
+            }
+            Write::HandOver { session, seq, signs_in, retires } => {
+                self.hand_over(variant, session, seq, (signs_in, retires))
+            }
+            Write::Reset { session, next, asked_at, seq } => self.reset(variant, (session, next), asked_at, seq),
+            Write::Create { session, account, by, seq } => self.create(variant, session, account, by, seq),
+            Write::Reissue { issue, version, seq, retrievals, asked_at } => {
+                self.reissue(variant, (issue, version), (seq, retrievals), asked_at)
+            }
+        }
+    }
+
+    fn put_plainly(&mut self, variant: Variant, session: Session) -> Outcome {
+        let version = match self.table.accounts[session.account] {
+            Some(account) if variant == Variant::VersionAtPut => account.version,
+            _ => session.version,
+        };
+        self.table.put_session(Session { version, ..session });
+        Outcome::Done
+    }
+
+    fn end_retrieval(&mut self, variant: Variant, session: Session, issue: u8, seq: u8, retrievals: u8) -> Outcome {
+        if variant != Variant::SessionBeforeRetrievalEnds && self.was_carried_out(variant, session) {
+            return Outcome::Done;
+        }
+        let credential = self.table.credential;
+        let all_moved = variant == Variant::SizeNotAsked || credential.retrievals == retrievals;
+        if credential.issue != issue || credential.signed_in || !self.table.next_in_history(variant, seq) || !all_moved
+        {
+            return Outcome::LostRace;
+        }
+        if session.temporary != Some(credential.issue) {
+            self.witness.breach(Breach::RetrievalEndedFromBefore);
+        }
+        self.witness.moved(credential, retrievals);
+        self.table.credential.signed_in = true;
+        self.table.credential.sealed = false;
+        self.write_history(seq, retrievals + 1);
+        self.table.put_session(session);
+        Outcome::Done
+    }
+
+    fn hand_over(&mut self, variant: Variant, session: Session, seq: u8, (signs_in, retires): (bool, bool)) -> Outcome {
+        if signs_in && self.was_carried_out(variant, session) {
+            return Outcome::Done;
+        }
+        let Some(mut own) = self.table.accounts[session.account] else { return Outcome::LostRace };
+        let service = self.table.service();
+        let first = !own.first_signed_in && own.as_it_was(session.version);
+        let not_retired = service.status == Status::Active;
+        if (signs_in && !first) || (retires && !not_retired) || !self.table.next_in_history(variant, seq) {
+            return Outcome::LostRace;
+        }
+        if signs_in {
+            own.first_signed_in = true;
+            self.table.accounts[session.account] = Some(own);
+            self.table.put_session(session);
+        }
+        if retires {
+            self.retire();
+        }
+        self.write_history(seq, u8::from(signs_in) + u8::from(retires));
+        Outcome::Done
+    }
+
+    fn reset(&mut self, variant: Variant, (session, next): (Session, Session), asked_at: Time, seq: u8) -> Outcome {
+        if self.was_carried_out(variant, next) {
+            return Outcome::Done;
+        }
+        let Some(mut account) = self.table.accounts[session.account] else { return Outcome::Ended };
+        let same = !variant.asks_reset_version() || account.version == session.version;
+        let still_temporary = session.temporary.is_none()
+            || variant == Variant::SecondReset
+            || account.temporary.is_some_and(|own| asked_at < own.expires_at || !variant.asks_expiry());
+        if !same || account.status != Status::Active || !still_temporary {
+            return Outcome::Ended;
+        }
+        let same_issue = session.temporary.is_none_or(|issue| self.table.credential.issue == issue);
+        if !same_issue || !self.table.next_in_history(variant, seq) {
+            return Outcome::LostRace;
+        }
+        self.witness.reset(&session, &account, asked_at);
+        account.temporary = None;
+        account.changed();
+        self.table.accounts[session.account] = Some(account);
+        if session.temporary.is_some() {
+            self.table.credential.changed = true;
+            self.table.credential.sealed = false;
+        }
+        self.write_history(seq, 1);
+        self.table.put_session(next);
+        Outcome::Done
+    }
+
+    fn create(&mut self, variant: Variant, session: Session, account: AccountId, by: CreatedBy, seq: u8) -> Outcome {
+        let taken_by = self.table.accounts[account].map(|account| account.created_by);
+        if taken_by == Some(Some(by)) && variant != Variant::OwnWriteNotRecognised {
+            return Outcome::Done;
+        }
+        let Some(creator) = self.table.accounts[session.account] else { return Outcome::Ended };
+        let version_not_asked = matches!(variant, Variant::VersionNotKept | Variant::CreatorNotChecked);
+        let unchanged = version_not_asked || creator.version == session.version;
+        let active = creator.status == Status::Active || variant == Variant::CreatorNotChecked;
+        if !unchanged || !active {
+            return Outcome::Ended;
+        }
+        if taken_by.is_some() {
+            return Outcome::NameTaken;
+        }
+        if !self.table.next_in_history(variant, seq) {
+            return Outcome::LostRace;
+        }
+        self.witness.created(&session, &creator);
+        self.table.accounts[account] = Some(Account::new(None, Some(by)));
+        if variant == Variant::RetiredAtCreation && self.table.service().status == Status::Active {
+            self.retire();
+        }
+        self.write_history(seq, 1);
+        Outcome::Done
+    }
+
+    /// A lost race for any reason: whoever asks looks again, and finds that the issue is another one by now where it is.
+    fn reissue(
+        &mut self,
+        variant: Variant,
+        (issue, version): (u8, u8),
+        (seq, retrievals): (u8, u8),
+        asked_at: Time,
+    ) -> Outcome {
+        let credential = self.table.credential;
+        let mut service = self.table.service();
+        let all_moved = variant == Variant::SizeNotAsked || credential.retrievals == retrievals;
+        let next = self.table.next_in_history(variant, seq);
+        if credential.issue != issue || service.version != version || !next || !all_moved {
+            return Outcome::LostRace;
+        }
+        let to_move = if credential.signed_in { 0 } else { retrievals };
+        self.witness.moved(credential, retrievals);
+        self.witness.reopened |= self.table.signed_in_for_the_first_time();
+        self.table.credential = Credential::issued(issue + 1, seq, asked_at);
+        service.temporary = Some(Temporary { issue: issue + 1, expires_at: self.table.credential.expires_at });
+        service.status = Status::Active;
+        service.changed();
+        if variant == Variant::ReissueKeepsVersion {
+            service.version = version;
+        }
+        self.table.accounts[SERVICE] = Some(service);
+        self.write_history(seq, to_move + 1);
+        Outcome::Done
+    }
+
+    fn retire(&mut self) {
+        let mut service = self.table.service();
+        service.status = Status::Retired;
+        service.changed();
+        self.table.accounts[SERVICE] = Some(service);
+        self.witness.reopened = false;
+    }
+
+    /// Moves the count of the history on, and writes entries under the numbers that follow it.
+    fn write_history(&mut self, seq: u8, entries: u8) {
+        self.table.credential.seq = seq + entries;
+        self.table.history = self.table.history.max(seq + entries);
+        self.witness.entries += entries;
+    }
+
+    /// Only one transaction puts this session: an earlier attempt was carried out.
+    fn was_carried_out(&self, variant: Variant, session: Session) -> bool {
+        variant != Variant::OwnWriteNotRecognised && self.table.session(session.token).is_some()
+    }
+}
