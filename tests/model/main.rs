@@ -31,6 +31,7 @@
 #![expect(clippy::print_stdout, reason = "states, seconds and counter-examples are what a run is read for")]
 
 mod account;
+mod attempts;
 mod check;
 mod mail;
 mod retrieve;
