@@ -52,6 +52,11 @@ impl Comparison {
         }
     }
 
+    /// Whether these times can show what is asked: where chance alone makes more, no difference says anything.
+    pub(super) fn tells(&self) -> bool {
+        self.by_chance <= MOST_APART
+    }
+
     /// Whether nobody can tell the cases apart by these times.
     pub(super) fn is_one_time(&self) -> bool {
         self.apart <= MOST_APART.min(self.by_chance)
@@ -164,7 +169,10 @@ mod tests {
         for late in 0..CASES.len() {
             let comparison = tried(1, |_, case| if case == late { 2_000 } else { 0 });
             assert!(!comparison.is_one_time(), "{comparison}");
-            assert!(comparison.apart > MOST_APART && comparison.apart > comparison.by_chance, "{comparison}");
+            assert!(
+                comparison.tells() && comparison.apart > MOST_APART && comparison.apart > comparison.by_chance,
+                "{comparison}"
+            );
         }
     }
 
@@ -179,7 +187,7 @@ mod tests {
     fn more_than_5_percent_is_too_much_even_where_chance_makes_it() {
         let comparison =
             Comparison { tries: 200, medians: Default::default(), apart: 0.06, by_chance: 0.08, one_case: 0.08 };
-        assert!(!comparison.is_one_time());
+        assert!(!comparison.is_one_time() && !comparison.tells());
     }
 
     #[test]
