@@ -74,6 +74,7 @@ impl SignIns {
     }
 
     /// The first sign-in of an issue: the password is not shown any more. Later ones, until it is changed, are sessions and nothing else.
+    /// Whoever was retired while their password was verified has not signed in, and their history does not say so.
     async fn end_retrieval(
         &self,
         account: &Account,
@@ -110,6 +111,7 @@ impl SignIns {
         .value(":k", number(credential.retrievals.len() as u64));
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
             .put_new(Part::Session, session::to_item(session, digest))?
+            .check(Part::Account, account::unchanged(Key::account(&account.user_name), account.version))?
             .update(Part::Credential, change)?;
         finish(transaction, entries).await
     }
