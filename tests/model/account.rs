@@ -42,6 +42,8 @@ pub(crate) enum Variant {
     CreatorNotChecked,
     /// After a lost race, a sign-in goes on with the account as it has become.
     RereadNotCompared,
+    /// The end of retrieval does not ask whether the account is still what it was when its password was verified.
+    AccountNotAsked,
     /// A session from a temporary password does not end with it.
     SessionOutlivesPassword,
     /// The commit of a reset does not ask for the expiry.

@@ -49,6 +49,9 @@
 //! - Each call gets its three attempts, whatever calls before it came to: the SDK's bucket of retries, which failures empty, is off.
 //! - A session is put by the one transaction that begins it, under a condition that it is absent: whoever finds it there has met an
 //!   earlier attempt of its own, and is done. So a lost answer of a first sign-in or of a choice of a password is no lost race.
+//! - The first sign-in with a temporary password asks, in its transaction, for the account as its password was verified: one that was retired
+//!   in between would otherwise end the retrieval and stand in the history behind its own retirement, with a session that is dead on
+//!   arrival. `tests/it/interleavings.rs` found it, `tests/model/account.rs` shows both.
 //! - The first sign-in of an issue copies its retrievals into the history and leaves them in the map, so that the portal still
 //!   shows them beside a blank password; a next issue copies those of an issue in which nobody signed in.
 //! - An account that is closed by failures has the answer and the time of a wrong password, computed without its hash: a 429 of its

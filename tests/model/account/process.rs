@@ -240,7 +240,8 @@ impl Accounts {
             if signed_in || session_first {
                 return Some(Write::Session(session));
             }
-            return Some(Write::EndRetrieval { session, issue: temporary.issue, seq, retrievals });
+            let (issue, version) = (temporary.issue, account.version);
+            return Some(Write::EndRetrieval { session, issue, version, seq, retrievals });
         }
         if id == SERVICE || account.first_signed_in {
             return Some(Write::Session(session));

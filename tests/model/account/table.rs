@@ -82,6 +82,8 @@ pub(crate) enum Write {
     EndRetrieval {
         session: Session,
         issue: u8,
+        /// Of the account as it was last read.
+        version: u8,
         seq: u8,
         retrievals: u8,
     },

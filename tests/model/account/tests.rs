@@ -179,6 +179,11 @@ fn a_sign_in_that_goes_on_with_a_changed_account_ends_the_retrieval_of_the_next_
 }
 
 #[test]
+fn a_sign_in_that_does_not_ask_for_its_account_ends_the_retrieval_after_it_was_retired() {
+    mutant(Variant::AccountNotAsked, the_hand_over_undone(), NO_RETRIEVAL_ENDED_FROM_BEFORE);
+}
+
+#[test]
 fn a_session_before_the_end_of_retrieval_leaves_the_password_shown() {
     mutant(Variant::SessionBeforeRetrievalEnds, one_temporary_password(), NOT_SHOWN_AFTER_SIGN_IN);
 }

@@ -9,7 +9,8 @@ pub(crate) const NO_SESSION_FROM_BEFORE: &str =
     "8: after reset, reissue or retirement no session from before it is good";
 pub(crate) const NO_RESET_FROM_BEFORE: &str = "8: no session from before such a change resets the password";
 pub(crate) const NOBODY_CREATED_FROM_BEFORE: &str = "8: no session from before such a change creates an administrator";
-pub(crate) const NO_RETRIEVAL_ENDED_FROM_BEFORE: &str = "8: no password ends the retrieval of an issue after its own";
+pub(crate) const NO_RETRIEVAL_ENDED_FROM_BEFORE: &str =
+    "8: no password from before such a change ends a retrieval, nor that of an issue after its own";
 pub(crate) const NOT_SHOWN_AFTER_SIGN_IN: &str = "3: no password is shown that somebody has signed in with";
 pub(crate) const NO_RESET_AFTER_EXPIRY: &str = "no temporary password is reset by who asked after its expiry";
 pub(crate) const ONE_RESET: &str = "each temporary password is reset once, however many are signed in with it";
@@ -82,6 +83,13 @@ impl Witness {
             } else {
                 self.reset.push(issue);
             }
+        }
+    }
+
+    /// `session` ends the retrieval of `credential`, and of nothing that came before it or after its account's last change.
+    pub(crate) fn retrieval_ended(&mut self, session: &Session, account: &Account, credential: Credential) {
+        if session.temporary != Some(credential.issue) || is_from_before(session, account) {
+            self.breach(Breach::RetrievalEndedFromBefore);
         }
     }
 

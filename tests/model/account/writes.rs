@@ -3,15 +3,14 @@
 use super::table::{
     Account, AccountId, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Temporary, Time, Write,
 };
-use super::witness::Breach;
 use super::{Variant, World};
 
 impl World {
     pub(crate) fn carry_out(&mut self, variant: Variant, write: Write) -> Outcome {
         match write {
             Write::Session(session) => self.put_plainly(variant, session),
-            Write::EndRetrieval { session, issue, seq, retrievals } => {
-                self.end_retrieval(variant, session, issue, seq, retrievals)
+            Write::EndRetrieval { session, issue, version, seq, retrievals } => {
+                self.end_retrieval(variant, session, (issue, version), (seq, retrievals))
             }
             Write::HandOver { session, seq, signs_in, retires } => {
                 self.hand_over(variant, session, seq, (signs_in, retires))
@@ -33,19 +32,25 @@ impl World {
         Outcome::Done
     }
 
-    fn end_retrieval(&mut self, variant: Variant, session: Session, issue: u8, seq: u8, retrievals: u8) -> Outcome {
+    fn end_retrieval(
+        &mut self,
+        variant: Variant,
+        session: Session,
+        (issue, version): (u8, u8),
+        (seq, retrievals): (u8, u8),
+    ) -> Outcome {
         if variant != Variant::SessionBeforeRetrievalEnds && self.was_carried_out(variant, session) {
             return Outcome::Done;
         }
         let credential = self.table.credential;
         let all_moved = variant == Variant::SizeNotAsked || credential.retrievals == retrievals;
-        if credential.issue != issue || credential.signed_in || !self.table.next_in_history(variant, seq) || !all_moved
-        {
+        let service = self.table.service();
+        let unchanged = variant == Variant::AccountNotAsked || service.as_it_was(version);
+        let open = credential.issue == issue && !credential.signed_in;
+        if !unchanged || !open || !self.table.next_in_history(variant, seq) || !all_moved {
             return Outcome::LostRace;
         }
-        if session.temporary != Some(credential.issue) {
-            self.witness.breach(Breach::RetrievalEndedFromBefore);
-        }
+        self.witness.retrieval_ended(&session, &service, credential);
         self.witness.moved(credential, retrievals);
         self.table.credential.signed_in = true;
         self.table.credential.sealed = false;
