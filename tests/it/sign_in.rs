@@ -1,6 +1,6 @@
 //! Signing in to the Administration Center.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::{future::join_all, join};
 use local::cloud::{Fault, Mode, Service};
@@ -170,6 +170,26 @@ async fn whoever_signs_out_is_signed_out_and_nobody_else() {
     let foreign = Call::post("/sign-out").session(&other).header("sec-fetch-site", "cross-site");
     assert_eq!(stack.call("sign-in", foreign).await.problem(), Some("forbidden"));
     assert!(is_signed_in(&stack, &other).await);
+}
+
+#[tokio::test]
+async fn whoever_has_signed_out_stays_out_when_the_write_of_their_session_arrives_late() {
+    let stack = TestStack::start().await;
+    stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let late = Fault::new(Service::DynamoDb, "PutItem", Mode::Delayed, 1).held_for(Duration::from_secs(2));
+    stack.cloud.set_fault(late);
+    let session = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
+    assert_eq!(stack.call("sign-in", Call::post("/sign-out").session(&session)).await.status, 204);
+    let puts = || calls(&stack, "sign-in").iter().filter(|call| *call == "PutItem").count();
+    assert_eq!(puts(), 1, "one is still under way");
+    for _ in 0..100 {
+        if puts() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(puts(), 2);
+    assert!(!is_signed_in(&stack, &session).await);
 }
 
 #[tokio::test]

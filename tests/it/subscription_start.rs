@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Deployment, TestStack, event};
+use tests::{Call, Deployment, TestStack, event};
 
 /// Delivers an event so many times at once; how many deliveries failed.
 async fn at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
@@ -221,6 +221,20 @@ async fn ids_that_differ_in_case_alone_have_accounts_of_their_own() {
     names.sort_by_key(|name| name.len());
     assert_eq!(names[..2], ["ACCOUNT#admin@fabrikam", "ACCOUNT#admin-prod@fabrikam"]);
     assert_eq!((names.len(), stack.cloud.inbox().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn an_administrator_who_takes_the_names_that_can_be_told_beforehand_keeps_no_subscription_out() {
+    let stack = TestStack::start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
+    let squat = Call::create_admin(&service, "admin-sub-2@fabrikam", "a quiet lamp over the harbour");
+    assert_eq!(stack.call("create-admin", squat).await.status, 201);
+    stack.started(event("sub-2", "paid")).await;
+    let accounts = stack.items("ACCOUNT").await;
+    let of_sub_2 = |account: &&Value| account["subscription_id"]["S"] == "sub-2";
+    let name = accounts.iter().find(of_sub_2).unwrap()["PK"]["S"].as_str().unwrap();
+    let (name, company) = name.split_once('@').unwrap();
+    assert_eq!((name.strip_prefix("ACCOUNT#admin-").unwrap().len(), company), (8, "fabrikam"));
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl App {
     async fn sign_out(&self, request: &Request) -> Result<Reply, Problem> {
         web::request::no_body(request)?;
         if let Ok(token) = web::session::token(request, &self.public_origin) {
-            self.sign_ins.end(&token.digest()).await.map_err(problem)?;
+            self.sign_ins.end(&token.digest(), self.clock.now()).await.map_err(problem)?;
         }
         Ok(web::session::end(web::reply::empty(StatusCode::NO_CONTENT)))
     }

@@ -56,6 +56,10 @@
 //!   shows them beside a blank password; a next issue copies those of an issue in which nobody signed in.
 //! - An account that is closed by failures has the answer and the time of a wrong password, computed without its hash: a 429 of its
 //!   own would tell an account with a chosen password from an unknown name, and a temporary one.
+//! - Failures close no administrator who has never signed in: they are counted for names that are still to be created, too, so a stranger
+//!   could otherwise close an account that has no known network yet.
+//! - A session that ends stays in the table, expired, and is put only where it is absent: a put that is carried out late, after its owner
+//!   signed out, would otherwise begin it again.
 //! - Failures count every attempt from a network that is not known, right ones as well, until a success forgets them.
 //! - SES gets 8 seconds for its one attempt, since nobody waits for it and an attempt that is cut off may still send.
 //!

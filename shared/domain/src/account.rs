@@ -146,10 +146,11 @@ impl Account {
     }
 
     /// Whether `failures` wrong passwords in a row close it to networks that it has not signed in from. A temporary password
-    /// cannot be guessed, so nothing closes it.
+    /// cannot be guessed, so nothing closes it; and nobody closes an account before its owner has a network that is known.
     #[must_use]
     pub fn closed_by(&self, failures: u64) -> bool {
-        self.temporary.is_none() && failures > FAILURES_UNTIL_CLOSED
+        let has_signed_in = self.role == Role::ServiceAdministrator || self.first_signed_in_at.is_some();
+        self.temporary.is_none() && has_signed_in && failures > FAILURES_UNTIL_CLOSED
     }
 }
 
@@ -257,6 +258,9 @@ pub(crate) mod tests {
         assert!(!account(None).closed_by(100));
         assert!(account(None).closed_by(101));
         assert!(!account(Some(60)).closed_by(1_000));
+        let administrator = Account { role: Role::Administrator, ..account(None) };
+        assert!(!administrator.closed_by(1_000), "it has never signed in");
+        assert!(Account { first_signed_in_at: Some(at(0)), ..administrator }.closed_by(101));
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::digest::digest;
-
 /// The vendor's id of a subscription: 1 to 64 of `A-Z a-z 0-9 _ -`; case counts. SES allows no more in a tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(String);
@@ -88,12 +86,11 @@ impl UserName {
         Self(format!("admin-{}@{}", subscription.0.to_ascii_lowercase(), company.0))
     }
 
-    /// The same where that is held too: ids whose case alone differs, or a name that an administrator has taken.
+    /// The same where that is held too: ids whose case alone differs, or a name that an administrator has taken. Nobody can tell this
+    /// one beforehand, and take it as well.
     #[must_use]
-    pub fn admin_by_digest(subscription: &SubscriptionId, company: &CompanyId) -> Self {
-        let digest = digest(&[subscription.0.as_bytes()]);
-        let hex = digest[..4].iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Self(format!("admin-{hex}@{}", company.0))
+    pub fn admin_by_chance(random: [u8; 4], company: &CompanyId) -> Self {
+        Self(format!("admin-{:08x}@{}", u32::from_be_bytes(random), company.0))
     }
 
     /// Whether this is a name within `company`.

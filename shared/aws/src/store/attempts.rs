@@ -95,8 +95,8 @@ impl Attempts {
             .expression_attribute_names("#known", KNOWN_UNTIL)
             .expression_attribute_names("#failures", FAILURES)
             .expression_attribute_values(":until", time(until));
-        let both = futures_util::try_join!(forgotten.send(), known.send());
-        both.map(|_| ()).map_err(|error| Failure::of(OPERATION, &error))
+        let (forgotten, known) = futures_util::join!(forgotten.send(), known.send());
+        forgotten.and(known).map(|_| ()).map_err(|error| Failure::of(OPERATION, &error))
     }
 
     /// The item after the write, or the seconds to wait. A write whose answer was lost is sent again and spends another attempt:

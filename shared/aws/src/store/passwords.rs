@@ -11,7 +11,7 @@ use super::{
     sessions::SignedIn,
     transaction::{Commit, Part, RACES, Transaction},
 };
-use crate::Failure;
+use crate::{Failure, retry::pause};
 
 /// May change the password of an account, in a session of it.
 pub struct Passwords(Table);
@@ -62,7 +62,7 @@ impl Passwords {
                 // Only this transaction puts this session: an earlier attempt was carried out.
                 Commit::Refused(refused) if refused.failed(Part::Session) => return Ok(true),
                 Commit::Refused(refused) if refused.failed(Part::Account) => return Ok(false),
-                Commit::Refused(_) => {}
+                Commit::Refused(_) => pause().await,
             }
             let current = self.0.credential(&session.subscription).await?;
             known = current.ok_or_else(|| Failure::unreadable("item", "CREDENTIAL"))?;

@@ -1,16 +1,19 @@
 //! Signing in: a session, and what the first one of an issue or of an administrator means for everybody else.
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use domain::{Account, AccountStatus, ClaimedName, Credential, Issue, Role, Session, SessionDigest, Timestamp};
 
 use super::{
     Table, account, credential,
     history::{Entries, Entry},
     item::{number, text, time},
-    names::{FIRST_SIGNED_IN_AT, ISSUE, Key, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, VERSION},
+    names::{
+        EXPIRES_AT, FIRST_SIGNED_IN_AT, ISSUE, Key, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, VERSION,
+    },
     session,
     transaction::{Change, Commit, Part, RACES, Transaction},
 };
-use crate::Failure;
+use crate::{Failure, retry::pause};
 
 /// May read accounts, begin and end sessions, end retrieval, and retire the service administrator.
 pub struct SignIns {
@@ -56,7 +59,7 @@ impl SignIns {
             };
             match turn {
                 Turn::Done => return Ok(true),
-                Turn::LostRace => {}
+                Turn::LostRace => pause().await,
             }
             match self.table.account(Key::account(&account.user_name)).await? {
                 Some(current) if current.version == account.version => account = current,
@@ -66,11 +69,22 @@ impl SignIns {
         Err(Failure::too_long("dynamodb TransactWriteItems (sign in)"))
     }
 
-    /// Ends a session, if it is one.
-    pub async fn end(&self, digest: &SessionDigest) -> Result<(), Failure> {
-        let request = self.table.client.delete_item().table_name(&self.table.name);
-        let result = request.set_key(Some(Key::session(digest).into_map())).send().await;
-        result.map(|_| ()).map_err(|error| Failure::of("dynamodb DeleteItem (session)", &error))
+    /// Ends a session at `now`, if it is one. Its item stays until its time to live: a put of it that is still under way finds it there.
+    pub async fn end(&self, digest: &SessionDigest, now: Timestamp) -> Result<(), Failure> {
+        let request = self
+            .table
+            .client
+            .update_item()
+            .table_name(&self.table.name)
+            .set_key(Some(Key::session(digest).into_map()))
+            .update_expression("SET #expires_at = :now")
+            .condition_expression("attribute_exists(PK)")
+            .expression_attribute_names("#expires_at", EXPIRES_AT)
+            .expression_attribute_values(":now", time(now));
+        match request.send().await {
+            Err(error) if !is_refused(&error) => Err(Failure::of("dynamodb UpdateItem (end session)", &error)),
+            _ => Ok(()),
+        }
     }
 
     /// The first sign-in of an issue: the password is not shown any more. Later ones, until it is changed, are sessions and nothing else.
@@ -155,11 +169,15 @@ impl SignIns {
         credential.ok_or_else(|| Failure::unreadable("item", "CREDENTIAL"))
     }
 
-    /// A session that says nothing to anybody else. Written late, after a change of the account, it is none.
+    /// A session that says nothing to anybody else. Written late, after a change of the account, it is none; where it is there, an
+    /// earlier attempt put it, and by this one it does not begin again after it has ended.
     async fn put(&self, session: &Session, digest: &SessionDigest) -> Result<Turn, Failure> {
         let request = self.table.client.put_item().table_name(&self.table.name);
-        let result = request.set_item(Some(session::to_item(session, digest))).send().await;
-        result.map(|_| Turn::Done).map_err(|error| Failure::of("dynamodb PutItem (session)", &error))
+        let request = request.condition_expression("attribute_not_exists(PK)");
+        match request.set_item(Some(session::to_item(session, digest))).send().await {
+            Err(error) if !is_refused(&error) => Err(Failure::of("dynamodb PutItem (session)", &error)),
+            _ => Ok(Turn::Done),
+        }
     }
 }
 
@@ -173,6 +191,11 @@ fn retire(credential: &Credential) -> Change {
     .value(":retired", text(AccountStatus::Retired.as_str()))
     .value(":active", text(AccountStatus::Active.as_str()))
     .value(":one", number(1_u64))
+}
+
+/// Whether the condition of a plain write did not hold.
+fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
 }
 
 /// A session is put by the transaction that begins it alone: where it is there, an earlier attempt was carried out.
