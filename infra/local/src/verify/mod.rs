@@ -1,6 +1,5 @@
 //! `cargo verify`: every check, stage by stage, until one fails.
 
-mod runtime;
 mod size;
 mod start;
 mod steps;

@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use local::runtime::Runtime;
 use tokio::process::Command;
 
-use super::{Outcome, runtime::Runtime};
+use super::Outcome;
 use crate::workspace::Workspace;
 
 const YARDSTICK: &str = "noop";

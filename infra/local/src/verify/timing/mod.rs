@@ -23,6 +23,7 @@ use anyhow::{Context as _, ensure};
 use local::{
     cloud::{Cloud, CloudOptions, REGION},
     events,
+    runtime::{Answer, Running, Runtime},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command};
@@ -32,10 +33,7 @@ use self::{
     even::Even,
     statistics::{Comparison, Random, Round, SERIES},
 };
-use super::{
-    Outcome,
-    runtime::{Answer, Running, Runtime},
-};
+use super::Outcome;
 use crate::{say, workspace::Workspace};
 
 const FUNCTION: &str = "sign-in";

@@ -1,8 +1,9 @@
 //! As much of the Lambda runtime API as it takes to see a function become ready, which asks for its first event and has
-//! no answer; or to have it answer one event after the other.
+//! no answer; or to have it answer one event after the other, until it is killed.
 
 use std::{
-    io,
+    fmt, io,
+    process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,7 +22,7 @@ use tokio::{
     io::AsyncReadExt as _,
     net::TcpListener,
     process::{Child, Command},
-    sync::mpsc,
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -32,24 +33,27 @@ const NEXT: &str = "GET /2018-06-01/runtime/invocation/next ";
 /// Milliseconds since the epoch, in the year 2100: no answer is late.
 const DEADLINE: &str = "4102444800000";
 
-/// A function that is not there by then does not start at all.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time-out of every function of the deployment. One that is not there by then does not start at all.
+pub const TIME_OUT: Duration = Duration::from_secs(10);
 
-pub(super) struct Runtime {
+/// Where one function asks for its events.
+#[derive(Debug)]
+pub struct Runtime {
     listener: TcpListener,
 }
 
 impl Runtime {
-    pub(super) async fn start() -> io::Result<Self> {
+    /// Listens.
+    pub async fn start() -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind("127.0.0.1:0").await? })
     }
 
     /// Starts the function and takes the time until it asks for its first event; then kills it.
-    pub(super) async fn time_to_next(&self, function: Command) -> anyhow::Result<Duration> {
+    pub async fn time_to_next(&self, function: Command) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut child = self.spawn(function)?;
         let elapsed = tokio::select! {
-            asked = timeout(PATIENCE, self.next()) => asked.context("the function asked for no event")?.map(|()| started.elapsed()),
+            asked = timeout(TIME_OUT, self.next()) => asked.context("the function asked for no event")?.map(|()| started.elapsed()),
             status = child.wait() => Err(anyhow::anyhow!("the function ended at once: {}", status?)),
         };
         child.kill().await?;
@@ -57,7 +61,7 @@ impl Runtime {
     }
 
     /// Starts the function, to be invoked for as long as the answer is kept.
-    pub(super) fn run(self, function: Command) -> anyhow::Result<Running> {
+    pub fn run(self, function: Command) -> anyhow::Result<Running> {
         let child = self.spawn(function)?;
         let (events, queued) = mpsc::channel(1);
         let (answered, answers) = mpsc::channel(1);
@@ -67,11 +71,13 @@ impl Runtime {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .fallback(failure)
             .with_state(Arc::new(api));
-        let mut server = JoinSet::new();
+        let mut tasks = JoinSet::new();
         // Best effort: without it times are longer, all alike.
         let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        server.spawn(axum::serve(listener, router).into_future());
-        Ok(Running { child, events, answers, _server: server })
+        tasks.spawn(axum::serve(listener, router).into_future());
+        let (kill, (ended, end)) = (Arc::new(Notify::new()), watch::channel(None));
+        tasks.spawn(outlive(child, Arc::clone(&kill), ended));
+        Ok(Running { events, answers, life: Life { kill, end }, _tasks: tasks })
     }
 
     fn spawn(&self, mut function: Command) -> anyhow::Result<Child> {
@@ -93,21 +99,28 @@ impl Runtime {
 }
 
 /// A function that answers events. Dropped, it ends.
-pub(super) struct Running {
-    child: Child,
+pub struct Running {
     events: mpsc::Sender<Invocation>,
     answers: mpsc::Receiver<Result<Answer, String>>,
-    _server: JoinSet<io::Result<()>>,
+    life: Life,
+    _tasks: JoinSet<io::Result<()>>,
+}
+
+/// The life of a function's process, to be ended at any moment.
+#[derive(Clone)]
+pub struct Life {
+    kill: Arc<Notify>,
+    end: watch::Receiver<Option<ExitStatus>>,
 }
 
 /// What a function answered to one event.
-pub(super) struct Answer {
+pub struct Answer {
     /// Of the invocation, never given to another one.
-    pub(super) request_id: String,
+    pub request_id: String,
     /// As it came.
-    pub(super) body: String,
+    pub body: String,
     /// From the event that was handed out to the answer that was there.
-    pub(super) took: Duration,
+    pub took: Duration,
 }
 
 struct Invocation {
@@ -117,18 +130,72 @@ struct Invocation {
 
 impl Running {
     /// The function's answer to `event`, and how long it took.
-    pub(super) async fn invoke(&mut self, event: &Value) -> anyhow::Result<Answer> {
+    pub async fn invoke(&mut self, event: &Value) -> anyhow::Result<Answer> {
         let request_id = Uuid::new_v4().to_string();
         let invocation = Invocation { request_id: request_id.clone(), event: event.to_string() };
         self.events.send(invocation).await.context("the runtime API ended")?;
         let answer = tokio::select! {
-            answer = timeout(PATIENCE, self.answers.recv()) => answer.context("the function did not answer")?,
-            status = self.child.wait() => bail!("the function ended: {}", status?),
+            biased;
+            answer = timeout(TIME_OUT, self.answers.recv()) => answer.context("the function did not answer")?,
+            how = self.life.clone().ended() => bail!("the function ended: {how}"),
         };
         let answer = answer.context("the runtime API ended")?.map_err(anyhow::Error::msg)?;
         ensure!(answer.request_id == request_id, "the function answered another invocation");
         Ok(answer)
     }
+
+    /// Its life.
+    #[must_use]
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("life", &self.life).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Life").field(&*self.end.borrow()).finish()
+    }
+}
+
+impl Life {
+    /// Sends SIGKILL, and returns when the process is no more.
+    pub async fn kill(&self) {
+        self.kill.notify_one();
+        self.clone().ended().await;
+    }
+
+    /// Whether the process is no more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.end.borrow().is_some() || self.end.has_changed().is_err()
+    }
+
+    /// Waits for its end; how it ended.
+    async fn ended(mut self) -> String {
+        match self.end.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(status)) => status.to_string(),
+            _ => "nobody looked".to_owned(),
+        }
+    }
+}
+
+/// Whoever waits for the process is who kills it: its number is never another's by then.
+async fn outlive(mut child: Child, kill: Arc<Notify>, ended: watch::Sender<Option<ExitStatus>>) -> io::Result<()> {
+    let status = tokio::select! {
+        status = child.wait() => status?,
+        () = kill.notified() => {
+            child.start_kill()?;
+            child.wait().await?
+        }
+    };
+    ended.send_replace(Some(status));
+    Ok(())
 }
 
 struct Api {
@@ -232,6 +299,20 @@ mod tests {
         let (answer, _) = tokio::join!(running.invoke(&event), function.repeat("error", Duration::ZERO));
         let error = answer.err().context("no answer")?.to_string();
         assert!(error.contains("/error with \"why\""), "{error}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_function_that_is_killed_does_not_answer() -> anyhow::Result<()> {
+        let (_function, mut running) = Function::start().await?;
+        let life = running.life().clone();
+        assert!(!life.is_over());
+        let event = json!({});
+        let (answer, ()) = tokio::join!(running.invoke(&event), life.kill());
+        let error = answer.err().context("no answer")?.to_string();
+        assert_eq!(error, "the function ended: signal: 9 (SIGKILL)");
+        assert!(life.is_over());
+        life.kill().await;
         Ok(())
     }
 
