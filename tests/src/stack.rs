@@ -65,28 +65,9 @@ impl TestStack {
     }
 
     async fn deploy(deployment: Deployment) -> Self {
-        let aws = listener().await;
-        let options = oidc::Options {
-            client_id: "firstkey".into(),
-            data: None,
-            redirect_origins: vec!["http://localhost:9000".into()],
-        };
-        let provider = Provider::start(listener().await, options).await.unwrap();
+        let (aws, provider) = (listener().await, provider().await);
         let clock = Arc::new(AtomicI64::new(system_seconds()));
-        let mut settings = HashMap::from(
-            [
-                ("AWS_ENDPOINT_URL", format!("http://{}", aws.local_addr().unwrap())),
-                ("AWS_REGION", "us-east-1".into()),
-                ("AWS_SECRET_ACCESS_KEY", "secret".into()),
-                ("TABLE_NAME", "firstkey".into()),
-                ("SEALING_KEY", SEALING_KEY.into()),
-                ("SENDER", "Contoso <welcome@contoso.example>".into()),
-                ("PUBLIC_ORIGIN", "http://localhost:9000".into()),
-                ("OIDC_ISSUER", provider.issuer().into()),
-                ("OIDC_CLIENT_ID", "firstkey".into()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value)),
-        );
+        let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.extend(deployment.settings);
         let functions = Arc::new(Functions::new(&settings, "", &clock));
         let invoked = Arc::clone(&functions);
@@ -340,7 +321,32 @@ pub fn event(subscription: &str, kind: &str) -> Value {
     })
 }
 
-async fn listener() -> TcpListener {
+/// What `cargo dev` sets, where these are; `AWS_ACCESS_KEY_ID` is each function's own.
+pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
+    let settings = [
+        ("AWS_ENDPOINT_URL", aws),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("TABLE_NAME", "firstkey"),
+        ("SEALING_KEY", SEALING_KEY),
+        ("SENDER", "Contoso <welcome@contoso.example>"),
+        ("PUBLIC_ORIGIN", "http://localhost:9000"),
+        ("OIDC_ISSUER", issuer),
+        ("OIDC_CLIENT_ID", "firstkey"),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+pub(crate) async fn provider() -> Provider {
+    let options = oidc::Options {
+        client_id: "firstkey".into(),
+        data: None,
+        redirect_origins: vec!["http://localhost:9000".into()],
+    };
+    Provider::start(listener().await, options).await.unwrap()
+}
+
+pub(crate) async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 

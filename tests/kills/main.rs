@@ -1,0 +1,127 @@
+//! Processes die, and nothing is lost. Real processes of every function, as [`tests::Processes`] runs them, while about twenty people
+//! use the product at once; some die by SIGKILL: at every call of AWS that they make, before it is carried out and after it but
+//! before its answer is there, or at any moment. Whoever has no answer does the same again.
+//!
+//! - **The load** (`customers.rs`): what people do, and `seen.rs` what they were told.
+//! - **The reaper** (`reaper.rs`): who dies, and when. The calls are found in a first part of the load, in which nobody dies.
+//! - **The invariants** (`invariants.rs`): what holds when all is done, one function for each, by the protocol's numbers.
+//!
+//! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` chooses another seed than the printed one: of whom it kills when, and
+//! of how long people wait; the machine decides the rest. `FIRSTKEY_FULL` kills 500.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+#![expect(clippy::print_stdout, reason = "what was killed is what a run is read for")]
+
+mod customers;
+mod invariants;
+mod reaper;
+mod report;
+mod seen;
+
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
+use tests::Processes;
+
+use crate::{
+    customers::{Customer, World},
+    invariants::Aftermath,
+    reaper::Reaper,
+    report::{Report, Violation},
+};
+
+const SEED: u64 = 17;
+
+/// How many customers are looked after at once when all is done.
+const AT_ONCE: usize = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_where_processes_die_at_every_call() {
+    let Some((world, seed, begun)) = begin().await else { return };
+    let times = if tests::asked_for("FIRSTKEY_FULL") { 3 } else { 1 };
+    let reaper = Reaper::watch(&world.processes, times, seed);
+    world.one_of_each().await;
+    let killing = async {
+        let killed = reaper.kill_at_every_call(&world.processes).await;
+        world.close();
+        killed
+    };
+    let ((kills, missed), ()) = tokio::join!(killing, world.go_on_until_closed());
+    let test = "nothing_is_lost_where_processes_die_at_every_call";
+    conclude(&world, Report { test, seed, begun, kills, violations: Vec::new(), missed }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_where_processes_die_at_any_moment() {
+    let Some((world, seed, begun)) = begin().await else { return };
+    let count = if tests::asked_for("FIRSTKEY_FULL") { 250 } else { 10 };
+    let killing = async {
+        let kills = reaper::kill_at_any_moment(&world.processes, count, seed).await;
+        world.close();
+        kills
+    };
+    let (kills, ()) = tokio::join!(killing, world.go_on_until_closed());
+    let test = "nothing_is_lost_where_processes_die_at_any_moment";
+    conclude(&world, Report { test, seed, begun, kills, violations: Vec::new(), missed: Vec::new() }).await;
+}
+
+/// A world, its seed, and when it began; nothing where there are no programs.
+async fn begin() -> Option<(World, u64, Instant)> {
+    let Some(programs) = Processes::programs() else {
+        assert!(!tests::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
+        println!("skipped: the programs of the functions are not built; `cargo build` builds them");
+        return None;
+    };
+    let seed = tests::number("FIRSTKEY_SEED").unwrap_or(SEED);
+    println!("seed {seed}");
+    Some((World::new(Processes::start(&programs).await, seed), seed, Instant::now()))
+}
+
+/// Nobody dies any more, and all that was ordered is done: looks whether everything holds.
+async fn conclude(world: &World, mut report: Report) {
+    let killed = report.begun.elapsed();
+    world.processes.cloud.drained().await.unwrap();
+    let after = Aftermath::of(world).await;
+    let customers = world.customers.lock().unwrap().clone();
+    for customer in &customers {
+        for (invariant, check) in invariants::ALL {
+            report.violated(invariant, customer, check(&after, customer));
+        }
+    }
+    let looked_after = stream::iter(&customers).map(|customer| look_after(world, customer)).buffer_unordered(AT_ONCE);
+    for (customer, [before, way_in, afterwards]) in looked_after.collect::<Vec<_>>().await {
+        report.violated("8 what is over does nothing", customer, before);
+        report.violated("6 there is a way in", customer, way_in);
+        report.violated("8 what is over does nothing, also of who is retired", customer, afterwards);
+    }
+    let (after, said) = (Aftermath::of(world).await, world.processes.said().await);
+    assert!(said.contains("\"outcome\":\"started\""), "it was really read: {said}");
+    for what in invariants::nothing_leaks(&after, &said) {
+        let invariant = "9 no secret is where it must not be";
+        report.violations.push(Violation { invariant, customer: "everybody".into(), what });
+    }
+    println!(
+        "{} customers, {:.0} s, and {:.0} s to look",
+        customers.len(),
+        killed.as_secs_f64(),
+        (report.begun.elapsed() - killed).as_secs_f64()
+    );
+    println!("{}{}", report.table(), report.line());
+    if let Some(complaint) = report.complaint() {
+        panic!("{complaint}");
+    }
+}
+
+async fn look_after<'c>(world: &World, customer: &'c Customer) -> (&'c Customer, [Vec<String>; 3]) {
+    let before = invariants::what_is_over_does_nothing(world, customer, false).await;
+    let way_in = invariants::there_is_a_way_in(world, customer).await;
+    let afterwards = invariants::what_is_over_does_nothing(world, customer, way_in.is_empty()).await;
+    (customer, [before, way_in, afterwards])
+}
+
+impl Report {
+    fn violated(&mut self, invariant: &'static str, customer: &Customer, what: Vec<String>) {
+        let customer = &customer.id;
+        self.violations.extend(what.into_iter().map(|what| Violation { invariant, customer: customer.clone(), what }));
+    }
+}

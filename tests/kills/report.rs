@@ -1,0 +1,73 @@
+//! What a run has to say: a table by function and call, and where something is wrong, what was killed on the way there.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
+
+use crate::reaper::{Kill, Moment};
+
+/// Something that does not hold.
+pub(crate) struct Violation {
+    pub(crate) invariant: &'static str,
+    pub(crate) customer: String,
+    pub(crate) what: String,
+}
+
+/// A run.
+pub(crate) struct Report {
+    pub(crate) test: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) begun: Instant,
+    pub(crate) kills: Vec<Kill>,
+    pub(crate) violations: Vec<Violation>,
+    /// What the run wanted to hit and did not.
+    pub(crate) missed: Vec<String>,
+}
+
+impl Report {
+    /// A row for each function and call. A violation counts in the row of every kill that hit its customer.
+    pub(crate) fn table(&self) -> String {
+        let mut rows: BTreeMap<(&str, &str), [usize; 4]> = BTreeMap::new();
+        for kill in &self.kills {
+            let row = rows.entry((kill.function(), kill.call.as_str())).or_default();
+            row[kill.moment as usize] += 1;
+            row[3] += self.violations.iter().filter(|violation| kill.concerns(&violation.customer)).count();
+        }
+        let mut table = String::from(
+            "| function | call | killed before | after | any moment | violations |\n|---|---|--:|--:|--:|--:|\n",
+        );
+        for ((function, call), [before, after, any, violations]) in rows {
+            writeln!(table, "| {function} | {call} | {before} | {after} | {any} | {violations} |").unwrap();
+        }
+        table
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!("kills: {} kills, {} violations", self.kills.len(), self.violations.len())
+    }
+
+    /// What is wrong, what was killed before, and how to see it again.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        if self.violations.is_empty() && self.missed.is_empty() {
+            return None;
+        }
+        let mut text = String::new();
+        for Violation { invariant, customer, what } in &self.violations {
+            writeln!(text, "{customer}: not so: {invariant}: {what}").unwrap();
+            for kill in self.kills.iter().filter(|kill| kill.concerns(customer)) {
+                let at = kill.at.duration_since(self.begun).as_millis();
+                let moment = match kill.moment {
+                    Moment::Before => "before it was carried out",
+                    Moment::After => "after it was carried out",
+                    Moment::Any => "at any moment",
+                };
+                writeln!(text, "    {at:>6} ms: {} died at {}, {moment}", kill.process, kill.call).unwrap();
+            }
+        }
+        for missed in &self.missed {
+            writeln!(text, "nobody was killed at {missed}: it did not come again").unwrap();
+        }
+        let again =
+            format!("FIRSTKEY_SEED={} cargo nextest run -p tests --test kills -E 'test({})'", self.seed, self.test);
+        writeln!(text, "again: cargo build && {again} --no-capture").unwrap();
+        Some(text)
+    }
+}
