@@ -1,6 +1,7 @@
 //! What customers and vendors do: the mixed load. Whoever gets no answer does the same again, with the same key.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -90,6 +91,8 @@ pub(crate) struct World {
     pub(crate) customers: Mutex<Vec<Customer>>,
     random: Mutex<fastrand::Rng>,
     addresses: AtomicU32,
+    /// Processes whose death is too much for whoever waits for them.
+    discouraging: Mutex<BTreeSet<String>>,
     closed: AtomicBool,
 }
 
@@ -101,6 +104,7 @@ impl World {
             customers: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             addresses: AtomicU32::new(0),
+            discouraging: Mutex::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -123,6 +127,16 @@ impl World {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whoever waits for the answer of this process does not try again when it dies.
+    pub(crate) fn discourage(&self, process: &str) {
+        self.discouraging.lock().unwrap().insert(process.to_owned());
+    }
+
+    fn gives_up(&self, error: &str) -> bool {
+        let process = error.split(':').next().unwrap_or_default();
+        self.discouraging.lock().unwrap().contains(process)
     }
 
     async fn story(&self) {
@@ -228,6 +242,7 @@ impl World {
                 key: key.into(),
                 asked: one.asked,
                 shown: answered(|answer| answer.password().map(Into::into).into_iter().collect()).pop(),
+                answered: one.answered,
                 reasons: answered(|answer| answer.reasons().into_iter().map(Into::into).collect()),
                 stranger,
                 status: one.answer.map(|answer| answer.status),
@@ -334,9 +349,8 @@ impl World {
         (from, to): (&str, &str),
     ) -> Option<String> {
         let tell = |one: Try| {
-            let (session, answered) = (one.session(), one.answered);
             let (user_name, from, to) = (user_name.to_owned(), from.to_owned(), to.to_owned());
-            self.seen.resets.lock().unwrap().push(Reset { user_name, from, to, answered, session });
+            self.seen.resets.lock().unwrap().push(Reset { user_name, from, to, session: one.session() });
         };
         let temporary = user_name == customer.service();
         let body = match temporary {
@@ -414,15 +428,18 @@ impl World {
             // The header tells a kill whose call it hit.
             let call = call.clone().from(&address).header("x-customer", &customer.id);
             let asked = Instant::now();
-            let answer = self.processes.call(function, call).await.ok();
-            tell(Try { asked, answered: Instant::now(), answer: answer.as_ref() });
-            if let Some(answer) = answer {
-                if answer.status >= 400 {
+            let answer = self.processes.call(function, call).await;
+            tell(Try { asked, answered: Instant::now(), answer: answer.as_ref().ok() });
+            match answer {
+                Ok(answer) if answer.status < 400 => return Some(answer),
+                Ok(answer) => {
                     self.seen.problems.lock().unwrap().push(format!("{} {function} {}", customer.id, answer.body));
+                    if answer.status < 500 && answer.status != 429 {
+                        return Some(answer);
+                    }
                 }
-                if answer.status < 500 && answer.status != 429 {
-                    return Some(answer);
-                }
+                Err(error) if self.gives_up(&error) => return None,
+                Err(_) => {}
             }
             self.pause(300).await;
         }

@@ -11,12 +11,17 @@ use local::{cloud::DeadLetter, oidc::Person};
 use serde_json::Value;
 use tests::{Call, canary::forms};
 
-use crate::customers::{Customer, World};
+use crate::{
+    customers::{Customer, World},
+    reaper::Called,
+    seen::Click,
+};
 
 /// What is there when all is done: what people saw, and what is kept.
 pub(crate) struct Aftermath<'a> {
     pub(crate) world: &'a World,
     table: Vec<Value>,
+    journal: &'a [Called],
     dead_letters: Vec<DeadLetter>,
 }
 
@@ -24,11 +29,13 @@ pub(crate) struct Aftermath<'a> {
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// Those that are seen without asking anybody.
-pub(crate) const ALL: [Check; 11] = [
+pub(crate) const ALL: [Check; 13] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
+    ("1 it is counted first, and unsealed second", it_is_counted_before_it_is_unsealed),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
     ("2 nobody who took one is told that it is exhausted", nobody_is_told_that_their_own_is_too_many),
     ("3 nothing is shown after a sign-in was acknowledged", nothing_is_shown_after_a_sign_in),
+    ("3 who has signed in has ended the disclosure", a_session_ends_the_disclosure),
     ("4 no stranger learns that a subscription exists", no_stranger_learns_anything),
     ("5 every issue is mailed, with one password", every_issue_is_mailed),
     ("5 no event makes two issues", no_event_makes_two_issues),
@@ -39,10 +46,10 @@ pub(crate) const ALL: [Check; 11] = [
 ];
 
 impl<'a> Aftermath<'a> {
-    pub(crate) async fn of(world: &'a World) -> Self {
+    pub(crate) async fn of(world: &'a World, journal: &'a [Called]) -> Self {
         let cloud = &world.processes.cloud;
         let table = cloud.dump_table().await.unwrap();
-        Self { world, table, dead_letters: cloud.dead_letters() }
+        Self { world, table, journal, dead_letters: cloud.dead_letters() }
     }
 
     /// The items of a subscription whose sort key begins so, in its order.
@@ -135,6 +142,21 @@ fn at_most_three_clicks_see_a_password(after: &Aftermath, customer: &Customer) -
     wrong
 }
 
+fn it_is_counted_before_it_is_unsealed(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let own = |call: &&Called| call.process.starts_with("get-credentials@") && call.event.contains(&customer.id);
+    let mut calls: Vec<_> = after.journal.iter().filter(own).collect();
+    // A stable order: the calls of one process stay in theirs.
+    calls.sort_by_key(|call| &call.process);
+    calls.dedup_by_key(|call| &call.invocation);
+    let counted = |call: &Called| call.call.starts_with("UpdateItem CREDENTIAL");
+    let unsealed = calls.iter().enumerate().filter(|(_, call)| call.call == "Decrypt");
+    let wrong = unsealed.filter(|(n, call)| {
+        let before = n.checked_sub(1).map(|before| calls[before]);
+        before.is_none_or(|before| before.process != call.process || !counted(before))
+    });
+    wrong.map(|(_, call)| format!("{} unsealed what it had not counted", call.process)).collect()
+}
+
 fn a_click_is_counted_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let (mut wrong, current) = (Vec::new(), after.issue(customer));
     let clicks = after.world.seen.clicks.lock().unwrap();
@@ -175,8 +197,14 @@ fn a_click_is_counted_once(after: &Aftermath, customer: &Customer) -> Vec<String
 fn nobody_is_told_that_their_own_is_too_many(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let counted = after.counted(customer);
     let clicks = after.world.seen.clicks.lock().unwrap();
-    let own = clicks.iter().filter(|click| click.subscription == customer.id && !click.reasons.is_empty());
-    let exhausted = own.filter(|click| click.reasons.iter().all(|reason| reason.starts_with("retrieved-")));
+    let own: Vec<_> = clicks.iter().filter(|click| click.subscription == customer.id).collect();
+    let current = Some(after.issue(customer));
+    let shown =
+        |click: &&&Click| click.shown.as_ref().is_some_and(|password| after.issue_of(customer, password) == current);
+    // What was asked before somebody was shown it may be about the issue before.
+    let Some(begun) = own.iter().filter(shown).map(|click| click.answered).min() else { return Vec::new() };
+    let told = own.iter().filter(|click| !click.reasons.is_empty() && click.asked > begun);
+    let exhausted = told.filter(|click| click.reasons.iter().all(|reason| reason.starts_with("retrieved-")));
     let wrong = exhausted.filter(|click| counted.contains(&after.retrieval_id(&click.person, &click.key)));
     wrong
         .map(|click| format!("{} has one by the key {}, and was told {:?}", click.person, click.key, click.reasons))
@@ -202,6 +230,22 @@ fn nothing_is_shown_after_a_sign_in(after: &Aftermath, customer: &Customer) -> V
     wrong
 }
 
+fn a_session_ends_the_disclosure(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let accounts = after.accounts(customer);
+    let service = accounts.iter().find(|account| account["role"]["S"] == "service-administrator");
+    let version = service.map(|service| &service["version"]);
+    let own = |item: &&Value| {
+        item["SK"]["S"] == "SESSION"
+            && text(item, "account") == customer.service()
+            && text(item, "scope") == "reset-password"
+            && Some(&item["account_version"]) == version
+    };
+    let sessions = after.table.iter().filter(own).count();
+    let disclosed = after.credential(customer).get("signed_in_at").is_none();
+    let wrong = disclosed && sessions > 0;
+    wrong.then(|| format!("{sessions} sessions, and the password is still shown")).into_iter().collect()
+}
+
 fn no_stranger_learns_anything(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let clicks = after.world.seen.clicks.lock().unwrap();
     let strange = clicks.iter().filter(|click| click.subscription == customer.id && click.stranger);
@@ -219,7 +263,7 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
         wrong.push(format!("the mail of issue {current} is {status}"));
     }
     let expected = after.world.seen.expected.lock().unwrap();
-    let waited = expected.iter().any(|(who, issue)| *who == customer.id && *issue == current);
+    let waited = expected.iter().filter(|(who, _)| *who == customer.id).map(|(_, issue)| *issue).max();
     for issue in 1..=current {
         let passwords: BTreeSet<_> =
             mails.iter().filter(|(of, _)| *of == issue).map(|(_, password)| password).collect();
@@ -228,8 +272,8 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
             wrong.push(format!("issue {issue} was mailed with {} passwords", passwords.len()));
         }
     }
-    if !waited {
-        wrong.push(format!("issue {current} is not the one that people waited for"));
+    if waited > Some(current) {
+        wrong.push(format!("people waited for issue {waited:?}, and there is {current}"));
     }
     let lost = after.dead_letters.iter().filter(|letter| letter.body.to_string().contains(&customer.id));
     wrong.extend(lost.map(|letter| format!("{} gave up: {}", letter.queue.name(), letter.reason)));
@@ -293,7 +337,10 @@ fn who_is_replaced_is_retired(after: &Aftermath, customer: &Customer) -> Vec<Str
 
 fn one_click_creates_one_administrator(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let creations = after.world.seen.creations.lock().unwrap();
-    let mut wrong = Vec::new();
+    let problems = after.world.seen.problems.lock().unwrap();
+    let own = problems.iter().filter(|problem| problem.starts_with(&customer.id));
+    // Nobody else wants these names.
+    let mut wrong: Vec<_> = own.filter(|problem| problem.contains("user-name-taken")).cloned().collect();
     for creation in creations.iter().filter(|one| one.user_name.ends_with(customer.account("").as_str())) {
         let Some(id) = &creation.account_id else { continue };
         let key = format!("ACCOUNT#{}", creation.user_name);
@@ -318,17 +365,16 @@ pub(crate) async fn there_is_a_way_in(world: &World, customer: &Customer) -> Vec
 
 /// 8: what was before a choice of a password, or before another issue, does nothing; once somebody is home, neither does anything of
 /// the service administrator.
-pub(crate) async fn what_is_over_does_nothing(world: &World, customer: &Customer, home: bool) -> Vec<String> {
-    let (passwords, sessions) = over(world, customer, home);
+pub(crate) async fn what_is_over_does_nothing(world: &World, customer: &Customer, over: &Over) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (user_name, password) in passwords {
-        if world.sign_in(customer, &user_name, &password).await.is_some() {
+    for (user_name, password) in &over.passwords {
+        if world.sign_in(customer, user_name, password).await.is_some() {
             wrong.push(format!("{user_name} signs in with a password that is over"));
         }
     }
-    for (user_name, session) in sessions {
+    for (user_name, session) in &over.sessions {
         // Nobody may create an account of another company: with a session it is another problem.
-        let probe = Call::create_admin(&session, "nobody@elsewhere", "a password for nobody at all");
+        let probe = Call::create_admin(session, "nobody@elsewhere", "a password for nobody at all");
         let answer = world.again(customer, "create-admin", &probe, |_| ()).await;
         if answer.as_ref().is_none_or(|answer| answer.status != 401) {
             let status = answer.map(|answer| answer.status);
@@ -341,7 +387,22 @@ pub(crate) async fn what_is_over_does_nothing(world: &World, customer: &Customer
 type Pairs = BTreeSet<(String, String)>;
 
 /// Passwords and sessions that are over, each with its user name.
-fn over(world: &World, customer: &Customer, home: bool) -> (Pairs, Pairs) {
+pub(crate) struct Over {
+    passwords: Pairs,
+    sessions: Pairs,
+}
+
+impl Over {
+    /// Those that this one has and `other` has not.
+    pub(crate) fn but(mut self, other: &Self) -> Self {
+        self.passwords.retain(|pair| !other.passwords.contains(pair));
+        self.sessions.retain(|pair| !other.sessions.contains(pair));
+        self
+    }
+}
+
+/// What is over for a customer; once somebody is `home`, all that the service administrator ever had.
+pub(crate) fn what_is_over(world: &World, customer: &Customer, home: bool) -> Over {
     let (service, own) = (customer.service(), |name: &str| name.ends_with(customer.account("").as_str()));
     let mails = world.mails(customer);
     let last = mails.iter().map(|(issue, _)| *issue).max();
@@ -368,17 +429,17 @@ fn over(world: &World, customer: &Customer, home: bool) -> (Pairs, Pairs) {
         is_over(name, password, session).then(|| (name.clone(), session.clone()))
     });
     let sessions = sessions.collect();
-    (passwords, sessions)
+    Over { passwords, sessions }
 }
 
 /// 9: no secret is in anything that a process has said, in a problem, in a dead letter, or in the table.
 pub(crate) fn nothing_leaks(after: &Aftermath, said: &str) -> Vec<String> {
     let seen = &after.world.seen;
     let problems = seen.problems.lock().unwrap().join("\n");
-    let elsewhere = format!("{:?} {:?}", after.dead_letters, after.world.processes.cloud.requests());
+    let letters = format!("{:?}", after.dead_letters);
     let table = serde_json::to_string(&after.table).unwrap();
     let places =
-        [("what processes said", said), ("a problem", &problems), ("calls", &elsewhere), ("the table", &table)];
+        [("what processes said", said), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
     let mut wrong = Vec::new();
     for form in seen.secrets().iter().flat_map(|secret| forms(secret)) {
         let found = places.iter().filter(|(_, text)| text.contains(&form));

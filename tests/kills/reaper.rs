@@ -11,6 +11,8 @@ use serde_json::Value;
 use tests::Processes;
 use tokio::time::{sleep, timeout};
 
+use crate::customers::World;
+
 /// Where in a call its process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -29,6 +31,8 @@ pub(crate) struct Kill {
     /// The call that it had just made, or whether it worked or waited.
     pub(crate) call: String,
     pub(crate) moment: Moment,
+    /// Whoever waited for its answer does not try again: what it leaves is what stays.
+    pub(crate) last: bool,
     pub(crate) at: Instant,
     /// What it worked on.
     pub(crate) event: Arc<str>,
@@ -51,8 +55,23 @@ const DEADLY_RECEIVES: u64 = 3;
 /// How long nothing that is still to be killed may come along.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Function and call, and how often it is still to be hit at which moments.
-type Wanted = BTreeMap<(String, String), Vec<Moment>>;
+/// Function and call, and how it is still to be hit: when, and whether somebody tries again.
+type Wanted = BTreeMap<(String, String), Vec<(Moment, bool)>>;
+
+/// A sample of the ways to be hit, and all of them. What is not carried out and done again is like what never was, so that comes last.
+const SAMPLE: usize = 3;
+const WAYS: [(Moment, bool); 4] =
+    [(Moment::Before, true), (Moment::After, false), (Moment::After, true), (Moment::Before, false)];
+
+/// A call as it arrived.
+pub(crate) struct Called {
+    pub(crate) process: String,
+    pub(crate) call: String,
+    /// All attempts of one call have the same.
+    pub(crate) invocation: String,
+    /// What the process worked on.
+    pub(crate) event: Arc<str>,
+}
 
 /// Holds calls, and kills those who made them.
 pub(crate) struct Reaper {
@@ -64,8 +83,9 @@ pub(crate) struct Reaper {
 #[derive(Default)]
 struct Plan {
     wanted: Wanted,
-    /// How often each call is to be hit at each moment.
-    times: usize,
+    /// How each call is to be hit.
+    ways: Vec<(Moment, bool)>,
+    journal: Vec<Called>,
     /// The one that is being killed.
     held: Option<Kill>,
     /// Nobody dies before.
@@ -74,8 +94,9 @@ struct Plan {
 
 impl Reaper {
     /// From here on it writes down what is called, and lets it through.
-    pub(crate) fn watch(processes: &Processes, times: usize, seed: u64) -> Self {
-        let plan = Arc::new(Mutex::new(Plan { times, ..Plan::default() }));
+    pub(crate) fn watch(processes: &Processes, full: bool, seed: u64) -> Self {
+        let ways = if full { WAYS.repeat(2) } else { WAYS[..SAMPLE].to_vec() };
+        let plan = Arc::new(Mutex::new(Plan { ways, ..Plan::default() }));
         let (planned, at_work) = (Arc::clone(&plan), processes.at_work());
         let gate = processes
             .cloud
@@ -83,15 +104,16 @@ impl Reaper {
         Self { plan, gate, random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// What has been called, and is to be hit.
-    pub(crate) fn known(&self) -> Vec<(String, String)> {
-        self.plan.lock().unwrap().wanted.keys().cloned().collect()
+    /// Everything that has been called.
+    pub(crate) fn journal(&self) -> Vec<Called> {
+        std::mem::take(&mut self.plan.lock().unwrap().journal)
     }
 
     /// Kills a process at every call that was seen while it watched, before and after; and at others that come along. The kills, and
     /// what never came again.
-    pub(crate) async fn kill_at_every_call(mut self, processes: &Processes) -> (Vec<Kill>, Vec<String>) {
-        let (known, mut kills) = (self.known(), Vec::new());
+    pub(crate) async fn kill_at_every_call(&mut self, world: &World) -> (Vec<Kill>, Vec<String>) {
+        let known: Vec<_> = self.plan.lock().unwrap().wanted.keys().cloned().collect();
+        let mut kills = Vec::new();
         self.rest();
         loop {
             let left: Vec<_> = {
@@ -106,7 +128,10 @@ impl Reaper {
                 return (kills, left.into_iter().map(name).collect());
             };
             let kill = self.plan.lock().unwrap().held.clone().expect("only such calls are held");
-            processes.kill(&kill.process).await;
+            if kill.last {
+                world.discourage(&kill.process);
+            }
+            world.processes.kill(&kill.process).await;
             if kill.moment == Moment::After {
                 call.release().await;
             }
@@ -126,26 +151,30 @@ impl Reaper {
 impl Plan {
     fn claims(&mut self, call: &HeldCall, event: Arc<str>) -> bool {
         let function = call.function.split('@').next().unwrap_or_default().to_owned();
-        let times = self.times;
-        let anew = || [Moment::Before, Moment::After].repeat(times);
         let key = (function, name(call));
-        let moments = self.wanted.entry(key.clone()).or_insert_with(anew);
+        self.journal.push(Called {
+            process: call.function.clone(),
+            call: key.1.clone(),
+            invocation: call.invocation.clone(),
+            event: Arc::clone(&event),
+        });
+        let ways = self.wanted.entry(key.clone()).or_insert_with(|| self.ways.iter().rev().copied().collect());
         let now = Instant::now();
         if self.held.is_some() || self.not_before.is_none_or(|at| now < at) || !is_mortal(&event) {
             return false;
         }
-        let Some(moment) = moments.pop() else { return false };
-        self.held = Some(Kill { process: call.function.clone(), call: key.1, moment, at: now, event });
+        let Some((moment, last)) = ways.pop() else { return false };
+        self.held = Some(Kill { process: call.function.clone(), call: key.1, moment, last, at: now, event });
         true
     }
 }
 
-/// Kills so many processes at moments that are drawn, most of them at work.
-pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, seed: u64) -> Vec<Kill> {
+/// Kills so many processes at moments that are drawn, so many milliseconds apart at most; most of them at work.
+pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, apart: u64, seed: u64) -> Vec<Kill> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut kills = Vec::new();
     while kills.len() < count {
-        sleep(Duration::from_millis(random.u64(20..=500))).await;
+        sleep(Duration::from_millis(random.u64(20..=apart))).await;
         let mut working = processes.working();
         working.retain(|work| is_mortal(&work.event));
         let mut waiting = processes.waiting();
@@ -159,7 +188,7 @@ pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, seed
         };
         let at = Instant::now();
         if processes.kill(&process).await {
-            kills.push(Kill { process, call: call.to_owned(), moment: Moment::Any, at, event });
+            kills.push(Kill { process, call: call.to_owned(), moment: Moment::Any, last: false, at, event });
         }
     }
     kills
@@ -173,12 +202,15 @@ fn is_mortal(event: &str) -> bool {
     records.filter_map(received).all(|receives| receives <= DEADLY_RECEIVES)
 }
 
+/// Items of which it does not matter how many there are.
+const MANY: [&str; 3] = ["EVENT", "PORTAL_USER", "PORTAL_USER/SUBSCRIPTION"];
+
 /// A call by what it does, whoever it is about: operation, items, and the first thing that an update changes.
 fn name(call: &HeldCall) -> String {
     let (operation, body) = (&call.operation, &call.body);
     let whole = |items: Vec<&Value>| {
         let mut kinds: Vec<String> = items.into_iter().map(kind).collect();
-        kinds.dedup();
+        kinds.dedup_by(|kind, before| kind == before && MANY.contains(&kind.as_str()));
         format!("{operation} {}", kinds.join(" "))
     };
     match operation.as_str() {

@@ -10,6 +10,7 @@ pub(crate) struct Click {
     pub(crate) person: String,
     pub(crate) key: String,
     pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
     /// The password, where one was shown.
     pub(crate) shown: Option<String>,
     /// Why none was shown.
@@ -34,7 +35,6 @@ pub(crate) struct Reset {
     pub(crate) user_name: String,
     pub(crate) from: String,
     pub(crate) to: String,
-    pub(crate) answered: Instant,
     /// What began, where it was acknowledged.
     pub(crate) session: Option<String>,
 }

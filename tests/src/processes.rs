@@ -39,8 +39,10 @@ const FUNCTIONS: [&str; 8] = [
 /// How many events are handled at once, the others waiting: with more, two processors leave none of them the time that a call of AWS may take.
 const AT_ONCE: usize = 12;
 
-/// After how long a queue gives a failed message again, and how long a mail's lease is: the second is not over before the first.
-const REDELIVERY: Duration = Duration::from_secs(2);
+/// After how long a queue gives a failed message again. A mail whose worker died has its lease for longer, so it is met once while it
+/// is held, and is free the next time.
+const REDELIVERY: Duration = Duration::from_secs(1);
+const LEASE_SECONDS: &str = "2";
 
 /// The product as processes, and its cloud. Everything ends when it is dropped.
 pub struct Processes {
@@ -73,7 +75,7 @@ impl Processes {
     pub async fn start(programs: &Path) -> Self {
         let (aws, provider) = (listener().await, provider().await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
-        settings.insert("MAIL_LEASE_SECONDS".into(), REDELIVERY.as_secs().to_string());
+        settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
         let pools = Arc::new(Pools::new(programs, settings));
         let invoked = Arc::clone(&pools);
         let mut options = CloudOptions::new(Arc::new(move |function, event| {
