@@ -276,49 +276,58 @@ impl World {
         mails.into_iter().map(read).collect()
     }
 
-    /// The service administrator, and then the administrators; so many steps.
+    /// The service administrator, and then the administrators; so many steps. Nothing where somebody stops before the end.
     async fn administration_center(&self, customer: &Customer, issue: u64, steps: u32) -> Option<()> {
         let (mailed, service) = (self.mail(customer, issue).await?, customer.service());
-        if steps == 0 {
-            return None;
-        }
+        let mut left = steps;
+        let mut step = || {
+            left = left.checked_sub(1)?;
+            Some(())
+        };
+        step()?;
         self.pause(600).await;
         // An impatient double click.
-        let (first, second) =
-            join!(self.sign_in(customer, &service, &mailed), self.sign_in(customer, &service, &mailed));
+        let click = || self.sign_in(customer, &service, &mailed);
+        let (first, second) = join!(click(), click());
         let session = first.or(second)?;
-        if steps == 1 {
-            return None;
-        }
-        let chosen = customer.choice(&service, 1);
-        let session = self.reset(customer, &service, &session, (&mailed, &chosen)).await;
-        let session = match session {
-            Some(session) => session,
-            None => self.enter(customer, &service, &[&chosen, &mailed]).await?,
-        };
-        if steps == 2 {
-            return None;
-        }
+        step()?;
+        let session = self.choose(customer, &service, &session, (&mailed, &customer.choice(&service, 1))).await?;
+        step()?;
         let [lee, mo] = ["lee", "mo"].map(|who| customer.account(who));
-        let (lees, mos) = (customer.choice(&lee, 1), customer.choice(&mo, 1));
-        join!(self.create(customer, &session, &lee, &lees), self.create(customer, &session, &mo, &mos));
-        self.create(customer, &session, &lee, &lees).await;
-        if steps == 3 {
-            return None;
-        }
+        let create = async |name: &str| self.create(customer, &session, name, &customer.choice(name, 1)).await;
+        join!(create(&lee), create(&mo));
+        create(&lee).await;
+        step()?;
+        self.administrators(customer, &lee, &mo).await
+    }
+
+    /// Two administrators come home for the first time while the service administrator comes back; one changes their password and
+    /// leaves.
+    async fn administrators(&self, customer: &Customer, lee: &str, mo: &str) -> Option<()> {
+        let (service, [first, second]) = (customer.service(), [1, 2].map(|time| customer.choice(lee, time)));
+        let (mos, chosen) = (customer.choice(mo, 1), customer.choice(&service, 1));
         let (home, ..) = join!(
-            self.sign_in(customer, &lee, &lees),
-            self.sign_in(customer, &mo, &mos),
+            self.sign_in(customer, lee, &first),
+            self.sign_in(customer, mo, &mos),
             self.sign_in(customer, &service, &chosen),
         );
-        let next = customer.choice(&lee, 2);
-        let home = self.reset(customer, &lee, &home?, (&lees, &next)).await;
-        let home = match home {
-            Some(home) => home,
-            None => self.enter(customer, &lee, &[&next, &lees]).await?,
-        };
+        let home = self.choose(customer, lee, &home?, (&first, &second)).await?;
         self.sign_out(customer, &home).await;
         Some(())
+    }
+
+    /// Chooses a password; who does not know whether they have signs in with either.
+    async fn choose(
+        &self,
+        customer: &Customer,
+        user_name: &str,
+        session: &str,
+        (from, to): (&str, &str),
+    ) -> Option<String> {
+        match self.reset(customer, user_name, session, (from, to)).await {
+            Some(session) => Some(session),
+            None => self.enter(customer, user_name, &[to, from]).await,
+        }
     }
 
     /// The first of these passwords that signs in.

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Instant};
 use domain::{Caller, EmailAddress, RetrievalId};
 use local::{cloud::DeadLetter, oidc::Person};
 use serde_json::Value;
-use tests::{Call, canary::forms};
+use tests::{Call, canary::Canaries};
 
 use crate::{
     customers::{Customer, World},
@@ -25,14 +25,18 @@ pub(crate) struct Aftermath<'a> {
     dead_letters: Vec<DeadLetter>,
 }
 
+/// Of somebody and something that is theirs.
+type Pairs = BTreeSet<(String, String)>;
+
 /// Number, name, and what it finds.
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// Those that are seen without asking anybody.
-pub(crate) const ALL: [Check; 13] = [
+pub(crate) const ALL: [Check; 14] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
     ("1 it is counted first, and unsealed second", it_is_counted_before_it_is_unsealed),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
+    ("2 a retrieval is in the history once", a_retrieval_is_told_once),
     ("2 nobody who took one is told that it is exhausted", nobody_is_told_that_their_own_is_too_many),
     ("3 nothing is shown after a sign-in was acknowledged", nothing_is_shown_after_a_sign_in),
     ("3 who has signed in has ended the disclosure", a_session_ends_the_disclosure),
@@ -89,8 +93,15 @@ impl<'a> Aftermath<'a> {
             .collect()
     }
 
+    /// Who clicked with which key.
+    fn clicks(&self, customer: &Customer) -> Pairs {
+        let clicks = self.world.seen.clicks.lock().unwrap();
+        let own = clicks.iter().filter(|click| click.subscription == customer.id && !click.stranger);
+        own.map(|click| (click.person.clone(), click.key.clone())).collect()
+    }
+
     /// Who clicked with which key, and was shown the password of `issue`.
-    fn shown(&self, customer: &Customer, issue: u64) -> BTreeSet<(String, String)> {
+    fn shown(&self, customer: &Customer, issue: u64) -> Pairs {
         let clicks = self.world.seen.clicks.lock().unwrap();
         let own = clicks.iter().filter(|click| click.subscription == customer.id);
         let shown = own.filter(|click| {
@@ -158,37 +169,37 @@ fn it_is_counted_before_it_is_unsealed(after: &Aftermath, customer: &Customer) -
 }
 
 fn a_click_is_counted_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let (mut wrong, current) = (Vec::new(), after.issue(customer));
-    let clicks = after.world.seen.clicks.lock().unwrap();
-    let own = clicks.iter().filter(|click| click.subscription == customer.id && !click.stranger);
-    let all: BTreeSet<_> = own.map(|click| (click.person.clone(), click.key.clone())).collect();
-    drop(clicks);
-    let id = |(person, key): &(String, String)| after.retrieval_id(person, key);
-    let (known, counted) = (all.iter().map(id).collect::<BTreeSet<_>>(), after.counted(customer));
+    let (mut wrong, clicks) = (Vec::new(), after.clicks(customer));
+    let ids = |clicks: &Pairs| clicks.iter().map(|(who, key)| after.retrieval_id(who, key)).collect::<BTreeSet<_>>();
+    let (known, counted) = (ids(&clicks), after.counted(customer));
     if !counted.is_subset(&known) || counted.len() > 3 {
         wrong.push(format!("counted are {counted:?}, and the clicks were {known:?}"));
     }
-    let shown: BTreeSet<_> = after.shown(customer, current).iter().map(id).collect();
+    let shown = ids(&after.shown(customer, after.issue(customer)));
     if !shown.is_subset(&counted) {
         wrong.push(format!("shown were {shown:?}, and counted are {counted:?}"));
     }
-    for issue in 1..=current {
-        let history = after.history(customer);
-        let ended = history.iter().any(|(what, of, ..)| *what == "signed-in" && *of == issue) || issue < current;
-        if !ended {
-            continue;
-        }
+    wrong
+}
+
+/// Where retrieval has ended, its entries have moved into the history.
+fn a_retrieval_is_told_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let (mut wrong, clicks, history) = (Vec::new(), after.clicks(customer), after.history(customer));
+    let current = after.issue(customer);
+    let ended =
+        |issue: u64| issue < current || history.iter().any(|(what, of, ..)| *what == "signed-in" && *of == issue);
+    for issue in (1..=current).filter(|issue| ended(*issue)) {
         let entries: Vec<_> = history.iter().filter(|(what, of, ..)| *what == "retrieved" && *of == issue).collect();
-        for person in all.iter().map(|(person, _)| person).collect::<BTreeSet<_>>() {
-            let shown = after.shown(customer, issue).iter().filter(|(who, _)| who == person).count();
-            let clicked = all.iter().filter(|(who, _)| who == person).count();
+        let shown = after.shown(customer, issue);
+        for person in clicks.iter().map(|(person, _)| person).collect::<BTreeSet<_>>() {
+            let of = |clicks: &Pairs| clicks.iter().filter(|(who, _)| who == person).count();
             let entered = entries.iter().filter(|(_, _, by, _)| by == person).count();
-            if entered < shown || entered > clicked {
-                wrong.push(format!("{person} was shown issue {issue} {shown} times, and has {entered} entries"));
+            if entered < of(&shown) || entered > of(&clicks) {
+                wrong.push(format!("{person} was shown issue {issue} {} times, and has {entered} entries", of(&shown)));
             }
         }
-        if entries.len() > 3 || (issue == current && entries.len() != counted.len()) {
-            wrong.push(format!("issue {issue} has {} entries, and {} are counted", entries.len(), counted.len()));
+        if entries.len() > 3 || (issue == current && entries.len() != after.counted(customer).len()) {
+            wrong.push(format!("issue {issue} has {} entries: {:?}", entries.len(), after.counted(customer)));
         }
     }
     wrong
@@ -384,8 +395,6 @@ pub(crate) async fn what_is_over_does_nothing(world: &World, customer: &Customer
     wrong
 }
 
-type Pairs = BTreeSet<(String, String)>;
-
 /// Passwords and sessions that are over, each with its user name.
 pub(crate) struct Over {
     passwords: Pairs,
@@ -440,10 +449,8 @@ pub(crate) fn nothing_leaks(after: &Aftermath, said: &str) -> Vec<String> {
     let table = serde_json::to_string(&after.table).unwrap();
     let places =
         [("what processes said", said), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
-    let mut wrong = Vec::new();
-    for form in seen.secrets().iter().flat_map(|secret| forms(secret)) {
-        let found = places.iter().filter(|(_, text)| text.contains(&form));
-        wrong.extend(found.map(|(place, _)| format!("a secret in {place}: {}…", &form[..4])));
-    }
-    wrong
+    let canaries = Canaries::of(&seen.secrets());
+    let found = places.iter().filter_map(|(place, text)| Some((place, canaries.found_in(text)?)));
+    // No more of it than tells that it is one.
+    found.map(|(place, form)| format!("a secret in {place}: {}…", &form[..4])).collect()
 }

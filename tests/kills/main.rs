@@ -5,6 +5,7 @@
 //! - **The load** (`customers.rs`): what people do, and `seen.rs` what they were told.
 //! - **The reaper** (`reaper.rs`): who dies, and when. The calls are found in a first part of the load, in which nobody dies.
 //! - **The invariants** (`invariants.rs`): what holds when all is done, one function for each, by the protocol's numbers.
+//! - **The double** (`double.rs`): what the processes themselves are worth.
 //!
 //! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` chooses another seed than the printed one: of whom it kills when, and
 //! of how long people wait; the machine decides the rest. `FIRSTKEY_FULL` kills 500.
@@ -13,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "what was killed is what a run is read for")]
 
 mod customers;
+mod double;
 mod invariants;
 mod reaper;
 mod report;
@@ -68,14 +70,20 @@ async fn nothing_is_lost_where_processes_die_at_any_moment() {
 
 /// A world, its seed, and when it began; nothing where there are no programs.
 async fn begin() -> Option<(World, u64, Instant)> {
+    let processes = started().await?;
+    let seed = tests::number("FIRSTKEY_SEED").unwrap_or(SEED);
+    println!("seed {seed}");
+    Some((World::new(processes, seed), seed, Instant::now()))
+}
+
+/// The product; nothing where its programs are not built, which is a failure under `cargo verify`.
+async fn started() -> Option<Processes> {
     let Some(programs) = Processes::programs() else {
         assert!(!tests::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
         println!("skipped: the programs of the functions are not built; `cargo build` builds them");
         return None;
     };
-    let seed = tests::number("FIRSTKEY_SEED").unwrap_or(SEED);
-    println!("seed {seed}");
-    Some((World::new(Processes::start(&programs).await, seed), seed, Instant::now()))
+    Some(Processes::start(&programs).await)
 }
 
 /// Nobody dies any more, and all that was ordered is done: looks whether everything holds.

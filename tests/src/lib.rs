@@ -12,6 +12,13 @@
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
+//!
+//! A run of `kills/` prints its seed; where something does not hold, it prints what was killed on the way there and the command that
+//! runs it again:
+//!
+//! ```sh
+//! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test kills -E 'test(every_call)' --no-capture
+//! ```
 
 #![expect(clippy::missing_panics_doc, reason = "a stack that does not come up fails its test")]
 #![expect(clippy::unwrap_used, reason = "the same")]

@@ -1,0 +1,55 @@
+//! What the double of Lambda does: a process has one event at a time, and one that dies is replaced.
+
+use serde_json::json;
+use tests::{Call, Processes, event};
+use tokio::join;
+
+/// Kills the first process of a function at its first call.
+async fn kill_at_first_call(processes: &Processes, process: &'static str) {
+    let mut gate = processes.cloud.gate(move |call| call.function == process);
+    let held = gate.next().await.unwrap();
+    assert!(processes.kill(&held.function).await);
+    assert!(!processes.kill(&held.function).await, "it is no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_is_an_error_to_its_caller_and_is_replaced() {
+    let Some(processes) = super::started().await else { return };
+    let guess = || processes.call("sign-in", Call::sign_in("admin@fabrikam", "nobody's password"));
+    let (answer, ()) = join!(guess(), kill_at_first_call(&processes, "sign-in@1"));
+    assert_eq!(answer.unwrap_err(), "sign-in@1: the function ended: signal: 9 (SIGKILL)");
+    assert_eq!(guess().await.unwrap().problem(), Some("invalid-credentials"));
+    assert_eq!(processes.waiting(), ["sign-in@2"]);
+    assert!(processes.kill("sign-in@2").await);
+    assert_eq!(guess().await.unwrap().status, 401, "one that died while it waited is no error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_gives_again_what_a_process_had_when_it_died() {
+    let Some(processes) = super::started().await else { return };
+    let cloud = &processes.cloud;
+    let (answer, ()) =
+        join!(cloud.deliver(event("sub-1", "trial")), kill_at_first_call(&processes, "subscription-start@1"));
+    assert!(answer.unwrap_err().to_string().ends_with("signal: 9 (SIGKILL)"));
+    cloud.drained().await.unwrap();
+    assert_eq!((cloud.inbox().len(), cloud.dead_letters()), (1, Vec::new()));
+    let said = processes.said().await;
+    assert!(said.contains("\"outcome\":\"started\""), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_events_at_once_have_two_processes_and_one_after_the_other_has_one() {
+    let Some(processes) = super::started().await else { return };
+    let call = || processes.call("portal", Call::get("/nowhere"));
+    let (first, second) = join!(call(), call());
+    assert_eq!((first.unwrap().status, second.unwrap().status), (404, 404));
+    assert_eq!(call().await.unwrap().status, 404);
+    assert_eq!(processes.waiting(), ["portal@1", "portal@2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_is_an_error_to_its_caller() {
+    let Some(processes) = super::started().await else { return };
+    let error = processes.invoke("portal", &json!("no request")).await.unwrap_err();
+    assert!(error.starts_with("portal@1: the function called ") && error.contains("/error with "), "{error}");
+}
