@@ -154,7 +154,7 @@ impl World {
             }
             Story::UsedUp => {
                 let first = self.mail(customer, 1);
-                let (_, used_up, _) = join!(self.starts(customer, "trial"), self.use_up(customer), first);
+                let ((), used_up, _) = join!(self.starts(customer, "trial"), self.use_up(customer), first);
                 if used_up {
                     let center = self.administration_center(customer, 2, u32::MAX);
                     join!(self.starts(customer, "paid"), self.portal(customer, "2"), center);
@@ -361,11 +361,10 @@ impl World {
             let (user_name, from, to) = (user_name.to_owned(), from.to_owned(), to.to_owned());
             self.seen.resets.lock().unwrap().push(Reset { user_name, from, to, session: one.session() });
         };
-        let temporary = user_name == customer.service();
-        let body = match temporary {
-            true => json!({ "new_password": to }),
-            false => json!({ "new_password": to, "current_password": from }),
-        };
+        let mut body = json!({ "new_password": to });
+        if user_name != customer.service() {
+            body["current_password"] = from.into();
+        }
         let call = Call::post("/reset-password").session(session).json(&body);
         self.again(customer, "reset-password", &call, tell).await?.session()
     }
@@ -404,14 +403,13 @@ impl World {
         known.sort();
         let mailed = known.pop().map(|(_, password)| password).ok_or("nobody has a mail")?;
         let chosen = customer.choice(&service, 1);
-        let session = match self.enter(customer, &service, &[&chosen]).await {
-            Some(session) => session,
-            None => {
-                let session = self.enter(customer, &service, &[&mailed]).await;
-                let session = session.ok_or("neither the mailed nor the chosen password signs in")?;
-                self.reset(customer, &service, &session, (&mailed, &chosen)).await.ok_or("no password can be chosen")?
-            }
-        };
+        let mut session = self.enter(customer, &service, &[&chosen]).await;
+        if session.is_none() {
+            let reset = self.enter(customer, &service, &[&mailed]).await;
+            let reset = reset.ok_or("neither the mailed nor the chosen password signs in")?;
+            session = self.reset(customer, &service, &reset, (&mailed, &chosen)).await;
+        }
+        let session = session.ok_or("no password can be chosen")?;
         let (last, own) = (customer.account("last"), customer.choice("last", 1));
         if !self.create(customer, &session, &last, &own).await {
             return Err("no administrator can be created".to_owned());

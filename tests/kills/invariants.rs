@@ -71,8 +71,13 @@ impl<'a> Aftermath<'a> {
         self.table.iter().filter(own).collect()
     }
 
+    /// Whether its event has been handled: without that there is nothing to look at.
+    pub(crate) fn has_begun(&self, customer: &Customer) -> bool {
+        !self.items(customer, "CREDENTIAL").is_empty()
+    }
+
     fn credential(&self, customer: &Customer) -> &Value {
-        self.items(customer, "CREDENTIAL").first().expect("every event has been handled")
+        self.items(customer, "CREDENTIAL")[0]
     }
 
     fn issue(&self, customer: &Customer) -> u64 {

@@ -53,7 +53,7 @@ impl Kill {
 const DEADLY_RECEIVES: u64 = 3;
 
 /// How long nothing that is still to be killed may come along.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Function and call, and how it is still to be hit: when, and whether somebody tries again.
 type Wanted = BTreeMap<(String, String), Vec<(Moment, bool)>>;
