@@ -30,6 +30,8 @@ const AT_ONCE: usize = 4;
 pub(crate) struct Customer {
     pub(crate) id: String,
     company: String,
+    /// Clicks twice. Not many do: who clicks once leaves what a kill has left.
+    impatient: bool,
     story: Story,
 }
 
@@ -51,7 +53,7 @@ impl Customer {
             2 => Story::UsedUp,
             _ => Story::Halfway(number / 3 % 4),
         };
-        Self { id: format!("sub-{number:04}"), company: format!("c{number:04}"), story }
+        Self { id: format!("sub-{number:04}"), company: format!("c{number:04}"), impatient: number % 5 == 1, story }
     }
 
     pub(crate) fn person(&self, who: &str) -> String {
@@ -286,10 +288,13 @@ impl World {
         };
         step()?;
         self.pause(600).await;
-        // An impatient double click.
         let click = || self.sign_in(customer, &service, &mailed);
-        let (first, second) = join!(click(), click());
-        let session = first.or(second)?;
+        let session = if customer.impatient {
+            let (first, second) = join!(click(), click());
+            first.or(second)?
+        } else {
+            click().await?
+        };
         step()?;
         let session = self.choose(customer, &service, &session, (&mailed, &customer.choice(&service, 1))).await?;
         step()?;
