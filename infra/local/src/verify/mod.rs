@@ -1,5 +1,9 @@
 //! `cargo verify`: every check, stage by stage, until one fails.
 
+mod mutation;
+mod nextest;
+mod proof;
+mod random;
 mod size;
 mod start;
 mod steps;
@@ -24,7 +28,7 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 15] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
@@ -37,6 +41,21 @@ const STAGES: [Stage; 12] = [
         run: |workspace| Box::pin(steps::build(workspace)),
     },
     Stage { name: "test", about: "every test; a skip is a failure", run: |workspace| Box::pin(test::run(workspace)) },
+    Stage {
+        name: "faults",
+        about: "every call failing in every way",
+        run: |workspace| Box::pin(proof::run(workspace, "faults")),
+    },
+    Stage {
+        name: "kills",
+        about: "processes killed at every call",
+        run: |workspace| Box::pin(proof::run(workspace, "kills")),
+    },
+    Stage {
+        name: "mutation",
+        about: "small wrong changes, each caught by a test",
+        run: |workspace| Box::pin(mutation::run(workspace)),
+    },
     Stage {
         name: "release",
         about: "the functions, as deployed",

@@ -31,9 +31,9 @@ use tokio::{net::TcpListener, process::Command};
 use self::{
     accounts::{Account, RIGHT, WRONG},
     even::Even,
-    statistics::{Comparison, Random, Round, SERIES},
+    statistics::{Comparison, Round, SERIES},
 };
-use super::Outcome;
+use super::{Outcome, random::Random};
 use crate::{say, workspace::Workspace};
 
 const FUNCTION: &str = "sign-in";

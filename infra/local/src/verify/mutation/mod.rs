@@ -1,0 +1,132 @@
+//! Small wrong changes to the real code, one at a time, each of which a test has to find: what a suite of tests that passes
+//! is worth. [`mutants`] lists them.
+//!
+//! The working tree is never touched: they are made in a copy under the target directory. Unchanged, it passes the same tests
+//! first, so that what fails afterwards fails for the change. A change that does not compile, one whose place is not found,
+//! and one for which no test is found, are errors of the list and not catches.
+
+mod mutants;
+mod tree;
+
+use anyhow::{Context as _, bail, ensure};
+
+use self::{
+    mutants::{Edit, MUTANTS, Mutant, Suite},
+    tree::Tree,
+};
+use super::{
+    Outcome,
+    nextest::{self, Run},
+    random::Random,
+};
+use crate::{environment, say, tell, workspace::Workspace};
+
+/// Of the sample, which is the same every day.
+const SEED: u64 = 6;
+
+/// How many are tried where not all of them are.
+const SAMPLE: usize = 3;
+
+/// With this set to the name of one, that one is tried: for whoever writes it.
+const ONE: &str = "FIRSTKEY_MUTANT";
+
+pub(super) async fn run(workspace: &Workspace) -> Outcome {
+    let chosen = chosen(workspace)?;
+    let tree = Tree::copy(workspace).await?;
+    unchanged_passes(workspace, &tree, &chosen).await?;
+    let mut survivors = Vec::new();
+    let mut rows = vec!["| change | caught by |".to_owned(), "|---|---|".to_owned()];
+    for mutant in &chosen {
+        say!("\n-- {}: {}", mutant.name, mutant.breaks);
+        let run = with_change(workspace, &tree, mutant).await.with_context(|| mutant.name)?;
+        let by = if run.caught() { run.failed().join("`, `") } else { "nothing".to_owned() };
+        if !run.caught() {
+            survivors.push(mutant.name);
+        }
+        rows.push(format!("| **{}**: {} | `{by}` |", mutant.name, mutant.breaks));
+    }
+    for row in rows {
+        tell!("{row}");
+    }
+    ensure!(survivors.is_empty(), "no test finds {}", survivors.join(", "));
+    Ok(Some(format!("{} of {} mutants caught, of {} in all", chosen.len(), chosen.len(), MUTANTS.len())))
+}
+
+/// All of them, one by name, or a sample; in the order of the list, where neighbours share what is compiled for them.
+fn chosen(workspace: &Workspace) -> anyhow::Result<Vec<&'static Mutant>> {
+    if let Some(name) = environment::get(ONE) {
+        let Some(mutant) = MUTANTS.iter().find(|mutant| name == mutant.name) else {
+            bail!("there is no mutant {}", name.display());
+        };
+        return Ok(vec![mutant]);
+    }
+    if workspace.full {
+        return Ok(MUTANTS.iter().collect());
+    }
+    say!("{SAMPLE} of {} mutants, by seed {SEED}", MUTANTS.len());
+    let mut places: Vec<_> = (0..MUTANTS.len()).collect();
+    Random(SEED).shuffle(&mut places);
+    places.truncate(SAMPLE);
+    places.sort_unstable();
+    Ok(places.into_iter().map(|place| &MUTANTS[place]).collect())
+}
+
+/// The tests that have to find the changes, without any.
+async fn unchanged_passes(workspace: &Workspace, tree: &Tree, chosen: &[&Mutant]) -> anyhow::Result<()> {
+    let mut suites: Vec<Suite> = Vec::new();
+    for mutant in chosen {
+        if !suites.contains(&mutant.suite) {
+            suites.push(mutant.suite);
+        }
+    }
+    for suite in suites {
+        let filters =
+            chosen.iter().filter(|mutant| mutant.suite == suite).map(|mutant| format!("({})", mutant.caught_by));
+        let run = tests(workspace, tree, suite, &filters.collect::<Vec<_>>().join(" | ")).await?;
+        ensure!(run.status.success(), "without any change: {}: {}; {}", run.line, run.status, run.summary());
+    }
+    Ok(())
+}
+
+/// Makes the change, runs the tests, and takes it back, whatever they say.
+async fn with_change(workspace: &Workspace, tree: &Tree, mutant: &Mutant) -> anyhow::Result<Run> {
+    let mut changed = Vec::new();
+    for Edit { file, find, replace } in mutant.edits {
+        changed.push(tree.change(file, find, replace)?);
+    }
+    let run = tests(workspace, tree, mutant.suite, mutant.caught_by).await;
+    for file in changed.into_iter().rev() {
+        file.restore()?;
+    }
+    let run = run?;
+    ensure!(run.caught() || run.status.success(), "no verdict: {}: {}", run.line, run.status);
+    Ok(run)
+}
+
+async fn tests(workspace: &Workspace, tree: &Tree, suite: Suite, filter: &str) -> anyhow::Result<Run> {
+    let mut command = nextest::command(workspace).await?;
+    command.args(suite.arguments()).args(["--status-level", "fail", "--filterset", filter]);
+    command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &workspace.target);
+    nextest::run(command).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_mutant_has_a_name_of_its_own_and_its_places_in_the_code() -> anyhow::Result<()> {
+        let names: BTreeSet<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        assert_eq!(names.len(), MUTANTS.len());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for mutant in MUTANTS {
+            for Edit { file, find, replace } in mutant.edits {
+                let found = fs::read_to_string(root.join(file))?.matches(find).count();
+                assert!(found == 1 && find != replace, "{}: {found} times in {file}: {find}", mutant.name);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs of nextest, and what they say.
+
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::Context as _;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
+
+use super::steps::line;
+use crate::{environment, say, tools, workspace::Workspace};
+
+/// A test that cannot run says so and passes; with this set it fails instead.
+pub(super) const NO_SKIPS: &str = "FIRSTKEY_VERIFY";
+
+/// With this set, tests that sample run as many cases as the model and the properties have room for.
+const FULL: &str = "FIRSTKEY_FULL";
+
+/// The exit code of nextest where it ran and a test failed. Any other than this and 0 is no verdict:
+/// <https://docs.rs/nextest-metadata/latest/nextest_metadata/struct.NextestExitCode.html>
+const TEST_FAILED: i32 = 100;
+
+/// What a run came to.
+pub(super) struct Run {
+    /// As it was typed.
+    pub(super) line: String,
+    pub(super) status: ExitStatus,
+    /// Everything that it said.
+    pub(super) said: Vec<String>,
+}
+
+/// `nextest run`, with our tools on the `PATH`, and with nothing skipped.
+pub(super) async fn command(workspace: &Workspace) -> anyhow::Result<Command> {
+    let mut command = tools::NEXTEST.command(workspace).await?;
+    command.args(["run", "--no-fail-fast", "--color", "never"]);
+    command.env(NO_SKIPS, "1").env("PATH", path(workspace)?);
+    if workspace.full {
+        command.env(FULL, "1");
+    }
+    Ok(command)
+}
+
+/// Runs it, repeating what it says.
+pub(super) async fn run(mut command: Command) -> anyhow::Result<Run> {
+    let line = line(&command);
+    let mut child = command.stderr(Stdio::piped()).spawn().with_context(|| format!("{line} could not be started"))?;
+    let mut lines = BufReader::new(child.stderr.take().context("nextest's standard error")?).lines();
+    let mut said = Vec::new();
+    while let Some(line) = lines.next_line().await? {
+        say!("{line}");
+        said.push(line);
+    }
+    Ok(Run { line, status: child.wait().await?, said })
+}
+
+impl Run {
+    /// What nextest counted, `N tests run: …`.
+    pub(super) fn summary(&self) -> &str {
+        let summaries = self.said.iter().filter(|line| line.trim_start().starts_with("Summary ["));
+        summaries.filter_map(|line| line.split_once("] ")).next_back().map_or("", |(_, counted)| counted.trim())
+    }
+
+    /// Whether tests ran and some of them failed.
+    pub(super) fn caught(&self) -> bool {
+        self.status.code() == Some(TEST_FAILED)
+    }
+
+    /// The tests that failed, or were ended because they hung.
+    pub(super) fn failed(&self) -> Vec<&str> {
+        let mut failed: Vec<_> = self.said.iter().filter_map(|line| failed(line)).collect();
+        failed.sort_unstable();
+        failed.dedup();
+        failed
+    }
+}
+
+/// From `FAIL [   0.3s] (1/2) tests::it portal::a_path`: the name.
+fn failed(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let verdicts = ["FAIL [", "TIMEOUT [", "ABORT [", "SIGABRT [", "SIGSEGV ["];
+    let rest = verdicts.iter().find_map(|verdict| line.strip_prefix(verdict))?;
+    rest.split_whitespace().next_back()
+}
+
+/// The caller's `PATH`, with our tools before it.
+fn path(workspace: &Workspace) -> anyhow::Result<std::ffi::OsString> {
+    let theirs = environment::get("PATH").unwrap_or_default();
+    let directories = std::iter::once(tools::directory(workspace)).chain(std::env::split_paths(&theirs));
+    std::env::join_paths(directories).context("a PATH with the tools")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(lines: &[&str]) -> Run {
+        let said = lines.iter().map(ToString::to_string).collect();
+        Run { line: String::new(), status: ExitStatus::default(), said }
+    }
+
+    #[test]
+    fn the_last_summary_counts() {
+        let run = said(&["     Summary [   0.302s] 1 test run: 1 passed, 0 skipped", "done"]);
+        assert_eq!(run.summary(), "1 test run: 1 passed, 0 skipped");
+        assert_eq!(said(&["nothing"]).summary(), "");
+    }
+
+    #[test]
+    fn failures_are_named_once() {
+        let run = said(&[
+            "        FAIL [   0.3s] (1/2) tests::it portal::a_path",
+            "     TIMEOUT [ 120.0s] (2/2) tests::it portal::a_hang",
+            "        PASS [   0.3s] (2/2) tests::it portal::another",
+            "        FAIL [   0.3s] (1/2) tests::it portal::a_path",
+            "thread 'x' panicked: FAIL",
+        ]);
+        assert_eq!(run.failed(), ["portal::a_hang", "portal::a_path"]);
+    }
+}
