@@ -1,11 +1,18 @@
 //! No secret where it must not be: neither in the table, nor in the record of calls, nor in an answer that has none to give.
 
 use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io, panic,
     sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Account, AccountStatus, PasswordHash, Role, SealedPassword, SubscriptionId, Timestamp, UserName};
 use futures_util::future::join_all;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use lambda_http::{Service as _, http};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Answer, Call, TestStack, canary::forms, event};
@@ -137,25 +144,75 @@ impl Story {
         }
     }
 
+    /// Everything that somebody may read later, but what was answered to whoever asked, and the inbox.
+    async fn places(&self) -> Vec<(&'static str, String)> {
+        let cloud = &self.stack.cloud;
+        let page = get(&cloud.console_url(), "/").await;
+        // The page shows the inbox too, whose mails are what they are for.
+        let (head, rest) = page.split_once("<h2>Inbox</h2>").expect("the page shows the inbox");
+        let (_, tail) = rest.split_once("<h2>Dead letters</h2>").expect("and dead letters after it");
+        vec![
+            ("table", json!(cloud.dump_table().await.unwrap()).to_string()),
+            ("stream", json!(cloud.stream_records().await.unwrap()).to_string()),
+            ("calls", format!("{:?}", cloud.requests())),
+            ("dead letters", format!("{:?}", cloud.dead_letters())),
+            ("page", format!("{head}{tail}")),
+            ("/requests", get(&cloud.console_url(), "/requests").await),
+            ("/dead-letters", get(&cloud.console_url(), "/dead-letters").await),
+            ("log", String::from_utf8(log().lock().unwrap().clone()).unwrap()),
+            ("answers", self.answers.iter().filter(|answer| !is_shown(answer)).map(|a| a.body.to_string()).collect()),
+        ]
+    }
+
+    /// Its secrets, and what its mails say, in every form.
+    fn forms(&self) -> Vec<String> {
+        let mails = self.stack.cloud.inbox();
+        let bodies: BTreeSet<&str> = mails.iter().flat_map(|mail| mail.text.lines().chain(mail.html.lines())).collect();
+        let sentences = bodies.into_iter().filter(|line| line.len() > 20 && line.contains(' ')).map(ToOwned::to_owned);
+        self.secrets.iter().cloned().chain(sentences).flat_map(|secret| forms(&secret)).collect()
+    }
+
     async fn hides_its_secrets(&self) {
-        let table = json!(self.stack.cloud.dump_table().await.unwrap()).to_string();
-        let elsewhere = format!("{:?} {:?}", self.stack.cloud.requests(), self.stack.cloud.dead_letters());
-        let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
-        assert!(table.contains("$argon2id$v=19$m=19456,t=2,p=1$") && elsewhere.contains("TransactWriteItems"));
-        assert!(log.contains("sign-in") || log.contains("answered"), "the log was really read: {log}");
-        for form in self.secrets.iter().flat_map(|secret| forms(secret)) {
-            assert!(!table.contains(&form), "in the table: {:?}", self.fault);
-            assert!(!elsewhere.contains(&form), "in calls or dead letters: {:?}", self.fault);
-            assert!(!log.contains(&form), "in the log: {:?}", self.fault);
-            for answer in &self.answers {
-                let retrieved = answer.status == 200 && answer.password().is_some();
-                assert!(retrieved || !answer.body.to_string().contains(&form), "in {answer:?}");
-            }
+        let (places, forms) = (self.places().await, self.forms());
+        for (place, something) in THERE {
+            let (_, text) = places.iter().find(|(name, _)| *name == place).unwrap();
+            assert!(text.contains(something), "{place} was really read: {:?}", self.fault);
         }
+        assert_eq!(found(&places, &forms), BTreeSet::new(), "{:?}", self.fault);
+        let (_, log) = places.iter().find(|(name, _)| *name == "log").unwrap();
         for name in ["fabrikam", "dana", "lee@", "Ahmadi"] {
             assert!(!log.contains(name), "{name} is in the log: {:?}", self.fault);
         }
     }
+}
+
+/// What has to be read in a place, if it was read at all.
+const THERE: [(&str, &str); 7] = [
+    ("table", "$argon2id$v=19$m=19456,t=2,p=1$"),
+    ("stream", "$argon2id$v=19$m=19456,t=2,p=1$"),
+    ("calls", "TransactWriteItems"),
+    ("page", "TransactWriteItems"),
+    ("/requests", "TransactWriteItems"),
+    ("log", "answered"),
+    ("answers", "urn:firstkey:problem:"),
+];
+
+/// Whether the answer is the one that has the password.
+fn is_shown(answer: &Answer) -> bool {
+    answer.status == 200 && answer.password().is_some()
+}
+
+/// The places that one of these forms is in.
+fn found(places: &[(&'static str, String)], forms: &[String]) -> BTreeSet<&'static str> {
+    let holds = |text: &str| forms.iter().any(|form| text.contains(form.as_str()));
+    places.iter().filter(|(_, text)| holds(text)).map(|(place, _)| *place).collect()
+}
+
+async fn get(origin: &str, path: &str) -> String {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<VecDeque<u8>>>();
+    let answer = client.get(format!("{origin}{path}").parse().unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 const CALLS: [(Service, &str); 11] = [
@@ -172,12 +229,20 @@ const CALLS: [(Service, &str); 11] = [
     (Service::Ses, "SendEmail"),
 ];
 
+/// An operation has 2.5 seconds: what is carried out later has no caller any more.
+const PAST_THE_TIME_OUT: Duration = Duration::from_secs(3);
+
 /// Tells the story once for each call of it, all of them failing in this way.
 async fn told_with(mode: Mode) {
     log();
-    let stories =
-        join_all(CALLS.map(|(service, operation)| Story::told(Fault::new(service, operation, mode, 100_000))));
-    for story in stories.await {
+    let fault =
+        |(service, operation)| Fault { delay: PAST_THE_TIME_OUT, ..Fault::new(service, operation, mode, 100_000) };
+    let stories = join_all(CALLS.map(|call| Story::told(fault(call))));
+    let stories = stories.await;
+    if mode == Mode::Delayed {
+        tokio::time::sleep(PAST_THE_TIME_OUT).await;
+    }
+    for story in stories {
         story.hides_its_secrets().await;
     }
 }
@@ -211,3 +276,126 @@ async fn nothing_leaks_where_connections_are_closed() {
 async fn nothing_leaks_where_calls_arrive_twice() {
     told_with(Mode::Duplicated).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leaks_where_calls_are_carried_out_after_they_were_given_up() {
+    told_with(Mode::Delayed).await;
+}
+
+const PLANTED: &str = "seven-green-boats";
+
+/// An answer of a function whose handler does this.
+async fn answered<F>(handle: F) -> String
+where
+    F: Fn() -> Result<web::Reply, web::Problem> + Send + Sync + 'static,
+{
+    let mut service = web::endpoint((), move |_, _| std::future::ready(handle()));
+    let Ok(answer) = service.call(lambda_http::Request::default()).await;
+    format!("{answer:?}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "this test puts an item that no function would write")]
+async fn a_leak_is_found_in_every_place_that_is_searched() {
+    log();
+    let nothing = Fault::new(Service::Ses, "Nothing", Mode::Refused, 0);
+    let mut story = Story { stack: TestStack::start().await, fault: nothing, answers: vec![], secrets: vec![] };
+    let forms = forms(PLANTED);
+    assert_eq!(found(&story.places().await, &forms), BTreeSet::new());
+
+    let settings = BTreeMap::from([
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "tests".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", story.stack.cloud.aws_url()),
+    ]);
+    let client = aws_sdk_dynamodb::Client::new(&aws::connect(|name| settings.get(name).cloned()).unwrap());
+    let planted = AttributeValue::B(PLANTED.as_bytes().into());
+    let put = client.put_item().table_name("firstkey").item("PK", AttributeValue::S("p".into()));
+    put.item("SK", AttributeValue::S("s".into())).item("planted", planted).send().await.unwrap();
+
+    let scope = "AWS4-HMAC-SHA256 Credential=tests/20261110/us-east-1/dynamodb/aws4_request";
+    let call = http::Request::post(story.stack.cloud.aws_url()).header("authorization", scope);
+    let call = call.header("x-amz-target", format!("DynamoDB_20120810.{PLANTED}")).body(Full::default()).unwrap();
+    Client::builder(TokioExecutor::new()).build_http::<Full<VecDeque<u8>>>().request(call).await.unwrap();
+
+    let mut event = event("sub-1", "trial");
+    event["detail"]["company"] = json!({ "id": PLANTED.to_uppercase(), "name": PLANTED, "and": 1 });
+    event["detail"]["portal_users"] = json!([]);
+    story.stack.publish(event).await;
+    story.stack.cloud.drained().await.unwrap();
+
+    let leaky = || Err(web::Problem::new(web::ProblemCode::Internal).because(PLANTED));
+    assert!(!answered(leaky).await.contains(PLANTED));
+    let body = json!({ "detail": PLANTED });
+    story.answers.push(Answer { status: 400, headers: BTreeMap::new(), cookies: vec![], body });
+
+    let places = story.places().await;
+    assert_eq!(found(&places, &forms), places.iter().map(|(place, _)| *place).collect());
+}
+
+#[tokio::test]
+async fn a_panic_says_where_and_not_what() {
+    log();
+    // The hook of a function; the log is kept.
+    lambda::log_as_json_to(io::sink);
+    let answer = answered(|| panic!("{PLANTED}")).await;
+    let batch = json!({ "Records": [{ "messageId": "1", "body": PLANTED }] });
+    let handle = |_: Arc<()>, message: lambda::Message| async move { panic!("{}", message.body) };
+    let response = lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap()).await;
+    drop(panic::take_hook());
+    let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
+    assert!(log.contains("no_leaks.rs") && log.contains("panicked"), "{log}");
+    let said = [("log", log), ("answer", answer), ("response", format!("{response:?}"))];
+    assert_eq!(found(&said, &forms(PLANTED)), BTreeSet::new(), "{said:?}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what must not be shown is looked for")]
+fn what_is_kept_and_what_is_handed_out_is_not_shown_by_debug() {
+    let now = Timestamp::from_epoch_seconds(1_800_000_000);
+    let account = Account {
+        user_name: UserName::parse("lee@fabrikam").unwrap(),
+        account_id: "01".into(),
+        role: Role::Administrator,
+        password_hash: PasswordHash::from_phc(PLANTED.into()),
+        temporary: None,
+        status: AccountStatus::Active,
+        version: 1,
+        subscription: SubscriptionId::parse("sub-1").unwrap(),
+        created_by: None,
+        first_signed_in_at: Some(now),
+    };
+    let token = lambda::session_token();
+    let reply = web::session::begin(web::reply::empty(http::StatusCode::OK), &token, Duration::from_secs(1));
+    let shown = [
+        ("account", format!("{account:?}")),
+        ("sealed password", format!("{:?}", SealedPassword::new(PLANTED.into()))),
+        ("reply", format!("{reply:?}")),
+    ];
+    let forms = [forms(PLANTED), forms(&format!("{:?}", PLANTED.as_bytes())), forms(token.expose_secret())].concat();
+    assert_eq!(found(&shown, &forms), BTreeSet::new(), "{shown:?}");
+}
+
+/// Does not compile where one of these types has `Debug`: then two implementations fit.
+macro_rules! without_debug {
+    ($($secret:ty),*) => {$(const _: fn() = || {
+        trait Fits<A> {
+            fn fits() {}
+        }
+        struct WithDebug;
+        impl<T> Fits<()> for T {}
+        impl<T: std::fmt::Debug> Fits<WithDebug> for T {}
+        <$secret>::fits();
+    };)*};
+}
+
+without_debug!(
+    domain::TemporaryPassword,
+    domain::TypedPassword,
+    domain::NewPassword,
+    domain::SessionToken,
+    aws::NewCredentials,
+    aws::Message<'static>,
+    lambda::Message
+);

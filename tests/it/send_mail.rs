@@ -1,7 +1,9 @@
 //! Sending the welcome mail: never lost, and once where nothing goes wrong.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use aws::{Lease, MailOrder, Mails, Table, Take};
+use domain::{Issue, MailStatus, SubscriptionId, Timestamp};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Deployment, TestStack, event};
@@ -158,6 +160,44 @@ async fn while_another_worker_has_the_mail_a_delivery_fails_and_is_never_acknowl
     until(async || stack.cloud.dead_letters().len() == 1).await;
     assert_eq!(stack.cloud.inbox().len(), 1, "its lease outlived the redeliveries, so it was not sent twice");
     assert_eq!(statuses(&stack).await, ["pending"]);
+}
+
+/// The store as send-mail has it.
+fn mails(stack: &TestStack) -> Mails {
+    let settings = BTreeMap::from([
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "tests".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", stack.cloud.aws_url()),
+    ]);
+    Mails::new(Table::new(&aws::connect(|name| settings.get(name).cloned()).unwrap(), "firstkey".into()))
+}
+
+#[tokio::test]
+async fn whoever_sent_a_mail_records_it_whoever_has_the_lease_and_nobody_undoes_it() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
+    stack.started(event("sub-1", "trial")).await;
+    let mails = mails(&stack);
+    let order = MailOrder { subscription: SubscriptionId::parse("sub-1").unwrap(), issue: Issue::FIRST };
+    let at = |seconds| Timestamp::from_epoch_seconds(4_000_000_000 + seconds);
+    let take = async |id: &str, seconds| {
+        let lease = Lease { id: id.into(), until: at(seconds + LEASE) };
+        mails.take(&order, lease, at(seconds)).await.unwrap()
+    };
+    let Take::Taken(first) = take("first", 0).await else { panic!("nobody has it") };
+    assert!(matches!(take("second", LEASE - 1).await, Take::Leased));
+    let Take::Taken(second) = take("second", LEASE).await else { panic!("the first lease is over") };
+    mails.release(&order, &first).await.unwrap();
+    assert!(matches!(take("third", LEASE).await, Take::Leased), "nobody gives back the lease of another one");
+    mails.release(&order, &second).await.unwrap();
+
+    mails.settle(&order, MailStatus::Sent, Some("id"), at(LEASE)).await.unwrap();
+    assert!(matches!(take("third", LEASE).await, Take::Settled), "sent, though nobody has a lease");
+    for status in [MailStatus::Bounced, MailStatus::Sent, MailStatus::Delivered] {
+        mails.settle(&order, status, None, at(LEASE)).await.unwrap();
+        assert_eq!(statuses(&stack).await, ["bounced"]);
+    }
 }
 
 #[tokio::test]

@@ -278,6 +278,27 @@ async fn what_was_retrieved_beside_the_first_sign_in_is_in_the_history_to_the_la
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retrieval_beside_the_first_sign_in_is_not_left_out_of_the_history() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "sign-in");
+    let password = stack.mailed_password();
+    let between = async {
+        let held = gate.next().await.unwrap();
+        drop(gate);
+        assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
+        held.release().await;
+    };
+    let (signed_in, ()) = join!(stack.sign_in("admin@fabrikam", &password), between);
+    assert_eq!(signed_in.status, 200, "{signed_in:?}");
+    assert_eq!(
+        stack.history("sub-1").await,
+        ["issued by vendor", "retrieved by dana@fabrikam.example", "signed-in by admin@fabrikam"]
+    );
+}
+
 /// After the first sign-in of an administrator, however it went: both are as they must be, and somebody can get in.
 async fn is_handed_over(stack: &TestStack, service: &str) {
     assert_eq!(

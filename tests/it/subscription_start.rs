@@ -57,6 +57,29 @@ async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_
     assert_eq!((&account["issue"]["N"], &account["version"]["N"]), (&json!("2"), &json!("2")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
+    let stack = short_lived().await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.pass(60);
+    let dana = stack.token("dana@fabrikam.example");
+    // A clock that is behind: there the password has not expired.
+    let behind = stack.machine(-1);
+    let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems");
+    let between = async {
+        let held = gate.next().await.unwrap();
+        drop(gate);
+        let click = Call::get_credentials("sub-1").bearer(&dana).key("click");
+        assert!(behind("get-credentials", click).await.password().is_some());
+        held.release().await;
+    };
+    tokio::join!(stack.started(event("sub-1", "paid")), between);
+    assert_eq!(
+        stack.history("sub-1").await,
+        ["issued by vendor", "retrieved by dana@fabrikam.example", "issued by vendor"]
+    );
+}
+
 #[tokio::test]
 async fn a_paid_event_delivered_again_after_its_issue_expired_starts_no_second_one() {
     let stack = short_lived().await;

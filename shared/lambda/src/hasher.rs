@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn for_nobody_the_same_memory_is_filled() {
+        let hasher = Hasher::default();
+        assert_eq!(hasher.verify(Zeroizing::new("any".into()), None).await.ok(), Some(false));
+        let blocks = hasher.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(blocks.len(), COST.memory_kib as usize);
+    }
+
+    #[tokio::test]
     async fn a_hash_of_another_cost_or_form_is_refused_and_not_computed() {
         let hasher = Hasher::default();
         for (part, other) in [

@@ -91,6 +91,19 @@ impl Dynamo {
         Ok((head.status, body.collect().await?.to_bytes()))
     }
 
+    /// All records of the table's stream, oldest first.
+    pub(super) fn records(&self) -> Result<Vec<Value>, Error> {
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let position = all.last().and_then(|record| record["dynamodb"]["SequenceNumber"].as_str());
+            let next = self.records_after(position)?;
+            if next.is_empty() {
+                return Ok(all);
+            }
+            all.extend(next);
+        }
+    }
+
     /// The next records of the table's stream, oldest first; from its beginning where no position is given.
     pub(super) fn records_after(&self, position: Option<&str>) -> Result<Vec<Value>, Error> {
         let failed = |source| Error::caused("cannot read the table's stream", source);

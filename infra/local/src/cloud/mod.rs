@@ -204,6 +204,13 @@ impl Cloud {
         dumped.map_err(|source| Error::caused("the table could not be dumped", source))?
     }
 
+    /// Every record of the table's stream so far, oldest first, as the Pipe reads them.
+    pub async fn stream_records(&self) -> Result<Vec<Value>, Error> {
+        let dynamo = Arc::clone(&self.inner.dynamo);
+        let read = tokio::task::spawn_blocking(move || dynamo.records()).await;
+        read.map_err(|source| Error::caused("the stream could not be read", source))?
+    }
+
     /// Waits until the Pipe has nothing to read and no queue holds a message: everything that was ordered so far is
     /// done or a dead letter. Calls that a fault holds back are not waited for.
     pub async fn drained(&self) -> Result<(), Error> {

@@ -8,6 +8,8 @@
 mod mutants;
 mod tree;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail, ensure};
 
 use self::{
@@ -40,6 +42,7 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
         say!("\n-- {}: {}", mutant.name, mutant.breaks);
         let run = with_change(workspace, &tree, mutant).await.with_context(|| mutant.name)?;
         let by = if run.caught() { run.failed().join("`, `") } else { "nothing".to_owned() };
+        say!("-- {} is caught by `{by}`", mutant.name);
         if !run.caught() {
             survivors.push(mutant.name);
         }
@@ -99,20 +102,23 @@ async fn with_change(workspace: &Workspace, tree: &Tree, mutant: &Mutant) -> any
         file.restore()?;
     }
     let run = run?;
-    ensure!(run.caught() || run.status.success(), "no verdict: {}: {}", run.line, run.status);
+    let verdict = run.status.success() || run.caught() && !run.failed().is_empty();
+    ensure!(verdict, "no verdict: {}: {}; {}", run.line, run.status, run.summary());
     Ok(run)
 }
 
 async fn tests(workspace: &Workspace, tree: &Tree, suite: Suite, filter: &str) -> anyhow::Result<Run> {
     let mut command = nextest::command(workspace).await?;
-    command.args(suite.arguments()).args(["--status-level", "fail", "--filterset", filter]);
-    command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &workspace.target);
+    command.args(suite.arguments()).args(["--profile", "mutation", "--status-level", "fail", "--filterset", filter]);
+    command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
+    // That a property fails is enough: the smallest case for it is not looked for.
+    command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     nextest::run(command).await
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs, path::Path};
+    use std::{fs, path::Path};
 
     use super::*;
 

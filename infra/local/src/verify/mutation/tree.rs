@@ -1,7 +1,7 @@
 //! The copy that is changed: what Git knows of the working tree, as it is, in a directory of its own.
 //!
-//! It is built with the workspace's own target directory, where the dependencies are built already: Cargo tells the two by
-//! their paths, and a library of the tests is no binary that one could overwrite in the other.
+//! It is built with a target directory of its own: in that of the workspace Cargo takes a package of the one tree for the
+//! same package of the other, and what was compiled with a change would be tested, and deployed, as if it had none.
 
 use std::{
     collections::BTreeSet,
@@ -15,6 +15,8 @@ use crate::workspace::Workspace;
 
 pub(super) struct Tree {
     pub(super) root: PathBuf,
+    /// Where it is built.
+    pub(super) target: PathBuf,
 }
 
 /// A file as it was, for as long as it is changed.
@@ -27,7 +29,7 @@ impl Tree {
     /// Whatever an earlier run left there is put right, and files that are right are left alone, so that they need not be
     /// compiled again.
     pub(super) async fn copy(workspace: &Workspace) -> anyhow::Result<Self> {
-        let root = workspace.target.join("mutation").join("tree");
+        let directory = workspace.target.join("mutation");
         let mut git = workspace.command("git");
         git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         let output = git.output().await.context("git could not be started")?;
@@ -36,7 +38,7 @@ impl Tree {
         let listed = listed.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
         // A file that was deleted and not yet committed is listed too.
         let files: BTreeSet<_> = listed.filter(|name| workspace.root.join(name).is_file()).collect();
-        let tree = Self { root };
+        let tree = Self { root: directory.join("tree"), target: directory.join("target") };
         for file in &files {
             tree.bring(&workspace.root, file).with_context(|| format!("{} is not copied", file.display()))?;
         }
