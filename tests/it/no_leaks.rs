@@ -167,8 +167,9 @@ impl Story {
     /// Its secrets, and what its mails say, in every form.
     fn forms(&self) -> Vec<String> {
         let mails = self.stack.cloud.inbox();
-        let bodies: BTreeSet<&str> = mails.iter().flat_map(|mail| mail.text.lines().chain(mail.html.lines())).collect();
-        let sentences = bodies.into_iter().filter(|line| line.len() > 20 && line.contains(' ')).map(ToOwned::to_owned);
+        // By sentences: a page in HTML shares its other lines with every page.
+        let lines: BTreeSet<&str> = mails.iter().flat_map(|mail| mail.text.lines()).collect();
+        let sentences = lines.into_iter().filter(|line| line.len() > 20 && line.contains(' ')).map(ToOwned::to_owned);
         self.secrets.iter().cloned().chain(sentences).flat_map(|secret| forms(&secret)).collect()
     }
 

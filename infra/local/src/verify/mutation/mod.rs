@@ -83,9 +83,9 @@ async fn unchanged_passes(workspace: &Workspace, tree: &Tree, chosen: &[&Mutant]
         }
     }
     for suite in suites {
-        let filters =
-            chosen.iter().filter(|mutant| mutant.suite == suite).map(|mutant| format!("({})", mutant.caught_by));
-        let run = tests(workspace, tree, suite, &filters.collect::<Vec<_>>().join(" | ")).await?;
+        let own = chosen.iter().filter(|mutant| mutant.suite == suite);
+        let filters: BTreeSet<_> = own.map(|mutant| mutant.caught_by).collect();
+        let run = tests(workspace, tree, suite, &Vec::from_iter(filters).join(" | ")).await?;
         ensure!(run.status.success(), "without any change: {}: {}; {}", run.line, run.status, run.summary());
     }
     Ok(())

@@ -82,6 +82,7 @@ const WELCOME: Case = Case {
 };
 
 pub(super) async fn check(workspace: &Workspace) -> Outcome {
+    say!("orders and draws by seed {SEED}, and once more by {}", SEED + 1);
     let mut desk = Desk::open(workspace).await?;
     desk.admits(&WELCOME).await?;
     desk.rounds(WARM_UP, &mut Random(SEED)).await?;
