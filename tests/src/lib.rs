@@ -12,6 +12,7 @@
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
+//! | `mutants.md` | which of these tests finds which wrong change to the code |
 //!
 //! A run of `kills/` prints its seed; where something does not hold, it prints what was killed on the way there and the command that
 //! runs it again:

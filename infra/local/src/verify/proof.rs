@@ -16,14 +16,23 @@ pub(super) async fn run(workspace: &Workspace, name: &'static str) -> Outcome {
     for row in tables(&run.said) {
         tell!("{row}");
     }
+    tell!("");
     let told = told(&run.said, name);
     ensure!(!told.is_empty(), "no test of `{name}` printed a line `{name}: …`");
     Ok(Some(told.join("; ")))
 }
 
-/// The rows of Markdown tables, in their order.
+/// The rows of Markdown tables, in their order; before each table an empty line.
 fn tables(said: &[String]) -> Vec<&str> {
-    said.iter().map(|line| line.trim()).filter(|line| line.starts_with('|')).collect()
+    let lines = || said.iter().map(|line| line.trim());
+    let mut rows = Vec::new();
+    for (row, next) in lines().zip(lines().skip(1).chain([""])).filter(|(row, _)| row.starts_with('|')) {
+        if next.starts_with("|--") {
+            rows.push("");
+        }
+        rows.push(row);
+    }
+    rows
 }
 
 /// What the tests say in the end, without the name.
@@ -48,7 +57,7 @@ mod tests {
         ]
         .map(ToOwned::to_owned)
         .into();
-        assert_eq!(tables(&said), ["| fault | tried |", "|---|---|"]);
+        assert_eq!(tables(&said), ["", "| fault | tried |", "|---|---|"]);
         assert_eq!(told(&said, "faults"), ["12 tried, 0 violations"]);
         assert_eq!(told(&said, "bench"), [""; 0]);
     }
