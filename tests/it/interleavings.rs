@@ -11,10 +11,9 @@
 #![expect(clippy::print_stdout, reason = "how many orders there were is to be seen")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::{fmt, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use aws_sdk_dynamodb::{
-    Client,
     operation::transact_write_items::TransactWriteItemsError,
     primitives::Blob,
     types::{AttributeValue, Put, PutRequest, TransactWriteItem, Update, WriteRequest},
@@ -24,43 +23,19 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use lambda::Hasher;
 use local::cloud::{Gate, HeldCall};
 use serde_json::json;
-use tests::{Answer, Call, Deployment, TestStack, event};
+use tests::{
+    Answer, Call, Chance, Deployment, TestStack, event,
+    specification::{
+        Label, OWN,
+        Op::{self, Create, Reissue, Reset, SignIn},
+        Password::{self, Chosen, Temporary},
+        Session, State, Told,
+        Who::{self, Admin, Lee, Mo},
+        told,
+    },
+    table::{Item, Items, Table, read_number, text},
+};
 use tokio::time::timeout;
-
-// What is done, and what it means.
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
-    Admin,
-    Lee,
-    Mo,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Password {
-    /// The one of an issue.
-    Temporary(u64),
-    Chosen(usize),
-}
-
-use Password::{Chosen, Temporary};
-use Who::{Admin, Lee, Mo};
-
-/// A session by the name that it has here.
-type Label = &'static str;
-
-#[derive(Clone, Copy, Debug)]
-enum Op {
-    SignIn { who: Who, password: Password, begins: Label },
-    Reset { session: Label, current: Option<Password>, to: Password, begins: Label },
-    Create { session: Label, who: Who, key: &'static str },
-    Reissue { of: u64 },
-}
-
-use Op::{Create, Reissue, Reset, SignIn};
-
-/// The password of every administrator that is created.
-const OWN: Password = Chosen(3);
 
 const CHOICES: [&str; 4] = [
     "seven green boats at noon",
@@ -69,201 +44,7 @@ const CHOICES: [&str; 4] = [
     "a quiet lamp over the harbour",
 ];
 
-/// An answer: its status, and where to go on or what was wrong.
-type Told = (u16, String);
-
-fn told(status: u16, what: &str) -> Told {
-    (status, what.to_owned())
-}
-
-#[derive(Clone, Debug)]
-struct Account {
-    password: Password,
-    temporary: bool,
-    active: bool,
-    version: u64,
-    signed_in: bool,
-    created_by: Option<(Who, &'static str)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Session {
-    who: Who,
-    version: u64,
-    full: bool,
-}
-
-/// A subscription as the operations leave it that are carried out one after the other.
-#[derive(Clone, Debug)]
-struct State {
-    accounts: BTreeMap<Who, Account>,
-    sessions: BTreeMap<Label, Session>,
-    issue: u64,
-    signed_in: bool,
-    changed: bool,
-    handed_over: bool,
-    history: Vec<String>,
-}
-
-impl State {
-    /// After `SubscriptionStarted`.
-    fn started() -> Self {
-        let password = Temporary(1);
-        let admin = Account { password, temporary: true, active: true, version: 1, signed_in: false, created_by: None };
-        Self {
-            accounts: BTreeMap::from([(Admin, admin)]),
-            sessions: BTreeMap::new(),
-            issue: 1,
-            signed_in: false,
-            changed: false,
-            handed_over: false,
-            history: vec!["issued by vendor".to_owned()],
-        }
-    }
-
-    fn good(&self, session: Label) -> Option<Session> {
-        let session = *self.sessions.get(session)?;
-        let account = &self.accounts[&session.who];
-        (account.active && account.version == session.version).then_some(session)
-    }
-
-    fn apply(&mut self, op: Op) -> Told {
-        match op {
-            SignIn { who, password, begins } => self.sign_in(who, password, begins),
-            Reset { session, current, to, begins } => self.reset(session, current, to, begins),
-            Create { session, who, key } => self.create(session, who, key),
-            Reissue { of } => self.reissue(of),
-        }
-    }
-
-    fn sign_in(&mut self, who: Who, password: Password, begins: Label) -> Told {
-        let open = |account: &&mut Account| account.active && account.password == password;
-        let Some(account) = self.accounts.get_mut(&who).filter(open) else {
-            return told(401, "invalid-credentials");
-        };
-        self.sessions.insert(begins, Session { who, version: account.version, full: !account.temporary });
-        if account.temporary {
-            if !self.signed_in {
-                self.signed_in = true;
-                self.history.push(format!("signed-in by {who}"));
-            }
-            return told(200, "reset-password");
-        }
-        if who == Admin {
-            return told(200, "create-administrator");
-        }
-        if !account.signed_in {
-            account.signed_in = true;
-            self.history.push(format!("administrator-signed-in by {who}"));
-            self.retire(who);
-        }
-        told(200, "home")
-    }
-
-    fn retire(&mut self, by: Who) {
-        if let Some(admin) = self.accounts.get_mut(&Admin).filter(|admin| admin.active) {
-            admin.active = false;
-            admin.version += 1;
-            self.history.push(format!("service-administrator-retired by {by}: {Admin}"));
-        }
-    }
-
-    fn reset(&mut self, session: Label, current: Option<Password>, to: Password, begins: Label) -> Told {
-        let Some(Session { who, .. }) = self.good(session) else { return told(401, "not-signed-in") };
-        let Some(account) = self.accounts.get_mut(&who) else { return told(401, "not-signed-in") };
-        if current.is_some_and(|current| current != account.password) {
-            return told(401, "invalid-credentials");
-        }
-        self.changed |= account.temporary;
-        (account.password, account.temporary) = (to, false);
-        account.version += 1;
-        self.sessions.insert(begins, Session { who, version: account.version, full: true });
-        self.history.push(format!("password-changed by {who}"));
-        told(200, if who == Admin { "create-administrator" } else { "home" })
-    }
-
-    fn create(&mut self, session: Label, who: Who, key: &'static str) -> Told {
-        let by = match self.good(session) {
-            None => return told(401, "not-signed-in"),
-            Some(Session { full: false, .. }) => return told(403, "forbidden"),
-            Some(Session { who, .. }) => who,
-        };
-        let created_by = Some((by, key));
-        if let Some(taken) = self.accounts.get(&who) {
-            return if taken.created_by == created_by { told(201, "") } else { told(409, "user-name-taken") };
-        }
-        let new = Account { password: OWN, temporary: false, active: true, version: 1, signed_in: false, created_by };
-        self.accounts.insert(who, new);
-        self.handed_over = true;
-        self.history.push(format!("administrator-created by {by}: {who}"));
-        told(201, "")
-    }
-
-    fn reissue(&mut self, of: u64) -> Told {
-        let Some(admin) = self.accounts.get_mut(&Admin).filter(|_| self.issue == of) else {
-            return told(409, "conflict");
-        };
-        self.issue += 1;
-        (self.signed_in, self.changed) = (false, false);
-        (admin.password, admin.temporary, admin.active) = (Temporary(self.issue), true, true);
-        admin.version += 1;
-        self.history.push("reissued by support".to_owned());
-        told(200, "reissued")
-    }
-
-    /// What the table has to hold, line by line.
-    fn lines(&self) -> Vec<String> {
-        let Self { issue, signed_in, changed, handed_over, .. } = *self;
-        let sealed = !signed_in && !changed;
-        let seq = self.history.len();
-        let mut lines = vec![credential_line(issue, [sealed, signed_in, changed, handed_over], seq as u64)];
-        lines.extend(self.accounts.iter().map(|(who, account)| {
-            account_line(*who, [account.active, account.temporary, account.signed_in], account.version)
-        }));
-        lines.extend(self.accounts.keys().filter(|who| **who != Admin).map(|who| format!("administrator {who}")));
-        lines.extend(self.history.iter().enumerate().map(|(n, entry)| format!("{}. {entry}", n + 1)));
-        lines
-    }
-}
-
-fn credential_line(issue: u64, [sealed, signed_in, changed, handed_over]: [bool; 4], seq: u64) -> String {
-    format!(
-        "issue {issue}, sealed {sealed}, signed in {signed_in}, changed {changed}, handed over {handed_over}, seq {seq}"
-    )
-}
-
-fn account_line(who: Who, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
-    format!("{who}: active {active}, temporary {temporary}, signed in {signed_in}, version {version}")
-}
-
-impl Who {
-    const ALL: [Self; 3] = [Admin, Lee, Mo];
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Admin => "admin",
-            Lee => "lee",
-            Mo => "mo",
-        })
-    }
-}
-
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SignIn { who, begins, .. } => write!(f, "sign-in of {who} (session {begins})"),
-            Reset { session, .. } => write!(f, "reset in session {session}"),
-            Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
-            Reissue { .. } => f.write_str("reissue"),
-        }
-    }
-}
-
 // Subscriptions, and how operations are done to them.
-
-type Item = HashMap<String, AttributeValue>;
 
 /// One subscription in the table, with what has to be true of it.
 #[derive(Clone)]
@@ -285,11 +66,11 @@ struct Snapshot {
 
 struct Desk {
     stack: TestStack,
-    client: Client,
+    table: Table,
     /// Those who work at once.
     machines: [Machine; 3],
     /// The same for what no function does yet.
-    clients: [Client; 3],
+    clients: [Table; 3],
     gate: tokio::sync::Mutex<Gate>,
     /// The temporary password that was mailed.
     mailed: String,
@@ -337,9 +118,9 @@ impl Desk {
         }
         let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
         let desk = Self {
-            client: client(&stack, "desk"),
+            table: Table::of(&stack.cloud.aws_url(), "desk"),
             machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
-            clients: SUFFIXES.map(|suffix| client(&stack, &format!("reissue{suffix}"))),
+            clients: SUFFIXES.map(|suffix| Table::of(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
             gate: tokio::sync::Mutex::new(gate),
             mailed: stack.mailed_password(),
             hashes: kept,
@@ -389,9 +170,10 @@ impl Desk {
                 self.call(worker, "create-admin", call.key(key)).await
             }
             Reissue { of } => {
-                let client = worker.map_or(&self.client, |worker| &self.clients[worker]);
-                return (self.reissue(client, world, of).await, None);
+                let table = worker.map_or(&self.table, |worker| &self.clients[worker]);
+                return (self.reissue(table, world, of).await, None);
             }
+            other => panic!("{other} is not done here"),
         };
         let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
         (told(answer.status, what), answer.session())
@@ -423,7 +205,7 @@ impl World {
         match op {
             Reset { to, .. } if answer.0 == 200 => drop(self.passwords.insert(to)),
             Reissue { of } if answer.0 == 200 => drop(self.passwords.insert(Temporary(of + 1))),
-            SignIn { .. } | Reset { .. } | Create { .. } | Reissue { .. } => {}
+            _ => {}
         }
     }
 }
@@ -441,38 +223,10 @@ fn key(call: &HeldCall) -> Option<&str> {
     call.body["Key"]["PK"]["S"].as_str()
 }
 
-#[expect(clippy::disallowed_methods, reason = "what no function does yet is done here, and the table is looked at")]
-fn client(stack: &TestStack, caller: &str) -> Client {
-    let settings = BTreeMap::from([
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", caller.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-        ("AWS_ENDPOINT_URL", stack.cloud.aws_url()),
-    ]);
-    Client::new(&aws::connect(|name| settings.get(name).cloned()).unwrap())
-}
-
 // The table.
-
-fn text(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
 
 fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
-}
-
-fn read_text<'a>(item: &'a Item, name: &str) -> &'a str {
-    item[name].as_s().unwrap()
-}
-
-fn read_number(item: &Item, name: &str) -> u64 {
-    item[name].as_n().unwrap().parse().unwrap()
-}
-
-/// Without the company.
-fn short(user_name: &str) -> &str {
-    user_name.split_once('@').map_or(user_name, |(name, _)| name)
 }
 
 /// As another subscription has it.
@@ -493,64 +247,14 @@ fn session_key(token: &str) -> String {
 }
 
 impl Desk {
-    async fn get(&self, client: &Client, pk: String, sk: &str) -> Option<Item> {
-        let get = client.get_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
-        get.consistent_read(true).send().await.unwrap().item
-    }
-
-    async fn account(&self, client: &Client, world: &World, who: Who) -> Option<Item> {
-        self.get(client, format!("ACCOUNT#{}", world.user_name(who)), "ACCOUNT").await
-    }
-
-    async fn credential(&self, client: &Client, world: &World) -> Item {
-        self.get(client, format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap()
-    }
-
     /// Credential, administrators and history; accounts.
-    async fn items(&self, world: &World) -> (Vec<Item>, BTreeMap<Who, Item>) {
-        let query = self.client.query().table_name("firstkey").consistent_read(true);
-        let query = query.key_condition_expression("PK = :pk");
-        let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{}", world.subscription())));
-        let mut items = query.send().await.unwrap().items.unwrap();
-        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "EVENT#"];
-        items.retain(|item| kept.iter().any(|kept| read_text(item, "SK").starts_with(kept)));
-        let mut accounts = BTreeMap::new();
-        for who in Who::ALL {
-            accounts.extend(self.account(&self.client, world, who).await.map(|item| (who, item)));
-        }
-        (items, accounts)
+    async fn items(&self, world: &World) -> Items {
+        self.table.items(&world.subscription(), &company(world.number)).await
     }
 
     /// What the table holds, in the words of [`State::lines`].
     async fn lines(&self, world: &World) -> Vec<String> {
-        let (items, accounts) = self.items(world).await;
-        let of = |sort_key: &'static str| items.iter().filter(move |item| read_text(item, "SK").starts_with(sort_key));
-        let mut lines: Vec<String> = of("CREDENTIAL")
-            .map(|item| {
-                let marks = ["sealed_password", "signed_in_at", "changed_at", "handed_over_at"];
-                let marks = marks.map(|mark| item.contains_key(mark));
-                credential_line(read_number(item, "issue"), marks, read_number(item, "seq"))
-            })
-            .collect();
-        lines.extend(accounts.iter().map(|(who, item)| {
-            let flags = [
-                read_text(item, "status") == "active",
-                *item["must_change"].as_bool().unwrap(),
-                item.contains_key("first_signed_in_at"),
-            ];
-            account_line(*who, flags, read_number(item, "version"))
-        }));
-        let mut administrators: Vec<_> =
-            of("ADMINISTRATOR#").map(|item| format!("administrator {}", short(read_text(item, "user_name")))).collect();
-        administrators.sort();
-        lines.extend(administrators);
-        lines.extend(of("EVENT#").map(|item| {
-            let sequence: u64 = read_text(item, "SK")["EVENT#".len()..].parse().unwrap();
-            let account = item.get("account").and_then(|account| account.as_s().ok());
-            let account = account.map(|account| format!(": {}", short(account))).unwrap_or_default();
-            format!("{sequence}. {} by {}{account}", read_text(item, "what"), short(read_text(item, "by")))
-        }));
-        lines
+        self.table.lines(&world.subscription(), &company(world.number)).await
     }
 
     async fn snapshot(&self, world: &World) -> Snapshot {
@@ -558,7 +262,7 @@ impl Desk {
         items.extend(accounts.into_values());
         let mut sessions = BTreeMap::new();
         for (label, token) in world.tokens.iter().filter(|(label, _)| world.state.good(label).is_some()) {
-            let session = self.get(&self.client, session_key(token), "SESSION").await;
+            let session = self.table.get(session_key(token), "SESSION").await;
             sessions.insert(*label, session.unwrap());
         }
         Snapshot { world: world.clone(), items, sessions }
@@ -583,7 +287,8 @@ impl Desk {
         for items in items.chunks(25) {
             let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().unwrap();
             let write = |item| WriteRequest::builder().put_request(put(item)).build();
-            let batch = self.client.batch_write_item().request_items("firstkey", items.iter().map(write).collect());
+            let batch =
+                self.table.client().batch_write_item().request_items("firstkey", items.iter().map(write).collect());
             assert!(batch.send().await.unwrap().unprocessed_items.unwrap_or_default().is_empty());
         }
         let passwords = BTreeSet::from([of.world.state.accounts[&Admin].password]);
@@ -594,14 +299,14 @@ impl Desk {
 // The reissue, as the protocol has it; nothing of it is a function yet. It writes no mail: nobody is to be told.
 
 impl Desk {
-    async fn reissue(&self, client: &Client, world: &World, of: u64) -> Told {
+    async fn reissue(&self, table: &Table, world: &World, of: u64) -> Told {
         for _ in 0..5 {
-            let account = self.account(client, world, Admin).await.unwrap();
-            let credential = self.credential(client, world).await;
+            let account = table.get(format!("ACCOUNT#{}", world.user_name(Admin)), "ACCOUNT").await.unwrap();
+            let credential = table.get(format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap();
             if read_number(&credential, "issue") != of {
                 return told(409, "conflict");
             }
-            let write = client.transact_write_items();
+            let write = table.client().transact_write_items();
             let write = write.transact_items(TransactWriteItem::builder().update(next_credential(&credential)).build());
             let account = next_account(&account, of + 1, &self.hashes[&(of + 1)], &credential);
             let write = write.transact_items(TransactWriteItem::builder().update(account).build());
@@ -685,7 +390,7 @@ fn reissue_entry(credential: &Item) -> Put {
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
-    chance: Option<u64>,
+    chance: Option<Chance>,
     /// Each way that was taken, and of how many.
     taken: Vec<(usize, usize)>,
 }
@@ -697,7 +402,7 @@ impl Choices {
         }
         let way = match (self.script.get(self.taken.len()), &mut self.chance) {
             (Some(way), _) => *way,
-            (None, Some(seed)) => usize::try_from(random(seed) % ways as u64).unwrap(),
+            (None, Some(chance)) => chance.below(ways),
             (None, None) => 0,
         };
         assert!(way < ways, "the same choices led elsewhere before");
@@ -718,14 +423,6 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
 
 /// How many orders of three operations are tried.
 static SAMPLE: LazyLock<u64> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
-
-/// `SplitMix64`.
-fn random(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
 
 /// Somebody who carries out one operation.
 #[derive(Default)]
@@ -895,10 +592,10 @@ impl Outcome {
 impl Desk {
     /// Carries out one order in a copy of `start`; which orders of whole operations explain it.
     async fn order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
-        let (script, chance) = (choices.script.clone(), choices.chance);
+        let (script, chance) = (choices.script.clone(), choices.chance.clone());
         for _ in 0..3 {
             let mut world = self.copy(start).await;
-            *choices = Choices { script: script.clone(), chance, taken: Vec::new() };
+            *choices = Choices { script: script.clone(), chance: chance.clone(), taken: Vec::new() };
             let outcome = self.at_once(&world, ops, choices).await;
             if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
                 // The machine was so busy that a call had to wait longer than a function does.
@@ -977,7 +674,7 @@ impl Desk {
     /// Three operations in some orders of their steps.
     async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
         for seed in 0..*SAMPLE {
-            self.order(start, &ops, &mut Choices { chance: Some(seed), ..Choices::default() }).await;
+            self.order(start, &ops, &mut Choices { chance: Some(Chance::of(seed)), ..Choices::default() }).await;
         }
     }
 }

@@ -1,145 +1,14 @@
 //! The same from outside: `cargo dev`, real cargo-lambda, HTTP. It needs cargo-lambda, which `cargo verify` installs.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a skip, and why the product did not start, must be seen"
-)]
+use std::time::Duration;
 
-use std::{collections::VecDeque, process::Stdio, time::Duration};
-
-use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use tests::{Answer, event};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    sync::mpsc,
-};
-
-/// Building and the first start of every function, on a machine that is busy.
-const START: Duration = Duration::from_mins(5);
-
-/// The running product, and all that it has said.
-struct Dev {
-    child: Child,
-    said: mpsc::UnboundedReceiver<String>,
-    functions: String,
-    console: String,
-    oidc: String,
-    client: Client<HttpConnector, Full<VecDeque<u8>>>,
-}
-
-/// `cargo test` alone says what it leaves out; `cargo verify` leaves out nothing.
-fn skipped() -> bool {
-    let skipped = !tests::asked_for("FIRSTKEY_VERIFY");
-    if skipped {
-        println!("skipped: `cargo verify` runs it, with cargo-lambda");
-    }
-    skipped
-}
-
-impl Dev {
-    async fn start() -> Self {
-        let mut command = Command::new("cargo");
-        command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
-        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let (say, mut said) = mpsc::unbounded_channel();
-        let (mut out, mut err) = (
-            BufReader::new(child.stdout.take().unwrap()).lines(),
-            BufReader::new(child.stderr.take().unwrap()).lines(),
-        );
-        let other = say.clone();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = out.next_line().await {
-                let _ = say.send(line);
-            }
-        });
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = err.next_line().await {
-                let _ = other.send(line);
-            }
-        });
-        let ready = async {
-            while let Some(line) = said.recv().await {
-                if line.starts_with("ready") {
-                    return line;
-                }
-                eprintln!("{line}");
-            }
-            panic!("cargo dev ended");
-        };
-        let ready = tokio::time::timeout(START, ready).await.expect("cargo dev is ready in time");
-        let address = |name: &str| {
-            let mut words = ready.split_whitespace().skip_while(|word| *word != name);
-            words.nth(1).unwrap_or_else(|| panic!("{name} in {ready}")).to_owned()
-        };
-        let (functions, console, oidc) = (address("functions"), address("console"), address("oidc"));
-        Self { child, said, functions, console, oidc, client: Client::builder(TokioExecutor::new()).build_http() }
-    }
-
-    async fn send(&self, request: lambda_http::http::request::Builder, body: Option<&Value>) -> (StatusCode, Value) {
-        let request = request.header("content-type", "application/json");
-        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
-        let answer = self.client.request(request.body(Full::new(VecDeque::from(body))).unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn token(&self, email: &str) -> String {
-        let request = Request::post(format!("{}/dev/token", self.oidc));
-        self.send(request, Some(&json!({ "email": email }))).await.1["id_token"].as_str().unwrap().to_owned()
-    }
-
-    async fn retrieve(&self, token: &str, key: &str) -> (StatusCode, Value) {
-        let request = Request::post(format!("{}/subscriptions/sub-1001/credentials", self.functions));
-        self.send(request.header("authorization", format!("Bearer {token}")).header("idempotency-key", key), None).await
-    }
-
-    /// Posts to the Administration Center; the body, and the session that the answer begins.
-    async fn post(&self, path: &str, session: &str, body: Value) -> (StatusCode, Value, String) {
-        let request = Request::post(format!("{}{path}", self.functions)).header("content-type", "application/json");
-        let request = request.header("cookie", format!("__Host-session={session}"));
-        let body = Full::new(VecDeque::from(body.to_string().into_bytes()));
-        let answer = self.client.request(request.body(body).unwrap()).await.unwrap();
-        let status = answer.status();
-        let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
-        let cookie = cookie.and_then(|cookie| Some(cookie.split_once('=')?.1.split_once(';')?.0.to_owned()));
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default(), cookie.unwrap_or_default())
-    }
-
-    async fn inbox(&self) -> Vec<Value> {
-        let request = Request::get(format!("{}/inbox", self.console));
-        self.send(request, None).await.1.as_array().unwrap().clone()
-    }
-
-    /// Ends it as Ctrl-C does, and returns all that it said since it was ready.
-    async fn stop(mut self) -> Vec<String> {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("Ctrl-C ends it").unwrap();
-        let mut said = Vec::new();
-        while let Some(line) = self.said.recv().await {
-            said.push(line);
-        }
-        said
-    }
-}
+use tests::{Answer, Dev, event};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
-    if skipped() {
-        return;
-    }
-    let dev = Dev::start().await;
+    let Some(dev) = Dev::start().await else { return };
     let published = dev.send(Request::post(format!("{}/events", dev.console)), Some(&event("sub-1001", "trial"))).await;
     assert_eq!(published, (StatusCode::OK, json!({ "batchItemFailures": [] })));
     for _ in 0..100 {
@@ -211,10 +80,7 @@ async fn go_on_to_the_administrator(dev: &Dev, temporary: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_answers_its_own_event_through_cargo_lambda() {
-    if skipped() {
-        return;
-    }
-    let dev = Dev::start().await;
+    let Some(dev) = Dev::start().await else { return };
     let token = dev.token("dana@fabrikam.example").await;
     let events = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
     // In the order of the story: each needs what the one before has answered.

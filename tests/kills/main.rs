@@ -71,7 +71,7 @@ async fn nothing_is_lost_where_processes_die_at_any_moment() {
 /// A world, its seed, and when it began; nothing where there are no programs.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
-    let seed = tests::number("FIRSTKEY_SEED").unwrap_or(SEED);
+    let seed = tests::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     Some((World::new(processes, seed), seed, Instant::now()))
 }

@@ -1,8 +1,10 @@
 //! Requests as API Gateway hands them over, and answers as it takes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http_body_util::Full;
+use lambda_http::http::{Request, response};
 use serde_json::{Value, json};
 
 /// A request in the making.
@@ -143,6 +145,19 @@ impl Call {
         self
     }
 
+    /// As it comes over the wire, to an origin. Addresses are the network's, so `from` has no effect.
+    #[must_use]
+    pub fn into_request(self, origin: &str) -> Request<Full<VecDeque<u8>>> {
+        let mut request = Request::builder().method(self.method).uri(format!("{origin}{}?{}", self.path, self.query));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if !self.cookies.is_empty() {
+            request = request.header("cookie", self.cookies.join("; "));
+        }
+        request.body(Full::new(VecDeque::from(self.body.unwrap_or_default()))).unwrap()
+    }
+
     /// The payload, format 2.0.
     #[must_use]
     pub fn into_event(self) -> Value {
@@ -194,6 +209,20 @@ impl Answer {
             headers: headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect(),
             cookies: cookies.map(text).collect(),
             body: serde_json::from_str(body).unwrap_or_else(|_| body.into()),
+        }
+    }
+
+    /// Reads what came over the wire.
+    #[must_use]
+    pub fn of(head: &response::Parts, body: &[u8]) -> Self {
+        let text = |value: &lambda_http::http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        let cookies = head.headers.get_all("set-cookie").iter().map(text);
+        Self {
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            cookies: cookies.collect(),
+            body: serde_json::from_slice(body).unwrap_or_default(),
         }
     }
 

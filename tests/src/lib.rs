@@ -10,14 +10,21 @@
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
+//! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
 //! | `mutants.md` | which of these tests finds which wrong change to the code |
 //!
-//! A run of `kills/` prints its seed; where something does not hold, it prints what was killed on the way there and the command that
-//! runs it again:
+//! `it/interleavings.rs` and `faults/` know what is right from [`specification`], which is written apart from the code: one subscription
+//! as operations leave it that are carried out one after the other. [`history`] finds out whether what happened at once could have
+//! happened so.
 //!
-//! ```sh
+//! The faults that are tried are a sample, by a seed that is printed; `FIRSTKEY_FULL=1` tries all of them. Whatever fails, in `kills/`
+//! too, prints its seed, what happened on the way there, and the command that runs it again, such as
+//!
+//! ```text
+//! FIRSTKEY_SEED=17 cargo nextest run -p tests --test faults a_schedule_in_process
+//! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run -p tests --test faults every_call
 //! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test kills -E 'test(every_call)' --no-capture
 //! ```
 
@@ -25,13 +32,20 @@
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
+mod chance;
+mod dev;
+pub mod history;
 mod http;
 mod processes;
+pub mod specification;
 mod stack;
+pub mod table;
 
+pub use chance::Chance;
+pub use dev::Dev;
 pub use http::{Answer, Call};
 pub use processes::{Processes, Work};
-pub use stack::{Deployment, TestStack, event};
+pub use stack::{Deployment, Machine, TestStack, event};
 
 /// Whether the environment asks for more than the sample that a check runs by itself.
 #[must_use]
@@ -40,9 +54,15 @@ pub fn asked_for(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
-/// A number that the environment gives, such as the seed of a run that is to be seen again.
+/// What the environment gives for `name`.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the same")]
-pub fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+#[expect(clippy::disallowed_methods, reason = "checks are told by the environment how much to do")]
+pub fn text_asked_for(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The number that the environment gives for `name`.
+#[must_use]
+pub fn number_asked_for(name: &str) -> Option<u64> {
+    Some(text_asked_for(name)?.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }

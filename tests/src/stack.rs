@@ -25,11 +25,12 @@ use crate::{Answer, Call};
 pub struct Deployment {
     settings: HashMap<String, String>,
     redelivery: Duration,
+    holds_mails: bool,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50) }
+        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50), holds_mails: false }
     }
 }
 
@@ -39,6 +40,18 @@ impl Deployment {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.into(), value.into());
         self
+    }
+
+    /// With queues that deliver a failed message again after so long.
+    #[must_use]
+    pub fn redelivering_after(self, redelivery: Duration) -> Self {
+        Self { redelivery, ..self }
+    }
+
+    /// With nobody who mails: what is ordered waits for [`TestStack::mail_orders`].
+    #[must_use]
+    pub fn holding_mails(self) -> Self {
+        Self { holds_mails: true, ..self }
     }
 
     /// Starts it.
@@ -56,6 +69,7 @@ pub struct TestStack {
     functions: Arc<Functions>,
     settings: HashMap<String, String>,
     clock: Arc<AtomicI64>,
+    held_mails: Arc<Mutex<Vec<Value>>>,
 }
 
 impl TestStack {
@@ -70,14 +84,19 @@ impl TestStack {
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.extend(deployment.settings);
         let functions = Arc::new(Functions::new(&settings, "", &clock));
-        let invoked = Arc::clone(&functions);
+        let (invoked, held_mails) = (Arc::clone(&functions), Arc::<Mutex<Vec<Value>>>::default());
+        let held = deployment.holds_mails.then(|| Arc::clone(&held_mails));
         let mut options = CloudOptions::new(Arc::new(move |function, event| {
-            let functions = Arc::clone(&invoked);
-            Box::pin(async move { functions.invoke(function, event).await })
+            let (functions, held) = (Arc::clone(&invoked), held.clone().filter(|_| function == "send-mail"));
+            Box::pin(async move {
+                let Some(held) = held else { return functions.invoke(function, event).await };
+                held.lock().unwrap().extend(event["Records"].as_array().into_iter().flatten().cloned());
+                Ok(json!({ "batchItemFailures": [] }))
+            })
         }));
         options.redelivery = deployment.redelivery;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
-        Self { cloud, provider, functions, settings, clock }
+        Self { cloud, provider, functions, settings, clock, held_mails }
     }
 
     /// Publishes an event; which messages of its first delivery failed.
@@ -194,6 +213,25 @@ impl TestStack {
         }
     }
 
+    /// The same functions on another machine, with a clock of its own, which the cloud tells apart: there their names end in `suffix`.
+    #[must_use]
+    pub fn apart(&self, suffix: &str) -> Machine {
+        let clock = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst)));
+        Machine {
+            functions: Arc::new(Functions::new(&self.settings, suffix, &clock)),
+            clock,
+            suffix: suffix.to_owned(),
+        }
+    }
+
+    /// Takes the messages that wait for whoever mails for a subscription.
+    #[must_use]
+    pub fn mail_orders(&self, subscription: &str) -> Vec<Value> {
+        let key = format!("\"SUBSCRIPTION#{subscription}\"");
+        let of_it = |record: &mut Value| record["body"].as_str().is_some_and(|body| body.contains(&key));
+        self.held_mails.lock().unwrap().extract_if(.., of_it).collect()
+    }
+
     /// Lets time pass.
     pub fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
@@ -205,6 +243,37 @@ impl TestStack {
         for (_, instance) in running.extract_if(.., |(name, _)| *name == function) {
             instance.abort();
         }
+    }
+}
+
+/// A machine with all functions, apart from the others.
+pub struct Machine {
+    functions: Arc<Functions>,
+    clock: Arc<AtomicI64>,
+    suffix: String,
+}
+
+impl Machine {
+    /// Calls an HTTP function.
+    pub async fn call(&self, function: &'static str, call: Call) -> Answer {
+        Answer::read(&self.functions.invoke(function, call.into_event()).await.unwrap())
+    }
+
+    /// Hands a function of a queue these messages; whether all of them are done.
+    pub async fn consume(&self, function: &'static str, messages: &[Value]) -> bool {
+        let answer = self.functions.invoke(function, json!({ "Records": messages })).await.unwrap();
+        answer == json!({ "batchItemFailures": [] })
+    }
+
+    /// How the cloud calls a function of this machine.
+    #[must_use]
+    pub fn name_of(&self, function: &str) -> String {
+        format!("{function}{}", self.suffix)
+    }
+
+    /// Lets time pass here.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 

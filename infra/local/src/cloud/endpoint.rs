@@ -81,7 +81,7 @@ impl Endpoint {
     }
 
     fn fault(&self, caller: &Caller, operation: &str) -> Result<Option<Fault>, Closed> {
-        let fault = self.faults.take(caller.service, operation, caller.attempt);
+        let fault = self.faults.take(caller, operation);
         if fault.as_ref().is_some_and(|fault| fault.mode == Mode::Reset) {
             self.record(caller, operation, None);
             return Err(Closed);
@@ -140,6 +140,7 @@ impl Endpoint {
             function: caller.function.clone(),
             service: caller.service.name(),
             operation: operation.to_owned(),
+            attempt: caller.attempt,
             status: answer.map(|answer| answer.status.as_u16()),
             consumed_capacity: answer.and_then(|answer| answer.consumed_capacity),
         });

@@ -1,12 +1,13 @@
 //! Faults that the AWS endpoint is told to make, and which call they hit.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::lock;
-use super::service::Service;
+use super::service::{Caller, Service};
 
 /// How long a `delayed` call is held unless the fault says otherwise: well past every time-out of a function.
 const DELAY: Duration = Duration::from_secs(10);
@@ -58,13 +59,21 @@ pub struct Fault {
     pub attempt: Option<u32>,
     /// How long a `delayed` call is held.
     pub delay: Duration,
+    /// Only calls that this function has signed.
+    pub function: Option<String>,
+    /// How many of the calls that it could hit it lets by first.
+    pub after: u32,
+    /// Whether it hits every attempt of a call that it hits, and `count` is of calls.
+    pub whole_calls: bool,
 }
 
 impl Fault {
     /// Hits the next `count` calls of an operation, or of every one for `*`.
     #[must_use]
     pub fn new(service: Service, operation: &str, mode: Mode, count: u32) -> Self {
-        Self { service, operation: operation.to_owned(), mode, count, attempt: None, delay: DELAY }
+        let operation = operation.to_owned();
+        let (attempt, delay, function) = (None, DELAY, None);
+        Self { service, operation, mode, count, attempt, delay, function, after: 0, whole_calls: false }
     }
 
     /// Hits only this attempt of each call: 1 is the first.
@@ -77,6 +86,24 @@ impl Fault {
     #[must_use]
     pub fn held_for(self, delay: Duration) -> Self {
         Self { delay, ..self }
+    }
+
+    /// Hits only calls of one function.
+    #[must_use]
+    pub fn of_function(self, function: &str) -> Self {
+        Self { function: Some(function.to_owned()), ..self }
+    }
+
+    /// Lets so many calls by first.
+    #[must_use]
+    pub fn after(self, calls: u32) -> Self {
+        Self { after: calls, ..self }
+    }
+
+    /// Hits every attempt of each call that it hits.
+    #[must_use]
+    pub fn on_whole_calls(self) -> Self {
+        Self { whole_calls: true, ..self }
     }
 
     /// Reads the body of `POST /faults`; the error names the field that is wrong.
@@ -105,19 +132,22 @@ impl Fault {
             return Err("`attempt` counts from 1".to_owned());
         }
         let delay = number(json, "delay_ms")?.map_or(DELAY, |millis| Duration::from_millis(millis.into()));
-        Ok(Self { service, operation: operation.to_owned(), mode, count, attempt, delay })
+        Ok(Self { attempt, delay, ..Self::new(service, operation, mode, count) })
     }
 
-    fn hits(&self, service: Service, operation: &str, attempt: u32) -> bool {
-        self.count > 0
-            && self.service == service
+    fn fits(&self, caller: &Caller, operation: &str) -> bool {
+        self.service == caller.service
             && (self.operation == "*" || self.operation == operation)
-            && self.attempt.is_none_or(|only| only == attempt)
+            && self.attempt.is_none_or(|only| only == caller.attempt)
+            && self.function.as_ref().is_none_or(|only| *only == caller.function)
             && (self.mode != Mode::Conflict || CONFLICTING.contains(&operation))
     }
 
     fn replaces(&self, other: &Self) -> bool {
-        self.service == other.service && self.operation == other.operation && self.mode == other.mode
+        self.service == other.service
+            && self.operation == other.operation
+            && self.mode == other.mode
+            && self.function == other.function
     }
 }
 
@@ -147,26 +177,83 @@ fn mode_expected() -> String {
     format!("`mode` must be one of {}", names.join(", "))
 }
 
+/// A fault that waits for its calls.
+struct Armed {
+    fault: Fault,
+    /// Calls that it let by, and calls that it has hit, by the SDK's ids.
+    passed: BTreeSet<String>,
+    hit: BTreeSet<String>,
+    hits: u32,
+}
+
+impl Armed {
+    /// Whether it hits this attempt; it is spent by that.
+    fn strike(&mut self, caller: &Caller, operation: &str) -> bool {
+        if !self.fault.fits(caller, operation) || self.passed.contains(&caller.invocation) {
+            return false;
+        }
+        if self.fault.whole_calls && self.hit.contains(&caller.invocation) {
+            return true;
+        }
+        if self.fault.count == 0 {
+            return false;
+        }
+        if self.fault.after > 0 {
+            self.fault.after -= 1;
+            self.passed.insert(caller.invocation.clone());
+            return false;
+        }
+        self.fault.count -= 1;
+        self.hits += 1;
+        self.hit.insert(caller.invocation.clone());
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        self.fault.count == 0 && !self.fault.whole_calls
+    }
+}
+
 #[derive(Default)]
-pub(super) struct Faults(Mutex<Vec<Fault>>);
+pub(super) struct Faults(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    armed: Vec<Armed>,
+    /// How many calls of a function were hit by faults of its own that are over.
+    over: Vec<(String, u32)>,
+}
+
+impl State {
+    fn end(&mut self, ends: impl Fn(&Armed) -> bool) {
+        for Armed { fault, hits, .. } in self.armed.extract_if(.., |armed| ends(armed)) {
+            self.over.extend(fault.function.map(|function| (function, hits)));
+        }
+    }
+}
 
 impl Faults {
     pub(super) fn set(&self, fault: Fault) {
-        let mut faults = lock(&self.0);
-        faults.retain(|other| !fault.replaces(other));
+        let mut state = lock(&self.0);
+        state.end(|other| fault.replaces(&other.fault));
         if fault.count > 0 {
-            faults.push(fault);
+            state.armed.push(Armed { fault, passed: BTreeSet::new(), hit: BTreeSet::new(), hits: 0 });
         }
     }
 
     /// The fault that hits this call, if one does: the oldest of those that fit. It is spent by that.
-    pub(super) fn take(&self, service: Service, operation: &str, attempt: u32) -> Option<Fault> {
-        let mut faults = lock(&self.0);
-        let fault = faults.iter_mut().find(|fault| fault.hits(service, operation, attempt))?;
-        fault.count -= 1;
-        let hit = fault.clone();
-        faults.retain(|fault| fault.count > 0);
-        Some(hit)
+    pub(super) fn take(&self, caller: &Caller, operation: &str) -> Option<Fault> {
+        let mut state = lock(&self.0);
+        let hit = state.armed.iter_mut().find_map(|armed| armed.strike(caller, operation).then(|| armed.fault.clone()));
+        state.end(Armed::is_over);
+        hit
+    }
+
+    /// Clears the faults of one function, and tells how many of its calls they have hit.
+    pub(super) fn clear(&self, function: &str) -> u32 {
+        let mut state = lock(&self.0);
+        state.end(|armed| armed.fault.function.as_deref() == Some(function));
+        state.over.extract_if(.., |(whose, _)| whose == function).map(|(_, hits)| hits).sum()
     }
 }
 
@@ -175,6 +262,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn call(service: Service, invocation: &str, attempt: u32) -> Caller {
+        Caller { service, function: "a function".to_owned(), attempt, invocation: invocation.to_owned() }
+    }
 
     fn refusal(change: (&str, Value)) -> String {
         let mut fault = json!({"service": "dynamodb", "operation": "UpdateItem", "mode": "refused", "count": 1});
@@ -219,7 +310,7 @@ mod tests {
         faults.set(fault(Mode::Refused, 5));
         faults.set(fault(Mode::Refused, 1));
         faults.set(fault(Mode::Throttled, 1));
-        let hit = || faults.take(Service::DynamoDb, "UpdateItem", 1).map(|fault| fault.mode);
+        let hit = || faults.take(&call(Service::DynamoDb, "", 1), "UpdateItem").map(|fault| fault.mode);
         assert_eq!(hit(), Some(Mode::Refused));
         assert_eq!(hit(), Some(Mode::Throttled));
         assert_eq!(hit(), None);
@@ -233,9 +324,28 @@ mod tests {
         let faults = Faults::default();
         faults.set(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 2).on_attempt(1));
         faults.set(Fault::new(Service::DynamoDb, "*", Mode::Conflict, 1));
-        assert!(faults.take(Service::Kms, "Decrypt", 1).is_none());
-        assert!(faults.take(Service::DynamoDb, "Query", 2).is_none(), "a query cannot conflict");
-        assert_eq!(faults.take(Service::DynamoDb, "PutItem", 2).map(|fault| fault.mode), Some(Mode::Conflict));
-        assert_eq!(faults.take(Service::DynamoDb, "Query", 1).map(|fault| fault.mode), Some(Mode::LostResponse));
+        let take =
+            |service, operation, attempt| faults.take(&call(service, "", attempt), operation).map(|hit| hit.mode);
+        assert_eq!(take(Service::Kms, "Decrypt", 1), None);
+        assert_eq!(take(Service::DynamoDb, "Query", 2), None, "a query cannot conflict");
+        assert_eq!(take(Service::DynamoDb, "PutItem", 2), Some(Mode::Conflict));
+        assert_eq!(take(Service::DynamoDb, "Query", 1), Some(Mode::LostResponse));
+    }
+
+    #[test]
+    fn one_call_of_one_function_is_aimed_at_with_all_its_attempts() {
+        let faults = Faults::default();
+        let fault = Fault::new(Service::DynamoDb, "GetItem", Mode::Refused, 1).of_function("aimed").after(1);
+        faults.set(fault.on_whole_calls());
+        let hit = |caller: &Caller| faults.take(caller, "GetItem").is_some();
+        let named = |invocation: &str, attempt| Caller {
+            function: "aimed".to_owned(),
+            ..call(Service::DynamoDb, invocation, attempt)
+        };
+        assert!(!hit(&call(Service::DynamoDb, "of another", 1)));
+        assert!(!hit(&named("first", 1)) && !hit(&named("first", 2)), "it is let by, and so is its next attempt");
+        assert!(hit(&named("second", 1)) && hit(&named("second", 2)));
+        assert!(!hit(&named("third", 1)));
+        assert_eq!((faults.clear("aimed"), faults.clear("aimed")), (1, 0), "one call was hit");
     }
 }

@@ -176,9 +176,15 @@ impl Cloud {
         self.inner.requests.clear();
     }
 
-    /// Sets a fault, in place of the one of the same service, operation and mode.
+    /// Sets a fault, in place of the one of the same service, operation, mode and function.
     pub fn set_fault(&self, fault: Fault) {
         self.inner.faults.set(fault);
+    }
+
+    /// Clears the faults that were set for one function alone; how many of its calls they have hit since they were last cleared.
+    #[must_use]
+    pub fn clear_faults_of(&self, function: &str) -> u32 {
+        self.inner.faults.clear(function)
     }
 
     /// From here on, calls that `holds` chooses wait at this gate until they are let through.

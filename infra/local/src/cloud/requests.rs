@@ -21,6 +21,9 @@ pub struct Request {
     pub service: &'static str,
     /// The API's own name of it, such as `UpdateItem`.
     pub operation: String,
+    /// Which attempt of its call this was, as the SDK counts them from 1.
+    #[serde(skip)]
+    pub attempt: u32,
     /// What the service answered, also where the answer was then withheld; nothing for a call closed before it was read.
     pub status: Option<u16>,
     /// DynamoDB's own number, summed over the tables of a batch or transaction; it gives none for a failed call.

@@ -41,6 +41,8 @@ pub(super) struct Caller {
     pub(super) function: String,
     /// Which attempt of its call this is, by the SDK's own count.
     pub(super) attempt: u32,
+    /// The SDK's own id of the call, which all its attempts share.
+    pub(super) invocation: String,
 }
 
 impl Caller {
@@ -61,7 +63,8 @@ impl Caller {
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
             .and_then(|attempt| attempt.parse().ok())
             .unwrap_or(1);
-        Ok(Self { service, function: function.to_owned(), attempt })
+        let invocation = text("amz-sdk-invocation-id").unwrap_or_default().to_owned();
+        Ok(Self { service, function: function.to_owned(), attempt, invocation })
     }
 }
 
@@ -77,10 +80,16 @@ mod tests {
     #[test]
     fn the_scope_names_service_and_function() {
         let mut headers = signed("get-credentials/20261122/us-east-1/dynamodb/aws4_request");
-        let caller = |attempt| Caller { service: Service::DynamoDb, function: "get-credentials".to_owned(), attempt };
-        assert_eq!(Caller::read(&headers), Ok(caller(1)));
+        let caller = |attempt, invocation: &str| Caller {
+            service: Service::DynamoDb,
+            function: "get-credentials".to_owned(),
+            attempt,
+            invocation: invocation.to_owned(),
+        };
+        assert_eq!(Caller::read(&headers), Ok(caller(1, "")));
+        headers.insert("amz-sdk-invocation-id", "an-id".parse().expect("a header value"));
         headers.insert("amz-sdk-request", "ttl=20261122T220000Z; attempt=2; max=3".parse().expect("a header value"));
-        assert_eq!(Caller::read(&headers), Ok(caller(2)));
+        assert_eq!(Caller::read(&headers), Ok(caller(2, "an-id")));
     }
 
     #[test]

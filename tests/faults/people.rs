@@ -1,0 +1,164 @@
+//! The people of one company, what they know, and how each operation is asked for.
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use serde_json::{Value, json};
+use tests::{
+    Answer, Call, event,
+    specification::{Label, OWN, Op, Password, Person, Told, Who, told},
+};
+
+/// One subscription and its people.
+pub(crate) struct World {
+    number: usize,
+    tokens: BTreeMap<Person, String>,
+    sessions: Mutex<BTreeMap<Label, String>>,
+}
+
+const CHOICES: [&str; 4] = [
+    "seven green boats at noon",
+    "nine slow trains to the coast",
+    "an old clock behind the stairs",
+    "a quiet lamp over the harbour",
+];
+
+const PEOPLE: [Person; 3] = [Person::Dana, Person::Kim, Person::Stranger];
+
+/// From an address that nobody else has, so that nothing depends on how many try.
+fn address() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0x0a00_0000);
+    Ipv4Addr::from(LAST.fetch_add(1, Ordering::Relaxed)).to_string()
+}
+
+impl World {
+    /// `token` signs a person in to the portal, by their address.
+    pub(crate) async fn new<F: Future<Output = String>>(number: usize, token: impl Fn(String) -> F) -> Self {
+        let mut world = Self { number, tokens: BTreeMap::new(), sessions: Mutex::default() };
+        for person in PEOPLE {
+            world.tokens.insert(person, token(world.address_of(person)).await);
+        }
+        world
+    }
+
+    pub(crate) fn subscription(&self) -> String {
+        format!("subscription-{}", self.number)
+    }
+
+    pub(crate) fn company(&self) -> String {
+        format!("company-{}", self.number)
+    }
+
+    fn address_of(&self, person: Person) -> String {
+        format!("{person}@{}.example", self.company())
+    }
+
+    pub(crate) fn token(&self, person: Person) -> &str {
+        &self.tokens[&person]
+    }
+
+    /// Whether the session of `label` is known: whoever was not answered does not know what has begun.
+    pub(crate) fn knows(&self, label: Label) -> bool {
+        self.sessions.lock().unwrap().contains_key(label)
+    }
+
+    fn session(&self, label: Label) -> String {
+        self.sessions.lock().unwrap()[label].clone()
+    }
+
+    pub(crate) fn learn(&self, op: Op, answer: &Answer) {
+        if let (Op::SignIn { begins, .. } | Op::Reset { begins, .. }, Some(session)) = (op, answer.session()) {
+            self.sessions.lock().unwrap().insert(begins, session);
+        }
+    }
+
+    /// The event that starts the subscription, or makes it paid.
+    pub(crate) fn event(&self, id: Label, paid: bool) -> Value {
+        let mut event = event(&self.subscription(), if paid { "paid" } else { "trial" });
+        event["id"] = format!("{}-{id}", self.subscription()).into();
+        event["detail"]["company"]["id"] = self.company().into();
+        let users = [Person::Dana, Person::Kim].map(|person| json!({ "email": self.address_of(person) }));
+        event["detail"]["portal_users"] = json!(users);
+        event
+    }
+
+    /// The function that an operation asks, and how.
+    pub(crate) fn asked(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
+        let text = |password| match password {
+            Password::Temporary(issue) => mails.password(issue),
+            Password::Chosen(choice) => CHOICES[choice].to_owned(),
+        };
+        let user_name = |who: Who| format!("{who}@{}", self.company());
+        let (function, call) = match op {
+            Op::Retrieve { person, key } => {
+                ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
+            }
+            Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&user_name(who), &text(password))),
+            Op::SignOut { session } => ("sign-in", Call::post("/sign-out").session(&self.session(session))),
+            Op::Reset { session, current, to, .. } => {
+                let body = match current {
+                    Some(current) => json!({ "new_password": text(to), "current_password": text(current) }),
+                    None => json!({ "new_password": text(to) }),
+                };
+                ("reset-password", Call::reset_password(&self.session(session), "").json(&body))
+            }
+            Op::Create { session, who, key } => {
+                let call = Call::create_admin(&self.session(session), &user_name(who), &text(OWN));
+                ("create-admin", call.key(key))
+            }
+            Op::Look { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
+            Op::Start { .. } | Op::Reissue { .. } | Op::Pass { .. } => panic!("{op} is no call"),
+        };
+        (function, call.from(&address()))
+    }
+}
+
+/// What an answer says, in the words of the specification.
+pub(crate) fn read(op: Op, answer: &Answer, mails: &Mails) -> Told {
+    let used = &answer.body["retrievals"]["used"];
+    match (op, answer.status) {
+        (Op::Retrieve { .. }, 200) => match answer.password() {
+            Some(password) => match mails.issue(password) {
+                Some(issue) => (200, format!("the password of issue {issue}, {used} used")),
+                None => told(200, "a password that was never mailed"),
+            },
+            None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
+        },
+        _ => told(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
+    }
+}
+
+/// The passwords that were mailed for one subscription.
+#[derive(Default)]
+pub(crate) struct Mails(pub(crate) Vec<(u64, String)>);
+
+impl Mails {
+    pub(crate) fn of(world: &World, all: impl Iterator<Item = (BTreeMap<String, String>, String)>) -> Self {
+        let subscription = world.subscription();
+        let own = all.filter(|(tags, _)| tags["subscription"] == subscription);
+        Self(own.map(|(tags, text)| (tags["issue"].parse().unwrap(), password_in(&text))).collect())
+    }
+
+    pub(crate) fn of_issue(&self, issue: u64) -> Vec<&str> {
+        self.0.iter().filter(|(of, _)| *of == issue).map(|(_, password)| password.as_str()).collect()
+    }
+
+    fn password(&self, issue: u64) -> String {
+        self.of_issue(issue).pop().expect("it was mailed").to_owned()
+    }
+
+    fn issue(&self, password: &str) -> Option<u64> {
+        self.0.iter().find(|(_, mailed)| mailed == password).map(|(issue, _)| *issue)
+    }
+}
+
+fn password_in(text: &str) -> String {
+    let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
+    text.lines().find(is_password).expect("the mail has a password").to_owned()
+}

@@ -1,0 +1,214 @@
+//! The states that a call can meet, each told by what was done before it.
+
+use tests::specification::{LIFETIME, OWN, Op, Password::Chosen, Password::Temporary, Person, Who};
+
+/// What is done while AWS fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    /// An operation, and how it is asked for again.
+    Do(Op, Op),
+    /// The list of the subscriptions.
+    List,
+    /// The mail of an issue, which is then mailed so many times at least and at most.
+    Mail { issue: u64, mails: (usize, usize) },
+}
+
+/// One function in one state.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) function: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) before: Vec<Op>,
+    /// What is left of the mail when the deed begins.
+    pub(crate) mail: Mail,
+    pub(crate) deed: Deed,
+    /// What must be true of whoever comes afterwards.
+    pub(crate) afterwards: Vec<Op>,
+}
+
+/// How far the welcome mail is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mail {
+    Out,
+    Ordered,
+    /// Whoever was to send it had a lease on it when they died.
+    Leased,
+}
+
+const TRIAL: Op = Op::Start { event: "trial", paid: false };
+const PAID: Op = Op::Start { event: "paid", paid: true };
+const EXPIRE: Op = Op::Pass { seconds: LIFETIME };
+
+fn click(person: Person, key: &'static str) -> Op {
+    Op::Retrieve { person, key }
+}
+
+fn dana(key: &'static str) -> Op {
+    click(Person::Dana, key)
+}
+
+fn kim(key: &'static str) -> Op {
+    click(Person::Kim, key)
+}
+
+fn temporary(begins: &'static str) -> Op {
+    Op::SignIn { who: Who::Admin, password: Temporary(1), begins }
+}
+
+fn sign_in(who: Who, begins: &'static str) -> Op {
+    Op::SignIn { who, password: if who == Who::Admin { Chosen(0) } else { OWN }, begins }
+}
+
+fn reset(session: &'static str, begins: &'static str) -> Op {
+    Op::Reset { session, current: None, to: Chosen(0), begins }
+}
+
+fn change(session: &'static str, begins: &'static str) -> Op {
+    Op::Reset { session, current: Some(Chosen(0)), to: Chosen(1), begins }
+}
+
+fn create(session: &'static str, who: Who, key: &'static str) -> Op {
+    Op::Create { session, who, key }
+}
+
+fn look(session: &'static str) -> Op {
+    Op::Look { session }
+}
+
+/// Up to a full session `F` of the service administrator.
+fn until_chosen() -> Vec<Op> {
+    vec![TRIAL, temporary("A"), reset("A", "F")]
+}
+
+/// Up to an administrator who has not signed in.
+fn until_created() -> Vec<Op> {
+    [until_chosen(), vec![create("F", Who::Lee, "lee")]].concat()
+}
+
+fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op, afterwards: Vec<Op>) -> Scenario {
+    let again = match op {
+        Op::SignIn { who, password, .. } => Op::SignIn { who, password, begins: "again" },
+        Op::Reset { session, current, to, .. } => Op::Reset { session, current, to, begins: "again" },
+        other => other,
+    };
+    Scenario { function, state, before, mail: Mail::Out, deed: Deed::Do(op, again), afterwards }
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Scenario> {
+    [retrievals(), sign_ins(), resets(), creations(), starts(), mails()].concat()
+}
+
+fn retrievals() -> Vec<Scenario> {
+    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c")];
+    let retrieve = |state, before, op| scenario("get-credentials", state, before, op, vec![kim("z"), dana("y")]);
+    vec![
+        retrieve("fresh", vec![TRIAL], dana("k")),
+        retrieve("retrieved by another", vec![TRIAL, kim("k")], dana("k")),
+        retrieve("the last of three", vec![TRIAL, kim("k"), kim("l")], dana("k")),
+        retrieve("retrieved by the same click", vec![TRIAL, dana("k")], dana("k")),
+        retrieve("the same click of long ago", vec![TRIAL, dana("k"), Op::Pass { seconds: 601 }], dana("k")),
+        retrieve("used up", used_up.clone(), dana("k")),
+        retrieve("used up, the same click", used_up, dana("a")),
+        retrieve("expired", vec![TRIAL, kim("a"), EXPIRE], dana("k")),
+        retrieve("signed in", vec![TRIAL, kim("a"), temporary("A")], dana("k")),
+        retrieve("changed", vec![TRIAL, dana("k"), temporary("A"), reset("A", "F")], dana("k")),
+        retrieve("not existing", vec![], dana("k")),
+        retrieve("the caller a stranger", vec![TRIAL], click(Person::Stranger, "k")),
+    ]
+}
+
+fn sign_ins() -> Vec<Scenario> {
+    let sign = |state, before, op, afterwards| scenario("sign-in", state, before, op, afterwards);
+    let wrong = Op::SignIn { who: Who::Admin, password: Chosen(2), begins: "S" };
+    let over = || vec![dana("z")];
+    vec![
+        sign("first", vec![TRIAL, kim("a")], temporary("S"), [over(), vec![reset("again", "F"), look("S")]].concat()),
+        sign("again", vec![TRIAL, temporary("A")], temporary("S"), vec![reset("again", "F"), look("A"), look("S")]),
+        sign("wrong password", vec![TRIAL], wrong, over()),
+        sign("expired", vec![TRIAL, EXPIRE], temporary("S"), over()),
+        sign("password chosen", until_chosen(), sign_in(Who::Admin, "S"), vec![look("again"), look("F")]),
+        sign("first of an administrator", until_created(), sign_in(Who::Lee, "S"), vec![look("F"), look("again")]),
+        sign(
+            "an administrator again",
+            [until_created(), vec![sign_in(Who::Lee, "L")]].concat(),
+            sign_in(Who::Lee, "S"),
+            vec![look("L"), look("again")],
+        ),
+        sign("retired", [until_created(), vec![sign_in(Who::Lee, "L")]].concat(), sign_in(Who::Admin, "S"), over()),
+        sign("sign-out", until_chosen(), Op::SignOut { session: "F" }, vec![look("F")]),
+    ]
+}
+
+fn resets() -> Vec<Scenario> {
+    let reset_of = |state, before, op, afterwards| scenario("reset-password", state, before, op, afterwards);
+    let two = vec![TRIAL, dana("a"), temporary("A"), temporary("B")];
+    let both = [until_chosen(), vec![sign_in(Who::Admin, "G")]].concat();
+    let wrong = Op::Reset { session: "F", current: Some(Chosen(2)), to: Chosen(1), begins: "N" };
+    vec![
+        reset_of("temporary", two.clone(), reset("A", "N"), vec![look("B"), sign_in(Who::Admin, "S"), temporary("T")]),
+        reset_of("reset by another session", [two, vec![reset("B", "F")]].concat(), reset("A", "N"), vec![look("F")]),
+        reset_of("current password", both, change("F", "N"), vec![look("G"), look("F")]),
+        reset_of("wrong current password", until_chosen(), wrong, vec![look("F")]),
+    ]
+}
+
+fn creations() -> Vec<Scenario> {
+    let creation = |state, before, op, afterwards| scenario("create-admin", state, before, op, afterwards);
+    let lee = create("F", Who::Lee, "lee");
+    vec![
+        creation("new", until_chosen(), lee, vec![create("F", Who::Lee, "other"), sign_in(Who::Lee, "L")]),
+        creation("the same click", until_created(), lee, vec![sign_in(Who::Lee, "L")]),
+        creation("taken", until_created(), create("F", Who::Lee, "other"), vec![]),
+        creation("a second", until_created(), create("F", Who::Mo, "mo"), vec![sign_in(Who::Mo, "M")]),
+        creation(
+            "retired",
+            [until_created(), vec![sign_in(Who::Lee, "L")]].concat(),
+            create("F", Who::Mo, "mo"),
+            vec![],
+        ),
+    ]
+}
+
+fn starts() -> Vec<Scenario> {
+    let start = |state, before, op, afterwards| scenario("subscription-start", state, before, op, afterwards);
+    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c")];
+    let used_up_twice = [used_up.clone(), vec![PAID, dana("a"), kim("b"), kim("c")]].concat();
+    vec![
+        start("new", vec![], TRIAL, vec![dana("k"), temporary("A")]),
+        start("delivered again", vec![TRIAL], TRIAL, vec![dana("k")]),
+        start("paid in time", vec![TRIAL, dana("a")], PAID, vec![dana("k")]),
+        start("paid after expiry", vec![TRIAL, dana("a"), EXPIRE], PAID, vec![dana("k"), kim("k"), temporary("A")]),
+        start("paid when used up", used_up.clone(), PAID, vec![dana("k"), kim("k"), temporary("A")]),
+        start("paid, delivered again", [used_up.clone(), vec![PAID]].concat(), PAID, vec![dana("k")]),
+        start("paid, delivered again when used up again", used_up_twice, PAID, vec![dana("k")]),
+    ]
+}
+
+fn mails() -> Vec<Scenario> {
+    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c"), PAID];
+    let mail = |state, before, mail, issue, mails| Scenario {
+        function: "send-mail",
+        state,
+        before,
+        mail,
+        deed: Deed::Mail { issue, mails },
+        afterwards: vec![dana("k")],
+    };
+    let list = Scenario {
+        function: "list-subscriptions",
+        state: "some",
+        before: vec![TRIAL, dana("a")],
+        mail: Mail::Out,
+        deed: Deed::List,
+        afterwards: vec![],
+    };
+    vec![
+        mail("pending", vec![TRIAL], Mail::Ordered, 1, (1, 2)),
+        mail("already sent", vec![TRIAL], Mail::Out, 1, (1, 1)),
+        mail("of an older issue", used_up, Mail::Out, 1, (1, 1)),
+        mail("leased by one who died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
+        mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 1, (0, 0)),
+        list,
+    ]
+}

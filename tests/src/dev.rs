@@ -1,0 +1,167 @@
+//! The product from outside: `cargo dev`, real cargo-lambda, HTTP.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a skip, and why the product did not start, must be seen"
+)]
+
+use std::{collections::VecDeque, process::Stdio, time::Duration};
+
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use lambda_http::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+};
+
+use crate::{Answer, Call};
+
+/// Building and the first start of every function, on a machine that is busy.
+const START: Duration = Duration::from_mins(5);
+
+/// The running product, and all that it has said.
+pub struct Dev {
+    child: Child,
+    said: mpsc::UnboundedReceiver<String>,
+    /// Where the functions are.
+    pub functions: String,
+    /// Where the console is.
+    pub console: String,
+    /// Where the AWS endpoint is.
+    pub aws: String,
+    oidc: String,
+    client: Client<HttpConnector, Full<VecDeque<u8>>>,
+}
+
+/// `cargo test` alone says what it leaves out; `cargo verify` leaves out nothing.
+fn skipped() -> bool {
+    let skipped = !crate::asked_for("FIRSTKEY_VERIFY");
+    if skipped {
+        println!("skipped: `cargo verify` runs it, with cargo-lambda");
+    }
+    skipped
+}
+
+impl Dev {
+    /// Starts it; nothing where cargo-lambda may be missing, which is said.
+    pub async fn start() -> Option<Self> {
+        if skipped() {
+            return None;
+        }
+        let mut command = Command::new("cargo");
+        command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let (say, mut said) = mpsc::unbounded_channel();
+        let (mut out, mut err) = (
+            BufReader::new(child.stdout.take().unwrap()).lines(),
+            BufReader::new(child.stderr.take().unwrap()).lines(),
+        );
+        let other = say.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = out.next_line().await {
+                let _ = say.send(line);
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = err.next_line().await {
+                let _ = other.send(line);
+            }
+        });
+        let ready = async {
+            while let Some(line) = said.recv().await {
+                if line.starts_with("ready") {
+                    return line;
+                }
+                eprintln!("{line}");
+            }
+            panic!("cargo dev ended");
+        };
+        let ready = tokio::time::timeout(START, ready).await.expect("cargo dev is ready in time");
+        let address = |name: &str| {
+            let mut words = ready.split_whitespace().skip_while(|word| *word != name);
+            words.nth(1).unwrap_or_else(|| panic!("{name} in {ready}")).to_owned()
+        };
+        let (functions, console, aws, oidc) =
+            (address("functions"), address("console"), address("aws"), address("oidc"));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Some(Self { child, said, functions, console, aws, oidc, client })
+    }
+
+    /// Sends a request with a body of JSON; status and body.
+    pub async fn send(
+        &self,
+        request: lambda_http::http::request::Builder,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
+        let request = request.header("content-type", "application/json");
+        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+        let answer = self.client.request(request.body(Full::new(VecDeque::from(body))).unwrap()).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// A token of somebody with a verified address.
+    pub async fn token(&self, email: &str) -> String {
+        let request = Request::post(format!("{}/dev/token", self.oidc));
+        self.send(request, Some(&json!({ "email": email }))).await.1["id_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Clicks **Go** on **Get credentials** of `sub-1001`.
+    pub async fn retrieve(&self, token: &str, key: &str) -> (StatusCode, Value) {
+        let request = Request::post(format!("{}/subscriptions/sub-1001/credentials", self.functions));
+        self.send(request.header("authorization", format!("Bearer {token}")).header("idempotency-key", key), None).await
+    }
+
+    /// Posts to the Administration Center; the body, and the session that the answer begins.
+    pub async fn post(&self, path: &str, session: &str, body: Value) -> (StatusCode, Value, String) {
+        let request = Request::post(format!("{}{path}", self.functions)).header("content-type", "application/json");
+        let request = request.header("cookie", format!("__Host-session={session}"));
+        let body = Full::new(VecDeque::from(body.to_string().into_bytes()));
+        let answer = self.client.request(request.body(body).unwrap()).await.unwrap();
+        let status = answer.status();
+        let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+        let cookie = cookie.and_then(|cookie| Some(cookie.split_once('=')?.1.split_once(';')?.0.to_owned()));
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default(), cookie.unwrap_or_default())
+    }
+
+    /// Calls a function; nothing where the connection was lost or nobody answered.
+    pub async fn call(&self, call: Call) -> Option<Answer> {
+        let answer = self.client.request(call.into_request(&self.functions)).await.ok()?;
+        let (head, body) = answer.into_parts();
+        Some(Answer::of(&head, &body.collect().await.ok()?.to_bytes()))
+    }
+
+    /// Sets a fault.
+    pub async fn set_fault(&self, fault: &Value) {
+        let (status, answer) = self.send(Request::post(format!("{}/faults", self.console)), Some(fault)).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+    }
+
+    /// Every mail, oldest first.
+    pub async fn inbox(&self) -> Vec<Value> {
+        let request = Request::get(format!("{}/inbox", self.console));
+        self.send(request, None).await.1.as_array().unwrap().clone()
+    }
+
+    /// Ends it as Ctrl-C does, and returns all that it said since it was ready.
+    pub async fn stop(mut self) -> Vec<String> {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("Ctrl-C ends it").unwrap();
+        let mut said = Vec::new();
+        while let Some(line) = self.said.recv().await {
+            said.push(line);
+        }
+        said
+    }
+}

@@ -1,0 +1,150 @@
+//! The table as it is, in the words of the specification.
+
+use std::{collections::BTreeMap, collections::HashMap};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+
+use crate::specification::{Who, account_line, credential_line};
+
+/// An item of the table.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Somebody who looks at the table.
+#[derive(Clone)]
+pub struct Table(Client);
+
+/// One subscription: credential, administrators and history; accounts.
+pub type Items = (Vec<Item>, BTreeMap<Who, Item>);
+
+impl Table {
+    /// Over the AWS endpoint of a cloud, which calls whoever looks `caller`.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "what no function does yet is done here, and the table is looked at")]
+    pub fn of(aws_url: &str, caller: &str) -> Self {
+        let settings = BTreeMap::from([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", caller),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_ENDPOINT_URL", aws_url),
+        ]);
+        Self(Client::new(&aws::connect(|name| settings.get(name).map(|&value| value.to_owned())).unwrap()))
+    }
+
+    /// For more than is here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0
+    }
+
+    /// One item.
+    pub async fn get(&self, pk: String, sk: &str) -> Option<Item> {
+        let get = self.0.get_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
+        let get = get.consistent_read(true);
+        patiently(|| get.clone().send()).await.item
+    }
+
+    /// The items of a subscription of a company.
+    pub async fn items(&self, subscription: &str, company: &str) -> Items {
+        let query = self.0.query().table_name("firstkey").consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk");
+        let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{subscription}")));
+        let mut items = patiently(|| query.clone().send()).await.items.unwrap();
+        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "EVENT#"];
+        items.retain(|item| kept.iter().any(|kept| read_text(item, "SK").starts_with(kept)));
+        let mut accounts = BTreeMap::new();
+        for who in Who::ALL {
+            let account = self.get(format!("ACCOUNT#{who}@{company}"), "ACCOUNT").await;
+            accounts.extend(account.map(|item| (who, item)));
+        }
+        (items, accounts)
+    }
+
+    /// What the table holds of a subscription, in the words of [`State::lines`](crate::specification::State::lines).
+    pub async fn lines(&self, subscription: &str, company: &str) -> Vec<String> {
+        lines(&self.items(subscription, company).await)
+    }
+}
+
+/// A machine that is full of functions may keep whoever looks on waiting.
+async fn patiently<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(look: impl Fn() -> F) -> T {
+    for _ in 0..9 {
+        if let Ok(seen) = look().await {
+            return seen;
+        }
+    }
+    look().await.unwrap()
+}
+
+fn lines((items, accounts): &Items) -> Vec<String> {
+    let of = |sort_key: &'static str| items.iter().filter(move |item| read_text(item, "SK").starts_with(sort_key));
+    let mut lines = Vec::new();
+    for item in of("CREDENTIAL") {
+        let marks = ["sealed_password", "signed_in_at", "changed_at", "handed_over_at"];
+        let marks = marks.map(|mark| item.contains_key(mark));
+        let paid = read_text(item, "kind") == "paid";
+        lines.push(credential_line(read_number(item, "issue"), paid, marks, read_number(item, "seq")));
+        let retrievals = item["retrievals"].as_m().unwrap().values();
+        let whose = |entry: &AttributeValue| short(read_text(entry.as_m().unwrap(), "by")).to_owned();
+        let mut retrievals: Vec<_> = retrievals.map(|entry| format!("retrieval of {}", whose(entry))).collect();
+        retrievals.sort();
+        lines.append(&mut retrievals);
+    }
+    lines.extend(accounts.iter().map(|(who, item)| {
+        let flags = [
+            read_text(item, "status") == "active",
+            *item["must_change"].as_bool().unwrap(),
+            item.contains_key("first_signed_in_at"),
+        ];
+        account_line(*who, flags, read_number(item, "version"))
+    }));
+    let mut administrators: Vec<_> =
+        of("ADMINISTRATOR#").map(|item| format!("administrator {}", short(read_text(item, "user_name")))).collect();
+    administrators.sort();
+    lines.extend(administrators);
+    lines.extend(history(of("EVENT#")));
+    lines
+}
+
+/// Retrievals come into the history together, and in one second nobody knows which was first: they are told by name.
+fn history<'a>(entries: impl Iterator<Item = &'a Item>) -> Vec<String> {
+    let mut told: Vec<(u64, String)> = entries.map(entry).collect();
+    for retrievals in told.chunk_by_mut(|(_, one), (_, other)| [one, other].iter().all(|what| is_retrieval(what))) {
+        let mut sorted: Vec<_> = retrievals.iter().map(|(_, what)| what.clone()).collect();
+        sorted.sort();
+        retrievals.iter_mut().zip(sorted).for_each(|((_, what), sorted)| *what = sorted);
+    }
+    told.into_iter().map(|(sequence, what)| format!("{sequence}. {what}")).collect()
+}
+
+fn is_retrieval(what: &str) -> bool {
+    what.starts_with("retrieved by")
+}
+
+fn entry(item: &Item) -> (u64, String) {
+    let sequence = read_text(item, "SK")["EVENT#".len()..].parse().unwrap();
+    let account = item.get("account").and_then(|account| account.as_s().ok());
+    let account = account.map(|account| format!(": {}", short(account))).unwrap_or_default();
+    (sequence, format!("{} by {}{account}", read_text(item, "what"), short(read_text(item, "by"))))
+}
+
+/// A text as an attribute.
+pub fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// The text that an attribute has to be.
+#[must_use]
+pub fn read_text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item[name].as_s().unwrap()
+}
+
+/// The number that an attribute has to be.
+#[must_use]
+pub fn read_number(item: &Item, name: &str) -> u64 {
+    item[name].as_n().unwrap().parse().unwrap()
+}
+
+/// Without the company.
+fn short(user_name: &str) -> &str {
+    user_name.split_once('@').map_or(user_name, |(name, _)| name)
+}
