@@ -26,6 +26,32 @@ pub fn empty(status: StatusCode) -> Reply {
     reply
 }
 
+/// A page, which nobody on the way may keep, and about which no other page hears. Its policy is the page's own matter.
+#[must_use]
+pub fn html(status: StatusCode, page: String) -> Reply {
+    let mut reply = empty(status);
+    *reply.body_mut() = Body::Text(page);
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// Sends the browser to an address, by GET.
+///
+/// # Panics
+///
+/// Where `address` cannot stand in a header: whoever makes one encodes it. The boundary turns that into `internal`.
+#[must_use]
+pub fn see_other(address: &str) -> Reply {
+    let mut reply = empty(StatusCode::SEE_OTHER);
+    let location = HeaderValue::try_from(address).expect("an address is encoded");
+    reply.headers_mut().insert(header::LOCATION, location);
+    reply.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply
+}
+
 /// A document in JSON of any media type.
 pub(crate) fn document(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Reply {
     let text = serde_json::to_string(body).expect("an answer has no map whose keys are no strings");

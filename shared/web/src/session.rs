@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::SessionToken;
-use http::{HeaderValue, header};
 use lambda_http::Request;
 
 use crate::{
@@ -40,15 +39,8 @@ pub fn end(reply: Reply) -> Reply {
     with_cookie(reply, "", Duration::ZERO)
 }
 
-fn with_cookie(mut reply: Reply, value: &str, max_age: Duration) -> Reply {
-    let seconds = max_age.as_secs();
-    let text = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict");
-    // A token is base64url, so this is always a header.
-    if let Ok(mut cookie) = HeaderValue::try_from(text) {
-        cookie.set_sensitive(true);
-        reply.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    reply
+fn with_cookie(reply: Reply, value: &str, max_age: Duration) -> Reply {
+    cookie::set(reply, COOKIE, value, max_age, cookie::SameSite::Strict)
 }
 
 fn not_signed_in(why: &'static str) -> Problem {

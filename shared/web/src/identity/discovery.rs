@@ -1,4 +1,4 @@
-//! Two documents of the provider: the discovery document, and the keys to which it points.
+//! What is asked of the provider: its discovery document, the keys to which that points, and an ID token for a code.
 
 use std::{error::Error, fmt};
 
@@ -7,7 +7,10 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError};
-use aws_smithy_types::byte_stream::{self, ByteStream};
+use aws_smithy_types::{
+    body::SdkBody,
+    byte_stream::{self, ByteStream},
+};
 use serde::Deserialize;
 
 use super::{key_set::KeySet, settings};
@@ -18,7 +21,7 @@ const LARGEST_DOCUMENT: usize = 256 * 1024;
 /// Characters of the discovered issuer that the log repeats.
 const LONGEST_QUOTE: usize = 200;
 
-/// Why there are no keys.
+/// Why the provider gave nothing.
 #[derive(Debug)]
 pub(super) enum Failure {
     TimedOut,
@@ -31,41 +34,96 @@ pub(super) enum Failure {
     OtherIssuer { configured: String, discovered: String },
     KeysAddress,
     NoKeys,
+    NoEndpoints,
+    NoToken,
 }
 
-/// The keys of `issuer`, who has to name itself so to the letter (OpenID Connect Discovery, 4.3).
+/// The discovery document, as far as it is read.
+#[derive(Deserialize)]
+pub(super) struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+    pub(super) authorization_endpoint: Option<String>,
+    pub(super) token_endpoint: Option<String>,
+    pub(super) end_session_endpoint: Option<String>,
+    #[serde(default)]
+    pub(super) token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+/// A form that is sent as it stands. No `Debug`: it holds a code and its verifier, perhaps the client's secret.
+pub(super) struct Form {
+    pub(super) address: String,
+    pub(super) authorization: Option<String>,
+    pub(super) body: String,
+}
+
+/// The keys of `issuer`.
 ///
 /// The client lives as long as the two requests: an hour later its connections would be dead, and a process that is never
 /// asked for a customer builds none.
 pub(super) async fn fetch_keys(issuer: &str) -> Result<KeySet, Failure> {
-    #[derive(Deserialize)]
-    struct Discovery {
-        issuer: String,
-        jwks_uri: String,
-    }
-    let client = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
-    let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let document = get(&client, &address).await?;
-    let discovery: Discovery = serde_json::from_slice(&document).map_err(|_| Failure::NotDiscovery)?;
-    if discovery.issuer != issuer {
-        let discovered = discovery.issuer.chars().take(LONGEST_QUOTE).collect();
-        return Err(Failure::OtherIssuer { configured: issuer.to_owned(), discovered });
-    }
-    let local = issuer.starts_with("http:");
-    if !settings::is_confidential(&discovery.jwks_uri) || (!local && discovery.jwks_uri.starts_with("http:")) {
+    let client = client();
+    let discovery = discover_with(&client, issuer).await?;
+    if !may_be_asked(&discovery.jwks_uri, issuer) {
         return Err(Failure::KeysAddress);
     }
     KeySet::parse(&get(&client, &discovery.jwks_uri).await?).ok_or(Failure::NoKeys)
 }
 
-/// Redirects are not followed: an issuer that moves says so in its discovery document.
+/// The discovery document of `issuer`.
+pub(super) async fn discover(issuer: &str) -> Result<Discovery, Failure> {
+    discover_with(&client(), issuer).await
+}
+
+/// What the provider answers to a form, and with which status.
+pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
+    let mut request = HttpRequest::new(SdkBody::from(form.body));
+    request.set_method("POST").map_err(|_| Failure::Address)?;
+    request.set_uri(form.address).map_err(|_| Failure::Address)?;
+    let headers = request.headers_mut();
+    headers.insert("accept", "application/json");
+    headers.insert("content-type", "application/x-www-form-urlencoded");
+    if let Some(authorization) = form.authorization {
+        headers.try_insert("authorization", authorization).map_err(|_| Failure::Address)?;
+    }
+    send(&client(), request).await
+}
+
+/// Whether an address of the document of `issuer` may be asked, or shown: nothing that it says may be changed on the way.
+pub(super) fn may_be_asked(address: &str, issuer: &str) -> bool {
+    let local = issuer.starts_with("http:");
+    settings::is_confidential(address) && (local || !address.starts_with("http:"))
+}
+
+fn client() -> Connector {
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+}
+
+/// The issuer has to name itself so to the letter (OpenID Connect Discovery, 4.3).
+async fn discover_with(client: &Connector, issuer: &str) -> Result<Discovery, Failure> {
+    let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let document = get(client, &address).await?;
+    let discovery: Discovery = serde_json::from_slice(&document).map_err(|_| Failure::NotDiscovery)?;
+    if discovery.issuer != issuer {
+        let discovered = discovery.issuer.chars().take(LONGEST_QUOTE).collect();
+        return Err(Failure::OtherIssuer { configured: issuer.to_owned(), discovered });
+    }
+    Ok(discovery)
+}
+
 async fn get(client: &Connector, address: &str) -> Result<Vec<u8>, Failure> {
     let mut request = HttpRequest::get(address).map_err(|_| Failure::Address)?;
     request.headers_mut().insert("accept", "application/json");
-    let response = client.call(request).await.map_err(Failure::Connection)?;
-    if response.status().as_u16() != 200 {
-        return Err(Failure::Status(response.status().as_u16()));
+    match send(client, request).await? {
+        (200, document) => Ok(document),
+        (status, _) => Err(Failure::Status(status)),
     }
+}
+
+/// Redirects are not followed: an issuer that moves says so in its discovery document.
+async fn send(client: &Connector, request: HttpRequest) -> Result<(u16, Vec<u8>), Failure> {
+    let response = client.call(request).await.map_err(Failure::Connection)?;
+    let status = response.status().as_u16();
     let mut stream = ByteStream::new(response.into_body());
     let mut document = Vec::new();
     while let Some(part) = stream.try_next().await.map_err(Failure::Body)? {
@@ -74,7 +132,7 @@ async fn get(client: &Connector, address: &str) -> Result<Vec<u8>, Failure> {
         }
         document.extend_from_slice(&part);
     }
-    Ok(document)
+    Ok((status, document))
 }
 
 impl fmt::Display for Failure {
@@ -92,6 +150,8 @@ impl fmt::Display for Failure {
             }
             Self::KeysAddress => f.write_str("the identity provider's keys have no https address"),
             Self::NoKeys => f.write_str("the identity provider has no keys that can be used"),
+            Self::NoEndpoints => f.write_str("the identity provider's discovery document has no endpoints for codes"),
+            Self::NoToken => f.write_str("the identity provider gave no ID token for a code"),
         }
     }
 }

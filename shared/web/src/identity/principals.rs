@@ -1,20 +1,28 @@
 //! Whom a verified token names. Only what the provider vouches for counts; `preferred_username`, `upn`, `unique_name` and
 //! `nickname` are never read, since people choose them.
 
-use domain::{Caller, EmailAddress};
+use domain::{Caller, EmailAddress, Timestamp};
 use serde_json::Value;
 
 use super::{
-    Refused,
+    Customer, Refused,
     settings::{EmailTrust, OrganizationRule, Rules},
-    token::Claims,
+    token::{Claims, expires_at},
 };
 
 /// Bytes of the longest subject (OpenID Connect Core, 2).
 const LONGEST_SUBJECT: usize = 255;
 
+/// The person, and what their own pages show.
+pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, Refused> {
+    let claimed = claims.get("email").and_then(Value::as_str).and_then(EmailAddress::parse);
+    let unconfirmed_address = claimed.filter(|_| address(claims, rules).is_none());
+    let expires_at = Timestamp::from_epoch_seconds(expires_at(claims)?);
+    Ok(Customer { caller: caller(claims, rules)?, unconfirmed_address, expires_at })
+}
+
 /// The person, the address where it counts, and the organisations that the person may act for.
-pub(super) fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> {
+fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> {
     let subject = match claims.get(&rules.subject_claim) {
         Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
         _ => return Err(Refused("the token names no person")),

@@ -76,7 +76,7 @@ fn check(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refused> 
     let demand = |holds: bool, otherwise| if holds { Ok(()) } else { Err(Refused(otherwise)) };
     demand(text(claims, "iss") == Some(&rules.issuer), "another issuer")?;
     demand(is_for(claims, &rules.client_id), "another audience")?;
-    demand(seconds(claims, "exp")?.is_some_and(|expires| now < expires), "expired")?;
+    demand(now < expires_at(claims)?, "expired")?;
     demand(seconds(claims, "nbf")?.is_none_or(|from| from <= now + LEEWAY), "not valid yet")?;
     demand(seconds(claims, "iat")?.is_none_or(|issued| issued <= now + LEEWAY), "issued in the future")?;
     demand(!is_access_token(claims), "an access token")
@@ -107,6 +107,11 @@ fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a String> {
         Some(Value::String(text)) => Some(text),
         _ => None,
     }
+}
+
+/// When a token ends.
+pub(super) fn expires_at(claims: &Claims) -> Result<i64, Refused> {
+    seconds(claims, "exp")?.ok_or(Refused("expired"))
 }
 
 /// A time of a token, which may have parts of a second (RFC 7519, 2); they are cut off.

@@ -1,7 +1,14 @@
+use std::time::Duration;
+
+use lambda_http::Body;
 use serde_json::json;
 
 use super::{NOW, ORIGIN, RSA, at, claims, code, request, verifier};
-use crate::problem::ProblemCode::{Forbidden, NotSignedIn};
+use crate::{
+    identity::{TooLarge, forget, keep},
+    problem::ProblemCode::{Forbidden, NotSignedIn},
+    reply::Reply,
+};
 
 fn token() -> String {
     RSA.token("rsa", &claims(json!({})))
@@ -104,4 +111,64 @@ async fn no_part_of_a_token_is_in_a_problem() {
     for part in token.split('.').chain(["canary"]) {
         assert!(!shown.contains(part), "{part}");
     }
+}
+
+/// The cookies that a reply leaves in a browser, as it sends them.
+fn jar(reply: &crate::Reply) -> String {
+    let cookies = reply.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let kept = cookies.filter(|cookie| !cookie.contains("Max-Age=0;"));
+    kept.map(|cookie| cookie.split_once(';').unwrap().0).collect::<Vec<_>>().join("; ")
+}
+
+#[tokio::test]
+async fn a_token_that_a_browser_is_given_comes_back_whole() {
+    for (padding, cookies) in [(0, 1), (4200, 2)] {
+        let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(padding) })));
+        let reply = keep(Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
+        let jar = jar(&reply);
+        assert_eq!(jar.split("; ").count(), cookies);
+        assert_eq!(outcome("GET", &[("cookie", &jar)]).await, None);
+        let set: Vec<_> = reply.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+        assert_eq!(set.len(), 3, "what an earlier token has left is forgotten");
+        for cookie in set {
+            assert!(cookie.ends_with("; HttpOnly; Secure; SameSite=Lax") && cookie.contains("; Path=/; Max-Age="));
+            assert!(cookie.len() < 4096);
+        }
+        assert!(!format!("{reply:?}").contains(&token));
+        assert_eq!(self::jar(&forget(Reply::new(Body::Empty))), "");
+    }
+}
+
+#[test]
+fn a_token_fills_two_cookies_and_no_more() {
+    let keep = |length| keep(Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
+    assert_eq!(jar(&keep(3800).unwrap()).split("; ").count(), 1);
+    assert_eq!(jar(&keep(3801).unwrap()).split("; ").count(), 2);
+    assert_eq!(jar(&keep(7600).unwrap()).split("; ").count(), 2);
+    assert_eq!(keep(7601).err(), Some(TooLarge));
+}
+
+#[tokio::test]
+async fn a_token_that_arrives_is_for_the_request_that_was_made() {
+    let token = |nonce| RSA.token("rsa", &claims(json!({ "nonce": nonce })));
+    for (nonce, accepted) in
+        [(json!("n"), true), (json!("m"), false), (json!(""), false), (json!(null), false), (json!(["n"]), false)]
+    {
+        let arrived = verifier().arrived(&token(nonce.clone()), "n", at(NOW)).await;
+        assert_eq!(arrived.is_ok(), accepted, "{nonce}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_count_is_known_to_its_owners_pages() {
+    let customer = |verified| async move {
+        let token = RSA.token("rsa", &claims(json!({ "email_verified": verified })));
+        let request = request("GET", &[("authorization", &format!("Bearer {token}"))]);
+        verifier().customer(&request, at(NOW)).await.ok().unwrap()
+    };
+    let unconfirmed = customer(false).await.unconfirmed_address.map(|address| address.to_string());
+    assert_eq!(unconfirmed.as_deref(), Some("dana@fabrikam.example"));
+    let confirmed = customer(true).await;
+    assert!(confirmed.unconfirmed_address.is_none());
+    assert_eq!(confirmed.expires_at, at(NOW + 3600));
 }

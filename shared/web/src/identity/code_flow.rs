@@ -1,0 +1,300 @@
+//! The way to the provider and back: the code flow of OpenID Connect Core, 3.1, with PKCE (RFC 7636).
+//!
+//! Two requests and one address are all of it, so they are written here, over the one TLS stack; a library for OAuth would bring
+//! twenty crates, and its own idea of a client.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use domain::Timestamp;
+use form_urlencoded::{Serializer, byte_serialize};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::{
+    IdentitySettings, InvalidSetting,
+    discovery::{self, Discovery, Failure, Form},
+};
+use crate::problem::{Problem, ProblemCode};
+
+/// How long the addresses of the provider are used without asking again.
+const FRESH: Duration = Duration::from_hours(1);
+
+/// How long its discovery document may take, so that a black hole is answered before the customer gives up.
+const DISCOVERY_TIME: Duration = Duration::from_secs(3);
+
+/// How long it may take to redeem a code. It is not tried again: a code works once.
+const REDEEM_TIME: Duration = Duration::from_secs(8);
+
+/// Where the browser comes back to.
+const CALLBACK: &str = "/auth/callback";
+
+/// This application, as the provider knows it. No `Debug`: it may hold a secret.
+pub struct CodeFlow {
+    issuer: String,
+    client_id: String,
+    client_secret: Option<String>,
+    public_origin: String,
+    endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
+}
+
+/// What ties an answer of the provider to the browser that was sent there: each 256 random bits in base64url, known to that
+/// browser alone. No `Debug`.
+pub struct Ties {
+    /// Comes back beside the code.
+    pub state: String,
+    /// Comes back in the ID token.
+    pub nonce: String,
+    /// Redeems the code.
+    pub verifier: String,
+}
+
+/// Where the provider is.
+struct Endpoints {
+    authorization: String,
+    token: String,
+    end_session: Option<String>,
+    /// Whether a secret goes into the form; otherwise it goes into the header, as every provider understands that says nothing.
+    secret_in_form: bool,
+}
+
+impl CodeFlow {
+    /// `client_secret` for a provider that gives one even to applications with PKCE.
+    pub fn new(settings: &IdentitySettings, client_secret: Option<String>) -> Result<Self, InvalidSetting> {
+        let rules = settings.clone().check()?;
+        Ok(Self {
+            issuer: rules.issuer,
+            client_id: rules.client_id,
+            client_secret,
+            public_origin: rules.public_origin,
+            endpoints: RwLock::default(),
+        })
+    }
+
+    /// Whom an answer must come from, where it says so (RFC 9207).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The address that asks the provider who somebody is; with `select_account` also where it believes to know.
+    pub async fn address(&self, ties: &Ties, select_account: bool, now: Timestamp) -> Result<String, Problem> {
+        let endpoints = self.endpoints(now).await?;
+        let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(ties.verifier.as_bytes()));
+        let mut query = Serializer::new(String::new());
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("redirect_uri", &self.callback())
+            .append_pair("scope", "openid email")
+            .append_pair("state", &ties.state)
+            .append_pair("nonce", &ties.nonce)
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", "S256");
+        if select_account {
+            query.append_pair("prompt", "select_account");
+        }
+        Ok(with_query(&endpoints.authorization, &query.finish()))
+    }
+
+    /// The ID token for a code, not verified yet. `not-signed-in` where the provider does not know the code.
+    pub async fn redeem(&self, code: &str, verifier: &str, now: Timestamp) -> Result<String, Problem> {
+        let endpoints = self.endpoints(now).await?;
+        let form = self.form(&endpoints, code, verifier);
+        let answer = timeout(REDEEM_TIME, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
+        let (status, document) = answer.map_err(unavailable)?;
+        match status {
+            200 => token_of(&document).ok_or_else(|| unavailable(Failure::NoToken)),
+            400 | 401 => Err(refused(&document)),
+            other => Err(unavailable(Failure::Status(other))),
+        }
+    }
+
+    /// The address that also signs out at the provider and leads back, where the provider has one and can be asked for it.
+    pub async fn end_session_address(&self, now: Timestamp) -> Option<String> {
+        let endpoints = self.endpoints(now).await.ok()?;
+        let back = format!("{}/", self.public_origin);
+        let mut query = Serializer::new(String::new());
+        query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
+        Some(with_query(endpoints.end_session.as_deref()?, &query.finish()))
+    }
+
+    fn form(&self, endpoints: &Endpoints, code: &str, verifier: &str) -> Form {
+        let mut body = Serializer::new(String::new());
+        body.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", &self.callback())
+            .append_pair("client_id", &self.client_id)
+            .append_pair("code_verifier", verifier);
+        let mut authorization = None;
+        match &self.client_secret {
+            Some(secret) if endpoints.secret_in_form => drop(body.append_pair("client_secret", secret)),
+            // RFC 6749, 2.3.1: both halves are encoded as in a form before they are joined.
+            Some(secret) => {
+                let [id, secret] =
+                    [&self.client_id, secret].map(|half| byte_serialize(half.as_bytes()).collect::<String>());
+                authorization = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
+            }
+            None => {}
+        }
+        Form { address: endpoints.token.clone(), authorization, body: body.finish() }
+    }
+
+    fn callback(&self) -> String {
+        format!("{}{CALLBACK}", self.public_origin)
+    }
+
+    async fn endpoints(&self, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
+        let held = self.endpoints.read().ok().and_then(|held| held.clone());
+        if let Some((endpoints, at)) = &held
+            && now.since(*at) < FRESH
+        {
+            return Ok(Arc::clone(endpoints));
+        }
+        let discovered = timeout(DISCOVERY_TIME, discovery::discover(&self.issuer)).await;
+        let endpoints = discovered
+            .unwrap_or(Err(Failure::TimedOut))
+            .and_then(|document| Endpoints::of(document, &self.issuer).ok_or(Failure::NoEndpoints));
+        match (endpoints, held) {
+            (Ok(endpoints), _) => {
+                let endpoints = Arc::new(endpoints);
+                if let Ok(mut held) = self.endpoints.write() {
+                    *held = Some((Arc::clone(&endpoints), now));
+                }
+                Ok(endpoints)
+            }
+            (Err(Failure::OtherIssuer { configured, discovered }), _) => {
+                Err(unavailable(Failure::OtherIssuer { configured, discovered }))
+            }
+            (Err(_), Some((endpoints, _))) => Ok(endpoints),
+            (Err(failure), None) => Err(unavailable(failure)),
+        }
+    }
+}
+
+impl Endpoints {
+    fn of(document: Discovery, issuer: &str) -> Option<Self> {
+        let allowed = |address: &String| discovery::may_be_asked(address, issuer);
+        let methods = &document.token_endpoint_auth_methods_supported;
+        let offers = |method: &str| methods.iter().any(|offered| offered == method);
+        Some(Self {
+            secret_in_form: offers("client_secret_post") && !offers("client_secret_basic"),
+            authorization: document.authorization_endpoint.filter(allowed)?,
+            token: document.token_endpoint.filter(allowed)?,
+            end_session: document.end_session_endpoint.filter(allowed),
+        })
+    }
+}
+
+fn with_query(address: &str, query: &str) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{joint}{query}")
+}
+
+fn token_of(document: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        id_token: String,
+    }
+    serde_json::from_slice::<Answer>(document).ok().map(|answer| answer.id_token)
+}
+
+/// RFC 6749, 5.2. What is said about the code is the customer's matter; what is said about us is a defect of the deployment. The
+/// provider's own words are not repeated.
+fn refused(document: &[u8]) -> Problem {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: String,
+    }
+    let error = serde_json::from_slice::<Answer>(document).map(|answer| answer.error).unwrap_or_default();
+    match error.as_str() {
+        "invalid_grant" => Problem::new(ProblemCode::NotSignedIn).because("the provider does not know the code"),
+        "invalid_client" => defect("the provider does not accept OIDC_CLIENT_ID with this secret, or without one"),
+        "unauthorized_client" => defect("the provider does not let OIDC_CLIENT_ID use codes"),
+        _ => defect("the provider does not accept how a code is redeemed"),
+    }
+}
+
+fn defect(why: &'static str) -> Problem {
+    Problem::new(ProblemCode::Internal).because(why)
+}
+
+fn unavailable(failure: Failure) -> Problem {
+    Problem::new(ProblemCode::Unavailable).because(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(secret: Option<&str>) -> CodeFlow {
+        let settings = IdentitySettings {
+            issuer: "https://issuer.example".into(),
+            client_id: "first key".into(),
+            public_origin: "https://portal.example".into(),
+            ..IdentitySettings::default()
+        };
+        CodeFlow::new(&settings, secret.map(str::to_owned)).unwrap()
+    }
+
+    fn document(more: &serde_json::Value) -> Discovery {
+        let mut all = serde_json::json!({
+            "issuer": "https://issuer.example", "jwks_uri": "https://issuer.example/keys",
+            "authorization_endpoint": "https://issuer.example/authorize?tenant=1",
+            "token_endpoint": "https://issuer.example/token",
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn a_secret_goes_where_the_provider_wants_it() {
+        let cases = [
+            (serde_json::json!({}), Some("Basic Zmlyc3Qra2V5OmElMkJi"), false),
+            (serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] }), None, true),
+            (
+                serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] }),
+                Some("Basic Zmlyc3Qra2V5OmElMkJi"),
+                false,
+            ),
+        ];
+        for (more, header, in_form) in cases {
+            let endpoints = Endpoints::of(document(&more), "https://issuer.example").unwrap();
+            let form = flow(Some("a+b")).form(&endpoints, "code", "verifier");
+            assert_eq!(form.authorization.as_deref(), header);
+            assert_eq!(form.body.contains("client_secret=a%2Bb"), in_form, "{}", form.body);
+            let form = flow(None).form(&endpoints, "code", "verifier");
+            assert_eq!(form.authorization, None);
+            assert!(!form.body.contains("client_secret") && form.body.contains("client_id=first+key"));
+        }
+    }
+
+    #[test]
+    fn an_address_that_could_be_changed_on_the_way_is_none() {
+        for (name, address) in
+            [("token_endpoint", "http://issuer.example/token"), ("authorization_endpoint", "nowhere")]
+        {
+            let document = document(&serde_json::json!({ name: address }));
+            assert!(Endpoints::of(document, "https://issuer.example").is_none(), "{name}");
+        }
+        let end = serde_json::json!({ "end_session_endpoint": "http://issuer.example/end" });
+        assert!(Endpoints::of(document(&end), "https://issuer.example").unwrap().end_session.is_none());
+    }
+
+    #[test]
+    fn what_is_said_about_the_code_is_told_from_what_is_said_about_us() {
+        let code = |body: &str| refused(body.as_bytes()).code();
+        assert_eq!(code(r#"{"error":"invalid_grant"}"#), ProblemCode::NotSignedIn);
+        for body in [r#"{"error":"invalid_client"}"#, r#"{"error":"canary"}"#, "", "canary"] {
+            assert_eq!(code(body), ProblemCode::Internal, "{body}");
+            assert!(!refused(body.as_bytes()).cause().unwrap().contains("canary"));
+        }
+    }
+}

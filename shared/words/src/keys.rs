@@ -1,0 +1,240 @@
+//! Which texts there are.
+
+macro_rules! words {
+    ($($key:ident)*) => {
+        /// The texts of a language. Each is what its English text in `en.rs` says.
+        #[expect(missing_docs, reason = "the English text says what a key is, better than a sentence about it")]
+        #[derive(Clone, Copy)]
+        pub struct Words {
+            $(pub $key: &'static str,)*
+        }
+
+        impl Words {
+            /// Every key with its text, in one order for all languages.
+            #[must_use]
+            pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($key), self.$key)),*]
+            }
+
+            pub(crate) fn map(self, each: impl Fn(&'static str) -> &'static str) -> Self {
+                Self { $($key: each(self.$key)),* }
+            }
+        }
+    };
+}
+
+words! {
+    // The language itself.
+    language
+    direction
+    date
+    months
+    // On every page.
+    customer_portal
+    administration_center
+    skip
+    help
+    contact_support
+    choose_language
+    account
+    sign_out
+    close
+    cancel
+    needs_scripts
+    failed
+    offline
+    unavailable
+    forbidden
+    session_ended
+    sign_in_again
+    // Customers: signed out.
+    start_lead
+    sign_in_with
+    default_provider
+    which_account
+    go_administration
+    go_administration_link
+    signed_out
+    signed_out_lead
+    signed_out_there
+    signed_out_back
+    // Customers: sign-in that did not work.
+    not_signed_in
+    sign_in_cancelled
+    sign_in_stale
+    sign_in_too_large
+    provider_unavailable
+    try_again
+    // Customers: the list.
+    subscriptions
+    your_subscriptions
+    none_for
+    none_lead
+    unconfirmed
+    use_another_account
+    list_unavailable
+    list_unavailable_lead
+    next_page
+    first_page
+    end_of_list
+    trial
+    paid
+    started
+    company
+    user_name
+    progress
+    step_mailed
+    step_mail_to
+    step_signed_in
+    step_password
+    step_administrator
+    step_done
+    step_open
+    mail_pending
+    mail_delayed
+    mail_bounced
+    mail_complained
+    mail_not_needed
+    retrievals_left
+    works_until
+    state_signed_in
+    state_changed
+    state_handed_over
+    state_expired
+    state_ended
+    actions
+    action_get
+    go
+    // Customers: the questions before another retrieval.
+    question
+    question_other
+    question_ask
+    question_last
+    question_last_after
+    question_again
+    question_retrieve
+    // Customers: the window.
+    credentials_for
+    retrieving
+    for_whom
+    temporary_password
+    works_until_sentence
+    copy
+    copied
+    copy_failed
+    copy_both
+    print
+    copy_instructions
+    hand_over
+    hand_over_how
+    retrievals_left_sentence
+    retrieved_by_you
+    retrieved_by
+    go_to_center
+    new_tab
+    make_sure
+    hidden
+    show_again
+    print_type
+    instructions
+    both
+    // Customers: the reasons for a blank password.
+    blank
+    reason_signed_in
+    reason_signed_in_and_changed
+    reason_signed_in_only
+    reason_changed
+    reason_retrieved_you
+    reason_retrieved_company
+    reason_retrieved_company_over
+    list_you
+    list_other
+    reason_expired
+    reason_ended
+    too_old
+    gone
+    // Customers: support.
+    support_title
+    support_about
+    support_message
+    support_send
+    support_sent
+    support_sent_anonymous
+    support_too_many
+    support_empty
+    support_lead
+    support_mail
+    support_desk
+    support_signed_in
+    support_signed_in_how
+    support_have_ready
+    support_ready_company
+    support_ready_product
+    support_ready_user
+    support_never
+    support_none
+    // Help.
+    help_title
+    help_lead
+    help_1
+    help_2
+    help_3
+    help_4
+    help_questions
+    help_q_three
+    help_a_three
+    help_q_blank
+    help_a_blank
+    help_q_account
+    help_a_account
+    help_q_typing
+    help_a_typing
+    // Administration.
+    password_or_temporary
+    show_password
+    hide_password
+    sign_in
+    lost_it
+    lost_it_link
+    wrong_credentials
+    too_many_attempts
+    reset_title
+    reset_lead
+    new_password
+    password_rule
+    password_count
+    reset_save
+    reset_until
+    password_too_short
+    password_too_long
+    password_too_common
+    password_reused
+    create_title
+    create_lead
+    create_another_title
+    create_another_lead
+    create_user_name_hint
+    display_name
+    display_name_other
+    email
+    email_other
+    optional
+    password
+    create_closed
+    create_submit
+    user_name_taken
+    user_name_wrong
+    form_wrong
+    created_title
+    created_lead
+    created_other_lead
+    home_title
+    home_for
+    open_product
+    administrators
+    administrators_one
+    add_second
+    add_administrator
+    you
+    back_home
+}
