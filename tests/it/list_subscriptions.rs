@@ -27,7 +27,7 @@ async fn a_portal_user_sees_how_far_their_subscription_is_and_nothing_secret() {
                 "started_at": "2026-11-10T09:00:00Z",
                 "welcome_mail": { "status": "sent", "at": sent_at, "to": "i•@fabrikam.example" },
                 "credentials": { "state": "issued", "expires_at": expires_at, "retrievals_remaining": 3, "last_retrieved": null },
-                "actions": ["get-credentials"],
+                "actions": ["get-credentials", "contact-support"],
             }],
             "next": null,
         })

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod condition;
+mod contact_support;
 mod create_admin;
 mod everything;
 mod get_credentials;
@@ -11,6 +12,7 @@ mod interleavings;
 mod list_subscriptions;
 mod no_leaks;
 mod portal;
+mod portal_sign_in;
 mod reset_password;
 mod send_mail;
 mod sign_in;

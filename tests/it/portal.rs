@@ -1,15 +1,303 @@
-//! Every other path.
+//! The pages, and every other path.
 
-use tests::{Call, TestStack};
+use local::cloud::{Fault, Mode, Service};
+use serde_json::{Value, json};
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+/// The page of somebody who has signed in.
+async fn page_of(stack: &TestStack, token: &str) -> String {
+    html(&stack.call("portal", Call::get("/").cookie("__Host-customer", token)).await)
+}
+
+fn html(answer: &Answer) -> String {
+    assert!(answer.headers["content-type"].starts_with("text/html"), "{answer:?}");
+    answer.body.as_str().unwrap().to_owned()
+}
+
+/// What a page loads of ours, in its order.
+fn loaded(page: &str) -> Vec<&str> {
+    let marks = page.match_indices("\"/assets/").map(|(at, _)| &page[at + 1..]);
+    marks.map(|rest| &rest[..rest.find('"').unwrap()]).collect()
+}
 
 #[tokio::test]
 async fn a_path_that_no_function_has_is_a_problem_document() {
     let stack = TestStack::start().await;
-    for path in ["/", "/nothing", "/subscriptions/x/y/z"] {
-        let answer = stack.call("portal", Call::get(path)).await;
+    let paths = ["/nothing", "/subscriptions/x/y/z", "/administration/x", "/auth/x", "/assets/style.css", "/help/"];
+    for call in paths.map(Call::get).into_iter().chain([Call::post("/"), Call::post("/auth/sign-in")]) {
+        let answer = stack.call("portal", call).await;
         assert_eq!((answer.status, answer.problem()), (404, Some("not-found")));
         assert_eq!(answer.body["type"], "urn:firstkey:problem:not-found");
         assert_eq!(answer.headers["cache-control"], "no-store");
     }
     assert!(stack.cloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn every_page_has_the_same_strict_headers() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let session = stack.service_administrator("sub-2", "admin-sub-2@fabrikam", "seven green boats at noon").await;
+    let pages = [
+        Call::get("/"),
+        Call::get("/help"),
+        Call::get("/support"),
+        Call::get("/administration"),
+        Call::get("/auth/signed-out"),
+        Call::get("/auth/callback"),
+        Call::get("/").cookie("__Host-customer", &dana),
+        Call::get("/").cookie("__Host-customer", &stack.token("mallory@elsewhere.example")),
+        Call::get("/administration/create").session(&session),
+    ];
+    for page in pages {
+        let answer = stack.call("portal", page).await;
+        let html = html(&answer);
+        let policy = &answer.headers["content-security-policy"];
+        for part in ["default-src 'none';", "base-uri 'none';", "frame-ancestors 'none';", "script-src 'self';"] {
+            assert!(policy.contains(part), "{policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert!(policy.contains("require-trusted-types-for 'script'"));
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("content-language", "en"),
+        ] {
+            assert_eq!(answer.headers[name], value, "{name}");
+        }
+        assert!(answer.headers["permissions-policy"].contains("clipboard-write=(self)"));
+        // The policy forbids all three; a page that had one would be broken, not open.
+        assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<script>"));
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"));
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_reads_which_account_is_meant_and_a_link_leads_to_their_provider() {
+    let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
+    let page = html(&stack.call("portal", Call::get("/").query("cursor=c3ViLTE")).await);
+    for words in [
+        "<h1>Contoso customer portal</h1>",
+        "if you have lost the welcome message",
+        "Sign in with your Contoso account",
+        "for example dana@fabrikam.example",
+        "such as admin@fabrikam",
+        "href=\"/auth/sign-in?return=%2F%3Fcursor%3Dc3ViLTE\"",
+        "href=\"/administration\"",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("<form"), "what leads to the provider is a link");
+    assert!(stack.cloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_customer_reads_how_far_each_subscription_is() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.clear_requests();
+    let page = page_of(&stack, &dana).await;
+    for words in [
+        "Your subscriptions",
+        "Contoso Online Suite",
+        "Fabrikam, Inc.",
+        "Trial",
+        "<time datetime=\"2026-11-10T09:00:00Z\">10 November 2026, 09:00 UTC</time>",
+        "to i•@fabrikam.example",
+        "3 of 3 retrievals left",
+        "works until <time",
+        "Signed in as dana@fabrikam.example",
+        "data-remaining=\"3\"",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert_eq!((page.matches("class=\"done\"").count(), page.matches("not yet").count()), (1, 3));
+    let asked: Vec<String> = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
+    assert_eq!(asked, ["Query", "Query", "BatchGetItem"], "the page spends nothing");
+
+    stack.retrieve(&stack.token("kim@fabrikam.example"), "sub-1", "click").await;
+    let page = page_of(&stack, &dana).await;
+    assert!(page.contains("2 of 3 retrievals left") && page.contains("data-other-by=\"kim@fabrikam.example\""));
+
+    let password = stack.mailed_password();
+    let session = stack.sign_in("admin@fabrikam", &password).await.session().unwrap();
+    let page = page_of(&stack, &dana).await;
+    assert!(page.contains("has signed in. The temporary password is not shown any more."));
+    assert!(!page.contains("data-remaining"), "there is nothing to ask before Go");
+    let reset = stack.call("reset-password", Call::reset_password(&session, "seven green boats at noon")).await;
+    let created = Call::create_admin(&reset.session().unwrap(), "lee@fabrikam", "a quiet lamp over the harbour");
+    stack.call("create-admin", created).await;
+    let page = page_of(&stack, &dana).await;
+    assert_eq!((page.matches("class=\"done\"").count(), page.matches("not yet").count()), (4, 0));
+    assert!(page.contains("Everything is set up.") && !page.contains(&password));
+}
+
+#[tokio::test]
+async fn whoever_sees_no_subscription_reads_as_whom_they_are_signed_in_and_why() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let page = page_of(&stack, &stack.token("dana.k@gmail.example")).await;
+    assert!(page.contains("No subscriptions for dana.k@gmail.example"));
+    assert!(page.contains("Use another account") && page.contains("&amp;account=other"));
+    assert!(!page.contains("has not confirmed") && !page.contains("Contoso Online Suite"));
+
+    let unconfirmed = stack.token_with("dana@fabrikam.example", &json!({ "email_verified": false }));
+    let page = page_of(&stack, &unconfirmed).await;
+    assert!(page.contains("has not confirmed the address dana@fabrikam.example"));
+    assert!(!page.contains("Contoso Online Suite"));
+}
+
+#[tokio::test]
+async fn a_long_list_has_pages_and_an_invalid_cursor_is_the_first() {
+    let stack = TestStack::start().await;
+    for n in 0..26 {
+        assert_eq!(stack.publish(event(&format!("sub-{n:02}"), "trial")).await, json!([]));
+    }
+    let dana = stack.token("dana@fabrikam.example");
+    let at = async |query: &str| {
+        html(&stack.call("portal", Call::get("/").query(query).cookie("__Host-customer", &dana)).await)
+    };
+    let first = at("").await;
+    assert_eq!(first.matches("<article").count(), 25);
+    let next = first.split("href=\"/?").nth(1).unwrap().split('"').next().unwrap();
+    let second = at(next).await;
+    assert_eq!(second.matches("<article").count(), 1);
+    assert!(second.contains("First page") && !second.contains("Next page") && second.contains("data-cursor="));
+    assert_eq!(at("cursor=%25").await.matches("<article").count(), 25);
+}
+
+#[tokio::test]
+async fn names_from_events_and_tokens_are_text_and_never_markup() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["product"] = json!("<script>alert(1)</script>\"'&{at}");
+    started["detail"]["company"]["name"] = json!("\"><img src=x onerror=alert(1)>");
+    stack.started(started).await;
+    let page = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
+    assert!(!page.contains("<script>alert") && !page.contains("<img"));
+    assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;{at}"));
+    let page = page_of(&stack, &stack.token_with("x@y.example", &json!({ "email": null, "sub": "<b>{name}" }))).await;
+    assert!(page.contains("No subscriptions for &#60;b&#62;{name}"));
+}
+
+#[tokio::test]
+async fn a_page_is_in_the_language_that_its_reader_prefers_or_has_chosen() {
+    let stack = TestStack::start().await;
+    let german = |answer: &Answer| {
+        let german = html(answer).contains("Zum Inhalt springen");
+        assert_eq!(answer.headers["content-language"], if german { "de" } else { "en" });
+        german
+    };
+    let help = || Call::get("/help");
+    assert!(!german(&stack.call("portal", help()).await));
+    assert!(german(&stack.call("portal", help().header("accept-language", "de-CH, en;q=0.5")).await));
+    let chosen = stack.call("portal", help().query("language=de")).await;
+    assert!(german(&chosen));
+    assert_eq!(chosen.cookies, ["__Host-language=de; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax"]);
+    assert!(german(&stack.call("portal", help().cookie("__Host-language", "de")).await));
+    let back = help().cookie("__Host-language", "de").query("language=en");
+    assert!(!german(&stack.call("portal", back).await));
+    for nonsense in ["language=fr", "language=<b>", "language="] {
+        assert!(stack.call("portal", help().query(nonsense)).await.cookies.is_empty(), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_loads_is_kept_for_ever_under_the_name_of_its_content() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let page = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
+    let mut bytes = page.len();
+    let mut wanted: Vec<String> = loaded(&page).into_iter().map(str::to_owned).collect();
+    let mut seen = Vec::new();
+    while let Some(path) = wanted.pop() {
+        let answer = stack.call("portal", Call::get(&path)).await;
+        assert_eq!(
+            (answer.status, answer.headers["cache-control"].as_str()),
+            (200, "public, max-age=31536000, immutable")
+        );
+        let content = answer.body.as_str().unwrap();
+        bytes += content.len();
+        seen.push(path);
+        let imported = content.match_indices("'/assets/").map(|(at, _)| content[at + 1..].split('\'').next().unwrap());
+        wanted.extend(imported.filter(|path| !seen.iter().any(|seen| seen == path)).map(str::to_owned));
+        seen.dedup();
+    }
+    assert!(seen.iter().any(|path| path.starts_with("/assets/common.")), "{seen:?}");
+    assert!(bytes < 60_000, "{bytes} bytes for the page with the credentials");
+    let old = seen[0].replace('.', ".x");
+    assert_eq!(stack.call("portal", Call::get(&old)).await.status, 404);
+}
+
+#[tokio::test]
+async fn while_the_table_is_away_a_page_says_so_and_a_retry_works() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 6));
+    let answer = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
+    assert_eq!(answer.status, 503);
+    assert!(html(&answer).contains("We cannot show your subscriptions for the moment"));
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 0));
+    assert!(page_of(&stack, &dana).await.contains("Contoso Online Suite"));
+}
+
+#[tokio::test]
+async fn the_session_tells_which_page_of_the_administration_center_somebody_gets() {
+    let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let at = async |path: &str, session: Option<&str>| {
+        let call = session.into_iter().fold(Call::get(path), Call::session);
+        stack.call("portal", call).await
+    };
+    let led = |answer: &Answer| (answer.status == 303).then(|| answer.headers["location"].clone());
+    assert!(html(&at("/administration", None).await).contains("data-form=\"sign-in\""));
+    for path in ["/administration/password", "/administration/create"] {
+        assert_eq!(led(&at(path, None).await).as_deref(), Some("/administration"));
+        assert_eq!(led(&at(path, Some(&"A".repeat(43))).await).as_deref(), Some("/administration"));
+    }
+
+    let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    assert_eq!(led(&at("/administration", Some(&temporary)).await).as_deref(), Some("/administration/password"));
+    assert_eq!(led(&at("/administration/create", Some(&temporary)).await).as_deref(), Some("/administration"));
+    let page = html(&at("/administration/password", Some(&temporary)).await);
+    assert!(page.contains("At least 15 characters") && page.contains("autocomplete=\"new-password\""));
+    assert!(page.contains("sign in again with the temporary password until <time"));
+
+    let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
+    let session = reset.session().unwrap();
+    assert_eq!(led(&at("/administration", Some(&session)).await).as_deref(), Some("/administration/create"));
+    let page = html(&at("/administration/create", Some(&session)).await);
+    assert!(page.contains("admin@fabrikam is closed as soon as you have signed in with the new account."));
+    assert!(page.contains("data-suffix=\"@fabrikam\""));
+
+    let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
+    stack.call("create-admin", create).await;
+    let lee = stack.sign_in("lee@fabrikam", "a quiet lamp over the harbour").await.session().unwrap();
+    let home = html(&at("/administration", Some(&lee)).await);
+    for words in ["Open Contoso Online Suite", "https://product.contoso.example/", "Fabrikam, Inc.", "Add a second one"]
+    {
+        assert!(home.contains(words), "{words}");
+    }
+    assert!(html(&at("/administration/create", Some(&lee)).await).contains("Add an administrator"));
+    assert!(html(&at("/administration", Some(&session)).await).contains("data-form=\"sign-in\""), "it is retired");
+}
+
+#[tokio::test]
+async fn the_portal_reads_the_table_and_does_nothing_else() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    stack.cloud.clear_requests();
+    page_of(&stack, &stack.token("dana@fabrikam.example")).await;
+    for path in ["/administration", "/administration/password", "/administration/create"] {
+        stack.call("portal", Call::get(path).session(&session)).await;
+    }
+    let asked: Value = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
+    let reads = ["Query", "BatchGetItem", "GetItem"];
+    assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
 }

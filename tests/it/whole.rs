@@ -89,6 +89,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         "send-mail",
         "list-subscriptions",
         "get-credentials",
+        "contact-support",
         "sign-in",
         "reset-password",
         "create-admin",
@@ -116,6 +117,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
                 continue;
             }
             "create-admin" => 201,
+            "contact-support" => 202,
             "portal" => 404,
             _ => 200,
         };

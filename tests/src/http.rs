@@ -54,6 +54,14 @@ impl Call {
         call
     }
 
+    /// `POST /subscriptions/{subscription}/support-requests`.
+    #[must_use]
+    pub fn contact_support(subscription: &str, message: &str) -> Self {
+        let mut call = Self::post(&format!("/subscriptions/{subscription}/support-requests"));
+        call.path_parameters.insert("subscription_id".into(), subscription.into());
+        call.json(&json!({ "message": message }))
+    }
+
     /// `POST /sign-in`.
     #[must_use]
     pub fn sign_in(user_name: &str, password: &str) -> Self {

@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// The functions of the product, by the names of their programs.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 9] = [
+    "contact-support",
     "create-admin",
     "get-credentials",
     "list-subscriptions",

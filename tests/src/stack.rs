@@ -304,13 +304,16 @@ impl Functions {
         let sign_in = sign_in::App::new(&settings("sign-in"), clock()).unwrap();
         let reset_password = reset_password::App::new(&settings("reset-password"), clock()).unwrap();
         let create_admin = create_admin::App::new(&settings("create-admin"), clock()).unwrap();
+        let contact_support = contact_support::App::new(&settings("contact-support"), clock()).unwrap();
+        let portal = portal::App::new(&settings("portal"), clock()).unwrap();
         let http = HashMap::from([
             ("sign-in", http_function(web::endpoint(sign_in, sign_in::handle))),
             ("reset-password", http_function(web::endpoint(reset_password, reset_password::handle))),
             ("create-admin", http_function(web::endpoint(create_admin, create_admin::handle))),
             ("get-credentials", http_function(web::endpoint(get_credentials, get_credentials::handle))),
             ("list-subscriptions", http_function(web::endpoint(list_subscriptions, list_subscriptions::handle))),
-            ("portal", http_function(web::endpoint(portal::App, portal::handle))),
+            ("contact-support", http_function(web::endpoint(contact_support, contact_support::handle))),
+            ("portal", http_function(web::endpoint(portal, portal::handle))),
         ]);
         Self {
             subscription_start: Arc::new(
@@ -400,6 +403,7 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("SEALING_KEY", SEALING_KEY),
         ("SENDER", "Contoso <welcome@contoso.example>"),
         ("PUBLIC_ORIGIN", "http://localhost:9000"),
+        ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
     ];

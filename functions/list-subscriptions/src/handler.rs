@@ -101,6 +101,8 @@ struct LastRetrieved<'a> {
 enum Action {
     /// In every state: where there is no password to show, it tells why, who and when.
     GetCredentials,
+    /// In every state.
+    ContactSupport,
 }
 
 impl<'a> Row<'a> {
@@ -121,7 +123,7 @@ impl<'a> Row<'a> {
                 retrievals_remaining: credential.retrievals_remaining(),
                 last_retrieved: last.map(|last| LastRetrieved { at: last.at, by: &last.by, you: last.who == you }),
             },
-            actions: vec![Action::GetCredentials],
+            actions: vec![Action::GetCredentials, Action::ContactSupport],
         }
     }
 }

@@ -5,5 +5,6 @@ use portal::{App, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     lambda::log_as_json();
-    lambda::serve(web::endpoint(App, handle), web::malformed).await
+    let app = App::new(&lambda::Settings::from_environment(), lambda::Clock::System)?;
+    lambda::serve(web::endpoint(app, handle), web::malformed).await
 }

@@ -1,4 +1,5 @@
-//! `send-mail`: what a transaction has ordered to be mailed is mailed, once where nothing goes wrong, and never lost.
+//! `send-mail`: what a transaction has ordered to be mailed, welcome mails and requests to support, is mailed, once where nothing goes
+//! wrong, and never lost.
 //!
 //! **Source**: a queue of stream records of mail items that are pending and have not been tried, in batches.
 //!
@@ -8,9 +9,9 @@
 use std::{sync::Arc, time::Duration};
 
 use askama::Template;
-use aws::{Delivery, Lease, MailOrder, Mailer, Mails, Message as Mail, Table, Take, TakenMail, Unsealer};
+use aws::{Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, Table, Take, TakenMail, Unsealer};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Credential, Kind, MailContent, MailStatus, TemporaryPassword, Timestamp};
+use domain::{Credential, Kind, MailContent, MailStatus, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -71,8 +72,9 @@ impl App {
             Ok(None) => return self.settle(order, MailStatus::NotNeeded, None, now).await,
             Err(rejection) => return self.give_back(order, taken, rejection).await,
         };
-        let mail = Mail {
-            to: &taken.mail.to,
+        let mail = Envelope {
+            to: taken.mail.to(),
+            reply_to: taken.mail.reply_to(),
             subject: &letter.subject,
             text: &letter.text,
             html: &letter.html,
@@ -94,18 +96,27 @@ impl App {
     /// The mail in words; `None` where nobody needs it any more.
     async fn write(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<Option<Letter>, Rejection> {
         let credential = self.mails.credential(&order.subscription).await.map_err(Rejection::temporary)?;
-        let credential = credential.filter(|credential| credential.issue == order.issue && credential.disclosable(now));
         let Some(credential) = credential else { return Ok(None) };
-        let password = match (taken.mail.content, &credential.sealed_password) {
+        match &taken.mail {
+            Mail::Welcome(mail) if credential.issue == order.issue && credential.disclosable(now) => {
+                self.welcome(mail, &credential).await.map(Some)
+            }
+            Mail::Welcome(_) => Ok(None),
+            Mail::Support(request) => {
+                Letter::support(&credential, request, now).map(Some).map_err(Rejection::temporary)
+            }
+        }
+    }
+
+    async fn welcome(&self, mail: &WelcomeMail, credential: &Credential) -> Result<Letter, Rejection> {
+        let password = match (mail.content, &credential.sealed_password) {
             (MailContent::Credentials, Some(sealed)) => {
-                let unsealed = self.unsealer.unseal(sealed, &order.subscription, credential.issue).await;
+                let unsealed = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await;
                 Some(unsealed.map_err(Rejection::temporary)?)
             }
             (MailContent::Credentials | MailContent::Link, _) => None,
         };
-        Letter::welcome(&credential, password.as_ref(), &self.origin, &self.support_url)
-            .map(Some)
-            .map_err(Rejection::temporary)
+        Letter::welcome(credential, password.as_ref(), &self.origin, &self.support_url).map_err(Rejection::temporary)
     }
 
     /// The mail is out: what is not recorded now is sent again, so it is tried for as long as this function has time.
@@ -170,6 +181,48 @@ impl Letter {
         let (text, html) = (Zeroizing::new(text), Zeroizing::new(html));
         Ok(Self { subject, text, html })
     }
+
+    /// What somebody asks support, with what support needs to know and never a password.
+    fn support(credential: &Credential, request: &SupportRequest, now: Timestamp) -> Result<Self, askama::Error> {
+        let subject =
+            format!("Support request {}: {}, {}", request.reference, credential.product, credential.company.name);
+        let letter = &Support {
+            subject: &subject,
+            reference: request.reference.as_str(),
+            message: request.message.as_str(),
+            by: &request.by,
+            answerable: request.reply_to.is_some(),
+            subscription: credential.subscription.as_str(),
+            product: &credential.product,
+            paid: credential.kind == Kind::Paid,
+            company: &credential.company.name,
+            user_name: credential.user_name.as_str(),
+            facts: facts(credential, now),
+        };
+        let (text, html) = (SupportText { letter }.render()?, SupportHtml { letter }.render()?);
+        Ok(Self { subject, text: Zeroizing::new(text), html: Zeroizing::new(html) })
+    }
+}
+
+/// What happened to the credentials, in its order.
+fn facts(credential: &Credential, now: Timestamp) -> Vec<String> {
+    let mut facts = vec![format!("issue {}, of {}", credential.issue, credential.issued_at.in_words())];
+    for retrieval in credential.retrievals_in_order() {
+        facts.push(format!("retrieved on {} by {}", retrieval.at.in_words(), retrieval.by));
+    }
+    let steps = [
+        ("the service administrator signed in", credential.signed_in_at),
+        ("the service administrator chose a password", credential.changed_at),
+        ("an administrator was created", credential.handed_over_at),
+        ("the subscription ended", credential.ended_at),
+    ];
+    facts.extend(steps.into_iter().filter_map(|(what, at)| Some(format!("{what} on {}", at?.in_words()))));
+    if credential.changed_at.is_none() {
+        let works =
+            if credential.expired(now) { "the temporary password stopped working on" } else { "it works until" };
+        facts.push(format!("{works} {}", credential.expires_at.in_words()));
+    }
+    facts
 }
 
 /// What both forms of the welcome mail say. No `Debug`: it holds the password.
@@ -197,4 +250,32 @@ struct WelcomeText<'a> {
 #[template(path = "welcome.html")]
 struct WelcomeHtml<'a> {
     letter: &'a Welcome<'a>,
+}
+
+/// What both forms of a support request say. No `Debug`: people write what they should not.
+struct Support<'a> {
+    subject: &'a str,
+    reference: &'a str,
+    message: &'a str,
+    by: &'a str,
+    /// Whether there is an address to answer to.
+    answerable: bool,
+    subscription: &'a str,
+    product: &'a str,
+    paid: bool,
+    company: &'a str,
+    user_name: &'a str,
+    facts: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "support.txt", escape = "none")]
+struct SupportText<'a> {
+    letter: &'a Support<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "support.html")]
+struct SupportHtml<'a> {
+    letter: &'a Support<'a>,
 }

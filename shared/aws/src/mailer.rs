@@ -21,6 +21,8 @@ pub struct Mailer {
 pub struct Message<'a> {
     /// The one recipient.
     pub to: &'a EmailAddress,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<&'a EmailAddress>,
     /// One line.
     pub subject: &'a str,
     /// For whoever reads plain text.
@@ -92,7 +94,7 @@ impl Mailer {
             .message(SesMessage::builder().subject(content(message.subject)?).body(body).build())
             .tags(tag("subscription", message.subscription.to_string())?)
             .tags(tag("issue", message.issue.to_string())?);
-        Some(request)
+        Some(message.reply_to.into_iter().fold(request, |request, to| request.reply_to_addresses(to.to_string())))
     }
 }
 

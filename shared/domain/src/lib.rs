@@ -12,6 +12,7 @@
 //! | [`secret`] | the temporary password, in the clear and sealed |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`mail`] | what is mailed, and how far it is |
+//! | [`support`] | requests to the vendor's support |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
 //! | [`time`] | points in time, which are always an argument |
 
@@ -27,6 +28,7 @@ pub mod principal;
 pub mod secret;
 pub mod session;
 pub mod started;
+pub mod support;
 mod text;
 pub mod time;
 
@@ -41,4 +43,5 @@ pub use principal::{Caller, PersonId, Principal};
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};
+pub use support::{Reference, SupportMessage, SupportRequest};
 pub use time::Timestamp;

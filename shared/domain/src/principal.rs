@@ -128,6 +128,12 @@ impl Caller {
         self.email.as_ref().map_or_else(|| self.subject.replace(leaves_its_line, "?"), ToString::to_string)
     }
 
+    /// The address, where it counts.
+    #[must_use]
+    pub fn email(&self) -> Option<&EmailAddress> {
+        self.email.as_ref()
+    }
+
     /// The issuer of the caller's token.
     #[must_use]
     pub fn issuer(&self) -> &str {

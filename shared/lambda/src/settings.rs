@@ -45,6 +45,11 @@ impl Settings {
         self.optional(name).ok_or(MissingSetting(name))
     }
 
+    /// A setting that must be there and read.
+    pub fn required_as<T>(&self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, MissingSetting> {
+        parse(&self.required(name)?).ok_or(MissingSetting(name))
+    }
+
     /// A whole number of seconds above zero.
     pub fn seconds(&self, name: &'static str, otherwise: Duration) -> Result<Duration, MissingSetting> {
         let Some(value) = self.optional(name) else { return Ok(otherwise) };

@@ -63,7 +63,7 @@ impl Provider {
         let keys = spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::kept_in(&directory)));
         let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
-        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default() });
+        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), more_claims: Mutex::default() });
         let router = router(Arc::clone(&issuer));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { issuer, server })
@@ -93,6 +93,13 @@ impl Provider {
         self.issuer.token(person, None)
     }
 
+    /// Claims that every token has from then on, over its own; null takes one away.
+    pub fn add_claims(&self, claims: Value) {
+        if let Ok(mut more) = self.issuer.more_claims.lock() {
+            *more = claims;
+        }
+    }
+
     /// Signs any claims whatever, for tokens that a verifier must refuse. `header` is merged over `alg`, `typ` and `kid`;
     /// null takes a field away.
     #[must_use]
@@ -113,6 +120,7 @@ struct Issuer {
     keys: Keys,
     options: Options,
     codes: Mutex<Codes>,
+    more_claims: Mutex<Value>,
 }
 
 impl Issuer {
@@ -134,6 +142,7 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = nonce.into();
         }
+        merge(&mut claims, &self.more_claims.lock().expect("no holder of this lock panics"));
         merge(&mut claims, &person.claims);
         claims
     }

@@ -5,15 +5,19 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use domain::{Credential, EmailAddress, Issue, MailContent, MailStatus, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{
+    Credential, EmailAddress, Issue, MailContent, MailStatus, Reference, SubscriptionId, SupportRequest, Timestamp,
+    WelcomeMail,
+};
 
 use super::{
     Table,
     item::{Attributes, Item, Reader, found, number, text, time},
     names::{
         AT, CONTENT, ISSUE, Key, LEASE_ID, LEASE_UNTIL, LOCALE, MAIL, MESSAGE_ID, PK, RANK, SK, STATUS, TO, TRIES,
-        subscription_of,
+        reference_of, subscription_of,
     },
+    support::support_request,
 };
 use crate::{
     Failure,
@@ -27,27 +31,59 @@ pub struct Mails(Table);
 pub struct MailOrder {
     /// Whose mail.
     pub subscription: SubscriptionId,
-    /// The issue whose credentials it carries.
+    /// The issue whose credentials it carries, or is about.
     pub issue: Issue,
+    kind: OrderKind,
+}
+
+enum OrderKind {
+    Welcome,
+    Support(Reference),
+}
+
+/// A mail as it was ordered.
+pub enum Mail {
+    /// The welcome mail of an issue.
+    Welcome(WelcomeMail),
+    /// A request to the vendor's support.
+    Support(SupportRequest),
 }
 
 impl MailOrder {
-    /// Reads a stream record of a welcome mail, as the pipe puts it into the queue.
+    /// Reads a stream record of a mail, as the pipe puts it into the queue.
     #[must_use]
     pub fn parse(record: &str) -> Option<Self> {
         let record: serde_json::Value = serde_json::from_str(record).ok()?;
         let change = &record["dynamodb"];
         let key = |name: &str| change["Keys"][name]["S"].as_str();
         let issue = change["NewImage"][ISSUE]["N"].as_str()?.parse().ok()?;
-        let order = Self { subscription: subscription_of(key(PK)?)?, issue: Issue::new(issue)? };
-        (key(SK)? == MAIL).then_some(order)
+        let kind = match key(SK)? {
+            MAIL => OrderKind::Welcome,
+            other => OrderKind::Support(reference_of(other)?),
+        };
+        Some(Self { subscription: subscription_of(key(PK)?)?, issue: Issue::new(issue)?, kind })
+    }
+
+    fn key(&self) -> Key {
+        match &self.kind {
+            OrderKind::Welcome => Key::welcome_mail(&self.subscription),
+            OrderKind::Support(reference) => Key::support_mail(&self.subscription, reference),
+        }
+    }
+
+    /// The mail in its item.
+    fn mail(&self, item: &Attributes) -> Result<Mail, Failure> {
+        match &self.kind {
+            OrderKind::Welcome => welcome_mail(item).map(Mail::Welcome),
+            OrderKind::Support(_) => support_request(item).map(Mail::Support),
+        }
     }
 }
 
 /// Whether this worker is the one to send.
 pub enum Take {
     /// It is, until the lease ends.
-    Taken(TakenMail),
+    Taken(Box<TakenMail>),
     /// Somebody else is at it: to be tried again, never to be acknowledged.
     Leased,
     /// There is nothing to send: sent, settled, or of an issue that is over.
@@ -57,7 +93,7 @@ pub enum Take {
 /// A mail and the lease on it.
 pub struct TakenMail {
     /// What to send.
-    pub mail: WelcomeMail,
+    pub mail: Mail,
     lease: Lease,
 }
 
@@ -68,6 +104,40 @@ pub struct Lease {
     pub id: String,
     /// From when on another worker may take the mail.
     pub until: Timestamp,
+}
+
+impl Mail {
+    /// Where it goes.
+    #[must_use]
+    pub fn to(&self) -> &EmailAddress {
+        match self {
+            Self::Welcome(mail) => &mail.to,
+            Self::Support(request) => &request.to,
+        }
+    }
+
+    /// Where answers go, if not to the sender.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<&EmailAddress> {
+        match self {
+            Self::Welcome(_) => None,
+            Self::Support(request) => request.reply_to.as_ref(),
+        }
+    }
+
+    fn issue(&self) -> Issue {
+        match self {
+            Self::Welcome(mail) => mail.issue,
+            Self::Support(request) => request.issue,
+        }
+    }
+
+    fn status(&self) -> MailStatus {
+        match self {
+            Self::Welcome(mail) => mail.status,
+            Self::Support(request) => request.status,
+        }
+    }
 }
 
 impl Mails {
@@ -88,7 +158,7 @@ impl Mails {
             .with(":id", text(&lease.id))
             .with(":one", number(1_u64));
         let request = self
-            .update(&order.subscription, values)
+            .update(order, values)
             .update_expression("SET #lease = :until, #lease_id = :id ADD #tries :one")
             .condition_expression(
                 "#issue = :n AND #status = :pending AND (attribute_not_exists(#lease) OR #lease <= :now)",
@@ -103,16 +173,16 @@ impl Mails {
         match write(OPERATION, &request).await? {
             Write::Done(item) => {
                 let item = item.ok_or_else(|| Failure::unreadable(OPERATION, "attributes"))?;
-                Ok(Take::Taken(TakenMail { mail: welcome_mail(&item)?, lease }))
+                Ok(Take::Taken(Box::new(TakenMail { mail: order.mail(&item)?, lease })))
             }
             Write::Refused(None) => Ok(Take::Settled),
             Write::Refused(Some(item)) => {
-                let mail = welcome_mail(&item)?;
-                if mail.issue != order.issue || mail.status != MailStatus::Pending {
+                let mail = order.mail(&item)?;
+                if mail.issue() != order.issue || mail.status() != MailStatus::Pending {
                     return Ok(Take::Settled);
                 }
                 let ours = Reader(&item).optional_text(LEASE_ID) == Some(&lease.id);
-                Ok(if ours { Take::Taken(TakenMail { mail, lease }) } else { Take::Leased })
+                Ok(if ours { Take::Taken(Box::new(TakenMail { mail, lease })) } else { Take::Leased })
             }
         }
     }
@@ -138,7 +208,7 @@ impl Mails {
             .with(":now", time(now))
             .with_if(":m", message_id.map(text));
         let request = self
-            .update(&order.subscription, values)
+            .update(order, values)
             .condition_expression("#issue = :n AND #rank < :r")
             .expression_attribute_names("#issue", ISSUE)
             .expression_attribute_names("#status", STATUS)
@@ -159,7 +229,7 @@ impl Mails {
     pub async fn release(&self, order: &MailOrder, taken: &TakenMail) -> Result<(), Failure> {
         let values = Item::new().with(":n", number(order.issue.number())).with(":mine", text(&taken.lease.id));
         let request = self
-            .update(&order.subscription, values)
+            .update(order, values)
             .update_expression("REMOVE #lease, #lease_id")
             .condition_expression("#issue = :n AND #lease_id = :mine")
             .expression_attribute_names("#issue", ISSUE)
@@ -168,12 +238,12 @@ impl Mails {
         write("dynamodb UpdateItem (release mail)", &request).await.map(|_| ())
     }
 
-    fn update(&self, subscription: &SubscriptionId, values: Item) -> UpdateItemFluentBuilder {
+    fn update(&self, order: &MailOrder, values: Item) -> UpdateItemFluentBuilder {
         self.0
             .client
             .update_item()
             .table_name(&self.0.name)
-            .set_key(Some(Key::welcome_mail(subscription).into_map()))
+            .set_key(Some(order.key().into_map()))
             .set_expression_attribute_values(Some(values.into_map()))
     }
 }

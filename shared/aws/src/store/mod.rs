@@ -15,6 +15,7 @@ mod session;
 mod sessions;
 mod sign_ins;
 mod subscriptions;
+mod support;
 mod transaction;
 
 use aws_sdk_dynamodb::{Client, config::Config};
@@ -27,12 +28,13 @@ use crate::{Failure, connection::no_bucket};
 pub use administrators::{Administrators, CreateAdministrator, NewAdministrator};
 pub use attempts::{Admission, Attempts};
 pub use listings::{Listed, Listings, Page};
-pub use mails::{Lease, MailOrder, Mails, Take, TakenMail};
+pub use mails::{Lease, Mail, MailOrder, Mails, Take, TakenMail};
 pub use passwords::Passwords;
 pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use sessions::{Sessions, SignedIn};
 pub use sign_ins::SignIns;
 pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
+pub use support::{NewSupportRequest, Order, SupportRequests};
 
 /// The table, for the stores below to be made of.
 #[derive(Clone)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Account, ClaimedName, EventId, Network, Principal, SessionDigest, SubscriptionId, UserName};
+use domain::{
+    Account, ClaimedName, EventId, Network, Principal, Reference, SessionDigest, SubscriptionId, Timestamp, UserName,
+};
 
 use super::item::Item;
 
@@ -40,6 +42,7 @@ pub(super) const KNOWN_UNTIL: &str = "known_until";
 pub(super) const LEASE_ID: &str = "lease_id";
 pub(super) const LEASE_UNTIL: &str = "lease_until";
 pub(super) const LOCALE: &str = "locale";
+pub(super) const MESSAGE: &str = "message";
 pub(super) const MESSAGE_ID: &str = "message_id";
 pub(super) const MUST_CHANGE: &str = "must_change";
 pub(super) const NAME: &str = "name";
@@ -47,6 +50,8 @@ pub(super) const PASSWORD_HASH: &str = "password_hash";
 pub(super) const PORTAL_USERS: &str = "portal_users";
 pub(super) const PRODUCT: &str = "product";
 pub(super) const RANK: &str = "rank";
+pub(super) const REPLY_TO: &str = "reply_to";
+pub(super) const REQUESTS: &str = "requests";
 pub(super) const RETRIEVALS: &str = "retrievals";
 pub(super) const ROLE: &str = "role";
 pub(super) const SCOPE: &str = "scope";
@@ -67,6 +72,7 @@ pub(super) const WHO: &str = "who";
 
 const ACCOUNT_PREFIX: &str = "ACCOUNT#";
 const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
+const SUPPORT_MAIL_PREFIX: &str = "MAIL#support#";
 
 /// Partition and sort key of one item.
 pub(super) struct Key {
@@ -81,6 +87,17 @@ impl Key {
 
     pub(super) fn welcome_mail(subscription: &SubscriptionId) -> Self {
         Self { pk: subscription_key(subscription), sk: MAIL.to_owned() }
+    }
+
+    pub(super) fn support_mail(subscription: &SubscriptionId, reference: &Reference) -> Self {
+        Self { pk: subscription_key(subscription), sk: format!("{SUPPORT_MAIL_PREFIX}{reference}") }
+    }
+
+    /// How many requests to support there were on the day of a time, in UTC.
+    pub(super) fn support_day(subscription: &SubscriptionId, at: Timestamp) -> Self {
+        let text = at.to_string();
+        let day = text.split('T').next().unwrap_or_default();
+        Self { pk: subscription_key(subscription), sk: format!("SUPPORT#{day}") }
     }
 
     pub(super) fn portal_user(subscription: &SubscriptionId, principal: &Principal) -> Self {
@@ -151,6 +168,11 @@ pub(super) fn after_subscription(subscription: Option<&SubscriptionId>) -> Strin
 /// The subscription of a membership.
 pub(super) fn subscription_of(key: &str) -> Option<SubscriptionId> {
     key.strip_prefix(SUBSCRIPTION_PREFIX).and_then(SubscriptionId::parse)
+}
+
+/// The reference of a request to support, in the key of its mail.
+pub(super) fn reference_of(key: &str) -> Option<Reference> {
+    key.strip_prefix(SUPPORT_MAIL_PREFIX).and_then(Reference::parse)
 }
 
 /// The user name of an account.

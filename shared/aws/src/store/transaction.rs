@@ -34,6 +34,7 @@ pub(super) enum Part {
     Mail,
     ServiceAdministrator,
     Session,
+    SupportDay,
 }
 
 /// A transaction in the making.

@@ -26,7 +26,7 @@ use domain::{Caller, EmailAddress, Timestamp};
 use lambda_http::Request;
 
 pub use code_flow::{CodeFlow, Ties};
-pub use presented::{COOKIE, TooLarge, forget, keep};
+pub use presented::{COOKIE, TooLarge, fits, forget, keep};
 pub use settings::{IdentitySettings, InvalidSetting};
 
 use crate::{

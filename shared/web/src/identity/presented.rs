@@ -22,9 +22,15 @@ const LONGEST_PART: usize = 3_800;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
+/// Whether a browser can keep the token.
+#[must_use]
+pub fn fits(token: &str) -> bool {
+    token.len() <= 2 * LONGEST_PART && token.is_ascii()
+}
+
 /// The same reply, and the browser has the token, alone, for as long as `lifetime`.
 pub fn keep(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
-    if token.len() > 2 * LONGEST_PART || !token.is_ascii() {
+    if !fits(token) {
         return Err(TooLarge);
     }
     let parts = match token.split_at_checked(LONGEST_PART) {

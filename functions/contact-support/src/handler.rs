@@ -1,0 +1,91 @@
+//! `contact-support`: a portal user asks the vendor's support about a subscription.
+//!
+//! **Route**: `POST /subscriptions/{subscription_id}/support-requests`, with an `Idempotency-Key` for each click.
+//!
+//! It sends nothing: the order to mail is one transaction with the count of the day, and `send-mail` adds what happened to the
+//! credentials. Three a day for a subscription, whoever of the company asks.
+
+use std::sync::Arc;
+
+use aws::{Failure, NewSupportRequest, Order, SupportRequests, Table};
+use domain::{EmailAddress, Reference, SubscriptionId, SupportMessage, Timestamp};
+use http::StatusCode;
+use lambda::{Clock, Settings};
+use serde::{Deserialize, Serialize};
+use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+
+/// May read a credential, and order mails to support.
+pub struct App {
+    requests: SupportRequests,
+    identity: Identity,
+    clock: Clock,
+    support: EmailAddress,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    reference: &'a str,
+}
+
+impl App {
+    /// With the settings `TABLE_NAME`, `SUPPORT_EMAIL` and those of the identity.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        Ok(Self {
+            requests: SupportRequests::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            clock,
+            support: settings.required_as("SUPPORT_EMAIL", EmailAddress::parse)?,
+        })
+    }
+}
+
+/// Handles one request to support.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let now = app.clock.now();
+    let caller = app.identity.caller(&request, now).await?;
+    let Input { message } = web::request::body(&request)?;
+    let message = SupportMessage::parse(&message).ok_or(ProblemCode::InvalidRequest)?;
+    let reference = match web::request::idempotency_key(&request)? {
+        Some(key) => Reference::of_click(&caller, &key),
+        None => Reference::of(lambda::random_bytes()),
+    };
+    let subscription =
+        web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
+    let subscription = subscription.ok_or(ProblemCode::NotFound)?;
+
+    let new = NewSupportRequest { reference, to: app.support.clone(), message };
+    match app.requests.order(&subscription, &new, &caller, now).await.map_err(problem)? {
+        Order::Ordered => Ok(web::json(StatusCode::ACCEPTED, &Output { reference: new.reference.as_str() })),
+        Order::NoSubscription => Err(ProblemCode::NotFound.into()),
+        Order::TooMany => Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(until_tomorrow(now))),
+    }
+}
+
+/// Seconds until the next day begins, in UTC.
+fn until_tomorrow(now: Timestamp) -> u32 {
+    const DAY: i64 = 24 * 60 * 60;
+    u32::try_from(DAY - now.epoch_seconds().rem_euclid(DAY)).unwrap_or_default()
+}
+
+fn problem(failure: Failure) -> Problem {
+    Problem::failed(failure.may_pass(), failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tomorrow_is_at_most_a_day_away_and_never_now() {
+        let wait = |text: &str| until_tomorrow(Timestamp::parse_rfc3339(text).unwrap());
+        assert_eq!(wait("2026-11-10T00:00:00Z"), 86_400);
+        assert_eq!(wait("2026-11-10T23:59:59Z"), 1);
+    }
+}

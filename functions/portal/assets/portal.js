@@ -1,0 +1,323 @@
+// Your subscriptions: the questions, the window with the credentials, and the way to support.
+//
+// Opening a page spends nothing. Go makes one click: a key that is kept, for this person and subscription, until its ten minutes are
+// over, so that a lost answer, a double click, a reload or "Show again" is the same click and costs nothing more.
+
+import { call, copyOf, inWords, plain, say, time, word } from './common.js';
+
+const HIDDEN_AFTER = 2 * 60 * 1000;
+const CLICK_LASTS = 9.5 * 60 * 1000;
+
+const main = document.getElementById('main');
+const view = document.getElementById('window');
+const title = document.getElementById('window-title');
+const body = document.getElementById('window-body');
+const said = view?.querySelector('.said');
+
+/** What the window is about: the row, the answer while it may be shown, the timer that hides it. */
+let shown = null;
+
+for (const form of document.querySelectorAll('form.act')) {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const row = form.closest('article');
+    if (shown?.row === row && view.open) return;
+    if (form.querySelector('select').value === 'contact-support') writeTo(row);
+    else go(row);
+  });
+}
+
+view?.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-do]');
+  if (button && button.tagName === 'BUTTON') actions[button.dataset.do]?.(button);
+});
+view?.addEventListener('close', forget);
+addEventListener('pagehide', forget);
+addEventListener('pageshow', (event) => {
+  if (event.persisted) view?.close();
+});
+
+const actions = {
+  close: () => view.close(),
+  retrieve: () => retrieve(shown.row),
+  again: () => retrieve(shown.row),
+  retry: () => shown.retry(),
+  support: () => writeTo(shown.row),
+  copy: (button) => copy(button.dataset.what),
+  print: () => print(),
+};
+
+// --- The click ---
+
+function storageName(row) {
+  return `click ${main.dataset.person} ${row.dataset.subscription}`;
+}
+
+/** The click that was begun and may be repeated, if there is one. */
+function begun(row) {
+  const click = JSON.parse(sessionStorage.getItem(storageName(row)) ?? 'null');
+  return click && Date.now() - click.at < CLICK_LASTS ? click : null;
+}
+
+function click(row) {
+  const kept = begun(row);
+  if (kept) return kept.key;
+  const key = crypto.randomUUID();
+  sessionStorage.setItem(storageName(row), JSON.stringify({ key, at: Date.now() }));
+  return key;
+}
+
+function forgetClick(row) {
+  sessionStorage.removeItem(storageName(row));
+}
+
+// --- The questions ---
+
+async function go(row) {
+  open(row, word('credentials_for'), { product: row.dataset.product });
+  if (begun(row) || row.dataset.remaining === undefined) return retrieve(row);
+  put(copyOf('waiting'));
+  const visit = shown;
+  await refresh(row);
+  if (shown !== visit) return;
+  const { remaining, otherAt, otherBy } = row.dataset;
+  const last = remaining === '1';
+  if (!last && !otherAt) return retrieve(row);
+  const asking = copyOf('asking');
+  keep(asking, { other: Boolean(otherAt), last });
+  if (otherAt) say(part(asking, 'question_other'), word('question_other'), { by: otherBy, at: time(otherAt) });
+  const button = otherAt ? plain(word('question_again'), { remaining }) : word('question_retrieve');
+  part(asking, 'retrieve').textContent = button;
+  put(asking);
+}
+
+/** What others of the company have done since the page was loaded. Where that cannot be had, the page is asked. */
+async function refresh(row) {
+  const cursor = main.dataset.cursor ? `?cursor=${encodeURIComponent(main.dataset.cursor)}` : '';
+  const { status, answer } = await call(`/subscriptions${cursor}`, { method: 'GET', patience: 4000 });
+  const found = status === 200 && answer.subscriptions.find((one) => one.subscription_id === row.dataset.subscription);
+  if (!found) return;
+  const last = found.credentials.last_retrieved;
+  count(row, found.credentials.retrievals_remaining);
+  if (last && !last.you) {
+    row.dataset.otherAt = last.at;
+    row.dataset.otherBy = last.by;
+  }
+}
+
+// --- The retrieval ---
+
+async function retrieve(row) {
+  put(copyOf('waiting'));
+  const visit = shown;
+  const path = `/subscriptions/${encodeURIComponent(row.dataset.subscription)}/credentials`;
+  const { status, answer } = await call(path, { headers: { 'idempotency-key': click(row) } });
+  if (shown !== visit) return;
+  if (status === 200 && answer.password !== null) show(row, answer);
+  else if (status === 200) blank(row, answer);
+  else if (status === 401) left();
+  else if (status === 409) {
+    forgetClick(row);
+    trouble(word('too_old'), () => go(row));
+  } else if (status === 404) trouble(word('gone'), () => location.reload());
+  else trouble(word(status === 0 ? 'offline' : status === 503 ? 'unavailable' : 'failed'), () => retrieve(row));
+}
+
+function show(row, answer) {
+  shown.answer = answer;
+  count(row, answer.retrievals.remaining);
+  render(true);
+  shown.timer = setTimeout(hide, HIDDEN_AFTER);
+}
+
+function hide() {
+  if (!shown?.answer) return;
+  shown.answer.password = '';
+  render(false);
+}
+
+function render(open) {
+  const { row, answer } = shown;
+  const page = copyOf('showing');
+  keep(page, { password: open, hidden: !open });
+  const { product, company } = row.dataset;
+  say(part(page, 'for_whom'), word('for_whom'), { product, company });
+  say(part(page, 'works_until_sentence'), word('works_until_sentence'), { at: time(answer.expires_at) });
+  say(part(page, 'retrievals_left_sentence'), word('retrievals_left_sentence'), answer.retrievals);
+  const last = answer.retrievals.history.at(-1);
+  if (last) say(part(page, 'retrieved_by'), word(last.you ? 'retrieved_by_you' : 'retrieved_by'), { by: last.by, at: time(last.at) });
+  slot(page, 'user_name').textContent = answer.user_name;
+  if (open) spell(slot(page, 'password'), answer.password);
+  slot(page, 'sign_in_url').textContent = answer.sign_in_url;
+  slot(page, 'go').href = `${answer.sign_in_url}#user_name=${encodeURIComponent(answer.user_name)}`;
+  put(page);
+}
+
+/** Digits look unlike letters. */
+function spell(element, password) {
+  element.replaceChildren(...password.split(/(\d+)/).map((piece, n) => {
+    if (n % 2 === 0) return piece;
+    const digits = document.createElement('b');
+    digits.textContent = piece;
+    return digits;
+  }));
+}
+
+function blank(row, answer) {
+  forgetClick(row);
+  const page = copyOf('blank');
+  slot(page, 'user_name').textContent = answer.user_name;
+  slot(page, 'reasons').replaceChildren(...sentences(answer).map(([text, places]) => {
+    const item = document.createElement('li');
+    say(item, text, places);
+    return item;
+  }));
+  put(page);
+}
+
+/** One sentence for each reason that holds, and each told once. */
+function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
+  const by = Object.fromEntries(reasons.map((reason) => [reason.code, reason]));
+  const over = by.expired || by['subscription-ended'] || by['administrator-changed-password'];
+  const at = (code) => time(by[code].at);
+  const told = [];
+  if (by['administrator-signed-in'] && by['administrator-changed-password']) {
+    told.push(['reason_signed_in_and_changed', { at: at('administrator-signed-in'), changed_at: at('administrator-changed-password') }]);
+  } else if (by['administrator-signed-in']) {
+    told.push([over ? 'reason_signed_in_only' : 'reason_signed_in', { at: at('administrator-signed-in'), expires_at: time(expires) }]);
+  } else if (by['administrator-changed-password']) {
+    told.push(['reason_changed', { at: at('administrator-changed-password') }]);
+  }
+  if (by['retrieved-three-times']) {
+    const list = document.createElement('span');
+    retrievals.history.forEach((entry, n) => {
+      const one = document.createElement('span');
+      say(one, word(entry.you ? 'list_you' : 'list_other'), { at: time(entry.at), by: entry.by });
+      list.append(n ? ', ' : '', one);
+    });
+    const key = by['retrieved-by-someone-else'] ? (over ? 'reason_retrieved_company_over' : 'reason_retrieved_company') : 'reason_retrieved_you';
+    told.push([key, { list, expires_at: time(expires) }]);
+  }
+  if (by.expired) told.push(['reason_expired', { at: at('expired') }]);
+  if (by['subscription-ended']) told.push(['reason_ended', { at: at('subscription-ended') }]);
+  return told.map(([key, places]) => [word(key), places]);
+}
+
+// --- Copy ---
+
+async function copy(what) {
+  const { row, answer } = shown;
+  const text = {
+    user_name: () => answer.user_name,
+    password: () => answer.password,
+    both: () => plain(word('both'), answer),
+    instructions: () => plain(word('instructions'), {
+      product: row.dataset.product, url: answer.sign_in_url, user_name: answer.user_name, at: inWords(answer.expires_at),
+    }),
+  }[what]();
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(word('copied'));
+  } catch {
+    announce(word('copy_failed'));
+  }
+}
+
+// --- Support ---
+
+function writeTo(row) {
+  open(row, word('support_title'), {});
+  const page = copyOf('writing');
+  const { product, company } = row.dataset;
+  say(part(page, 'support_about'), word('support_about'), { product, company });
+  page.querySelector('form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    send(row, event.target);
+  });
+  // One text is one request, however often it is sent.
+  page.querySelector('form').addEventListener('input', () => { shown.key = null; });
+  put(page);
+}
+
+async function send(row, form) {
+  const message = form.message.value.trim();
+  if (!message) return announce(word('support_empty'));
+  const button = form.querySelector('button');
+  button.disabled = true;
+  const path = `/subscriptions/${encodeURIComponent(row.dataset.subscription)}/support-requests`;
+  shown.key ??= crypto.randomUUID();
+  const { status, answer } = await call(path, { body: { message }, headers: { 'idempotency-key': shown.key } });
+  button.disabled = false;
+  if (status === 202) {
+    const done = document.createElement('p');
+    done.className = 'lead';
+    const address = main.dataset.replyTo;
+    say(done, word(address ? 'support_sent' : 'support_sent_anonymous'), { ...answer, address });
+    put(done);
+    view.querySelector('[data-do=close]').focus();
+  } else if (status === 401) left();
+  else announce(word(status === 429 ? 'support_too_many' : status === 404 ? 'gone' : status === 503 || status === 0 ? 'unavailable' : 'failed'));
+}
+
+// --- The window ---
+
+function open(row, text, places) {
+  forget();
+  shown = { row, retry: () => {} };
+  say(title, text, places);
+  if (!view.open) view.showModal();
+}
+
+function put(content) {
+  announce('');
+  body.replaceChildren(content);
+  title.focus();
+}
+
+function trouble(what, retry) {
+  shown.retry = retry;
+  const page = copyOf('trouble');
+  slot(page, 'what').textContent = what;
+  put(page);
+}
+
+/** The sign-in has ended: it leads back to this very page. */
+function left() {
+  const page = copyOf('left');
+  slot(page, 'sign_in').href = `/auth/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
+  put(page);
+}
+
+function announce(text) {
+  said.textContent = text;
+}
+
+function forget() {
+  if (!shown) return;
+  clearTimeout(shown.timer);
+  if (shown.answer) shown.answer.password = '';
+  shown = null;
+  body.replaceChildren();
+}
+
+/** Leaves out what does not hold. */
+function keep(page, holds) {
+  for (const element of page.querySelectorAll('[data-if]')) {
+    if (!holds[element.dataset.if]) element.remove();
+  }
+}
+
+function part(page, name) {
+  return page.querySelector(`[data-say="${name}"]`);
+}
+
+function slot(page, name) {
+  return page.querySelector(`[data-slot="${name}"]`);
+}
+
+function count(row, remaining) {
+  if (row.dataset.remaining === undefined) return;
+  row.dataset.remaining = String(remaining);
+  const element = row.querySelector('.left');
+  if (element) say(element, word('retrievals_left'), { remaining: String(remaining), allowed: '3' });
+}

@@ -1,0 +1,80 @@
+//! Style and scripts. Each is served under a name that holds a hash of its content, so browsers keep it for ever and a new version has
+//! another name.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+use web::Reply;
+
+use crate::brand::Brand;
+
+/// Everything that pages load.
+pub(crate) struct Assets {
+    pub(crate) style: Asset,
+    pub(crate) icon: Asset,
+    pub(crate) time: Asset,
+    pub(crate) portal: Asset,
+    pub(crate) administration: Asset,
+    common: Asset,
+}
+
+/// One file.
+pub(crate) struct Asset {
+    /// `/assets/style.Fd3kz0aB1c2D.css`
+    pub(crate) path: String,
+    content: String,
+    media_type: &'static str,
+}
+
+/// Characters of a hash in a name: 72 bits.
+const HASH: usize = 12;
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What a script says to import another.
+const COMMON: &str = "./common.js";
+
+impl Assets {
+    /// With the vendor's colour in the style.
+    pub(crate) fn of(brand: &Brand) -> Self {
+        let style = brand.style() + include_str!("../assets/style.css");
+        let common = Asset::new("common", "js", SCRIPT, include_str!("../assets/common.js").to_owned());
+        let script = |name, content: &str| Asset::new(name, "js", SCRIPT, content.replace(COMMON, &common.path));
+        Self {
+            style: Asset::new("style", "css", "text/css; charset=utf-8", style),
+            icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg").to_owned()),
+            time: script("time", include_str!("../assets/time.js")),
+            portal: script("portal", include_str!("../assets/portal.js")),
+            administration: script("administration", include_str!("../assets/administration.js")),
+            common,
+        }
+    }
+
+    /// The file of that path.
+    pub(crate) fn reply(&self, path: &str) -> Option<Reply> {
+        let all = [&self.style, &self.icon, &self.time, &self.portal, &self.administration, &self.common];
+        all.into_iter().find(|asset| asset.path == path).map(Asset::reply)
+    }
+}
+
+impl Asset {
+    fn new(name: &str, ending: &str, media_type: &'static str, content: String) -> Self {
+        let mut hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(content.as_bytes()));
+        hash.truncate(HASH);
+        Self { path: format!("/assets/{name}.{hash}.{ending}"), content, media_type }
+    }
+
+    fn reply(&self) -> Reply {
+        let mut reply = web::reply::empty(StatusCode::OK);
+        *reply.body_mut() = self.content.clone().into();
+        for (name, value) in [
+            (header::CONTENT_TYPE, self.media_type),
+            (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ] {
+            reply.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        reply.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+        reply
+    }
+}

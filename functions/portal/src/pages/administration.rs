@@ -1,0 +1,110 @@
+//! `/administration`: the Administration Center. Which page somebody gets is told by their session.
+
+use askama::Template;
+use aws::SignedIn;
+use domain::{Role, Scope};
+use http::StatusCode;
+use web::{Problem, ProblemCode, Reply};
+
+use super::{Frame, Policy, reply};
+use crate::Visit;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    f: Frame<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage<'a> {
+    f: Frame<'a>,
+    signed_in: SignedIn,
+}
+
+#[derive(Template)]
+#[template(path = "create.html")]
+struct CreatePage<'a> {
+    f: Frame<'a>,
+    signed_in: SignedIn,
+    /// `@fabrikam`
+    suffix: String,
+    /// Whether it is the permanent administrator's own account that is created.
+    own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage<'a> {
+    f: Frame<'a>,
+    signed_in: SignedIn,
+}
+
+const HERE: &str = "/administration";
+const PASSWORD: &str = "/administration/password";
+const CREATE: &str = "/administration/create";
+
+impl Visit<'_> {
+    /// The sign-in, the home, or where the session has to go on.
+    pub(crate) async fn administration(&self) -> Result<Reply, Problem> {
+        let f = self.frame().in_administration();
+        let Some(signed_in) = self.session().await? else {
+            let title = f.with(f.w.administration_center, "vendor", f.vendor());
+            let page = SignInPage { f: f.titled(&title) };
+            return reply(StatusCode::OK, Policy::Acts, &page, &page.f);
+        };
+        match (signed_in.session.scope, signed_in.account.role) {
+            (Scope::ResetPassword, _) => Ok(web::see_other(PASSWORD)),
+            (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(CREATE)),
+            (Scope::Full, Role::Administrator) => {
+                let title = f.w.home_title;
+                let page = HomePage { f: as_account(f, &signed_in).titled(title), signed_in };
+                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
+            }
+        }
+    }
+
+    /// For whoever came with a temporary password.
+    pub(crate) async fn choose_password(&self) -> Result<Reply, Problem> {
+        let f = self.frame().in_administration();
+        match self.session().await? {
+            Some(signed_in) if signed_in.session.scope == Scope::ResetPassword => {
+                let title = f.w.reset_title;
+                let page = PasswordPage { f: as_account(f, &signed_in).titled(title), signed_in };
+                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
+            }
+            _ => Ok(web::see_other(HERE)),
+        }
+    }
+
+    /// For whoever has a password of their own.
+    pub(crate) async fn create_administrator(&self) -> Result<Reply, Problem> {
+        let f = self.frame().in_administration();
+        match self.session().await? {
+            Some(signed_in) if signed_in.session.scope == Scope::Full => {
+                let own = signed_in.account.role == Role::ServiceAdministrator;
+                let title = if own { f.w.create_title } else { f.w.create_another_title };
+                let suffix = format!("@{}", signed_in.credential.company.id);
+                let page = CreatePage { f: as_account(f, &signed_in).titled(title), suffix, own, signed_in };
+                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
+            }
+            _ => Ok(web::see_other(HERE)),
+        }
+    }
+
+    /// Whoever is signed in; nobody where there is no session, or none that is good.
+    async fn session(&self) -> Result<Option<SignedIn>, Problem> {
+        match web::session::token(self.request, &self.app.public_origin) {
+            Ok(token) => {
+                let found = self.app.sessions.find(&token.digest(), self.now).await;
+                found.map_err(|failure| Problem::failed(failure.may_pass(), failure))
+            }
+            Err(problem) if problem.code() == ProblemCode::NotSignedIn => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
+fn as_account<'a>(f: Frame<'a>, signed_in: &SignedIn) -> Frame<'a> {
+    f.signed_in(signed_in.account.user_name.to_string())
+}

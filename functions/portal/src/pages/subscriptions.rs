@@ -1,0 +1,218 @@
+//! `/`: the door of the Customer Portal, and behind it **Your subscriptions**.
+
+use askama::Template;
+use aws::Listed;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{
+    Credential, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+};
+use http::StatusCode;
+use web::{Customer, Problem, ProblemCode, Reply, request::query_parameter};
+
+use super::{Filled, Frame, Policy, reply, said, sign_in_path};
+use crate::Visit;
+
+#[derive(Template)]
+#[template(path = "start.html")]
+struct StartPage<'a> {
+    f: Frame<'a>,
+    sign_in: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "subscriptions.html")]
+struct SubscriptionsPage<'a> {
+    f: Frame<'a>,
+    rows: Vec<Row>,
+    /// The address in the token, where it does not count.
+    unconfirmed: Option<String>,
+    /// Where support answers to, if anywhere.
+    reply_to: Option<String>,
+    /// Tells the clicks of one person from those of another in the same browser.
+    person: String,
+    cursor: Option<String>,
+    next: Option<String>,
+    sign_in: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "trouble.html")]
+struct TroublePage<'a> {
+    f: Frame<'a>,
+    why: &'a str,
+    lead: &'a str,
+    again: &'a str,
+}
+
+/// One subscription of the list.
+struct Row {
+    id: SubscriptionId,
+    product: String,
+    company: String,
+    user_name: String,
+    kind: &'static str,
+    started: Timestamp,
+    steps: [Step; 4],
+    /// Where it stands, in a sentence.
+    state: Filled,
+    /// While credentials can be retrieved.
+    open: bool,
+    remaining: usize,
+    /// The last retrieval by somebody else.
+    other: Option<(Timestamp, String)>,
+}
+
+/// One step of the progress.
+struct Step {
+    name: &'static str,
+    /// When, where it is done.
+    at: Option<Timestamp>,
+    /// More about it.
+    note: Option<String>,
+    /// It went wrong.
+    trouble: bool,
+}
+
+impl Visit<'_> {
+    pub(crate) async fn subscriptions(&self) -> Result<Reply, Problem> {
+        let customer = match self.app.identity.customer(self.request, self.now).await {
+            Ok(customer) => customer,
+            Err(problem) if problem.code() == ProblemCode::NotSignedIn => return self.start(),
+            Err(problem) => {
+                let f = self.frame();
+                let why = f.w.provider_unavailable;
+                return self.trouble(f, why, "", problem);
+            }
+        };
+        let f = self.frame().signed_in(name(&customer));
+        let cursor = query_parameter(self.request, "cursor").filter(|cursor| !cursor.is_empty());
+        // A cursor that is none of ours is the beginning: here nobody has to be told.
+        let after = cursor.as_deref().and_then(read_cursor);
+        match self.app.listings.page(&customer.caller, after.as_ref()).await {
+            Ok(page) => {
+                let title = f.w.your_subscriptions;
+                let page = SubscriptionsPage {
+                    f: f.titled(title),
+                    rows: page.listed.iter().map(|listed| self.row(listed, &customer)).collect(),
+                    unconfirmed: customer.unconfirmed_address.as_ref().map(ToString::to_string),
+                    reply_to: customer.caller.email().map(ToString::to_string),
+                    person: BASE64_URL_SAFE_NO_PAD.encode(customer.caller.person().as_bytes()),
+                    cursor: after.and(cursor),
+                    next: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last.as_str())),
+                    sign_in: &sign_in_path("/"),
+                };
+                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
+            }
+            Err(failure) => {
+                let (why, lead) = (f.w.list_unavailable, f.w.list_unavailable_lead);
+                self.trouble(f, why, lead, Problem::failed(failure.may_pass(), failure))
+            }
+        }
+    }
+
+    fn start(&self) -> Result<Reply, Problem> {
+        let f = self.frame();
+        let title = f.with(f.w.customer_portal, "vendor", f.vendor());
+        let here = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
+        let page = StartPage { f: f.titled(&title), sign_in: &sign_in_path(here) };
+        reply(StatusCode::OK, Policy::Reads, &page, &page.f)
+    }
+
+    /// A page in the place of one that cannot be had for the moment. What will not pass is `internal`.
+    fn trouble(&self, f: Frame, why: &str, lead: &str, problem: Problem) -> Result<Reply, Problem> {
+        if problem.code() != ProblemCode::Unavailable {
+            return Err(problem);
+        }
+        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page cannot be shown");
+        let again = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
+        let page = TroublePage { f: f.titled(why), why, lead, again };
+        reply(StatusCode::SERVICE_UNAVAILABLE, Policy::Reads, &page, &page.f)
+    }
+
+    fn row(&self, Listed { credential, mail }: &Listed, customer: &Customer) -> Row {
+        let f = self.frame();
+        let w = f.w;
+        let you = customer.caller.person();
+        let other = credential.retrievals_in_order().into_iter().rfind(|retrieval| retrieval.who != you);
+        let step = |name, at| Step { name, at, note: None, trouble: false };
+        let (note, trouble) = match mail.status {
+            MailStatus::Pending => (Some(w.mail_pending), false),
+            MailStatus::Delayed => (Some(w.mail_delayed), true),
+            MailStatus::Bounced => (Some(w.mail_bounced), true),
+            MailStatus::Complained => (Some(w.mail_complained), true),
+            MailStatus::NotNeeded => (Some(w.mail_not_needed), false),
+            MailStatus::Sent | MailStatus::Delivered => (None, false),
+        };
+        let sent = matches!(mail.status, MailStatus::Sent | MailStatus::Delivered | MailStatus::Complained);
+        let to = f.with(w.step_mail_to, "address", &mail.to.masked());
+        let mailed = Step {
+            name: w.step_mailed,
+            at: sent.then_some(mail.at),
+            note: Some(note.map_or_else(|| to.clone(), |note| format!("{to}: {note}"))),
+            trouble,
+        };
+        Row {
+            id: credential.subscription.clone(),
+            product: credential.product.clone(),
+            company: credential.company.name.clone(),
+            user_name: credential.user_name.to_string(),
+            kind: if credential.kind == Kind::Paid { w.paid } else { w.trial },
+            started: credential.started_at,
+            steps: [
+                mailed,
+                step(w.step_signed_in, credential.signed_in_at),
+                step(w.step_password, credential.changed_at),
+                step(w.step_administrator, credential.handed_over_at),
+            ],
+            state: self.state(credential, &f),
+            open: credential.state(self.now) == CredentialState::Issued,
+            remaining: credential.retrievals_remaining(),
+            other: other.map(|retrieval| (retrieval.at, retrieval.by.clone())),
+        }
+    }
+
+    fn state(&self, credential: &Credential, f: &Frame) -> Filled {
+        let w = f.w;
+        let ended = credential.ended_at.unwrap_or(self.now);
+        match credential.state(self.now) {
+            CredentialState::Issued => f.at(w.works_until, &credential.expires_at),
+            CredentialState::SignedIn => f.at(w.state_signed_in, &ended),
+            CredentialState::Changed => f.at(w.state_changed, &ended),
+            CredentialState::HandedOver => f.at(w.state_handed_over, &ended),
+            CredentialState::Expired => f.at(w.state_expired, &credential.expires_at),
+            CredentialState::Ended => f.at(w.state_ended, &ended),
+        }
+    }
+}
+
+impl SubscriptionsPage<'_> {
+    /// What the window's script says.
+    fn said(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
+        said!(self.f.w,
+            both copied copy_failed credentials_for failed for_whom gone instructions list_other list_you offline question_again
+            question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
+            reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
+            retrievals_left retrievals_left_sentence retrieved_by retrieved_by_you support_about support_empty support_sent support_sent_anonymous
+            support_title support_too_many too_old unavailable works_until_sentence
+        )
+    }
+}
+
+impl Row {
+    /// `2 of 3 retrievals left`
+    fn left(&self, f: &Frame) -> String {
+        let (remaining, allowed) = (self.remaining.to_string(), RETRIEVALS_PER_ISSUE.to_string());
+        words::fill(f.w.retrievals_left, &[("remaining", &remaining), ("allowed", &allowed)])
+    }
+}
+
+/// As whom somebody is signed in, to themselves: the address, whether or not it counts.
+fn name(customer: &Customer) -> String {
+    customer.unconfirmed_address.as_ref().map_or_else(|| customer.caller.label(), ToString::to_string)
+}
+
+/// The last id that was shown, in base64url.
+fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    SubscriptionId::parse(std::str::from_utf8(&bytes).ok()?)
+}

@@ -1,0 +1,229 @@
+//! The sign-in of customers: to their provider and back.
+
+use std::collections::VecDeque;
+
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::json;
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+/// A browser that has been sent to the provider.
+struct Sent {
+    /// The address there.
+    address: String,
+    /// The cookie that ties the answer to this browser.
+    cookie: String,
+}
+
+impl Sent {
+    async fn by(stack: &TestStack, query: &str) -> Self {
+        let answer = stack.call("portal", Call::get("/auth/sign-in").query(query)).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
+        assert!(cookie.ends_with("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"));
+        Self { address: answer.headers["location"].clone(), cookie: cookie.split(';').next().unwrap().to_owned() }
+    }
+
+    fn parameter(&self, name: &str) -> &str {
+        let query = self.address.split_once('?').unwrap().1;
+        query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default()
+    }
+
+    /// Signs in there; the query that the browser comes back with.
+    async fn signed_in(&self, email: &str) -> String {
+        let (address, query) = self.address.split_once('?').unwrap();
+        let form = format!("{query}&email={}", email.replace('@', "%40"));
+        let request =
+            lambda_http::http::Request::post(address).header("content-type", "application/x-www-form-urlencoded");
+        let client: Client<_, Full<VecDeque<u8>>> = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request.body(Full::new(form.into_bytes().into())).unwrap()).await.unwrap();
+        let (answer, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let location = answer.headers.get("location").unwrap_or_else(|| panic!("{body:?}")).to_str().unwrap();
+        let query = location.strip_prefix("http://localhost:9000/auth/callback?").unwrap();
+        query.to_owned()
+    }
+}
+
+async fn come_back(stack: &TestStack, cookie: &str, query: &str) -> Answer {
+    stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
+}
+
+/// The cookies that stay, as the browser sends them.
+fn kept(answer: &Answer) -> Vec<(String, String)> {
+    let kept = answer.cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0;"));
+    let pairs = kept.map(|cookie| cookie.split(';').next().unwrap().split_once('=').unwrap());
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn refused(answer: &Answer, words: &str) {
+    assert!((400..=503).contains(&answer.status), "{answer:?}");
+    assert!(answer.body.as_str().unwrap().contains(words), "{answer:?}");
+    assert!(kept(answer).is_empty(), "nobody is signed in");
+}
+
+const STALE: &str = "has been used before, has taken longer than ten minutes, or was begun in another browser";
+
+#[tokio::test]
+async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let sent = Sent::by(&stack, "return=%2F%3Fcursor%3Dc3ViLTA").await;
+    assert!(sent.address.starts_with(&format!("{}/authorize?", stack.provider.issuer())));
+    for (name, value) in [
+        ("response_type", "code"),
+        ("scope", "openid+email"),
+        ("code_challenge_method", "S256"),
+        ("redirect_uri", "http%3A%2F%2Flocalhost%3A9000%2Fauth%2Fcallback"),
+        ("prompt", ""),
+    ] {
+        assert_eq!(sent.parameter(name), value, "{name}");
+    }
+    for secret in ["state", "nonce", "code_challenge"] {
+        assert_eq!(sent.parameter(secret).len(), 43, "{secret}");
+    }
+    let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+    assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/?cursor=c3ViLTA"));
+    let kept = kept(&answer);
+    assert_eq!(kept.len(), 1);
+    let (name, token) = &kept[0];
+    assert_eq!(name, "__Host-customer");
+    assert!(answer.cookies.iter().any(|cookie| cookie.starts_with("__Host-sign-in=; ")), "it is cleared");
+    let given = answer.cookies.iter().find(|cookie| cookie.starts_with("__Host-customer=e")).unwrap();
+    assert!(given.ends_with("; HttpOnly; Secure; SameSite=Lax"));
+
+    let page = stack.call("portal", Call::get("/").cookie(name, token)).await;
+    assert!(page.body.as_str().unwrap().contains("Contoso Online Suite"));
+    let retrieved = stack.call(
+        "get-credentials",
+        Call::get_credentials("sub-1").cookie(name, token).header("sec-fetch-site", "same-origin"),
+    );
+    assert!(retrieved.await.password().is_some(), "the other functions take the same cookie");
+}
+
+#[tokio::test]
+async fn another_account_is_asked_for_where_one_is_wanted() {
+    let stack = TestStack::start().await;
+    assert_eq!(Sent::by(&stack, "return=%2F&account=other").await.parameter("prompt"), "select_account");
+}
+
+#[tokio::test]
+async fn two_sign_ins_have_nothing_in_common() {
+    let stack = TestStack::start().await;
+    let (one, two) = (Sent::by(&stack, "").await, Sent::by(&stack, "").await);
+    for secret in ["state", "nonce", "code_challenge"] {
+        assert_ne!(one.parameter(secret), two.parameter(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_to_a_question_of_this_browser_signs_nobody_in() {
+    let stack = TestStack::start().await;
+    let (mine, other) = (Sent::by(&stack, "").await, Sent::by(&stack, "").await);
+    let query = other.signed_in("mallory@elsewhere.example").await;
+    refused(&come_back(&stack, &mine.cookie, &query).await, STALE);
+    refused(&come_back(&stack, "", &query).await, STALE);
+    refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, STALE);
+    // The state of this browser, and the code of another: its verifier is not ours.
+    let code = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
+    let mixed = format!("{code}&state={}", mine.parameter("state"));
+    refused(&come_back(&stack, &mine.cookie, &mixed).await, STALE);
+}
+
+#[tokio::test]
+async fn a_code_works_once_and_an_answer_of_another_issuer_never() {
+    let stack = TestStack::start().await;
+    let sent = Sent::by(&stack, "").await;
+    let query = sent.signed_in("dana@fabrikam.example").await;
+    assert!(query.contains("&iss="));
+    let elsewhere = query.replace("&iss=", "&iss=https%3A%2F%2Fevil.example&x=");
+    refused(&come_back(&stack, &sent.cookie, &elsewhere).await, STALE);
+    assert_eq!(come_back(&stack, &sent.cookie, &query).await.status, 303);
+    refused(&come_back(&stack, &sent.cookie, &query).await, STALE);
+}
+
+#[tokio::test]
+async fn a_token_for_another_request_or_another_application_signs_nobody_in() {
+    let stack = TestStack::start().await;
+    for claims in [json!({ "nonce": "n" }), json!({ "nonce": null }), json!({ "aud": "another" }), json!({ "exp": 1 })]
+    {
+        stack.provider.add_claims(claims.clone());
+        let sent = Sent::by(&stack, "").await;
+        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+        refused(&answer, STALE);
+    }
+}
+
+#[tokio::test]
+async fn whoever_cancels_reads_so_and_can_begin_again_where_they_were() {
+    let stack = TestStack::start().await;
+    let sent = Sent::by(&stack, "return=%2Fsupport").await;
+    let query = format!("error=access_denied&error_description=%3Cb%3E&state={}", sent.parameter("state"));
+    let answer = come_back(&stack, &sent.cookie, &query).await;
+    refused(&answer, "The sign-in was cancelled");
+    let page = answer.body.as_str().unwrap();
+    assert!(page.contains("href=\"/auth/sign-in?return=%2Fsupport\"") && !page.contains("access_denied"));
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_another_site() {
+    let stack = TestStack::start().await;
+    for back in [
+        "https%3A%2F%2Fevil.example",
+        "%2F%2Fevil.example",
+        "%2F%5Cevil.example",
+        "%2Fauth%2Fsign-in",
+        "%2F%0D%0AX%3A",
+        "",
+    ] {
+        let sent = Sent::by(&stack, &format!("return={back}")).await;
+        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+        assert_eq!(answer.headers["location"], "/", "{back}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_browsers_cannot_keep_is_said_to_be_too_large_and_one_of_6_kb_is_kept() {
+    let stack = TestStack::start().await;
+    for (size, kept_in) in [(6_000, 2), (9_000, 0), (14_000, 0)] {
+        stack.provider.add_claims(json!({ "groups": "x".repeat(size * 3 / 4 - 600) }));
+        let sent = Sent::by(&stack, "").await;
+        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+        assert_eq!(kept(&answer).len(), kept_in, "{size}");
+        if kept_in == 0 {
+            assert_eq!(answer.status, 431);
+            refused(&answer, "too large for browsers to keep");
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_the_provider_is_away_the_page_says_so() {
+    let stack = Deployment::default().with("OIDC_ISSUER", "http://127.0.0.1:9").start().await;
+    let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
+    assert_eq!(answer.status, 503);
+    refused(&answer, "Your sign-in provider does not answer");
+}
+
+#[tokio::test]
+async fn signing_out_forgets_the_token_and_offers_to_sign_out_at_the_provider() {
+    let stack = TestStack::start().await;
+    let sign_out = || Call::post("/auth/sign-out").cookie("__Host-customer", "x");
+    let answer = stack.call("portal", sign_out().header("sec-fetch-site", "same-origin")).await;
+    assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/auth/signed-out"));
+    assert_eq!(answer.cookies.len(), 3);
+    assert!(kept(&answer).is_empty());
+    let page = stack.call("portal", Call::get("/auth/signed-out")).await;
+    let page = page.body.as_str().unwrap();
+    let there = format!(
+        "{}/sign-out?client_id=firstkey&#38;post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9000%2F",
+        stack.provider.issuer()
+    );
+    assert!(page.contains(&there), "{page}");
+
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+        let answer = stack.call("portal", sign_out().header(name, value)).await;
+        assert_eq!((answer.status, answer.problem(), answer.cookies.len()), (403, Some("forbidden"), 0), "{value}");
+    }
+    assert_eq!(stack.call("portal", Call::get("/auth/sign-out")).await.status, 404, "a link signs nobody out");
+}
