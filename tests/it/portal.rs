@@ -284,6 +284,10 @@ async fn the_session_tells_which_page_of_the_administration_center_somebody_gets
         assert!(home.contains(words), "{words}");
     }
     assert!(html(&at("/administration/create", Some(&lee)).await).contains("Add an administrator"));
+    let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
+    stack.call("create-admin", add).await;
+    let home = html(&at("/administration", Some(&lee)).await);
+    assert!(home.contains("Administrators: 2") && home.contains("mo@fabrikam") && !home.contains("Add a second one"));
     assert!(html(&at("/administration", Some(&session)).await).contains("data-form=\"sign-in\""), "it is retired");
 }
 

@@ -22,7 +22,9 @@ export function say(element, text, places) {
   element.replaceChildren(...filled(text, places));
 }
 
-const language = document.documentElement.lang.startsWith('qps') ? 'en' : document.documentElement.lang;
+// The page's language as the reader's country has it.
+const page = document.documentElement.lang === 'qps' ? 'en' : document.documentElement.lang;
+const language = navigator.languages.find((one) => one.split('-')[0] === page) ?? page;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
 const format = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short' });
 

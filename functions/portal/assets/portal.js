@@ -82,7 +82,8 @@ async function go(row) {
   if (shown !== visit) return;
   const { remaining, otherAt, otherBy } = row.dataset;
   const last = remaining === '1';
-  if (!last && !otherAt) return retrieve(row);
+  // Where nothing can be spent any more, the answer tells why.
+  if (remaining === '0' || (!last && !otherAt)) return retrieve(row);
   const asking = copyOf('asking');
   keep(asking, { other: Boolean(otherAt), last });
   if (otherAt) say(part(asking, 'question_other'), word('question_other'), { by: otherBy, at: time(otherAt) });
@@ -98,7 +99,7 @@ async function refresh(row) {
   const found = status === 200 && answer.subscriptions.find((one) => one.subscription_id === row.dataset.subscription);
   if (!found) return;
   const last = found.credentials.last_retrieved;
-  count(row, found.credentials.retrievals_remaining);
+  count(row, found.credentials.state === 'issued' ? found.credentials.retrievals_remaining : 0);
   if (last && !last.you) {
     row.dataset.otherAt = last.at;
     row.dataset.otherBy = last.by;
@@ -140,8 +141,7 @@ function render(open) {
   const { row, answer } = shown;
   const page = copyOf('showing');
   keep(page, { password: open, hidden: !open });
-  const { product, company } = row.dataset;
-  say(part(page, 'for_whom'), word('for_whom'), { product, company });
+  say(part(page, 'for_whom'), word('for_whom'), named(row));
   say(part(page, 'works_until_sentence'), word('works_until_sentence'), { at: time(answer.expires_at) });
   say(part(page, 'retrievals_left_sentence'), word('retrievals_left_sentence'), answer.retrievals);
   const last = answer.retrievals.history.at(-1);
@@ -228,8 +228,7 @@ async function copy(what) {
 function writeTo(row) {
   open(row, word('support_title'), {});
   const page = copyOf('writing');
-  const { product, company } = row.dataset;
-  say(part(page, 'support_about'), word('support_about'), { product, company });
+  say(part(page, 'support_about'), word('support_about'), named(row));
   page.querySelector('form').addEventListener('submit', (event) => {
     event.preventDefault();
     send(row, event.target);
@@ -260,6 +259,12 @@ async function send(row, form) {
 }
 
 // --- The window ---
+
+/** What the subscription is called in a sentence, which has a full stop of its own. */
+function named(row) {
+  const { product, company } = row.dataset;
+  return { product, company: company.replace(/\.$/, '') };
+}
 
 function open(row, text, places) {
   forget();

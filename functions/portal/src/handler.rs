@@ -20,7 +20,7 @@ mod pages;
 
 use std::sync::{Arc, OnceLock};
 
-use aws::{Listings, Sessions, Table};
+use aws::{Listings, Sessions, Table, Team};
 use domain::Timestamp;
 use http::Method;
 use lambda::{Clock, Settings};
@@ -28,10 +28,11 @@ use web::{CodeFlow, Identity, IdentitySettings, Problem, ProblemCode, Reply, Req
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
-/// May list the caller's subscriptions, and tell whose session a token is; neither writes.
+/// May list the caller's subscriptions, tell whose session a token is, and list their administrators; none of them writes.
 pub struct App {
     listings: Listings,
     sessions: Sessions,
+    team: Team,
     identity: Identity,
     code_flow: CodeFlow,
     clock: Clock,
@@ -54,7 +55,8 @@ impl App {
         let identity = IdentitySettings::read(|name| settings.optional(name));
         Ok(Self {
             listings: Listings::new(table.clone()),
-            sessions: Sessions::new(table),
+            sessions: Sessions::new(table.clone()),
+            team: Team::new(table),
             code_flow: CodeFlow::new(&identity, settings.optional("OIDC_CLIENT_SECRET"))?,
             identity: Identity::new(identity)?,
             clock,

@@ -32,7 +32,7 @@
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 1 `GetItem`, `TransactWriteItems` of 4 | 1 read, 8 writes |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
-//! | portal, the Administration Center | [`Sessions::find`] | 1 `GetItem`, 2 at once | 3 reads |
+//! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::of`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, up to 3 more where a bucket is not full), 1 `GetItem`; if it succeeds `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, and 2 `UpdateItem` | |
 //! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4; with a current password also the attempts of sign-in | 3 reads, 8 writes |
 //! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 5 | 3 reads, 10 writes |
@@ -87,9 +87,10 @@ pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Administrators, Admission, Attempts, Create, CreateAdministrator, Lease, Listed, Listings, Mail, MailOrder, Mails,
-    NewAdministrator, NewCredentials, NewSupportRequest, NextIssue, Order, Page, Passwords, Retrievals,
-    RetrieveOutcome, Sessions, SignIns, SignedIn, Subscriptions, SupportRequests, Table, Take, TakenMail,
+    Administrator, Administrators, Admission, Attempts, Create, CreateAdministrator, Lease, Listed, Listings, Mail,
+    MailOrder, Mails, NewAdministrator, NewCredentials, NewSupportRequest, NextIssue, Order, Page, Passwords,
+    Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, Subscriptions, SupportRequests, Table, Take, TakenMail,
+    Team,
 };
 
 /// The one configuration that every client is built from: see [`connect`].

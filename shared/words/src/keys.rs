@@ -232,7 +232,6 @@ words! {
     home_for
     open_product
     administrators
-    administrators_one
     add_second
     add_administrator
     you

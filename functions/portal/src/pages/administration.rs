@@ -1,7 +1,7 @@
 //! `/administration`: the Administration Center. Which page somebody gets is told by their session.
 
 use askama::Template;
-use aws::SignedIn;
+use aws::{Administrator, Failure, SignedIn};
 use domain::{Role, Scope};
 use http::StatusCode;
 use web::{Problem, ProblemCode, Reply};
@@ -38,6 +38,7 @@ struct CreatePage<'a> {
 struct HomePage<'a> {
     f: Frame<'a>,
     signed_in: SignedIn,
+    administrators: Vec<Administrator>,
 }
 
 const HERE: &str = "/administration";
@@ -57,8 +58,11 @@ impl Visit<'_> {
             (Scope::ResetPassword, _) => Ok(web::see_other(PASSWORD)),
             (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(CREATE)),
             (Scope::Full, Role::Administrator) => {
-                let title = f.w.home_title;
-                let page = HomePage { f: as_account(f, &signed_in).titled(title), signed_in };
+                let administrators = self.app.team.of(&signed_in.session.subscription).await.map_err(problem)?;
+                let own = |one: &&Administrator| one.user_name == signed_in.account.user_name;
+                let name = administrators.iter().find(own).map_or("", |own| &*own.display_name);
+                let title = f.with(f.w.home_title, "name", name);
+                let page = HomePage { f: as_account(f, &signed_in).titled(&title), signed_in, administrators };
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
         }
@@ -97,7 +101,7 @@ impl Visit<'_> {
         match web::session::token(self.request, &self.app.public_origin) {
             Ok(token) => {
                 let found = self.app.sessions.find(&token.digest(), self.now).await;
-                found.map_err(|failure| Problem::failed(failure.may_pass(), failure))
+                found.map_err(problem)
             }
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => Ok(None),
             Err(problem) => Err(problem),
@@ -107,4 +111,8 @@ impl Visit<'_> {
 
 fn as_account<'a>(f: Frame<'a>, signed_in: &SignedIn) -> Frame<'a> {
     f.signed_in(signed_in.account.user_name.to_string())
+}
+
+fn problem(failure: Failure) -> Problem {
+    Problem::failed(failure.may_pass(), failure)
 }

@@ -16,6 +16,7 @@ mod sessions;
 mod sign_ins;
 mod subscriptions;
 mod support;
+mod team;
 mod transaction;
 
 use aws_sdk_dynamodb::{Client, config::Config};
@@ -35,6 +36,7 @@ pub use sessions::{Sessions, SignedIn};
 pub use sign_ins::SignIns;
 pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
 pub use support::{NewSupportRequest, Order, SupportRequests};
+pub use team::{Administrator, Team};
 
 /// The table, for the stores below to be made of.
 #[derive(Clone)]

@@ -70,6 +70,7 @@ pub(super) const VERSION: &str = "version";
 pub(super) const WHAT: &str = "what";
 pub(super) const WHO: &str = "who";
 
+pub(super) const ADMINISTRATOR_PREFIX: &str = "ADMINISTRATOR#";
 const ACCOUNT_PREFIX: &str = "ACCOUNT#";
 const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 const SUPPORT_MAIL_PREFIX: &str = "MAIL#support#";
@@ -126,7 +127,7 @@ impl Key {
     }
 
     pub(super) fn administrator(account: &Account) -> Self {
-        let sk = format!("ADMINISTRATOR#{}", account.account_id);
+        let sk = format!("{ADMINISTRATOR_PREFIX}{}", account.account_id);
         Self { pk: subscription_key(&account.subscription), sk }
     }
 
