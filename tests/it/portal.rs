@@ -305,3 +305,42 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
     let reads = ["Query", "BatchGetItem", "GetItem"];
     assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
 }
+
+/// The texts of a page that people see, each between two tags.
+fn texts(page: &str) -> impl Iterator<Item = &str> {
+    let pieces = page.split('<').filter_map(|piece| piece.split_once('>'));
+    pieces.filter(|(tag, _)| !tag.starts_with("time ")).map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
+}
+
+#[tokio::test]
+async fn every_word_of_ours_is_translated_and_every_page_can_be_read_from_right_to_left() {
+    let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
+    let session = reset.session().unwrap();
+    let pages = [
+        Call::get("/"),
+        Call::get("/help"),
+        Call::get("/support"),
+        Call::get("/administration"),
+        Call::get("/auth/signed-out"),
+        Call::get("/auth/callback"),
+        Call::get("/").cookie("__Host-customer", &dana),
+        Call::get("/").cookie("__Host-customer", &stack.token("mallory@elsewhere.example")),
+        Call::get("/administration/create").session(&session),
+    ];
+    // What is not ours to translate.
+    let names =
+        ["Contoso Online Suite", "Fabrikam, Inc.", "admin@fabrikam", "support@contoso.example", "English", "Deutsch"];
+    let marks = [":", ",", ".", "·", "(", ")"];
+    for page in pages {
+        let page = html(&stack.call("portal", page.query("language=qps")).await);
+        assert!(page.contains("<html lang=\"qps\" dir=\"rtl\">"));
+        for text in texts(&page) {
+            let known = names.contains(&text) || marks.contains(&text) || text.contains('[') || text.contains(']');
+            assert!(known, "{text:?} is not translated");
+        }
+    }
+}

@@ -62,6 +62,24 @@ async fn the_welcome_mail_says_all_that_is_needed() {
 }
 
 #[tokio::test]
+async fn the_mail_is_in_the_language_that_the_event_asks_for() {
+    let stack = TestStack::start().await;
+    let mut german = event("sub-1", "paid");
+    german["detail"]["locale"] = "de-CH".into();
+    stack.started(german).await;
+    let mail = &stack.cloud.inbox()[0];
+    assert_eq!(mail.subject, "Ihre Zugangsdaten für Contoso Online Suite");
+    for text in [&mail.text, &mail.html] {
+        assert!(
+            text.contains("Fabrikam, Inc. hat Contoso Online Suite abonniert.")
+                && text.contains(&stack.mailed_password())
+        );
+        assert!(!text.contains("administrator account"));
+    }
+    assert!(mail.html.contains("<html lang=\"de\" dir=\"ltr\">"));
+}
+
+#[tokio::test]
 async fn names_are_escaped_in_the_html_and_not_in_the_text() {
     let stack = TestStack::start().await;
     let mut started = event("sub-1", "trial");

@@ -14,6 +14,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Credential, Kind, MailContent, MailStatus, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::warn;
+use words::{Language, Words};
 use zeroize::Zeroizing;
 
 /// May lease and settle mails, unseal, and send; may not seal, and may not count retrievals.
@@ -116,7 +117,9 @@ impl App {
             }
             (MailContent::Credentials | MailContent::Link, _) => None,
         };
-        Letter::welcome(credential, password.as_ref(), &self.origin, &self.support_url).map_err(Rejection::temporary)
+        let language = Language::preferred(mail.locale.as_deref().unwrap_or_default());
+        Letter::welcome(language, credential, password.as_ref(), &self.origin, &self.support_url)
+            .map_err(Rejection::temporary)
     }
 
     /// The mail is out: what is not recorded now is sent again, so it is tried for as long as this function has time.
@@ -157,23 +160,28 @@ struct Letter {
 
 impl Letter {
     fn welcome(
+        language: Language,
         credential: &Credential,
         password: Option<&TemporaryPassword>,
         origin: &str,
         support_url: &str,
     ) -> Result<Self, askama::Error> {
-        let subject = format!("Your credentials for {}", credential.product);
+        let w = language.words();
+        let (company, product) = (&*credential.company.name, &*credential.product);
+        let opening = if credential.kind == Kind::Paid { w.mail_subscribed } else { w.mail_trying };
+        let subject = words::fill(w.mail_subject, &[("product", product)]);
+        let until = [("at", &*words::date(w, &credential.expires_at.to_string()))];
         #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
         let password = password.map(TemporaryPassword::expose_secret);
         let letter = &Welcome {
+            w,
+            language: language.code(),
             subject: &subject,
-            company: &credential.company.name,
-            product: &credential.product,
-            paid: credential.kind == Kind::Paid,
+            opening: &words::fill(opening, &[("company", company), ("product", product)]),
             user_name: credential.user_name.as_str(),
             password,
             sign_in_url: &format!("{origin}/administration"),
-            expires: &credential.expires_at.in_words(),
+            works_until: &words::fill(if password.is_some() { w.mail_works_until } else { w.mail_link_until }, &until),
             portal_url: origin,
             support_url,
         };
@@ -227,15 +235,15 @@ fn facts(credential: &Credential, now: Timestamp) -> Vec<String> {
 
 /// What both forms of the welcome mail say. No `Debug`: it holds the password.
 struct Welcome<'a> {
+    w: &'static Words,
+    language: &'static str,
     subject: &'a str,
-    company: &'a str,
-    product: &'a str,
-    paid: bool,
+    opening: &'a str,
     user_name: &'a str,
     /// Absent in a mail that leads to the portal.
     password: Option<&'a str>,
     sign_in_url: &'a str,
-    expires: &'a str,
+    works_until: &'a str,
     portal_url: &'a str,
     support_url: &'a str,
 }

@@ -225,4 +225,20 @@ pub(crate) const WORDS: Words = Words {
     add_administrator: "Administrator hinzufügen",
     you: "Sie",
     back_home: "Zurück",
+
+    // The welcome mail.
+    mail_subject: "Ihre Zugangsdaten für {product}",
+    mail_hello: "Guten Tag,",
+    mail_trying: "{company} testet {product}.",
+    mail_subscribed: "{company} hat {product} abonniert.",
+    mail_with_these: "Mit diesen vorläufigen Zugangsdaten meldet sich Ihr Dienstadministrator zum ersten Mal an und richtet es ein.",
+    mail_sign_in_here: "Hier geht es zur Anmeldung, in der Verwaltung:",
+    mail_sign_in: "In der Verwaltung anmelden",
+    mail_works_until: "Das vorläufige Passwort gilt bis {at}. Bei der ersten Anmeldung wählt Ihr Dienstadministrator ein eigenes Passwort und legt dann das dauerhafte Administratorkonto an.",
+    mail_hand_over_how: "persönlich, am Telefon oder auf Papier. Bitte leiten Sie diese Nachricht nicht weiter.",
+    mail_lost: "Haben Sie diese Nachricht später nicht mehr? Bis zu dreimal kann jemand aus Ihrer Firma die Zugangsdaten im Kundenportal noch einmal holen, mit dem Konto, mit dem Sie gekauft haben:",
+    mail_waiting: "Ihr Dienstadministrator braucht vorläufige Zugangsdaten, um sich zum ersten Mal anzumelden und es einzurichten. Sie liegen im Kundenportal bereit; melden Sie sich dort mit dem Konto an, mit dem Sie gekauft haben, und wählen Sie Zugangsdaten holen:",
+    mail_link_until: "Die Zugangsdaten können dreimal abgerufen werden, von allen in Ihrer Firma, die das Abonnement sehen dürfen, und gelten bis {at}. Ihr Dienstadministrator meldet sich damit hier an, in der Verwaltung:",
+    mail_link_hand_over_how: "persönlich, am Telefon oder auf Papier.",
+    mail_not_asked: "Sie haben das nicht bestellt? Dann muss niemand etwas tun: Melden Sie sich nicht an, das Passwort läuft von selbst ab. Im Zweifel fragen Sie uns:",
 };

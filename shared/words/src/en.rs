@@ -225,4 +225,20 @@ pub(crate) const WORDS: Words = Words {
     add_administrator: "Add administrator",
     you: "you",
     back_home: "Back",
+
+    // The welcome mail.
+    mail_subject: "Your credentials for {product}",
+    mail_hello: "Hello,",
+    mail_trying: "{company} is trying {product}.",
+    mail_subscribed: "{company} has subscribed to {product}.",
+    mail_with_these: "With these temporary credentials your service administrator signs in for the first time and sets it up.",
+    mail_sign_in_here: "Sign in here, the Administration Center:",
+    mail_sign_in: "Sign in to the Administration Center",
+    mail_works_until: "The temporary password works until {at}. At the first sign-in your service administrator chooses a password of their own, and then creates the permanent administrator account.",
+    mail_hand_over_how: "in person, by telephone or on paper. Please do not forward this message.",
+    mail_lost: "Have you lost this message later on? Up to three times, somebody of your company can get the credentials again in the customer portal, with the account that you bought with:",
+    mail_waiting: "Your service administrator needs temporary credentials to sign in for the first time and set it up. They are waiting in the customer portal; sign in there with the account that you bought with, and pick Get credentials:",
+    mail_link_until: "The credentials can be retrieved three times, by anybody of your company who may see the subscription, and work until {at}. With them your service administrator signs in here, the Administration Center:",
+    mail_link_hand_over_how: "in person, by telephone or on paper.",
+    mail_not_asked: "You did not ask for this? Then nobody has to do anything: do not sign in, the password stops working by itself. If in doubt, ask us:",
 };

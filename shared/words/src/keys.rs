@@ -236,4 +236,19 @@ words! {
     add_administrator
     you
     back_home
+    // The welcome mail.
+    mail_subject
+    mail_hello
+    mail_trying
+    mail_subscribed
+    mail_with_these
+    mail_sign_in_here
+    mail_sign_in
+    mail_works_until
+    mail_hand_over_how
+    mail_lost
+    mail_waiting
+    mail_link_until
+    mail_link_hand_over_how
+    mail_not_asked
 }

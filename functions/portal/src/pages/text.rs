@@ -18,22 +18,13 @@ impl Filled {
             // A string takes everything.
             let _ = match part {
                 Part::Text(text) => Html.write_escaped_str(&mut html, text),
-                Part::Place(_) => write!(html, "<time datetime=\"{at}\">{}</time>", in_words(words, at)),
+                Part::Place(_) => {
+                    write!(html, "<time datetime=\"{at}\">{}</time>", words::date(words, &at.to_string()))
+                }
             };
         }
         Self(html)
     }
-}
-
-/// `17 November 2026, 10:04 UTC`, as the language has it.
-fn in_words(words: &Words, at: Timestamp) -> String {
-    // RFC 3339, which this always is: 2026-11-17T10:04:00Z
-    let text = at.to_string();
-    let [year, month, day, time] = [0..4, 5..7, 8..10, 11..16].map(|range| text.get(range).unwrap_or_default());
-    let month = month.parse::<usize>().ok().and_then(|month| words.months.split(' ').nth(month.checked_sub(1)?));
-    let places =
-        [("day", day.trim_start_matches('0')), ("month", month.unwrap_or_default()), ("year", year), ("time", time)];
-    words::fill(words.date, &places)
 }
 
 impl fmt::Display for Filled {
