@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws::{Lease, MailOrder, Mails, Table, Take};
-use domain::{Issue, MailStatus, SubscriptionId, Timestamp};
+use domain::{MailStatus, Timestamp};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Deployment, TestStack, event};
@@ -197,7 +197,9 @@ async fn whoever_sent_a_mail_records_it_whoever_has_the_lease_and_nobody_undoes_
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
     stack.started(event("sub-1", "trial")).await;
     let mails = mails(&stack);
-    let order = MailOrder { subscription: SubscriptionId::parse("sub-1").unwrap(), issue: Issue::FIRST };
+    let keys = json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } });
+    let record = json!({ "dynamodb": { "Keys": keys, "NewImage": { "issue": { "N": "1" } } } });
+    let order = MailOrder::parse(&record.to_string()).unwrap();
     let at = |seconds| Timestamp::from_epoch_seconds(4_000_000_000 + seconds);
     let take = async |id: &str, seconds| {
         let lease = Lease { id: id.into(), until: at(seconds + LEASE) };
