@@ -15,6 +15,20 @@
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
 //! | `mutants.md` | which of these tests finds which wrong change to the code |
 //!
+//! Where each invariant of the protocol is looked at, beside `faults/` and `kills/`, which look at all of them but the seventh while AWS
+//! fails and processes die:
+//!
+//! | invariant | as a model | against the real code |
+//! |---|---|---|
+//! | 1, 2: three retrievals of an issue, each counted once, and nobody who took one is told otherwise | `model/retrieve` | `it/condition.rs`, `it/get_credentials.rs`, `it/whole.rs` |
+//! | 3: none after sign-in, change, expiry or the end of its issue | `model/retrieve`, `model/account` | `it/condition.rs`, `it/sign_in.rs` |
+//! | 4: a stranger learns nothing | | `it/condition.rs`, `it/get_credentials.rs`, `it/list_subscriptions.rs` |
+//! | 5: every issue is mailed, and no event gives two | `model/mail` | `it/send_mail.rs`, `it/subscription_start.rs` |
+//! | 6: there is always a way in | `model/account`, `model/attempts` | `it/interleavings.rs`, `it/attempts.rs`, `kills/invariants.rs` |
+//! | 7: no guesser has more than the budget | `model/attempts` | `it/attempts.rs` |
+//! | 8: what is over does nothing | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
+//! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `kills/invariants.rs` |
+//!
 //! `it/interleavings.rs` and `faults/` know what is right from [`specification`], which is written apart from the code: one subscription
 //! as operations leave it that are carried out one after the other. [`history`] finds out whether what happened at once could have
 //! happened so.
