@@ -267,7 +267,10 @@ async fn after_a_choice_the_old_session_and_the_old_password_do_nothing_and_the_
     assert_eq!(answer.headers["cache-control"], "no-store");
     for dead in [&old, &beside] {
         stack.pass(REFILL);
-        assert_eq!(told(&changed(&stack, dead, OTHER, CHOSEN).await), (401, Some("not-signed-in")));
+        for current in [OTHER, CHOSEN] {
+            let answer = changed(&stack, dead, current, "eleven maps under the bridge").await;
+            assert_eq!(told(&answer), (401, Some("not-signed-in")), "whether it is the password or not");
+        }
     }
     assert!(!signs_in(&stack, CHOSEN).await && signs_in(&stack, OTHER).await);
     assert_eq!(changed(&stack, &new, OTHER, CHOSEN).await.status, 200);
