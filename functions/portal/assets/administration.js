@@ -67,6 +67,12 @@ function refused(form, { status, retryAfter, answer }) {
   if (status === 429) return tell(form, plain(word('too_many_attempts'), { seconds: String(retryAfter) }));
   const field = answer.code?.startsWith('password-') ? (form.new_password ?? form.password) : answer.code === 'user-name-taken' ? form.user_name : null;
   tell(form, word(status === 0 ? 'unavailable' : (PROBLEMS[answer.code] ?? 'failed')), field);
+  if (answer.code === 'not-signed-in') {
+    const again = document.createElement('a');
+    again.href = '/administration';
+    again.textContent = word('sign_in_again');
+    form.querySelector('.said').append(' ', again);
+  }
 }
 
 function tell(form, text, field) {

@@ -40,7 +40,7 @@ addEventListener('pageshow', (event) => {
 const actions = {
   close: () => view.close(),
   retrieve: () => retrieve(shown.row),
-  again: () => retrieve(shown.row),
+  again: () => repeat(shown.row),
   retry: () => shown.retry(),
   support: () => writeTo(shown.row),
   copy: (button) => copy(button.dataset.what),
@@ -121,7 +121,14 @@ async function retrieve(row) {
     forgetClick(row);
     trouble(word('too_old'), () => go(row));
   } else if (status === 404) trouble(word('gone'), () => location.reload());
-  else trouble(word(status === 0 ? 'offline' : status === 503 ? 'unavailable' : 'failed'), () => retrieve(row));
+  else trouble(word(status === 0 ? 'offline' : status === 503 ? 'unavailable' : 'failed'), () => repeat(row));
+}
+
+/** The same click once more. One that is over is no click: whoever wants another retrieval presses Go. */
+function repeat(row) {
+  if (begun(row)) return retrieve(row);
+  if (shown.answer) shown.answer.password = '';
+  trouble(word('too_old'), () => go(row));
 }
 
 function show(row, answer) {

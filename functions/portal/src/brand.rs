@@ -61,6 +61,8 @@ impl Brand {
 impl Color {
     fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+        // A number may have a sign; a colour has none.
+        let digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)?;
         let number = u32::from_str_radix(digits, 16).ok()?;
         let [_, rgb @ ..] = number.to_be_bytes();
         Some(Self(rgb))

@@ -36,7 +36,7 @@ pub struct SupportRequest {
     pub at: Timestamp,
 }
 
-/// Those of the temporary password: what is read out has no look-alikes.
+/// Neither 0 and O nor 1 and I: what is read out has no look-alikes.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 impl Reference {

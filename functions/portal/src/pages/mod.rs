@@ -101,41 +101,36 @@ impl Visit<'_> {
     pub(crate) fn help(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.w.help_title;
-        let f = f.titled(title);
-        reply(StatusCode::OK, Policy::Reads, &HelpPage { f: f.clone() }, &f)
+        let page = HelpPage { f: f.titled(title) };
+        reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
     pub(crate) fn support(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.w.contact_support;
-        let f = f.titled(title);
-        reply(StatusCode::OK, Policy::Reads, &SupportPage { f: f.clone() }, &f)
+        let page = SupportPage { f: f.titled(title) };
+        reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
         let there = self.app.code_flow.end_session_address(self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;
-        let f = f.titled(title);
-        reply(StatusCode::OK, Policy::Reads, &SignedOutPage { f: f.clone(), there }, &f)
+        let page = SignedOutPage { f: f.titled(title), there };
+        reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
     pub(crate) fn refusal_page(&self, refusal: Refusal, again: &str) -> Result<Reply, Problem> {
         let f = self.frame();
-        let (title, why) = match refusal {
-            Refusal::Cancelled => (f.w.not_signed_in, f.w.sign_in_cancelled),
-            Refusal::Stale => (f.w.not_signed_in, f.w.sign_in_stale),
-            Refusal::TooLarge => (f.w.not_signed_in, f.w.sign_in_too_large),
-            Refusal::Unavailable => (f.w.not_signed_in, f.w.provider_unavailable),
+        let why = match refusal {
+            Refusal::Cancelled => f.w.sign_in_cancelled,
+            Refusal::Stale => f.w.sign_in_stale,
+            Refusal::TooLarge => f.w.sign_in_too_large,
+            Refusal::Unavailable => f.w.provider_unavailable,
         };
-        let f = f.titled(title);
-        reply(refusal.status(), Policy::Reads, &RefusalPage { f: f.clone(), why, again }, &f)
-    }
-}
-
-impl Clone for Frame<'_> {
-    fn clone(&self) -> Self {
-        Self { title: self.title.clone(), account: self.account.clone(), ..*self }
+        let title = f.w.not_signed_in;
+        let page = RefusalPage { f: f.titled(title), why, again };
+        reply(refusal.status(), Policy::Reads, &page, &page.f)
     }
 }
 
@@ -233,24 +228,21 @@ impl<'a> Frame<'a> {
     fn said_in_administration(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
         said!(self.w,
             created_other_lead created_title failed forbidden form_wrong hide_password password_count password_reused password_too_common
-            password_too_long password_too_short session_ended show_password too_many_attempts unavailable user_name_taken
+            password_too_long password_too_short session_ended show_password sign_in_again too_many_attempts unavailable user_name_taken
             user_name_wrong wrong_credentials
         )
     }
 
     /// `default-src 'none'`, and what the page uses.
     fn policy(&self, policy: Policy) -> String {
-        let mut images = "'self'".to_owned();
-        if let Some(origin) = self.app.brand.logo_origin() {
-            images = images + " " + origin;
-        }
-        let acts =
-            if policy == Policy::Acts { " connect-src 'self'; form-action 'self';" } else { " form-action 'none';" };
+        let acts = policy == Policy::Acts;
+        let logo = self.app.brand.logo_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
+        let calls = if acts { " connect-src 'self';" } else { "" };
         // Signing out is a form, wherever somebody is signed in.
-        let acts = if self.account.is_some() && policy == Policy::Reads { " form-action 'self';" } else { acts };
+        let forms = if acts || self.account.is_some() { "'self'" } else { "'none'" };
         format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images};{acts} base-uri 'none'; \
-             frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{logo};{calls} form-action {forms}; \
+             base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
     }
 }

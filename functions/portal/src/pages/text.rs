@@ -7,7 +7,6 @@ use domain::Timestamp;
 use words::{Part, Words, parts};
 
 /// A text with a time. It is markup: everything else in it is escaped.
-#[derive(Clone)]
 pub(super) struct Filled(String);
 
 impl Filled {
