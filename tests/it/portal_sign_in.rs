@@ -124,7 +124,9 @@ async fn an_answer_that_is_not_to_a_question_of_this_browser_signs_nobody_in() {
     refused(&come_back(&stack, &mine.cookie, &query).await, STALE);
     refused(&come_back(&stack, "", &query).await, STALE);
     refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, STALE);
+    assert_eq!(come_back(&stack, &other.cookie, &query).await.status, 303, "its code was not even tried");
     // The state of this browser, and the code of another: its verifier is not ours.
+    let query = Sent::by(&stack, "").await.signed_in("mallory@elsewhere.example").await;
     let code = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
     let mixed = format!("{code}&state={}", mine.parameter("state"));
     refused(&come_back(&stack, &mine.cookie, &mixed).await, STALE);
