@@ -30,13 +30,13 @@ pub(crate) const WORDS: Words = Words {
 
     // Customers: signed out.
     start_lead: "Holen Sie die Zugangsdaten für Ihre Verwaltung noch einmal, wenn die Willkommensnachricht verloren ist.",
-    sign_in_with: "Anmelden mit: {provider}",
-    default_provider: "Ihr {vendor}-Konto",
+    sign_in_with: "Mit {provider} anmelden",
+    default_provider: "Ihrem {vendor}-Konto",
     which_account: "Das ist das Konto, mit dem Sie gekauft haben, zum Beispiel {customer}. Es ist nicht der Benutzername Ihres Dienstadministrators, etwa {administrator}.",
     go_administration: "Sie haben Ihre Zugangsdaten?",
     go_administration_link: "Zur Verwaltung",
     signed_out: "Sie sind abgemeldet",
-    signed_out_lead: "Sie sind von diesem Portal abgemeldet. Bei Ihrem Anmeldedienst ({provider}) sind Sie vielleicht noch angemeldet.",
+    signed_out_lead: "Sie sind von diesem Portal abgemeldet. Mit {provider} sind Sie vielleicht noch angemeldet.",
     signed_out_there: "Auch dort abmelden",
     signed_out_back: "Wieder anmelden",
 

@@ -67,7 +67,8 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         ("PUBLIC_ORIGIN", &addresses.origin),
         ("OIDC_ISSUER", &addresses.issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
-        ("OIDC_DISPLAY_NAME", "your company account"),
+        // As the portal itself words it, in each language.
+        ("OIDC_DISPLAY_NAME", ""),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("PRODUCT_URL", "https://product.contoso.example/"),
         ("CREDENTIAL_LIFETIME_SECONDS", "604800"),

@@ -32,23 +32,24 @@ impl Team {
     /// The active administrators, in the order in which they were created.
     pub async fn of(&self, subscription: &SubscriptionId) -> Result<Vec<Administrator>, Failure> {
         const OPERATION: &str = "dynamodb Query (administrators)";
-        let mut pages = self
-            .0
-            .client
-            .query()
-            .table_name(&self.0.name)
-            .consistent_read(true)
+        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
+        let request = request
             .key_condition_expression("#pk = :subscription AND begins_with(#sk, :prefix)")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
             .expression_attribute_values(":subscription", text(&subscription_key(subscription)))
-            .expression_attribute_values(":prefix", text(ADMINISTRATOR_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let mut all = Vec::new();
-        while let Some(item) = pages.next().await {
-            all.extend(administrator(&item.map_err(|error| Failure::of(OPERATION, &error))?)?);
+            .expression_attribute_values(":prefix", text(ADMINISTRATOR_PREFIX));
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(after).send().await;
+            let page = page.map_err(|error| Failure::of(OPERATION, &error))?;
+            for item in page.items() {
+                all.extend(administrator(item)?);
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
         }
         all.sort_by_key(|administrator| administrator.created_at);
         Ok(all)
