@@ -306,6 +306,25 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
     assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
 }
 
+#[tokio::test]
+async fn every_text_that_a_script_says_is_on_its_page() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let list = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
+    let sign_in = html(&stack.call("portal", Call::get("/administration")).await);
+    for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 10)] {
+        let path = loaded(&page).into_iter().find(|path| path.contains(name)).unwrap();
+        let script = stack.call("portal", Call::get(path)).await.body.as_str().unwrap().to_owned();
+        let keys = words::Language::English.words().all().into_iter().map(|(key, _)| key);
+        // One is a field's name as well.
+        let said: Vec<_> = keys.filter(|key| script.contains(&format!("'{key}'")) && *key != "user_name").collect();
+        let names = said.iter().filter(|key| key.contains('_'));
+        let missing: Vec<_> = names.clone().filter(|key| !page.contains(&format!("data-key=\"{key}\""))).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+        assert!(names.count() >= texts, "{name}: {said:?}");
+    }
+}
+
 /// The texts of a page that people see, each between two tags.
 fn texts(page: &str) -> impl Iterator<Item = &str> {
     let pieces = page.split('<').filter_map(|piece| piece.split_once('>'));

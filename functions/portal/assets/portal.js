@@ -296,7 +296,7 @@ function trouble(what, retry) {
 /** The sign-in has ended: it leads back to this very page. */
 function left() {
   const page = copyOf('left');
-  slot(page, 'sign_in').href = `/auth/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
+  slot(page, 'back').href = `/auth/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
   put(page);
 }
 
