@@ -59,7 +59,7 @@ const ACCOUNT: &str = "shared/domain/src/account.rs";
 const SESSION: &str = "shared/domain/src/session.rs";
 const PASSWORD: &str = "shared/domain/src/password.rs";
 const HASHER: &str = "shared/lambda/src/hasher.rs";
-const COOKIE: &str = "shared/web/src/session.rs";
+const COOKIE: &str = "shared/web/src/cookie.rs";
 const TOKEN: &str = "shared/web/src/identity/token.rs";
 const PRINCIPALS: &str = "shared/web/src/identity/principals.rs";
 
@@ -750,6 +750,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         caught_by: "test(account::tests::only_a_password_that_a_person_chose_is_closed_by_guesses)",
     },
     Mutant {
+        name: "closed-before-anybody-came",
+        breaks: "failures from before an account was created close it",
+        edits: &[Edit {
+            file: ACCOUNT,
+            find: "self.temporary.is_none() && has_signed_in &&",
+            replace: "self.temporary.is_none() && (has_signed_in || true) &&",
+        }],
+        suite: Suite::It,
+        caught_by: "test(attempts::nobody_closes_an_account_that_is_still_to_be_created)",
+    },
+    Mutant {
         name: "no-work-for-nobody",
         breaks: "an unknown name is answered without a hash, and so sooner",
         edits: &[Edit {
@@ -825,6 +836,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         caught_by: "test(create_admin::only_a_full_session_that_lives_creates_anything)",
     },
     Mutant {
+        name: "session-begins-again",
+        breaks: "a session that was left begins again when a late write of it is carried out",
+        edits: &[Edit {
+            file: SIGN_INS,
+            find: r#"let request = request.condition_expression("attribute_not_exists(PK)");"#,
+            replace: r#"let request = request.condition_expression("attribute_not_exists(PK) OR attribute_exists(PK)");"#,
+        }],
+        suite: Suite::It,
+        caught_by: "test(sign_in::whoever_has_signed_out_stays_out_when_the_write_of_their_session_arrives_late)",
+    },
+    Mutant {
         name: "temporary-password-kept",
         breaks: "the temporary password is chosen as the permanent one",
         edits: &[Edit {
@@ -884,8 +906,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a script reads the session",
         edits: &[Edit {
             file: COOKIE,
-            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict""#,
-            replace: r#"Max-Age={seconds}; Secure; SameSite=Strict""#,
+            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite={same_site}""#,
+            replace: r#"Max-Age={seconds}; Secure; SameSite={same_site}""#,
         }],
         suite: Suite::It,
         caught_by: "test(sign_in::the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session)",
@@ -895,8 +917,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "the session travels without TLS",
         edits: &[Edit {
             file: COOKIE,
-            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict""#,
-            replace: r#"Max-Age={seconds}; HttpOnly; SameSite=Strict""#,
+            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite={same_site}""#,
+            replace: r#"Max-Age={seconds}; HttpOnly; SameSite={same_site}""#,
         }],
         suite: Suite::It,
         caught_by: "test(sign_in::the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session)",
@@ -906,8 +928,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "another site sends the session along",
         edits: &[Edit {
             file: COOKIE,
-            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict""#,
-            replace: r#"Max-Age={seconds}; HttpOnly; Secure""#,
+            find: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite={same_site}""#,
+            replace: r#"Max-Age={seconds}; HttpOnly; Secure; SameSite=None;{same_site}""#,
         }],
         suite: Suite::It,
         caught_by: "test(sign_in::the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session)",
@@ -959,9 +981,42 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "token-at-its-end",
         breaks: "a token is taken in the second in which it ends",
-        edits: &[Edit { file: TOKEN, find: "now < expires)", replace: "now <= expires)" }],
+        edits: &[Edit { file: TOKEN, find: "now < expires_at(claims)?", replace: "now <= expires_at(claims)?" }],
         suite: Suite::Unit("web"),
         caught_by: "test(identity::tests::token::a_token_lives_until_the_second_of_its_end)",
+    },
+    Mutant {
+        name: "nonce-of-another-request",
+        breaks: "a token that was made for another request signs its owner in here",
+        edits: &[Edit {
+            file: "shared/web/src/identity/mod.rs",
+            find: r#"if claims.get("nonce").and_then(serde_json::Value::as_str) != Some(nonce) {"#,
+            replace: r#"if nonce.is_empty() && claims.get("nonce").is_none() {"#,
+        }],
+        suite: Suite::It,
+        caught_by: "test(portal_sign_in::a_token_for_another_request_or_another_application_signs_nobody_in)",
+    },
+    Mutant {
+        name: "state-of-another-browser",
+        breaks: "an answer of the provider to another browser signs that other person in here",
+        edits: &[Edit {
+            file: "functions/portal/src/auth.rs",
+            find: "state == begun.ties.state",
+            replace: "!state.is_empty() && !begun.ties.state.is_empty()",
+        }],
+        suite: Suite::It,
+        caught_by: "test(portal_sign_in::an_answer_that_is_not_to_a_question_of_this_browser_signs_nobody_in)",
+    },
+    Mutant {
+        name: "return-to-another-site",
+        breaks: "a link that begins a sign-in here ends it on another site",
+        edits: &[Edit {
+            file: "functions/portal/src/auth.rs",
+            find: r#"&& !back.starts_with("//")"#,
+            replace: r#"&& !back.starts_with("///")"#,
+        }],
+        suite: Suite::It,
+        caught_by: "test(portal_sign_in::nobody_is_sent_to_another_site)",
     },
     Mutant {
         name: "any-algorithm",
