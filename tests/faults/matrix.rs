@@ -173,8 +173,8 @@ impl Run<'_> {
             }
             if state.issue > issue {
                 let new = self.ordered().await?;
-                if scenario.mail == Mail::Out {
-                    self.send(&new).await;
+                if scenario.mail == Mail::Out && !self.send(&new).await {
+                    return Err(Wrong::Slow("a mail is not out, without a fault".to_owned()));
                 }
                 orders.extend(new);
             }
@@ -377,7 +377,9 @@ impl Run<'_> {
         let issue = credential.map_or(0, |item| item["issue"].as_n().unwrap().parse().unwrap());
         if self.mails.of_issue(issue).is_empty() {
             let orders = self.ordered().await?;
-            self.send(&orders).await;
+            if !self.send(&orders).await {
+                return Err(Wrong::Slow("the mail is not out when all is well".to_owned()));
+            }
         }
         match self.mails.of_issue(issue).len() {
             1 => Ok(()),
