@@ -10,3 +10,16 @@ mod people;
 mod report;
 mod scenarios;
 mod schedules;
+
+use local::cloud::Mode;
+
+/// What can go wrong, by the names of the console.
+const MODES: [(&str, Mode); 7] = [
+    ("refused", Mode::Refused),
+    ("lost-response", Mode::LostResponse),
+    ("delayed", Mode::Delayed),
+    ("throttled", Mode::Throttled),
+    ("conflict", Mode::Conflict),
+    ("duplicated", Mode::Duplicated),
+    ("reset", Mode::Reset),
+];

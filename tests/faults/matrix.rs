@@ -20,6 +20,7 @@ use tests::{
 };
 
 use crate::{
+    MODES,
     people::{Mails, World, read},
     report::Report,
     scenarios::{self, Deed, Mail, Scenario},
@@ -36,16 +37,6 @@ const DELAY: Duration = Duration::from_secs(1);
 
 /// SES gets eight seconds for its one attempt: it lands sooner after that than others after theirs.
 const SES_DELAY: Duration = Duration::from_millis(8500);
-
-const MODES: [(&str, Mode); 7] = [
-    ("refused", Mode::Refused),
-    ("lost-response", Mode::LostResponse),
-    ("delayed", Mode::Delayed),
-    ("throttled", Mode::Throttled),
-    ("conflict", Mode::Conflict),
-    ("duplicated", Mode::Duplicated),
-    ("reset", Mode::Reset),
-];
 
 /// Which attempts a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use tests::{
 use tokio::time::sleep;
 
 use crate::{
+    MODES,
     people::{Mails, World, read},
     report::Report,
 };
@@ -129,16 +130,6 @@ struct Kind {
     service: Service,
     mode: (&'static str, Mode),
 }
-
-const MODES: [(&str, Mode); 7] = [
-    ("refused", Mode::Refused),
-    ("lost-response", Mode::LostResponse),
-    ("delayed", Mode::Delayed),
-    ("throttled", Mode::Throttled),
-    ("conflict", Mode::Conflict),
-    ("duplicated", Mode::Duplicated),
-    ("reset", Mode::Reset),
-];
 
 fn kinds() -> Vec<Kind> {
     let of = |service, modes: &'static [(&str, Mode)]| modes.iter().map(move |mode| Kind { service, mode: *mode });
