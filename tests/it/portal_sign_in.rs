@@ -217,8 +217,9 @@ async fn signing_out_forgets_the_token_and_offers_to_sign_out_at_the_provider() 
     assert!(kept(&answer).is_empty());
     let page = stack.call("portal", Call::get("/auth/signed-out")).await;
     let page = page.body.as_str().unwrap();
+    let back = "http%3A%2F%2Flocalhost%3A9000%2F";
     let there = format!(
-        "{}/sign-out?client_id=firstkey&#38;post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9000%2F",
+        "{}/sign-out?client_id=firstkey&#38;post_logout_redirect_uri={back}&#38;logout_uri={back}",
         stack.provider.issuer()
     );
     assert!(page.contains(&there), "{page}");

@@ -123,6 +123,9 @@ impl CodeFlow {
         let back = format!("{}/", self.public_origin);
         let mut query = Serializer::new(String::new());
         query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
+        // What Cognito asks for in its place; others ignore it:
+        // https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
+        query.append_pair("logout_uri", &back);
         Some(with_query(endpoints.end_session.as_deref()?, &query.finish()))
     }
 
