@@ -14,6 +14,7 @@ mod no_leaks;
 mod portal;
 mod portal_sign_in;
 mod reset_password;
+mod second_provider;
 mod send_mail;
 mod sign_in;
 mod subscription_start;

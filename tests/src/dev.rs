@@ -40,11 +40,12 @@ pub struct Dev {
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
 }
 
-/// `cargo test` alone says what it leaves out; `cargo verify` leaves out nothing.
-fn skipped() -> bool {
+/// `cargo test` alone says what it leaves out, for want of what; `cargo verify` leaves out nothing.
+#[must_use]
+pub fn skipped(want: &str) -> bool {
     let skipped = !crate::asked_for("FIRSTKEY_VERIFY");
     if skipped {
-        println!("skipped: `cargo verify` runs it, with cargo-lambda");
+        println!("skipped: `cargo verify` runs it, with {want}");
     }
     skipped
 }
@@ -52,7 +53,7 @@ fn skipped() -> bool {
 impl Dev {
     /// Starts it; nothing where cargo-lambda may be missing, which is said.
     pub async fn start() -> Option<Self> {
-        if skipped() {
+        if skipped("cargo-lambda") {
             return None;
         }
         let mut command = Command::new("cargo");
