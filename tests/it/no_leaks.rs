@@ -153,8 +153,8 @@ impl Story {
         let cloud = &self.stack.cloud;
         let page = get(&cloud.console_url(), "/").await;
         // The page shows the inbox too, whose mails are what they are for.
-        let (head, rest) = page.split_once("<h2>Inbox</h2>").expect("the page shows the inbox");
-        let (_, tail) = rest.split_once("<h2>Dead letters</h2>").expect("and dead letters after it");
+        let (head, rest) = page.split_once(" id=\"mail\"").expect("the page shows the inbox");
+        let (_, tail) = rest.split_once("</section>").expect("and more after it");
         vec![
             ("table", json!(cloud.dump_table().await.unwrap()).to_string()),
             ("stream", json!(cloud.stream_records().await.unwrap()).to_string()),

@@ -14,7 +14,8 @@ The local cloud of Firstkey.
 `cargo dev --help` and `cargo verify --help` say more.";
 
 const DEV: &str = "\
-Starts the product and the local cloud around it, and prints one line `ready` when all is up. Ctrl-C ends it.
+Starts the product and the local cloud around it, prints one line `ready` when all is up, and opens the console in a
+browser, where there is a desktop. Ctrl-C ends it.
 
 Usage: cargo dev [options]
 
@@ -24,6 +25,7 @@ Usage: cargo dev [options]
   --oidc-port PORT      OpenID Connect provider (9003)
   --data DIR            keep the table, keys, queues and inbox there; otherwise they are in memory
   --redelivery SECONDS  when a queue delivers a failed message again (1)
+  --no-open             do not open the console in a browser
   --help
 
 A port of 0 is any free one. Settings of the functions (SUPPORT_EMAIL, CREDENTIAL_LIFETIME_SECONDS, ...) are taken from
@@ -56,12 +58,14 @@ pub(crate) struct DevOptions {
     pub(crate) oidc_port: u16,
     pub(crate) data: Option<PathBuf>,
     pub(crate) redelivery: Duration,
+    /// Whether the console is opened in a browser.
+    pub(crate) open: bool,
 }
 
 impl Default for DevOptions {
     fn default() -> Self {
         let redelivery = Duration::from_secs(1);
-        Self { port: 9000, console_port: 9001, aws_port: 9002, oidc_port: 9003, data: None, redelivery }
+        Self { port: 9000, console_port: 9001, aws_port: 9002, oidc_port: 9003, data: None, redelivery, open: true }
     }
 }
 
@@ -92,6 +96,7 @@ fn dev(parser: &mut Parser) -> anyhow::Result<Command> {
             Arg::Long("oidc-port") => options.oidc_port = port(parser, "--oidc-port")?,
             Arg::Long("data") => options.data = Some(parser.value()?.into()),
             Arg::Long("redelivery") => options.redelivery = redelivery(parser)?,
+            Arg::Long("no-open") => options.open = false,
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help(DEV)),
             other => return Err(other.unexpected()).context("`cargo dev --help` lists the options"),
         }
@@ -141,12 +146,12 @@ mod tests {
     fn dev_has_the_documented_defaults() {
         let Ok(Command::Dev(options)) = parsed("dev") else { panic!("dev takes no option") };
         assert_eq!((options.port, options.console_port, options.aws_port, options.oidc_port), (9000, 9001, 9002, 9003));
-        assert_eq!((options.data, options.redelivery), (None, Duration::from_secs(1)));
+        assert_eq!((options.data, options.redelivery, options.open), (None, Duration::from_secs(1), true));
     }
 
     #[test]
     fn dev_takes_every_option() -> anyhow::Result<()> {
-        let line = "dev --port 0 --console-port=1 --aws-port 2 --oidc-port 3 --data state --redelivery 0.25";
+        let line = "dev --port 0 --console-port=1 --aws-port 2 --oidc-port 3 --data state --redelivery 0.25 --no-open";
         let options = DevOptions {
             port: 0,
             console_port: 1,
@@ -154,6 +159,7 @@ mod tests {
             oidc_port: 3,
             data: Some("state".into()),
             redelivery: Duration::from_millis(250),
+            open: false,
         };
         assert_eq!(parsed(line)?, Command::Dev(options));
         Ok(())

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Form, Json, Query, Request, State};
+use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::extract::{Form, Json, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -19,16 +21,33 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use super::faults::Fault;
 use super::inbox::Mail;
-use super::page::{Page, StartForm};
-use super::{DeadLetter, DeliverError, Inner, requests, serve};
+use super::page::{LiveParts, Page, Refusal, StartForm};
+use super::{DeadLetter, DeliverError, Inner, lock, requests, serve};
+
+const STYLE: &str = include_str!("../../assets/console.css");
+const SCRIPT: &str = include_str!("../../assets/console.js");
+const ICON: &str = include_str!("../../assets/console.svg");
+
+/// How long whoever starts a subscription waits for its mail, at most.
+const MAIL_TIME: Duration = Duration::from_secs(2);
+
+/// What a function says about a message that it did not do is in its log alone.
+const REFUSED: &str = "The event was published, and subscription-start did not take it: an event before it says otherwise, another \
+                       subscription has the user name, or AWS failed. Its log says which; the queue tries again, five times in all.";
 
 pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
     let routes = Router::new()
         .route("/", get(page))
+        .route("/live", get(live))
+        .route("/mails/{place}", get(mail))
         .route("/start", post(start))
+        .route("/console.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/console.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/console.svg", get(async || asset("image/svg+xml", ICON)))
         .route("/events", post(events))
         .route("/inbox", get(inbox))
         .route("/requests", get(requests).delete(clear_requests))
@@ -137,31 +156,86 @@ fn json_of(body: &[u8]) -> Result<Value, JsonRejection> {
 }
 
 async fn page(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
-    let notice = query.get("started").map(|id| format!("The event for {id} was delivered."));
-    rendered(&inner, StatusCode::OK, notice.unwrap_or_default())
+    rendered(StatusCode::OK, &Page::after(&inner, query.get("started").cloned()))
 }
 
-async fn start(State(inner): State<Arc<Inner>>, Form(form): Form<StartForm>) -> Response {
-    let id = form.subscription_id.clone();
-    let failure = match deliver(Arc::clone(&inner), form.event()).await {
-        Ok(answer) if answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("started", &id).finish();
-            return Redirect::to(&format!("/?{query}")).into_response();
-        }
-        Ok(_) => (StatusCode::OK, "The function reports that it failed; the queue tries again.".to_owned()),
-        Err(failure) => failure,
+/// The parts of the page that change by themselves, where they changed since what was `seen`.
+async fn live(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    match LiveParts::after(&inner, query.get("seen").map_or("", String::as_str)) {
+        Some(parts) => rendered(StatusCode::OK, &parts),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// A mail's HTML as its reader sees it: by itself, without scripts, with links that open beside it.
+async fn mail(State(inner): State<Arc<Inner>>, Path(place): Path<usize>) -> Response {
+    const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src https: data:; \
+                          style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'; base-uri 'none'";
+    let Some(html) = inner.inbox.html(place) else {
+        return problem(StatusCode::NOT_FOUND, "The inbox has no such mail.");
     };
-    rendered(&inner, failure.0, failure.1)
+    let html = html.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    page_of(StatusCode::OK, POLICY, html)
 }
 
-fn rendered(inner: &Inner, status: StatusCode, notice: String) -> Response {
-    /// Styles are inline in the page and in mails; nothing else is loaded or run.
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'; \
-                          frame-ancestors 'none'; base-uri 'none'";
-    match Page::of(inner, notice).html() {
-        Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
+async fn start(State(inner): State<Arc<Inner>>, form: Result<Form<StartForm>, FormRejection>) -> Response {
+    let form = match form {
+        Ok(Form(form)) => form,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    match published(&inner, &form).await {
+        Ok(()) => {
+            *lock(&inner.form) = form.clone();
+            // Whoever has no scripts finds the mail in the page that follows.
+            timeout(MAIL_TIME, inner.drained()).await.ok();
+            let query =
+                form_urlencoded::Serializer::new(String::new()).append_pair("started", &form.subscription_id).finish();
+            Redirect::to(&format!("/?{query}#mail")).into_response()
+        }
+        Err((status, refusal)) => rendered(status, &Page::refusing(&inner, form, refusal)),
+    }
+}
+
+/// Publishes what a form says, where it is right.
+async fn published(inner: &Arc<Inner>, form: &StartForm) -> Result<(), (StatusCode, Refusal)> {
+    let event = form.event().map_err(|refusal| (StatusCode::UNPROCESSABLE_ENTITY, refusal))?;
+    let failed = |status, why| Err((status, Refusal { why, field: None }));
+    match deliver(Arc::clone(inner), event).await {
+        Ok(answer) if answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => Ok(()),
+        Ok(_) => failed(StatusCode::CONFLICT, REFUSED.to_owned()),
+        Err((status, reason)) => {
+            failed(status, format!("The event was published, but {reason}. The queue tries again."))
+        }
+    }
+}
+
+fn rendered(status: StatusCode, page: &impl Template) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                          frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    match page.render() {
+        Ok(html) => page_of(status, POLICY, html),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+fn page_of(status: StatusCode, policy: &'static str, html: String) -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+/// What the page loads, asked for again each time: it is on this machine.
+fn asset(media_type: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content).into_response()
 }
 
 fn problem(status: StatusCode, detail: &str) -> Response {

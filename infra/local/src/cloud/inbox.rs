@@ -69,4 +69,13 @@ impl Inbox {
     pub(super) fn all(&self) -> Vec<Mail> {
         lock(&self.mails).clone()
     }
+
+    pub(super) fn count(&self) -> usize {
+        lock(&self.mails).len()
+    }
+
+    /// The HTML part of the mail in this place, from 0.
+    pub(super) fn html(&self, place: usize) -> Option<String> {
+        lock(&self.mails).get(place).map(|mail| mail.html.clone())
+    }
 }

@@ -8,7 +8,7 @@
 //! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
 //! | `pipe`, `pattern` | the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
-//! | `console`, `page` | the page and the JSON for people and checks |
+//! | `console`, `page` | the page for people, which goes through the story, and the JSON for checks |
 
 mod clock;
 mod console;
@@ -58,6 +58,7 @@ use faults::Faults;
 use gate::Gates;
 use inbox::Inbox;
 use kms::Kms;
+use page::StartForm;
 use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
@@ -79,16 +80,17 @@ pub struct CloudOptions {
     pub table: String,
     /// How the queues reach the functions.
     pub invoke: Invoke,
-    /// Other addresses that the console's page links to, by name.
-    pub links: Vec<(String, String)>,
+    /// Where browsers find the product: the console's page leads there.
+    pub product: String,
 }
 
 impl CloudOptions {
-    /// In memory, table `firstkey`, redelivery after one second.
+    /// In memory, table `firstkey`, redelivery after one second, the product on port 9000 of this machine.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
-        Self { data: None, redelivery, table: "firstkey".to_owned(), invoke, links: Vec::new() }
+        let product = "http://localhost:9000".to_owned();
+        Self { data: None, redelivery, table: "firstkey".to_owned(), invoke, product }
     }
 }
 
@@ -111,13 +113,15 @@ struct Inner {
     queues: Arc<Queues>,
     pipe: Arc<Pipe>,
     invoke: Invoke,
-    links: Vec<(String, String)>,
+    product: String,
+    /// The console's form, as it was filled in last.
+    form: Mutex<StartForm>,
 }
 
 impl Cloud {
     /// Starts everything on two listeners, and returns when calls can be made.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, invoke, links } = options;
+        let CloudOptions { data, redelivery, table, invoke, product } = options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
@@ -134,7 +138,9 @@ impl Cloud {
         let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
-        let inner = Arc::new(Inner { dynamo, inbox, faults, gates, requests, queues, pipe, invoke, links });
+        let form = Mutex::new(StartForm::suggested());
+        let inner = Inner { dynamo, inbox, faults, gates, requests, queues, pipe, invoke, product, form };
+        let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
         let endpoint = Arc::new(inner.endpoint(kms, watched));

@@ -31,22 +31,43 @@ pub struct Request {
 }
 
 #[derive(Default)]
-pub(super) struct Requests(Mutex<VecDeque<Request>>);
+pub(super) struct Requests(Mutex<Log>);
+
+#[derive(Default)]
+struct Log {
+    requests: VecDeque<Request>,
+    /// How often it changed.
+    changes: u64,
+}
 
 impl Requests {
     pub(super) fn record(&self, request: Request) {
-        let mut requests = lock(&self.0);
-        if requests.len() == KEPT {
-            requests.pop_front();
+        let mut log = lock(&self.0);
+        if log.requests.len() == KEPT {
+            log.requests.pop_front();
         }
-        requests.push_back(request);
+        log.requests.push_back(request);
+        log.changes += 1;
     }
 
     pub(super) fn all(&self) -> Vec<Request> {
-        lock(&self.0).iter().cloned().collect()
+        lock(&self.0).requests.iter().cloned().collect()
+    }
+
+    /// The newest, newest first, and how many there are of all.
+    pub(super) fn newest(&self, most: usize) -> (Vec<Request>, usize) {
+        let log = lock(&self.0);
+        (log.requests.iter().rev().take(most).cloned().collect(), log.requests.len())
+    }
+
+    /// How often it changed so far.
+    pub(super) fn changes(&self) -> u64 {
+        lock(&self.0).changes
     }
 
     pub(super) fn clear(&self) {
-        lock(&self.0).clear();
+        let mut log = lock(&self.0);
+        log.requests.clear();
+        log.changes += 1;
     }
 }

@@ -3,6 +3,7 @@
 mod front;
 mod invoke;
 mod loopback;
+mod open;
 mod ports;
 mod settings;
 mod watch;
@@ -34,13 +35,17 @@ const FIRST_CALL: Duration = Duration::from_mins(2);
 
 /// Runs until a signal, or until cargo-lambda ends by itself.
 pub(crate) async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::Result<()> {
-    let stop = stopped()?;
+    let (stop, opens) = (stopped()?, options.open);
     tokio::pin!(stop);
     let mut product = tokio::select! {
         product = Product::start(options, workspace) => product?,
         () = &mut stop => return Ok(()),
     };
     tell!("{}", product.ready);
+    tell!("Open {} and start a subscription. Ctrl-C ends everything.", product.console);
+    if opens {
+        open::open(&product.console);
+    }
     let ended = tokio::select! {
         ended = product.live(workspace) => ended,
         () = &mut stop => Ok(()),
@@ -57,6 +62,7 @@ struct Product {
     _loopback: Option<Loopback>,
     _cloud: Cloud,
     ready: String,
+    console: String,
 }
 
 impl Product {
@@ -72,7 +78,7 @@ impl Product {
 
         let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
         let provider = provider.context("the OpenID Connect provider")?;
-        let cloud = cloud(&settings, options, &addresses, functions.as_invoke());
+        let cloud = cloud(&settings, options, functions.as_invoke());
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
         let settings = settings.into_iter().chain(settings::fixed(&addresses));
@@ -85,6 +91,7 @@ impl Product {
             _loopback: ports.loopback,
             _cloud: cloud,
             ready: format!("ready  {addresses}"),
+            console: addresses.console,
         };
         warm_up(&functions, &workspace.root.join("events")).await?;
         functions.open();
@@ -126,19 +133,13 @@ fn provider(settings: &[(&str, OsString)], options: &DevOptions) -> oidc::Option
     }
 }
 
-fn cloud(
-    settings: &[(&str, OsString)],
-    options: DevOptions,
-    addresses: &Addresses,
-    invoke: local::cloud::Invoke,
-) -> CloudOptions {
-    let links = [("Customer Portal", &addresses.origin), ("OpenID Connect provider", &addresses.issuer)];
+fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: local::cloud::Invoke) -> CloudOptions {
     CloudOptions {
         data: options.data,
         redelivery: options.redelivery,
         table: settings::find(settings, "TABLE_NAME"),
         invoke,
-        links: links.map(|(name, url)| (name.to_owned(), url.clone())).to_vec(),
+        product: settings::find(settings, "PUBLIC_ORIGIN"),
     }
 }
 
