@@ -1,6 +1,6 @@
 //! Signing in: a session, and what the first one of an issue or of an administrator means for everybody else.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
 use domain::{Account, AccountStatus, ClaimedName, Credential, Issue, Role, Session, SessionDigest, Timestamp};
 
 use super::{
@@ -82,8 +82,11 @@ impl SignIns {
             .expression_attribute_names("#expires_at", EXPIRES_AT)
             .expression_attribute_values(":now", time(now));
         match request.send().await {
-            Err(error) if !is_refused(&error) => Err(Failure::of("dynamodb UpdateItem (end session)", &error)),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(Failure::of("dynamodb UpdateItem (end session)", &error)),
+            },
         }
     }
 
@@ -175,8 +178,11 @@ impl SignIns {
         let request = self.table.client.put_item().table_name(&self.table.name);
         let request = request.condition_expression("attribute_not_exists(PK)");
         match request.set_item(Some(session::to_item(session, digest))).send().await {
-            Err(error) if !is_refused(&error) => Err(Failure::of("dynamodb PutItem (session)", &error)),
-            _ => Ok(Turn::Done),
+            Ok(_) => Ok(Turn::Done),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Turn::Done),
+                _ => Err(Failure::of("dynamodb PutItem (session)", &error)),
+            },
         }
     }
 }
@@ -191,11 +197,6 @@ fn retire(credential: &Credential) -> Change {
     .value(":retired", text(AccountStatus::Retired.as_str()))
     .value(":active", text(AccountStatus::Active.as_str()))
     .value(":one", number(1_u64))
-}
-
-/// Whether the condition of a plain write did not hold.
-fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
 }
 
 /// A session is put by the transaction that begins it alone: where it is there, an earlier attempt was carried out.
