@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use tests::Processes;
+
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
@@ -32,6 +34,11 @@ fn every_function_has_a_route_or_a_source() {
         assert!(routed != source, "{name}: a route in Cargo.toml, or a source in the head of handler.rs");
         assert!(source || head.contains("**Route**"), "{name}: its route in the head of handler.rs");
     }
+}
+
+#[test]
+fn every_function_is_among_the_processes_that_are_killed() {
+    assert_eq!(Processes::FUNCTIONS.map(ToOwned::to_owned).as_slice(), functions());
 }
 
 #[test]

@@ -24,19 +24,6 @@ use crate::{
     stack::{listener, provider, settings},
 };
 
-/// The functions of the product, by the names of their programs.
-const FUNCTIONS: [&str; 9] = [
-    "contact-support",
-    "create-admin",
-    "get-credentials",
-    "list-subscriptions",
-    "portal",
-    "reset-password",
-    "send-mail",
-    "sign-in",
-    "subscription-start",
-];
-
 /// How many events are handled at once, the others waiting: with more, two processors leave none of them the time that a call of AWS may take.
 const AT_ONCE: usize = 12;
 
@@ -63,13 +50,26 @@ pub struct Work {
 }
 
 impl Processes {
+    /// The functions of the product, by the names of their programs.
+    pub const FUNCTIONS: [&str; 9] = [
+        "contact-support",
+        "create-admin",
+        "get-credentials",
+        "list-subscriptions",
+        "portal",
+        "reset-password",
+        "send-mail",
+        "sign-in",
+        "subscription-start",
+    ];
+
     /// The programs of the functions, as `cargo build` leaves them beside this test; nothing where one is missing.
     #[must_use]
     pub fn programs() -> Option<PathBuf> {
         let test = std::env::current_exe().ok()?;
         // <target>/<profile>/deps/<test>
         let directory = test.parent()?.parent()?;
-        FUNCTIONS.iter().all(|function| directory.join(function).exists()).then(|| directory.to_owned())
+        Self::FUNCTIONS.iter().all(|function| directory.join(function).exists()).then(|| directory.to_owned())
     }
 
     /// Starts the cloud; processes start when there is something to do.
