@@ -14,6 +14,22 @@ fn html(answer: &Answer) -> String {
     answer.body.as_str().unwrap().to_owned()
 }
 
+/// Every page, for people of whom `session` is one of the Administration Center.
+fn pages(stack: &TestStack, session: &str) -> [Call; 9] {
+    let customer = |email| Call::get("/").cookie("__Host-customer", &stack.token(email));
+    [
+        Call::get("/"),
+        Call::get("/help"),
+        Call::get("/support"),
+        Call::get("/administration"),
+        Call::get("/auth/signed-out"),
+        Call::get("/auth/callback"),
+        customer("dana@fabrikam.example"),
+        customer("mallory@elsewhere.example"),
+        Call::get("/administration/create").session(session),
+    ]
+}
+
 /// What a page loads of ours, in its order.
 fn loaded(page: &str) -> Vec<&str> {
     let marks = page.match_indices("\"/assets/").map(|(at, _)| &page[at + 1..]);
@@ -37,20 +53,8 @@ async fn a_path_that_no_function_has_is_a_problem_document() {
 async fn every_page_has_the_same_strict_headers() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
-    let dana = stack.token("dana@fabrikam.example");
     let session = stack.service_administrator("sub-2", "admin-sub-2@fabrikam", "seven green boats at noon").await;
-    let pages = [
-        Call::get("/"),
-        Call::get("/help"),
-        Call::get("/support"),
-        Call::get("/administration"),
-        Call::get("/auth/signed-out"),
-        Call::get("/auth/callback"),
-        Call::get("/").cookie("__Host-customer", &dana),
-        Call::get("/").cookie("__Host-customer", &stack.token("mallory@elsewhere.example")),
-        Call::get("/administration/create").session(&session),
-    ];
-    for page in pages {
+    for page in pages(&stack, &session) {
         let answer = stack.call("portal", page).await;
         let html = html(&answer);
         let policy = &answer.headers["content-security-policy"];
@@ -335,26 +339,14 @@ fn texts(page: &str) -> impl Iterator<Item = &str> {
 async fn every_word_of_ours_is_translated_and_every_page_can_be_read_from_right_to_left() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.started(event("sub-1", "trial")).await;
-    let dana = stack.token("dana@fabrikam.example");
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();
-    let pages = [
-        Call::get("/"),
-        Call::get("/help"),
-        Call::get("/support"),
-        Call::get("/administration"),
-        Call::get("/auth/signed-out"),
-        Call::get("/auth/callback"),
-        Call::get("/").cookie("__Host-customer", &dana),
-        Call::get("/").cookie("__Host-customer", &stack.token("mallory@elsewhere.example")),
-        Call::get("/administration/create").session(&session),
-    ];
     // What is not ours to translate.
     let names =
         ["Contoso Online Suite", "Fabrikam, Inc.", "admin@fabrikam", "support@contoso.example", "English", "Deutsch"];
     let marks = [":", ",", ".", "·", "(", ")"];
-    for page in pages {
+    for page in pages(&stack, &session) {
         let page = html(&stack.call("portal", page.query("language=qps")).await);
         assert!(page.contains("<html lang=\"qps\" dir=\"rtl\">"));
         for text in texts(&page) {
