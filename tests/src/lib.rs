@@ -48,7 +48,6 @@
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
-mod chance;
 mod dev;
 pub mod history;
 mod http;
@@ -57,9 +56,9 @@ pub mod specification;
 mod stack;
 pub mod table;
 
-pub use chance::Chance;
 pub use dev::{Dev, skipped};
 pub use http::{Answer, Call};
+pub use local::chance::Chance;
 pub use processes::{Processes, Work};
 pub use stack::{Deployment, Machine, TestStack, event};
 

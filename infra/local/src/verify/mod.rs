@@ -3,7 +3,6 @@
 mod mutation;
 mod nextest;
 mod proof;
-mod random;
 mod size;
 mod start;
 mod steps;

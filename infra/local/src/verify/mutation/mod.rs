@@ -11,6 +11,7 @@ mod tree;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail, ensure};
+use local::chance::Chance;
 
 use self::{
     mutants::{Edit, MUTANTS, Mutant, Suite},
@@ -19,7 +20,6 @@ use self::{
 use super::{
     Outcome,
     nextest::{self, Run},
-    random::Random,
 };
 use crate::{environment, say, tell, workspace::Workspace};
 
@@ -68,7 +68,7 @@ fn chosen(workspace: &Workspace) -> anyhow::Result<Vec<&'static Mutant>> {
     }
     say!("{SAMPLE} of {} mutants, by seed {SEED}", MUTANTS.len());
     let mut places: Vec<_> = (0..MUTANTS.len()).collect();
-    Random(SEED).shuffle(&mut places);
+    Chance::of(SEED).shuffle(&mut places);
     places.truncate(SAMPLE);
     places.sort_unstable();
     Ok(places.into_iter().map(|place| &MUTANTS[place]).collect())

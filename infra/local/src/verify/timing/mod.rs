@@ -21,6 +21,7 @@ use std::{net::Ipv4Addr, path::Path, process::Stdio, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use local::{
+    chance::Chance,
     cloud::{Cloud, CloudOptions, REGION},
     events,
     runtime::{Answer, Running, Runtime},
@@ -33,7 +34,7 @@ use self::{
     even::Even,
     statistics::{Comparison, Round, SERIES},
 };
-use super::{Outcome, random::Random};
+use super::Outcome;
 use crate::{say, workspace::Workspace};
 
 const FUNCTION: &str = "sign-in";
@@ -85,7 +86,7 @@ pub(super) async fn check(workspace: &Workspace) -> Outcome {
     say!("orders and draws by seed {SEED}, and once more by {}", SEED + 1);
     let mut desk = Desk::open(workspace).await?;
     desk.admits(&WELCOME).await?;
-    desk.rounds(WARM_UP, &mut Random(SEED)).await?;
+    desk.rounds(WARM_UP, &mut Chance::of(SEED)).await?;
     let first = desk.compare(SEED).await?;
     if first.is_one_time() {
         return Ok(Some(first.to_string()));
@@ -151,19 +152,19 @@ impl Desk {
     }
 
     async fn compare(&mut self, seed: u64) -> anyhow::Result<Comparison> {
-        let mut random = Random(seed);
-        let rounds = self.rounds(ROUNDS, &mut random).await?;
-        Ok(Comparison::of(&rounds, &mut random))
+        let mut chance = Chance::of(seed);
+        let rounds = self.rounds(ROUNDS, &mut chance).await?;
+        Ok(Comparison::of(&rounds, &mut chance))
     }
 
     /// Tries every case twice a round, each round in an order of its own.
-    async fn rounds(&mut self, rounds: usize, random: &mut Random) -> anyhow::Result<Vec<Round>> {
+    async fn rounds(&mut self, rounds: usize, chance: &mut Chance) -> anyhow::Result<Vec<Round>> {
         let places = CASES.iter().enumerate().flat_map(|(n, case)| (0..SERIES).map(move |series| (case, (n, series))));
         let round: Vec<_> = places.collect();
         let mut planned = self.planned(round.iter().cycle().take(rounds * round.len()).copied()).await?;
         let mut times = vec![Round::default(); rounds];
         for (planned, times) in planned.chunks_mut(round.len()).zip(&mut times) {
-            random.shuffle(planned);
+            chance.shuffle(planned);
             for Try { case, event, place } in planned {
                 self.cloud.clear_requests();
                 let answer = self.function.invoke(event).await.context(case.name)?;
