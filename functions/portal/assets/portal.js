@@ -31,14 +31,15 @@ view?.addEventListener('click', (event) => {
   const button = event.target.closest('[data-do]');
   if (button && button.tagName === 'BUTTON') actions[button.dataset.do]?.(button);
 });
-view?.addEventListener('close', forget);
+// The event comes a moment later: the window may be open again by then.
+view?.addEventListener('close', () => { if (!view.open) forget(); });
 addEventListener('pagehide', forget);
 addEventListener('pageshow', (event) => {
-  if (event.persisted) view?.close();
+  if (event.persisted && view?.open) close();
 });
 
 const actions = {
-  close: () => view.close(),
+  close,
   retrieve: () => retrieve(shown.row),
   again: () => repeat(shown.row),
   retry: () => shown.retry(),
@@ -278,6 +279,11 @@ function open(row, text, places) {
   shown = { row, retry: () => {} };
   say(title, text, places);
   if (!view.open) view.showModal();
+}
+
+function close() {
+  view.close();
+  forget();
 }
 
 function put(content) {
