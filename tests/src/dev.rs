@@ -112,8 +112,13 @@ impl Dev {
 
     /// A token of somebody with a verified address.
     pub async fn token(&self, email: &str) -> String {
+        self.token_of(&json!({ "email": email })).await
+    }
+
+    /// A token of somebody, as `POST /dev/token` is asked for it.
+    pub async fn token_of(&self, person: &Value) -> String {
         let request = Request::post(format!("{}/dev/token", self.oidc));
-        self.send(request, Some(&json!({ "email": email }))).await.1["id_token"].as_str().unwrap().to_owned()
+        self.send(request, Some(person)).await.1["id_token"].as_str().unwrap().to_owned()
     }
 
     /// Clicks **Go** on **Get credentials** of `sub-1001`.

@@ -12,6 +12,7 @@
 //! | `it/portal_sign_in.rs` | customers go to their provider and back, and nobody else comes with them |
 //! | `it/second_provider.rs` | the same at a provider that others wrote |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
+//! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
 //! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |

@@ -32,7 +32,7 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 15] = [
+const STAGES: [Stage; 16] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
@@ -54,6 +54,11 @@ const STAGES: [Stage; 15] = [
         name: "kills",
         about: "processes killed at every call",
         run: |workspace| Box::pin(proof::run(workspace, "kills")),
+    },
+    Stage {
+        name: "browser",
+        about: "the story, keys alone, no scripts, axe-core",
+        run: |workspace| Box::pin(proof::run(workspace, "browser")),
     },
     Stage {
         name: "mutation",

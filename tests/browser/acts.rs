@@ -1,0 +1,133 @@
+//! What more than one chapter does.
+
+use std::time::Duration;
+
+use lambda_http::http::Request;
+use serde_json::{Value, json};
+
+use crate::{Chapter, page::Page};
+
+/// A customer of the vendor.
+#[derive(Clone, Copy)]
+pub(crate) struct Customer {
+    pub(crate) subscription: &'static str,
+    pub(crate) company: &'static str,
+    pub(crate) company_name: &'static str,
+    /// Who gets the welcome mail, and may retrieve as well.
+    pub(crate) contact: &'static str,
+    /// Who has lost it.
+    pub(crate) portal_user: &'static str,
+}
+
+pub(crate) const PRODUCT: &str = "Contoso Online Suite";
+
+impl Customer {
+    /// `admin@fabrikam`
+    pub(crate) fn user_name(&self) -> String {
+        format!("admin@{}", self.company)
+    }
+
+    /// `lee@fabrikam`
+    pub(crate) fn administrator(&self) -> String {
+        format!("lee@{}", self.company)
+    }
+
+    fn event(&self) -> Value {
+        json!({
+            "version": "0", "id": format!("{}-started", self.subscription), "detail-type": "SubscriptionStarted",
+            "source": "billing.contoso", "account": "123456789012", "time": "2026-11-10T09:00:00Z", "region": "us-east-1",
+            "resources": [],
+            "detail": {
+                "subscription_id": self.subscription, "kind": "trial", "product": PRODUCT,
+                "company": { "id": self.company, "name": self.company_name },
+                "service_administrator": { "email": self.contact },
+                "portal_users": [{ "email": self.portal_user }],
+            },
+        })
+    }
+}
+
+impl Chapter<'_> {
+    /// The vendor's billing system says that a trial has started; the temporary password that is mailed.
+    pub(crate) async fn start(&self, customer: &Customer) -> String {
+        self.publish(customer.event()).await;
+        self.mailed_password(customer.contact).await
+    }
+
+    /// The same in a language.
+    pub(crate) async fn start_in(&self, customer: &Customer, locale: &str) -> String {
+        let mut event = customer.event();
+        event["detail"]["locale"] = locale.into();
+        self.publish(event).await;
+        self.mailed_password(customer.contact).await
+    }
+
+    pub(crate) async fn publish(&self, event: Value) {
+        let request = Request::post(format!("{}/events", self.world.dev.console));
+        let (_, answer) = self.world.dev.send(request, Some(&event)).await;
+        assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    }
+
+    /// The last mail to somebody, once it is out.
+    pub(crate) async fn mail_to(&self, address: &str) -> Value {
+        self.mail_about(address, "").await
+    }
+
+    /// The last mail to somebody in which this stands, once it is out.
+    pub(crate) async fn mail_about(&self, address: &str, text: &str) -> Value {
+        let is_it = |mail: &Value| mail["to"] == address && mail["text"].as_str().is_some_and(|all| all.contains(text));
+        for _ in 0..300 {
+            if let Some(mail) = self.world.dev.inbox().await.into_iter().rfind(is_it) {
+                return mail;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no mail to {address}");
+    }
+
+    pub(crate) async fn mailed_password(&self, address: &str) -> String {
+        let mail = self.mail_to(address).await;
+        let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
+        mail["text"].as_str().unwrap().lines().find(is_password).expect("the mail has a password").to_owned()
+    }
+
+    /// How many retrievals a customer has left, by the product's own account.
+    pub(crate) async fn remaining(&self, customer: &Customer) -> u64 {
+        let token = self.world.dev.token(customer.portal_user).await;
+        let request = Request::get(format!("{}/subscriptions", self.world.dev.functions));
+        let (_, list) = self.world.dev.send(request.header("authorization", format!("Bearer {token}")), None).await;
+        let all = list["subscriptions"].as_array().unwrap();
+        let one = all.iter().find(|one| one["subscription_id"] == customer.subscription).unwrap();
+        one["credentials"]["retrievals_remaining"].as_u64().unwrap()
+    }
+}
+
+impl Page {
+    /// From the page that asks for it to the provider and back.
+    pub(crate) async fn sign_in(&self, email: &str) {
+        let provider = words::fill(self.w.default_provider, &[("vendor", "Contoso")]);
+        self.click(&words::fill(self.w.sign_in_with, &[("provider", &provider)])).await;
+        self.at_the_provider(email).await;
+    }
+
+    /// At the local provider, which believes everybody.
+    pub(crate) async fn at_the_provider(&self, email: &str) {
+        self.see("This provider is for development").await;
+        self.fill("email", email).await;
+        self.click("Sign in").await;
+        self.at(&format!("{}/", self.origin)).await;
+    }
+
+    /// Opens the portal and signs in.
+    pub(crate) async fn visit(&self, email: &str) {
+        self.open("/").await;
+        self.sign_in(email).await;
+        self.see(self.w.your_subscriptions).await;
+    }
+
+    /// The temporary password in the window.
+    pub(crate) async fn shown_password(&self) -> String {
+        self.see(self.w.temporary_password).await;
+        self.text_of("dialog .password").await
+    }
+}

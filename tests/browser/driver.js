@@ -1,0 +1,58 @@
+// What the tests ask a page. It finds, measures and reads; keys and clicks come from outside, as real ones do.
+(() => {
+  const plain = (text) => text.replace(/\s+/g, ' ').trim();
+  const read = (element) => plain(element.innerText ?? element.textContent);
+  /** What is on top: the window where one is open. */
+  const top = () => [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
+  const visible = (element) => element.checkVisibility({ visibilityProperty: true });
+  const label = (element) => {
+    if (element.ariaLabel) return plain(element.ariaLabel);
+    return element.labels?.length && element.tagName !== 'BUTTON' ? read(element.labels[0]) : read(element);
+  };
+  const named = (element, name) => [label(element), read(element)].some((one) => one === name || one.startsWith(`${name} (`));
+  const pressable = () => [...top().querySelectorAll('a[href], button:enabled, summary')].filter(visible);
+  const field = (name) => top().querySelector(`[name="${name}"]`) ?? document.querySelector(`[name="${name}"]`);
+  /** The middle of it, brought into view, or what lies over it. */
+  const middle = (element) => {
+    if (!element) return null;
+    element.scrollIntoView({ block: 'center', behavior: 'instant' });
+    const [box] = element.getClientRects();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const hit = document.elementFromPoint(x, y);
+    return hit && (element.contains(hit) || hit.contains(element)) ? { x, y } : { covered: hit?.outerHTML.slice(0, 200) ?? 'nothing' };
+  };
+  return {
+    text: () => read(top()),
+    pressable: (name) => middle(pressable().find((element) => named(element, name))),
+    names: () => pressable().map(label),
+    field: (name) => middle(field(name)),
+    value: (name) => field(name)?.value ?? null,
+    /** Where the focus is, and whether one can see it there. */
+    focus: () => {
+      const element = document.activeElement;
+      const style = getComputedStyle(element);
+      const seen = element.matches(':focus-visible') && (style.outlineStyle === 'auto' || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2));
+      return { name: label(element), field: element.name ?? '', tag: element.tagName, inside: top().contains(element), seen };
+    },
+    focused: (name) => named(document.activeElement, name) || document.activeElement.name === name,
+    /** Everything that the document holds: text, attributes, templates, what is typed, and what is kept. */
+    everything: () => {
+      const texts = [document.documentElement.outerHTML, document.documentElement.textContent, JSON.stringify(history.state)];
+      for (const one of document.querySelectorAll('template')) texts.push(one.innerHTML, one.content.textContent);
+      for (const one of document.querySelectorAll('input, textarea, select')) texts.push(one.value);
+      for (const kept of [sessionStorage, localStorage]) texts.push(...Object.entries(kept).flat());
+      return texts.join('\n');
+    },
+    /** What sticks out at the side. */
+    wide: () => [document.scrollingElement, top()].filter((element) => element.scrollWidth > element.clientWidth)
+      .map((element) => `${element.tagName}: ${element.scrollWidth} in ${element.clientWidth}`),
+    height: () => document.scrollingElement.scrollHeight,
+    /** Forms that nobody without scripts is told about: they need them, and do not say so. */
+    silent: (needs) => [...document.forms].filter((form) => !(read(form).includes(needs) && form.querySelector('noscript a[href="/support"]')))
+      .map((form) => form.outerHTML.slice(0, 120)),
+    /** What each visible element says by itself. */
+    texts: () => [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !element.matches('time, script, style'))
+      .map((element) => plain([...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join('')))
+      .filter(Boolean),
+  };
+})()

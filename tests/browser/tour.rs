@@ -1,0 +1,333 @@
+//! Every page, window and mail, in one language, looked at in every way. The pictures are under `target/pictures/<language>/`.
+
+use serde_json::json;
+use words::Language;
+
+use crate::{
+    Chapter,
+    acts::{Customer, PRODUCT},
+    look::Looker,
+    page::Page,
+    traffic::Loss,
+};
+
+/// Who is on the pictures, in each language.
+struct Cast {
+    language: Language,
+    customer: Customer,
+    stranger: &'static str,
+    administrator: &'static str,
+    second: &'static str,
+    message: &'static str,
+}
+
+const ENGLISH: Cast = Cast {
+    language: Language::English,
+    customer: Customer {
+        subscription: "sub-tour-en",
+        company: "contour",
+        company_name: "Contour Cycles, Inc.",
+        contact: "it@contour.example",
+        portal_user: "dana@contour.example",
+    },
+    stranger: "dana.k@mail.example",
+    administrator: "Lee Ahmadi",
+    second: "Mo Sato",
+    message: "We cannot find the welcome mail, and the window says that it was retrieved three times. Please call us.",
+};
+
+const GERMAN: Cast = Cast {
+    language: Language::German,
+    customer: Customer {
+        subscription: "sub-tour-de",
+        company: "nordwind",
+        company_name: "Nordwind Großhandelsgesellschaft mbH",
+        contact: "technik@nordwind.example",
+        portal_user: "dana@nordwind.example",
+    },
+    stranger: "dana.k@mail.example",
+    administrator: "Jana Weber",
+    second: "Malik Sommer",
+    message: "Wir finden die Willkommensnachricht nicht. Bitte rufen Sie uns an.",
+};
+
+const PSEUDO: Cast = Cast {
+    language: Language::Pseudo,
+    customer: Customer {
+        subscription: "sub-tour-qps",
+        company: "trey",
+        company_name: "Trey Research",
+        contact: "it@trey.example",
+        portal_user: "dana@trey.example",
+    },
+    stranger: "dana.k@mail.example",
+    administrator: "Lee Ahmadi",
+    second: "Mo Sato",
+    message: "0",
+};
+
+pub(crate) async fn in_english(chapter: &Chapter<'_>) {
+    Tour::begin(chapter, &ENGLISH).await.all().await;
+}
+
+pub(crate) async fn in_german(chapter: &Chapter<'_>) {
+    Tour::begin(chapter, &GERMAN).await.all().await;
+}
+
+pub(crate) async fn from_right_to_left(chapter: &Chapter<'_>) {
+    Tour::begin(chapter, &PSEUDO).await.all().await;
+}
+
+struct Tour<'a> {
+    chapter: &'a Chapter<'a>,
+    cast: &'a Cast,
+    looker: Looker,
+    mailed: String,
+}
+
+impl<'a> Tour<'a> {
+    async fn begin(chapter: &'a Chapter<'a>, cast: &'a Cast) -> Self {
+        let mailed = chapter.start_in(&cast.customer, cast.language.code()).await;
+        let customer = &cast.customer;
+        let user_name = customer.user_name();
+        let administrator = customer.administrator();
+        let (masked, second) = (masked(customer.contact), format!("mo@{}", customer.company));
+        let groups: Vec<_> = mailed.split(|letter: char| !letter.is_ascii_lowercase()).collect();
+        let mut names =
+            vec![PRODUCT, customer.company_name, customer.contact, customer.portal_user, &user_name, &masked];
+        names.extend([cast.stranger, cast.administrator, cast.second, &administrator, &second, &mailed]);
+        names.extend(["support@contoso.example", "English", "Deutsch", "Firstkey", "localhost", "http"]);
+        names.extend(groups.iter().filter(|group| !group.is_empty()));
+        let looker = Looker::new(cast.language, &names);
+        Self { chapter, cast, looker, mailed }
+    }
+
+    async fn all(self) {
+        if self.cast.language == Language::English {
+            self.local_pages().await;
+        }
+        self.outside().await;
+        self.list_and_windows().await;
+        self.administration().await;
+        self.mails().await;
+        let looks = self.looker.conclude();
+        println!("browser: {looks} looks in {}", self.cast.language.code());
+    }
+
+    async fn look(&self, page: &Page, name: &str) {
+        self.looker.look(page, name).await;
+    }
+
+    /// What developers see of the local cloud, which speaks English.
+    async fn local_pages(&self) {
+        let page = self.chapter.visitor(self.cast.language).await.tab().await;
+        page.journal.expect("FormInputAssignedAutocompleteValueToIdOrNameAttributeError");
+        page.open(&self.chapter.world.dev.console).await;
+        page.see(self.cast.customer.contact).await;
+        self.look(&page, "console").await;
+        page.open("/auth/sign-in").await;
+        page.see("This provider is for development").await;
+        self.look(&page, "provider").await;
+    }
+
+    /// Pages for which nobody signs in.
+    async fn outside(&self) {
+        let visitor = self.chapter.visitor(self.cast.language).await;
+        let page = visitor.tab().await;
+        page.journal.expect("the server responded with a status of 400");
+        page.journal.expect("the server responded with a status of 503");
+        for (name, path, text) in [
+            ("start", "/", page.w.start_lead),
+            ("help", "/help", page.w.help_lead),
+            ("support", "/support", page.w.support_never),
+            ("signed-out", "/auth/signed-out", page.w.signed_out),
+            ("sign-in-refused", "/auth/callback", page.w.sign_in_stale),
+        ] {
+            page.open(path).await;
+            page.see(text).await;
+            self.look(&page, name).await;
+            self.looker.load_narrow(&page, name).await;
+        }
+        page.keep("__Host-customer", &self.chapter.world.dev.token(self.cast.stranger).await).await;
+        page.open("/").await;
+        page.says(page.w.none_for, &[("name", self.cast.stranger)]).await;
+        self.look(&page, "no-subscriptions").await;
+        let unconfirmed = json!({ "email": self.cast.stranger, "email_verified": false });
+        page.keep("__Host-customer", &self.chapter.world.dev.token_of(&unconfirmed).await).await;
+        page.open("/").await;
+        page.says(page.w.unconfirmed, &[("address", self.cast.stranger)]).await;
+        self.look(&page, "address-not-confirmed").await;
+        let refused =
+            |count: u32| json!({ "service": "dynamodb", "operation": "Query", "mode": "throttled", "count": count });
+        self.chapter.world.dev.set_fault(&refused(100)).await;
+        page.open("/").await;
+        page.see(page.w.list_unavailable).await;
+        self.chapter.world.dev.set_fault(&refused(0)).await;
+        self.look(&page, "list-unavailable").await;
+    }
+
+    /// The list, and every window over it.
+    async fn list_and_windows(&self) {
+        let customer = &self.cast.customer;
+        let (dana, it) =
+            (self.chapter.visitor(self.cast.language).await, self.chapter.visitor(self.cast.language).await);
+        let page = dana.tab().await;
+        let w = page.w;
+        page.keep("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
+        page.open("/").await;
+        page.says(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
+        self.look(&page, "subscriptions").await;
+        self.looker.load_narrow(&page, "subscriptions").await;
+
+        let loss = Loss::of_answers(&page).await;
+        page.click(w.go).await;
+        page.see(w.offline).await;
+        self.look(&page, "window-no-answer").await;
+        loss.end().await;
+        page.click(w.try_again).await;
+        assert_eq!(page.shown_password().await, self.mailed);
+        self.look(&page, "window-credentials").await;
+        let sheet = crate::browser::target().join("pictures").join(self.cast.language.code()).join("credentials.pdf");
+        page.print_to(&sheet).await;
+        page.click(&format!("{}: {}", w.copy, w.temporary_password)).await;
+        page.see(w.copied).await;
+        self.look(&page, "window-copied").await;
+
+        let other = it.tab().await;
+        other.keep("__Host-customer", &self.chapter.world.dev.token(customer.contact).await).await;
+        other.open("/").await;
+        other.click(w.go).await;
+        other.says(w.question_other, &[("by", customer.portal_user)]).await;
+        self.look(&other, "window-question").await;
+        other.click(&words::fill(w.question_again, &[("remaining", "2")])).await;
+        other.shown_password().await;
+
+        let third = dana.tab().await;
+        third.open("/").await;
+        third.click(w.go).await;
+        third.see(w.question_last).await;
+        self.look(&third, "window-last-question").await;
+        third.click(&words::fill(w.question_again, &[("remaining", "1")])).await;
+        third.shown_password().await;
+
+        let fourth = it.tab().await;
+        fourth.open("/").await;
+        fourth.click(w.go).await;
+        fourth.see(w.blank).await;
+        self.look(&fourth, "window-blank").await;
+        fourth.click(w.contact_support).await;
+        fourth.see(w.support_message).await;
+        fourth.fill("message", self.cast.message).await;
+        self.look(&fourth, "window-support").await;
+        fourth.click(w.support_send).await;
+        fourth.says(w.support_sent, &[("address", customer.contact)]).await;
+        self.look(&fourth, "window-support-sent").await;
+        fourth.journal.expect("the server responded with a status of 401");
+        fourth.forget("__Host-customer").await;
+        fourth.click(w.close).await;
+        fourth.click(w.go).await;
+        fourth.see(w.session_ended).await;
+        self.look(&fourth, "window-signed-out").await;
+
+        page.reload().await;
+        page.says(w.retrievals_left, &[("remaining", "0"), ("allowed", "3")]).await;
+        self.look(&page, "subscriptions-none-left").await;
+    }
+
+    /// The Administration Center, and the list as it is afterwards.
+    async fn administration(&self) {
+        let Cast { customer, administrator, second, .. } = self.cast;
+        let lee = self.chapter.visitor(self.cast.language).await;
+        let page = lee.tab().await;
+        let w = page.w;
+        page.journal.expect("the server responded with a status of 401");
+        page.journal.expect("the server responded with a status of 422");
+        page.journal.expect("the server responded with a status of 409");
+        page.open("/administration").await;
+        page.see(w.lost_it_link).await;
+        self.look(&page, "administration").await;
+        self.looker.load_narrow(&page, "administration").await;
+        page.fill("user_name", &customer.user_name()).await;
+        page.fill("password", "not the password").await;
+        page.click(w.sign_in).await;
+        page.see(w.wrong_credentials).await;
+        self.look(&page, "administration-refused").await;
+        page.fill("password", &self.mailed).await;
+        page.click(w.sign_in).await;
+        page.at("/administration/password").await;
+        page.says(w.password_count, &[("count", "0")]).await;
+        self.look(&page, "choose-password").await;
+        self.looker.load_narrow(&page, "choose-password").await;
+        page.fill("new_password", "passwordpassword").await;
+        page.click(w.reset_save).await;
+        page.see(w.password_too_common).await;
+        page.click(w.show_password).await;
+        self.look(&page, "choose-password-refused").await;
+        page.fill("new_password", "seven green boats at noon").await;
+        page.click(w.reset_save).await;
+        page.at("/administration/create").await;
+        page.says(w.create_closed, &[("user_name", &customer.user_name())]).await;
+        self.look(&page, "create-administrator").await;
+        self.looker.load_narrow(&page, "create-administrator").await;
+        page.fill("user_name", "lee").await;
+        page.fill("display_name", administrator).await;
+        page.fill("email", &format!("lee@{}.example", customer.company)).await;
+        page.fill("password", "a quiet lamp over the harbour").await;
+        page.click(w.create_submit).await;
+        page.says(w.created_title, &[("user_name", &customer.administrator())]).await;
+        self.look(&page, "administrator-created").await;
+        page.click(w.sign_in).await;
+        page.see(w.lost_it_link).await;
+        page.fill("password", "a quiet lamp over the harbour").await;
+        page.click(w.sign_in).await;
+        page.says(w.home_title, &[("name", administrator)]).await;
+        self.look(&page, "home").await;
+        self.looker.load_narrow(&page, "home").await;
+        page.click(w.add_administrator).await;
+        page.see(w.create_another_lead).await;
+        page.fill("user_name", "lee").await;
+        page.fill("display_name", second).await;
+        page.fill("password", "eleven maps under the bridge").await;
+        page.click(w.create_submit).await;
+        page.see(w.user_name_taken).await;
+        self.look(&page, "add-administrator-refused").await;
+        page.fill("user_name", "mo").await;
+        page.click(w.create_submit).await;
+        page.says(w.created_other_lead, &[("user_name", &format!("mo@{}", customer.company))]).await;
+        page.click(w.back_home).await;
+        page.says(w.administrators, &[("count", "2")]).await;
+        self.look(&page, "home-two").await;
+
+        page.keep("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
+        page.open("/").await;
+        page.see(w.state_handed_over).await;
+        self.look(&page, "subscriptions-done").await;
+        page.click(w.go).await;
+        page.says(w.reason_signed_in_and_changed, &[]).await;
+        self.look(&page, "window-blank-done").await;
+    }
+
+    /// The mails as they are read. Nobody is written to in the made-up language.
+    async fn mails(&self) {
+        if self.cast.language == Language::Pseudo {
+            return;
+        }
+        let visitor = self.chapter.visitor(self.cast.language).await;
+        let page = visitor.tab().await;
+        for (name, address) in
+            [("mail-welcome", self.cast.customer.contact), ("mail-support", "support@contoso.example")]
+        {
+            let about = if name == "mail-support" { self.cast.customer.subscription } else { "" };
+            let mail = self.chapter.mail_about(address, about).await;
+            page.open("about:blank").await;
+            page.tab.set_content(mail["html"].as_str().unwrap()).await.unwrap();
+            self.look(&page, name).await;
+        }
+    }
+}
+
+/// `i•@fabrikam.example`
+fn masked(address: &str) -> String {
+    let (local, domain) = address.split_once('@').unwrap();
+    format!("{}•@{domain}", &local[..1])
+}

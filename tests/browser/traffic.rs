@@ -1,0 +1,106 @@
+//! What goes over the network between a page and the product, and what is lost there.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use chromiumoxide::cdp::browser_protocol::{
+    fetch::{DisableParams, EnableParams, EventRequestPaused, FailRequestParams, RequestPattern, RequestStage},
+    network::{
+        ErrorReason, EventDataReceived, EventRequestServedFromCache, EventRequestWillBeSent, EventResponseReceived,
+        Headers,
+    },
+};
+use futures_util::StreamExt;
+
+use crate::page::Page;
+
+/// Everything that one page asks for, from when it is listened to.
+pub(crate) struct Traffic(Arc<Mutex<BTreeMap<String, Exchange>>>);
+
+/// One request and its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) from_cache: bool,
+    pub(crate) headers: Option<Headers>,
+    /// Bytes of the answer, not compressed.
+    pub(crate) bytes: i64,
+}
+
+impl Traffic {
+    /// Listens.
+    pub(crate) async fn of(page: &Page) -> Self {
+        let mut sent = page.tab.event_listener::<EventRequestWillBeSent>().await.unwrap();
+        let mut answered = page.tab.event_listener::<EventResponseReceived>().await.unwrap();
+        let mut arrived = page.tab.event_listener::<EventDataReceived>().await.unwrap();
+        let mut cached = page.tab.event_listener::<EventRequestServedFromCache>().await.unwrap();
+        let traffic = Arc::<Mutex<BTreeMap<String, Exchange>>>::default();
+        let (kept, origin) = (Arc::clone(&traffic), page.origin.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(event) = sent.next() => {
+                        let mut kept = kept.lock().unwrap();
+                        let exchange = kept.entry(event.request_id.inner().clone()).or_default();
+                        exchange.method.clone_from(&event.request.method);
+                        event.request.url.trim_start_matches(&origin).clone_into(&mut exchange.path);
+                    }
+                    Some(event) = answered.next() => {
+                        let mut kept = kept.lock().unwrap();
+                        let exchange = kept.entry(event.request_id.inner().clone()).or_default();
+                        exchange.headers = Some(event.response.headers.clone());
+                        exchange.from_cache |= event.response.from_disk_cache.unwrap_or_default();
+                    }
+                    Some(event) = cached.next() => {
+                        kept.lock().unwrap().entry(event.request_id.inner().clone()).or_default().from_cache = true;
+                    }
+                    Some(event) = arrived.next() => {
+                        kept.lock().unwrap().entry(event.request_id.inner().clone()).or_default().bytes += event.data_length;
+                    }
+                    else => break,
+                }
+            }
+        });
+        Self(traffic)
+    }
+
+    /// What has gone to and fro.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        self.0.lock().unwrap().values().cloned().collect()
+    }
+
+    /// How often a click has been sent.
+    pub(crate) fn clicks(&self) -> usize {
+        let is_click = |exchange: &Exchange| exchange.method == "POST" && exchange.path.ends_with("/credentials");
+        self.exchanges().into_iter().filter(is_click).count()
+    }
+}
+
+/// While this is kept, answers to a click are lost on their way: what was asked for is done.
+pub(crate) struct Loss<'p>(&'p Page);
+
+impl<'p> Loss<'p> {
+    pub(crate) async fn of_answers(page: &'p Page) -> Self {
+        page.journal.expect("net::ERR_CONNECTION_RESET");
+        let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
+        let answers =
+            RequestPattern::builder().url_pattern("*/credentials").request_stage(RequestStage::Response).build();
+        page.tab.execute(EnableParams::builder().pattern(answers).build()).await.unwrap();
+        let tab = page.tab.clone();
+        tokio::spawn(async move {
+            while let Some(paused) = paused.next().await {
+                let lost = FailRequestParams::new(paused.request_id.clone(), ErrorReason::ConnectionReset);
+                let _ = tab.execute(lost).await;
+            }
+        });
+        Self(page)
+    }
+
+    /// The network is well again.
+    pub(crate) async fn end(self) {
+        self.0.tab.execute(DisableParams::default()).await.unwrap();
+    }
+}

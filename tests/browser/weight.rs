@@ -1,0 +1,50 @@
+//! What the page with the credentials weighs, and what of it is loaded once.
+
+use words::Language;
+
+use crate::{Chapter, acts::Customer, traffic::Traffic};
+
+const WINGTIP: Customer = Customer {
+    subscription: "sub-weight",
+    company: "wingtip",
+    company_name: "Wingtip Toys",
+    contact: "it@wingtip.example",
+    portal_user: "kim@wingtip.example",
+};
+
+/// Bytes, not compressed, of the page and all that it loads.
+const MOST: i64 = 60_000;
+
+pub(crate) async fn tell(chapter: &Chapter<'_>) {
+    chapter.start(&WINGTIP).await;
+    let token = chapter.world.dev.token(WINGTIP.portal_user).await;
+    let kim = chapter.visitor(Language::English).await;
+    let page = kim.tab().await;
+    page.keep("__Host-customer", &token).await;
+    let traffic = Traffic::of(&page).await;
+    page.open("/").await;
+    page.click(page.w.go).await;
+    page.shown_password().await;
+    let exchanges = traffic.exchanges();
+    let bytes: i64 = exchanges.iter().map(|exchange| exchange.bytes).sum();
+    println!("browser: {bytes} bytes for the page with the credentials");
+    assert!(bytes < MOST, "{bytes} bytes: {exchanges:?}");
+    assert!(bytes > 20_000, "it was really measured: {exchanges:?}");
+
+    let assets: Vec<_> = exchanges.iter().filter(|exchange| exchange.path.starts_with("/assets/")).collect();
+    assert!(assets.len() >= 4, "style, icon, scripts: {exchanges:?}");
+    for asset in assets {
+        let name: Vec<_> = asset.path.trim_start_matches("/assets/").split('.').collect();
+        assert!(name.len() == 3 && name[1].len() == 12, "{} has no hash", asset.path);
+        let headers = asset.headers.as_ref().unwrap().inner().to_string().to_lowercase();
+        assert!(headers.contains("immutable") && headers.contains("max-age=31536000"), "{}: {headers}", asset.path);
+    }
+    let again = Traffic::of(&page).await;
+    page.open("/help").await;
+    let loaded: Vec<_> =
+        again.exchanges().into_iter().filter(|exchange| exchange.path.starts_with("/assets/")).collect();
+    // Icons have a cache of their own.
+    let mut loaded = loaded.iter().filter(|asset| !asset.path.ends_with(".svg")).peekable();
+    assert!(loaded.peek().is_some(), "the next page has a style");
+    assert!(loaded.all(|asset| asset.from_cache), "they are loaded once: {:?}", again.exchanges());
+}
