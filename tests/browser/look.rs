@@ -61,11 +61,11 @@ impl Looker {
             page.show(media).await;
             let world = self.world(page).await;
             for violation in self.violations(page, name, world).await {
-                self.find(format!("{name}, {width}, {media:?}: {violation}"));
+                self.find(&format!("{name}, {width}, {media:?}: {violation}"));
             }
             if media != Media::Print {
                 for wide in page.ask("wide()").await.as_array().into_iter().flatten() {
-                    self.find(format!("{name}, {width}: it scrolls sideways: {wide}"));
+                    self.find(&format!("{name}, {width}: it scrolls sideways: {wide}"));
                 }
             }
             if let Some(path) = self.picture(number, name, width, media) {
@@ -95,7 +95,7 @@ impl Looker {
         let shifts: Vec<_> = shifts.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let size = |shift: &str| shift.split(':').next().and_then(|size| size.parse::<f64>().ok()).unwrap_or(1.0);
         if shifts.iter().map(|shift| size(shift)).sum::<f64>() > STEADY {
-            self.find(format!("{name}: it moves while one reads: {shifts:?}"));
+            self.find(&format!("{name}: it moves while one reads: {shifts:?}"));
         }
     }
 
@@ -141,7 +141,7 @@ impl Looker {
             // Brackets may be on either side of an element in the text; a letter between them has none of its own.
             let ours = rest.chars().any(char::is_alphabetic) && !rest.contains(['[', ']', 'á', 'é', 'ö']);
             if ours {
-                self.find(format!("{name}: not translated: {text}"));
+                self.find(&format!("{name}: not translated: {text}"));
             }
         }
     }
@@ -159,7 +159,7 @@ impl Looker {
         Some(directory.join(format!("{number:02}-{name}{kind}.png")))
     }
 
-    fn find(&self, what: String) {
+    fn find(&self, what: &str) {
         self.found.lock().unwrap().push(format!("{}: {what}", self.language.code()));
     }
 

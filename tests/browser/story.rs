@@ -7,7 +7,8 @@ use words::Language;
 use crate::{
     Chapter,
     acts::{Customer, PRODUCT},
-    page::Hand,
+    browser::Visitor,
+    page::{Hand, Page},
 };
 
 pub(crate) const FABRIKAM: Customer = Customer {
@@ -106,7 +107,21 @@ pub(crate) async fn tell(chapter: &Chapter<'_>, customer: &Customer, hand: Hand)
     assert!(text.contains("We cannot find the mail - please call us."), "{text}");
     assert!(!text.contains(&mailed) && request["reply_to"] == contact, "{request}");
 
-    // From the window to the Administration Center: the name goes along, the password by the clipboard.
+    the_administrator_takes_over(&dana, &third, customer, &mailed).await;
+
+    // Everybody of the company sees that it is done, and why there is no password any more.
+    // Loaded again, it is still a page that another site has led to: the session of the Administration Center stays away, as it should.
+    list.journal.expect("ExcludeSameSiteStrict");
+    list.reload().await;
+    list.see(w.state_handed_over).await;
+    list.click(w.go).await;
+    list.says(w.reason_signed_in_and_changed, &[]).await;
+    list.says(w.reason_retrieved_company_over, &[]).await;
+}
+
+/// From the window to the Administration Center: the name goes along, the password by the clipboard.
+async fn the_administrator_takes_over(dana: &Visitor<'_>, third: &Page, customer: &Customer, mailed: &str) {
+    let (w, user_name) = (third.w, customer.user_name());
     third.click(&format!("{}: {}", w.copy, w.temporary_password)).await;
     third.see(w.copied).await;
     third.click(w.go_to_center).await;
@@ -116,7 +131,7 @@ pub(crate) async fn tell(chapter: &Chapter<'_>, customer: &Customer, hand: Hand)
     center.has("user_name", &user_name).await;
     assert!(!center.url().await.contains('#'), "the fragment is gone from the address");
     center.paste("password").await;
-    center.has("password", &mailed).await;
+    center.has("password", mailed).await;
     center.click(w.sign_in).await;
     center.at("/administration/password").await;
     center.says(w.password_count, &[("count", "0")]).await;
@@ -138,13 +153,4 @@ pub(crate) async fn tell(chapter: &Chapter<'_>, customer: &Customer, hand: Hand)
     center.says(w.home_title, &[("name", "Lee Ahmadi")]).await;
     center.see(w.add_second).await;
     center.says(w.open_product, &[("product", PRODUCT)]).await;
-
-    // Everybody of the company sees that it is done, and why there is no password any more.
-    // Loaded again, it is still a page that another site has led to: the session of the Administration Center stays away, as it should.
-    list.journal.expect("ExcludeSameSiteStrict");
-    list.reload().await;
-    list.see(w.state_handed_over).await;
-    list.click(w.go).await;
-    list.says(w.reason_signed_in_and_changed, &[]).await;
-    list.says(w.reason_retrieved_company_over, &[]).await;
 }

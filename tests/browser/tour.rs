@@ -120,11 +120,13 @@ impl<'a> Tour<'a> {
 
     /// What developers see of the local cloud, which speaks English.
     async fn local_pages(&self) {
-        let page = self.chapter.visitor(self.cast.language).await.tab().await;
+        let developer = self.chapter.visitor(self.cast.language).await;
+        let page = developer.tab().await;
         page.journal.expect("FormInputAssignedAutocompleteValueToIdOrNameAttributeError");
         page.open(&self.chapter.world.dev.console).await;
         page.see(self.cast.customer.contact).await;
         self.look(&page, "console").await;
+        let page = developer.tab().await;
         page.open("/auth/sign-in").await;
         page.see("This provider is for development").await;
         self.look(&page, "provider").await;
