@@ -5,6 +5,7 @@
 mod attempts;
 mod condition;
 mod contact_support;
+mod contract;
 mod create_admin;
 mod everything;
 mod get_credentials;

@@ -6,6 +6,7 @@
 //! | `it/<function>.rs` | each function, in sentences |
 //! | `it/attempts.rs` | the budgets of whoever guesses, however many at once and wherever from |
 //! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
+//! | `it/contract.rs` | the HTTP contract: its routes, its examples, and that every answer is held against it |
 //! | `it/everything.rs` | every function has what every function must have |
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
@@ -48,6 +49,7 @@
 
 pub mod canary;
 mod chance;
+pub mod contract;
 mod dev;
 pub mod history;
 mod http;

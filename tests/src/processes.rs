@@ -21,6 +21,7 @@ use tokio::{process::Command, sync::Semaphore};
 
 use crate::{
     Answer, Call,
+    contract::Asked,
     stack::{listener, provider, settings},
 };
 
@@ -95,7 +96,10 @@ impl Processes {
 
     /// Calls an HTTP function.
     pub async fn call(&self, function: &'static str, call: Call) -> Result<Answer, String> {
-        self.invoke(function, &call.into_event()).await.map(|answer| Answer::read(&answer))
+        let event = call.into_event();
+        let answer = Answer::read(&self.invoke(function, &event).await?);
+        Asked::by(&event).inspect(|asked| asked.hold(&answer));
+        Ok(answer)
     }
 
     /// A token of somebody with a verified address.

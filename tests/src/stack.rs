@@ -19,7 +19,7 @@ use local::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-use crate::{Answer, Call};
+use crate::{Answer, Call, contract::Asked};
 
 /// The settings of a deployment, before it starts.
 pub struct Deployment {
@@ -328,10 +328,12 @@ impl Functions {
 
     async fn invoke(self: &Arc<Self>, function: &'static str, event: Value) -> Result<Value, String> {
         let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
-        let this = Arc::clone(self);
+        let (this, asked) = (Arc::clone(self), Asked::by(&event));
         let instance = tokio::spawn(async move { this.run(function, event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));
-        instance.await.map_err(|_| "killed".to_owned())?
+        let answer = instance.await.map_err(|_| "killed".to_owned())??;
+        asked.inspect(|asked| asked.hold(&Answer::read(&answer)));
+        Ok(answer)
     }
 
     async fn run(&self, function: &str, event: Value) -> Result<Value, String> {
