@@ -18,4 +18,5 @@ mod reset_password;
 mod send_mail;
 mod sign_in;
 mod subscription_start;
+mod template;
 mod whole;

@@ -11,6 +11,7 @@
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
 //! | `it/portal_sign_in.rs` | customers go to their provider and back, and nobody else comes with them |
+//! | `it/template.rs` | the template has the functions, routes and settings that the code has |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |

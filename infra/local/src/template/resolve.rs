@@ -82,7 +82,7 @@ impl Resolver<'_> {
             let unclosed = || Error::new(format!("Fn::Sub: a brace is not closed in {text}"));
             let (name, rest) = part.split_once('}').ok_or_else(unclosed)?;
             match (name.strip_prefix('!'), own.get(name)) {
-                (Some(literal), _) => whole.push_str(&format!("${{{literal}}}")),
+                (Some(literal), _) => whole.extend(["${", literal, "}"]),
                 (None, Some(value)) => whole.push_str(&written(&self.resolve(value)?)?),
                 (None, None) => whole.push_str(&written(&self.named(name)?)?),
             }
@@ -156,7 +156,7 @@ Conditions:
 Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
 ";
 
-    fn resolved(value: serde_json::Value, domain: &str) -> Result<serde_json::Value, String> {
+    fn resolved(value: &serde_json::Value, domain: &str) -> Result<serde_json::Value, String> {
         let template = Template::parse(TEXT).map_err(|error| error.to_string())?;
         let names = |name: &str| match name {
             "Table" => Some("firstkey".to_owned()),
@@ -164,7 +164,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
             "Domain" if !domain.is_empty() => Some(domain.to_owned()),
             _ => None,
         };
-        template.resolve(&value, &names).map_err(|error| error.to_string())
+        template.resolve(value, &names).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -180,7 +180,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
             (json!({"a": {"Fn::If": ["HasDomain", 1, {"Ref": "AWS::NoValue"}]}}), json!({})),
             (json!({"Condition": {"Null": {"k": "false"}}}), json!({"Condition": {"Null": {"k": "false"}}})),
         ] {
-            assert_eq!(resolved(value.clone(), ""), Ok(expected), "{value}");
+            assert_eq!(resolved(&value, ""), Ok(expected), "{value}");
         }
     }
 
@@ -188,8 +188,8 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
     fn conditions_are_decided_by_parameters() {
         for (condition, without, with) in [("HasDomain", 0, 1), ("IsDev", 1, 1), ("Both", 0, 1), ("Either", 1, 1)] {
             let value = json!({"Fn::If": [condition, 1, 0]});
-            assert_eq!(resolved(value.clone(), ""), Ok(json!(without)), "{condition}");
-            assert_eq!(resolved(value, "contoso.example"), Ok(json!(with)), "{condition}");
+            assert_eq!(resolved(&value, ""), Ok(json!(without)), "{condition}");
+            assert_eq!(resolved(&value, "contoso.example"), Ok(json!(with)), "{condition}");
         }
     }
 
@@ -204,7 +204,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
             (json!({"Fn::Join": [":", [["a"]]]}), "text"),
             (json!({"Ref": "AWS::NoValue"}), "NoValue"),
         ] {
-            assert!(resolved(value.clone(), "").is_err_and(|error| error.contains(word)), "{value}");
+            assert!(resolved(&value, "").is_err_and(|error| error.contains(word)), "{value}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod random;
 mod size;
 mod start;
 mod steps;
+mod template;
 mod test;
 mod timing;
 mod trees;
@@ -16,7 +17,7 @@ use std::{fmt::Write as _, time::Instant};
 use anyhow::{Context as _, bail};
 use futures_util::future::BoxFuture;
 
-use crate::{arguments::VerifyOptions, say, tell, tools, workspace::Workspace};
+use crate::{arguments::VerifyOptions, python, say, tell, tools, workspace::Workspace};
 
 /// What a stage has to say when it passed: its own line, or nothing.
 type Outcome = anyhow::Result<Option<String>>;
@@ -28,13 +29,18 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 15] = [
+const STAGES: [Stage; 16] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
     Stage { name: "doc", about: "rustdoc, warnings are errors", run: |workspace| Box::pin(steps::doc(workspace)) },
     Stage { name: "deny", about: "licences, bans, sources", run: |workspace| Box::pin(steps::deny(workspace)) },
     Stage { name: "trees", about: "one TLS stack a function", run: |workspace| Box::pin(trees::check(workspace)) },
+    Stage {
+        name: "template",
+        about: "the deployment, checked without AWS",
+        run: |workspace| Box::pin(template::check(workspace)),
+    },
     Stage {
         name: "build",
         about: "the functions, as dev runs them",
@@ -124,6 +130,9 @@ async fn install(workspace: &Workspace) -> Outcome {
     for tool in tools::ALL {
         let path = tool.get(workspace).await?;
         say!("{tool} at {}", path.display());
+    }
+    for environment in python::ALL {
+        environment.programs(workspace).await?;
     }
     Ok(Some(tools::ALL.map(|tool| tool.to_string()).join(", ")))
 }
