@@ -7,8 +7,8 @@ use std::{
 };
 
 use jsonschema::Validator;
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Value, json};
+use local::template::from_yaml;
+use serde_json::{Value, json};
 
 use crate::Answer;
 
@@ -28,11 +28,8 @@ const EVERYTHING_ELSE: &str = "/{path}";
 /// The gateway's own answers have this body, and none of the headers that are ours.
 const GATEWAY: &str = "application/json";
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let text = include_str!("../../infra/openapi.yaml");
-    let documents = Yaml::load_from_str(text).expect("openapi.yaml is YAML");
-    to_json(&documents[0])
-});
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| from_yaml(include_str!("../../infra/openapi.yaml")).expect("openapi.yaml is YAML"));
 
 /// A schema is compiled when the first answer is held against it.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
@@ -113,8 +110,10 @@ impl Asked {
 pub fn fits(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
     let compiled =
         Arc::clone(COMPILED.lock().unwrap().entry(at.to_owned()).or_insert_with(|| Arc::new(compile(schema))));
-    let why: Vec<String> =
-        compiled.iter_errors(value).map(|error| format!("{} at {:?}", error, error.instance_path().as_str())).collect();
+    let why: Vec<String> = compiled
+        .iter_errors(value)
+        .map(|error| format!("{} at {:?}", error.masked(), error.instance_path().as_str()))
+        .collect();
     if why.is_empty() { Ok(()) } else { Err(why.join("; ")) }
 }
 
@@ -152,23 +151,4 @@ fn referenced(reference: &Value) -> (&'static Value, String) {
     let at = reference.as_str().expect("a reference is text");
     let pointer = at.strip_prefix('#').expect("a reference stays in the document");
     (DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("openapi.yaml has no {at}")), at.to_owned())
-}
-
-fn to_json(yaml: &Yaml) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => (*value).into(),
-        Yaml::Value(Scalar::Integer(value)) => (*value).into(),
-        Yaml::Value(Scalar::FloatingPoint(value)) => value.into_inner().into(),
-        Yaml::Value(Scalar::String(value)) => value.as_ref().into(),
-        Yaml::Sequence(values) => values.iter().map(to_json).collect(),
-        Yaml::Mapping(fields) => {
-            let fields = fields.iter().map(|(name, value)| {
-                let name = name.as_str().unwrap_or_else(|| panic!("openapi.yaml: {name:?} is no name"));
-                (name.to_owned(), to_json(value))
-            });
-            Value::Object(fields.collect::<Map<_, _>>())
-        }
-        other => panic!("openapi.yaml: {other:?}"),
-    }
 }

@@ -1,5 +1,6 @@
 //! `cargo verify`: every check, stage by stage, until one fails.
 
+mod contract;
 mod mutation;
 mod nextest;
 mod proof;
@@ -29,7 +30,7 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 16] = [
+const STAGES: [Stage; 17] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
@@ -47,6 +48,11 @@ const STAGES: [Stage; 16] = [
         run: |workspace| Box::pin(steps::build(workspace)),
     },
     Stage { name: "test", about: "every test; a skip is a failure", run: |workspace| Box::pin(test::run(workspace)) },
+    Stage {
+        name: "contract",
+        about: "the contract, asked from outside",
+        run: |workspace| Box::pin(contract::check(workspace)),
+    },
     Stage {
         name: "faults",
         about: "every call failing in every way",
