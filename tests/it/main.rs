@@ -11,6 +11,7 @@ mod everything;
 mod get_credentials;
 mod interleavings;
 mod list_subscriptions;
+mod logs;
 mod no_leaks;
 mod portal;
 mod portal_sign_in;

@@ -340,9 +340,9 @@ impl Functions {
         let batch = |event| serde_json::from_value(event).map_err(|_| "no batch".to_owned());
         let response = match function {
             "subscription-start" => {
-                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?).await
+                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?, "request").await
             }
-            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?).await,
+            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?, "request").await,
             _ => {
                 let http = self.http.get(function).ok_or_else(|| format!("no function {function}"))?;
                 let request = serde_json::from_value(event).map_err(|_| "no request".to_owned())?;
