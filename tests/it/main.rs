@@ -13,6 +13,7 @@ mod interleavings;
 mod list_subscriptions;
 mod logs;
 mod no_leaks;
+mod permissions;
 mod portal;
 mod portal_sign_in;
 mod reset_password;

@@ -11,6 +11,7 @@
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
+//! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers go to their provider and back, and nobody else comes with them |
 //! | `it/template.rs` | the template has the functions, routes and settings that the code has |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |

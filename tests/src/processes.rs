@@ -78,6 +78,7 @@ impl Processes {
         let (aws, provider) = (listener().await, provider().await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
+        let sender = settings["SENDER"].clone();
         let pools = Arc::new(Pools::new(programs, settings));
         let invoked = Arc::clone(&pools);
         let mut options = CloudOptions::new(Arc::new(move |function, event| {
@@ -85,6 +86,7 @@ impl Processes {
             Box::pin(async move { pools.invoke(function, &event).await })
         }));
         options.redelivery = REDELIVERY;
+        options.sender = sender;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, pools }
     }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and how each service words its answers |
 //! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
+//! | `roles` | who may do what, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
 //! | `pipe`, `pattern` | the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
@@ -26,6 +27,7 @@ mod pattern;
 mod pipe;
 mod queue;
 mod requests;
+pub mod roles;
 mod serve;
 mod service;
 mod ses;
@@ -61,6 +63,7 @@ use kms::Kms;
 use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
+use roles::Roles;
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -77,6 +80,8 @@ pub struct CloudOptions {
     pub redelivery: Duration,
     /// The name of the table.
     pub table: String,
+    /// Who mails come from, an address or `Name <address>`: the role of send-mail allows no other.
+    pub sender: String,
     /// How the queues reach the functions.
     pub invoke: Invoke,
     /// Other addresses that the console's page links to, by name.
@@ -84,11 +89,12 @@ pub struct CloudOptions {
 }
 
 impl CloudOptions {
-    /// In memory, table `firstkey`, redelivery after one second.
+    /// In memory, table `firstkey`, mails from Contoso, redelivery after one second.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
-        Self { data: None, redelivery, table: "firstkey".to_owned(), invoke, links: Vec::new() }
+        let sender = "Contoso <credentials@contoso.example>".to_owned();
+        Self { data: None, redelivery, table: "firstkey".to_owned(), sender, invoke, links: Vec::new() }
     }
 }
 
@@ -108,6 +114,7 @@ struct Inner {
     faults: Arc<Faults>,
     gates: Arc<Gates>,
     requests: Arc<Requests>,
+    roles: Arc<Roles>,
     queues: Arc<Queues>,
     pipe: Arc<Pipe>,
     invoke: Invoke,
@@ -117,7 +124,7 @@ struct Inner {
 impl Cloud {
     /// Starts everything on two listeners, and returns when calls can be made.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, invoke, links } = options;
+        let CloudOptions { data, redelivery, table, sender, invoke, links } = options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
@@ -127,6 +134,7 @@ impl Cloud {
         };
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
 
+        let roles = Arc::new(Roles::deployed(&table, &sender)?);
         let mut tasks = JoinSet::new();
         let dynamo = Arc::new(Dynamo::start(kept("table.sqlite").as_deref(), &table, &mut tasks).await?);
         let kms = Kms::start(kept("kms.json")).await?;
@@ -134,7 +142,7 @@ impl Cloud {
         let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
-        let inner = Arc::new(Inner { dynamo, inbox, faults, gates, requests, queues, pipe, invoke, links });
+        let inner = Arc::new(Inner { dynamo, inbox, faults, gates, requests, roles, queues, pipe, invoke, links });
 
         let (alive, watched) = watch::channel(());
         let endpoint = Arc::new(inner.endpoint(kms, watched));
@@ -174,6 +182,12 @@ impl Cloud {
     /// Forgets the calls so far.
     pub fn clear_requests(&self) {
         self.inner.requests.clear();
+    }
+
+    /// The roles of the functions, what was used of them, and what they refused.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.inner.roles
     }
 
     /// Sets a fault, in place of the one of the same service, operation, mode and function.
@@ -258,6 +272,7 @@ impl Inner {
             faults: Arc::clone(&self.faults),
             gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),
+            roles: Arc::clone(&self.roles),
             alive,
         }
     }

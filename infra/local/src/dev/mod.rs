@@ -137,6 +137,7 @@ fn cloud(
         data: options.data,
         redelivery: options.redelivery,
         table: settings::find(settings, "TABLE_NAME"),
+        sender: settings::find(settings, "SENDER"),
         invoke,
         links: links.map(|(name, url)| (name.to_owned(), url.clone())).to_vec(),
     }
