@@ -36,7 +36,7 @@ async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
 }
 
 /// All that the functions of this process log.
-fn log() -> &'static Mutex<Vec<u8>> {
+pub(crate) fn log() -> &'static Mutex<Vec<u8>> {
     struct Log(Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Log {
@@ -346,7 +346,7 @@ async fn a_panic_says_where_and_not_what() {
     let answer = answered(|| panic!("{PLANTED}")).await;
     let batch = json!({ "Records": [{ "messageId": "1", "body": PLANTED }] });
     let handle = |_: Arc<()>, message: lambda::Message| async move { panic!("{}", message.body) };
-    let response = lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap()).await;
+    let response = lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap(), "r").await;
     drop(panic::take_hook());
     let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
     assert!(log.contains("no_leaks.rs") && log.contains("panicked"), "{log}");

@@ -21,10 +21,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{Answer, Call};
+use crate::{Answer, Call, contract::Asked};
 
 /// Building and the first start of every function, on a machine that is busy.
 const START: Duration = Duration::from_mins(5);
+
+/// Lambda's own interface, which is none of the product's.
+const INVOCATIONS: &str = "/2015-03-31/";
 
 /// The running product, and all that it has said.
 pub struct Dev {
@@ -104,10 +107,8 @@ impl Dev {
     ) -> (StatusCode, Value) {
         let request = request.header("content-type", "application/json");
         let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
-        let answer = self.client.request(request.body(Full::new(VecDeque::from(body))).unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        let answer = self.exchange(request.body(Full::new(VecDeque::from(body))).unwrap()).await.unwrap();
+        (StatusCode::from_u16(answer.status).unwrap(), answer.body)
     }
 
     /// A token of somebody with a verified address.
@@ -132,19 +133,26 @@ impl Dev {
         let request = Request::post(format!("{}{path}", self.functions)).header("content-type", "application/json");
         let request = request.header("cookie", format!("__Host-session={session}"));
         let body = Full::new(VecDeque::from(body.to_string().into_bytes()));
-        let answer = self.client.request(request.body(body).unwrap()).await.unwrap();
-        let status = answer.status();
-        let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
-        let cookie = cookie.and_then(|cookie| Some(cookie.split_once('=')?.1.split_once(';')?.0.to_owned()));
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default(), cookie.unwrap_or_default())
+        let answer = self.exchange(request.body(body).unwrap()).await.unwrap();
+        let session = answer.session().unwrap_or_default();
+        (StatusCode::from_u16(answer.status).unwrap(), answer.body, session)
     }
 
     /// Calls a function; nothing where the connection was lost or nobody answered.
     pub async fn call(&self, call: Call) -> Option<Answer> {
-        let answer = self.client.request(call.into_request(&self.functions)).await.ok()?;
-        let (head, body) = answer.into_parts();
-        Some(Answer::of(&head, &body.collect().await.ok()?.to_bytes()))
+        self.exchange(call.into_request(&self.functions)).await
+    }
+
+    /// What is answered; an answer of a function is held against the contract.
+    async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> Option<Answer> {
+        let uri = request.uri().to_string();
+        let path = uri.strip_prefix(&self.functions).filter(|path| path.starts_with('/'));
+        let path = path.filter(|path| !path.starts_with(INVOCATIONS));
+        let asked = path.map(|_| Asked::new(request.method().as_str(), request.uri().path()));
+        let (head, body) = self.client.request(request).await.ok()?.into_parts();
+        let answer = Answer::of(&head, &body.collect().await.ok()?.to_bytes());
+        asked.inspect(|asked| asked.hold(&answer));
+        Some(answer)
     }
 
     /// Sets a fault.

@@ -29,7 +29,7 @@ pub struct Answer {
     pub headers: BTreeMap<String, String>,
     /// The cookies that it sets, with their attributes.
     pub cookies: Vec<String>,
-    /// Its body; null where there is none.
+    /// Its body; text where it is no JSON, and empty where there is none.
     pub body: Value,
 }
 
@@ -230,7 +230,7 @@ impl Answer {
             status: head.status.as_u16(),
             headers: headers.collect(),
             cookies: cookies.collect(),
-            body: serde_json::from_slice(body).unwrap_or_default(),
+            body: serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into()),
         }
     }
 

@@ -6,11 +6,15 @@
 //! | `it/<function>.rs` | each function, in sentences |
 //! | `it/attempts.rs` | the budgets of whoever guesses, however many at once and wherever from |
 //! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
+//! | `it/contract.rs` | the HTTP contract: its routes, its examples, and that every answer is held against it |
 //! | `it/everything.rs` | every function has what every function must have |
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
+//! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
+//! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers go to their provider and back, and nobody else comes with them |
 //! | `it/second_provider.rs` | the same at a provider that others wrote |
+//! | `it/template.rs` | the template has the functions, routes and settings that the code has |
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
 //! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
@@ -49,6 +53,7 @@
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
+pub mod contract;
 mod dev;
 pub mod history;
 mod http;

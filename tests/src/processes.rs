@@ -21,6 +21,7 @@ use tokio::{process::Command, sync::Semaphore};
 
 use crate::{
     Answer, Call,
+    contract::Asked,
     stack::{listener, provider, settings},
 };
 
@@ -77,6 +78,7 @@ impl Processes {
         let (aws, provider) = (listener().await, provider().await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
+        let sender = settings["SENDER"].clone();
         let pools = Arc::new(Pools::new(programs, settings));
         let invoked = Arc::clone(&pools);
         let mut options = CloudOptions::new(Arc::new(move |function, event| {
@@ -84,6 +86,7 @@ impl Processes {
             Box::pin(async move { pools.invoke(function, &event).await })
         }));
         options.redelivery = REDELIVERY;
+        options.sender = sender;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, pools }
     }
@@ -95,7 +98,10 @@ impl Processes {
 
     /// Calls an HTTP function.
     pub async fn call(&self, function: &'static str, call: Call) -> Result<Answer, String> {
-        self.invoke(function, &call.into_event()).await.map(|answer| Answer::read(&answer))
+        let event = call.into_event();
+        let answer = Answer::read(&self.invoke(function, &event).await?);
+        Asked::by(&event).inspect(|asked| asked.hold(&answer));
+        Ok(answer)
     }
 
     /// A token of somebody with a verified address.

@@ -19,18 +19,19 @@ use local::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-use crate::{Answer, Call};
+use crate::{Answer, Call, contract::Asked};
 
 /// The settings of a deployment, before it starts.
 pub struct Deployment {
     settings: HashMap<String, String>,
     redelivery: Duration,
     holds_mails: bool,
+    tries_roles: bool,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50), holds_mails: false }
+        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50), holds_mails: false, tries_roles: false }
     }
 }
 
@@ -54,6 +55,12 @@ impl Deployment {
         Self { holds_mails: true, ..self }
     }
 
+    /// With roles that are tried: what they refuse is no mistake.
+    #[must_use]
+    pub fn trying_roles(self) -> Self {
+        Self { tries_roles: true, ..self }
+    }
+
     /// Starts it.
     pub async fn start(self) -> TestStack {
         TestStack::deploy(self).await
@@ -70,6 +77,16 @@ pub struct TestStack {
     settings: HashMap<String, String>,
     clock: Arc<AtomicI64>,
     held_mails: Arc<Mutex<Vec<Value>>>,
+    tries_roles: bool,
+}
+
+/// Whatever else a test looks at: no function has asked for what its role does not allow, not even where it goes on without.
+impl Drop for TestStack {
+    fn drop(&mut self) {
+        if !self.tries_roles && !std::thread::panicking() {
+            assert_eq!(self.cloud.roles().denied(), [], "a role does not allow what its function does");
+        }
+    }
 }
 
 impl TestStack {
@@ -95,8 +112,9 @@ impl TestStack {
             })
         }));
         options.redelivery = deployment.redelivery;
+        options.sender = settings["SENDER"].clone();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
-        Self { cloud, provider, functions, settings, clock, held_mails }
+        Self { cloud, provider, functions, settings, clock, held_mails, tries_roles: deployment.tries_roles }
     }
 
     /// Publishes an event; which messages of its first delivery failed.
@@ -328,19 +346,22 @@ impl Functions {
 
     async fn invoke(self: &Arc<Self>, function: &'static str, event: Value) -> Result<Value, String> {
         let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
-        let this = Arc::clone(self);
+        let (this, asked) = (Arc::clone(self), Asked::by(&event));
         let instance = tokio::spawn(async move { this.run(function, event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));
-        instance.await.map_err(|_| "killed".to_owned())?
+        let answer = instance.await.map_err(|_| "killed".to_owned())??;
+        asked.inspect(|asked| asked.hold(&Answer::read(&answer)));
+        Ok(answer)
     }
 
     async fn run(&self, function: &str, event: Value) -> Result<Value, String> {
         let batch = |event| serde_json::from_value(event).map_err(|_| "no batch".to_owned());
         let response = match function {
             "subscription-start" => {
-                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?).await
+                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?, "request")
+                    .await
             }
-            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?).await,
+            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?, "request").await,
             _ => {
                 let http = self.http.get(function).ok_or_else(|| format!("no function {function}"))?;
                 let request = serde_json::from_value(event).map_err(|_| "no request".to_owned())?;

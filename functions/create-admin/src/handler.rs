@@ -15,7 +15,7 @@ use domain::{
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
-use web::{Problem, ProblemCode, Reply, Request};
+use web::{Metric, Problem, ProblemCode, Reply, Request};
 use zeroize::Zeroizing;
 
 /// May tell who is signed in, and create administrators for them.
@@ -79,7 +79,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     match app.administrators.create(&signed_in, &new, now).await.map_err(problem)? {
         CreateAdministrator::Created { account_id } => {
             let output = Output { user_name: &new.account.user_name, account_id: &account_id };
-            Ok(web::json(StatusCode::CREATED, &output))
+            Ok(Metric::count("Created", web::json(StatusCode::CREATED, &output)))
         }
         CreateAdministrator::NameTaken => Err(ProblemCode::UserNameTaken.into()),
         CreateAdministrator::SessionEnded => Err(ProblemCode::NotSignedIn.into()),

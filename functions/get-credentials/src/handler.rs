@@ -15,7 +15,7 @@ use domain::{
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
-use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 
 /// May count retrievals and unseal; may not seal, and may not read anything else.
 pub struct App {
@@ -59,7 +59,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let outcome = app.retrievals.retrieve(&subscription, &click, &caller, now).await.map_err(problem)?;
     let credential = match outcome {
         RetrieveOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
-        RetrieveOutcome::Counted(credential) => credential,
+        RetrieveOutcome::Counted(credential) => {
+            return app.disclose(&credential, &caller).await.map(|reply| Metric::count("Retrieved", reply));
+        }
         RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {
             Refusal::NotAPortalUser => return Err(ProblemCode::NotFound.into()),
             Refusal::Blank(reasons) => return Ok(app.blank(&credential, &caller, &reasons)),
@@ -84,7 +86,11 @@ impl App {
 
     fn blank(&self, credential: &Credential, caller: &Caller, reasons: &[BlankReason]) -> Reply {
         let blank = Blank { reasons, support_url: &self.support_url };
-        web::json(StatusCode::OK, &self.answer(credential, caller, None, Some(blank)))
+        let reply = web::json(StatusCode::OK, &self.answer(credential, caller, None, Some(blank)));
+        match reasons.first() {
+            Some(reason) => Metric::count_for("Blank", reason.code.as_str(), reply),
+            None => reply,
+        }
     }
 
     fn answer<'a>(

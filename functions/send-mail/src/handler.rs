@@ -13,7 +13,7 @@ use aws::{Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Credential, Kind, MailContent, MailStatus, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
-use tracing::warn;
+use tracing::{info, warn};
 use words::{Language, Words};
 use zeroize::Zeroizing;
 
@@ -83,9 +83,12 @@ impl App {
             issue: order.issue,
         };
         match self.mailer.send(&mail).await {
-            Delivery::Sent(message_id) => self.record(order, &message_id, now).await,
+            Delivery::Sent(message_id) => {
+                info!(outcome = "mailed", metric = "Mailed");
+                self.record(order, &message_id, now).await
+            }
             Delivery::AddressRefused(failure) => {
-                warn!(outcome = "bounced", cause = %failure);
+                warn!(outcome = "bounced", metric = "MailRefused", cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }
             Delivery::NotSent(failure) => self.give_back(order, taken, Rejection::temporary(failure)).await,

@@ -14,7 +14,7 @@ use http::StatusCode;
 use lambda::{Clock, Hasher, HashingFailed, Settings};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
-use web::{Problem, ProblemCode, Reply, Request};
+use web::{Metric, Problem, ProblemCode, Reply, Request};
 
 /// May count attempts, read accounts, and begin and end sessions with what that means for the subscription.
 pub struct App {
@@ -88,7 +88,7 @@ impl App {
             warn!(%failure, "failures are not forgotten, and the network is not known");
         }
         let reply = web::json(StatusCode::OK, &Output { next: account.next(), user_name: &account.user_name });
-        Ok(web::session::begin(reply, &token, session.expires_at.since(now)))
+        Ok(Metric::count("SignedIn", web::session::begin(reply, &token, session.expires_at.since(now))))
     }
 
     /// The account, if `password` signs in to it. One hash is computed in every case, and nothing is told before it is.

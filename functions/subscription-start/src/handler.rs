@@ -73,7 +73,7 @@ impl App {
             }
             match self.create(event, user_name, now).await? {
                 Create::Created => {
-                    info!(outcome = "started");
+                    info!(outcome = "started", metric = "Issued");
                     return Ok(true);
                 }
                 Create::Known => return Ok(false),
@@ -161,8 +161,10 @@ impl App {
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
         let expires_at = now.plus(self.lifetime);
         let next = self.subscriptions.start_next_issue(known, &new, added, &event.event, now, expires_at).await;
-        next.inspect(|next| info!(outcome = "next-issue", started = matches!(next, NextIssue::Started)))
-            .map_err(Rejection::temporary)
+        let next = next.map_err(Rejection::temporary)?;
+        let started = matches!(next, NextIssue::Started);
+        info!(outcome = "next-issue", started, metric = started.then_some("Issued"));
+        Ok(next)
     }
 
     /// A fresh temporary password: sealed for the portal and the mail, hashed for sign-in, both at once, and forgotten here.

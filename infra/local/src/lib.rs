@@ -7,9 +7,11 @@
 //! | [`events`] | the events of `events/`, with live tokens |
 //! | [`oidc`] | an OpenID Connect provider for development |
 //! | [`runtime`] | the runtime API of Lambda, for one process of a function |
+//! | [`template`] | the deployment template, and what stands in it |
 
 pub mod chance;
 pub mod cloud;
 pub mod events;
 pub mod oidc;
 pub mod runtime;
+pub mod template;

@@ -3,6 +3,7 @@
 mod arguments;
 mod dev;
 mod environment;
+mod python;
 mod tools;
 mod verify;
 mod workspace;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName,
@@ -170,8 +170,7 @@ pub enum CredentialState {
 }
 
 /// Why a password is blank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReasonCode {
     /// The service administrator has signed in.
     AdministratorSignedIn,
@@ -185,6 +184,27 @@ pub enum ReasonCode {
     Expired,
     /// The subscription is over.
     SubscriptionEnded,
+}
+
+impl ReasonCode {
+    /// As it is spoken.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AdministratorSignedIn => "administrator-signed-in",
+            Self::AdministratorChangedPassword => "administrator-changed-password",
+            Self::RetrievedThreeTimes => "retrieved-three-times",
+            Self::RetrievedBySomeoneElse => "retrieved-by-someone-else",
+            Self::Expired => "expired",
+            Self::SubscriptionEnded => "subscription-ended",
+        }
+    }
+}
+
+impl Serialize for ReasonCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// One true reason, since when it holds, and in words who and when.

@@ -1,6 +1,6 @@
 //! A function behind a queue: each message on its own, and a failed one fails alone.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, future::join_all};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -69,33 +69,42 @@ where
     let (app, handle) = (Arc::new(app), &handle);
     let batches = service_fn(move |event: LambdaEvent<Batch>| {
         let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(handle_batch(&app, handle, event.payload).await) }
+        async move {
+            let request_id = &event.context.request_id;
+            Ok::<_, Infallible>(handle_batch(&app, handle, event.payload, request_id).await)
+        }
     });
     lambda_runtime::run(batches).await
 }
 
-/// The messages of a batch, all at once; a panic is the failure of its message.
-pub async fn handle_batch<A, F, Fut>(app: &Arc<A>, handle: &F, batch: Batch) -> BatchResponse
+/// The messages of a batch, all at once; a panic is the failure of its message. One line is logged for each, with the id of the
+/// invocation, what became of it and how long it took.
+pub async fn handle_batch<A, F, Fut>(app: &Arc<A>, handle: &F, batch: Batch, request_id: &str) -> BatchResponse
 where
     F: Fn(Arc<A>, Message) -> Fut,
     Fut: Future<Output = Result<(), Rejection>>,
 {
     let one = async |message: Message| {
-        let id = message.message_id.clone();
+        let (id, began) = (message.message_id.clone(), Instant::now());
         let done = AssertUnwindSafe(handle(Arc::clone(app), message)).catch_unwind().await;
-        report(&id, done.as_ref().ok()).then_some(BatchItemFailure { item_identifier: id })
+        report(request_id, &id, began, done.as_ref().ok()).then_some(BatchItemFailure { item_identifier: id })
     };
     let failures = join_all(batch.records.into_iter().map(one)).await;
     BatchResponse { batch_item_failures: failures.into_iter().flatten().collect() }
 }
 
 /// Logs what became of a message; whether it failed.
-fn report(message_id: &str, done: Option<&Result<(), Rejection>>) -> bool {
+fn report(request_id: &str, message_id: &str, began: Instant, done: Option<&Result<(), Rejection>>) -> bool {
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {
-        Some(Ok(())) => info!(message_id, outcome = "done"),
-        Some(Err(Rejection::Permanent { reason, detail })) => warn!(message_id, outcome = "refused", reason, detail),
-        Some(Err(Rejection::Temporary(cause))) => warn!(message_id, outcome = "failed", cause = %cause),
-        None => error!(message_id, outcome = "panicked"),
+        Some(Ok(())) => info!(request_id, message_id, duration_ms, outcome = "done"),
+        Some(Err(Rejection::Permanent { reason, detail })) => {
+            warn!(request_id, message_id, duration_ms, outcome = "refused", metric = "MessageRefused", reason, detail);
+        }
+        Some(Err(Rejection::Temporary(cause))) => {
+            warn!(request_id, message_id, duration_ms, outcome = "failed", cause = %cause);
+        }
+        None => error!(request_id, message_id, duration_ms, outcome = "panicked"),
     }
     !matches!(done, Some(Ok(())))
 }
@@ -114,7 +123,7 @@ mod tests {
                 _ => panic!("a handler's mistake"),
             }
         };
-        serde_json::to_value(handle_batch(&Arc::new(()), &handle, Batch { records: records.collect() }).await)
+        serde_json::to_value(handle_batch(&Arc::new(()), &handle, Batch { records: records.collect() }, "r-1").await)
             .unwrap_or_default()
     }
 

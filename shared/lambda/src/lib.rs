@@ -8,12 +8,13 @@
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
 //! | [`consume`] | a function behind a queue: each message on its own, partial batch response |
-//! | [`log_as_json`] | one structured line an event; SDK and HTTP crates only from WARN on, since below that they print requests |
+//! | [`log_as_json`] | one structured line an event, which is a metric where it counts something; SDK and HTTP crates only from WARN on, since below that they print requests |
 
 mod clock;
 mod consume;
 mod hasher;
 mod log;
+mod metrics;
 mod random;
 mod serve;
 mod settings;

@@ -5,12 +5,9 @@ use std::{collections::HashMap, fmt, time::Duration};
 use domain::{Budget, attempts};
 
 /// The settings of a function: the variables of its environment. No `Debug`: the keys to AWS are among them.
-pub struct Settings(Source);
+pub struct Settings(Box<Read>);
 
-enum Source {
-    Environment,
-    Given(HashMap<String, String>),
-}
+type Read = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// A setting that a function cannot start without, or that does not read.
 #[derive(Debug)]
@@ -20,24 +17,25 @@ impl Settings {
     /// Those of this process.
     #[must_use]
     pub fn from_environment() -> Self {
-        Self(Source::Environment)
+        #[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
+        Self::read_by(|name| std::env::var(name).ok())
     }
 
     /// Those given.
     #[must_use]
     pub fn given(settings: HashMap<String, String>) -> Self {
-        Self(Source::Given(settings))
+        Self::read_by(move |name| settings.get(name).cloned())
+    }
+
+    /// Those that `read` finds: for who wants to know what a function asks for.
+    pub fn read_by(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Box::new(read))
     }
 
     /// A setting that may be absent; an empty one is absent.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<String> {
-        let value = match &self.0 {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
-            Source::Environment => std::env::var(name).ok(),
-            Source::Given(settings) => settings.get(name).cloned(),
-        };
-        value.filter(|value| !value.is_empty())
+        (self.0)(name).filter(|value| !value.is_empty())
     }
 
     /// A setting that must be there.

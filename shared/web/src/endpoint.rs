@@ -1,6 +1,6 @@
 //! The boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged.
 
-use std::{any::Any, convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use http::{HeaderValue, header};
@@ -8,11 +8,11 @@ use lambda_http::{Request, RequestExt, Service, service_fn};
 
 use crate::{
     problem::{Problem, ProblemCode},
-    reply::Reply,
+    reply::{Metric, Reply},
 };
 
 /// A handler as a service: every failure becomes a problem document, a panic `internal`; one line is logged for each request,
-/// with its id and what came of it, and never with a part of the request.
+/// with its id, what came of it, how long it took and what it counts as, and never with a part of the request.
 pub fn endpoint<A, F, Fut>(
     app: A,
     handle: F,
@@ -28,10 +28,11 @@ where
         let app = Arc::clone(&app);
         let handle = Arc::clone(&handle);
         async move {
+            let began = Instant::now();
             let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
             let handling = AssertUnwindSafe(async move { handle(app, request).await });
             let outcome = handling.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(panic)));
-            Ok(answer(outcome, &request_id))
+            Ok(answer(outcome, &request_id, began))
         }
     })
 }
@@ -39,7 +40,7 @@ where
 /// The answer to what was not even a request.
 #[must_use]
 pub fn malformed(request_id: &str) -> Reply {
-    answer(Err(ProblemCode::InvalidRequest.into()), request_id)
+    answer(Err(ProblemCode::InvalidRequest.into()), request_id, Instant::now())
 }
 
 /// Constant: a panic's own words may repeat anything. The hook that prints them is the process's matter.
@@ -48,18 +49,22 @@ fn panicked(panic: Box<dyn Any + Send>) -> Problem {
     Problem::new(ProblemCode::Internal).because("the handler panicked")
 }
 
-fn answer(outcome: Result<Reply, Problem>, request_id: &str) -> Reply {
+fn answer(outcome: Result<Reply, Problem>, request_id: &str, began: Instant) -> Reply {
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut reply = match outcome {
-        Ok(reply) => {
-            tracing::info!(request_id, status = reply.status().as_u16(), "answered");
+        Ok(mut reply) => {
+            let counted = reply.extensions_mut().remove::<Metric>();
+            let (metric, reason) = (counted.map(|metric| metric.name), counted.and_then(|metric| metric.reason));
+            tracing::info!(request_id, status = reply.status().as_u16(), duration_ms, metric, reason, "answered");
             reply
         }
         Err(problem) => {
-            let (code, status) = (problem.code().code(), problem.code().status());
-            if status.is_server_error() {
-                tracing::error!(request_id, status = status.as_u16(), code, cause = problem.cause(), "failed");
+            let (code, status) = (problem.code().code(), problem.code().status().as_u16());
+            if problem.code().status().is_server_error() {
+                tracing::error!(request_id, status, duration_ms, code, cause = problem.cause(), "failed");
             } else {
-                tracing::info!(request_id, status = status.as_u16(), code, "refused");
+                let metric = (problem.code() == ProblemCode::TooManyAttempts).then_some("AttemptsExhausted");
+                tracing::info!(request_id, status, duration_ms, code, metric, "refused");
                 tracing::debug!(request_id, cause = problem.cause(), "why");
             }
             problem.reply(request_id)
@@ -88,7 +93,9 @@ mod tests {
     enum Ask {
         Answer,
         AnswerKept,
+        AnswerCounted,
         Refuse,
+        Exhaust,
         Fail,
         PanicAtOnce,
         PanicLater,
@@ -101,6 +108,8 @@ mod tests {
             Ask::AnswerKept => {
                 Ok(http::Response::builder().header("cache-control", "max-age=60").body(Body::Empty).unwrap())
             }
+            Ask::AnswerCounted => Ok(Metric::count_for("Blank", "expired", Reply::new(Body::Empty))),
+            Ask::Exhaust => Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(1)),
             Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("nobody has it")),
             Ask::Fail => Err(Problem::new(ProblemCode::Unavailable).because(io::Error::other("the table is away"))),
             Ask::PanicAtOnce | Ask::PanicLater => panic!("canary {request:?}"),
@@ -199,6 +208,21 @@ mod tests {
         let expected = [
             (Ask::Answer, "INFO", json!({ "message": "answered", "request_id": "r-1", "status": 200 })),
             (
+                Ask::AnswerCounted,
+                "INFO",
+                json!({
+                    "message": "answered", "request_id": "r-1", "status": 200, "metric": "Blank", "reason": "expired",
+                }),
+            ),
+            (
+                Ask::Exhaust,
+                "INFO",
+                json!({
+                    "message": "refused", "request_id": "r-1", "status": 429, "code": "too-many-attempts",
+                    "metric": "AttemptsExhausted",
+                }),
+            ),
+            (
                 Ask::Refuse,
                 "INFO",
                 json!({ "message": "refused", "request_id": "r-1", "status": 404, "code": "not-found" }),
@@ -213,7 +237,9 @@ mod tests {
             ),
         ];
         for (asked, level, fields) in expected {
-            let (_, lines) = ask(asked, tracing::Level::INFO).await;
+            let (_, mut lines) = ask(asked, tracing::Level::INFO).await;
+            let took = lines[0]["fields"].as_object_mut().unwrap().remove("duration_ms");
+            assert!(took.is_some_and(|took| took.as_u64().is_some_and(|took| took < 10_000)));
             assert_eq!((lines.len(), &lines[0]["level"], &lines[0]["fields"]), (1, &json!(level), &fields));
         }
     }

@@ -24,4 +24,4 @@ pub use endpoint::{endpoint, malformed};
 pub use identity::{CodeFlow, Customer, Identity, IdentitySettings, InvalidSetting, Ties};
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};
-pub use reply::{Reply, html, json, see_other};
+pub use reply::{Metric, Reply, html, json, see_other};

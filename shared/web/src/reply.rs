@@ -7,6 +7,31 @@ use serde::Serialize;
 /// The answer of an HTTP function.
 pub type Reply = http::Response<Body>;
 
+/// What an answer counts as in the log, and so in the metrics: the name of what happened, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Such as `SignedIn`; the list is in `lambda::metrics`.
+    pub name: &'static str,
+    /// A code, where there are several.
+    pub reason: Option<&'static str>,
+}
+
+impl Metric {
+    /// The same reply, and it counts.
+    #[must_use]
+    pub fn count(name: &'static str, mut reply: Reply) -> Reply {
+        reply.extensions_mut().insert(Self { name, reason: None });
+        reply
+    }
+
+    /// The same reply, and it counts for a reason.
+    #[must_use]
+    pub fn count_for(name: &'static str, reason: &'static str, mut reply: Reply) -> Reply {
+        reply.extensions_mut().insert(Self { name, reason: Some(reason) });
+        reply
+    }
+}
+
 /// An answer in JSON, which nobody on the way may keep.
 ///
 /// # Panics

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::queue::{Batch, Message, Queue, Queues};
 use super::{Invoke, REGION};
 
-/// The time-out of every function of the deployment.
+/// After how long an invocation is given up. Deployed, functions behind a queue have three times as long; here nobody wants to wait.
 pub(super) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `BatchSize` of every mapping.
@@ -119,6 +119,20 @@ fn md5(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cloud::queue::RECEIVES, template::Template};
+
+    #[test]
+    fn queues_and_mappings_are_those_of_the_template() {
+        let template = Template::deployed().expect("the template");
+        let properties = |id: &str| template.resource(id).expect(id)["Properties"].clone();
+        for function in ["SubscriptionStart", "SendMail"] {
+            let queue = properties(&format!("{function}Queue"));
+            assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], RECEIVES, "{function}");
+            let mapping = &properties(function)["Events"]["Messages"]["Properties"];
+            assert_eq!(mapping["BatchSize"], BATCH_SIZE, "{function}");
+            assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{function}");
+        }
+    }
 
     #[test]
     fn an_answer_is_read_as_lambda_reads_it() {

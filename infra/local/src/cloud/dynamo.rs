@@ -19,9 +19,10 @@ use super::REGION;
 use super::error::{Cause, Error};
 use super::service::Service;
 use super::wire::Answer;
+use crate::template::Template;
 
-/// The table as `AWS::DynamoDB::Table` describes it, without its name.
-const TABLE: &str = include_str!("../../assets/table.json");
+/// What the emulator takes of an `AWS::DynamoDB::Table`; the rest (keys of KMS, copies, protection) is about a real one.
+const EMULATED: [&str; 4] = ["AttributeDefinitions", "BillingMode", "KeySchema", "StreamSpecification"];
 
 /// Operations that report consumed capacity.
 const METERED: [&str; 10] = [
@@ -168,17 +169,24 @@ fn create_table(database: &Database, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let failed = |source| Error::caused(format!("cannot create the table {name}"), source);
-    let mut table: Value =
-        serde_json::from_str(TABLE).map_err(|source| Error::caused("table.json is wrong", source))?;
-    table["TableName"] = name.into();
+    let described = described_table()?;
+    let mut table: Map<String, Value> =
+        EMULATED.into_iter().map(|property| (property.to_owned(), described[property].clone())).collect();
+    table.insert("TableName".to_owned(), name.into());
+    let mut table = Value::Object(table);
     table["StreamSpecification"]["StreamEnabled"] = true.into();
-    let time_to_live = table.as_object_mut().and_then(|table| table.remove("TimeToLiveSpecification"));
     database.create_table(typed(table)?).map_err(failed)?;
-    if let Some(specification) = time_to_live {
-        let request = json!({"TableName": name, "TimeToLiveSpecification": specification});
-        database.update_time_to_live(typed(request)?).map_err(failed)?;
-    }
+    let specification = &described["TimeToLiveSpecification"];
+    let request = json!({"TableName": name, "TimeToLiveSpecification": specification});
+    database.update_time_to_live(typed(request)?).map_err(failed)?;
     Ok(())
+}
+
+/// The table as the template describes it.
+fn described_table() -> Result<Value, Error> {
+    let wrong = |source| Error::caused("the template's table cannot be used", source);
+    let template = Template::deployed().map_err(wrong)?;
+    Ok(template.resource("Table").map_err(wrong)?["Properties"].clone())
 }
 
 fn stream_of(database: &Database, table: &str) -> Result<String, Error> {

@@ -17,6 +17,7 @@ use super::gate::Gates;
 use super::inbox::Inbox;
 use super::kms::Kms;
 use super::requests::{self, Requests};
+use super::roles::Roles;
 use super::serve::{Closed, names_this_machine};
 use super::service::{Caller, Service};
 use super::ses;
@@ -32,6 +33,7 @@ pub(super) struct Endpoint {
     pub(super) faults: Arc<Faults>,
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
+    pub(super) roles: Arc<Roles>,
     /// Closed when the cloud is dropped, which ends calls that are still held.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -118,7 +120,11 @@ impl Endpoint {
         }
     }
 
+    /// If the caller's role allows it.
     async fn carry_out(&self, call: &Call) -> Answer {
+        if let Err(denied) = self.roles.admit(&call.caller, &call.operation, &call.body) {
+            return self.not_carried_out(call, Answer::denied(call.caller.service, &denied.to_string()));
+        }
         let body = call.body.clone();
         let answer = match call.caller.service {
             Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,

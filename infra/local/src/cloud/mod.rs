@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and how each service words its answers |
 //! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
+//! | `roles` | who may do what, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
 //! | `pipe`, `pattern` | the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
@@ -26,6 +27,7 @@ mod pattern;
 mod pipe;
 mod queue;
 mod requests;
+pub mod roles;
 mod serve;
 mod service;
 mod ses;
@@ -62,6 +64,7 @@ use page::StartForm;
 use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
+use roles::Roles;
 
 /// The region that everything is in.
 pub const REGION: &str = "us-east-1";
@@ -78,6 +81,8 @@ pub struct CloudOptions {
     pub redelivery: Duration,
     /// The name of the table.
     pub table: String,
+    /// Who mails come from, an address or `Name <address>`: the role of send-mail allows no other.
+    pub sender: String,
     /// How the queues reach the functions.
     pub invoke: Invoke,
     /// Where browsers find the product: the console's page leads there.
@@ -85,12 +90,13 @@ pub struct CloudOptions {
 }
 
 impl CloudOptions {
-    /// In memory, table `firstkey`, redelivery after one second, the product on port 9000 of this machine.
+    /// In memory, table `firstkey`, mails from Contoso, redelivery after one second, the product on port 9000 of this machine.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
+        let sender = "Contoso <credentials@contoso.example>".to_owned();
         let product = "http://localhost:9000".to_owned();
-        Self { data: None, redelivery, table: "firstkey".to_owned(), invoke, product }
+        Self { data: None, redelivery, table: "firstkey".to_owned(), sender, invoke, product }
     }
 }
 
@@ -110,6 +116,7 @@ struct Inner {
     faults: Arc<Faults>,
     gates: Arc<Gates>,
     requests: Arc<Requests>,
+    roles: Arc<Roles>,
     queues: Arc<Queues>,
     pipe: Arc<Pipe>,
     invoke: Invoke,
@@ -121,7 +128,7 @@ struct Inner {
 impl Cloud {
     /// Starts everything on two listeners, and returns when calls can be made.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, invoke, product } = options;
+        let CloudOptions { data, redelivery, table, sender, invoke, product } = options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
@@ -131,6 +138,7 @@ impl Cloud {
         };
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
 
+        let roles = Arc::new(Roles::deployed(&table, &sender)?);
         let mut tasks = JoinSet::new();
         let dynamo = Arc::new(Dynamo::start(kept("table.sqlite").as_deref(), &table, &mut tasks).await?);
         let kms = Kms::start(kept("kms.json")).await?;
@@ -139,7 +147,7 @@ impl Cloud {
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
         let form = Mutex::new(StartForm::suggested());
-        let inner = Inner { dynamo, inbox, faults, gates, requests, queues, pipe, invoke, product, form };
+        let inner = Inner { dynamo, inbox, faults, gates, requests, roles, queues, pipe, invoke, product, form };
         let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
@@ -180,6 +188,12 @@ impl Cloud {
     /// Forgets the calls so far.
     pub fn clear_requests(&self) {
         self.inner.requests.clear();
+    }
+
+    /// The roles of the functions, what was used of them, and what they refused.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.inner.roles
     }
 
     /// Sets a fault, in place of the one of the same service, operation, mode and function.
@@ -264,6 +278,7 @@ impl Inner {
             faults: Arc::clone(&self.faults),
             gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),
+            roles: Arc::clone(&self.roles),
             alive,
         }
     }

@@ -12,9 +12,7 @@ use super::Error;
 use super::dynamo::Dynamo;
 use super::pattern::Pattern;
 use super::queue::{Queue, Queues};
-
-/// The filter, as the deployed Pipe has it.
-const FILTER: &str = include_str!("../../assets/mail-pipe-filter.json");
+use crate::template::Template;
 
 pub(super) struct Pipe {
     dynamo: Arc<Dynamo>,
@@ -26,9 +24,7 @@ pub(super) struct Pipe {
 
 impl Pipe {
     pub(super) fn new(dynamo: Arc<Dynamo>, queues: Arc<Queues>) -> Result<Self, Error> {
-        let filter = Pattern::read(FILTER)
-            .map_err(|refusal| Error::caused("the Pipe's filter, mail-pipe-filter.json, cannot be used", refusal))?;
-        Ok(Self { dynamo, queues, filter, reading: Mutex::default() })
+        Ok(Self { dynamo, queues, filter: deployed_filter()?, reading: Mutex::default() })
     }
 
     pub(super) async fn run(self: Arc<Self>) {
@@ -55,6 +51,18 @@ impl Pipe {
     }
 }
 
+/// The filter of the template's Pipe.
+fn deployed_filter() -> Result<Pattern, Error> {
+    let wrong = |refusal: String| Error::caused("the filter of the template's Pipe cannot be used", refusal);
+    let template = Template::deployed().map_err(|error| wrong(error.to_string()))?;
+    let pipe = template.resource("MailPipe").map_err(|error| wrong(error.to_string()))?;
+    let filters = &pipe["Properties"]["SourceParameters"]["FilterCriteria"]["Filters"];
+    match filters.as_array().map(Vec::as_slice) {
+        Some([filter]) => Pattern::read(filter["Pattern"].as_str().unwrap_or_default()).map_err(wrong),
+        _ => Err(wrong("one filter is asked for".to_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -63,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_filter_takes_mails_that_nobody_has_tried() {
-        let filter = Pattern::read(FILTER).expect("the Pipe's filter");
+        let filter = deployed_filter().expect("the Pipe's filter");
         let record = |sk: &str, status: &str, tries: Value| {
             let mut image = json!({"status": {"S": status}});
             if !tries.is_null() {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Error, clock, file, lock};
 
 /// `maxReceiveCount` of every queue.
-const RECEIVES: u32 = 5;
+pub(super) const RECEIVES: u32 = 5;
 
 /// The queues of the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -14,10 +14,12 @@ use super::wire::{Answer, SES_NAMESPACE};
 
 /// The form's `Action`, or nothing where there is none.
 pub(super) fn action(form: &Bytes) -> String {
-    form_urlencoded::parse(form)
-        .find(|(name, _)| name == "Action")
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
+    field(form, "Action").unwrap_or_default()
+}
+
+/// A field of the form.
+pub(super) fn field(form: &Bytes, name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
 pub(super) fn call(inbox: &Inbox, form: &Bytes) -> Answer {

@@ -46,6 +46,17 @@ impl Answer {
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
     }
 
+    /// The caller's role does not allow it.
+    pub(super) fn denied(service: Service, message: &str) -> Self {
+        let shape = match service {
+            Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
+            Service::DynamoDb => "com.amazon.coral.service#AccessDeniedException",
+            Service::Kms => "AccessDeniedException",
+        };
+        let body = json!({"__type": shape, "Message": message});
+        Self::json(StatusCode::BAD_REQUEST, body.to_string())
+    }
+
     /// The service fails, without having done anything.
     pub(super) fn refused(service: Service) -> Self {
         let code = match service {

@@ -138,6 +138,7 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: local::clou
         data: options.data,
         redelivery: options.redelivery,
         table: settings::find(settings, "TABLE_NAME"),
+        sender: settings::find(settings, "SENDER"),
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
     }

@@ -1,11 +1,13 @@
 //! `cargo verify`: every check, stage by stage, until one fails.
 
+mod contract;
 mod mutation;
 mod nextest;
 mod proof;
 mod size;
 mod start;
 mod steps;
+mod template;
 mod test;
 mod timing;
 mod trees;
@@ -17,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     arguments::VerifyOptions,
-    say, tell,
+    python, say, tell,
     tools::{self, Found},
     workspace::Workspace,
 };
@@ -32,7 +34,7 @@ struct Stage {
 }
 
 /// In this order: what is quick and likely to fail comes first, and what later stages need before them.
-const STAGES: [Stage; 16] = [
+const STAGES: [Stage; 18] = [
     Stage { name: "tools", about: "install what is missing", run: |workspace| Box::pin(install(workspace)) },
     Stage { name: "format", about: "cargo fmt --check", run: |workspace| Box::pin(steps::format(workspace)) },
     Stage { name: "lint", about: "clippy, warnings are errors", run: |workspace| Box::pin(steps::lint(workspace)) },
@@ -40,11 +42,21 @@ const STAGES: [Stage; 16] = [
     Stage { name: "deny", about: "licences, bans, sources", run: |workspace| Box::pin(steps::deny(workspace)) },
     Stage { name: "trees", about: "one TLS stack a function", run: |workspace| Box::pin(trees::check(workspace)) },
     Stage {
+        name: "template",
+        about: "the deployment, checked without AWS",
+        run: |workspace| Box::pin(template::check(workspace)),
+    },
+    Stage {
         name: "build",
         about: "the functions, as dev runs them",
         run: |workspace| Box::pin(steps::build(workspace)),
     },
     Stage { name: "test", about: "every test; a skip is a failure", run: |workspace| Box::pin(test::run(workspace)) },
+    Stage {
+        name: "contract",
+        about: "the contract, asked from outside",
+        run: |workspace| Box::pin(contract::check(workspace)),
+    },
     Stage {
         name: "faults",
         about: "every call failing in every way",
@@ -133,6 +145,9 @@ async fn install(workspace: &Workspace) -> Outcome {
     let found = tools::all(workspace).await?;
     for Found { what, at } in &found {
         say!("{what} at {}", at.display());
+    }
+    for environment in python::ALL {
+        environment.programs(workspace).await?;
     }
     Ok(Some(found.iter().map(|tool| &*tool.what).collect::<Vec<_>>().join(", ")))
 }

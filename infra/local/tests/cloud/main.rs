@@ -3,5 +3,6 @@
 mod console;
 mod delivery;
 mod faults;
+mod roles;
 mod services;
 mod stack;

@@ -57,16 +57,21 @@ pub(crate) struct Clients {
     pub(crate) ses: aws_sdk_ses::Client,
 }
 
-/// Clients of the function `probe`, with so many attempts.
-#[expect(clippy::disallowed_methods, reason = "the local cloud is tested without the product's own clients")]
+/// Clients of `probe`, who may do everything, with so many attempts.
 pub(crate) fn clients(cloud: &Cloud, attempts: u32) -> Clients {
+    clients_of(cloud, "probe", attempts)
+}
+
+/// Clients of whoever has this key.
+#[expect(clippy::disallowed_methods, reason = "the local cloud is tested without the product's own clients")]
+pub(crate) fn clients_of(cloud: &Cloud, key: &str, attempts: u32) -> Clients {
     macro_rules! client {
         ($service:ident) => {
             $service::Client::from_conf(
                 $service::Config::builder()
                     .behavior_version(BehaviorVersion::latest())
                     .region(Region::new("us-east-1"))
-                    .credentials_provider(Credentials::new("probe", "secret", None, None, "test"))
+                    .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
                     .endpoint_url(cloud.aws_url())
                     .retry_config(
                         RetryConfig::standard()

@@ -1,0 +1,134 @@
+//! The conditions of statements: the operators and the keys that the template's roles use, and no others.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>, and for the sets
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::policy::{NotUnderstood, not_understood, texts};
+
+/// One operator on one key.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    key: String,
+    test: Test,
+    /// Any of them will do.
+    values: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Test {
+    /// Whether the key is absent.
+    Null,
+    /// The one value of the key.
+    One(Compare),
+    /// Each value of the key: so it holds where there is none, and stands beside a `Null`.
+    All(Compare),
+    /// At least one value of the key.
+    Any(Compare),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compare {
+    Equals,
+    Like,
+}
+
+impl Condition {
+    pub(super) fn read_all(conditions: Option<&Value>) -> Result<Vec<Self>, NotUnderstood> {
+        let Some(conditions) = conditions else { return Ok(Vec::new()) };
+        let operators = conditions.as_object().ok_or_else(|| not_understood("Condition", conditions))?;
+        let mut all = Vec::new();
+        for (operator, keys) in operators {
+            for (key, values) in keys.as_object().ok_or_else(|| not_understood(operator, conditions))? {
+                all.push(Self::read(operator, key, values)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read(operator: &str, key: &str, values: &Value) -> Result<Self, NotUnderstood> {
+        let unknown = || NotUnderstood(format!("{operator} of {key}"));
+        let test = match operator {
+            "Null" => Test::Null,
+            _ => match operator.split_once(':') {
+                None => Test::One(compare(operator).ok_or_else(unknown)?),
+                Some(("ForAllValues", operator)) => Test::All(compare(operator).ok_or_else(unknown)?),
+                Some(("ForAnyValue", operator)) => Test::Any(compare(operator).ok_or_else(unknown)?),
+                Some(_) => return Err(unknown()),
+            },
+        };
+        let several = match key {
+            "dynamodb:LeadingKeys" | "kms:EncryptionContextKeys" => true,
+            "ses:FromAddress" => false,
+            key if key.strip_prefix("kms:EncryptionContext:").is_some_and(|name| !name.is_empty()) => false,
+            _ => return Err(NotUnderstood(format!("the condition key {key}"))),
+        };
+        // On a set, an operator without a quantifier has no meaning of its own; on one value, a quantifier has a misleading one.
+        if matches!(test, Test::One(_)) == several && test != Test::Null {
+            return Err(unknown());
+        }
+        let values = if test == Test::Null { vec![truth(values).ok_or_else(unknown)?] } else { texts(values)? };
+        Ok(Self { key: key.to_owned(), test, values })
+    }
+
+    pub(super) fn holds(&self, context: &BTreeMap<String, Vec<String>>) -> bool {
+        let given = context.get(&self.key).map_or(&[][..], Vec::as_slice);
+        let is_asked_for = |compare, given: &String| match compare {
+            Compare::Equals => self.values.contains(given),
+            Compare::Like => self.values.iter().any(|pattern| like(pattern, given)),
+        };
+        match self.test {
+            Test::Null => given.is_empty() == (self.values == ["true"]),
+            Test::One(compare) => matches!(given, [one] if is_asked_for(compare, one)),
+            Test::All(compare) => given.iter().all(|given| is_asked_for(compare, given)),
+            Test::Any(compare) => given.iter().any(|given| is_asked_for(compare, given)),
+        }
+    }
+
+    /// What it asks of a key, if it is a condition of that.
+    pub(super) fn values_of(&self, key: &str) -> &[String] {
+        if self.key == key && self.test != Test::Null { &self.values } else { &[] }
+    }
+}
+
+fn compare(operator: &str) -> Option<Compare> {
+    match operator {
+        "StringEquals" => Some(Compare::Equals),
+        "StringLike" => Some(Compare::Like),
+        _ => None,
+    }
+}
+
+/// `Null` takes the word or the value.
+fn truth(value: &Value) -> Option<String> {
+    match value {
+        Value::Bool(value) => Some(value.to_string()),
+        Value::String(word) if word == "true" || word == "false" => Some(word.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a text is as a pattern has it: `*` is any text, `?` any character.
+pub(super) fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // Where the last `*` stands, and up to where of the text it reaches.
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match (pattern.get(p), star) {
+            (Some('*'), _) => {
+                star = Some((p, t));
+                p += 1;
+            }
+            (Some(wanted), _) if *wanted == '?' || *wanted == text[t] => (p, t) = (p + 1, t + 1),
+            (_, Some((at, reach))) => {
+                star = Some((at, reach + 1));
+                (p, t) = (at + 1, reach + 1);
+            }
+            _ => return false,
+        }
+    }
+    pattern[p..].iter().all(|rest| *rest == '*')
+}

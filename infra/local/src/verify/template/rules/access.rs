@@ -1,0 +1,179 @@
+//! Who may do what.
+
+use serde_json::Value;
+
+use super::template::{Statement, Transformed, mentions, named, one_or_more};
+
+/// API Gateway lets everybody through to these, because the function itself looks at who asks, as `infra/openapi.yaml` says.
+const OPEN: [&str; 8] = [
+    "GET /subscriptions",
+    "POST /subscriptions/{subscription_id}/credentials",
+    "POST /subscriptions/{subscription_id}/support-requests",
+    "POST /sign-in",
+    "POST /sign-out",
+    "POST /reset-password",
+    "POST /administrators",
+    "ANY /$default",
+];
+
+/// Actions that name no resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
+const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+
+/// Who may do what with the sealing key.
+const SEALS: [(&str, &[&str]); 2] =
+    [("kms:Encrypt", &["SubscriptionStartRole"]), ("kms:Decrypt", &["GetCredentialsRole", "SendMailRole"])];
+
+const CONTEXT: [&str; 2] = ["subscription", "issue"];
+
+/// Actions with which a key is used, and not only managed.
+const USES: [&str; 6] = ["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "CreateGrant", "GenerateMac"];
+
+pub(super) fn open_routes(template: &Transformed) -> Vec<String> {
+    let apis = template.of("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]["paths"]);
+    let paths = apis.flat_map(|paths| paths.as_object().into_iter().flatten());
+    let routes = paths.flat_map(|(path, methods)| {
+        methods.as_object().into_iter().flatten().map(move |(method, operation)| (route(method, path), operation))
+    });
+    let open = |operation: &Value| operation["security"].as_array().is_none_or(Vec::is_empty);
+    let unlisted = routes.filter(|(route, operation)| open(operation) && !OPEN.contains(&route.as_str()));
+    unlisted.map(|(route, _)| format!("{route} has no authorizer")).collect()
+}
+
+fn route(method: &str, path: &str) -> String {
+    let method = if method == "x-amazon-apigateway-any-method" { "any" } else { method };
+    format!("{} {path}", method.to_uppercase())
+}
+
+pub(super) fn wildcard_actions(template: &Transformed) -> Vec<String> {
+    let wild = |statement: &Statement| {
+        !statement.value["NotAction"].is_null() || statement.actions().iter().any(|action| action.contains('*'))
+    };
+    places(template, wild)
+}
+
+/// In the policy of a key, `*` is the key.
+pub(super) fn wildcard_resources(template: &Transformed) -> Vec<String> {
+    let wild = |statement: &Statement| {
+        let everything = one_or_more(&statement.value["Resource"]).any(|resource| resource == "*");
+        let nameless = statement.actions().iter().all(|action| WITHOUT_RESOURCE.contains(action));
+        let excepted = !statement.value["NotResource"].is_null();
+        excepted || (everything && !nameless && statement.kind != "AWS::KMS::Key")
+    };
+    places(template, wild)
+}
+
+/// `ForAllValues` holds where the key is missing: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>.
+pub(super) fn unguarded_sets(template: &Transformed) -> Vec<String> {
+    let unguarded = |statement: &Statement| {
+        let conditions = statement.value["Condition"].as_object().into_iter().flatten();
+        let sets = conditions.filter(|(operator, _)| operator.starts_with("ForAllValues:"));
+        sets.flat_map(|(_, keys)| keys.as_object().into_iter().flatten()).any(|(key, _)| {
+            !(statement.asks_for(key) || key == "kms:EncryptionContextKeys" && asks_for_context(statement))
+        })
+    };
+    places(template, unguarded)
+}
+
+/// A function may touch items of the kinds that its role names, `SUBSCRIPTION#*`, and no others.
+pub(super) fn whole_tables(template: &Transformed) -> Vec<String> {
+    let whole = |statement: &Statement| {
+        let kinds = statement.condition("ForAllValues:StringLike", "dynamodb:LeadingKeys");
+        kinds.is_empty() || !kinds.iter().all(|kind| kind.ends_with("#*"))
+    };
+    places(template, |statement| is_about_items(statement) && whole(statement))
+}
+
+fn is_about_items(statement: &Statement) -> bool {
+    let table = |resource: &Value| resource["Fn::GetAtt"] == serde_json::json!(["Table", "Arn"]);
+    one_or_more(&statement.value["Resource"]).any(table)
+}
+
+fn asks_for_context(statement: &Statement) -> bool {
+    CONTEXT.iter().all(|key| statement.asks_for(&format!("kms:EncryptionContext:{key}")))
+}
+
+/// Whether a statement is about the sealing key: in a role by its name, in a policy of a key by where it stands.
+fn is_about_sealing(statement: &Statement) -> bool {
+    statement.owner == "SealingKey" || mentions(&statement.value["Resource"], "SealingKey")
+}
+
+pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {
+    let unbound = |statement: &Statement| {
+        let used = statement.actions().iter().any(|action| SEALS.iter().any(|(seal, _)| seal == action));
+        let keys = statement.condition("ForAllValues:StringEquals", "kms:EncryptionContextKeys");
+        used && is_about_sealing(statement) && !(asks_for_context(statement) && keys == CONTEXT)
+    };
+    places(template, unbound)
+}
+
+/// In the roles and in the policy of the key: each action for its roles alone.
+/// In the roles and in the policy of the key: each use for its roles alone.
+pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
+    let others = |statement: &Statement| {
+        let roles: Vec<&str> = match statement.kind {
+            "AWS::KMS::Key" => one_or_more(&statement.value["Principal"]["AWS"]).map(role_or_stranger).collect(),
+            "AWS::IAM::RolePolicy" => vec![role_or_stranger(&template.properties(statement.owner)["RoleName"])],
+            _ => vec![statement.owner],
+        };
+        uses(statement).any(|action| {
+            let owners = SEALS.iter().find(|(seal, _)| *seal == action).map_or(&[] as &[&str], |(_, roles)| *roles);
+            roles.iter().any(|role| !owners.contains(role))
+        })
+    };
+    places(template, |statement| is_about_sealing(statement) && others(statement))
+}
+
+fn role_or_stranger(value: &Value) -> &str {
+    named(value).unwrap_or("a stranger")
+}
+
+fn uses<'a>(statement: &'a Statement) -> impl Iterator<Item = &'a str> {
+    let is_use = |action: &&str| USES.iter().any(|using| action.starts_with(&format!("kms:{using}")));
+    statement.actions().into_iter().filter(is_use)
+}
+
+/// Whoever may use the table's key may do so through DynamoDB, within this account.
+pub(super) fn table_key_elsewhere(template: &Transformed) -> Vec<String> {
+    let through_dynamodb = |statement: &Statement| {
+        let equal = &statement.value["Condition"]["StringEquals"];
+        let service = equal["kms:ViaService"]["Fn::Sub"].as_str().unwrap_or_default();
+        service.starts_with("dynamodb.") && named(&equal["kms:CallerAccount"]) == Some("AWS::AccountId")
+    };
+    let is_about_table =
+        |statement: &Statement| statement.owner == "TableKey" || mentions(&statement.value["Resource"], "TableKey");
+    places(template, |statement| {
+        is_about_table(statement) && uses(statement).next().is_some() && !through_dynamodb(statement)
+    })
+}
+
+/// A policy of a queue, a topic or a bus: a service acts for anybody unless it is told for whom, and `*` is everybody.
+pub(super) fn open_policies(template: &Transformed) -> Vec<String> {
+    const RESOURCES: [&str; 3] = ["AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::EventBusPolicy"];
+    let open = |statement: &Statement| {
+        let principal = &statement.value["Principal"];
+        let everybody = principal == "*" || one_or_more(&principal["AWS"]).any(|who| who == "*");
+        let for_whom = ["ArnEquals", "ArnLike", "StringEquals"].iter().any(|operator| {
+            let keys = &statement.value["Condition"][operator];
+            ["aws:SourceArn", "aws:SourceAccount"].iter().any(|key| !keys[key].is_null())
+        });
+        everybody || (!principal["Service"].is_null() && !for_whom)
+    };
+    places(template, |statement| RESOURCES.contains(&statement.kind) && open(statement))
+}
+
+pub(super) fn shared_roles(template: &Transformed) -> Vec<String> {
+    let shared = |(id, function): (&str, &Value)| {
+        let role = named(&function["Role"]).unwrap_or("?").to_owned();
+        (role != format!("{id}Role")).then(|| format!("{id} has the role {role}"))
+    };
+    let managed = template.of("AWS::IAM::Role").filter(|(_, role)| !role["Properties"]["ManagedPolicyArns"].is_null());
+    template
+        .functions()
+        .filter_map(shared)
+        .chain(managed.map(|(id, _)| format!("{id} has policies that AWS writes")))
+        .collect()
+}
+
+fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {
+    template.allowed().into_iter().filter(broken).map(|statement| statement.place).collect()
+}

@@ -1,0 +1,106 @@
+"""Transforms SAM templates as CloudFormation does, and has parliament look at their policies, without AWS.
+
+transform.py DIRECTORY: from every DIRECTORY/source/NAME.yaml it makes DIRECTORY/transformed/NAME.json, and
+DIRECTORY/found/NAME.json, a list of {"by", "rule", "text"}: why it cannot be transformed, and what parliament finds.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+import parliament
+from samtranslator.parser.parser import Parser
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+REGION, ACCOUNT = "us-east-1", "000000000000"
+PSEUDO = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": "firstkey",
+}
+# By the type of a resource: what its ARN looks like.
+ARNS = {
+    "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/firstkey",
+    "AWS::Events::EventBus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/firstkey",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/firstkey",
+    "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:firstkey:*",
+    "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:firstkey",
+    "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:firstkey",
+}
+STREAM = ARNS["AWS::DynamoDB::Table"] + "/stream/2026-01-01"
+
+
+def transform(source):
+    template = yaml_parse(source)
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    defaults = {name: value["Default"] for name, value in template["Parameters"].items() if "Default" in value}
+    parser = Parser()
+    translator = Translator({}, parser, boto_session=_Session())
+    return translator.translate(template, parameter_values={**PSEUDO, **defaults})
+
+
+class _Session:
+    """Where the translator asks in which partition it is."""
+
+    region_name = REGION
+
+
+def policies(template):
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        for policy in properties.get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []:
+            yield f"{name}/{policy['PolicyName']}", policy["PolicyDocument"]
+        if resource["Type"] == "AWS::IAM::RolePolicy":
+            yield name, properties["PolicyDocument"]
+
+
+def resolved(value, template):
+    """Only as far as parliament needs it: ARNs of the right service, and text where there is text."""
+    if isinstance(value, list):
+        return [resolved(one, template) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return named(value["Ref"], template)
+    if set(value) == {"Fn::GetAtt"}:
+        path = value["Fn::GetAtt"]
+        return named(path if isinstance(path, str) else ".".join(path), template)
+    if set(value) == {"Fn::Sub"}:
+        return re.sub(r"\$\{([^!}]+)\}", lambda found: named(found[1], template), value["Fn::Sub"])
+    return {key: resolved(one, template) for key, one in value.items()}
+
+
+def named(name, template):
+    resource, _, attribute = name.partition(".")
+    if attribute == "StreamArn":
+        return STREAM
+    kind = template["Resources"].get(resource, {}).get("Type")
+    return PSEUDO.get(name) or (ARNS.get(kind) if attribute == "Arn" or kind == "AWS::SNS::Topic" else None) or "name"
+
+
+def examine(template):
+    for place, document in policies(template):
+        text = json.dumps(resolved(document, template))
+        for finding in parliament.analyze_policy_string(text).findings:
+            yield {"by": "parliament", "rule": finding.issue, "text": f"{place}: {finding.title or ''} {finding.detail or ''}"}
+
+
+def main(directory):
+    for source in sorted((directory / "source").glob("*.yaml")):
+        try:
+            template = transform(source.read_text())
+        except InvalidDocumentException as invalid:
+            found = [{"by": "sam", "rule": "sam", "text": cause.message} for cause in invalid.causes]
+        else:
+            (directory / "transformed" / f"{source.stem}.json").write_text(json.dumps(template, indent=1))
+            found = list(examine(template))
+        (directory / "found" / f"{source.stem}.json").write_text(json.dumps(found))
+
+
+main(pathlib.Path(sys.argv[1]))

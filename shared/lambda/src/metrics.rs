@@ -1,0 +1,84 @@
+//! Metrics, in CloudWatch's embedded metric format: a log line that says which of its fields are metrics. Nothing is called for them.
+//!
+//! An event counts when it has the field `metric`, the name of what happened; a field `reason` beside it divides the count.
+//!
+//! | metric | counts |
+//! |---|---|
+//! | `Issued` | issues of credentials: of new subscriptions, and next ones |
+//! | `Mailed`, `MailRefused` | mails that SES has taken, and addresses that it refuses |
+//! | `Retrieved` | retrievals that were counted and shown |
+//! | `Blank` | answers without a password, by the first of their reasons |
+//! | `SignedIn` | sign-ins to the Administration Center |
+//! | `AttemptsExhausted` | attempts and requests that were one too many |
+//! | `Created` | administrators |
+//! | `MessageRefused` | messages of a queue that will never be done, by reason |
+//!
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+use domain::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// Where CloudWatch has them. The dimension `function` tells deployments apart: its value is the function's whole name.
+pub(crate) const NAMESPACE: &str = "Firstkey";
+
+/// Makes a line that counts a metric.
+pub(crate) fn embed(line: &mut Map<String, Value>, now: Timestamp) {
+    let Some(Value::String(metric)) = line.remove("metric") else { return };
+    let mut dimensions = vec![vec!["function"]];
+    if line.contains_key("reason") {
+        dimensions.push(vec!["function", "reason"]);
+    }
+    let counted = json!({
+        "Timestamp": now.epoch_seconds() * 1000,
+        "CloudWatchMetrics": [{
+            "Namespace": NAMESPACE,
+            "Dimensions": dimensions,
+            "Metrics": [{ "Name": metric, "Unit": "Count" }],
+        }],
+    });
+    line.insert("_aws".to_owned(), counted);
+    line.insert(metric, 1.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn embedded(line: Value) -> Value {
+        let Value::Object(mut line) = line else { panic!("a line is an object") };
+        embed(&mut line, Timestamp::from_epoch_seconds(1_794_301_200));
+        Value::Object(line)
+    }
+
+    #[test]
+    fn a_metric_is_counted_once_for_its_function() {
+        let expected = json!({
+            "function": "firstkey-sign-in",
+            "SignedIn": 1,
+            "_aws": {
+                "Timestamp": 1_794_301_200_000_i64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Firstkey",
+                    "Dimensions": [["function"]],
+                    "Metrics": [{ "Name": "SignedIn", "Unit": "Count" }],
+                }],
+            },
+        });
+        assert_eq!(embedded(json!({ "function": "firstkey-sign-in", "metric": "SignedIn" })), expected);
+    }
+
+    #[test]
+    fn a_reason_divides_it() {
+        let line = embedded(json!({ "function": "f", "metric": "Blank", "reason": "expired" }));
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Dimensions"], json!([["function"], ["function", "reason"]]));
+        assert_eq!((&line["Blank"], &line["reason"]), (&json!(1), &json!("expired")));
+    }
+
+    #[test]
+    fn a_line_that_counts_nothing_stays_as_it_is() {
+        for line in [json!({ "function": "f", "reason": "expired" }), json!({ "message": "answered", "status": 200 })] {
+            assert_eq!(embedded(line.clone()), line);
+        }
+    }
+}

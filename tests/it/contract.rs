@@ -1,0 +1,253 @@
+//! The HTTP contract: its routes are those that are built, its examples are right, and an answer that it does not have is found.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use serde_json::{Value, json};
+use tests::{
+    Answer,
+    contract::{Asked, METHODS, document, fits},
+};
+use web::ProblemCode::{self, *};
+
+/// Method, path and function.
+type Route = (String, String, String);
+
+fn read(path: &str) -> String {
+    fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Every operation of the document, each with where it stands.
+fn operations() -> Vec<(Route, String, &'static Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document()["paths"].as_object().unwrap() {
+        for method in METHODS.into_iter().filter(|method| !item[*method].is_null()) {
+            let operation = &item[method];
+            let function = operation["x-function"].as_str().unwrap_or_else(|| panic!("{method} {path}: no x-function"));
+            let route = (method.to_ascii_uppercase(), path.clone(), function.to_owned());
+            all.push((route, format!("#/paths/{}/{method}", path.replace('/', "~1")), operation));
+        }
+    }
+    all
+}
+
+/// The value between the first two quotation marks after `name`.
+fn quoted(line: &str, name: &str) -> Option<String> {
+    line.split_once(name)?.1.split('"').nth(1).map(str::to_owned)
+}
+
+#[test]
+fn the_routes_are_those_of_the_router() {
+    let manifest = read("Cargo.toml");
+    let router = manifest.split("[workspace.metadata.lambda.watch.router]\n").nth(1).unwrap();
+    let router = router.lines().take_while(|line| line.starts_with('"'));
+    let (mut routed, mut others) = (BTreeSet::new(), BTreeMap::new());
+    for line in router {
+        let path = quoted(line, "").unwrap();
+        match quoted(line, "method =") {
+            Some(method) => {
+                routed.insert((method, path, quoted(line, "function =").unwrap()));
+            }
+            None => {
+                others.insert(path, quoted(line, "= ").unwrap());
+            }
+        }
+    }
+    assert_eq!(others, BTreeMap::from([("/".into(), "portal".into()), ("/{*path}".into(), "portal".to_owned())]));
+    let documented: BTreeSet<Route> = operations().into_iter().map(|(route, ..)| route).collect();
+    let (pages, documented): (BTreeSet<_>, BTreeSet<_>) =
+        documented.into_iter().partition(|(_, _, function)| function == "portal");
+    assert_eq!(documented, routed);
+    assert!(!pages.is_empty());
+}
+
+#[test]
+fn the_pages_are_those_that_the_portal_has() {
+    let handler = read("functions/portal/src/handler.rs");
+    let arms = handler.lines().map(str::trim).filter(|line| line.starts_with("\"/") && line.contains("=>"));
+    let built: BTreeSet<(String, String)> = arms
+        .map(|arm| {
+            let method = if arm.contains("Method::POST") { "POST" } else { "GET" };
+            (method.to_owned(), quoted(arm, "").unwrap())
+        })
+        .collect();
+    let pages = operations().into_iter().map(|(route, ..)| route).filter(|(_, _, function)| function == "portal");
+    let pages: BTreeSet<_> =
+        pages.map(|(method, path, _)| (method, path)).filter(|(_, path)| !path.contains('{')).collect();
+    assert_eq!(pages, built);
+}
+
+/// Every media type of a content, with its examples.
+fn each_example(content: &Value, at: &str, look: &mut impl FnMut(&str, &Value, &Value)) {
+    for (media_type, content) in content.as_object().into_iter().flatten() {
+        let at = format!("{at}/content/{}/schema", media_type.replace('/', "~1"));
+        let several = content["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+        let examples: Vec<&Value> = content.get("example").into_iter().chain(several).collect();
+        assert!(!examples.is_empty(), "{at}: no example");
+        examples.into_iter().for_each(|example| look(&at, &content["schema"], example));
+    }
+}
+
+/// Everything in the document that has an example, or must have one.
+fn every_example(mut look: impl FnMut(&str, &Value, &Value)) {
+    for (_, at, operation) in operations() {
+        each_example(&operation["requestBody"]["content"], &format!("{at}/requestBody"), &mut look);
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            each_example(&response["content"], &format!("{at}/responses/{status}"), &mut look);
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|it| it["$ref"].is_null()) {
+            look(&format!("{at}: {}", parameter["name"]), &parameter["schema"], &parameter["example"]);
+        }
+    }
+    let components = &document()["components"];
+    for (name, response) in components["responses"].as_object().unwrap() {
+        each_example(&response["content"], &format!("#/components/responses/{name}"), &mut look);
+    }
+    for kind in ["headers", "parameters"] {
+        for (name, one) in components[kind].as_object().unwrap() {
+            look(&format!("#/components/{kind}/{name}"), &one["schema"], &one["example"]);
+        }
+    }
+}
+
+#[test]
+fn every_body_parameter_and_header_has_an_example_that_fits() {
+    let mut seen = 0;
+    every_example(|at, schema, example| {
+        seen += 1;
+        assert_eq!(fits(at, schema, example), Ok(()), "{at}");
+    });
+    assert!(seen > 50, "{seen}");
+}
+
+const CODES: [ProblemCode; 15] = [
+    InvalidRequest,
+    NotSignedIn,
+    InvalidCredentials,
+    Forbidden,
+    NotFound,
+    Conflict,
+    UserNameTaken,
+    PayloadTooLarge,
+    PasswordTooShort,
+    PasswordTooLong,
+    PasswordTooCommon,
+    PasswordReused,
+    TooManyAttempts,
+    Internal,
+    Unavailable,
+];
+
+#[test]
+fn problems_are_described_as_they_are_answered() {
+    let mut described = BTreeSet::new();
+    every_example(|at, _, example| {
+        let Some(code) = example["code"].as_str() else { return };
+        let known = CODES.into_iter().find(|known| known.code() == code).unwrap_or_else(|| panic!("{at}: {code}"));
+        let status = known.status().as_u16();
+        let expected = json!({
+            "type": format!("urn:firstkey:problem:{code}"), "title": known.title(), "status": status,
+            "detail": known.detail(), "code": code, "request_id": example["request_id"],
+        });
+        assert_eq!(example, &expected, "{at}");
+    });
+    let schemas = document()["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Problem") && *name != "Problem") {
+        let code = &schema["properties"]["code"];
+        let codes = code["enum"].as_array().cloned().unwrap_or_else(|| vec![code["const"].clone()]);
+        for code in codes {
+            let known =
+                CODES.into_iter().find(|known| code == known.code()).unwrap_or_else(|| panic!("{name}: {code}"));
+            assert_eq!(schema["properties"]["status"]["const"], known.status().as_u16(), "{name}");
+            described.insert(known.code());
+        }
+    }
+    assert_eq!(described, CODES.into_iter().map(ProblemCode::code).collect());
+}
+
+/// An answer to `POST /sign-in`.
+fn signed_in() -> Answer {
+    let headers =
+        [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
+    Answer {
+        status: 200,
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        cookies: vec!["__Host-session=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict".into()],
+        body: json!({ "next": "home", "user_name": "lee@fabrikam" }),
+    }
+}
+
+/// Why the answer is not in the contract, with `change` made to it.
+fn found(change: impl FnOnce(&mut Answer)) -> String {
+    let mut answer = signed_in();
+    change(&mut answer);
+    Asked::new("POST", "/sign-in").judge(&answer).expect_err("it is found")
+}
+
+#[test]
+fn an_answer_that_the_contract_does_not_have_is_found() {
+    assert_eq!(Asked::new("POST", "/sign-in").judge(&signed_in()), Ok(()));
+    assert!(found(|answer| answer.status = 418).contains("status 418"));
+    assert!(found(|answer| answer.status = 204).contains("status 204"));
+    assert!(found(|answer| drop(answer.headers.remove("cache-control"))).contains("without Cache-Control"));
+    assert!(
+        found(|answer| drop(answer.headers.insert("cache-control".into(), "max-age=9".into())))
+            .contains("Cache-Control")
+    );
+    assert!(found(|answer| answer.cookies.clear()).contains("without Set-Cookie"));
+    assert!(found(|answer| answer.cookies[0] = answer.cookies[0].replace("; Secure", "")).contains("Set-Cookie"));
+    assert!(
+        found(|answer| drop(answer.headers.insert("content-type".into(), "text/html".into()))).contains("text/html")
+    );
+    assert!(found(|answer| answer.body["next"] = json!("elsewhere")).contains("/next"));
+    assert!(found(|answer| answer.body["password"] = json!("k7wmp")).contains("password"));
+    assert!(found(|answer| drop(answer.body["user_name"].take())).contains("user_name"));
+}
+
+#[test]
+fn a_problem_is_one_of_its_route_and_a_retry_is_after_some_time() {
+    let problem = |code: ProblemCode| Answer {
+        status: code.status().as_u16(),
+        headers: [
+            ("content-type", "application/problem+json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        cookies: Vec::new(),
+        body: json!({
+            "type": format!("urn:firstkey:problem:{}", code.code()), "title": code.title(), "detail": code.detail(),
+            "status": code.status().as_u16(), "code": code.code(), "request_id": "r",
+        }),
+    };
+    let judge = |path: &str, answer: &Answer| Asked::new("POST", path).judge(answer);
+    assert_eq!(judge("/sign-in", &problem(InvalidCredentials)), Ok(()));
+    assert!(judge("/sign-in", &problem(NotSignedIn)).is_err(), "signing in needs no session");
+    assert!(judge("/administrators", &problem(Conflict)).is_err());
+    assert_eq!(judge("/administrators", &problem(UserNameTaken)), Ok(()));
+    let mut busy = problem(TooManyAttempts);
+    assert!(judge("/sign-in", &busy).unwrap_err().contains("without Retry-After"));
+    busy.headers.insert("retry-after".into(), "0".into());
+    assert!(judge("/sign-in", &busy).unwrap_err().contains("Retry-After"));
+    busy.headers.insert("retry-after".into(), "30".into());
+    assert_eq!(judge("/sign-in", &busy), Ok(()));
+    busy.body["status"] = json!(428);
+    assert!(judge("/sign-in", &busy).unwrap_err().contains("/status"));
+}
+
+#[test]
+fn what_has_no_route_is_not_found_and_nothing_else() {
+    let not_found = Answer { status: 404, ..signed_in() };
+    for (method, path) in
+        [("GET", "/a/b/c"), ("DELETE", "/sign-in"), ("GET", "/sign-in"), ("OPTIONS", "/"), ("HEAD", "/x")]
+    {
+        assert!(Asked::new(method, path).judge(&signed_in()).unwrap_err().contains("status 200"), "{method} {path}");
+        assert!(
+            Asked::new(method, path).judge(&not_found).unwrap_err().contains("application/json"),
+            "{method} {path}"
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! The log: one line for each request and message, with what came of it, and the metrics that are in it.
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use serde_json::{Value, json};
+use tests::{Call, Deployment, event};
+
+use crate::no_leaks::log;
+
+const CHOSEN: &str = "seven green boats at noon";
+const OWN: &str = "a quiet lamp over the harbour";
+
+fn lines() -> Vec<Value> {
+    let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
+    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+}
+
+/// What each line counts, and for which reason.
+fn counted(lines: &[Value]) -> BTreeSet<(String, String)> {
+    let counting = lines.iter().filter(|line| !line["_aws"].is_null());
+    let one = |line: &Value| {
+        let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+        let [directive] = directives.as_slice() else { panic!("one directive: {line}") };
+        assert_eq!(directive["Namespace"], "Firstkey");
+        assert!(line["_aws"]["Timestamp"].as_i64().is_some_and(|time| time > 1_700_000_000_000), "{line}");
+        let dimensions = directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap());
+        dimensions.for_each(|name| assert!(line[name.as_str().unwrap()].is_string(), "{name} in {line}"));
+        let name = directive["Metrics"][0]["Name"].as_str().unwrap();
+        assert_eq!(line[name], 1, "{line}");
+        (name.to_owned(), line["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    counting.map(one).collect()
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_and_every_line_says_what_came_of_it() {
+    log();
+    let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "9").start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.publish(json!({ "detail-type": "SubscriptionStarted", "detail": {} })).await;
+    stack.started(event("sub-1", "trial")).await;
+    stack.retrieve(&dana, "sub-1", "click").await;
+    stack.retrieve(&dana, "sub-2", "click").await;
+    let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    stack.retrieve(&dana, "sub-1", "other").await;
+    let session = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await.session().unwrap();
+    stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OWN)).await;
+    while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
+
+    let lines = lines();
+    let expected = [
+        ("Issued", ""),
+        ("Mailed", ""),
+        ("Retrieved", ""),
+        ("Blank", "administrator-signed-in"),
+        ("SignedIn", ""),
+        ("Created", ""),
+        ("AttemptsExhausted", ""),
+        ("MessageRefused", "invalid-event"),
+    ];
+    let counted = counted(&lines);
+    for (metric, reason) in expected {
+        assert!(counted.contains(&(metric.to_owned(), reason.to_owned())), "{metric} {reason}: {counted:?}");
+    }
+    for line in &lines {
+        assert!(["timestamp", "level", "function"].iter().all(|name| line[*name].is_string()), "{line}");
+        let of_a_request = line["status"].is_u64();
+        if of_a_request || line["message_id"].is_string() {
+            assert!(line["request_id"].is_string() && line["duration_ms"].is_u64(), "{line}");
+        }
+    }
+    let requests = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
+    assert!(requests("answered") >= 5 && requests("refused") >= 2, "{lines:?}");
+}
+
+#[test]
+fn the_alarms_on_the_log_are_about_what_is_counted() {
+    let template = Template::deployed().unwrap();
+    let alarms: Vec<_> = template.resources_of("AWS::CloudWatch::Alarm").collect();
+    let metric = |id: &str| {
+        let (_, alarm) = alarms.iter().find(|(name, _)| *name == id).unwrap_or_else(|| panic!("no alarm {id}"));
+        let all = alarm["Properties"]["Metrics"].as_array().unwrap().iter();
+        let stats: Vec<_> = all.map(|metric| &metric["MetricStat"]["Metric"]).filter(|it| !it.is_null()).collect();
+        stats
+            .into_iter()
+            .map(|it| (it["Namespace"].clone(), it["MetricName"].clone(), it["Dimensions"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let of = |function: &str| {
+        (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
+    };
+    assert_eq!(metric("AttemptsExhausted"), [of("SignIn"), of("ResetPassword")]);
+}

@@ -1,0 +1,219 @@
+//! Least privilege, executed: the local cloud refuses what the template's roles do not allow, so every other test is a test of the roles
+//! too. Here each function uses all that it is given, fails where any statement is missing, and what is given in vain is told.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::BoxFuture;
+use local::cloud::roles::{Grant, Request, Role};
+use tests::{Answer, Call, Deployment, TestStack, event};
+
+/// What came of everything that a function can do: another text where a part of it was refused.
+type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
+
+const CHOSEN: &str = "seven green boats at noon";
+const OTHER: &str = "a quiet lamp over the harbour";
+const LIFETIME: i64 = 604_800;
+
+/// What Lambda itself does in the name of every function.
+const OF_ALL: [(&str, &str); 4] = [
+    ("logs:CreateLogStream", "logs:us-east-1:123456789012:log-group:{id}LogGroup:log-stream:1"),
+    ("logs:PutLogEvents", "logs:us-east-1:123456789012:log-group:{id}LogGroup:log-stream:1"),
+    ("xray:PutTelemetryRecords", ""),
+    ("xray:PutTraceSegments", ""),
+];
+
+/// And in the name of one that has a queue.
+const OF_A_QUEUE: [(&str, &str); 4] = [
+    ("sqs:ChangeMessageVisibility", "sqs:us-east-1:123456789012:{id}Queue"),
+    ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{id}Queue"),
+    ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{id}Queue"),
+    ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{id}Queue"),
+];
+
+const QUEUES: [&str; 2] = ["subscription-start", "send-mail"];
+
+const STORIES: [(&str, Story); 9] = [
+    ("contact-support", |stack| Box::pin(contact_support(stack))),
+    ("create-admin", |stack| Box::pin(create_admin(stack))),
+    ("get-credentials", |stack| Box::pin(get_credentials(stack))),
+    ("list-subscriptions", |stack| Box::pin(list_subscriptions(stack))),
+    ("portal", |stack| Box::pin(portal(stack))),
+    ("reset-password", |stack| Box::pin(reset_password(stack))),
+    ("send-mail", |stack| Box::pin(send_mail(stack))),
+    ("sign-in", |stack| Box::pin(sign_in(stack))),
+    ("subscription-start", |stack| Box::pin(subscription_start(stack))),
+];
+
+fn said(answer: &Answer) -> String {
+    format!("{} {}", answer.status, answer.body["next"].as_str().or(answer.problem()).unwrap_or_default())
+}
+
+/// How many messages of a first delivery failed.
+async fn published(stack: &TestStack, event: serde_json::Value) -> String {
+    let answer = stack.cloud.deliver(event).await.unwrap();
+    format!("{} failed", answer["batchItemFailures"].as_array().unwrap().len())
+}
+
+/// Both of a trial and its later events, and the next issue of one that expired.
+async fn subscription_start(stack: &TestStack) -> Vec<String> {
+    let mut told =
+        vec![published(stack, event("sub-1", "trial")).await, published(stack, event("sub-1", "paid")).await];
+    let mut other = event("sub-2", "trial");
+    other["detail"]["company"]["id"] = "tailspin".into();
+    told.push(published(stack, other.clone()).await);
+    stack.pass(LIFETIME + 1);
+    (other["id"], other["detail"]["kind"]) = ("sub-2-paid".into(), "paid".into());
+    told.push(published(stack, other).await);
+    told
+}
+
+async fn send_mail(stack: &TestStack) -> Vec<String> {
+    stack.publish(event("sub-1", "trial")).await;
+    stack.cloud.drained().await.unwrap();
+    let mails = stack.cloud.inbox().into_iter().map(|mail| mail.subject);
+    mails.chain([format!("{} given up", stack.cloud.dead_letters().len())]).collect()
+}
+
+async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
+    stack.started(event("sub-1", "trial")).await;
+    let list = stack.list(&stack.token("dana@fabrikam.example")).await;
+    vec![said(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
+}
+
+async fn get_credentials(stack: &TestStack) -> Vec<String> {
+    stack.started(event("sub-1", "trial")).await;
+    vec![said(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
+}
+
+async fn contact_support(stack: &TestStack) -> Vec<String> {
+    stack.started(event("sub-1", "trial")).await;
+    let call = Call::contact_support("sub-1", "help").bearer(&stack.token("dana@fabrikam.example")).key("click");
+    vec![said(&stack.call("contact-support", call).await)]
+}
+
+/// In and out, with the temporary password, the chosen one, and as the administrator whose first sign-in retires the other account.
+async fn sign_in(stack: &TestStack) -> Vec<String> {
+    stack.started(event("sub-1", "trial")).await;
+    let first = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await;
+    let reset = Call::reset_password(&first.session().unwrap_or_default(), CHOSEN);
+    let session = stack.call("reset-password", reset).await.session().unwrap_or_default();
+    let create = Call::create_admin(&session, "lee@fabrikam", OTHER);
+    let created = stack.call("create-admin", create).await;
+    let second = stack.sign_in("admin@fabrikam", CHOSEN).await;
+    let handed_over = stack.sign_in("lee@fabrikam", OTHER).await;
+    let out = Call::post("/sign-out").session(&handed_over.session().unwrap_or_default());
+    let out = stack.call("sign-in", out).await;
+    [&first, &created, &second, &handed_over, &out].map(said).into()
+}
+
+/// From the temporary password, and away from a chosen one.
+async fn reset_password(stack: &TestStack) -> Vec<String> {
+    stack.started(event("sub-1", "trial")).await;
+    let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    let first = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
+    let later = serde_json::json!({ "new_password": OTHER, "current_password": CHOSEN });
+    let later = Call::post("/reset-password").session(&first.session().unwrap_or_default()).json(&later);
+    let later = stack.call("reset-password", later).await;
+    vec![said(&first), said(&later)]
+}
+
+async fn create_admin(stack: &TestStack) -> Vec<String> {
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    vec![said(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
+}
+
+/// The list of a customer, and the home of an administrator.
+async fn portal(stack: &TestStack) -> Vec<String> {
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
+    let session = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
+    let dana = stack.token("dana@fabrikam.example");
+    let list = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
+    let home = stack.call("portal", Call::get("/administration").session(&session)).await;
+    let names = |page: &Answer, text: &str| page.body.as_str().is_some_and(|page| page.contains(text));
+    vec![said(&list), names(&list, "sub-1").to_string(), said(&home), names(&home, "Lee Ahmadi").to_string()]
+}
+
+/// What Lambda may do in a function's name.
+fn lambda(stack: &TestStack, function: &str) -> Vec<String> {
+    let queue = QUEUES.contains(&function).then_some(OF_A_QUEUE).into_iter().flatten();
+    let id: String = function.split('-').map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect();
+    let asked = OF_ALL.into_iter().chain(queue).map(|(action, resource)| {
+        let resource =
+            if resource.is_empty() { "*".to_owned() } else { format!("arn:aws:{resource}").replace("{id}", &id) };
+        let request = Request { action: action.to_owned(), resource, context: [].into() };
+        format!("{action} {}", stack.cloud.roles().allows(function, &request))
+    });
+    asked.collect()
+}
+
+async fn told(stack: &TestStack, function: &str, story: Story) -> Vec<String> {
+    let mut told = story(stack).await;
+    told.extend(lambda(stack, function));
+    told
+}
+
+fn in_vain(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
+    role.grants().difference(used).cloned().collect()
+}
+
+async fn uses_all_of_its_role(function: &str) {
+    let story = STORIES.into_iter().find(|(name, _)| *name == function).unwrap().1;
+    let stack = TestStack::start().await;
+    let whole = told(&stack, function, story).await;
+    assert_eq!(stack.cloud.roles().denied(), []);
+    let (role, used) = (stack.cloud.roles().role(function).unwrap(), stack.cloud.roles().used(function));
+    assert_eq!(in_vain(&role, &used), [].into(), "{function} is given what it does not use");
+    for sid in role.sids() {
+        for action in ["dynamodb:DeleteItem", "kms:ReEncryptFrom", "ses:SendRawEmail", "sqs:SendMessage"] {
+            let found = in_vain(&role.with_action(sid, action), &used);
+            assert!(
+                !found.is_empty() && found.iter().all(|grant| grant.action == action),
+                "{function}: {action} in {sid}"
+            );
+        }
+        let stack = Deployment::default().trying_roles().start().await;
+        stack.cloud.roles().replace(function, role.without(sid));
+        assert_ne!(told(&stack, function, story).await, whole, "{function} does not need {sid}");
+        let refused = stack.cloud.roles().denied();
+        assert!(
+            !refused.is_empty() && refused.iter().all(|denied| denied.caller == function),
+            "{function}: {refused:?}"
+        );
+    }
+}
+
+macro_rules! each {
+    ($($test:ident $function:literal)*) => {
+        $(#[tokio::test]
+        async fn $test() {
+            uses_all_of_its_role($function).await;
+        })*
+    };
+}
+
+each! {
+    contact_support_uses_all_of_its_role_and_needs_each_statement "contact-support"
+    create_admin_uses_all_of_its_role_and_needs_each_statement "create-admin"
+    get_credentials_uses_all_of_its_role_and_needs_each_statement "get-credentials"
+    list_subscriptions_uses_all_of_its_role_and_needs_each_statement "list-subscriptions"
+    portal_uses_all_of_its_role_and_needs_each_statement "portal"
+    reset_password_uses_all_of_its_role_and_needs_each_statement "reset-password"
+    send_mail_uses_all_of_its_role_and_needs_each_statement "send-mail"
+    sign_in_uses_all_of_its_role_and_needs_each_statement "sign-in"
+    subscription_start_uses_all_of_its_role_and_needs_each_statement "subscription-start"
+}
+
+#[tokio::test]
+async fn every_function_has_a_role_and_a_story() {
+    let stack = TestStack::start().await;
+    assert_eq!(stack.cloud.roles().functions(), STORIES.map(|(function, _)| function));
+}
+
+#[tokio::test]
+async fn a_function_without_a_role_may_do_nothing() {
+    let stack = Deployment::default().trying_roles().start().await;
+    stack.cloud.roles().replace("subscription-start", Role::read(&[]).unwrap());
+    assert_eq!(published(&stack, event("sub-1", "trial")).await, "1 failed");
+    assert_eq!(stack.items("").await, Vec::<serde_json::Value>::new());
+}
