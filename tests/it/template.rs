@@ -108,57 +108,64 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     }
 }
 
-/// What `start` asks for, where every setting has a value.
-fn asked_by<A>(start: impl FnOnce(&Settings, Clock) -> Result<A, lambda::Error>) -> BTreeSet<String> {
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let (noted, values) = (Arc::clone(&asked), values());
-    let settings = Settings::read_by(move |name| {
-        noted.lock().unwrap().insert(name.to_owned());
-        values.get(name).map(|value| (*value).to_owned())
-    });
-    if let Err(error) = start(&settings, Clock::System) {
-        panic!("it does not start: {error}");
-    }
-    drop(settings);
-    // Where AWS is, and who calls it, is Lambda's to say.
-    asked.lock().unwrap().iter().filter(|name| !name.starts_with("AWS_")).cloned().collect()
+type Start = fn(&Settings, Clock) -> Result<(), lambda::Error>;
+
+const FUNCTIONS: [(&str, Start); 9] = [
+    ("contact-support", |settings, clock| contact_support::App::new(settings, clock).map(drop)),
+    ("create-admin", |settings, clock| create_admin::App::new(settings, clock).map(drop)),
+    ("get-credentials", |settings, clock| get_credentials::App::new(settings, clock).map(drop)),
+    ("list-subscriptions", |settings, clock| list_subscriptions::App::new(settings, clock).map(drop)),
+    ("portal", |settings, clock| portal::App::new(settings, clock).map(drop)),
+    ("reset-password", |settings, clock| reset_password::App::new(settings, clock).map(drop)),
+    ("send-mail", |settings, clock| send_mail::App::new(settings, clock).map(drop)),
+    ("sign-in", |settings, clock| sign_in::App::new(settings, clock).map(drop)),
+    ("subscription-start", |settings, clock| subscription_start::App::new(settings, clock).map(drop)),
+];
+
+/// What a deployment has to say for itself, and what the names of resources stand for.
+fn named(name: &str) -> Option<String> {
+    let value = match name {
+        "Table" => "firstkey",
+        "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
+        "VendorName" => "Contoso, Inc.",
+        "SupportEmail" => "support@contoso.example",
+        "MailDomain" => "contoso.example",
+        "OidcIssuer" => "https://login.contoso.example",
+        "OidcClientId" => "firstkey",
+        _ => return None,
+    };
+    Some(value.to_owned())
 }
 
-fn values() -> HashMap<&'static str, &'static str> {
-    HashMap::from([
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "none"),
-        ("AWS_SECRET_ACCESS_KEY", "none"),
-        ("TABLE_NAME", "firstkey"),
-        ("SEALING_KEY", "alias/firstkey-sealing"),
-        ("SENDER", "no-reply@contoso.example"),
-        ("PUBLIC_ORIGIN", "https://portal.contoso.example"),
-        ("OIDC_ISSUER", "https://login.contoso.example"),
-        ("OIDC_CLIENT_ID", "firstkey"),
-        ("SUPPORT_EMAIL", "support@contoso.example"),
-        ("VENDOR_NAME", "Contoso"),
-    ])
+/// The environment that the template gives a function, and what Lambda adds to it.
+fn environment(template: &Template, function: &Value) -> HashMap<String, String> {
+    let variables = template.resolve(&function["Environment"]["Variables"], &named).unwrap();
+    let variables = variables.as_object().unwrap().iter();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let lambda =
+        ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name.into(), "lambda".into()));
+    variables.map(|(name, value)| (name.clone(), text(value))).chain(lambda).collect()
 }
 
 #[test]
-fn the_template_gives_each_function_the_settings_that_it_asks_for() {
-    let mut asked = BTreeMap::from([
-        ("contact-support", asked_by(contact_support::App::new)),
-        ("create-admin", asked_by(create_admin::App::new)),
-        ("get-credentials", asked_by(get_credentials::App::new)),
-        ("list-subscriptions", asked_by(list_subscriptions::App::new)),
-        ("portal", asked_by(portal::App::new)),
-        ("reset-password", asked_by(reset_password::App::new)),
-        ("send-mail", asked_by(send_mail::App::new)),
-        ("sign-in", asked_by(sign_in::App::new)),
-        ("subscription-start", asked_by(subscription_start::App::new)),
-    ]);
+fn each_function_starts_with_the_settings_that_the_template_gives_it_and_asks_for_no_others() {
     let template = Template::deployed().unwrap();
-    for (name, (_, function)) in functions(&template) {
-        let given = function["Environment"]["Variables"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(asked.remove(name.as_str()), Some(given), "{name}");
+    let mut functions = functions(&template);
+    for (name, start) in FUNCTIONS {
+        let (_, function) = functions.remove(name).unwrap_or_else(|| panic!("{name} is not in the template"));
+        let (given, asked) = (environment(&template, function), Arc::<Mutex<BTreeSet<String>>>::default());
+        let (values, noted) = (given.clone(), Arc::clone(&asked));
+        let settings = Settings::read_by(move |name| {
+            noted.lock().unwrap().insert(name.to_owned());
+            values.get(name).cloned()
+        });
+        start(&settings, Clock::System).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        // Where AWS is, and who calls it, is Lambda's to say.
+        let ours = |name: &&String| !name.starts_with("AWS_");
+        let asked: BTreeSet<_> = asked.lock().unwrap().iter().filter(ours).cloned().collect();
+        assert_eq!(asked, given.keys().filter(ours).cloned().collect(), "{name}");
     }
-    assert!(asked.is_empty(), "not in the template: {asked:?}");
+    assert!(functions.is_empty(), "not started: {functions:?}");
 }
 
 /// A setting that the template leaves open has the value that the code would take by itself.
@@ -179,5 +186,22 @@ fn defaults_of_the_template_are_those_of_the_code() {
         let documented = row.split('|').nth(2).unwrap().trim().trim_matches('`');
         let given = default(parameter);
         assert_eq!(given.as_str().map_or_else(|| given.to_string(), str::to_owned), documented, "{parameter}");
+    }
+}
+
+#[test]
+fn both_deployments_of_samconfig_give_what_has_no_default_and_nothing_unknown() {
+    let template = Template::deployed().unwrap();
+    let parameters = template.document()["Parameters"].as_object().unwrap();
+    let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/samconfig.toml")).unwrap();
+    let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
+    for (stage, text) in [("dev", dev), ("prod", prod)] {
+        let overrides = text.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once('='));
+        let given: BTreeSet<_> = overrides.map(|(name, _)| name).collect();
+        let asked = parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null());
+        let missing: Vec<_> = asked.map(|(name, _)| name.as_str()).filter(|name| !given.contains(name)).collect();
+        assert!(missing.is_empty(), "{stage}: {missing:?} has to be given");
+        let unknown: Vec<_> = given.iter().filter(|name| !parameters.contains_key(**name)).collect();
+        assert!(unknown.is_empty(), "{stage}: {unknown:?} is no parameter");
     }
 }

@@ -48,6 +48,13 @@ impl Workspace {
         command
     }
 
+    /// What `cargo lambda build --release` made of a function: `bootstrap`, as it is deployed, or `bootstrap.zip`.
+    pub(crate) fn released(&self, function: &str, file: &str) -> anyhow::Result<PathBuf> {
+        let path = self.target.join("lambda").join(function).join(file);
+        ensure!(path.exists(), "{} is missing: run the stage release", path.display());
+        Ok(path)
+    }
+
     fn new(metadata: Metadata) -> Self {
         let Metadata { workspace_root: root, target_directory: target, packages } = metadata;
         let directory = root.join("functions");

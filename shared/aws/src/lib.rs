@@ -50,7 +50,7 @@
 //! - A lease on a mail has a name, `lease_id`: a take whose answer was lost recognises itself. Without it, five deliveries that lose their
 //!   first answers each are a dead letter, and the mail was never sent (`tests/model/mail.rs`).
 //! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the
-//!   message's invisibility, so a lease as long as that can meet its own message. With 60 s of lease: a time-out of 20 s, 120 s hidden.
+//!   message's invisibility, so a lease as long as that can meet its own message. With 60 s of lease: a time-out of 30 s, 180 s hidden.
 //! - Each call gets its three attempts, whatever calls before it came to: the SDK's bucket of retries, which failures empty, is off.
 //! - A session is put by the one transaction that begins it, under a condition that it is absent: whoever finds it there has met an
 //!   earlier attempt of its own, and is done. So a lost answer of a first sign-in or of a choice of a password is no lost race.

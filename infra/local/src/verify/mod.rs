@@ -79,12 +79,12 @@ const STAGES: [Stage; 18] = [
     },
     Stage {
         name: "release",
-        about: "the functions, as deployed",
+        about: "the functions, as deployed, and packed",
         run: |workspace| Box::pin(steps::release(workspace)),
     },
     Stage {
         name: "size",
-        about: "under 7 MiB a function",
+        about: "a function at most 7 MiB, zipped 3.5",
         run: |workspace| Box::pin(async { size::check(workspace) }),
     },
     Stage { name: "start", about: "start to first `next`", run: |workspace| Box::pin(start::check(workspace)) },

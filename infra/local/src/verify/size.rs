@@ -1,22 +1,27 @@
-//! The release binaries' sizes: what Lambda loads before it starts them.
+//! The sizes of the functions: what Lambda unpacks before it starts them, and what is uploaded.
 
 use std::fs;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::Outcome;
 use crate::workspace::Workspace;
 
 const MIB: u64 = 1024 * 1024;
-const MOST: u64 = 7 * MIB;
+
+/// What `cargo lambda build` makes of a function, and how large that may be.
+const MOST: [(&str, u64); 2] = [("bootstrap", 7 * MIB), ("bootstrap.zip", MIB * 7 / 2)];
 
 pub(super) fn check(workspace: &Workspace) -> Outcome {
     let mut sizes = Vec::new();
     for function in &workspace.functions {
-        let path = workspace.target.join("release").join(function);
-        let size = fs::metadata(&path).with_context(|| format!("{}: run the stage release", path.display()))?.len();
-        ensure!(size < MOST, "{function} is {}, more than {}", mebibytes(size), mebibytes(MOST));
-        sizes.push(format!("{function} {}", mebibytes(size)));
+        let mut both = Vec::new();
+        for (file, most) in MOST {
+            let size = fs::metadata(workspace.released(function, file)?)?.len();
+            ensure!(size <= most, "{function}/{file} is {}, more than {}", mebibytes(size), mebibytes(most));
+            both.push(mebibytes(size));
+        }
+        sizes.push(format!("{function} {}", both.join(" zipped ")));
     }
     Ok(Some(sizes.join(", ")))
 }
@@ -28,10 +33,29 @@ fn mebibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
+    fn a_function_that_is_too_large_to_upload_is_named() -> anyhow::Result<()> {
+        let target = tempfile::tempdir()?;
+        let directory = target.path().join("lambda").join("sign-in");
+        fs::create_dir_all(&directory)?;
+        let (root, functions) = (PathBuf::from("."), vec!["sign-in".to_owned()]);
+        let workspace = Workspace { root, target: target.path().to_owned(), functions, full: false };
+        let write = |file: &str, size| fs::File::create(directory.join(file))?.set_len(size);
+        write("bootstrap", MIB * 7)?;
+        write("bootstrap.zip", MIB * 7 / 2)?;
+        assert_eq!(check(&workspace)?, Some("sign-in 7.00 MiB zipped 3.50 MiB".to_owned()));
+        write("bootstrap.zip", MIB * 7 / 2 + 1)?;
+        let error = check(&workspace).expect_err("too large");
+        assert!(error.to_string().starts_with("sign-in/bootstrap.zip is 3.50 MiB"), "{error}");
+        Ok(())
+    }
+
+    #[test]
     fn sizes_read_as_people_say_them() {
-        assert_eq!([0, MIB, MOST, MIB * 5 / 2].map(mebibytes), ["0.00 MiB", "1.00 MiB", "7.00 MiB", "2.50 MiB"]);
+        assert_eq!([0, MIB, MIB * 7, MIB * 5 / 2].map(mebibytes), ["0.00 MiB", "1.00 MiB", "7.00 MiB", "2.50 MiB"]);
     }
 }

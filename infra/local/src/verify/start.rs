@@ -1,6 +1,6 @@
 //! Start-up: from the start of the process to its first call for an event, against a function that does nothing.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use local::runtime::Runtime;
@@ -37,8 +37,7 @@ pub(super) async fn check(workspace: &Workspace) -> Outcome {
 
 /// The release binary, with every setting that it asks for, each pointing nowhere.
 fn command(workspace: &Workspace, function: &str) -> anyhow::Result<Command> {
-    let path: PathBuf = workspace.target.join("release").join(function);
-    ensure!(path.exists(), "{} is missing: run the stage release", path.display());
+    let path = workspace.released(function, "bootstrap")?;
     let nowhere = "http://127.0.0.1:9";
     let mut command = workspace.command(path);
     command.env_clear().envs([

@@ -31,14 +31,19 @@ pub(super) async fn build(workspace: &Workspace) -> Outcome {
     cargo(workspace, &["build"]).await
 }
 
-/// One command for the functions and their yardstick, and nothing else: Cargo unifies features of what it builds at once.
+/// As `sam build` builds them, but for this machine, with its own linker. One command for the functions and their yardstick, and
+/// nothing else: Cargo unifies features of what it builds at once. The second one finds all built, and packs it.
 pub(super) async fn release(workspace: &Workspace) -> Outcome {
-    let mut command = workspace.command("cargo");
-    command.args(["build", "--release", "--package", "noop"]);
-    for function in &workspace.functions {
-        command.args(["--package", function]);
+    for format in ["binary", "zip"] {
+        let mut command = tools::LAMBDA.command(workspace).await?;
+        command.args(["build", "--release", "--compiler", "cargo", "--output-format", format, "--package", "noop"]);
+        for function in &workspace.functions {
+            command.args(["--package", function]);
+        }
+        command.env("CARGO_TARGET_DIR", &workspace.target);
+        succeed(command).await?;
     }
-    succeed(command).await
+    Ok(None)
 }
 
 async fn cargo(workspace: &Workspace, arguments: &[&str]) -> Outcome {

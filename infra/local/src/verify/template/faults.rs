@@ -106,7 +106,7 @@ pub(super) const FAULTS: [Fault; 46] = [
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
     fault("cfn-lint", "E3002", "      BillingMode: PAY_PER_REQUEST\n", "      BillingMod: PAY_PER_REQUEST\n"),
     fault("cfn-lint", "E1010", "Resource: !GetAtt VendorBus.Arn", "Resource: !GetAtt VendorBuss.Arn"),
-    fault("cfn-lint", "E2533", "Runtime: provided.al2023", "Runtime: provided.al2"),
+    fault("cfn-lint", "E1020", "Endpoint: !Ref AlarmEmail }", "Endpoint: !Ref AlarmMail }"),
     // A role and the policy of a key that name each other.
     fault(
         "cfn-lint",

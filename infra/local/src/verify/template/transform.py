@@ -5,6 +5,7 @@ DIRECTORY/found/NAME.json, a list of {"by", "rule", "text"}: why it cannot be tr
 """
 
 import json
+import logging
 import pathlib
 import re
 import sys
@@ -103,4 +104,6 @@ def main(directory):
         (directory / "found" / f"{source.stem}.json").write_text(json.dumps(found))
 
 
+# The translator warns that nobody collects its metrics.
+logging.disable(logging.WARNING)
 main(pathlib.Path(sys.argv[1]))

@@ -129,8 +129,7 @@ struct Try<'a> {
 
 impl Desk {
     async fn open(workspace: &Workspace) -> anyhow::Result<Self> {
-        let path = workspace.target.join("release").join(FUNCTION);
-        ensure!(path.exists(), "{} is missing: run the stage release", path.display());
+        let path = workspace.released(FUNCTION, "bootstrap")?;
         let options = CloudOptions::new(Arc::new(|_, _| Box::pin(async { Err("nothing is delivered".to_owned()) })));
         let table = options.table.clone();
         let cloud = Cloud::start(listener().await?, listener().await?, options).await?;
@@ -259,7 +258,7 @@ mod tests {
         let (root, target) = (PathBuf::from("."), PathBuf::from("/nowhere"));
         let workspace = Workspace { root, target, functions: Vec::new(), full: false };
         let error = check(&workspace).await.expect_err("nothing is there");
-        assert_eq!(error.to_string(), "/nowhere/release/sign-in is missing: run the stage release");
+        assert_eq!(error.to_string(), "/nowhere/lambda/sign-in/bootstrap is missing: run the stage release");
     }
 
     #[test]
