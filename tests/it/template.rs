@@ -131,7 +131,7 @@ fn named(name: &str) -> Option<String> {
         "SupportEmail" => "support@contoso.example",
         "MailDomain" => "contoso.example",
         "OidcIssuer" => "https://login.contoso.example",
-        "OidcClientId" => "firstkey",
+        "OidcClientId" => "portal",
         _ => return None,
     };
     Some(value.to_owned())
