@@ -43,12 +43,12 @@ fn the_routes_are_those_of_the_router() {
     let manifest = read("Cargo.toml");
     let router = manifest.split("[workspace.metadata.lambda.watch.router]\n").nth(1).unwrap();
     let router = router.lines().take_while(|line| line.starts_with('"'));
-    let (mut routed, mut others) = (BTreeSet::new(), BTreeMap::new());
+    let (mut built, mut others) = (BTreeSet::new(), BTreeMap::new());
     for line in router {
         let path = quoted(line, "").unwrap();
         match quoted(line, "method =") {
             Some(method) => {
-                routed.insert((method, path, quoted(line, "function =").unwrap()));
+                built.insert((method, path, quoted(line, "function =").unwrap()));
             }
             None => {
                 others.insert(path, quoted(line, "= ").unwrap());
@@ -59,7 +59,7 @@ fn the_routes_are_those_of_the_router() {
     let documented: BTreeSet<Route> = operations().into_iter().map(|(route, ..)| route).collect();
     let (pages, documented): (BTreeSet<_>, BTreeSet<_>) =
         documented.into_iter().partition(|(_, _, function)| function == "portal");
-    assert_eq!(documented, routed);
+    assert_eq!(documented, built);
     assert!(!pages.is_empty());
 }
 
@@ -86,7 +86,9 @@ fn each_example(content: &Value, at: &str, look: &mut impl FnMut(&str, &Value, &
         let several = content["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
         let examples: Vec<&Value> = content.get("example").into_iter().chain(several).collect();
         assert!(!examples.is_empty(), "{at}: no example");
-        examples.into_iter().for_each(|example| look(&at, &content["schema"], example));
+        for example in examples {
+            look(&at, &content["schema"], example);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Asked {
     path: String,
 }
 
-/// The methods that an OpenAPI path can have.
+/// The methods that an `OpenAPI` path can have.
 pub const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 
 /// Where the portal function's "and every other path" stands.

@@ -29,7 +29,7 @@ pub(crate) const SAM: Environment = Environment {
 /// Looks at a transformed template for what an attacker would look for.
 pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages: &["checkov==3.3.30"] };
 
-/// Sends what an OpenAPI document allows, and what it does not, and holds the answers against it.
+/// Sends what an `OpenAPI` document allows, and what it does not, and holds the answers against it.
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 
 /// Every environment of `cargo verify`.

@@ -1,4 +1,4 @@
-//! Metrics, in CloudWatch's embedded metric format: a log line that says which of its fields are metrics. Nothing is called for them.
+//! Metrics, in `CloudWatch`'s embedded metric format: a log line that says which of its fields are metrics. Nothing is called for them.
 //!
 //! An event counts when it has the field `metric`, the name of what happened; a field `reason` beside it divides the count.
 //!
@@ -18,7 +18,7 @@
 use domain::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Where CloudWatch has them. The dimension `function` tells deployments apart: its value is the function's whole name.
+/// Where `CloudWatch` has them. The dimension `function` tells deployments apart: its value is the function's whole name.
 pub(crate) const NAMESPACE: &str = "Firstkey";
 
 /// Makes a line that counts a metric.

@@ -1,5 +1,5 @@
 //! The contract from outside: Schemathesis sends the running product what `infra/openapi.yaml` allows and what it does not, with real
-//! tokens, and finds no 5xx and nothing that is not described.
+//! tokens, and finds no 5xx and nothing that is not described. What cargo-lambda answers by itself, `infra/schemathesis.py` leaves out.
 
 use std::{collections::VecDeque, process::Stdio, time::Duration};
 
@@ -39,7 +39,7 @@ pub(super) async fn check(workspace: &Workspace) -> Outcome {
     say!("{cases} cases an operation, by seed {SEED}");
     let mut command = workspace.command(schemathesis);
     command.args(["--config-file", "infra/schemathesis.toml", "run", "infra/openapi.yaml", "--no-color"]);
-    command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases, "--generation-deterministic"]);
+    command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
     command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
     let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("schemathesis")?;
     let output = output.wait_with_output().await?;

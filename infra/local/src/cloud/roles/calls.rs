@@ -44,7 +44,7 @@ fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
             Some(on_keys("GetItem", table(&item["Get"]), vec![leading_key(&item["Get"])?]))
         }),
         "BatchGetItem" => {
-            each_table(call, operation, |asked| asked["Keys"].as_array()?.iter().map(|key| partition(key)).collect())
+            each_table(call, operation, |asked| asked["Keys"].as_array()?.iter().map(partition).collect())
         }
         "BatchWriteItem" => each_table(call, operation, |asked| {
             let item = |one: &Value| leading_key(&one["PutRequest"]).or_else(|| leading_key(&one["DeleteRequest"]));

@@ -36,7 +36,7 @@ const UNRESTRICTED: [&str; 7] = ["desk", "local", "probe", "reissue", "test", "t
 
 /// The roles of all functions, what was used of them, and what they refused.
 pub struct Roles {
-    roles: Mutex<BTreeMap<String, Role>>,
+    by_function: Mutex<BTreeMap<String, Role>>,
     used: Mutex<BTreeMap<String, BTreeSet<Grant>>>,
     denied: Mutex<Vec<Denied>>,
 }
@@ -57,24 +57,24 @@ impl Roles {
         let template = Template::deployed().map_err(|error| failed(error.into()))?;
         let names = Names { table: table.to_owned(), sender: sender.to_owned() };
         let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
-        Ok(Self { roles: Mutex::new(roles), used: Mutex::default(), denied: Mutex::default() })
+        Ok(Self { by_function: Mutex::new(roles), used: Mutex::default(), denied: Mutex::default() })
     }
 
     /// The role of a function.
     #[must_use]
     pub fn role(&self, function: &str) -> Option<Role> {
-        lock(&self.roles).get(function).cloned()
+        lock(&self.by_function).get(function).cloned()
     }
 
     /// Gives a function another role.
     pub fn replace(&self, function: &str, role: Role) {
-        lock(&self.roles).insert(function.to_owned(), role);
+        lock(&self.by_function).insert(function.to_owned(), role);
     }
 
     /// The functions that have a role.
     #[must_use]
     pub fn functions(&self) -> Vec<String> {
-        lock(&self.roles).keys().cloned().collect()
+        lock(&self.by_function).keys().cloned().collect()
     }
 
     /// What a function has used of its role so far.
@@ -95,20 +95,13 @@ impl Roles {
         if UNRESTRICTED.contains(&function) {
             return true;
         }
-        let used = lock(&self.roles).get(function).and_then(|role| role.decide(request));
-        match used {
-            Some(used) => lock(&self.used).entry(function.to_owned()).or_default().extend(used),
-            None => {
-                tracing::warn!(
-                    caller,
-                    action = request.action,
-                    resource = request.resource,
-                    "a role does not allow it"
-                );
-                lock(&self.denied).push(Denied { caller: caller.to_owned(), request: request.clone() });
-                return false;
-            }
-        }
+        let used = lock(&self.by_function).get(function).and_then(|role| role.decide(request));
+        let Some(used) = used else {
+            tracing::warn!(caller, action = request.action, resource = request.resource, "a role does not allow it");
+            lock(&self.denied).push(Denied { caller: caller.to_owned(), request: request.clone() });
+            return false;
+        };
+        lock(&self.used).entry(function.to_owned()).or_default().extend(used);
         true
     }
 
