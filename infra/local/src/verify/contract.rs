@@ -1,7 +1,7 @@
 //! The contract from outside: Schemathesis sends the running product what `infra/openapi.yaml` allows and what it does not, with real
-//! tokens, and finds no 5xx and nothing that is not described. What cargo-lambda answers by itself, `infra/schemathesis.py` leaves out.
+//! tokens, and finds no 5xx and nothing that is not described. What cargo-lambda answers by itself, `infra/hooks.py` leaves out.
 
-use std::{collections::VecDeque, process::Stdio, time::Duration};
+use std::{collections::VecDeque, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use http::{Request, header};
@@ -10,6 +10,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -28,18 +29,29 @@ const CASES: u32 = 20;
 /// Building, and the first start of every function.
 const START: Duration = Duration::from_mins(10);
 
+const FAREWELL: Duration = Duration::from_secs(30);
+
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
 pub(super) async fn check(workspace: &Workspace) -> Outcome {
     let schemathesis = SCHEMATHESIS.programs(workspace).await?.join("schemathesis");
-    let product = Product::start(workspace).await?;
+    let mut product = Product::start(workspace).await?;
+    let outcome = asked(workspace, &schemathesis, &product).await;
+    product.stop().await?;
+    outcome
+}
+
+async fn asked(workspace: &Workspace, schemathesis: &Path, product: &Product) -> Outcome {
     let (token, session) = product.story().await.context("what is told before")?;
     let cases = if workspace.full { CASES * 10 } else { CASES }.to_string();
     say!("{cases} cases an operation, by seed {SEED}");
+    let file = |name: &str| workspace.root.join("infra").join(name).to_string_lossy().into_owned();
     let mut command = workspace.command(schemathesis);
-    command.args(["--config-file", "infra/schemathesis.toml", "run", "infra/openapi.yaml", "--no-color"]);
+    command.args(["--config-file", &file("schemathesis.toml"), "run", &file("openapi.yaml"), "--no-color"]);
     command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
+    // Where it leaves what it keeps, and where its hooks are.
+    command.current_dir(&workspace.target).env("PYTHONPATH", workspace.root.join("infra"));
     command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
     let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("schemathesis")?;
     let output = output.wait_with_output().await?;
@@ -50,9 +62,9 @@ pub(super) async fn check(workspace: &Workspace) -> Outcome {
     Ok(Some(format!("seed {SEED}: {}", counted.trim())))
 }
 
-/// The running product. It ends when it is dropped.
+/// The running product.
 struct Product {
-    _child: Child,
+    child: Child,
     functions: String,
     console: String,
     oidc: String,
@@ -84,8 +96,16 @@ impl Product {
             console: address("console")?,
             oidc: address("oidc")?,
             client: Client::builder(TokioExecutor::new()).build_http(),
-            _child: child,
+            child,
         })
+    }
+
+    /// As Ctrl-C does: killed, it would leave cargo-lambda behind.
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(id.context("cargo dev has ended by itself")?, Signal::INT)?;
+        timeout(FAREWELL, self.child.wait()).await.context("cargo dev does not end")??;
+        Ok(())
     }
 
     /// Two subscriptions, one of them handed over to its administrator: a customer's token, and the administrator's session.
