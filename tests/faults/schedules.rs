@@ -99,12 +99,25 @@ impl Product {
         }
     }
 
-    async fn dead_letters(&self) -> usize {
+    /// As an operator does when all is well again: whatever was given up is handed to its function once more.
+    async fn redrive(&self, subscription: &str) {
         match self {
-            Self::Here(stack) => stack.cloud.dead_letters().len(),
+            Self::Here(stack) => {
+                let letters = stack.cloud.dead_letters().into_iter();
+                for letter in letters.filter(|letter| letter.body.to_string().contains(subscription)) {
+                    let message = json!({ "messageId": letter.message_id, "body": letter.body.to_string() });
+                    stack.invoke(letter.queue.name(), json!({ "Records": [message] })).await;
+                }
+            }
             Self::Outside(dev) => {
                 let letters = dev.send(Request::get(format!("{}/dead-letters", dev.console)), None).await.1;
-                letters.as_array().unwrap().len()
+                let letters = letters.as_array().unwrap().iter();
+                for letter in letters.filter(|letter| letter["body"].to_string().contains(subscription)) {
+                    let function = letter["queue"].as_str().unwrap();
+                    let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
+                    let message = json!({ "messageId": letter["message_id"], "body": letter["body"].to_string() });
+                    dev.send(Request::post(url), Some(&json!({ "Records": [message] }))).await;
+                }
             }
         }
     }
@@ -382,7 +395,7 @@ impl Schedule<'_> {
     /// Waits until the events are done and the mail of the issue is out, if anybody needs it.
     async fn mailed(&self, scene: &Scene, table: &Table) -> Result<(), String> {
         let mut last = String::new();
-        for _ in 0..300 {
+        for turn in 0..300 {
             if let Product::Here(stack) = self.product {
                 stack.cloud.drained().await.unwrap();
             }
@@ -400,10 +413,12 @@ impl Schedule<'_> {
             if is_mailed && (paid || !is_asked) {
                 return Ok(());
             }
+            if turn % 20 == 19 {
+                self.product.redrive(&scene.world.subscription()).await;
+            }
             sleep(Duration::from_millis(100)).await;
         }
-        let dead = self.product.dead_letters().await;
-        Err(format!("{last}, {dead} dead letters"))
+        Err(last)
     }
 }
 
@@ -422,7 +437,23 @@ impl Scene {
         // The queue delivers again what was not done: each delivery may do something.
         let failed = |event: &&Event| matches!(event.op, Op::Start { .. }) && event.answered.is_none();
         let redelivered: Vec<_> = events.iter().filter(failed).cloned().collect();
+        // The first attempt of a click may be carried out after the second one was told that the issue is used up: where the next
+        // issue began meanwhile, it is counted there, and shown to the same click alone (`shared/aws`, what was left open).
+        let starts = |event: &Event| matches!(event.op, Op::Start { .. });
+        let refused = |event: &Event| {
+            matches!(event.op, Op::Retrieve { .. })
+                && event
+                    .answered
+                    .as_ref()
+                    .is_some_and(|(_, (_, what))| what.starts_with("blank: retrieved-three-times"))
+        };
+        let late: Vec<_> = events
+            .iter()
+            .filter(|event| refused(event) && events.iter().any(|other| starts(other) && event.overlaps(other)))
+            .map(|event| Event { answered: None, ..event.clone() })
+            .collect();
         events.extend(redelivered);
+        events.extend(late);
         events
     }
 }

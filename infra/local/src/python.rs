@@ -33,7 +33,7 @@ pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages:
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 
 /// Every environment of `cargo verify`.
-pub(crate) const ALL: [Environment; 3] = [SAM, CHECKOV, SCHEMATHESIS];
+pub(crate) const ALL: [Environment; 4] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS];
 
 impl Environment {
     /// The directory of its programs, Python among them; installed where it is missing or other than it should be.

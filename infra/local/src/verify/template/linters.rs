@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use anyhow::{Context as _, ensure};
@@ -18,6 +19,7 @@ use crate::{
 };
 
 const TRANSFORM: &str = include_str!("transform.py");
+const DEPLOY: &str = include_str!("deploy.py");
 
 const REGION: &str = "us-east-1";
 
@@ -60,6 +62,15 @@ impl<'a> Linters<'a> {
         let mut command = self.command(&self.sam.join("python"));
         command.args(["-W", "ignore", "-c", TRANSFORM]).arg(&copies.0);
         succeed(command).await.map(drop)
+    }
+
+    /// Deploys the template itself in an emulator; how far it went.
+    pub(super) async fn deploy(&self, copies: &Copies) -> anyhow::Result<String> {
+        let mut command = self.command(&python::MINISTACK.programs(self.workspace).await?.join("python"));
+        command.args(["-W", "ignore", "-c", DEPLOY]).arg(copies.transformed(DEPLOYED));
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await?;
+        ensure!(output.status.success(), "the template does not come up in ministack: {}", output.status);
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// What cfn-lint and checkov find in the template, and in those copies whose fault is theirs to find.

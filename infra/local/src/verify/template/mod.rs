@@ -1,5 +1,5 @@
 //! The deployment template, checked without AWS: by `sam validate`, cfn-lint, checkov and parliament, by rules of our own, and by faults
-//! that are planted into copies of it, each of which has to be found.
+//! that are planted into copies of it, each of which has to be found. Then it is deployed, in an emulator that others wrote.
 
 mod faults;
 mod linters;
@@ -52,8 +52,11 @@ pub(super) async fn check(workspace: &Workspace) -> Outcome {
         .map(|fault| format!("{}, for {}; found was:\n{}", fault.name(), fault.by, listed(&of(&fault.name()))))
         .collect();
     ensure!(missed.is_empty(), "planted faults that were not found:\n{}", missed.join("\n"));
+    let far = linters.deploy(&copies).await?;
     let (rules, faults) = (rules::names().count(), FAULTS.len());
-    Ok(Some(format!("no finding, by four linters and {rules} rules of our own; {faults} planted faults, each found")))
+    let found =
+        format!("no finding, by four linters and {rules} rules of our own; {faults} planted faults, each found");
+    Ok(Some(format!("{found}; {far}")))
 }
 
 fn listed(findings: &[&Finding]) -> String {

@@ -1,0 +1,140 @@
+"""Deploys the transformed template in ministack, an emulator of AWS that others wrote, as far as it goes.
+
+Argument: the transformed template. Prints one line that says how far it went. Fails where the stack does not come up whole but for what
+is left out below, or where what came up is not what the template says.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+STACK = "firstkey"
+PARAMETERS = {
+    "MailDomain": "contoso.example",
+    "OidcClientId": "firstkey",
+    "OidcIssuer": "https://id.contoso.example",
+    "PublicOrigin": "https://portal.contoso.example",
+    "SupportEmail": "support@contoso.example",
+    "VendorName": "Contoso",
+}
+# Types that ministack does not know.
+UNKNOWN = {"AWS::Events::EventBusPolicy", "AWS::IAM::RolePolicy"}
+# It makes identities without their DKIM records.
+UNKNOWN_OUTPUTS = {"MailRecords"}
+
+
+def is_left_out(resource):
+    """Alarms over more than one metric are unknown to it as well."""
+    return resource["Type"] in UNKNOWN or "Metrics" in resource["Properties"]
+
+
+def reduced(template):
+    """The template without what ministack does not know, and the names of that."""
+    left_out = {name for name, resource in template["Resources"].items() if is_left_out(resource)}
+    resources = {name: resource for name, resource in template["Resources"].items() if name not in left_out}
+    for resource in resources.values():
+        needs = resource.pop("DependsOn", [])
+        needs = [needs] if isinstance(needs, str) else needs
+        kept = [name for name in needs if name not in left_out]
+        if kept:
+            resource["DependsOn"] = kept
+    outputs = {name: output for name, output in template["Outputs"].items() if name not in UNKNOWN_OUTPUTS}
+    return template | {"Resources": resources, "Outputs": outputs}, left_out
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def deployed(client, template):
+    """The stack, when nothing goes on any more. Its template is too long to be sent in the call itself, as on AWS."""
+    client("s3").create_bucket(Bucket=STACK)
+    client("s3").put_object(Bucket=STACK, Key="template.json", Body=json.dumps(template).encode())
+    formation = client("cloudformation")
+    formation.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{formation.meta.endpoint_url}/{STACK}/template.json",
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()],
+    )
+    for _ in range(120):
+        stack = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            return stack
+        time.sleep(0.5)
+    sys.exit("the stack is still being made after a minute")
+
+
+def conditional(template):
+    """Resources that the parameters above do not ask for: a domain, other accounts, an address for alarms."""
+    return {name for name, resource in template["Resources"].items() if "Condition" in resource}
+
+
+def check(client, stack, template):
+    """Whether what came up is what the template says. The routes are not looked at: ministack does not read the body of an API."""
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        sys.exit(f"{stack['StackStatus']}: {stack.get('StackStatusReason')}")
+    made = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
+    missing = template["Resources"].keys() - conditional(template) - ids.keys()
+    if missing:
+        sys.exit(f"not made: {', '.join(sorted(missing))}")
+
+    table = client("dynamodb").describe_table(TableName=ids["Table"])["Table"]
+    if table["StreamSpecification"] != {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}:
+        sys.exit(f"the table's stream is {table['StreamSpecification']}")
+    functions = [name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"]
+    for name in functions:
+        settings = client("lambda").get_function_configuration(FunctionName=ids[name])["Environment"]["Variables"]
+        if settings["TABLE_NAME"] != ids["Table"]:
+            sys.exit(f"{name} is told the table {settings['TABLE_NAME']}")
+    return len(ids), len(functions)
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        whole = json.load(file)
+    template, left_out = reduced(whole)
+    port = free_port()
+    environment = os.environ | {"GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1"}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "ministack"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+    def client(service):
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    try:
+        for _ in range(120):
+            try:
+                client("sts").get_caller_identity()
+                break
+            except (BotoCoreError, ClientError):
+                time.sleep(0.5)
+        else:
+            sys.exit("ministack did not start within a minute")
+        made, functions = check(client, deployed(client, template), template)
+    finally:
+        server.terminate()
+        server.wait()
+    print(
+        f"{made} of {len(whole['Resources'])} resources come up in ministack, {functions} functions among them; "
+        f"{len(left_out)} are left out, which it does not know, and the others only come with a domain or other accounts"
+    )
+
+
+main()
