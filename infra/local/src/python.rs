@@ -29,6 +29,10 @@ pub(crate) const SAM: Environment = Environment {
 /// Looks at a transformed template for what an attacker would look for.
 pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages: &["checkov==3.3.30"] };
 
+/// An emulator of AWS that others wrote, and who asks it.
+pub(crate) const MINISTACK: Environment =
+    Environment { name: "ministack", packages: &["ministack==1.5.33", "boto3==1.43.106"] };
+
 /// Sends what an `OpenAPI` document allows, and what it does not, and holds the answers against it.
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 

@@ -94,7 +94,7 @@ async fn requests_and_faults_over_json() {
     assert!(problem["detail"].as_str().expect("a detail").contains("`operation`"));
 }
 
-/// As a function would send it: the SDK's form, signed by name.
+/// As the SDK sends it, by somebody whom no role restricts.
 async fn send_mail(cloud: &Cloud, html: &str) {
     let form = form_urlencoded::Serializer::new(String::new())
         .append_pair("Action", "SendEmail")
@@ -108,7 +108,7 @@ async fn send_mail(cloud: &Cloud, html: &str) {
         .append_pair("Message.Body.Html.Data", html)
         .finish();
     let signed =
-        "AWS4-HMAC-SHA256 Credential=send-mail/20261122/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0";
+        "AWS4-HMAC-SHA256 Credential=probe/20261122/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0";
     let (status, answer) = ask(&cloud.aws_url(), Method::POST, "/", &[("authorization", signed)], &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
 }
