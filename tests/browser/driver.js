@@ -51,7 +51,7 @@
     silent: (needs) => [...document.forms].filter((form) => !(read(form).includes(needs) && form.querySelector('noscript a[href="/support"]')))
       .map((form) => form.outerHTML.slice(0, 120)),
     /** What each visible element says by itself. */
-    texts: () => [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !element.matches('time, script, style'))
+    texts: () => [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !element.matches('time, script, style, code'))
       .map((element) => plain([...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join('')))
       .filter(Boolean),
   };
