@@ -196,8 +196,8 @@ fn both_deployments_of_samconfig_give_what_has_no_default_and_nothing_unknown() 
     let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/samconfig.toml")).unwrap();
     let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
     for (stage, text) in [("dev", dev), ("prod", prod)] {
-        let overrides = text.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once('='));
-        let given: BTreeSet<_> = overrides.map(|(name, _)| name).collect();
+        let (_, overrides) = text.split_once("parameter_overrides]\n").unwrap();
+        let given: BTreeSet<_> = overrides.lines().map_while(|line| Some(line.split_once(" = ")?.0)).collect();
         let asked = parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null());
         let missing: Vec<_> = asked.map(|(name, _)| name.as_str()).filter(|name| !given.contains(name)).collect();
         assert!(missing.is_empty(), "{stage}: {missing:?} has to be given");

@@ -253,7 +253,9 @@ async function send(row, form) {
   button.disabled = true;
   const path = `/subscriptions/${encodeURIComponent(row.dataset.subscription)}/support-requests`;
   shown.key ??= crypto.randomUUID();
-  const { status, answer } = await call(path, { body: { message }, headers: { 'idempotency-key': shown.key } });
+  const visit = shown;
+  const { status, answer } = await call(path, { body: { message }, headers: { 'idempotency-key': visit.key } });
+  if (shown !== visit) return;
   button.disabled = false;
   if (status === 202) {
     const done = document.createElement('p');

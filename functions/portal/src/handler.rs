@@ -57,7 +57,11 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            code_flow: CodeFlow::new(&identity, settings.optional("OIDC_CLIENT_SECRET"))?,
+            // Whoever keeps it in a file adds the end of a line.
+            code_flow: CodeFlow::new(
+                &identity,
+                settings.optional("OIDC_CLIENT_SECRET").map(|secret| secret.trim().to_owned()),
+            )?,
             identity: Identity::new(identity)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,

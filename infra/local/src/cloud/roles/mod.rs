@@ -131,7 +131,7 @@ impl fmt::Display for Denied {
 
 /// The role of each function, by its name.
 fn read(template: &Template, names: &Names) -> Result<BTreeMap<String, Role>, NotUnderstood> {
-    for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::UserPolicy"] {
+    for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::UserPolicy", "AWS::Serverless::Connector"] {
         if let Some((id, _)) = template.resources_of(kind).next() {
             return Err(NotUnderstood(format!("{id}, of the type {kind}")));
         }
@@ -143,9 +143,9 @@ fn read(template: &Template, names: &Names) -> Result<BTreeMap<String, Role>, No
 fn role_of(template: &Template, names: &Names, id: &str, function: &Value) -> Result<Role, NotUnderstood> {
     let role = format!("{id}Role");
     let properties = &function["Properties"];
-    let foreign =
-        ["Policies", "PermissionsBoundary", "Connectors"].into_iter().find(|name| !properties[*name].is_null());
-    if let Some(name) = foreign {
+    let foreign = ["Policies", "PermissionsBoundary"].into_iter().find(|name| !properties[*name].is_null());
+    let connected = function.get("Connectors").map(|_| "Connectors");
+    if let Some(name) = foreign.or(connected) {
         return Err(NotUnderstood(format!("{name} of {id}: its role has its policies")));
     }
     if properties["Role"] != json!({ "Fn::GetAtt": [role, "Arn"] }) {
