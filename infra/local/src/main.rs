@@ -3,7 +3,6 @@
 mod arguments;
 mod dev;
 mod environment;
-mod python;
 mod tools;
 mod verify;
 mod workspace;

@@ -2,6 +2,7 @@
 //! compiling them takes.
 
 mod chromium;
+pub(crate) mod environments;
 mod node;
 mod python;
 
@@ -33,6 +34,12 @@ pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     }
     found.push(chromium::get().await?);
     found.extend(node::get(workspace).await?);
+    for environment in environments::ALL {
+        let at = environment.programs(workspace).await?;
+        found.extend(
+            environment.packages.iter().map(|package| Found { what: package.replace("==", " "), at: at.clone() }),
+        );
+    }
     Ok(found)
 }
 

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::Outcome;
-use crate::{python::SCHEMATHESIS, say, workspace::Workspace};
+use crate::{say, tools::environments::SCHEMATHESIS, workspace::Workspace};
 
 const SEED: &str = "20";
 

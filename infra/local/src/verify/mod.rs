@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     arguments::VerifyOptions,
-    python, say, tell,
+    say, tell,
     tools::{self, Found},
     workspace::Workspace,
 };
@@ -145,9 +145,6 @@ async fn install(workspace: &Workspace) -> Outcome {
     let found = tools::all(workspace).await?;
     for Found { what, at } in &found {
         say!("{what} at {}", at.display());
-    }
-    for environment in python::ALL {
-        environment.programs(workspace).await?;
     }
     Ok(Some(found.iter().map(|tool| &*tool.what).collect::<Vec<_>>().join(", ")))
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::{Copies, DEPLOYED, FAULTS, Finding};
 use crate::{
-    python,
+    tools::environments,
     verify::steps::{line, succeed},
     workspace::Workspace,
 };
@@ -47,8 +47,8 @@ pub(super) struct Linters<'a> {
 
 impl<'a> Linters<'a> {
     pub(super) async fn get(workspace: &'a Workspace) -> anyhow::Result<Self> {
-        let sam = python::SAM.programs(workspace).await?;
-        Ok(Self { workspace, sam, checkov: python::CHECKOV.programs(workspace).await? })
+        let sam = environments::SAM.programs(workspace).await?;
+        Ok(Self { workspace, sam, checkov: environments::CHECKOV.programs(workspace).await? })
     }
 
     pub(super) async fn validate(&self, source: &Path) -> anyhow::Result<()> {
@@ -66,7 +66,7 @@ impl<'a> Linters<'a> {
 
     /// Deploys the template itself in an emulator; how far it went.
     pub(super) async fn deploy(&self, copies: &Copies) -> anyhow::Result<String> {
-        let mut command = self.command(&python::MINISTACK.programs(self.workspace).await?.join("python"));
+        let mut command = self.command(&environments::MINISTACK.programs(self.workspace).await?.join("python"));
         command.args(["-W", "ignore", "-c", DEPLOY]).arg(copies.transformed(DEPLOYED));
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await?;
         ensure!(output.status.success(), "the template does not come up in ministack: {}", output.status);
