@@ -437,21 +437,15 @@ impl Scene {
         // The queue delivers again what was not done: each delivery may do something.
         let failed = |event: &&Event| matches!(event.op, Op::Start { .. }) && event.answered.is_none();
         let redelivered: Vec<_> = events.iter().filter(failed).cloned().collect();
-        // The first attempt of a click may be carried out after the second one was told that the issue is used up: where the next
-        // issue began meanwhile, it is counted there, and shown to the same click alone (`shared/aws`, what was left open).
+        // An attempt of a click may be carried out after another one of it was answered: where the next issue began meanwhile, it is
+        // counted there once more, and shown to the same click alone (`shared/aws`, what was left open).
         let starts = |event: &Event| matches!(event.op, Op::Start { .. });
-        let refused = |event: &Event| {
-            matches!(event.op, Op::Retrieve { .. })
-                && event
-                    .answered
-                    .as_ref()
-                    .is_some_and(|(_, (_, what))| what.starts_with("blank: retrieved-three-times"))
+        let goes_on = |event: &&Event| {
+            let is_retrieval = matches!(event.op, Op::Retrieve { person: Person::Dana | Person::Kim, .. });
+            is_retrieval && events.iter().any(|other| starts(other) && event.overlaps(other))
         };
-        let late: Vec<_> = events
-            .iter()
-            .filter(|event| refused(event) && events.iter().any(|other| starts(other) && event.overlaps(other)))
-            .map(|event| Event { answered: None, ..event.clone() })
-            .collect();
+        let late: Vec<_> =
+            events.iter().filter(goes_on).map(|event| Event { answered: None, ..event.clone() }).collect();
         events.extend(redelivered);
         events.extend(late);
         events

@@ -46,8 +46,9 @@
 //! - A retrieval asks for `issued_at <= :now`, its own time: an attempt that is carried out long after its caller gave up, in an issue
 //!   that began in between, would otherwise spend one of that issue's three for nobody. The model in `tests/model/retrieve.rs` shows both.
 //!   Times are whole seconds, and an issue is dated when its event is taken up, so a request that begins between that moment and the
-//!   commit is not told apart. If its first attempt is carried out after its second one was told that the old issue is used up, it is counted
-//!   in the new one, and shown to the same click alone: one of three lost, never a fourth shown. A caller whose clock is behind the
+//!   commit is not told apart. If one of its attempts is carried out after another one was answered, and after the commit, it is counted
+//!   in the new issue as well, and shown to the same click alone: one of three lost, never a fourth shown (`tests/faults/schedules.rs`
+//!   admits it). A caller whose clock is behind the
 //!   beginning of the issue is told to come back in a second.
 //! - A lease on a mail has a name, `lease_id`: a take whose answer was lost recognises itself. Without it, five deliveries that lose their
 //!   first answers each are a dead letter, and the mail was never sent (`tests/model/mail.rs`).

@@ -73,8 +73,8 @@ struct Product {
 
 impl Product {
     async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
-        let this = std::env::current_exe().context("this program")?;
-        let mut command = workspace.command(this);
+        // By Cargo: other stages have built this program anew, and the file that runs here is gone.
+        let mut command = workspace.command("cargo");
         command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo dev")?;
         let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
