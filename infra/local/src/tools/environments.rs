@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 
+use super::python;
 use crate::{say, workspace::Workspace};
 
 /// Packages that are installed together, under `target/tools/<name>`.
@@ -48,20 +49,13 @@ impl Environment {
             return Ok(programs);
         }
         say!("installing {} from PyPI into {}", self.packages.join(", "), directory.display());
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv", "--clear"]).arg(&directory);
-        quietly(make).await.context("python3 -m venv failed; it needs the modules venv and ensurepip")?;
+        python::make(&directory).await?;
         let mut install = Command::new(programs.join("python"));
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.packages);
-        quietly(install).await?;
+        let output = install.kill_on_drop(true).output().await.context("pip could not be started")?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&said).trim_end());
         fs::write(&installed, self.packages.join("\n"))?;
         Ok(programs)
     }
-}
-
-async fn quietly(mut command: Command) -> anyhow::Result<()> {
-    let output = command.kill_on_drop(true).output().await.context("python3 could not be started")?;
-    let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&said).trim_end());
-    Ok(())
 }

