@@ -105,8 +105,7 @@ impl Product {
             Self::Here(stack) => {
                 let letters = stack.cloud.dead_letters().into_iter();
                 for letter in letters.filter(|letter| letter.body.to_string().contains(subscription)) {
-                    let message = json!({ "messageId": letter.message_id, "body": letter.body.to_string() });
-                    stack.invoke(letter.queue.name(), json!({ "Records": [message] })).await;
+                    stack.invoke(letter.queue.name(), batch(&json!(letter.message_id), &letter.body)).await;
                 }
             }
             Self::Outside(dev) => {
@@ -115,8 +114,7 @@ impl Product {
                 for letter in letters.filter(|letter| letter["body"].to_string().contains(subscription)) {
                     let function = letter["queue"].as_str().unwrap();
                     let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
-                    let message = json!({ "messageId": letter["message_id"], "body": letter["body"].to_string() });
-                    dev.send(Request::post(url), Some(&json!({ "Records": [message] }))).await;
+                    dev.send(Request::post(url), Some(&batch(&letter["message_id"], &letter["body"]))).await;
                 }
             }
         }
@@ -136,6 +134,11 @@ impl Product {
             }
         }
     }
+}
+
+/// One message, as a function gets it from its queue.
+fn batch(message_id: &Value, body: &Value) -> Value {
+    json!({ "Records": [{ "messageId": message_id, "body": body.to_string() }] })
 }
 
 /// What may go wrong at any time.
@@ -437,17 +440,7 @@ impl Scene {
         // The queue delivers again what was not done: each delivery may do something.
         let failed = |event: &&Event| matches!(event.op, Op::Start { .. }) && event.answered.is_none();
         let redelivered: Vec<_> = events.iter().filter(failed).cloned().collect();
-        // An attempt of a click may be carried out after another one of it was answered: where the next issue began meanwhile, it is
-        // counted there once more, and shown to the same click alone (`shared/aws`, what was left open).
-        let starts = |event: &Event| matches!(event.op, Op::Start { .. });
-        let goes_on = |event: &&Event| {
-            let is_retrieval = matches!(event.op, Op::Retrieve { person: Person::Dana | Person::Kim, .. });
-            is_retrieval && events.iter().any(|other| starts(other) && event.overlaps(other))
-        };
-        let late: Vec<_> =
-            events.iter().filter(goes_on).map(|event| Event { answered: None, ..event.clone() }).collect();
         events.extend(redelivered);
-        events.extend(late);
         events
     }
 }

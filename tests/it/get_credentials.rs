@@ -377,6 +377,59 @@ async fn an_attempt_carried_out_after_a_new_issue_spends_nothing_of_it() {
     assert_eq!(answer.body["retrievals"]["used"], 1, "{answer:?}");
 }
 
+/// The first attempt of a click is held back, the second one answered, and the next issue begins before the first is carried out: all
+/// within one second, by every clock.
+async fn late_in_the_next_issue(taken_before: u32) -> (Answer, Answer) {
+    let stack = with_a_subscription().await;
+    let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
+    for n in 0..taken_before {
+        stack.retrieve(&kim, "sub-1", &n.to_string()).await;
+    }
+    stack
+        .cloud
+        .set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 1).held_for(Duration::from_secs(4)));
+    let answered = stack.retrieve(&dana, "sub-1", "late").await;
+    stack.started(event("sub-1", "paid")).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    (answered, stack.retrieve(&dana, "sub-1", "new").await)
+}
+
+#[tokio::test]
+async fn a_click_that_was_shown_the_password_is_not_counted_in_the_next_issue_too() {
+    let (answered, new) = late_in_the_next_issue(2).await;
+    assert!(answered.password().is_some(), "{answered:?}");
+    assert!(new.password().is_some_and(|password| Some(password) != answered.password()), "{new:?}");
+    assert_eq!(new.body["retrievals"]["used"], 1, "{new:?}");
+}
+
+#[tokio::test]
+async fn a_click_that_was_told_a_reason_is_not_counted_in_the_next_issue() {
+    let (answered, new) = late_in_the_next_issue(3).await;
+    assert_eq!(answered.reasons(), ["retrieved-three-times", "retrieved-by-someone-else"]);
+    assert!(new.password().is_some(), "{new:?}");
+    assert_eq!(new.body["retrievals"]["used"], 1, "{new:?}");
+}
+
+#[tokio::test]
+async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for key in ["1", "2", "3"] {
+        stack.retrieve(&dana, "sub-1", key).await;
+    }
+    stack.started(event("sub-1", "paid")).await;
+    let mut calls = Vec::new();
+    for key in ["4", "4", "5", "6", "7"] {
+        stack.cloud.clear_requests();
+        let answer = stack.retrieve(&dana, "sub-1", key).await;
+        let asked: Vec<String> = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
+        calls.push((answer.password().is_some(), asked.join(", ")));
+    }
+    let counted = || (true, "UpdateItem, UpdateItem, Decrypt".to_owned());
+    let again = (true, "UpdateItem, Decrypt".to_owned());
+    assert_eq!(calls, [counted(), again, counted(), counted(), (false, "UpdateItem".to_owned())]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clicks_of_many_people_at_once_never_disclose_to_more_than_three() {
     let stack = with_a_subscription().await;

@@ -6,8 +6,9 @@
 //! on), `Delayed` (still under way when the SDK goes on; `LateWrite` carries it out at any later time, or never, which is
 //! a lost request) or `Duplicated` (carried out and answered, and carried out once more as a late write).
 //!
-//! The clock is one for all. An issue begins on a tick of its own, which stands for "clocks differ by less than the time
-//! between two requests"; a request keeps the `:now` that it was made with.
+//! A request names the issue that it asks for: the first, since nothing is read before, and then the one that a refusal shows.
+//! The clock is one for all; a request keeps the `:now` that it was made with, and an issue is dated when its transaction is
+//! prepared, so nothing that holds here depends on the order of two moments within a tick.
 
 mod credential;
 mod tests;
@@ -15,7 +16,7 @@ mod witness;
 
 use stateright::{Model, Property};
 
-use credential::{Click, Credential, Password, Person, Request, Retrieval, RetrievalId, Time};
+use credential::{Click, Credential, FIRST_ISSUE, Password, Person, Request, Retrieval, RetrievalId, Time};
 use witness::{Breach, Witness};
 
 /// The protocol, or a mistake that differs from it in one place.
@@ -36,8 +37,10 @@ pub(crate) enum Variant {
     NoOldImage,
     /// A known id is answered without looking whether the password may still be shown.
     ReplayUnchecked,
-    /// The condition does not ask whether the issue had begun when the request was made.
-    BeginNotAsked,
+    /// The condition does not ask for the issue.
+    IssueNotAsked,
+    /// The condition asks whether the issue had begun when the request was made, by its date, and not for the issue.
+    BeginByClock,
     /// The next issue does not ask for the number of retrievals that it moves into the history.
     SizeNotAsked,
 }
@@ -53,7 +56,7 @@ pub(crate) struct Scope {
     pub(crate) attempts: u8,
     /// Most requests under way that nobody waits for.
     pub(crate) late_writes: usize,
-    /// The clock stops here, apart from the beginning of an issue.
+    /// The clock stops here.
     pub(crate) last_tick: Time,
     /// Sign-in, change and end happen.
     pub(crate) closing: bool,
@@ -117,7 +120,7 @@ enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum NextIssue {
     NotAsked,
-    Read { issue: u8, retrievals: usize },
+    Read { issue: u8, retrievals: usize, at: Time },
     Acknowledged,
 }
 
@@ -145,13 +148,13 @@ impl Model for Retrieve {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let mut credential = Credential::begin(1, 0, false);
+        let mut credential = Credential::begin(FIRST_ISSUE, 0, false);
         let mut witness = Witness::default();
         for n in 0..self.scope.taken_before {
             let by = Click { person: Person::Other(n), key: 'x' };
             credential.retrievals.push(Retrieval { id: RetrievalId::new(self.variant, by), at: 0, by });
-            witness.counted(1, by);
-            witness.seen(1, by);
+            witness.counted(FIRST_ISSUE, by);
+            witness.seen(FIRST_ISSUE, by);
         }
         let invocations = self.scope.clicks.iter().flat_map(|&(click, times)| {
             std::iter::repeat_n(Invocation { click, step: Step::NotCalled }, usize::from(times))
@@ -231,7 +234,7 @@ impl Model for Retrieve {
             }
             Action::ReadForNextIssue => {
                 let Credential { issue, ref retrievals, .. } = world.credential;
-                world.next_issue = NextIssue::Read { issue, retrievals: retrievals.len() };
+                world.next_issue = NextIssue::Read { issue, retrievals: retrievals.len(), at: world.now };
             }
             Action::CommitNextIssue => self.commit_next_issue(&mut world),
         }
@@ -262,12 +265,17 @@ pub(crate) const A_REPLAY: &str = "a click made again shows the same password";
 pub(crate) const THE_NEXT_ISSUE: &str = "a retrieval shows the password of the next issue";
 
 impl Retrieve {
-    fn call(&self, world: &mut World, i: usize) {
-        let click = world.invocations[i].click;
-        let mut request = Request { click, now: world.now, decided: None };
+    fn request(&self, world: &World, click: Click, issue: u8, now: Time) -> Request {
+        let mut request = Request { click, issue, now, made_in: world.credential.issue, decided: None };
         if self.variant == Variant::ReadThenWrite {
             request.decided = Some(world.credential.admits(self.variant, &request));
         }
+        request
+    }
+
+    fn call(&self, world: &mut World, i: usize) {
+        let click = world.invocations[i].click;
+        let request = self.request(world, click, FIRST_ISSUE, world.now);
         let mut held = None;
         if self.variant == Variant::DecryptFirst && world.credential.admits(self.variant, &request) {
             held = world.credential.sealed;
@@ -338,21 +346,20 @@ impl Retrieve {
         if known.is_some() {
             return world.no_password(Answer::Conflict, request, old);
         }
-        // The issue began after the request was made: a lost race, decided again with the time of now.
-        let request = Request { now: world.now, ..request.clone() };
-        self.again(Attempt { request, ..attempt.clone() })
+        // The request asked for another issue: it is made again, for the one in the image.
+        let request = self.request(world, request.click, old.issue, request.now);
+        Step::Counting(Attempt { number: 1, request, held: attempt.held })
     }
 
     fn commit_next_issue(&self, world: &mut World) {
-        let NextIssue::Read { issue, retrievals } = world.next_issue else { return };
+        let NextIssue::Read { issue, retrievals, at } = world.next_issue else { return };
         let same_size = self.variant == Variant::SizeNotAsked || world.credential.retrievals.len() == retrievals;
         if world.credential.issue != issue || !same_size {
             world.next_issue = NextIssue::NotAsked;
             return;
         }
-        world.now += 1;
         world.witness.next_issue(issue, retrievals);
-        world.credential = Credential::begin(issue + 1, world.now, world.credential.ended);
+        world.credential = Credential::begin(issue + 1, at, world.credential.ended);
         world.next_issue = NextIssue::Acknowledged;
     }
 }

@@ -23,13 +23,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether both were under way at one moment.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let ends = |event: &Self| event.answered.as_ref().map_or(u64::MAX, |(at, _)| *at);
-        self.called <= ends(other) && other.called <= ends(self)
-    }
-
     fn may_happen_before(&self) -> bool {
         matches!(self.op, Op::Retrieve { .. } | Op::Start { .. })
     }

@@ -25,7 +25,7 @@
 //!
 //! | who asks | pattern | calls | units |
 //! |---|---|---|---|
-//! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem`, 1 `Decrypt` | 1 write (the item is under 1 KB) |
+//! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem` (2 in a later issue than the first), 1 `Decrypt` | 1 write each (the item is under 1 KB) |
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::create`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::has_handled`] and [`Subscriptions::start_next_issue`] | | |
@@ -43,13 +43,12 @@
 //!
 //! - "No event produces two issues" is held by the item `STARTED#<event>`, put if absent in the transaction that starts an issue: the conditions on the
 //!   state alone would let a `paid` event that is delivered again after a later expiry start another issue.
-//! - A retrieval asks for `issued_at <= :now`, its own time: an attempt that is carried out long after its caller gave up, in an issue
-//!   that began in between, would otherwise spend one of that issue's three for nobody. The model in `tests/model/retrieve.rs` shows both.
-//!   Times are whole seconds, and an issue is dated when its event is taken up, so a request that begins between that moment and the
-//!   commit is not told apart. If one of its attempts is carried out after another one was answered, and after the commit, it is counted
-//!   in the new issue as well, and shown to the same click alone: one of three lost, never a fourth shown (`tests/faults/schedules.rs`
-//!   admits it). A caller whose clock is behind the
-//!   beginning of the issue is told to come back in a second.
+//! - A retrieval names its issue: `issue = :issue`. An attempt that is carried out after its click was answered, in an issue that began in
+//!   between, would otherwise spend one of that issue's three for nobody. Nothing is read before the write, so it asks for the first
+//!   issue, and where it is refused for that alone, for the one in the refusal's item: two writes in a later issue, one in the first.
+//!   Times cannot do this: an issue is dated before its transaction is carried out, and whatever is asked for in between is not told apart.
+//!   1,000 schedules found that, `tests/model/retrieve.rs` shows both. What is left is a click for a subscription that does not exist yet:
+//!   answered 404, carried out late, and counted in the first issue.
 //! - A lease on a mail has a name, `lease_id`: a take whose answer was lost recognises itself. Without it, five deliveries that lose their
 //!   first answers each are a dead letter, and the mail was never sent (`tests/model/mail.rs`).
 //! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the

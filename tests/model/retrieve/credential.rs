@@ -10,6 +10,7 @@ pub(crate) const REPLAY_WINDOW: Time = 2;
 /// Longer than the window, so that expiry can fall inside the window of a late click and outside that of an early one.
 pub(crate) const LIFETIME: Time = 3;
 pub(crate) const ALLOWED: usize = 3;
+pub(crate) const FIRST_ISSUE: u8 = 1;
 
 /// Ana and Ben match by the same organisation principal, Cleo by her address. Others retrieved before the story begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +48,11 @@ impl RetrievalId {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
     pub(crate) click: Click,
+    /// The issue that it asks for.
+    pub(crate) issue: u8,
     pub(crate) now: Time,
+    /// The issue that was the current one when it was made, as an observer knows it.
+    pub(crate) made_in: u8,
     /// The condition as a read before the write saw it, in the mutant that decides by reading.
     pub(crate) decided: Option<bool>,
 }
@@ -77,7 +82,7 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
-    /// An issue that begins at `now`. The transaction keeps `ended_at` as it was.
+    /// An issue that is dated `now`. The transaction keeps `ended_at` as it was.
     pub(crate) fn begin(issue: u8, now: Time, ended: bool) -> Self {
         Self {
             issue,
@@ -96,7 +101,11 @@ impl Credential {
         self.retrievable(request.now)
             && self.recognise(variant, request.click).is_none()
             && !self.exhausted()
-            && (variant == Variant::BeginNotAsked || !self.begun_after(request.now))
+            && match variant {
+                Variant::IssueNotAsked => true,
+                Variant::BeginByClock => self.issued_at <= request.now,
+                _ => self.issue == request.issue,
+            }
     }
 
     /// Sealed, not expired, and nobody signed in, changed it or ended the subscription.
@@ -106,11 +115,6 @@ impl Credential {
 
     pub(crate) fn exhausted(&self) -> bool {
         self.retrievals.len() >= ALLOWED
-    }
-
-    /// `issued_at > :now`: the request was made for an issue before this one.
-    pub(crate) fn begun_after(&self, now: Time) -> bool {
-        self.issued_at > now
     }
 
     /// The entry under the click's own retrieval id. A bare counter keeps no ids.

@@ -136,7 +136,12 @@ fn replay_unchecked_shows_an_expired_password() {
 
 #[test]
 fn a_late_request_of_the_last_issue_spends_one_of_the_next() {
-    mutant(Variant::BeginNotAsked, one_click_retried(), SPENT_SINCE_BEGIN);
+    mutant(Variant::IssueNotAsked, one_click_retried(), SPENT_SINCE_BEGIN);
+}
+
+#[test]
+fn by_the_clock_a_late_request_of_the_last_issue_spends_one_of_the_next_that_was_prepared_before_it() {
+    mutant(Variant::BeginByClock, one_click_retried(), SPENT_SINCE_BEGIN);
 }
 
 #[test]

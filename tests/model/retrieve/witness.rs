@@ -81,7 +81,7 @@ impl World {
     /// The conditional write succeeds, whether or not anybody waits for it.
     pub(crate) fn witness_count(&mut self, request: &Request) {
         self.witness.counted(self.credential.issue, request.click);
-        if self.credential.begun_after(request.now) {
+        if self.credential.issue != request.made_in {
             self.witness.breach(Breach::SpentFromBefore);
         }
         if self.witness.closed {

@@ -5,14 +5,14 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, UpdateItemOutput},
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use domain::{Caller, Credential, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE};
+use domain::{Caller, Credential, Issue, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE};
 
 use super::{
     Table,
     credential::{from_item, retrieval},
     item::{Item, binary, number, time},
     names::{
-        CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUED_AT, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT,
+        CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUE, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT,
     },
 };
 use crate::{
@@ -42,22 +42,26 @@ impl Retrievals {
         Self(table)
     }
 
-    /// Counts `click` of `caller`, if a password may be shown to them at `now` and the click is new.
+    /// Counts `click` of `caller` in `issue`, if that is the current one, a password may be shown to them at `now`, and the click is new.
     ///
-    /// Whatever is tried again, here or by the SDK, is tried with the same click, which recognises itself in the item of a refusal.
+    /// Whatever is tried again, here or by the SDK, is tried with the same click, which recognises itself in the item of a refusal, and
+    /// for the same issue: an attempt that is carried out late, when the next issue has begun, counts nothing there.
     pub async fn retrieve(
         &self,
         subscription: &SubscriptionId,
+        issue: Issue,
         click: &RetrievalId,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<RetrieveOutcome, Failure> {
-        through_conflicts(OPERATION, || async { decide(self.write(subscription, click, caller, now).await) }).await
+        through_conflicts(OPERATION, || async { decide(self.write(subscription, issue, click, caller, now).await) })
+            .await
     }
 
     async fn write(
         &self,
         subscription: &SubscriptionId,
+        issue: Issue,
         click: &RetrievalId,
         caller: &Caller,
         now: Timestamp,
@@ -65,6 +69,7 @@ impl Retrievals {
         let principals = caller.principals();
         let mut values = Item::new()
             .with(":r", retrieval(&Retrieval::by(caller, now)))
+            .with(":issue", number(issue.number()))
             .with(":now", time(now))
             .with(":three", number(RETRIEVALS_PER_ISSUE as u64));
         for (n, principal) in principals.iter().enumerate() {
@@ -74,7 +79,7 @@ impl Retrievals {
             ("#ret", RETRIEVALS),
             ("#rid", click.as_str()),
             ("#sealed", SEALED_PASSWORD),
-            ("#issued", ISSUED_AT),
+            ("#issue", ISSUE),
             ("#exp", EXPIRES_AT),
             ("#signed_in", SIGNED_IN_AT),
             ("#changed", CHANGED_AT),
@@ -103,7 +108,7 @@ impl Retrievals {
 fn condition(principals: usize) -> String {
     let one_of_them = (0..principals).map(|n| format!("contains(#pu, :p{n})")).collect::<Vec<_>>().join(" OR ");
     format!(
-        "attribute_exists(#sealed) AND #issued <= :now AND #exp > :now AND attribute_not_exists(#signed_in) \
+        "#issue = :issue AND attribute_exists(#sealed) AND #exp > :now AND attribute_not_exists(#signed_in) \
          AND attribute_not_exists(#changed) AND attribute_not_exists(#ended) AND ({one_of_them}) \
          AND attribute_not_exists(#ret.#rid) AND size(#ret) < :three"
     )

@@ -77,20 +77,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         caught_by: "test(/^condition::/)",
     },
     Mutant {
-        name: "retrieval-before-the-issue",
-        breaks: "a request from before this issue spends one of its retrievals",
+        name: "retrieval-of-another-issue",
+        breaks: "a request that was made for the issue before spends one of this issue's retrievals",
         edits: &[Edit {
             file: RETRIEVALS,
-            find: "#issued <= :now",
-            replace: "(#issued <= :now OR attribute_exists(#pu))",
+            find: "#issue = :issue",
+            replace: "(#issue = :issue OR attribute_exists(#pu))",
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
     },
     Mutant {
-        name: "retrieval-after-the-issue-began",
-        breaks: "whoever asks in the second in which the issue began is refused",
-        edits: &[Edit { file: RETRIEVALS, find: "#issued <= :now", replace: "#issued < :now" }],
+        name: "retrieval-of-an-earlier-issue",
+        breaks: "a request that was made for an earlier issue spends one of this issue's retrievals",
+        edits: &[Edit { file: RETRIEVALS, find: "#issue = :issue", replace: "#issue >= :issue" }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
     },
@@ -210,11 +210,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "the password is shown for what was read before the write, whatever becomes of the write",
         edits: &[Edit {
             file: RETRIEVALS,
-            find: "        through_conflicts(OPERATION, || async { decide(self.write(subscription, click, caller, now).await) }).await",
+            find: r"        through_conflicts(OPERATION, || async { decide(self.write(subscription, issue, click, caller, now).await) })
+            .await",
             replace: r"        let read = self.0.credential(subscription).await?;
-        let write = || async { decide(self.write(subscription, click, caller, now).await) };
+        let write = || async { decide(self.write(subscription, issue, click, caller, now).await) };
         match read {
-            Some(read) if matches!(read.judge_refusal(caller, click, now), domain::Refusal::Unexplained) => {
+            Some(read) if matches!(read.judge_refusal(caller, click, read.issue, now), domain::Refusal::Unexplained) => {
                 through_conflicts(OPERATION, write).await.ok();
                 Ok(RetrieveOutcome::Counted(Box::new(read)))
             }
@@ -229,14 +230,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a retrieval that is refused unseals the password first",
         edits: &[Edit {
             file: GET_CREDENTIALS,
-            find: "        RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {",
-            replace: r"        RetrieveOutcome::Refused(credential) => match {
-            app.disclose(&credential, &caller).await.ok();
-            credential.judge_refusal(&caller, &click, now)
-        } {",
+            find: "        match credential.judge_refusal(&caller, &click, issue, now) {",
+            replace: r"        app.disclose(&credential, &caller).await.ok();
+        match credential.judge_refusal(&caller, &click, issue, now) {",
         }],
         suite: Suite::It,
         caught_by: "test(get_credentials::a_retrieval_is_one_write_unit_and_one_decrypt_and_a_refused_one_does_not_decrypt)",
+    },
+    Mutant {
+        name: "first-issue-alone",
+        breaks: "nobody retrieves in a later issue than the first",
+        edits: &[Edit { file: GET_CREDENTIALS, find: "=> issue = credential.issue,", replace: "=> issue = Issue::FIRST," }],
+        suite: Suite::It,
+        caught_by: "test(subscription_start::a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid)",
     },
     Mutant {
         name: "replay-before-membership",
