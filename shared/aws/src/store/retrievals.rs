@@ -5,15 +5,15 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, UpdateItemOutput},
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use domain::{Caller, Credential, Issue, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE};
+use domain::{
+    Caller, Credential, Issue, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+};
 
 use super::{
     Table,
     credential::{from_item, retrieval},
     item::{Item, binary, number, time},
-    names::{
-        CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUE, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT,
-    },
+    names::{CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUE, Key, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SIGNED_IN_AT},
 };
 use crate::{
     Failure,

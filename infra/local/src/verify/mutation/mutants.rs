@@ -240,7 +240,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "first-issue-alone",
         breaks: "nobody retrieves in a later issue than the first",
-        edits: &[Edit { file: GET_CREDENTIALS, find: "=> issue = credential.issue,", replace: "=> issue = Issue::FIRST," }],
+        edits: &[Edit {
+            file: GET_CREDENTIALS,
+            find: "=> issue = credential.issue,",
+            replace: "=> issue = Issue::FIRST,",
+        }],
         suite: Suite::It,
         caught_by: "test(subscription_start::a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid)",
     },
