@@ -15,6 +15,8 @@ use tests::{
     specification::{Label, OWN, Op, Password, Person, Told, Who, told},
 };
 
+use crate::scenarios::Reading;
+
 /// One subscription and its people.
 pub(crate) struct World {
     number: usize,
@@ -99,6 +101,10 @@ impl World {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
             }
+            Op::Ask { person, key } => {
+                let call = Call::contact_support(&self.subscription(), "Please call.");
+                ("contact-support", call.bearer(self.token(person)).key(key))
+            }
             Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&user_name(who), &text(password))),
             Op::SignOut { session } => ("sign-in", Call::post("/sign-out").session(&self.session(session))),
             Op::Reset { session, current, to, .. } => {
@@ -116,6 +122,23 @@ impl World {
             Op::Start { .. } | Op::Reissue { .. } | Op::Pass { .. } => panic!("{op} is no call"),
         };
         (function, call.from(&address()))
+    }
+
+    /// The function that shows something, how it is asked, and what it has to show.
+    pub(crate) fn reads(&self, what: Reading) -> (&'static str, Call, String) {
+        let kim = || self.token(Person::Kim);
+        let (function, call, shown) = match what {
+            Reading::List => ("list-subscriptions", Call::get("/subscriptions").bearer(kim()), self.subscription()),
+            Reading::Subscriptions => {
+                let admin = format!("{}@{}", Who::Admin, self.company());
+                ("portal", Call::get("/").cookie("__Host-customer", kim()), admin)
+            }
+            Reading::Administration { session } => {
+                let call = Call::get("/administration").session(&self.session(session));
+                ("portal", call, format!("{}@{}", Who::Lee, self.company()))
+            }
+        };
+        (function, call.from(&address()), shown)
     }
 }
 

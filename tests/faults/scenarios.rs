@@ -1,16 +1,27 @@
 //! The states that a call can meet, each told by what was done before it.
 
-use tests::specification::{LIFETIME, OWN, Op, Password::Chosen, Password::Temporary, Person, Who};
+use tests::specification::{LIFETIME, Label, OWN, Op, Password::Chosen, Password::Temporary, Person, Who};
 
 /// What is done while AWS fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deed {
     /// An operation, and how it is asked for again.
     Do(Op, Op),
-    /// The list of the subscriptions.
-    List,
+    /// Something is looked at.
+    Read(Reading),
     /// The mail of an issue, which is then mailed so many times at least and at most.
     Mail { issue: u64, mails: (usize, usize) },
+}
+
+/// What changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// The list of the subscriptions.
+    List,
+    /// The same as a page.
+    Subscriptions,
+    /// The page of an administrator, who is in this session.
+    Administration { session: Label },
 }
 
 /// One function in one state.
@@ -96,7 +107,7 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
-    [retrievals(), sign_ins(), resets(), creations(), starts(), mails()].concat()
+    [retrievals(), requests(), sign_ins(), resets(), creations(), starts(), mails(), readings()].concat()
 }
 
 fn retrievals() -> Vec<Scenario> {
@@ -122,6 +133,21 @@ fn retrievals() -> Vec<Scenario> {
         retrieve("changed", vec![TRIAL, dana("k"), temporary("A"), reset("A", "F")], dana("k")),
         retrieve("not existing", vec![], dana("k")),
         retrieve("the caller a stranger", vec![TRIAL], click(Person::Stranger, "k")),
+    ]
+}
+
+fn requests() -> Vec<Scenario> {
+    let ask = |person, key| Op::Ask { person, key };
+    let (dana_asks, kim_asks) = (|key| ask(Person::Dana, key), |key| ask(Person::Kim, key));
+    let three = vec![TRIAL, dana_asks("a"), dana_asks("b"), kim_asks("a")];
+    let request = |state, before, op| scenario("contact-support", state, before, op, vec![kim_asks("z"), dana("y")]);
+    vec![
+        request("first", vec![TRIAL], dana_asks("k")),
+        request("the same click", vec![TRIAL, dana_asks("k")], dana_asks("k")),
+        request("the third", vec![TRIAL, dana_asks("a"), kim_asks("k")], dana_asks("k")),
+        request("the day is full", three, dana_asks("k")),
+        request("not existing", vec![], dana_asks("k")),
+        request("the caller a stranger", vec![TRIAL], ask(Person::Stranger, "k")),
     ]
 }
 
@@ -202,20 +228,28 @@ fn mails() -> Vec<Scenario> {
         deed: Deed::Mail { issue, mails },
         afterwards: vec![dana("k")],
     };
-    let list = Scenario {
-        function: "list-subscriptions",
-        state: "some",
-        before: vec![TRIAL, dana("a")],
-        mail: Mail::Out,
-        deed: Deed::List,
-        afterwards: vec![],
-    };
     vec![
         mail("pending", vec![TRIAL], Mail::Ordered, 1, (1, 2)),
         mail("already sent", vec![TRIAL], Mail::Out, 1, (1, 1)),
         mail("of an older issue", used_up, Mail::Out, 1, (1, 1)),
         mail("leased by one who died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
         mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 1, (0, 0)),
-        list,
+    ]
+}
+
+fn readings() -> Vec<Scenario> {
+    let reading = |function, state, before, reading| Scenario {
+        function,
+        state,
+        before,
+        mail: Mail::Out,
+        deed: Deed::Read(reading),
+        afterwards: vec![],
+    };
+    let administrator = [until_created(), vec![sign_in(Who::Lee, "L")]].concat();
+    vec![
+        reading("list-subscriptions", "some", vec![TRIAL, dana("a")], Reading::List),
+        reading("portal", "the list", vec![TRIAL, dana("a")], Reading::Subscriptions),
+        reading("portal", "at home", administrator, Reading::Administration { session: "L" }),
     ]
 }

@@ -251,6 +251,22 @@ async fn while_the_table_is_away_a_page_says_so_and_a_retry_works() {
 }
 
 #[tokio::test]
+async fn while_the_table_is_away_a_page_of_the_administration_center_says_so_too() {
+    let stack = TestStack::start().await;
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
+    for path in ["/administration", "/administration/password", "/administration/create"] {
+        stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 3));
+        let answer = stack.call("portal", Call::get(path).session(&session)).await;
+        assert_eq!(answer.status, 503, "{path}");
+        let page = html(&answer);
+        assert!(page.contains("We cannot show this page for the moment"), "{path}");
+        assert!(page.contains(&format!("href=\"{path}\">Try again")), "{page}");
+    }
+    let again = stack.call("portal", Call::get("/administration/create").session(&session)).await;
+    assert!(html(&again).contains("@fabrikam"));
+}
+
+#[tokio::test]
 async fn the_session_tells_which_page_of_the_administration_center_somebody_gets() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.started(event("sub-1", "trial")).await;

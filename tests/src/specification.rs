@@ -1,7 +1,10 @@
 //! What the product means, written apart from its code: one subscription, as operations leave it that are carried out one after the
 //! other. No table, no AWS, no race.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Who has an account in the Administration Center.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,13 @@ pub enum Op {
     /// A click on **Get credentials**.
     Retrieve {
         /// Whose.
+        person: Person,
+        /// The key of the click.
+        key: Label,
+    },
+    /// Somebody asks support.
+    Ask {
+        /// Who.
         person: Person,
         /// The key of the click.
         key: Label,
@@ -169,6 +179,8 @@ pub struct State {
     expires_at: u64,
     /// Of this issue: whose click, and when.
     retrievals: BTreeMap<(Person, Label), u64>,
+    /// Those to support, all of one day.
+    requests: BTreeSet<(Person, Label)>,
     /// Events that have started an issue.
     handled: Vec<Label>,
     history: Vec<String>,
@@ -189,6 +201,7 @@ impl State {
             handed_over: false,
             expires_at: 0,
             retrievals: BTreeMap::new(),
+            requests: BTreeSet::new(),
             handled: Vec::new(),
             history: Vec::new(),
             now: 0,
@@ -216,6 +229,7 @@ impl State {
         match op {
             Op::Start { event, paid } => self.start(event, paid),
             Op::Retrieve { person, key } => self.retrieve(person, key),
+            Op::Ask { person, key } => self.ask(person, key),
             Op::SignIn { who, password, begins } => self.sign_in(who, password, begins),
             Op::SignOut { session } => {
                 self.sessions.remove(session);
@@ -302,6 +316,20 @@ impl State {
             (self.expires_at <= self.now && !self.changed, "expired"),
         ];
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
+    }
+
+    fn ask(&mut self, person: Person, key: Label) -> Told {
+        if person == Person::Stranger || self.issue == 0 {
+            return told(404, "not-found");
+        }
+        if !self.requests.contains(&(person, key)) {
+            if self.requests.len() == 3 {
+                return told(429, "too-many-attempts");
+            }
+            self.requests.insert((person, key));
+            self.history.push(format!("support-requested by {person}"));
+        }
+        told(202, "")
     }
 
     fn sign_in(&mut self, who: Who, password: Password, begins: Label) -> Told {
@@ -395,6 +423,10 @@ impl State {
         }));
         let administrators = self.accounts.keys().filter(|who| **who != Who::Admin);
         lines.extend(administrators.map(|who| format!("administrator {who}")));
+        if !self.requests.is_empty() {
+            lines.push(support_line(self.requests.len() as u64));
+        }
+        lines.extend(self.requests.iter().map(|(person, _)| format!("support request of {person}")));
         lines.extend(self.history.iter().enumerate().map(|(n, entry)| format!("{}. {entry}", n + 1)));
         lines
     }
@@ -406,6 +438,11 @@ pub(crate) fn credential_line(issue: u64, paid: bool, marks: [bool; 4], seq: u64
     format!(
         "issue {issue}, paid {paid}, sealed {sealed}, signed in {signed_in}, changed {changed}, handed over {handed_over}, seq {seq}"
     )
+}
+
+/// The line of a day on which support was asked.
+pub(crate) fn support_line(requests: u64) -> String {
+    format!("support requests of the day: {requests}")
 }
 
 pub(crate) fn account_line(who: Who, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
@@ -444,6 +481,7 @@ impl fmt::Display for Op {
                 write!(f, "start by event {event}, {}", if *paid { "paid" } else { "a trial" })
             }
             Self::Retrieve { person, key } => write!(f, "retrieval of {person} with key {key}"),
+            Self::Ask { person, key } => write!(f, "request of {person} to support with key {key}"),
             Self::SignIn { who, password, begins } => {
                 write!(f, "sign-in of {who} with {password:?} (session {begins})")
             }

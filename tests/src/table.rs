@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, collections::HashMap};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 
-use crate::specification::{Who, account_line, credential_line};
+use crate::specification::{Who, account_line, credential_line, support_line};
 
 /// An item of the table.
 pub type Item = HashMap<String, AttributeValue>;
@@ -13,7 +13,7 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Clone)]
 pub struct Table(Client);
 
-/// One subscription: credential, administrators and history; accounts.
+/// One subscription: credential, administrators, requests to support and history; accounts.
 pub type Items = (Vec<Item>, BTreeMap<Who, Item>);
 
 impl Table {
@@ -49,7 +49,7 @@ impl Table {
         let query = query.key_condition_expression("PK = :pk");
         let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{subscription}")));
         let mut items = patiently(|| query.clone().send()).await.items.unwrap();
-        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "EVENT#"];
+        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "SUPPORT#", "MAIL#support#", "EVENT#"];
         items.retain(|item| kept.iter().any(|kept| read_text(item, "SK").starts_with(kept)));
         let mut accounts = BTreeMap::new();
         for who in Who::ALL {
@@ -101,6 +101,11 @@ fn lines((items, accounts): &Items) -> Vec<String> {
         of("ADMINISTRATOR#").map(|item| format!("administrator {}", short(read_text(item, "user_name")))).collect();
     administrators.sort();
     lines.extend(administrators);
+    lines.extend(of("SUPPORT#").map(|day| support_line(read_number(day, "requests"))));
+    let mut requests: Vec<_> =
+        of("MAIL#support#").map(|mail| format!("support request of {}", short(read_text(mail, "by")))).collect();
+    requests.sort();
+    lines.extend(requests);
     lines.extend(history(of("EVENT#")));
     lines
 }

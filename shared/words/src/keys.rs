@@ -73,7 +73,8 @@ words! {
     unconfirmed
     use_another_account
     list_unavailable
-    list_unavailable_lead
+    nothing_is_lost
+    page_unavailable
     next_page
     first_page
     end_of_list

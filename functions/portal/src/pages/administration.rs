@@ -46,6 +46,18 @@ const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
 impl Visit<'_> {
+    /// A page of the Administration Center, or one that says why there is none for the moment.
+    pub(crate) async fn in_administration(
+        &self,
+        page: impl Future<Output = Result<Reply, Problem>>,
+    ) -> Result<Reply, Problem> {
+        page.await.or_else(|problem| {
+            let f = self.frame().in_administration();
+            let (why, lead) = (f.w.page_unavailable, f.w.nothing_is_lost);
+            self.trouble(f, why, lead, problem)
+        })
+    }
+
     /// The sign-in, the home, or where the session has to go on.
     pub(crate) async fn administration(&self) -> Result<Reply, Problem> {
         let f = self.frame().in_administration();

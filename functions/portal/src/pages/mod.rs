@@ -79,6 +79,15 @@ struct RefusalPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "trouble.html")]
+struct TroublePage<'a> {
+    f: Frame<'a>,
+    why: &'a str,
+    lead: &'a str,
+    again: &'a str,
+}
+
+#[derive(Template)]
 #[template(path = "signed_out.html")]
 struct SignedOutPage<'a> {
     f: Frame<'a>,
@@ -131,6 +140,17 @@ impl Visit<'_> {
         let title = f.w.not_signed_in;
         let page = RefusalPage { f: f.titled(title), why, again };
         reply(refusal.status(), Policy::Reads, &page, &page.f)
+    }
+
+    /// A page in the place of one that cannot be had for the moment. What will not pass is `internal`.
+    fn trouble(&self, f: Frame, why: &str, lead: &str, problem: Problem) -> Result<Reply, Problem> {
+        if problem.code() != ProblemCode::Unavailable {
+            return Err(problem);
+        }
+        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page cannot be shown");
+        let again = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
+        let page = TroublePage { f: f.titled(why), why, lead, again };
+        reply(StatusCode::SERVICE_UNAVAILABLE, Policy::Reads, &page, &page.f)
     }
 }
 

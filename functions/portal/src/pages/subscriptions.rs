@@ -35,15 +35,6 @@ struct SubscriptionsPage<'a> {
     sign_in: &'a str,
 }
 
-#[derive(Template)]
-#[template(path = "trouble.html")]
-struct TroublePage<'a> {
-    f: Frame<'a>,
-    why: &'a str,
-    lead: &'a str,
-    again: &'a str,
-}
-
 /// One subscription of the list.
 struct Row {
     id: SubscriptionId,
@@ -104,7 +95,7 @@ impl Visit<'_> {
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
             Err(failure) => {
-                let (why, lead) = (f.w.list_unavailable, f.w.list_unavailable_lead);
+                let (why, lead) = (f.w.list_unavailable, f.w.nothing_is_lost);
                 self.trouble(f, why, lead, Problem::failed(failure.may_pass(), failure))
             }
         }
@@ -116,17 +107,6 @@ impl Visit<'_> {
         let here = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
         let page = StartPage { f: f.titled(&title), sign_in: &sign_in_path(here) };
         reply(StatusCode::OK, Policy::Reads, &page, &page.f)
-    }
-
-    /// A page in the place of one that cannot be had for the moment. What will not pass is `internal`.
-    fn trouble(&self, f: Frame, why: &str, lead: &str, problem: Problem) -> Result<Reply, Problem> {
-        if problem.code() != ProblemCode::Unavailable {
-            return Err(problem);
-        }
-        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page cannot be shown");
-        let again = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
-        let page = TroublePage { f: f.titled(why), why, lead, again };
-        reply(StatusCode::SERVICE_UNAVAILABLE, Policy::Reads, &page, &page.f)
     }
 
     fn row(&self, Listed { credential, mail }: &Listed, customer: &Customer) -> Row {
