@@ -63,7 +63,7 @@ impl Chapter<'_> {
     }
 
     pub(crate) async fn publish(&self, event: Value) {
-        let request = Request::post(format!("{}/events", self.world.dev.console));
+        let request = Request::post(format!("{}/events", self.world.dev.product.console));
         let (_, answer) = self.world.dev.send(request, Some(&event)).await;
         assert_eq!(answer, json!({ "batchItemFailures": [] }));
     }
@@ -94,7 +94,7 @@ impl Chapter<'_> {
     /// How many retrievals a customer has left, by the product's own account.
     pub(crate) async fn remaining(&self, customer: &Customer) -> u64 {
         let token = self.world.dev.token(customer.portal_user).await;
-        let request = Request::get(format!("{}/subscriptions", self.world.dev.functions));
+        let request = Request::get(format!("{}/subscriptions", self.world.dev.product.functions));
         let (_, list) = self.world.dev.send(request.header("authorization", format!("Bearer {token}")), None).await;
         let all = list["subscriptions"].as_array().unwrap();
         let one = all.iter().find(|one| one["subscription_id"] == customer.subscription).unwrap();

@@ -82,7 +82,7 @@ impl World {
         for name in ["clipboard-write", "clipboard-read"] {
             let mut permission = SetPermissionParams::new(PermissionDescriptor::new(name), PermissionSetting::Granted);
             (permission.origin, permission.browser_context_id) =
-                (Some(self.dev.functions.clone()), Some(context.clone()));
+                (Some(self.dev.product.functions.clone()), Some(context.clone()));
             self.browser.execute(permission).await.unwrap();
         }
         Visitor {
@@ -157,7 +157,7 @@ impl Visitor<'_> {
         tab.execute(SetFocusEmulationEnabledParams::new(true)).await.unwrap();
         tab.execute(AddScriptToEvaluateOnNewDocumentParams::new(WATCH)).await.unwrap();
         let (language, journal) = (self.language, Arc::clone(&self.journal));
-        let origin = self.world.dev.functions.clone();
+        let origin = self.world.dev.product.functions.clone();
         let page = Page { hand: self.hand, tab, w: language.words(), journal, origin };
         page.keep("__Host-language", language.code()).await;
         page.resize(WIDE).await;

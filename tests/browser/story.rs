@@ -28,7 +28,7 @@ pub(crate) async fn tell(chapter: &Chapter<'_>, customer: &Customer, hand: Hand)
     let console = vendor.tab().await;
     // The form is for whoever plays the billing system: their browser's own address is no use there.
     console.journal.expect("FormInputAssignedAutocompleteValueToIdOrNameAttributeError");
-    console.open(&chapter.world.dev.console).await;
+    console.open(&chapter.world.dev.product.console).await;
     for (field, value) in [
         ("subscription_id", customer.subscription),
         ("product", PRODUCT),

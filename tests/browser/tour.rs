@@ -121,7 +121,7 @@ impl<'a> Tour<'a> {
         let developer = self.chapter.visitor(self.cast.language).await;
         let page = developer.tab().await;
         page.journal.expect("FormInputAssignedAutocompleteValueToIdOrNameAttributeError");
-        page.open(&self.chapter.world.dev.console).await;
+        page.open(&self.chapter.world.dev.product.console).await;
         page.see(self.cast.customer.contact).await;
         self.look(&page, "console").await;
         let page = developer.tab().await;

@@ -63,7 +63,7 @@ impl Product {
     fn aws_url(&self) -> String {
         match self {
             Self::Here(stack) => stack.cloud.aws_url(),
-            Self::Outside(dev) => dev.aws.clone(),
+            Self::Outside(dev) => dev.product.aws.clone(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Product {
         match self {
             Self::Here(stack) => stack.cloud.deliver(event).await == Ok(done),
             Self::Outside(dev) => {
-                dev.send(Request::post(format!("{}/events", dev.console)), Some(&event)).await.1 == done
+                dev.send(Request::post(format!("{}/events", dev.product.console)), Some(&event)).await.1 == done
             }
         }
     }
@@ -109,11 +109,11 @@ impl Product {
                 }
             }
             Self::Outside(dev) => {
-                let letters = dev.send(Request::get(format!("{}/dead-letters", dev.console)), None).await.1;
+                let letters = dev.send(Request::get(format!("{}/dead-letters", dev.product.console)), None).await.1;
                 let letters = letters.as_array().unwrap().iter();
                 for letter in letters.filter(|letter| letter["body"].to_string().contains(subscription)) {
                     let function = letter["queue"].as_str().unwrap();
-                    let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
+                    let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.product.functions);
                     dev.send(Request::post(url), Some(&batch(&letter["message_id"], &letter["body"]))).await;
                 }
             }

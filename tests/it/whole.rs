@@ -9,7 +9,8 @@ use tests::{Answer, Dev, contract::Asked, event};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
     let Some(dev) = Dev::start().await else { return };
-    let published = dev.send(Request::post(format!("{}/events", dev.console)), Some(&event("sub-1001", "trial"))).await;
+    let published =
+        dev.send(Request::post(format!("{}/events", dev.product.console)), Some(&event("sub-1001", "trial"))).await;
     assert_eq!(published, (StatusCode::OK, json!({ "batchItemFailures": [] })));
     for _ in 0..100 {
         if !dev.inbox().await.is_empty() {
@@ -20,8 +21,8 @@ async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
     let mail = dev.inbox().await[0]["text"].as_str().unwrap().to_owned();
 
     let token = dev.token("dana@fabrikam.example").await;
-    let list =
-        Request::get(format!("{}/subscriptions", dev.functions)).header("authorization", format!("Bearer {token}"));
+    let list = Request::get(format!("{}/subscriptions", dev.product.functions))
+        .header("authorization", format!("Bearer {token}"));
     let (status, list) = dev.send(list, None).await;
     assert_eq!((status, &list["subscriptions"][0]["welcome_mail"]["status"]), (StatusCode::OK, &json!("sent")));
 
@@ -36,7 +37,7 @@ async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
     let blank = answers.iter().filter(|(_, answer)| answer["blank"]["reasons"][0]["code"] == "retrieved-three-times");
     assert_eq!(blank.count(), 197);
 
-    let missing = dev.send(Request::get(format!("{}/no-such-page", dev.functions)), None).await;
+    let missing = dev.send(Request::get(format!("{}/no-such-page", dev.product.functions)), None).await;
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
 
     let password = shown[0].to_owned();
@@ -100,7 +101,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         let file = std::fs::read_to_string(format!("{events}/{function}.json")).unwrap();
         let file = file.replace("{{id_token}}", &token).replace("{{temporary_password}}", &password);
         let payload: Value = serde_json::from_str(&file.replace("{{session}}", &session)).unwrap();
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.functions);
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.product.functions);
         let (mut status, mut answer) = dev.send(Request::post(&url), Some(&payload)).await;
         for _ in 0..20 {
             // The queue's own worker has the mail: what it holds is refused, to be delivered again.

@@ -1,12 +1,8 @@
 //! The product from outside: `cargo dev`, real cargo-lambda, HTTP.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a skip, and why the product did not start, must be seen"
-)]
+#![expect(clippy::print_stdout, reason = "a skip must be seen")]
 
-use std::{collections::VecDeque, process::Stdio, time::Duration};
+use std::{collections::VecDeque, path::Path};
 
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -14,32 +10,18 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use lambda_http::http::{Request, StatusCode};
+use local::product::Product;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    sync::mpsc,
-};
 
 use crate::{Answer, Call, contract::Asked};
-
-/// Building and the first start of every function, on a machine that is busy.
-const START: Duration = Duration::from_mins(5);
 
 /// Lambda's own interface, which is none of the product's.
 const INVOCATIONS: &str = "/2015-03-31/";
 
-/// The running product, and all that it has said.
+/// The running product, and whoever asks it.
 pub struct Dev {
-    child: Child,
-    said: mpsc::UnboundedReceiver<String>,
-    /// Where the functions are.
-    pub functions: String,
-    /// Where the console is.
-    pub console: String,
-    /// Where the AWS endpoint is.
-    pub aws: String,
-    oidc: String,
+    /// Where it is.
+    pub product: Product,
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
 }
 
@@ -59,44 +41,8 @@ impl Dev {
         if skipped("cargo-lambda") {
             return None;
         }
-        let mut command = Command::new("cargo");
-        command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
-        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let (say, mut said) = mpsc::unbounded_channel();
-        let (mut out, mut err) = (
-            BufReader::new(child.stdout.take().unwrap()).lines(),
-            BufReader::new(child.stderr.take().unwrap()).lines(),
-        );
-        let other = say.clone();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = out.next_line().await {
-                let _ = say.send(line);
-            }
-        });
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = err.next_line().await {
-                let _ = other.send(line);
-            }
-        });
-        let ready = async {
-            while let Some(line) = said.recv().await {
-                if line.starts_with("ready") {
-                    return line;
-                }
-                eprintln!("{line}");
-            }
-            panic!("cargo dev ended");
-        };
-        let ready = tokio::time::timeout(START, ready).await.expect("cargo dev is ready in time");
-        let address = |name: &str| {
-            let mut words = ready.split_whitespace().skip_while(|word| *word != name);
-            words.nth(1).unwrap_or_else(|| panic!("{name} in {ready}")).to_owned()
-        };
-        let (functions, console, aws, oidc) =
-            (address("functions"), address("console"), address("aws"), address("oidc"));
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Some(Self { child, said, functions, console, aws, oidc, client })
+        let product = Product::start(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))).await.unwrap();
+        Some(Self { product, client: Client::builder(TokioExecutor::new()).build_http() })
     }
 
     /// Sends a request with a body of JSON; status and body.
@@ -118,19 +64,20 @@ impl Dev {
 
     /// A token of somebody, as `POST /dev/token` is asked for it.
     pub async fn token_of(&self, person: &Value) -> String {
-        let request = Request::post(format!("{}/dev/token", self.oidc));
+        let request = Request::post(format!("{}/dev/token", self.product.oidc));
         self.send(request, Some(person)).await.1["id_token"].as_str().unwrap().to_owned()
     }
 
     /// Clicks **Go** on **Get credentials** of `sub-1001`.
     pub async fn retrieve(&self, token: &str, key: &str) -> (StatusCode, Value) {
-        let request = Request::post(format!("{}/subscriptions/sub-1001/credentials", self.functions));
+        let request = Request::post(format!("{}/subscriptions/sub-1001/credentials", self.product.functions));
         self.send(request.header("authorization", format!("Bearer {token}")).header("idempotency-key", key), None).await
     }
 
     /// Posts to the Administration Center; the body, and the session that the answer begins.
     pub async fn post(&self, path: &str, session: &str, body: Value) -> (StatusCode, Value, String) {
-        let request = Request::post(format!("{}{path}", self.functions)).header("content-type", "application/json");
+        let request =
+            Request::post(format!("{}{path}", self.product.functions)).header("content-type", "application/json");
         let request = request.header("cookie", format!("__Host-session={session}"));
         let body = Full::new(VecDeque::from(body.to_string().into_bytes()));
         let answer = self.exchange(request.body(body).unwrap()).await.unwrap();
@@ -140,13 +87,13 @@ impl Dev {
 
     /// Calls a function; nothing where the connection was lost or nobody answered.
     pub async fn call(&self, call: Call) -> Option<Answer> {
-        self.exchange(call.into_request(&self.functions)).await
+        self.exchange(call.into_request(&self.product.functions)).await
     }
 
     /// What is answered; an answer of a function is held against the contract.
     async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> Option<Answer> {
         let uri = request.uri().to_string();
-        let path = uri.strip_prefix(&self.functions).filter(|path| path.starts_with('/'));
+        let path = uri.strip_prefix(&self.product.functions).filter(|path| path.starts_with('/'));
         let path = path.filter(|path| !path.starts_with(INVOCATIONS));
         let asked = path.map(|_| Asked::new(request.method().as_str(), request.uri().path()));
         let (head, body) = self.client.request(request).await.ok()?.into_parts();
@@ -157,25 +104,18 @@ impl Dev {
 
     /// Sets a fault.
     pub async fn set_fault(&self, fault: &Value) {
-        let (status, answer) = self.send(Request::post(format!("{}/faults", self.console)), Some(fault)).await;
+        let (status, answer) = self.send(Request::post(format!("{}/faults", self.product.console)), Some(fault)).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
     }
 
     /// Every mail, oldest first.
     pub async fn inbox(&self) -> Vec<Value> {
-        let request = Request::get(format!("{}/inbox", self.console));
+        let request = Request::get(format!("{}/inbox", self.product.console));
         self.send(request, None).await.1.as_array().unwrap().clone()
     }
 
-    /// Ends it as Ctrl-C does, and returns all that it said since it was ready.
-    pub async fn stop(mut self) -> Vec<String> {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("Ctrl-C ends it").unwrap();
-        let mut said = Vec::new();
-        while let Some(line) = self.said.recv().await {
-            said.push(line);
-        }
-        said
+    /// Ends it, and returns all that it said since it was ready.
+    pub async fn stop(self) -> Vec<String> {
+        self.product.stop().await.unwrap()
     }
 }

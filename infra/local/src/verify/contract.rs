@@ -10,13 +10,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use local::product::Product;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
-    time::{sleep, timeout},
-};
+use tokio::time::sleep;
 
 use super::Outcome;
 use crate::{say, tools::environments::SCHEMATHESIS, workspace::Workspace};
@@ -26,24 +22,20 @@ const SEED: &str = "20";
 /// Cases of each operation in each phase that draws them; `--full` draws ten times as many.
 const CASES: u32 = 20;
 
-/// Building, and the first start of every function.
-const START: Duration = Duration::from_mins(10);
-
-const FAREWELL: Duration = Duration::from_secs(30);
-
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
 pub(super) async fn check(workspace: &Workspace) -> Outcome {
     let schemathesis = SCHEMATHESIS.programs(workspace).await?.join("schemathesis");
-    let mut product = Product::start(workspace).await?;
+    let product = Product::start(&workspace.root).await?;
     let outcome = asked(workspace, &schemathesis, &product).await;
     product.stop().await?;
     outcome
 }
 
 async fn asked(workspace: &Workspace, schemathesis: &Path, product: &Product) -> Outcome {
-    let (token, session) = product.story().await.context("what is told before")?;
+    let teller = Teller { product, client: Client::builder(TokioExecutor::new()).build_http() };
+    let (token, session) = teller.story().await.context("what is told before")?;
     let cases = if workspace.full { CASES * 10 } else { CASES }.to_string();
     say!("{cases} cases an operation, by seed {SEED}");
     let file = |name: &str| workspace.root.join("infra").join(name).to_string_lossy().into_owned();
@@ -62,56 +54,17 @@ async fn asked(workspace: &Workspace, schemathesis: &Path, product: &Product) ->
     Ok(Some(format!("seed {SEED}: {}", counted.trim())))
 }
 
-/// The running product.
-struct Product {
-    child: Child,
-    functions: String,
-    console: String,
-    oidc: String,
+/// Whoever tells a story to the running product.
+struct Teller<'a> {
+    product: &'a Product,
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
 }
 
-impl Product {
-    async fn start(workspace: &Workspace) -> anyhow::Result<Self> {
-        // By Cargo: other stages have built this program anew, and the file that runs here is gone.
-        let mut command = workspace.command("cargo");
-        command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo dev")?;
-        let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
-        let ready = async {
-            while let Some(line) = lines.next_line().await? {
-                if line.starts_with("ready") {
-                    return Ok(line);
-                }
-            }
-            anyhow::bail!("cargo dev ended")
-        };
-        let ready = timeout(START, ready).await.context("cargo dev is not ready in time")??;
-        let address = |name: &str| {
-            let found = ready.split_whitespace().skip_while(|word| *word != name).nth(1);
-            found.map(str::to_owned).with_context(|| format!("{name} in {ready}"))
-        };
-        Ok(Self {
-            functions: address("functions")?,
-            console: address("console")?,
-            oidc: address("oidc")?,
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            child,
-        })
-    }
-
-    /// As Ctrl-C does: killed, it would leave cargo-lambda behind.
-    async fn stop(&mut self) -> anyhow::Result<()> {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(id.context("cargo dev has ended by itself")?, Signal::INT)?;
-        timeout(FAREWELL, self.child.wait()).await.context("cargo dev does not end")??;
-        Ok(())
-    }
-
+impl Teller<'_> {
     /// Two subscriptions, one of them handed over to its administrator: a customer's token, and the administrator's session.
     async fn story(&self) -> anyhow::Result<(String, String)> {
         for subscription in ["sub-1002", "sub-1001"] {
-            let started = self.post(&format!("{}/events", self.console), "", &started(subscription)).await?;
+            let started = self.post(&format!("{}/events", self.product.console), "", &started(subscription)).await?;
             ensure!(started.body == json!({ "batchItemFailures": [] }), "{subscription}: {}", started.body);
         }
         let password = self.mailed_password("admin@fabrikam").await?;
@@ -121,13 +74,13 @@ impl Product {
         self.posts("administrators", &reset.session, &lee).await?;
         let session = self.signs_in("lee@fabrikam", OWN).await?;
         let person = json!({ "email": "dana@fabrikam.example" });
-        let token = self.post(&format!("{}/dev/token", self.oidc), "", &person).await?.body;
+        let token = self.post(&format!("{}/dev/token", self.product.oidc), "", &person).await?.body;
         Ok((token["id_token"].as_str().context("a token")?.to_owned(), session))
     }
 
     async fn mailed_password(&self, user_name: &str) -> anyhow::Result<String> {
         for _ in 0..100 {
-            let request = Request::get(format!("{}/inbox", self.console)).body(Full::default())?;
+            let request = Request::get(format!("{}/inbox", self.product.console)).body(Full::default())?;
             let inbox = self.exchange(request).await?.body;
             let mut mails = inbox.as_array().into_iter().flatten().filter_map(|mail| mail["text"].as_str());
             let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
@@ -145,7 +98,7 @@ impl Product {
     }
 
     async fn posts(&self, path: &str, session: &str, body: &Value) -> anyhow::Result<Answer> {
-        let answer = self.post(&format!("{}/{path}", self.functions), session, body).await?;
+        let answer = self.post(&format!("{}/{path}", self.product.functions), session, body).await?;
         ensure!(answer.succeeded, "{path}: {}", answer.body["code"]);
         Ok(answer)
     }
