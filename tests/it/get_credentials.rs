@@ -430,6 +430,57 @@ async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
     assert_eq!(calls, [counted(), again, counted(), counted(), (false, "UpdateItem".to_owned())]);
 }
 
+#[tokio::test]
+async fn a_table_that_hangs_in_the_second_write_of_a_later_issue_is_unavailable_in_under_three_seconds() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for key in ["1", "2", "3"] {
+        stack.retrieve(&dana, "sub-1", key).await;
+    }
+    stack.started(event("sub-1", "paid")).await;
+    let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
+    // The third attempt of the first write is the only one that is answered.
+    let hangs = async {
+        let mut held = Vec::new();
+        while let Some(call) = gate.next().await {
+            held.push(call);
+            if held.len() == 3 {
+                held.pop().unwrap().release().await;
+                held.extend(gate.next().await);
+            }
+        }
+    };
+    let begun = std::time::Instant::now();
+    let answer = tokio::select! {
+        answer = stack.retrieve(&dana, "sub-1", "4") => answer,
+        () = hangs => panic!("the cloud has ended"),
+    };
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")));
+    drop(gate);
+    assert!(stack.retrieve(&dana, "sub-1", "4").await.password().is_some());
+}
+
+#[tokio::test]
+async fn a_call_from_before_the_issue_is_told_to_come_back_and_counts_nothing_in_it() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for key in ["1", "2", "3"] {
+        stack.retrieve(&dana, "sub-1", key).await;
+    }
+    let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
+    let next_issue_first = async {
+        let held = gate.next().await.unwrap();
+        stack.pass(1);
+        stack.started(event("sub-1", "paid")).await;
+        held.release().await;
+    };
+    let (answer, ()) = tokio::join!(stack.retrieve(&dana, "sub-1", "4"), next_issue_first);
+    assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")));
+    drop(gate);
+    assert_eq!(stack.retrieve(&dana, "sub-1", "5").await.body["retrievals"]["used"], 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clicks_of_many_people_at_once_never_disclose_to_more_than_three() {
     let stack = with_a_subscription().await;

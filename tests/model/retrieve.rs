@@ -1,4 +1,4 @@
-//! Retrieve (get-credentials): one `UpdateItem`, then one `Decrypt`, then the answer.
+//! Retrieve (get-credentials): one `UpdateItem`, or one more in a later issue, then one `Decrypt`, then the answer.
 //!
 //! A click becomes one or more invocations (the client retries it with the same Idempotency-Key, also while the first
 //! still runs); an invocation makes one request and the SDK sends it up to [`Scope::attempts`] times. What happens to an
@@ -345,6 +345,9 @@ impl Retrieve {
         }
         if known.is_some() {
             return world.no_password(Answer::Conflict, request, old);
+        }
+        if old.issued_at > request.now {
+            return Step::Failed;
         }
         // The request asked for another issue: it is made again, for the one in the image.
         let request = self.request(world, request.click, old.issue, request.now);

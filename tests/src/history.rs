@@ -88,8 +88,7 @@ impl Search<'_> {
         let told = state.apply(event.op);
         let is_right = event.answered.as_ref().is_none_or(|(_, given)| *given == told);
         let bit = 1 << n;
-        let begins =
-            event.may_happen_before() && event.answered.is_some() && step.begun & bit == 0 && state != step.state;
+        let begins = event.may_happen_before() && step.begun & bit == 0 && state != step.state;
         (is_right && self.takes(n, &Step { done: step.done | bit, begun: step.begun & !bit, state: state.clone() }))
             || (begins && self.takes(n, &Step { done: step.done, begun: step.begun | bit, state }))
     }

@@ -4,15 +4,12 @@
 //!
 //! One conditional write counts the retrieval and decides everything; only then is the password unsealed. A failure after the count
 //! is asked for again with the same key and costs nothing; a decrypt before the count could disclose uncounted.
-//!
-//! The write names its issue. Nothing is read before, so it asks for the first, which most subscriptions never leave; in a later
-//! one it is refused, the refusal tells which, and it is asked for in that.
 
 use std::sync::Arc;
 
 use aws::{Failure, Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
-    BlankReason, Caller, Credential, Issue, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
+    BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
     credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
@@ -29,9 +26,6 @@ pub struct App {
     sign_in_url: String,
     support_url: String,
 }
-
-/// The first, the one that the refusal names, and one more for an issue that begins in between.
-const ISSUES: u32 = 3;
 
 impl App {
     /// With the settings `TABLE_NAME`, `SEALING_KEY`, `PUBLIC_ORIGIN`, `SUPPORT_URL` and those of the identity.
@@ -62,28 +56,24 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
     let subscription = subscription.ok_or(ProblemCode::NotFound)?;
 
-    let mut issue = Issue::FIRST;
-    for _ in 0..ISSUES {
-        let outcome = app.retrievals.retrieve(&subscription, issue, &click, &caller, now).await.map_err(problem)?;
-        let credential = match outcome {
-            RetrieveOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
-            RetrieveOutcome::Counted(credential) => {
-                return app.disclose(&credential, &caller).await.map(|reply| Metric::count("Retrieved", reply));
-            }
-            RetrieveOutcome::Refused(credential) => credential,
-        };
-        match credential.judge_refusal(&caller, &click, issue, now) {
+    let outcome = app.retrievals.retrieve(&subscription, &click, &caller, now).await.map_err(problem)?;
+    let credential = match outcome {
+        RetrieveOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
+        RetrieveOutcome::Counted(credential) => {
+            return app.disclose(&credential, &caller).await.map(|reply| Metric::count("Retrieved", reply));
+        }
+        RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {
             Refusal::NotAPortalUser => return Err(ProblemCode::NotFound.into()),
             Refusal::Blank(reasons) => return Ok(app.blank(&credential, &caller, &reasons)),
             Refusal::ClickTooOld => return Err(ProblemCode::Conflict.into()),
             Refusal::Unexplained => {
                 return Err(Problem::new(ProblemCode::Internal).because("a refusal without a reason"));
             }
-            Refusal::SameClick => return app.disclose(&credential, &caller).await,
-            Refusal::AnotherIssue => issue = credential.issue,
-        }
-    }
-    Err(Problem::new(ProblemCode::Unavailable))
+            Refusal::NotYet => return Err(Problem::new(ProblemCode::Unavailable)),
+            Refusal::SameClick => credential,
+        },
+    };
+    app.disclose(&credential, &caller).await
 }
 
 impl App {

@@ -134,7 +134,7 @@ pub struct Credential {
     pub retrievals: BTreeMap<RetrievalId, Retrieval>,
     /// When the subscription started.
     pub started_at: Timestamp,
-    /// When this issue began.
+    /// When this issue was made, a moment before it began.
     pub issued_at: Timestamp,
     /// When the temporary password stops working.
     pub expires_at: Timestamp,
@@ -228,10 +228,12 @@ pub enum Refusal {
     Blank(Vec<BlankReason>),
     /// This click is too old to be repeated, and retrievals are left for another.
     ClickTooOld,
-    /// No rule explains it. It does not happen while the condition and these rules agree, and the item is one that we have written.
+    /// No rule explains it: the write asked for another issue than this item's. Nothing else does it while the condition and these
+    /// rules agree, and the item is one that we have written.
     Unexplained,
-    /// A password may be shown, in another issue than the write asked for: it is to be asked for in this one.
-    AnotherIssue,
+    /// By the clock of whoever asked, this issue has not begun. The same click may have been answered by another call meanwhile, or
+    /// clocks differ by a moment: whoever waits one and asks again is right.
+    NotYet,
 }
 
 impl Credential {
@@ -331,9 +333,9 @@ impl Credential {
         reasons
     }
 
-    /// What it means that the conditional write of `click` in the issue `asked` was refused, this item being the one that it met.
+    /// What it means that the conditional write of `click` was refused, this item being the one that it met.
     #[must_use]
-    pub fn judge_refusal(&self, caller: &Caller, click: &RetrievalId, asked: Issue, now: Timestamp) -> Refusal {
+    pub fn judge_refusal(&self, caller: &Caller, click: &RetrievalId, now: Timestamp) -> Refusal {
         if !self.admits(&caller.principals()) {
             return Refusal::NotAPortalUser;
         }
@@ -345,7 +347,7 @@ impl Credential {
         match (reasons.is_empty(), counted) {
             (false, _) => Refusal::Blank(reasons),
             (true, Some(_)) => Refusal::ClickTooOld,
-            (true, None) if self.issue != asked => Refusal::AnotherIssue,
+            (true, None) if self.issued_at > now => Refusal::NotYet,
             (true, None) => Refusal::Unexplained,
         }
     }
@@ -450,10 +452,10 @@ mod tests {
         let used_up = credential(&[("dana", 100), ("kim", 200), ("kim", 300)]);
         let (dana, window) = (person("dana"), i64::try_from(REPLAY_WINDOW.as_secs()).unwrap());
         let click = RetrievalId::of_click(&dana, "100");
-        assert_eq!(used_up.judge_refusal(&dana, &click, Issue::FIRST, at(100 + window - 1)), Refusal::SameClick);
-        assert!(matches!(used_up.judge_refusal(&dana, &click, Issue::FIRST, at(100 + window)), Refusal::Blank(_)));
+        assert_eq!(used_up.judge_refusal(&dana, &click, at(100 + window - 1)), Refusal::SameClick);
+        assert!(matches!(used_up.judge_refusal(&dana, &click, at(100 + window)), Refusal::Blank(_)));
         assert_eq!(
-            used_up.judge_refusal(&dana, &click, Issue::FIRST, at(50)),
+            used_up.judge_refusal(&dana, &click, at(50)),
             Refusal::SameClick,
             "clocks differ: a future time is young"
         );
@@ -463,24 +465,14 @@ mod tests {
     fn an_old_click_is_a_conflict_while_retrievals_are_left() {
         let old = credential(&[("dana", 100)]);
         let click = RetrievalId::of_click(&person("dana"), "100");
-        assert_eq!(old.judge_refusal(&person("dana"), &click, Issue::FIRST, at(700)), Refusal::ClickTooOld);
-    }
-
-    #[test]
-    fn a_click_that_asked_for_another_issue_is_to_ask_for_this_one_unless_it_is_answered_already() {
-        let second = |retrievals| Credential { issue: Issue::FIRST.next(), ..credential(retrievals) };
-        let (dana, click) = (person("dana"), RetrievalId::of_click(&person("dana"), "100"));
-        let first = |credential: Credential| credential.judge_refusal(&dana, &click, Issue::FIRST, at(160));
-        assert_eq!(first(second(&[("kim", 100)])), Refusal::AnotherIssue);
-        assert_eq!(first(second(&[("dana", 100)])), Refusal::SameClick);
-        assert!(matches!(first(second(&[("kim", 1), ("kim", 2), ("kim", 3)])), Refusal::Blank(_)));
+        assert_eq!(old.judge_refusal(&person("dana"), &click, at(700)), Refusal::ClickTooOld);
     }
 
     #[test]
     fn the_same_key_of_another_person_is_another_click() {
         let used_up = credential(&[("dana", 100), ("dana", 200), ("dana", 300)]);
         let click = RetrievalId::of_click(&person("kim"), "100");
-        assert!(matches!(used_up.judge_refusal(&person("kim"), &click, Issue::FIRST, at(301)), Refusal::Blank(_)));
+        assert!(matches!(used_up.judge_refusal(&person("kim"), &click, at(301)), Refusal::Blank(_)));
     }
 
     #[test]
@@ -488,14 +480,14 @@ mod tests {
         let mut signed_in = credential(&[("dana", 100)]);
         (signed_in.signed_in_at, signed_in.sealed_password) = (Some(at(150)), None);
         let click = RetrievalId::of_click(&person("dana"), "100");
-        assert!(matches!(signed_in.judge_refusal(&person("dana"), &click, Issue::FIRST, at(160)), Refusal::Blank(_)));
+        assert!(matches!(signed_in.judge_refusal(&person("dana"), &click, at(160)), Refusal::Blank(_)));
     }
 
     #[test]
     fn whoever_is_no_portal_user_learns_nothing() {
         let stranger = Caller::new("https://other.example".into(), "dana".into(), None, vec!["fabrikam".into()]);
         let click = RetrievalId::of_click(&stranger, "1");
-        assert_eq!(credential(&[]).judge_refusal(&stranger, &click, Issue::FIRST, at(5)), Refusal::NotAPortalUser);
+        assert_eq!(credential(&[]).judge_refusal(&stranger, &click, at(5)), Refusal::NotAPortalUser);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use aws_sdk_dynamodb::{
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
-    Caller, Credential, Issue, Retrieval, RetrievalId, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+    Caller, Credential, Issue, Refusal, Retrieval, RetrievalId, SubscriptionId, Timestamp,
+    credential::RETRIEVALS_PER_ISSUE,
 };
+use tokio::time::timeout;
 
 use super::{
     Table,
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     Failure,
-    retry::{Try, through_conflicts},
+    retry::{OPERATION_TIMEOUT, Try, through_conflicts},
 };
 
 /// May count a retrieval, and no more.
@@ -42,26 +44,37 @@ impl Retrievals {
         Self(table)
     }
 
-    /// Counts `click` of `caller` in `issue`, if that is the current one, a password may be shown to them at `now`, and the click is new.
+    /// Counts `click` of `caller`, if a password may be shown to them at `now` and the click is new.
     ///
     /// Whatever is tried again, here or by the SDK, is tried with the same click, which recognises itself in the item of a refusal, and
-    /// for the same issue: an attempt that is carried out late, when the next issue has begun, counts nothing there.
+    /// for the same issue: an attempt that is carried out late, when the next issue has begun, counts nothing there. Nothing is read
+    /// before, so the write asks for the first issue, which most subscriptions never leave; where it is refused for that alone, the
+    /// item of the refusal has the right one, and the write is sent again for that. All of it has the time of one operation.
     pub async fn retrieve(
         &self,
         subscription: &SubscriptionId,
-        issue: Issue,
         click: &RetrievalId,
         caller: &Caller,
         now: Timestamp,
     ) -> Result<RetrieveOutcome, Failure> {
-        through_conflicts(OPERATION, || async { decide(self.write(subscription, issue, click, caller, now).await) })
-            .await
+        let until_decided = async {
+            let mut issue = Issue::FIRST;
+            loop {
+                let write = || async { decide(self.write(issue, subscription, click, caller, now).await) };
+                let outcome = through_conflicts(OPERATION, write).await?;
+                match outcome.issue_to_ask_for(issue, click, caller, now) {
+                    Some(right) => issue = right,
+                    None => return Ok(outcome),
+                }
+            }
+        };
+        timeout(OPERATION_TIMEOUT, until_decided).await.unwrap_or_else(|_| Err(Failure::too_long(OPERATION)))
     }
 
     async fn write(
         &self,
-        subscription: &SubscriptionId,
         issue: Issue,
+        subscription: &SubscriptionId,
         click: &RetrievalId,
         caller: &Caller,
         now: Timestamp,
@@ -101,6 +114,15 @@ impl Retrievals {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await
+    }
+}
+
+impl RetrieveOutcome {
+    /// The issue of the item, where nothing but another issue, `asked`, explains the refusal.
+    fn issue_to_ask_for(&self, asked: Issue, click: &RetrievalId, caller: &Caller, now: Timestamp) -> Option<Issue> {
+        let Self::Refused(met) = self else { return None };
+        let unexplained = met.issue != asked && met.judge_refusal(caller, click, now) == Refusal::Unexplained;
+        unexplained.then_some(met.issue)
     }
 }
 
