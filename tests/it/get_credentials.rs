@@ -471,13 +471,13 @@ async fn a_call_from_before_the_issue_is_told_to_come_back_and_counts_nothing_in
     let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
     let next_issue_first = async {
         let held = gate.next().await.unwrap();
+        drop(gate);
         stack.pass(1);
         stack.started(event("sub-1", "paid")).await;
         held.release().await;
     };
     let (answer, ()) = tokio::join!(stack.retrieve(&dana, "sub-1", "4"), next_issue_first);
     assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")));
-    drop(gate);
     assert_eq!(stack.retrieve(&dana, "sub-1", "5").await.body["retrievals"]["used"], 1);
 }
 
