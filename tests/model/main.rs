@@ -25,7 +25,7 @@
 //! core. `FIRSTKEY_FULL=1` enlarges them, for minutes in the release profile.
 //!
 //! What is not in here: retries of conflicts by `shared/aws` (to the protocol they are attempts whose request was lost),
-//! clocks that differ (a request and the beginning of an issue are ordered by one clock), eventual consistency (every read
+//! clocks that differ (expiry, replay and the date of an issue are of one clock), eventual consistency (every read
 //! that decides is strongly consistent).
 
 #![expect(clippy::print_stdout, reason = "states, seconds and counter-examples are what a run is read for")]

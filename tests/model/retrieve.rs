@@ -1,7 +1,7 @@
 //! Retrieve (get-credentials): one `UpdateItem`, or one more in a later issue, then one `Decrypt`, then the answer.
 //!
 //! A click becomes one or more invocations (the client retries it with the same Idempotency-Key, also while the first
-//! still runs); an invocation makes one request and the SDK sends it up to [`Scope::attempts`] times. What happens to an
+//! still runs); an invocation makes a request, or two, and the SDK sends each up to [`Scope::attempts`] times. What happens to an
 //! attempt is one of four actions: it is `Counted` (carried out and answered), its `AnswerLost` (carried out, the SDK goes
 //! on), `Delayed` (still under way when the SDK goes on; `LateWrite` carries it out at any later time, or never, which is
 //! a lost request) or `Duplicated` (carried out and answered, and carried out once more as a late write).

@@ -100,9 +100,9 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/auth/sign-in" => visit.sign_in().await,
         "/auth/callback" => visit.callback().await,
         "/auth/signed-out" => visit.signed_out().await,
-        "/administration" => visit.in_administration(visit.administration()).await,
-        "/administration/password" => visit.in_administration(visit.choose_password()).await,
-        "/administration/create" => visit.in_administration(visit.create_administrator()).await,
+        "/administration" => visit.or_trouble(visit.administration().await),
+        "/administration/password" => visit.or_trouble(visit.choose_password().await),
+        "/administration/create" => visit.or_trouble(visit.create_administrator().await),
         path => app.assets().reply(path).ok_or_else(|| ProblemCode::NotFound.into()),
     }
 }

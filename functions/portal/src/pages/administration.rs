@@ -46,12 +46,9 @@ const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
 impl Visit<'_> {
-    /// A page of the Administration Center, or one that says why there is none for the moment.
-    pub(crate) async fn in_administration(
-        &self,
-        page: impl Future<Output = Result<Reply, Problem>>,
-    ) -> Result<Reply, Problem> {
-        page.await.or_else(|problem| {
+    /// In the place of a page of the Administration Center that cannot be had for the moment, one that says so.
+    pub(crate) fn or_trouble(&self, page: Result<Reply, Problem>) -> Result<Reply, Problem> {
+        page.or_else(|problem| {
             let f = self.frame().in_administration();
             let (why, lead) = (f.w.page_unavailable, f.w.nothing_is_lost);
             self.trouble(f, why, lead, problem)
