@@ -29,8 +29,8 @@ const SEED: u64 = 6;
 /// How many are tried where not all of them are.
 const SAMPLE: usize = 3;
 
-/// With this set to the name of one, that one is tried: for whoever writes it.
-const ONE: &str = "FIRSTKEY_MUTANT";
+/// With this set to names, with commas between, those are tried: for whoever writes one, or changes the code around some.
+const NAMED: &str = "FIRSTKEY_MUTANT";
 
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let chosen = chosen(workspace)?;
@@ -55,13 +55,16 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
     Ok(Some(format!("{} of {} mutants caught, of {} in all", chosen.len(), chosen.len(), MUTANTS.len())))
 }
 
-/// All of them, one by name, or a sample; in the order of the list, where neighbours share what is compiled for them.
+/// All of them, those that are named, or a sample; in the order of the list, where neighbours share what is compiled for them.
 fn chosen(workspace: &Workspace) -> anyhow::Result<Vec<&'static Mutant>> {
-    if let Some(name) = environment::get(ONE) {
-        let Some(mutant) = MUTANTS.iter().find(|mutant| name == mutant.name) else {
-            bail!("there is no mutant {}", name.display());
-        };
-        return Ok(vec![mutant]);
+    if let Some(names) = environment::get(NAMED) {
+        let names = names.to_string_lossy();
+        let names: Vec<&str> = names.split(',').collect();
+        let unknown = names.iter().find(|name| MUTANTS.iter().all(|mutant| mutant.name != **name));
+        if let Some(unknown) = unknown {
+            bail!("there is no mutant {unknown}");
+        }
+        return Ok(MUTANTS.iter().filter(|mutant| names.contains(&mutant.name)).collect());
     }
     if workspace.full {
         return Ok(MUTANTS.iter().collect());

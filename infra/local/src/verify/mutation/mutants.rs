@@ -245,6 +245,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
         caught_by: "test(subscription_start::a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid)",
     },
     Mutant {
+        name: "call-from-before-the-issue",
+        breaks: "a call that hangs until the next issue has begun is counted in it, whatever became of its click meanwhile",
+        edits: &[Edit {
+            file: CREDENTIAL,
+            find: "            (true, None) if self.issued_at > now => Refusal::NotYet,\n",
+            replace: "",
+        }],
+        suite: Suite::It,
+        caught_by: "test(get_credentials::a_call_from_before_the_issue_is_told_to_come_back_and_counts_nothing_in_it)",
+    },
+    Mutant {
+        name: "time-of-each-write",
+        breaks: "where the second write of a retrieval hangs, its caller waits for more than three seconds",
+        edits: &[Edit {
+            file: RETRIEVALS,
+            find: "timeout(OPERATION_TIMEOUT, until_decided)",
+            replace: "timeout(OPERATION_TIMEOUT * 2, until_decided)",
+        }],
+        suite: Suite::It,
+        caught_by: "test(get_credentials::a_table_that_hangs_in_the_second_write_of_a_later_issue_is_unavailable_in_under_three_seconds)",
+    },
+    Mutant {
         name: "replay-before-membership",
         breaks: "whoever is no portal user any more is shown the password for an old click",
         edits: &[Edit {
