@@ -8,7 +8,7 @@ use std::{
 
 use lambda::{Clock, Settings};
 use local::template::Template;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What Cargo knows: the routes of cargo-lambda, and the packages.
 fn workspace() -> Value {
@@ -203,5 +203,11 @@ fn both_deployments_of_samconfig_give_what_has_no_default_and_nothing_unknown() 
         assert!(missing.is_empty(), "{stage}: {missing:?} has to be given");
         let unknown: Vec<_> = given.iter().filter(|name| !parameters.contains_key(**name)).collect();
         assert!(unknown.is_empty(), "{stage}: {unknown:?} is no parameter");
+        for (name, value) in overrides.lines().map_while(|line| line.split_once(" = ")) {
+            let (value, parameter) = (json!(value.trim_matches('"')), &parameters[name]);
+            let allowed = json!({ "pattern": parameter["AllowedPattern"].as_str().unwrap_or(".*") });
+            let is_filled_in = !value.as_str().unwrap().contains('<');
+            assert_eq!(jsonschema::is_valid(&allowed, &value), is_filled_in, "{stage}: {name} = {value}");
+        }
     }
 }
