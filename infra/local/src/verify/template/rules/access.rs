@@ -13,7 +13,7 @@ const OPEN: [&str; 8] = [
     "POST /sign-out",
     "POST /reset-password",
     "POST /administrators",
-    "ANY /$default",
+    "ANY $default",
 ];
 
 /// Actions that name no resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
