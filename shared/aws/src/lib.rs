@@ -50,9 +50,9 @@
 //!   carried out, so a request of the moment in between passes. Random schedules found such clicks; the model in
 //!   `tests/model/retrieve.rs` has both rules.
 //!   A call whose time is before `issued_at` is told to come back in a second: its click may have been answered by another call since.
-//!   What is left: a call that hangs from before the next issue's transaction until after it, within a second of its date, while the same
-//!   click is answered by another call, goes on into that issue; and a click that was answered 404, because the subscription did
-//!   not exist yet or did not list the caller, is counted when a late attempt of it finds that it may be.
+//!   What is left: a call that begins between the next issue's date and its transaction, and hangs until after that while the same click
+//!   is answered by another call, goes on into that issue; and a click that was answered 404, because the subscription did not exist
+//!   yet or did not list the caller, is counted when a late attempt of it finds that it may be.
 //! - A lease on a mail has a name, `lease_id`: a take whose answer was lost recognises itself. Without it, five deliveries that lose their
 //!   first answers each are a dead letter, and the mail was never sent (`tests/model/mail.rs`).
 //! - The queue has to hide a message for at least the lease and the function's time-out together: the lease begins later than the
