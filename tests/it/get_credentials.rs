@@ -14,6 +14,16 @@ async fn with_a_subscription() -> TestStack {
     stack
 }
 
+/// The same, and Dana, who has taken all three retrievals.
+async fn used_up() -> (TestStack, String) {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    for key in ["1", "2", "3"] {
+        stack.retrieve(&dana, "sub-1", key).await;
+    }
+    (stack, dana)
+}
+
 /// Many clicks at once. One machine runs all of what would be as many functions, so some are told to come back, and do so as a
 /// browser would: with the same key.
 async fn clicks(stack: &TestStack, token: &str, keys: impl Iterator<Item = String>) -> Vec<Answer> {
@@ -412,11 +422,7 @@ async fn a_click_that_was_told_a_reason_is_not_counted_in_the_next_issue() {
 
 #[tokio::test]
 async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
-    let stack = with_a_subscription().await;
-    let dana = stack.token("dana@fabrikam.example");
-    for key in ["1", "2", "3"] {
-        stack.retrieve(&dana, "sub-1", key).await;
-    }
+    let (stack, dana) = used_up().await;
     stack.started(event("sub-1", "paid")).await;
     let mut calls = Vec::new();
     for key in ["4", "4", "5", "6", "7"] {
@@ -432,11 +438,7 @@ async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
 
 #[tokio::test]
 async fn a_table_that_hangs_in_the_second_write_of_a_later_issue_is_unavailable_in_under_three_seconds() {
-    let stack = with_a_subscription().await;
-    let dana = stack.token("dana@fabrikam.example");
-    for key in ["1", "2", "3"] {
-        stack.retrieve(&dana, "sub-1", key).await;
-    }
+    let (stack, dana) = used_up().await;
     stack.started(event("sub-1", "paid")).await;
     let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
     // The third attempt of the first write is the only one that is answered.
@@ -463,11 +465,7 @@ async fn a_table_that_hangs_in_the_second_write_of_a_later_issue_is_unavailable_
 
 #[tokio::test]
 async fn a_call_from_before_the_issue_is_told_to_come_back_and_counts_nothing_in_it() {
-    let stack = with_a_subscription().await;
-    let dana = stack.token("dana@fabrikam.example");
-    for key in ["1", "2", "3"] {
-        stack.retrieve(&dana, "sub-1", key).await;
-    }
+    let (stack, dana) = used_up().await;
     let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
     let next_issue_first = async {
         let held = gate.next().await.unwrap();
