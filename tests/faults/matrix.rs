@@ -276,7 +276,7 @@ impl Run<'_> {
 
     /// What is looked at is shown, or cannot be had for the moment; and the same is shown when all is well.
     async fn read(&self, what: Reading, case: Option<&Case>) -> Checked<()> {
-        let (function, call, shown) = self.world.reads(what);
+        let (function, call) = self.world.reads(what);
         let asked = Instant::now();
         let first = self.lane.machine.call(function, call.clone()).await;
         let took = asked.elapsed();
@@ -287,7 +287,7 @@ impl Run<'_> {
             Some(_) => &self.lane.machine.call(function, call).await,
             None => &first,
         };
-        let is_right = second.status == 200 && second.body.to_string().contains(&shown);
+        let is_right = second.status == 200 && self.world.shows(what, &second.body);
         let is_first_right = (first.status == 503 && case.is_some()) || first.body == second.body;
         if !is_right || !is_first_right {
             return Err(format!("shows {first:?}, and then {second:?}").into());

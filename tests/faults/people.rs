@@ -124,21 +124,30 @@ impl World {
         (function, call.from(&address()))
     }
 
-    /// The function that shows something, how it is asked, and what it has to show.
-    pub(crate) fn reads(&self, what: Reading) -> (&'static str, Call, String) {
+    /// The function that shows something, and how it is asked.
+    pub(crate) fn reads(&self, what: Reading) -> (&'static str, Call) {
         let kim = || self.token(Person::Kim);
-        let (function, call, shown) = match what {
-            Reading::List => ("list-subscriptions", Call::get("/subscriptions").bearer(kim()), self.subscription()),
-            Reading::Subscriptions => {
-                let admin = format!("{}@{}", Who::Admin, self.company());
-                ("portal", Call::get("/").cookie("__Host-customer", kim()), admin)
-            }
+        let (function, call) = match what {
+            Reading::List => ("list-subscriptions", Call::get("/subscriptions").bearer(kim())),
+            Reading::Subscriptions => ("portal", Call::get("/").cookie("__Host-customer", kim())),
             Reading::Administration { session } => {
-                let call = Call::get("/administration").session(&self.session(session));
-                ("portal", call, format!("{}@{}", Who::Lee, self.company()))
+                ("portal", Call::get("/administration").session(&self.session(session)))
             }
         };
-        (function, call.from(&address()), shown)
+        (function, call.from(&address()))
+    }
+
+    /// Whether a body shows what is there.
+    pub(crate) fn shows(&self, what: Reading, body: &Value) -> bool {
+        let names = |who: Who| body.as_str().is_some_and(|page| page.contains(&format!("{who}@{}", self.company())));
+        match what {
+            Reading::List => {
+                let listed = &body["subscriptions"];
+                listed[0]["subscription_id"] == self.subscription() && listed[1].is_null()
+            }
+            Reading::Subscriptions => names(Who::Admin),
+            Reading::Administration { .. } => names(Who::Lee),
+        }
     }
 }
 

@@ -86,6 +86,21 @@ fn look(session: &'static str) -> Op {
     Op::Look { session }
 }
 
+/// A trial whose three retrievals are taken.
+fn used_up() -> Vec<Op> {
+    vec![TRIAL, dana("a"), kim("b"), kim("c")]
+}
+
+/// Its next issue, of which nothing is taken.
+fn next_issue() -> Vec<Op> {
+    [used_up(), vec![PAID]].concat()
+}
+
+/// The same, and those three are taken as well.
+fn used_up_twice() -> Vec<Op> {
+    [next_issue(), vec![dana("a"), kim("b"), kim("c")]].concat()
+}
+
 /// Up to a full session `F` of the service administrator.
 fn until_chosen() -> Vec<Op> {
     vec![TRIAL, temporary("A"), reset("A", "F")]
@@ -111,7 +126,6 @@ pub(crate) fn all() -> Vec<Scenario> {
 }
 
 fn retrievals() -> Vec<Scenario> {
-    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c")];
     let retrieve = |state, before, op| scenario("get-credentials", state, before, op, vec![kim("z"), dana("y")]);
     vec![
         retrieve("fresh", vec![TRIAL], dana("k")),
@@ -119,15 +133,11 @@ fn retrievals() -> Vec<Scenario> {
         retrieve("the last of three", vec![TRIAL, kim("k"), kim("l")], dana("k")),
         retrieve("retrieved by the same click", vec![TRIAL, dana("k")], dana("k")),
         retrieve("the same click of long ago", vec![TRIAL, dana("k"), Op::Pass { seconds: 601 }], dana("k")),
-        retrieve("used up", used_up.clone(), dana("k")),
-        retrieve("used up, the same click", used_up.clone(), dana("a")),
-        retrieve("of the next issue", [used_up.clone(), vec![PAID]].concat(), dana("k")),
-        retrieve("of the next issue, the same click as in the last", [used_up.clone(), vec![PAID]].concat(), dana("a")),
-        retrieve(
-            "of the next issue, used up",
-            [used_up.clone(), vec![PAID, dana("a"), kim("b"), kim("c")]].concat(),
-            dana("k"),
-        ),
+        retrieve("used up", used_up(), dana("k")),
+        retrieve("used up, the same click", used_up(), dana("a")),
+        retrieve("of the next issue", next_issue(), dana("k")),
+        retrieve("of the next issue, the same click as in the last", next_issue(), dana("a")),
+        retrieve("of the next issue, used up", used_up_twice(), dana("k")),
         retrieve("expired", vec![TRIAL, kim("a"), EXPIRE], dana("k")),
         retrieve("signed in", vec![TRIAL, kim("a"), temporary("A")], dana("k")),
         retrieve("changed", vec![TRIAL, dana("k"), temporary("A"), reset("A", "F")], dana("k")),
@@ -205,21 +215,18 @@ fn creations() -> Vec<Scenario> {
 
 fn starts() -> Vec<Scenario> {
     let start = |state, before, op, afterwards| scenario("subscription-start", state, before, op, afterwards);
-    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c")];
-    let used_up_twice = [used_up.clone(), vec![PAID, dana("a"), kim("b"), kim("c")]].concat();
     vec![
         start("new", vec![], TRIAL, vec![dana("k"), temporary("A")]),
         start("delivered again", vec![TRIAL], TRIAL, vec![dana("k")]),
         start("paid in time", vec![TRIAL, dana("a")], PAID, vec![dana("k")]),
         start("paid after expiry", vec![TRIAL, dana("a"), EXPIRE], PAID, vec![dana("k"), kim("k"), temporary("A")]),
-        start("paid when used up", used_up.clone(), PAID, vec![dana("k"), kim("k"), temporary("A")]),
-        start("paid, delivered again", [used_up.clone(), vec![PAID]].concat(), PAID, vec![dana("k")]),
-        start("paid, delivered again when used up again", used_up_twice, PAID, vec![dana("k")]),
+        start("paid when used up", used_up(), PAID, vec![dana("k"), kim("k"), temporary("A")]),
+        start("paid, delivered again", next_issue(), PAID, vec![dana("k")]),
+        start("paid, delivered again when used up again", used_up_twice(), PAID, vec![dana("k")]),
     ]
 }
 
 fn mails() -> Vec<Scenario> {
-    let used_up = vec![TRIAL, dana("a"), kim("b"), kim("c"), PAID];
     let mail = |state, before, mail, issue, mails| Scenario {
         function: "send-mail",
         state,
@@ -231,7 +238,7 @@ fn mails() -> Vec<Scenario> {
     vec![
         mail("pending", vec![TRIAL], Mail::Ordered, 1, (1, 2)),
         mail("already sent", vec![TRIAL], Mail::Out, 1, (1, 1)),
-        mail("of an older issue", used_up, Mail::Out, 1, (1, 1)),
+        mail("of an older issue", next_issue(), Mail::Out, 1, (1, 1)),
         mail("leased by one who died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
         mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 1, (0, 0)),
     ]
