@@ -11,20 +11,26 @@
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`secret`] | the temporary password, in the clear and sealed |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
+//! | [`issuing`] | the first and the next issue of temporary credentials |
+//! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
 //! | [`mail`] | what is mailed, and how far it is |
 //! | [`support`] | requests to the vendor's support |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
+//! | [`retryable`] | failures that may pass |
 //! | [`time`] | points in time, which are always an argument |
 
 pub mod account;
 pub mod attempts;
 pub mod credential;
+pub mod decision;
 mod digest;
 pub mod email;
 pub mod id;
+pub mod issuing;
 pub mod mail;
 pub mod password;
 pub mod principal;
+pub mod retryable;
 pub mod secret;
 pub mod session;
 pub mod started;
@@ -35,11 +41,14 @@ pub mod time;
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
 pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
+pub use decision::{MailClaim, SignInEffect, TakeRefusal};
 pub use email::EmailAddress;
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
+pub use issuing::NewCredentials;
 pub use mail::{MailContent, MailStatus, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, PersonId, Principal};
+pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};

@@ -1,0 +1,101 @@
+//! Decisions about a refused write or a sign-in that a store and a function would otherwise both make.
+
+use crate::{Account, Issue, MailStatus, Role};
+
+/// What a sign-in changes beside the session that it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInEffect {
+    /// The temporary password of this issue is in use, so the portal shows it to nobody any more.
+    EndsRetrieval(Issue),
+    /// A permanent administrator has a way in for the first time, so the service administrator can retire.
+    HandsOver,
+    /// Only the session begins.
+    SessionOnly,
+}
+
+impl Account {
+    /// Returns what a sign-in to this account changes.
+    #[must_use]
+    pub fn sign_in_effect(&self) -> SignInEffect {
+        match (self.temporary, self.role) {
+            (Some(temporary), _) => SignInEffect::EndsRetrieval(temporary.issue),
+            (None, Role::Administrator) if self.first_signed_in_at.is_none() => SignInEffect::HandsOver,
+            (None, Role::Administrator | Role::ServiceAdministrator) => SignInEffect::SessionOnly,
+        }
+    }
+
+    /// Returns whether a password may be verified after `failures` wrong ones in a row; none are counted on a known network.
+    #[must_use]
+    pub fn is_open_after(&self, failures: Option<u64>) -> bool {
+        !failures.is_some_and(|failures| self.closed_by(failures))
+    }
+}
+
+/// A mail as a worker found it when it could not take the lease.
+pub struct MailClaim<'a> {
+    /// The issue that the mail is of by now.
+    pub issue: Issue,
+    /// How far the mail is.
+    pub status: MailStatus,
+    /// The id of the lease on it.
+    pub lease_id: Option<&'a str>,
+}
+
+/// Why a worker could not take the lease on a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeRefusal {
+    /// The mail is sent or settled, or its issue is over.
+    Settled,
+    /// The worker took the lease before, and the answer was lost.
+    OwnLease,
+    /// Another worker has the lease.
+    Leased,
+}
+
+impl MailClaim<'_> {
+    /// Returns why the lease `lease_id` on the mail of the issue `asked` was refused.
+    #[must_use]
+    pub fn judge_refusal(&self, asked: Issue, lease_id: &str) -> TakeRefusal {
+        if self.issue != asked || self.status != MailStatus::Pending {
+            TakeRefusal::Settled
+        } else if self.lease_id == Some(lease_id) {
+            TakeRefusal::OwnLease
+        } else {
+            TakeRefusal::Leased
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Timestamp, account::tests::account};
+
+    #[test]
+    fn a_temporary_password_ends_retrieval_and_an_administrators_first_sign_in_hands_over() {
+        assert_eq!(account(Some(60)).sign_in_effect(), SignInEffect::EndsRetrieval(Issue::FIRST));
+        assert_eq!(account(None).sign_in_effect(), SignInEffect::SessionOnly);
+        let administrator = Account { role: Role::Administrator, ..account(None) };
+        assert_eq!(administrator.sign_in_effect(), SignInEffect::HandsOver);
+        let known = Account { first_signed_in_at: Some(Timestamp::from_epoch_seconds(1)), ..administrator };
+        assert_eq!(known.sign_in_effect(), SignInEffect::SessionOnly);
+    }
+
+    #[test]
+    fn an_account_is_open_where_no_failures_are_counted() {
+        assert!(account(None).is_open_after(None) && account(None).is_open_after(Some(100)));
+        assert!(!account(None).is_open_after(Some(101)));
+    }
+
+    #[test]
+    fn a_refused_lease_is_settled_before_it_is_anyones() {
+        let claim = |issue, status| MailClaim { issue, status, lease_id: Some("mine") };
+        let pending = claim(Issue::FIRST, MailStatus::Pending);
+        assert_eq!(pending.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::OwnLease);
+        assert_eq!(pending.judge_refusal(Issue::FIRST, "other"), TakeRefusal::Leased);
+        let sent = claim(Issue::FIRST, MailStatus::Sent);
+        assert_eq!(sent.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::Settled);
+        let later = claim(Issue::FIRST.next(), MailStatus::Pending);
+        assert_eq!(later.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::Settled);
+    }
+}

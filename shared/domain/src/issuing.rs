@@ -1,0 +1,242 @@
+//! Issues of temporary credentials: what the first issue consists of, and what the next one changes.
+//!
+//! The stores of `aws` write the difference between two of these values and decide nothing themselves.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Role,
+    SealedPassword, SubscriptionStarted, Temporary, Timestamp, UserName, WelcomeMail,
+};
+
+/// The two forms in which the temporary password of a new issue is stored. No `Debug`.
+#[derive(Clone)]
+pub struct NewCredentials {
+    /// The password as the portal and the mail show it, sealed by KMS.
+    pub sealed: SealedPassword,
+    /// The hash that a sign-in is verified with.
+    pub hash: PasswordHash,
+}
+
+impl Credential {
+    /// Returns the credential of the first issue of the subscription that `event` starts.
+    #[must_use]
+    pub fn first_issue(
+        event: &SubscriptionStarted,
+        user_name: UserName,
+        portal_users: &[PortalUser],
+        sealed: SealedPassword,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
+        Self {
+            subscription: event.subscription.clone(),
+            product: event.product.clone(),
+            company: event.company.clone(),
+            kind: event.kind,
+            user_name,
+            portal_users: portal_users.iter().map(|user| user.principal).collect(),
+            issue: Issue::FIRST,
+            sealed_password: Some(sealed),
+            retrievals: BTreeMap::default(),
+            started_at: event.time.unwrap_or(now),
+            issued_at: now,
+            expires_at: now.plus(lifetime),
+            signed_in_at: None,
+            changed_at: None,
+            handed_over_at: None,
+            ended_at: None,
+            seq: 1,
+        }
+    }
+
+    /// Returns whether `event` starts the next issue: a customer who pays must be able to get in.
+    #[must_use]
+    pub fn needs_next_issue(&self, event: &SubscriptionStarted, now: Timestamp) -> bool {
+        event.kind == Kind::Paid && self.out_of_reach(now)
+    }
+
+    /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and portal users join.
+    /// Everything else stays as the table has it.
+    #[must_use]
+    pub fn extended_by(&self, event: &SubscriptionStarted) -> Self {
+        let mut extended = self.clone();
+        extended.portal_users.extend(event.portal_users.iter().map(|user| user.principal));
+        if event.kind == Kind::Paid {
+            extended.kind = Kind::Paid;
+        }
+        extended
+    }
+
+    /// Returns this credential as its next issue begins: a new password and no retrievals, sign-in or change. The history number
+    /// stays; the store counts it up with the entries that it writes.
+    #[must_use]
+    pub fn next_issue(&self, sealed: SealedPassword, now: Timestamp, lifetime: Duration) -> Self {
+        Self {
+            issue: self.issue.next(),
+            sealed_password: Some(sealed),
+            retrievals: BTreeMap::default(),
+            issued_at: now,
+            expires_at: now.plus(lifetime),
+            signed_in_at: None,
+            changed_at: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns what makes a password of this issue temporary.
+    fn temporary(&self) -> Temporary {
+        Temporary { issue: self.issue, expires_at: self.expires_at }
+    }
+}
+
+impl Account {
+    /// Returns the service administrator's account, which the first issue creates.
+    #[must_use]
+    pub fn service_administrator(credential: &Credential, account_id: String, password_hash: PasswordHash) -> Self {
+        Self {
+            user_name: credential.user_name.clone(),
+            account_id,
+            role: Role::ServiceAdministrator,
+            password_hash,
+            temporary: Some(credential.temporary()),
+            status: AccountStatus::Active,
+            version: 1,
+            subscription: credential.subscription.clone(),
+            created_by: None,
+            first_signed_in_at: None,
+        }
+    }
+
+    /// Returns this account with the temporary password of the issue that `credential` begins. The new version ends every session.
+    #[must_use]
+    pub fn next_issue(&self, credential: &Credential, password_hash: PasswordHash) -> Self {
+        Self {
+            password_hash,
+            temporary: Some(credential.temporary()),
+            status: AccountStatus::Active,
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+}
+
+impl WelcomeMail {
+    /// Returns the order of the first issue's mail. The event's wish for `content` comes before the deployment's.
+    #[must_use]
+    pub fn first_issue(event: &SubscriptionStarted, content: MailContent, now: Timestamp) -> Self {
+        Self {
+            issue: Issue::FIRST,
+            to: event.email.clone(),
+            locale: event.locale.clone(),
+            content: event.welcome_mail.unwrap_or(content),
+            status: MailStatus::Pending,
+            at: now,
+        }
+    }
+
+    /// Returns the order of the mail of the issue that `credential` begins, to the same address.
+    #[must_use]
+    pub fn next_issue(self, credential: &Credential) -> Self {
+        Self { issue: credential.issue, status: MailStatus::Pending, at: credential.issued_at, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{EmailAddress, Principal};
+
+    const WEEK: Duration = Duration::from_hours(7 * 24);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn event(kind: &str, portal_user: &str) -> SubscriptionStarted {
+        let event = json!({
+            "id": "e", "detail-type": "SubscriptionStarted", "source": "billing.contoso", "time": "2026-11-10T09:00:00Z",
+            "detail": {
+                "subscription_id": "sub-1", "kind": kind, "product": "Suite",
+                "company": { "id": "fabrikam", "name": "Fabrikam, Inc." },
+                "service_administrator": { "email": "it@fabrikam.example" },
+                "portal_users": [{ "email": portal_user }],
+            },
+        });
+        SubscriptionStarted::parse(&event.to_string()).ok().unwrap()
+    }
+
+    fn sealed(byte: u8) -> SealedPassword {
+        SealedPassword::new(vec![byte])
+    }
+
+    fn first() -> Credential {
+        let event = event("trial", "dana@fabrikam.example");
+        let user_name = UserName::parse("admin@fabrikam").unwrap();
+        Credential::first_issue(&event, user_name, &event.portal_users, sealed(1), at(100), WEEK)
+    }
+
+    fn phc(text: &str) -> PasswordHash {
+        PasswordHash::from_phc(text.to_owned())
+    }
+
+    #[test]
+    fn the_next_issue_changes_the_password_and_what_happened_to_it_and_nothing_else() {
+        let mut used = first();
+        (used.signed_in_at, used.changed_at, used.sealed_password, used.seq) = (Some(at(1)), Some(at(2)), None, 7);
+        (used.handed_over_at, used.kind) = (Some(at(3)), Kind::Paid);
+        let next = used.next_issue(sealed(2), at(200), WEEK);
+        let expected = Credential {
+            issue: Issue::FIRST.next(),
+            sealed_password: Some(sealed(2)),
+            issued_at: at(200),
+            expires_at: at(200).plus(WEEK),
+            signed_in_at: None,
+            changed_at: None,
+            ..used
+        };
+        assert_eq!(next, expected);
+    }
+
+    #[test]
+    fn the_next_issue_opens_a_retired_account_with_a_temporary_password_and_ends_its_sessions() {
+        let credential = first();
+        let account = Account::service_administrator(&credential, "01K".into(), phc("a"));
+        assert_eq!(account.temporary, Some(Temporary { issue: Issue::FIRST, expires_at: credential.expires_at }));
+        let retired = Account { temporary: None, status: AccountStatus::Retired, version: 4, ..account.clone() };
+        let next = credential.next_issue(sealed(2), at(200), WEEK);
+        let temporary = Some(Temporary { issue: next.issue, expires_at: next.expires_at });
+        let expected = Account { password_hash: phc("b"), temporary, version: 5, ..account };
+        assert_eq!(retired.next_issue(&next, phc("b")), expected);
+    }
+
+    #[test]
+    fn a_later_event_makes_a_trial_paid_and_adds_portal_users_and_takes_nothing_away() {
+        let trial = first();
+        let paid = trial.extended_by(&event("paid", "kim@fabrikam.example"));
+        let kim = Principal::email(&EmailAddress::parse("kim@fabrikam.example").unwrap());
+        assert!(paid.kind == Kind::Paid && paid.portal_users.contains(&kim) && paid.portal_users.len() == 2);
+        assert_eq!(paid.extended_by(&event("trial", "dana@fabrikam.example")), paid);
+    }
+
+    #[test]
+    fn only_a_paid_event_starts_the_next_issue_and_only_of_credentials_that_are_out_of_reach() {
+        let credential = first();
+        let (paid, trial) = (event("paid", "a@b.example"), event("trial", "a@b.example"));
+        assert!(!credential.needs_next_issue(&paid, at(100)));
+        assert!(credential.needs_next_issue(&paid, credential.expires_at));
+        assert!(!credential.needs_next_issue(&trial, credential.expires_at));
+    }
+
+    #[test]
+    fn the_mail_of_the_next_issue_is_pending_again_and_goes_to_the_same_address() {
+        let mail = WelcomeMail::first_issue(&event("trial", "a@b.example"), MailContent::Link, at(100));
+        assert_eq!((mail.content, mail.status, mail.issue), (MailContent::Link, MailStatus::Pending, Issue::FIRST));
+        let sent = WelcomeMail { status: MailStatus::Sent, ..mail.clone() };
+        let next = sent.next_issue(&first().next_issue(sealed(2), at(200), WEEK));
+        assert_eq!((next.to, next.issue, next.at), (mail.to, Issue::FIRST.next(), at(200)));
+        assert_eq!(next.status, MailStatus::Pending);
+    }
+}
