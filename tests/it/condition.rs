@@ -196,9 +196,9 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
             prop_assert_eq!(*after, with_it);
             Expected::Counted
         }
-        RetrieveOutcome::Refused(met) => {
+        RetrieveOutcome::Refused { credential: met, refusal } => {
             prop_assert_eq!(&*met, credential, "the old image is the item");
-            match met.judge_refusal(&caller, &click, at(0)) {
+            match refusal {
                 Refusal::NotAPortalUser => Expected::NotFound,
                 Refusal::SameClick => Expected::SameClick,
                 Refusal::Blank(told) => {

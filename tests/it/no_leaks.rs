@@ -399,7 +399,7 @@ without_debug!(
     domain::TypedPassword,
     domain::NewPassword,
     domain::SessionToken,
-    aws::NewCredentials,
+    domain::NewCredentials,
     aws::Message<'static>,
     lambda::Message
 );

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws::{Lease, MailOrder, Mails, Table, Take};
+use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
 use domain::{MailStatus, Timestamp};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
@@ -205,15 +205,15 @@ async fn whoever_sent_a_mail_records_it_whoever_has_the_lease_and_nobody_undoes_
         let lease = Lease { id: id.into(), until: at(seconds + LEASE) };
         mails.take(&order, lease, at(seconds)).await.unwrap()
     };
-    let Take::Taken(first) = take("first", 0).await else { panic!("nobody has it") };
-    assert!(matches!(take("second", LEASE - 1).await, Take::Leased));
-    let Take::Taken(second) = take("second", LEASE).await else { panic!("the first lease is over") };
+    let TakeOutcome::Taken(first) = take("first", 0).await else { panic!("nobody has it") };
+    assert!(matches!(take("second", LEASE - 1).await, TakeOutcome::Leased));
+    let TakeOutcome::Taken(second) = take("second", LEASE).await else { panic!("the first lease is over") };
     mails.release(&order, &first).await.unwrap();
-    assert!(matches!(take("third", LEASE).await, Take::Leased), "nobody gives back the lease of another one");
+    assert!(matches!(take("third", LEASE).await, TakeOutcome::Leased), "nobody gives back the lease of another one");
     mails.release(&order, &second).await.unwrap();
 
     mails.settle(&order, MailStatus::Sent, Some("id"), at(LEASE)).await.unwrap();
-    assert!(matches!(take("third", LEASE).await, Take::Settled), "sent, though nobody has a lease");
+    assert!(matches!(take("third", LEASE).await, TakeOutcome::Settled), "sent, though nobody has a lease");
     for status in [MailStatus::Bounced, MailStatus::Sent, MailStatus::Delivered] {
         mails.settle(&order, status, None, at(LEASE)).await.unwrap();
         assert_eq!(statuses(&stack).await, ["bounced"]);

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use aws::{Failure, NewSupportRequest, Order, SupportRequests, Table};
-use domain::{EmailAddress, Reference, SubscriptionId, SupportMessage, Timestamp};
+use aws::{NewSupportRequest, OrderOutcome, SupportRequests, Table};
+use domain::{EmailAddress, Reference, SupportMessage, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::{Deserialize, Serialize};
@@ -52,19 +52,15 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let caller = app.identity.caller(&request, now).await?;
     let Input { message } = web::request::body(&request)?;
     let message = SupportMessage::parse(&message).ok_or(ProblemCode::InvalidRequest)?;
-    let reference = match web::request::idempotency_key(&request)? {
-        Some(key) => Reference::of_click(&caller, &key),
-        None => Reference::of(lambda::random_bytes()),
-    };
-    let subscription =
-        web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
-    let subscription = subscription.ok_or(ProblemCode::NotFound)?;
+    let key = web::request::idempotency_key(&request)?;
+    let reference = key.map_or_else(|| Reference::of(lambda::random_bytes()), |key| Reference::of_click(&caller, &key));
+    let subscription = web::request::subscription_id(&request)?;
 
     let new = NewSupportRequest { reference, to: app.support.clone(), message };
-    match app.requests.order(&subscription, &new, &caller, now).await.map_err(problem)? {
-        Order::Ordered => Ok(web::json(StatusCode::ACCEPTED, &Output { reference: new.reference.as_str() })),
-        Order::NoSubscription => Err(ProblemCode::NotFound.into()),
-        Order::TooMany => Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(until_tomorrow(now))),
+    match app.requests.order(&subscription, &new, &caller, now).await? {
+        OrderOutcome::Ordered => Ok(web::json(StatusCode::ACCEPTED, &Output { reference: new.reference.as_str() })),
+        OrderOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
+        OrderOutcome::TooMany => Err(Problem::too_many_attempts(until_tomorrow(now))),
     }
 }
 
@@ -72,10 +68,6 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 fn until_tomorrow(now: Timestamp) -> u32 {
     const DAY: i64 = 24 * 60 * 60;
     u32::try_from(DAY - now.epoch_seconds().rem_euclid(DAY)).unwrap_or_default()
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
 }
 
 #[cfg(test)]

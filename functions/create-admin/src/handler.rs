@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use aws::{Administrators, CreateAdministrator, Failure, NewAdministrator, Sessions, SignedIn, Table};
+use aws::{Administrators, CreateOutcome, NewAdministrator, Sessions, SignedIn, Table};
 use domain::{
     Account, AccountStatus, CreatedBy, DisplayName, EmailAddress, NewPassword, PasswordContext, PasswordHash, Role,
     Scope, Timestamp, UserName,
@@ -63,7 +63,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let token = web::session::token(&request, &app.public_origin)?;
     let key = web::request::idempotency_key(&request)?;
     let input: Input = web::request::body(&request)?;
-    let signed_in = app.sessions.find(&token.digest(), now).await.map_err(problem)?;
+    let signed_in = app.sessions.find(&token.digest(), now).await?;
     let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
     if signed_in.session.scope != Scope::Full {
         return Err(ProblemCode::Forbidden.into());
@@ -71,18 +71,17 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 
     let form = Form::read(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
     let password = acceptable(&input.password, &form.user_name, &signed_in)?;
-    let click = match key {
-        Some(key) => CreatedBy::click(&signed_in.account.account_id, &key),
-        None => CreatedBy::from_random(lambda::random_bytes()),
-    };
+    let creator = &signed_in.account.account_id;
+    let click =
+        key.map_or_else(|| CreatedBy::from_random(lambda::random_bytes()), |key| CreatedBy::click(creator, &key));
     let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);
-    match app.administrators.create(&signed_in, &new, now).await.map_err(problem)? {
-        CreateAdministrator::Created { account_id } => {
+    match app.administrators.create(&signed_in, &new, now).await? {
+        CreateOutcome::Created { account_id } => {
             let output = Output { user_name: &new.account.user_name, account_id: &account_id };
             Ok(Metric::count("Created", web::json(StatusCode::CREATED, &output)))
         }
-        CreateAdministrator::NameTaken => Err(ProblemCode::UserNameTaken.into()),
-        CreateAdministrator::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
+        CreateOutcome::NameTaken => Err(ProblemCode::UserNameTaken.into()),
+        CreateOutcome::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
     }
 }
 
@@ -90,7 +89,7 @@ impl App {
     async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(password.expose_secret().to_owned());
-        self.hasher.hash(secret).await.map_err(|failed| Problem::failed(failed.may_pass(), failed))
+        Ok(self.hasher.hash(secret).await?)
     }
 }
 
@@ -140,8 +139,4 @@ fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Res
     let credential = &signed_in.credential;
     let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
     NewPassword::choose(password, &context).map_err(|refusal| ProblemCode::from(refusal).into())
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
 }

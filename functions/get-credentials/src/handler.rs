@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use aws::{Failure, Retrievals, RetrieveOutcome, Table, Unsealer};
+use aws::{Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
     BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
     credential::RETRIEVALS_PER_ISSUE,
@@ -48,39 +48,31 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
     web::request::no_body(&request)?;
-    let click = match web::request::idempotency_key(&request)? {
-        Some(key) => RetrievalId::of_click(&caller, &key),
-        None => RetrievalId::from_random(lambda::random_bytes()),
-    };
-    let subscription =
-        web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
-    let subscription = subscription.ok_or(ProblemCode::NotFound)?;
+    let key = web::request::idempotency_key(&request)?;
+    let click = key
+        .map_or_else(|| RetrievalId::from_random(lambda::random_bytes()), |key| RetrievalId::of_click(&caller, &key));
+    let subscription = web::request::subscription_id(&request)?;
 
-    let outcome = app.retrievals.retrieve(&subscription, &click, &caller, now).await.map_err(problem)?;
-    let credential = match outcome {
-        RetrieveOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
+    match app.retrievals.retrieve(&subscription, &click, &caller, now).await? {
+        RetrieveOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
         RetrieveOutcome::Counted(credential) => {
-            return app.disclose(&credential, &caller).await.map(|reply| Metric::count("Retrieved", reply));
+            app.disclose(&credential, &caller).await.map(|reply| Metric::count("Retrieved", reply))
         }
-        RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {
-            Refusal::NotAPortalUser => return Err(ProblemCode::NotFound.into()),
-            Refusal::Blank(reasons) => return Ok(app.blank(&credential, &caller, &reasons)),
-            Refusal::ClickTooOld => return Err(ProblemCode::Conflict.into()),
-            Refusal::Unexplained => {
-                return Err(Problem::new(ProblemCode::Internal).because("a refusal without a reason"));
-            }
-            Refusal::NotYet => return Err(Problem::new(ProblemCode::Unavailable)),
-            Refusal::SameClick => credential,
+        RetrieveOutcome::Refused { credential, refusal } => match refusal {
+            Refusal::NotAPortalUser => Err(ProblemCode::NotFound.into()),
+            Refusal::SameClick => app.disclose(&credential, &caller).await,
+            Refusal::Blank(reasons) => Ok(app.blank(&credential, &caller, &reasons)),
+            Refusal::ClickTooOld => Err(ProblemCode::Conflict.into()),
+            Refusal::NotYet => Err(ProblemCode::Unavailable.into()),
+            Refusal::Unexplained => Err(Problem::new(ProblemCode::Internal).because("a refusal without a reason")),
         },
-    };
-    app.disclose(&credential, &caller).await
+    }
 }
 
 impl App {
     async fn disclose(&self, credential: &Credential, caller: &Caller) -> Result<Reply, Problem> {
         let sealed = credential.sealed_password.as_ref().ok_or_else(|| Problem::new(ProblemCode::Internal))?;
-        let password =
-            self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await.map_err(problem)?;
+        let password = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await?;
         Ok(web::json(StatusCode::OK, &self.answer(credential, caller, Some(&password), None)))
     }
 
@@ -153,8 +145,4 @@ struct Entry<'a> {
 struct Blank<'a> {
     reasons: &'a [BlankReason],
     support_url: &'a str,
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
 }

@@ -7,13 +7,12 @@
 
 use std::sync::Arc;
 
-use aws::{Failure, Listed, Listings, Table};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use aws::{Listed, Listings, Table};
 use domain::{Caller, Company, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
-use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+use web::{Identity, IdentitySettings, Problem, Reply, Request};
 
 /// May list, and no more.
 pub struct App {
@@ -38,20 +37,13 @@ impl App {
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
-    let after = web::request::query_parameter(&request, "cursor").filter(|cursor| !cursor.is_empty());
-    let after = after.map(|cursor| read_cursor(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()?;
-    let page = app.listings.page(&caller, after.as_ref()).await.map_err(problem)?;
+    let after = web::request::cursor(&request)?;
+    let page = app.listings.page(&caller, after.as_ref()).await?;
     let answer = Answer {
         subscriptions: page.listed.iter().map(|listed| Row::of(listed, &caller, now)).collect(),
-        next: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last.as_str())),
+        next: page.next.as_ref().map(web::cursor::encode),
     };
     Ok(web::json(StatusCode::OK, &answer))
-}
-
-/// The last id that was shown, in base64url.
-fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    SubscriptionId::parse(std::str::from_utf8(&bytes).ok()?)
 }
 
 #[derive(Serialize)]
@@ -125,22 +117,5 @@ impl<'a> Row<'a> {
             },
             actions: vec![Action::GetCredentials, Action::ContactSupport],
         }
-    }
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_that_is_none_of_ours_is_refused() {
-        for cursor in ["%", "YQ==", "//8", "I2E"] {
-            assert_eq!(read_cursor(cursor), None, "{cursor}");
-        }
-        assert_eq!(read_cursor("c3ViLTE"), SubscriptionId::parse("sub-1"));
     }
 }

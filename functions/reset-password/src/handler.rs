@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use aws::{Admission, Attempts, Failure, Passwords, Sessions, SignedIn, Table};
+use aws::{Attempts, ChangeOutcome, Passwords, Sessions, SignedIn, SpendOutcome, Table};
 use domain::{Account, ClaimedName, NewPassword, Next, PasswordContext, PasswordHash, Scope, Timestamp, TypedPassword};
 use http::StatusCode;
-use lambda::{Clock, Hasher, HashingFailed, Settings};
+use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use web::{Problem, ProblemCode, Reply, Request};
@@ -59,7 +59,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let token = web::session::token(&request, &app.public_origin)?;
     let input: Input = web::request::body(&request)?;
-    let signed_in = app.sessions.find(&token.digest(), now).await.map_err(problem)?;
+    let signed_in = app.sessions.find(&token.digest(), now).await?;
     let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
 
     let new = acceptable(&input.new_password, &signed_in)?;
@@ -69,19 +69,23 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
     let hash = app.hash(&new).await?;
     let (next, token) = (signed_in.session.after_change(now), lambda::session_token());
-    if !app.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await.map_err(problem)? {
-        return Err(Problem::new(ProblemCode::NotSignedIn).because("the session ended meanwhile"));
+    match app.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await? {
+        ChangeOutcome::Changed => {
+            let reply = web::json(StatusCode::OK, &Output { next: signed_in.account.role.next() });
+            Ok(web::session::begin(reply, &token, next.expires_at.since(now)))
+        }
+        ChangeOutcome::SessionEnded => {
+            Err(Problem::new(ProblemCode::NotSignedIn).because("the session ended meanwhile"))
+        }
     }
-    let reply = web::json(StatusCode::OK, &Output { next: signed_in.account.role.next() });
-    Ok(web::session::begin(reply, &token, next.expires_at.since(now)))
 }
 
 impl App {
     /// The temporary password, however it is written, was on paper and in a mail.
     async fn refuse_temporary(&self, new: &str, account: &Account) -> Result<(), Problem> {
         let typed = TypedPassword::parse(new).ok_or(ProblemCode::PasswordTooLong)?;
-        let same = self.hasher.verify(typed.comparable_with(Some(account)), Some(&account.password_hash)).await;
-        if same.map_err(hashing)? { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
+        let same = self.hasher.verify(typed.comparable_with(Some(account)), Some(&account.password_hash)).await?;
+        if same { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
     }
 
     /// Who found a signed-in browser does not know it. Only when it is right is it told whether the new one is the same.
@@ -94,17 +98,15 @@ impl App {
     ) -> Result<(), Problem> {
         let current = input.current_password.as_deref().ok_or(ProblemCode::InvalidRequest)?;
         let (name, network) = (ClaimedName::from(&account.user_name), web::request::network(request)?);
-        let failures = match self.attempts.spend(&name, &network, now).await.map_err(problem)? {
-            Admission::Admitted { failures } => failures,
-            Admission::Exhausted { retry_after } => {
-                return Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(retry_after));
-            }
+        let failures = match self.attempts.spend(&name, &network, now).await? {
+            SpendOutcome::Admitted { failures } => failures,
+            SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         };
-        let open = !failures.is_some_and(|failures| account.closed_by(failures));
+        let open = account.is_open_after(failures);
         let typed = TypedPassword::parse(current).ok_or(ProblemCode::InvalidCredentials)?;
         let comparable = typed.comparable_with(Some(account));
-        let right = self.hasher.verify(comparable.clone(), open.then_some(&account.password_hash)).await;
-        if !right.map_err(hashing)? {
+        let right = self.hasher.verify(comparable.clone(), open.then_some(&account.password_hash)).await?;
+        if !right {
             return Err(ProblemCode::InvalidCredentials.into());
         }
         if let Err(failure) = self.attempts.succeeded(&name, &network, now).await {
@@ -118,7 +120,7 @@ impl App {
     async fn hash(&self, new: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(new.expose_secret().to_owned());
-        self.hasher.hash(secret).await.map_err(hashing)
+        Ok(self.hasher.hash(secret).await?)
     }
 }
 
@@ -127,12 +129,4 @@ fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
     let context =
         PasswordContext { user_name: &account.user_name, company: &credential.company, product: &credential.product };
     NewPassword::choose(new, &context).map_err(|refusal| ProblemCode::from(refusal).into())
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
-}
-
-fn hashing(failed: HashingFailed) -> Problem {
-    Problem::failed(failed.may_pass(), failed)
 }

@@ -9,9 +9,13 @@
 use std::{sync::Arc, time::Duration};
 
 use askama::Template;
-use aws::{Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, Table, Take, TakenMail, Unsealer};
+use aws::{
+    Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, Table, TakeOutcome, TakenMail, Unsealer,
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Credential, Kind, MailContent, MailStatus, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail};
+use domain::{
+    Credential, Kind, MailContent, MailStatus, Retryable, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail,
+};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
 use words::{Language, Words};
@@ -58,10 +62,10 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let order = MailOrder::parse(&message.body).ok_or(Rejection::Permanent { reason: "invalid-order", detail })?;
     let now = app.clock.now();
     let lease = Lease { id: BASE64_URL_SAFE_NO_PAD.encode(lambda::random_bytes::<16>()), until: now.plus(app.lease) };
-    match app.mails.take(&order, lease, now).await.map_err(Rejection::temporary)? {
-        Take::Settled => Ok(()),
-        Take::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),
-        Take::Taken(taken) => app.deliver(&order, &taken, now).await,
+    match app.mails.take(&order, lease, now).await? {
+        TakeOutcome::Settled => Ok(()),
+        TakeOutcome::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),
+        TakeOutcome::Taken(taken) => app.deliver(&order, &taken, now).await,
     }
 }
 
@@ -91,38 +95,34 @@ impl App {
                 warn!(outcome = "bounced", metric = "MailRefused", cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }
-            Delivery::NotSent(failure) => self.give_back(order, taken, Rejection::temporary(failure)).await,
+            Delivery::NotSent(failure) => self.give_back(order, taken, failure.into()).await,
             // The mail may be on its way: the lease stays, so that no other delivery sends it again at once.
-            Delivery::Unknown(failure) => Err(Rejection::temporary(failure)),
+            Delivery::Unknown(failure) => Err(failure.into()),
         }
     }
 
     /// The mail in words; `None` where nobody needs it any more.
     async fn write(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<Option<Letter>, Rejection> {
-        let credential = self.mails.credential(&order.subscription).await.map_err(Rejection::temporary)?;
+        let credential = self.mails.credential(&order.subscription).await?;
         let Some(credential) = credential else { return Ok(None) };
         match &taken.mail {
             Mail::Welcome(mail) if credential.issue == order.issue && credential.disclosable(now) => {
                 self.welcome(mail, &credential).await.map(Some)
             }
             Mail::Welcome(_) => Ok(None),
-            Mail::Support(request) => {
-                Letter::support(&credential, request, now).map(Some).map_err(Rejection::temporary)
-            }
+            Mail::Support(request) => Ok(Some(Letter::support(&credential, request, now)?)),
         }
     }
 
     async fn welcome(&self, mail: &WelcomeMail, credential: &Credential) -> Result<Letter, Rejection> {
         let password = match (mail.content, &credential.sealed_password) {
             (MailContent::Credentials, Some(sealed)) => {
-                let unsealed = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await;
-                Some(unsealed.map_err(Rejection::temporary)?)
+                Some(self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await?)
             }
             (MailContent::Credentials | MailContent::Link, _) => None,
         };
         let language = Language::preferred(mail.locale.as_deref().unwrap_or_default());
-        Letter::welcome(language, credential, password.as_ref(), &self.origin, &self.support_url)
-            .map_err(Rejection::temporary)
+        Ok(Letter::welcome(language, credential, password.as_ref(), &self.origin, &self.support_url)?)
     }
 
     /// The mail is out: what is not recorded now is sent again, so it is tried for as long as this function has time.
@@ -143,7 +143,7 @@ impl App {
         message_id: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        self.mails.settle(order, status, message_id, now).await.map_err(Rejection::temporary)
+        Ok(self.mails.settle(order, status, message_id, now).await?)
     }
 
     async fn give_back(&self, order: &MailOrder, taken: &TakenMail, rejection: Rejection) -> Result<(), Rejection> {
@@ -151,6 +151,30 @@ impl App {
             warn!(outcome = "lease-kept", cause = %failure);
         }
         Err(rejection)
+    }
+}
+
+/// A mail could not be rendered.
+#[derive(Debug)]
+struct RenderingFailed(askama::Error);
+
+impl From<askama::Error> for RenderingFailed {
+    fn from(error: askama::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl std::fmt::Display for RenderingFailed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for RenderingFailed {}
+
+impl Retryable for RenderingFailed {
+    fn is_transient(&self) -> bool {
+        false
     }
 }
 
@@ -168,7 +192,7 @@ impl Letter {
         password: Option<&TemporaryPassword>,
         origin: &str,
         support_url: &str,
-    ) -> Result<Self, askama::Error> {
+    ) -> Result<Self, RenderingFailed> {
         let w = language.words();
         let (company, product) = (&*credential.company.name, &*credential.product);
         let opening = if credential.kind == Kind::Paid { w.mail_subscribed } else { w.mail_trying };
@@ -194,7 +218,7 @@ impl Letter {
     }
 
     /// What somebody asks support, with what support needs to know and never a password.
-    fn support(credential: &Credential, request: &SupportRequest, now: Timestamp) -> Result<Self, askama::Error> {
+    fn support(credential: &Credential, request: &SupportRequest, now: Timestamp) -> Result<Self, RenderingFailed> {
         let subject =
             format!("Support request {}: {}, {}", request.reference, credential.product, credential.company.name);
         let letter = &Support {

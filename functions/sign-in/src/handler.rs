@@ -8,10 +8,10 @@
 
 use std::sync::Arc;
 
-use aws::{Admission, Attempts, Failure, SignIns, Table};
+use aws::{Attempts, BeginOutcome, SignIns, SpendOutcome, Table};
 use domain::{Account, ClaimedName, Next, Session, Timestamp, TypedPassword, UserName};
 use http::StatusCode;
-use lambda::{Clock, Hasher, HashingFailed, Settings};
+use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use web::{Metric, Problem, ProblemCode, Reply, Request};
@@ -71,18 +71,19 @@ impl App {
         let input: Input = web::request::body(request)?;
         let network = web::request::network(request)?;
         let name = ClaimedName::of(&input.user_name);
-        let failures = match self.attempts.spend(&name, &network, now).await.map_err(problem)? {
-            Admission::Admitted { failures } => failures,
-            Admission::Exhausted { retry_after } => {
-                return Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(retry_after));
-            }
+        let failures = match self.attempts.spend(&name, &network, now).await? {
+            SpendOutcome::Admitted { failures } => failures,
+            SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         };
-        let account = self.sign_ins.account(&name).await.map_err(problem)?;
+        let account = self.sign_ins.account(&name).await?;
         let account = self.verified(account, &input.password, failures, now).await?;
 
         let (session, token) = (Session::begin(&account, now), lambda::session_token());
-        if !self.sign_ins.begin(&account, &session, &token.digest(), now).await.map_err(problem)? {
-            return Err(invalid("the account changed while its password was verified"));
+        match self.sign_ins.begin(&account, &session, &token.digest(), now).await? {
+            BeginOutcome::Begun => {}
+            BeginOutcome::AccountChanged => {
+                return Err(invalid("the account changed while its password was verified"));
+            }
         }
         if let Err(failure) = self.attempts.succeeded(&name, &network, now).await {
             warn!(%failure, "failures are not forgotten, and the network is not known");
@@ -102,10 +103,10 @@ impl App {
         let Some(typed) = TypedPassword::parse(password) else {
             return Err(invalid("no account can have this password"));
         };
-        let open = account.as_ref().filter(|account| !failures.is_some_and(|failures| account.closed_by(failures)));
+        let open = account.as_ref().filter(|account| account.is_open_after(failures));
         let comparable = typed.comparable_with(account.as_ref());
-        let right = self.hasher.verify(comparable, open.map(|account| &account.password_hash)).await;
-        match (account, right.map_err(hashing)?) {
+        let right = self.hasher.verify(comparable, open.map(|account| &account.password_hash)).await?;
+        match (account, right) {
             (Some(account), true) if account.may_sign_in(now) => Ok(account),
             (Some(_), true) => Err(invalid("the account is retired or closed, or its password has expired")),
             (_, false) | (None, true) => Err(invalid("unknown name, wrong password, or closed by failures")),
@@ -116,7 +117,7 @@ impl App {
     async fn sign_out(&self, request: &Request) -> Result<Reply, Problem> {
         web::request::no_body(request)?;
         if let Ok(token) = web::session::token(request, &self.public_origin) {
-            self.sign_ins.end(&token.digest(), self.clock.now()).await.map_err(problem)?;
+            self.sign_ins.end(&token.digest(), self.clock.now()).await?;
         }
         Ok(web::session::end(web::reply::empty(StatusCode::NO_CONTENT)))
     }
@@ -124,12 +125,4 @@ impl App {
 
 fn invalid(why: &'static str) -> Problem {
     Problem::new(ProblemCode::InvalidCredentials).because(why)
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
-}
-
-fn hashing(failed: HashingFailed) -> Problem {
-    Problem::failed(failed.may_pass(), failed)
 }

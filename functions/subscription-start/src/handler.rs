@@ -6,12 +6,12 @@
 //! subscription that is known, an event can only make a trial paid, add portal users, and start the next issue where whoever pays
 //! could not get in otherwise; everything else is read from the table, never from the second event.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use aws::{Create, NewCredentials, NextIssue, Sealer, Subscriptions, Table};
+use aws::{ExtendOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};
 use domain::{
-    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Principal,
-    Role, SubscriptionId, SubscriptionStarted, Temporary, TemporaryPassword, Timestamp, UserName, WelcomeMail,
+    Account, Credential, Issue, MailContent, NewCredentials, PortalUser, SubscriptionId, SubscriptionStarted,
+    TemporaryPassword, Timestamp, UserName, WelcomeMail,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::info;
@@ -53,31 +53,40 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
         .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.0 })?;
     for _ in 0..RACES {
         let now = app.clock.now();
-        let settled = match app.subscriptions.find(&event.subscription).await.map_err(Rejection::temporary)? {
-            Some(known) => app.go_on(&event, &known, now).await?,
+        let progress = match app.subscriptions.find(&event.subscription).await? {
+            Some(known) => app.update(&event, &known, now).await?,
             None => app.start(&event, now).await?,
         };
-        if settled {
-            return Ok(());
+        match progress {
+            Progress::Handled => return Ok(()),
+            Progress::LostRace => {}
         }
     }
     Err(Rejection::temporary("other events for this subscription kept winning"))
 }
 
+/// The result of one attempt to handle an event.
+enum Progress {
+    /// The table says what the event says.
+    Handled,
+    /// Another event changed the subscription in between.
+    LostRace,
+}
+
 impl App {
-    /// A subscription that nobody knows. `false`: somebody knows it by now.
-    async fn start(&self, event: &SubscriptionStarted, now: Timestamp) -> Result<bool, Rejection> {
+    /// Starts a subscription that does not exist yet.
+    async fn start(&self, event: &SubscriptionStarted, now: Timestamp) -> Result<Progress, Rejection> {
         for user_name in user_names(event) {
             if self.held_by_another(&event.subscription, &user_name).await? {
                 continue;
             }
             match self.create(event, user_name, now).await? {
-                Create::Created => {
+                StartOutcome::Started => {
                     info!(outcome = "started", metric = "Issued");
-                    return Ok(true);
+                    return Ok(Progress::Handled);
                 }
-                Create::Known => return Ok(false),
-                Create::UserNameHeld => {}
+                StartOutcome::Known => return Ok(Progress::LostRace),
+                StartOutcome::UserNameHeld => {}
             }
         }
         let detail = "another subscription has an account of this user name";
@@ -89,102 +98,81 @@ impl App {
         event: &SubscriptionStarted,
         user_name: UserName,
         now: Timestamp,
-    ) -> Result<Create, Rejection> {
+    ) -> Result<StartOutcome, Rejection> {
         let new = self.new_credentials(&event.subscription, Issue::FIRST).await?;
         let portal_users = portal_users(event);
-        self.subscriptions.welcome(&event.subscription, &portal_users, now).await.map_err(Rejection::temporary)?;
-        let credential = Credential {
-            subscription: event.subscription.clone(),
-            product: event.product.clone(),
-            company: event.company.clone(),
-            kind: event.kind,
-            user_name,
-            portal_users: portal_users.iter().map(|user| user.principal).collect(),
-            issue: Issue::FIRST,
-            sealed_password: Some(new.sealed.clone()),
-            retrievals: std::collections::BTreeMap::default(),
-            started_at: event.time.unwrap_or(now),
-            issued_at: now,
-            expires_at: now.plus(self.lifetime),
-            signed_in_at: None,
-            changed_at: None,
-            handed_over_at: None,
-            ended_at: None,
-            seq: 1,
-        };
-        let mail = WelcomeMail {
-            issue: Issue::FIRST,
-            to: event.email.clone(),
-            locale: event.locale.clone(),
-            content: event.welcome_mail.unwrap_or(self.welcome_mail),
-            status: MailStatus::Pending,
-            at: now,
-        };
-        let account = service_administrator(&credential, new.hash, now);
-        let created = self.subscriptions.create(&credential, &account, &mail, &event.event).await;
-        created.map_err(Rejection::temporary)
+        self.subscriptions.welcome(&event.subscription, &portal_users, now).await?;
+        let credential = Credential::first_issue(event, user_name, &portal_users, new.sealed, now, self.lifetime);
+        let account = Account::service_administrator(&credential, lambda::account_id(now), new.hash);
+        let mail = WelcomeMail::first_issue(event, self.welcome_mail, now);
+        Ok(self.subscriptions.start(&credential, &account, &mail, &event.event).await?)
     }
 
-    /// A subscription that is known. `false`: it changed in between.
-    async fn go_on(&self, event: &SubscriptionStarted, known: &Credential, now: Timestamp) -> Result<bool, Rejection> {
+    /// Updates a subscription that exists.
+    async fn update(
+        &self,
+        event: &SubscriptionStarted,
+        known: &Credential,
+        now: Timestamp,
+    ) -> Result<Progress, Rejection> {
         contradictions(event, known)?;
         let added: Vec<PortalUser> =
             event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal)).cloned().collect();
-        let principals: BTreeSet<Principal> = added.iter().map(|user| user.principal).collect();
-        let becomes_paid = event.kind == Kind::Paid && known.kind == Kind::Trial;
         if !added.is_empty() {
-            self.subscriptions.welcome(&event.subscription, &added, now).await.map_err(Rejection::temporary)?;
+            self.subscriptions.welcome(&event.subscription, &added, now).await?;
         }
-        if event.kind == Kind::Paid && known.out_of_reach(now) {
-            match self.start_next_issue(event, known, &principals, now).await? {
-                NextIssue::Started => return Ok(true),
-                NextIssue::LostRace => return Ok(false),
-                NextIssue::AlreadyHandled => {}
+        if known.needs_next_issue(event, now) {
+            match self.start_next_issue(event, known, now).await? {
+                StartNextIssueOutcome::Started => return Ok(Progress::Handled),
+                StartNextIssueOutcome::LostRace => return Ok(Progress::LostRace),
+                StartNextIssueOutcome::AlreadyHandled => {}
             }
         }
-        if !becomes_paid && added.is_empty() {
-            return Ok(true);
+        let extended = known.extended_by(event);
+        if extended == *known {
+            return Ok(Progress::Handled);
         }
-        self.subscriptions.extend(known, becomes_paid, &principals, now).await.map_err(Rejection::temporary)
+        Ok(match self.subscriptions.extend(known, &extended, now).await? {
+            ExtendOutcome::Extended => Progress::Handled,
+            ExtendOutcome::LostRace => Progress::LostRace,
+        })
     }
 
     async fn start_next_issue(
         &self,
         event: &SubscriptionStarted,
         known: &Credential,
-        added: &BTreeSet<Principal>,
         now: Timestamp,
-    ) -> Result<NextIssue, Rejection> {
-        if self.subscriptions.has_handled(&known.subscription, &event.event).await.map_err(Rejection::temporary)? {
-            return Ok(NextIssue::AlreadyHandled);
+    ) -> Result<StartNextIssueOutcome, Rejection> {
+        if self.subscriptions.handled_at(&known.subscription, &event.event).await?.is_some() {
+            return Ok(StartNextIssueOutcome::AlreadyHandled);
         }
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
-        let expires_at = now.plus(self.lifetime);
-        let next = self.subscriptions.start_next_issue(known, &new, added, &event.event, now, expires_at).await;
-        let next = next.map_err(Rejection::temporary)?;
-        let started = matches!(next, NextIssue::Started);
+        let next = known.extended_by(event).next_issue(new.sealed, now, self.lifetime);
+        let outcome = self.subscriptions.start_next_issue(known, &next, &new.hash, &event.event).await?;
+        let started = matches!(outcome, StartNextIssueOutcome::Started);
         info!(outcome = "next-issue", started, metric = started.then_some("Issued"));
-        Ok(next)
+        Ok(outcome)
     }
 
-    /// A fresh temporary password: sealed for the portal and the mail, hashed for sign-in, both at once, and forgotten here.
+    /// Generates a temporary password, and returns it sealed for the portal and the mail and hashed for the sign-in.
     async fn new_credentials(&self, subscription: &SubscriptionId, issue: Issue) -> Result<NewCredentials, Rejection> {
         let password = TemporaryPassword::generate(lambda::random);
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let comparable = TemporaryPassword::comparable(password.expose_secret());
         let (sealed, hash) =
             tokio::join!(self.sealer.seal(&password, subscription, issue), self.hasher.hash(comparable));
-        Ok(NewCredentials { sealed: sealed.map_err(Rejection::temporary)?, hash: hash.map_err(Rejection::temporary)? })
+        Ok(NewCredentials { sealed: sealed?, hash: hash? })
     }
 
-    /// A cheap look before KMS and argon2 run; the transaction asks again.
+    /// Returns whether another subscription has the name: a cheap look before KMS and argon2 run; the transaction asks again.
     async fn held_by_another(&self, subscription: &SubscriptionId, user_name: &UserName) -> Result<bool, Rejection> {
-        let holder = self.subscriptions.holder(user_name).await.map_err(Rejection::temporary)?;
+        let holder = self.subscriptions.holder(user_name).await?;
         Ok(holder.is_some_and(|holder| holder != *subscription))
     }
 }
 
-/// The name that the event gives; where it gives none, the company's `admin`, or that of the subscription, or one that nobody has.
+/// Returns the names to try: the one that the event gives, or else the company's `admin`, the subscription's, and a random one.
 fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     match &event.user_name {
         Some(given) => vec![given.clone()],
@@ -196,14 +184,14 @@ fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     }
 }
 
-/// Those of the event, and whoever gets the mail: they can get the credentials again.
+/// Returns the event's portal users and the recipient of the mail, who can get the credentials again.
 fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
     let mut users = event.portal_users.clone();
     users.push(PortalUser::of_address(&event.email));
     users
 }
 
-/// What a later event says of a known subscription must agree with the first.
+/// Refuses a later event that does not agree with the first one.
 fn contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
     let detail = if event.company.id != known.company.id {
         "company.id is not that of the known subscription"
@@ -215,20 +203,4 @@ fn contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(),
         return Ok(());
     };
     Err(Rejection::Permanent { reason: "contradictory-event", detail })
-}
-
-/// The account that the first credentials are for.
-fn service_administrator(credential: &Credential, password_hash: PasswordHash, now: Timestamp) -> Account {
-    Account {
-        user_name: credential.user_name.clone(),
-        account_id: lambda::account_id(now),
-        role: Role::ServiceAdministrator,
-        password_hash,
-        temporary: Some(Temporary { issue: credential.issue, expires_at: credential.expires_at }),
-        status: AccountStatus::Active,
-        version: 1,
-        subscription: credential.subscription.clone(),
-        created_by: None,
-        first_signed_in_at: None,
-    }
 }

@@ -1,19 +1,21 @@
-//! What is left of an SDK error at the edge of this crate: a code and a request id, and whether waiting helps.
+//! The error that leaves this crate: what remains of an SDK error is a code, a request id, and whether a retry helps.
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
+use domain::Retryable;
 
-/// Why AWS could not do what it was asked. It holds nothing of what was sent or kept, so it may be logged whole.
+/// Why AWS did not carry out a request. It holds nothing that was sent or stored, so it may be logged whole.
 #[derive(Debug)]
 pub enum Failure {
-    /// Throttled, failing, out of reach or too slow: the same again may work, and a write may have been carried out.
+    /// AWS throttled the request, failed, could not be reached or was too slow. A retry may succeed, and a write may have been carried
+    /// out already.
     Unavailable(Inside),
-    /// Not allowed, not configured, or an item that does not read: the same again will not work.
+    /// The request is not allowed or not configured, or an item cannot be read. A retry does not help.
     Broken(Inside),
 }
 
-/// For the log alone.
+/// The details of a failure, for the log alone.
 #[derive(Debug)]
 pub struct Inside {
     operation: &'static str,
@@ -21,8 +23,8 @@ pub struct Inside {
     request_id: Option<String>,
 }
 
-/// Answers of AWS that say: later. Server errors say it too, by their status.
-const LATER: [&str; 12] = [
+/// The error codes of AWS that ask for a later retry. A status of a server error asks for it too.
+const TRANSIENT: [&str; 12] = [
     "ThrottlingException",
     "Throttling",
     "ThrottledException",
@@ -38,12 +40,15 @@ const LATER: [&str; 12] = [
 ];
 
 impl Failure {
-    pub(crate) fn of<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self {
-        let (code, request_id, later) = match error {
+    pub(crate) fn from_sdk<E: ProvideErrorMetadata>(
+        operation: &'static str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self {
+        let (code, request_id, transient) = match error {
             SdkError::ServiceError(service) => {
                 let code = service.err().code().unwrap_or("no code").to_owned();
-                let later = service.raw().status().is_server_error() || LATER.contains(&code.as_str());
-                (code, service.err().meta().request_id().map(str::to_owned), later)
+                let transient = service.raw().status().is_server_error() || TRANSIENT.contains(&code.as_str());
+                (code, service.err().meta().request_id().map(str::to_owned), transient)
             }
             SdkError::TimeoutError(_) => ("time-out".to_owned(), None, true),
             SdkError::DispatchFailure(_) => ("no connection".to_owned(), None, true),
@@ -51,23 +56,21 @@ impl Failure {
             _ => ("not sent".to_owned(), None, false),
         };
         let inside = Inside { operation, code, request_id };
-        if later { Self::Unavailable(inside) } else { Self::Broken(inside) }
+        if transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
     }
 
-    pub(crate) fn too_long(operation: &'static str) -> Self {
+    pub(crate) fn timed_out(operation: &'static str) -> Self {
         Self::Unavailable(Inside { operation, code: "out of time".to_owned(), request_id: None })
     }
 
-    /// `what` is constant text: the name of an attribute, or what a service left out.
+    /// `what` is constant text: the name of an attribute, or of what a service left out.
     pub(crate) fn unreadable(operation: &'static str, what: &'static str) -> Self {
         Self::Broken(Inside { operation, code: format!("unreadable: {what}"), request_id: None })
     }
 }
 
-impl Failure {
-    /// Whether the same again may work.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
+impl Retryable for Failure {
+    fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 }

@@ -93,10 +93,10 @@ pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Administrator, Administrators, Admission, Attempts, Create, CreateAdministrator, Lease, Listed, Listings, Mail,
-    MailOrder, Mails, NewAdministrator, NewCredentials, NewSupportRequest, NextIssue, Order, Page, Passwords,
-    Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, Subscriptions, SupportRequests, Table, Take, TakenMail,
-    Team,
+    Administrator, Administrators, Attempts, BeginOutcome, ChangeOutcome, CreateOutcome, ExtendOutcome, Lease, Listed,
+    Listings, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page, Passwords, Retrievals,
+    RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions,
+    SupportRequests, Table, TakeOutcome, TakenMail, Team,
 };
 
 /// The one configuration that every client is built from: see [`connect`].

@@ -100,7 +100,7 @@ impl Mailer {
 
 /// Only what SES itself answered is known not to be sent.
 fn refusal(error: &SdkError<SendEmailError>) -> Delivery {
-    let failure = Failure::of(OPERATION, error);
+    let failure = Failure::from_sdk(OPERATION, error);
     match error {
         SdkError::ServiceError(service) if refuses_address(service.err()) => Delivery::AddressRefused(failure),
         SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => Delivery::NotSent(failure),

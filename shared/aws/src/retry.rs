@@ -1,4 +1,4 @@
-//! Trying again where the SDK does not: on a conflict with a transaction.
+//! Retries that the SDK does not make: after a conflict with a transaction, and after a lost race.
 
 use std::time::Duration;
 
@@ -6,32 +6,44 @@ use tokio::time::{sleep, timeout};
 
 use crate::Failure;
 
-/// How long one operation may take, all its attempts together.
+/// How long one operation may take, including all its attempts.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
-const TRIES: u32 = 3;
+/// Attempts of one write that meets transactions of other callers.
+const ATTEMPTS: u32 = 3;
 
-/// What one try came to.
+/// Attempts of one decision that other writers keep overtaking.
+const RACES: u32 = 5;
+
+/// The result of one attempt.
 pub(crate) enum Try<T> {
-    /// Decided, for good or ill.
+    /// The write is decided, either way.
     Done(T),
-    /// It met somebody's transaction: nothing is decided.
+    /// The write met a transaction of another caller: nothing is decided.
     Conflict(Failure),
 }
 
-/// 20 to 100 ms, so that two who met do not meet again.
+/// The result of one attempt to decide and to write the decision.
+pub(crate) enum Race<T> {
+    /// The operation is over.
+    Decided(T),
+    /// Another writer changed an item between the read and the write: read again and decide again.
+    Lost,
+}
+
+/// Waits for 20 to 100 ms, so that two callers who met do not meet again.
 pub(crate) async fn pause() {
     sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
 }
 
-/// Tries up to three times, with a pause between, within the time of one operation.
+/// Retries `attempt` after a conflict, up to three times with a pause between, within the time of one operation.
 pub(crate) async fn through_conflicts<T, F, Fut>(operation: &'static str, attempt: F) -> Result<T, Failure>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<Try<T>, Failure>>,
 {
-    let tries = async {
-        let mut left = TRIES;
+    let attempts = async {
+        let mut left = ATTEMPTS;
         loop {
             left -= 1;
             match attempt().await? {
@@ -41,5 +53,24 @@ where
             }
         }
     };
-    timeout(OPERATION_TIMEOUT, tries).await.unwrap_or_else(|_| Err(Failure::too_long(operation)))
+    timeout(OPERATION_TIMEOUT, attempts).await.unwrap_or_else(|_| Err(Failure::timed_out(operation)))
+}
+
+/// Repeats `attempt` after a lost race, up to five times with a pause between. `first` is what the caller has read already, if anything;
+/// every later attempt gets `None` and reads for itself.
+pub(crate) async fn through_races<S, T>(
+    operation: &'static str,
+    first: Option<S>,
+    attempt: impl AsyncFn(Option<S>) -> Result<Race<T>, Failure>,
+) -> Result<T, Failure> {
+    let mut known = first;
+    for race in 0..RACES {
+        if race > 0 {
+            pause().await;
+        }
+        if let Race::Decided(decided) = attempt(known.take()).await? {
+            return Ok(decided);
+        }
+    }
+    Err(Failure::timed_out(operation))
 }

@@ -42,7 +42,7 @@ impl Sealer {
         let request = request
             .encryption_context(SUBSCRIPTION, subscription.as_str())
             .encryption_context(ISSUE, issue.to_string());
-        let answer = request.send().await.map_err(|error| Failure::of("kms Encrypt", &error))?;
+        let answer = request.send().await.map_err(|error| Failure::from_sdk("kms Encrypt", &error))?;
         let sealed = answer.ciphertext_blob.ok_or_else(|| Failure::unreadable("kms Encrypt", "ciphertext"))?;
         Ok(SealedPassword::new(sealed.into_inner()))
     }
@@ -66,7 +66,7 @@ impl Unsealer {
         let request = request
             .encryption_context(SUBSCRIPTION, subscription.as_str())
             .encryption_context(ISSUE, issue.to_string());
-        let answer = request.send().await.map_err(|error| Failure::of("kms Decrypt", &error))?;
+        let answer = request.send().await.map_err(|error| Failure::from_sdk("kms Decrypt", &error))?;
         let plaintext = answer.plaintext.ok_or_else(|| Failure::unreadable("kms Decrypt", "plaintext"))?;
         TemporaryPassword::from_unsealed(plaintext.into_inner())
             .ok_or_else(|| Failure::unreadable("kms Decrypt", "plaintext"))

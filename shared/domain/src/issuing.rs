@@ -85,7 +85,8 @@ impl Credential {
     }
 
     /// Returns what makes a password of this issue temporary.
-    fn temporary(&self) -> Temporary {
+    #[must_use]
+    pub fn temporary(&self) -> Temporary {
         Temporary { issue: self.issue, expires_at: self.expires_at }
     }
 }

@@ -1,13 +1,14 @@
 //! A function behind a queue: each message on its own, and a failed one fails alone.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{convert::Infallible, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use domain::Retryable;
 use futures_util::{FutureExt, future::join_all};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
-use crate::Error;
+use crate::Error as StartError;
 
 /// A batch as SQS hands it over.
 #[derive(Deserialize)]
@@ -39,29 +40,36 @@ struct BatchItemFailure {
     item_identifier: String,
 }
 
-/// Why a message was not done. Either way it comes again until the queue gives up, and then lies with the dead letters.
+/// Why a message was not handled. Either way it is delivered again until the queue gives up, and then lies in the dead-letter queue.
 #[derive(Debug)]
 pub enum Rejection {
-    /// It will never be done: a stable code, and constant text for whoever mends the sender.
+    /// The message can never be handled.
     Permanent {
-        /// Stable, for alarms.
+        /// A stable code, for alarms.
         reason: &'static str,
-        /// Never repeats what was sent.
+        /// Constant text for the operator of the sender, which never repeats the message.
         detail: &'static str,
     },
-    /// It may be done later. The error holds nothing that may not be logged.
-    Temporary(Box<dyn std::error::Error + Send + Sync>),
+    /// A later delivery may be handled. The error holds nothing that must not be logged.
+    Temporary(Box<dyn Error + Send + Sync>),
 }
 
 impl Rejection {
-    /// For an error that may pass.
-    pub fn temporary(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Temporary(error.into())
+    /// Returns the rejection of a message that another worker or event keeps from being handled.
+    pub fn temporary(cause: &'static str) -> Self {
+        Self::Temporary(cause.into())
+    }
+}
+
+/// A failure of a service never makes a rejection permanent: the queue decides when to give up.
+impl<E: Retryable + Error + Send + Sync + 'static> From<E> for Rejection {
+    fn from(failure: E) -> Self {
+        Self::Temporary(Box::new(failure))
     }
 }
 
 /// Runs `handle` for every message of every batch, until the environment ends.
-pub async fn consume<A, F, Fut>(app: A, handle: F) -> Result<(), Error>
+pub async fn consume<A, F, Fut>(app: A, handle: F) -> Result<(), StartError>
 where
     F: Fn(Arc<A>, Message) -> Fut,
     Fut: Future<Output = Result<(), Rejection>>,

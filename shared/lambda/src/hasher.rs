@@ -7,7 +7,7 @@ use std::{
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use domain::PasswordHash;
+use domain::{PasswordHash, Retryable};
 use subtle::ConstantTimeEq;
 use tokio::task;
 use zeroize::{Zeroize, Zeroizing};
@@ -46,10 +46,8 @@ pub enum HashingFailed {
     NotOurs,
 }
 
-impl HashingFailed {
-    /// Whether the same again may work.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
+impl Retryable for HashingFailed {
+    fn is_transient(&self) -> bool {
         matches!(self, Self::Machine(_))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use domain::PasswordRefusal;
+use domain::{PasswordRefusal, Retryable};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -164,10 +164,10 @@ impl Problem {
         Self { code, retry_after, cause: None }
     }
 
-    /// A service behind us failed: `unavailable` where the same again may work, otherwise `internal`.
+    /// Returns the problem of a caller who has to wait for `seconds`.
     #[must_use]
-    pub fn failed(may_pass: bool, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(if may_pass { ProblemCode::Unavailable } else { ProblemCode::Internal }).because(cause)
+    pub fn too_many_attempts(seconds: u32) -> Self {
+        Self::new(ProblemCode::TooManyAttempts).retry_after(seconds)
     }
 
     /// With its cause, which is logged and never shown.
@@ -220,6 +220,14 @@ impl Problem {
 impl From<ProblemCode> for Problem {
     fn from(code: ProblemCode) -> Self {
         Self::new(code)
+    }
+}
+
+/// A failure of a service is `unavailable` where a retry may succeed, and otherwise `internal`. The failure is the cause.
+impl<E: Retryable + Error + Send + Sync + 'static> From<E> for Problem {
+    fn from(failure: E) -> Self {
+        let code = if failure.is_transient() { ProblemCode::Unavailable } else { ProblemCode::Internal };
+        Self::new(code).because(failure)
     }
 }
 
@@ -344,6 +352,30 @@ mod tests {
         let scheme = |code| Problem::new(code).reply("").headers().get("www-authenticate").cloned();
         assert_eq!(scheme(ProblemCode::NotSignedIn).unwrap(), "Bearer");
         assert_eq!(scheme(ProblemCode::InvalidCredentials), None);
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_is_unavailable_and_any_other_internal() {
+        #[derive(Debug)]
+        struct Failure(bool);
+
+        impl fmt::Display for Failure {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the table is away")
+            }
+        }
+
+        impl Error for Failure {}
+
+        impl Retryable for Failure {
+            fn is_transient(&self) -> bool {
+                self.0
+            }
+        }
+
+        let [passing, lasting] = [true, false].map(|transient| Problem::from(Failure(transient)));
+        assert_eq!((passing.code(), lasting.code()), (ProblemCode::Unavailable, ProblemCode::Internal));
+        assert_eq!(lasting.cause().as_deref(), Some("the table is away"));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What may come in. Whatever does not fit is refused whole, in constant words, before anything is read or written.
 
-use domain::Network;
+use domain::{Network, SubscriptionId};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::problem::{Problem, ProblemCode};
+use crate::{
+    cursor,
+    problem::{Problem, ProblemCode},
+};
 
 /// Bytes of the largest body, after the gateway's base64.
 pub const LARGEST_BODY: usize = 16 * 1024;
@@ -48,6 +51,18 @@ pub fn path_parameter(request: &Request, name: &str) -> Option<String> {
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
+}
+
+/// Returns the subscription that the path names; an id that does not parse is `not-found`, as an unknown one is.
+pub fn subscription_id(request: &Request) -> Result<SubscriptionId, ProblemCode> {
+    let id = path_parameter(request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
+    id.ok_or(ProblemCode::NotFound)
+}
+
+/// Returns the subscription after which a page of the list begins; `None` for the first page.
+pub fn cursor(request: &Request) -> Result<Option<SubscriptionId>, ProblemCode> {
+    let cursor = query_parameter(request, "cursor").filter(|cursor| !cursor.is_empty());
+    cursor.map(|cursor| cursor::decode(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()
 }
 
 /// The network of whoever calls, as the gateway saw it: no header is asked, since a header is whatever the caller wrote.

@@ -1,7 +1,7 @@
 //! `/administration`: the Administration Center. Which page somebody gets is told by their session.
 
 use askama::Template;
-use aws::{Administrator, Failure, SignedIn};
+use aws::{Administrator, SignedIn};
 use domain::{Role, Scope};
 use http::StatusCode;
 use web::{Problem, ProblemCode, Reply};
@@ -67,7 +67,7 @@ impl Visit<'_> {
             (Scope::ResetPassword, _) => Ok(web::see_other(PASSWORD)),
             (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(CREATE)),
             (Scope::Full, Role::Administrator) => {
-                let administrators = self.app.team.of(&signed_in.session.subscription).await.map_err(problem)?;
+                let administrators = self.app.team.list(&signed_in.session.subscription).await?;
                 let own = |one: &&Administrator| one.user_name == signed_in.account.user_name;
                 let name = administrators.iter().find(own).map_or("", |own| &*own.display_name);
                 let title = f.with(f.w.home_title, "name", name);
@@ -108,10 +108,7 @@ impl Visit<'_> {
     /// Whoever is signed in; nobody where there is no session, or none that is good.
     async fn session(&self) -> Result<Option<SignedIn>, Problem> {
         match web::session::token(self.request, &self.app.public_origin) {
-            Ok(token) => {
-                let found = self.app.sessions.find(&token.digest(), self.now).await;
-                found.map_err(problem)
-            }
+            Ok(token) => Ok(self.app.sessions.find(&token.digest(), self.now).await?),
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => Ok(None),
             Err(problem) => Err(problem),
         }
@@ -120,8 +117,4 @@ impl Visit<'_> {
 
 fn as_account<'a>(f: Frame<'a>, signed_in: &SignedIn) -> Frame<'a> {
     f.signed_in(signed_in.account.user_name.to_string())
-}
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
 }

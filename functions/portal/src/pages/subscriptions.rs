@@ -7,7 +7,7 @@ use domain::{
     Credential, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
-use web::{Customer, Problem, ProblemCode, Reply, request::query_parameter};
+use web::{Customer, Problem, ProblemCode, Reply};
 
 use super::{Filled, Frame, Policy, reply, said, sign_in_path};
 use crate::Visit;
@@ -76,9 +76,8 @@ impl Visit<'_> {
             }
         };
         let f = self.frame().signed_in(name(&customer));
-        let cursor = query_parameter(self.request, "cursor").filter(|cursor| !cursor.is_empty());
-        // A cursor that is none of ours is the beginning: here nobody has to be told.
-        let after = cursor.as_deref().and_then(read_cursor);
+        // A page that a person asked for by a wrong cursor is the first one: there is no program to tell.
+        let after = web::request::cursor(self.request).unwrap_or_default();
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
             Ok(page) => {
                 let title = f.w.your_subscriptions;
@@ -88,15 +87,15 @@ impl Visit<'_> {
                     unconfirmed: customer.unconfirmed_address.as_ref().map(ToString::to_string),
                     reply_to: customer.caller.email().map(ToString::to_string),
                     person: BASE64_URL_SAFE_NO_PAD.encode(customer.caller.person().as_bytes()),
-                    cursor: after.and(cursor),
-                    next: page.next.map(|last| BASE64_URL_SAFE_NO_PAD.encode(last.as_str())),
+                    cursor: after.as_ref().map(web::cursor::encode),
+                    next: page.next.as_ref().map(web::cursor::encode),
                     sign_in: &sign_in_path("/"),
                 };
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
             Err(failure) => {
                 let (why, lead) = (f.w.list_unavailable, f.w.nothing_is_lost);
-                self.trouble(f, why, lead, Problem::failed(failure.may_pass(), failure))
+                self.trouble(f, why, lead, Problem::from(failure))
             }
         }
     }
@@ -189,10 +188,4 @@ impl Row {
 /// As whom somebody is signed in, to themselves: the address, whether or not it counts.
 fn name(customer: &Customer) -> String {
     customer.unconfirmed_address.as_ref().map_or_else(|| customer.caller.label(), ToString::to_string)
-}
-
-/// The last id that was shown, in base64url.
-fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    SubscriptionId::parse(std::str::from_utf8(&bytes).ok()?)
 }

@@ -1,22 +1,68 @@
-//! The account item, read and written.
+//! The account item: its key, attributes, clauses and writes.
 
 use domain::{
-    Account, AccountStatus, CreatedBy, EmailAddress, Issue, PasswordHash, Role, SubscriptionId, Temporary, Timestamp,
+    Account, AccountStatus, ClaimedName, CreatedBy, EmailAddress, Issue, PasswordHash, Role, SubscriptionId, Temporary,
+    Timestamp, UserName,
 };
 
 use super::{
-    item::{Attributes, Item, Reader, boolean, found, number, text, time},
-    names::{
-        ACCOUNT_ID, CREATED_BY, EMAIL, EXPIRES_AT, FIRST_SIGNED_IN_AT, ISSUE, Key, MUST_CHANGE, PASSWORD_HASH, PK,
-        ROLE, STATUS, SUBSCRIPTION_ID, VERSION, user_name_of,
-    },
+    condition::{self, Placeholders},
+    item::{Attributes, Item, Reader, boolean, number, required, text, time},
+    names::{EXPIRES_AT, ISSUE, Key, PK, STATUS, SUBSCRIPTION_ID},
     transaction::Change,
 };
 use crate::Failure;
 
-/// An account as an item, its key included.
+const PREFIX: &str = "ACCOUNT#";
+const SORT_KEY: &str = "ACCOUNT";
+
+const ACCOUNT_ID: &str = "account_id";
+const CREATED_BY: &str = "created_by";
+const EMAIL: &str = "email";
+const FIRST_SIGNED_IN_AT: &str = "first_signed_in_at";
+const MUST_CHANGE: &str = "must_change";
+const PASSWORD_HASH: &str = "password_hash";
+const ROLE: &str = "role";
+const VERSION: &str = "version";
+
+const PLACEHOLDERS: Placeholders = &[
+    ("#expires_at", EXPIRES_AT),
+    ("#first", FIRST_SIGNED_IN_AT),
+    ("#hash", PASSWORD_HASH),
+    ("#issue", ISSUE),
+    ("#must_change", MUST_CHANGE),
+    ("#status", STATUS),
+    ("#version", VERSION),
+];
+
+/// Neither the password nor the status has changed since the writer read the account.
+const VERSION_IS: &str = "#version = :version";
+/// The account is neither retired nor closed.
+const IS_ACTIVE: &str = "#status = :active";
+/// The password is a temporary one.
+const IS_TEMPORARY: &str = "#must_change = :true";
+/// The temporary password still works.
+const NOT_EXPIRED: &str = "#expires_at > :now";
+/// The administrator has never signed in.
+const NEVER_SIGNED_IN: &str = "attribute_not_exists(#first)";
+
+/// Returns the key of the account with this name.
+pub(super) fn key(user_name: &UserName) -> Key {
+    claimed_key(&user_name.into())
+}
+
+/// Returns the key of the account with this name. No item has the key of a name that is not a user name.
+pub(super) fn claimed_key(name: &ClaimedName) -> Key {
+    Key { pk: format!("{PREFIX}{}", name.as_str()), sk: SORT_KEY.to_owned() }
+}
+
+fn parse_key(key: &str) -> Option<UserName> {
+    key.strip_prefix(PREFIX).and_then(UserName::parse)
+}
+
+/// Returns an account as an item, including its key.
 pub(super) fn to_item(account: &Account, email: Option<&EmailAddress>) -> Attributes {
-    Item::at(Key::account(&account.user_name))
+    Item::at(key(&account.user_name))
         .with(ACCOUNT_ID, text(&account.account_id))
         .with(ROLE, text(account.role.as_str()))
         .with_if(EMAIL, email.map(text))
@@ -32,61 +78,95 @@ pub(super) fn to_item(account: &Account, email: Option<&EmailAddress>) -> Attrib
         .into_map()
 }
 
-/// The account in an item as DynamoDB returned it.
+/// Reads the account from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
     let item = Reader(item);
     let temporary = if item.boolean(MUST_CHANGE)? {
-        let issue = found(ISSUE, Issue::new(item.number(ISSUE)?))?;
+        let issue = required(ISSUE, Issue::new(item.number(ISSUE)?))?;
         Some(Temporary { issue, expires_at: item.time(EXPIRES_AT)? })
     } else {
         None
     };
     Ok(Account {
-        user_name: item.parsed(PK, user_name_of)?,
+        user_name: item.parsed(PK, parse_key)?,
         account_id: item.text(ACCOUNT_ID)?.to_owned(),
         role: item.parsed(ROLE, Role::parse)?,
         password_hash: PasswordHash::from_phc(item.text(PASSWORD_HASH)?.to_owned()),
         temporary,
         status: item.parsed(STATUS, AccountStatus::parse)?,
         version: item.number(VERSION)?,
-        subscription: item.parsed(SUBSCRIPTION_ID, SubscriptionId::parse)?,
+        subscription: subscription(item)?,
         created_by: item.optional_text(CREATED_BY).map(|text| CreatedBy::from_kept(text.to_owned())),
         first_signed_in_at: item.optional_time(FIRST_SIGNED_IN_AT)?,
     })
 }
 
-/// What every transaction in a session asks of its account: it is what it was when the session began.
-pub(super) fn unchanged(key: Key, version: u64) -> Change {
-    as_it_was(key, "", "#version = :v AND #status = :active", version)
+/// Reads only the subscription that the account administers.
+pub(super) fn subscription(item: Reader) -> Result<SubscriptionId, Failure> {
+    item.parsed(SUBSCRIPTION_ID, SubscriptionId::parse)
 }
 
-/// An update of an account that is active and has `version`; `condition` names both.
-pub(super) fn as_it_was(key: Key, update: &str, condition: &'static str, version: u64) -> Change {
-    Change::of(key, update, condition)
-        .names([("#version", VERSION), ("#status", STATUS)])
-        .value(":v", number(version))
-        .value(":active", text(AccountStatus::Active.as_str()))
+/// Returns what every transaction in a session asks of the session's account: that it is as it was when the session began.
+pub(super) fn unchanged(user_name: &UserName, version: u64) -> Change {
+    let change = Change::check(key(user_name), PLACEHOLDERS);
+    as_it_was(change, &condition::all([VERSION_IS, IS_ACTIVE]), version)
 }
 
-/// A new password: whatever was signed in before is not any more.
-pub(super) fn change_password(key: Key, hash: &PasswordHash, version: u64, temporary_at: Option<Timestamp>) -> Change {
-    const UPDATE: &str = "SET #hash = :h, #must_change = :false, #version = #version + :one REMOVE #issue, #expires_at";
+/// Returns the write that records an administrator's first sign-in.
+pub(super) fn sign_in_first(account: &Account, now: Timestamp) -> Change {
+    let change = Change::new(key(&account.user_name), PLACEHOLDERS, "SET #first = :now").value(":now", time(now));
+    as_it_was(change, &condition::all([NEVER_SIGNED_IN, VERSION_IS, IS_ACTIVE]), account.version)
+}
+
+/// Returns the write of a chosen password, which ends every session from before. `temporary_at` is the present time where the password
+/// so far is a temporary one, which must not have expired.
+pub(super) fn change_password(
+    user_name: &UserName,
+    hash: &PasswordHash,
+    version: u64,
+    temporary_at: Option<Timestamp>,
+) -> Change {
+    let update = "SET #hash = :hash, #must_change = :false, #version = #version + :one REMOVE #issue, #expires_at";
     let condition = match temporary_at {
-        Some(_) => "#version = :v AND #status = :active AND #must_change = :true AND #expires_at > :now",
-        None => "#version = :v AND #status = :active",
+        Some(_) => condition::all([VERSION_IS, IS_ACTIVE, IS_TEMPORARY, NOT_EXPIRED]),
+        None => condition::all([VERSION_IS, IS_ACTIVE]),
     };
-    let change = as_it_was(key, UPDATE, condition, version)
-        .names([
-            ("#hash", PASSWORD_HASH),
-            ("#must_change", MUST_CHANGE),
-            ("#issue", ISSUE),
-            ("#expires_at", EXPIRES_AT),
-        ])
-        .value(":h", text(hash.as_phc()))
+    let change = Change::new(key(user_name), PLACEHOLDERS, update)
+        .value(":hash", text(hash.as_phc()))
         .value(":false", boolean(false))
         .value(":one", number(1_u64));
+    let change = as_it_was(change, &condition, version);
     match temporary_at {
         Some(now) => change.value(":true", boolean(true)).value(":now", time(now)),
         None => change,
     }
+}
+
+/// Adds a condition that names [`VERSION_IS`] and [`IS_ACTIVE`].
+fn as_it_was(change: Change, condition: &str, version: u64) -> Change {
+    change.only_if(condition).value(":version", number(version)).value(":active", text(AccountStatus::Active.as_str()))
+}
+
+/// Returns the write that retires the service administrator and ends its sessions.
+pub(super) fn retire(user_name: &UserName) -> Change {
+    Change::new(key(user_name), PLACEHOLDERS, "SET #status = :retired, #version = #version + :one")
+        .only_if(IS_ACTIVE)
+        .value(":retired", text(AccountStatus::Retired.as_str()))
+        .value(":active", text(AccountStatus::Active.as_str()))
+        .value(":one", number(1_u64))
+}
+
+/// Returns the write that replaces the password of `known` by the temporary password of `next`.
+pub(super) fn next_issue(known: &Account, next: &Account, temporary: Temporary) -> Change {
+    let update = "SET #hash = :hash, #must_change = :true, #status = :status, #issue = :issue, #expires_at = :expires, \
+                  #version = :next_version";
+    Change::new(key(&known.user_name), PLACEHOLDERS, update)
+        .only_if(VERSION_IS)
+        .value(":version", number(known.version))
+        .value(":next_version", number(next.version))
+        .value(":hash", text(next.password_hash.as_phc()))
+        .value(":true", boolean(true))
+        .value(":status", text(next.status.as_str()))
+        .value(":issue", number(temporary.issue.number()))
+        .value(":expires", time(temporary.expires_at))
 }

@@ -1,9 +1,5 @@
-//! The budgets of whoever tries passwords: spent by plain conditional writes, before anything is verified.
+//! The budgets of password attempts: spent by plain conditional writes, before any password is verified.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
 use domain::{
     Budget, ClaimedName, Network, Timestamp,
     attempts::{ACCOUNT, ACCOUNT_FROM_NETWORK, Millis, REMEMBERED, Shape, Spend, millis},
@@ -11,179 +7,186 @@ use domain::{
 
 use super::{
     Table,
-    item::{Attributes, Item, Reader, number, signed, time},
-    names::{FAILURES, KNOWN_UNTIL, Key, TAT, TTL},
+    condition::{self, Placeholders},
+    item::{Attributes, Reader, number, signed, time},
+    names::{Key, TTL},
+    transaction::{Change, Write},
 };
 use crate::Failure;
 
-/// May count attempts, and forget them after a success.
+/// Counts attempts, and forgets failures after a success.
 pub struct Attempts {
     table: Table,
     network: Budget,
 }
 
-/// Whether a password may be verified.
+/// The result of [`Attempts::spend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It may. How many wrong passwords in a row there were from everywhere, this attempt included; none are counted where the
-    /// account has signed in from this network before.
+pub enum SpendOutcome {
+    /// The password may be verified.
     Admitted {
-        /// In a row.
+        /// Wrong passwords in a row from everywhere, including this attempt; `None` from a network that the account has signed in from,
+        /// where they are not counted.
         failures: Option<u64>,
     },
-    /// One of the budgets is spent.
+    /// One of the budgets is exhausted.
     Exhausted {
-        /// Seconds until it is not.
+        /// Seconds until it has room again.
         retry_after: u32,
     },
 }
 
-/// How often the shape may change under a write, as others spend beside it and clocks differ.
+/// The result of one budget.
+enum Spent {
+    /// One attempt is spent; the item after the write.
+    Admitted(Attributes),
+    Exhausted {
+        retry_after: u32,
+    },
+}
+
+const FAILURES: &str = "failures";
+const KNOWN_UNTIL: &str = "known_until";
+const TAT: &str = "tat";
+
+const PLACEHOLDERS: Placeholders = &[("#failures", FAILURES), ("#known", KNOWN_UNTIL), ("#tat", TAT), ("#ttl", TTL)];
+
+/// Nothing was ever spent of the budget.
+const IS_UNUSED: &str = "attribute_not_exists(#tat)";
+/// The budget is full again. Otherwise: `Shape::Busy`.
+const IS_FULL: &str = "#tat <= :now";
+/// The budget is not full. Otherwise: `Shape::Idle`.
+const IS_NOT_FULL: &str = "#tat > :now";
+/// The budget has room for one more attempt. Otherwise: `Spend::Exhausted`.
+const HAS_ROOM: &str = "#tat <= :latest";
+
+/// How often the shape of a budget may change between the read and the write, as others spend beside it and clocks differ.
 const TRIPS: u32 = 6;
 
 const OPERATION: &str = "dynamodb UpdateItem (attempts)";
 
+/// Returns the key of a network's attempts at all accounts.
+fn network_key(network: &Network) -> Key {
+    Key { pk: network_part(network), sk: "ATTEMPTS".to_owned() }
+}
+
+/// Returns the key of the attempts at an account from one network.
+fn account_from_network_key(name: &ClaimedName, network: &Network) -> Key {
+    Key { pk: account_part(name), sk: network_part(network) }
+}
+
+/// Returns the key of the attempts at an account from all networks that it has not signed in from.
+fn account_key(name: &ClaimedName) -> Key {
+    Key { pk: account_part(name), sk: "ACCOUNT".to_owned() }
+}
+
+fn account_part(name: &ClaimedName) -> String {
+    format!("ATTEMPTS#{}", name.as_str())
+}
+
+fn network_part(network: &Network) -> String {
+    format!("NETWORK#{}", network.as_str())
+}
+
 impl Attempts {
-    /// Over `table`; `network` is the budget of one network for whatever it tries.
+    /// Returns the store over `table`; `network` is the budget of one network at all accounts.
     #[must_use]
     pub fn new(table: Table, network: Budget) -> Self {
         Self { table, network }
     }
 
-    /// Spends one attempt of each budget that there is for `name` from `network`: the network's own first, so that one network
-    /// can take no more of an account's than its share; the account's last, and not from where it has signed in before, so that
-    /// strangers cannot keep its owner out.
-    pub async fn spend(&self, name: &ClaimedName, network: &Network, now: Timestamp) -> Result<Admission, Failure> {
-        if let Err(retry_after) = self.spend_one(Key::attempts_of(network), self.network, false, now).await? {
-            return Ok(Admission::Exhausted { retry_after });
+    /// Spends one attempt of each budget that applies to `name` from `network`. The network's own comes first, so that one network
+    /// takes no more of an account's budget than its share. The account's comes last, and does not apply to a network that the account
+    /// has signed in from, so that strangers cannot keep its owner out.
+    pub async fn spend(&self, name: &ClaimedName, network: &Network, now: Timestamp) -> Result<SpendOutcome, Failure> {
+        let spend = Spending { budget: self.network, failures: Failures::Ignored, now };
+        if let Spent::Exhausted { retry_after } = self.spend_one(|| network_key(network), spend).await? {
+            return Ok(SpendOutcome::Exhausted { retry_after });
         }
-        let from_here = self.spend_one(Key::attempts_from(name, network), ACCOUNT_FROM_NETWORK, true, now).await?;
-        let from_here = match from_here {
-            Ok(item) => item,
-            Err(retry_after) => return Ok(Admission::Exhausted { retry_after }),
+        let spend = Spending { budget: ACCOUNT_FROM_NETWORK, failures: Failures::Counted, now };
+        let from_here = match self.spend_one(|| account_from_network_key(name, network), spend).await? {
+            Spent::Admitted(item) => item,
+            Spent::Exhausted { retry_after } => return Ok(SpendOutcome::Exhausted { retry_after }),
         };
         if Reader(&from_here).optional_time(KNOWN_UNTIL)?.is_some_and(|until| now < until) {
-            return Ok(Admission::Admitted { failures: None });
+            return Ok(SpendOutcome::Admitted { failures: None });
         }
-        match self.spend_one(Key::attempts_at(name), ACCOUNT, true, now).await? {
-            Ok(item) => Ok(Admission::Admitted { failures: Some(Reader(&item).number(FAILURES)?) }),
-            Err(retry_after) => Ok(Admission::Exhausted { retry_after }),
+        let spend = Spending { budget: ACCOUNT, failures: Failures::Counted, now };
+        match self.spend_one(|| account_key(name), spend).await? {
+            Spent::Admitted(item) => Ok(SpendOutcome::Admitted { failures: Some(Reader(&item).number(FAILURES)?) }),
+            Spent::Exhausted { retry_after } => Ok(SpendOutcome::Exhausted { retry_after }),
         }
     }
 
-    /// The right password: failures are not in a row any more, and the network is known.
+    /// Records a right password: failures are not in a row any more, and the network is known.
     pub async fn succeeded(&self, name: &ClaimedName, network: &Network, now: Timestamp) -> Result<(), Failure> {
         let until = now.plus(REMEMBERED);
-        let forgotten = self
-            .table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .set_key(Some(Key::attempts_at(name).into_map()))
-            .update_expression("SET #ttl = :until REMOVE #failures")
-            .expression_attribute_names("#ttl", TTL)
-            .expression_attribute_names("#failures", FAILURES)
-            .expression_attribute_values(":until", time(until));
-        let known = self
-            .table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .set_key(Some(Key::attempts_from(name, network).into_map()))
-            .update_expression("SET #ttl = :until, #known = :until REMOVE #failures")
-            .expression_attribute_names("#ttl", TTL)
-            .expression_attribute_names("#known", KNOWN_UNTIL)
-            .expression_attribute_names("#failures", FAILURES)
-            .expression_attribute_values(":until", time(until));
-        let (forgotten, known) = futures_util::join!(forgotten.send(), known.send());
-        forgotten.and(known).map(|_| ()).map_err(|error| Failure::of(OPERATION, &error))
+        let forget = |key: Key, update: &str| Change::new(key, PLACEHOLDERS, update).value(":until", time(until));
+        let forgotten = forget(account_key(name), "SET #ttl = :until REMOVE #failures");
+        let known =
+            forget(account_from_network_key(name, network), "SET #ttl = :until, #known = :until REMOVE #failures");
+        let (forgotten, known) =
+            futures_util::join!(self.table.write_once(OPERATION, forgotten), self.table.write_once(OPERATION, known));
+        forgotten.and(known).map(|_| ())
     }
 
-    /// The item after the write, or the seconds to wait. A write whose answer was lost is sent again and spends another attempt:
-    /// it costs the caller one, and never admits one more.
-    async fn spend_one(
-        &self,
-        key: Key,
-        budget: Budget,
-        counts_failures: bool,
-        now: Timestamp,
-    ) -> Result<Result<Attributes, u32>, Failure> {
-        let key = key.into_map();
+    /// Spends one attempt of one budget. A write whose answer was lost is sent again and spends another attempt: it costs the caller
+    /// one, and never admits one more.
+    async fn spend_one(&self, key: impl Fn() -> Key, spend: Spending) -> Result<Spent, Failure> {
         let mut shape = Shape::Idle;
         for _ in 0..TRIPS {
-            let write = Write { shape, budget, counts_failures, now };
-            let request = self.table.client.update_item().table_name(&self.table.name).set_key(Some(key.clone()));
-            let result = request
-                .update_expression(write.update())
-                .condition_expression(write.condition())
-                .set_expression_attribute_names(Some(write.names()))
-                .set_expression_attribute_values(Some(write.values()))
-                .return_values(ReturnValue::AllNew)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            let error = match result {
-                Ok(output) => return Ok(Ok(output.attributes.unwrap_or_default())),
-                Err(error) => error,
+            let refused = match self.table.write_once(OPERATION, spend.change(key(), shape)).await? {
+                Write::Done(item) => return Ok(Spent::Admitted(item)),
+                Write::Refused(item) => item,
             };
-            let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
-                return Err(Failure::of(OPERATION, &error));
-            };
-            let tat: Option<Millis> = match &refused.item {
+            let tat: Option<Millis> = match &refused {
                 Some(item) => Reader(item).optional_number(TAT)?,
                 None => None,
             };
-            match budget.judge_refusal(tat, millis(now)) {
+            match spend.budget.judge_refusal(tat, millis(spend.now)) {
                 Spend::Again(other) => shape = other,
-                Spend::Exhausted { retry_after } => return Ok(Err(retry_after)),
+                Spend::Exhausted { retry_after } => return Ok(Spent::Exhausted { retry_after }),
             }
         }
-        Ok(Err(1))
+        Ok(Spent::Exhausted { retry_after: 1 })
     }
 }
 
-/// One spending of one attempt, in one of the two shapes.
+/// Whether an item counts wrong passwords in a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failures {
+    Counted,
+    Ignored,
+}
+
+/// One attempt that is to be spent of one budget.
 #[derive(Clone, Copy)]
-struct Write {
-    shape: Shape,
+struct Spending {
     budget: Budget,
-    counts_failures: bool,
+    failures: Failures,
     now: Timestamp,
 }
 
-impl Write {
-    fn update(self) -> String {
-        let tat = match self.shape {
-            Shape::Idle => "SET #tat = :next, #ttl = :ttl",
-            Shape::Busy => "SET #tat = #tat + :interval, #ttl = :ttl",
-        };
-        let failures = if self.counts_failures { ", #failures = if_not_exists(#failures, :zero) + :one" } else { "" };
-        format!("{tat}{failures}")
-    }
-
-    fn condition(self) -> &'static str {
-        match self.shape {
-            Shape::Idle => "attribute_not_exists(#tat) OR #tat <= :now",
-            Shape::Busy => "#tat > :now AND #tat <= :latest",
-        }
-    }
-
-    fn names(self) -> std::collections::HashMap<String, String> {
-        let failures = self.counts_failures.then_some(("#failures", FAILURES));
-        let names = [("#tat", TAT), ("#ttl", TTL)].into_iter().chain(failures);
-        names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned())).collect()
-    }
-
-    fn values(self) -> Attributes {
+impl Spending {
+    /// Returns the write in one of its two shapes.
+    fn change(self, key: Key, shape: Shape) -> Change {
         let now = millis(self.now);
-        let values = Item::new().with(":now", signed(now)).with(":ttl", time(self.now.plus(REMEMBERED)));
-        let values = match self.shape {
-            Shape::Idle => values.with(":next", signed(now.saturating_add(self.budget.interval_millis()))),
-            Shape::Busy => values
-                .with(":interval", signed(self.budget.interval_millis()))
-                .with(":latest", signed(self.budget.latest(now))),
+        let change = match shape {
+            Shape::Idle => Change::new(key, PLACEHOLDERS, "SET #tat = :next, #ttl = :ttl")
+                .only_if(&condition::any(&[IS_UNUSED, IS_FULL]))
+                .value(":next", signed(now.saturating_add(self.budget.interval_millis()))),
+            Shape::Busy => Change::new(key, PLACEHOLDERS, "SET #tat = #tat + :interval, #ttl = :ttl")
+                .only_if(&condition::all([IS_NOT_FULL, HAS_ROOM]))
+                .value(":interval", signed(self.budget.interval_millis()))
+                .value(":latest", signed(self.budget.latest(now))),
         };
-        let counted = |value: u64| self.counts_failures.then(|| number(value));
-        values.with_if(":zero", counted(0)).with_if(":one", counted(1)).into_map()
+        let change = change.value(":now", signed(now)).value(":ttl", time(self.now.plus(REMEMBERED)));
+        match self.failures {
+            Failures::Counted => change
+                .and(", #failures = if_not_exists(#failures, :zero) + :one")
+                .value(":zero", number(0_u64))
+                .value(":one", number(1_u64)),
+            Failures::Ignored => change,
+        }
     }
 }

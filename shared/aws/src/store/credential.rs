@@ -1,27 +1,88 @@
-//! The credential item, read and written.
+//! The credential item: its key, attributes, clauses and writes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Company, CompanyId, Credential, Issue, Kind, PersonId, Principal, Retrieval, RetrievalId, SealedPassword,
-    SubscriptionId, UserName,
+    Caller, Company, CompanyId, Credential, Issue, Kind, PersonId, Principal, Retrieval, RetrievalId, SealedPassword,
+    SubscriptionId, Temporary, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
 };
 
 use super::{
-    item::{Attributes, Item, Reader, binary, binary_set, found, number, text, time},
-    names::{
-        AT, BY, CHANGED_AT, COMPANY, ENDED_AT, EXPIRES_AT, HANDED_OVER_AT, ID, ISSUE, ISSUED_AT, KIND, Key, NAME, PK,
-        PORTAL_USERS, PRODUCT, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STARTED_AT, USER_NAME, WHO,
-        subscription_of,
-    },
+    condition::{self, Placeholders},
+    item::{Attributes, Item, Reader, binary, binary_set, number, required, text, time},
+    names::{AT, BY, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, parse_subscription_key},
     transaction::Change,
 };
 use crate::Failure;
 
-/// A credential as an item, its key included.
+/// The sort key.
+pub(super) const SORT_KEY: &str = "CREDENTIAL";
+
+const CHANGED_AT: &str = "changed_at";
+const COMPANY: &str = "company";
+const ENDED_AT: &str = "ended_at";
+const HANDED_OVER_AT: &str = "handed_over_at";
+const ID: &str = "id";
+const ISSUED_AT: &str = "issued_at";
+const KIND: &str = "kind";
+const NAME: &str = "name";
+const PORTAL_USERS: &str = "portal_users";
+const PRODUCT: &str = "product";
+const RETRIEVALS: &str = "retrievals";
+const SEALED_PASSWORD: &str = "sealed_password";
+const SEQ: &str = "seq";
+const SIGNED_IN_AT: &str = "signed_in_at";
+const STARTED_AT: &str = "started_at";
+const WHO: &str = "who";
+
+const PLACEHOLDERS: Placeholders = &[
+    ("#changed", CHANGED_AT),
+    ("#ended", ENDED_AT),
+    ("#exp", EXPIRES_AT),
+    ("#handed_over", HANDED_OVER_AT),
+    ("#issue", ISSUE),
+    ("#issued", ISSUED_AT),
+    ("#kind", KIND),
+    ("#pu", PORTAL_USERS),
+    ("#ret", RETRIEVALS),
+    ("#sealed", SEALED_PASSWORD),
+    ("#seq", SEQ),
+    ("#signed_in", SIGNED_IN_AT),
+];
+
+/// The item is of the issue that the writer means. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
+const ISSUE_IS: &str = "#issue = :issue";
+/// `Credential::disclosable`.
+const PASSWORD_IS_SEALED: &str = "attribute_exists(#sealed)";
+/// `ReasonCode::Expired`.
+const NOT_EXPIRED: &str = "#exp > :now";
+/// `ReasonCode::AdministratorSignedIn`.
+const NOT_SIGNED_IN: &str = "attribute_not_exists(#signed_in)";
+/// `ReasonCode::AdministratorChangedPassword`.
+const NOT_CHANGED: &str = "attribute_not_exists(#changed)";
+/// `ReasonCode::SubscriptionEnded`.
+const NOT_ENDED: &str = "attribute_not_exists(#ended)";
+/// `Refusal::SameClick` or `Refusal::ClickTooOld`.
+const CLICK_IS_NEW: &str = "attribute_not_exists(#ret.#rid)";
+/// `ReasonCode::RetrievedThreeTimes`.
+const RETRIEVALS_ARE_LEFT: &str = "size(#ret) < :three";
+/// No other transaction has added to the history since the writer read the item. Otherwise: a lost race.
+const SEQ_IS: &str = "#seq = :seq";
+/// No retrieval was counted since the writer read the item. Otherwise: a lost race.
+const RETRIEVALS_ARE_AS_READ: &str = "size(#ret) = :retrievals";
+
+/// Returns the key of a subscription's credential.
+pub(super) fn key(subscription: &SubscriptionId) -> Key {
+    Key::in_subscription(subscription, SORT_KEY)
+}
+
+/// Returns a credential as an item, including its key.
 pub(super) fn to_item(credential: &Credential) -> Attributes {
     let retrievals =
         credential.retrievals.iter().fold(Item::new(), |map, (id, entry)| map.with(id.as_str(), retrieval(entry)));
     let company = Item::new().with(ID, text(&credential.company.id)).with(NAME, text(&credential.company.name));
-    Item::at(Key::credential(&credential.subscription))
+    Item::at(key(&credential.subscription))
         .with(PRODUCT, text(&credential.product))
         .with(COMPANY, company.into_value())
         .with(KIND, text(credential.kind.as_str()))
@@ -41,19 +102,19 @@ pub(super) fn to_item(credential: &Credential) -> Attributes {
         .into_map()
 }
 
-/// The credential in an item as DynamoDB returned it.
+/// Reads the credential from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
     let item = Reader(item);
     let company = item.map(COMPANY)?;
     let principals = item.binary_set(PORTAL_USERS)?.iter().map(|bytes| Principal::from_bytes(bytes.as_ref()));
     Ok(Credential {
-        subscription: item.parsed(PK, subscription_of)?,
+        subscription: item.parsed(PK, parse_subscription_key)?,
         product: item.text(PRODUCT)?.to_owned(),
         company: Company { id: company.parsed(ID, CompanyId::parse)?, name: company.text(NAME)?.to_owned() },
         kind: item.parsed(KIND, Kind::parse)?,
         user_name: item.parsed(USER_NAME, UserName::parse)?,
-        portal_users: found(PORTAL_USERS, principals.collect())?,
-        issue: found(ISSUE, Issue::new(item.number(ISSUE)?))?,
+        portal_users: required(PORTAL_USERS, principals.collect())?,
+        issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         sealed_password: item.optional_binary(SEALED_PASSWORD)?.map(|bytes| SealedPassword::new(bytes.to_vec())),
         retrievals: retrievals(item.map(RETRIEVALS)?)?,
         started_at: item.time(STARTED_AT)?,
@@ -67,31 +128,126 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
     })
 }
 
-/// What every transaction on a subscription does to its credential: it counts the history on, if nobody else has in between.
-pub(super) fn advance(known: &Credential, seq: u64) -> Change {
-    Change::of(Key::credential(&known.subscription), "SET #seq = :q2", "#seq = :q")
-        .names([("#seq", SEQ)])
-        .value(":q", number(known.seq))
-        .value(":q2", number(seq))
+/// Returns the write that counts a retrieval of the issue `asked`, if the password may be shown to `caller` and `click` is new.
+pub(super) fn count_retrieval(
+    subscription: &SubscriptionId,
+    asked: Issue,
+    click: &RetrievalId,
+    caller: &Caller,
+    now: Timestamp,
+) -> Change {
+    let principals = caller.principals();
+    let change = Change::new(key(subscription), PLACEHOLDERS, "SET #ret.#rid = :retrieval")
+        .only_if(&may_be_retrieved(principals.len()))
+        .name("#rid", click.as_str())
+        .value(":retrieval", retrieval(&Retrieval::by(caller, now)))
+        .value(":issue", number(asked.number()))
+        .value(":now", time(now))
+        .value(":three", number(RETRIEVALS_PER_ISSUE as u64));
+    let numbered = principals.iter().enumerate();
+    numbered.fold(change, |change, (n, principal)| change.value(format!(":p{n}"), binary(principal.as_bytes())))
 }
 
-/// One entry of the map of retrievals.
-pub(super) fn retrieval(retrieval: &Retrieval) -> aws_sdk_dynamodb::types::AttributeValue {
+/// Returns the condition of a retrieval. `domain::Credential::judge_refusal` says what its refusal means.
+fn may_be_retrieved(principals: usize) -> String {
+    let principals: Vec<String> = (0..principals).map(|n| format!("contains(#pu, :p{n})")).collect();
+    // `Refusal::NotAPortalUser`.
+    let caller_is_a_portal_user = condition::any(&principals);
+    condition::all([
+        ISSUE_IS,
+        PASSWORD_IS_SEALED,
+        NOT_EXPIRED,
+        NOT_SIGNED_IN,
+        NOT_CHANGED,
+        NOT_ENDED,
+        &caller_is_a_portal_user,
+        CLICK_IS_NEW,
+        RETRIEVALS_ARE_LEFT,
+    ])
+}
+
+/// Returns what every transaction on a subscription does to the credential: it moves the number of the last history entry to `seq`,
+/// unless another transaction has moved it since `known` was read.
+pub(super) fn advance(known: &Credential, seq: u64) -> Change {
+    advance_only_if(known, seq, "SET #seq = :next_seq", SEQ_IS)
+}
+
+fn advance_only_if(known: &Credential, seq: u64, update: &str, condition: &str) -> Change {
+    Change::new(key(&known.subscription), PLACEHOLDERS, update)
+        .only_if(condition)
+        .value(":seq", number(known.seq))
+        .value(":next_seq", number(seq))
+}
+
+/// Returns the write that ends the disclosure of the password at the first sign-in with it.
+pub(super) fn end_retrieval(known: &Credential, seq: u64, now: Timestamp) -> Change {
+    let update = "SET #signed_in = :now, #seq = :next_seq REMOVE #sealed";
+    let as_read = condition::all([ISSUE_IS, NOT_SIGNED_IN, SEQ_IS, RETRIEVALS_ARE_AS_READ]);
+    advance_only_if(known, seq, update, &as_read)
+        .value(":now", time(now))
+        .value(":issue", number(known.issue.number()))
+        .value(":retrievals", number(known.retrievals.len() as u64))
+}
+
+/// Returns the write that records the choice of a password in the place of `temporary`.
+pub(super) fn change_password(known: &Credential, seq: u64, temporary: Temporary, now: Timestamp) -> Change {
+    advance(known, seq)
+        .only_if(ISSUE_IS)
+        .and(", #changed = :now REMOVE #sealed")
+        .value(":now", time(now))
+        .value(":issue", number(temporary.issue.number()))
+}
+
+/// Returns the write that records that an administrator was created, the first one by its time.
+pub(super) fn hand_over(known: &Credential, seq: u64, now: Timestamp) -> Change {
+    advance(known, seq).and(", #handed_over = if_not_exists(#handed_over, :now)").value(":now", time(now))
+}
+
+/// Returns the write of what `extended` adds to `known`: its kind and its portal users.
+pub(super) fn extend(known: &Credential, extended: &Credential, seq: u64) -> Change {
+    let change = advance(known, seq).and(", #kind = :kind").value(":kind", text(extended.kind.as_str()));
+    add_portal_users(known, extended, change)
+}
+
+/// Returns the write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.
+pub(super) fn next_issue(known: &Credential, next: &Credential, seq: u64) -> Change {
+    let update = "REMOVE #signed_in, #changed SET #issue = :next_issue, #sealed = :sealed, #ret = :no_retrievals, \
+                  #issued = :issued, #exp = :expires, #kind = :kind, #seq = :next_seq";
+    let as_read = condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ, NOT_ENDED]);
+    let sealed = next.sealed_password.as_ref().map_or(&[][..], SealedPassword::as_bytes);
+    let change = advance_only_if(known, seq, update, &as_read)
+        .value(":issue", number(known.issue.number()))
+        .value(":retrievals", number(known.retrievals.len() as u64))
+        .value(":next_issue", number(next.issue.number()))
+        .value(":sealed", binary(sealed))
+        .value(":no_retrievals", Item::new().into_value())
+        .value(":issued", time(next.issued_at))
+        .value(":expires", time(next.expires_at))
+        .value(":kind", text(next.kind.as_str()));
+    add_portal_users(known, next, change)
+}
+
+/// Adds the portal users of `next` that `known` lacks. DynamoDB cannot add an empty set.
+fn add_portal_users(known: &Credential, next: &Credential, change: Change) -> Change {
+    let added: BTreeSet<&Principal> = next.portal_users.difference(&known.portal_users).collect();
+    if added.is_empty() {
+        return change;
+    }
+    change.and(" ADD #pu :pu").value(":pu", binary_set(added.into_iter().map(Principal::as_bytes)))
+}
+
+/// Returns one entry of the map of retrievals.
+fn retrieval(retrieval: &Retrieval) -> AttributeValue {
     let entry = Item::new().with(AT, time(retrieval.at)).with(BY, text(&retrieval.by));
     entry.with(WHO, binary(retrieval.who.as_bytes())).into_value()
 }
 
-fn retrievals(map: Reader) -> Result<std::collections::BTreeMap<RetrievalId, Retrieval>, Failure> {
-    let entry = |(id, value): (&String, &aws_sdk_dynamodb::types::AttributeValue)| {
-        let entry = Reader(found(RETRIEVALS, value.as_m().ok())?);
-        let who = found(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
+fn retrievals(map: Reader) -> Result<BTreeMap<RetrievalId, Retrieval>, Failure> {
+    let entry = |(id, value): (&String, &AttributeValue)| {
+        let entry = Reader(required(RETRIEVALS, value.as_m().ok())?);
+        let who = required(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
         let retrieval = Retrieval { at: entry.time(AT)?, by: entry.text(BY)?.to_owned(), who };
         Ok((RetrievalId::from_kept(id.clone()), retrieval))
     };
     map.0.iter().map(entry).collect()
-}
-
-/// The id of a subscription in the key of one of its items.
-pub(super) fn subscription(item: &Attributes) -> Result<SubscriptionId, Failure> {
-    Reader(item).parsed(PK, subscription_of)
 }

@@ -1,26 +1,33 @@
-//! The history of a subscription: every transaction on it adds what it did, under the next number.
+//! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
 use domain::{Credential, Issue, Retrieval, SubscriptionId, Timestamp, UserName};
 
 use super::{
     item::{Attributes, Item, number, text, time},
-    names::{ACCOUNT, AT, BY, ISSUE, Key, WHAT},
+    names::{ACCOUNT, AT, BY, ISSUE, Key},
 };
 
-/// The vendor's billing system, in the history.
+const WHAT: &str = "what";
+
+/// Returns the key of the entry with this number.
+fn key(subscription: &SubscriptionId, seq: u64) -> Key {
+    Key::in_subscription(subscription, format!("EVENT#{seq:010}"))
+}
+
+/// The vendor's billing system, as the history names it.
 pub(super) const VENDOR: &str = "vendor";
 
-/// One line of a subscription's history.
+/// One entry of a subscription's history.
 pub(super) struct Entry<'a> {
     pub(super) what: &'static str,
     pub(super) by: &'a str,
     pub(super) at: Timestamp,
     pub(super) issue: Issue,
-    /// The account that it was done to, where that is another than who did it.
+    /// The account that was changed, where another one made the change.
     pub(super) account: Option<&'a UserName>,
 }
 
-/// Entries that follow those which `known` has.
+/// Entries that follow those of a subscription.
 pub(super) struct Entries<'a> {
     subscription: &'a SubscriptionId,
     seq: u64,
@@ -32,8 +39,8 @@ impl<'a> Entries<'a> {
         Self { subscription: &known.subscription, seq: known.seq, items: Vec::new() }
     }
 
-    /// Those of a transaction that ends retrieval for the issue of `known`: its condition asks for as many retrievals as `known`
-    /// has, so that none is left out. Where a sign-in has ended it before, they are in the history already.
+    /// Returns the entries of the retrievals of `known`, for a transaction that ends retrieval for its issue. The transaction's condition
+    /// asks for as many retrievals as `known` has, so that none is left out. After a sign-in they are in the history already.
     pub(super) fn with_retrievals_of(known: &'a Credential) -> Self {
         let mut entries = Self::after(known);
         if known.signed_in_at.is_none() {
@@ -50,7 +57,7 @@ impl<'a> Entries<'a> {
         self
     }
 
-    /// The number of the last.
+    /// Returns the number of the last entry.
     pub(super) fn seq(&self) -> u64 {
         self.seq
     }
@@ -66,7 +73,7 @@ impl<'a> Entry<'a> {
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
-        Item::at(Key::history(subscription, seq))
+        Item::at(key(subscription, seq))
             .with(WHAT, text(self.what))
             .with(BY, text(self.by))
             .with(AT, time(self.at))

@@ -1,4 +1,4 @@
-//! Writing and reading attributes, so that no store spells an `AttributeValue`.
+//! Items and their attributes, so that no store spells an `AttributeValue`.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use crate::Failure;
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-/// An item in the making. Whatever is absent is left out: the table holds no nulls.
+/// An item that is being built. An attribute without a value is left out: the table holds no nulls.
 pub(super) struct Item(Attributes);
 
 impl Item {
-    /// With its key.
+    /// Returns an item that has only its key.
     pub(super) fn at(Key { pk, sk }: Key) -> Self {
         Self::new().with(PK, AttributeValue::S(pk)).with(SK, AttributeValue::S(sk))
     }
 
-    /// For a map within an item, and for the values of an expression.
+    /// Returns an empty map: for a map within an item, and for the values of an expression.
     pub(super) fn new() -> Self {
         Self(Attributes::new())
     }
@@ -57,7 +57,7 @@ pub(super) fn time(value: Timestamp) -> AttributeValue {
     AttributeValue::N(value.epoch_seconds().to_string())
 }
 
-/// A point in time that may be before 1970, or a difference of two.
+/// Returns a number that may be negative, such as a difference of two times.
 pub(super) fn signed(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -74,33 +74,33 @@ pub(super) fn boolean(value: bool) -> AttributeValue {
     AttributeValue::Bool(value)
 }
 
-/// An item as it was read. What is missing or of another type is named by its attribute, never by its content.
+/// An item that was read. An error names the attribute that is missing or has another type, and never repeats content.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a Attributes);
 
 impl<'a> Reader<'a> {
     pub(super) fn text(self, name: &'static str) -> Result<&'a str, Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_s().ok())).map(String::as_str)
+        required(name, self.0.get(name).and_then(|value| value.as_s().ok())).map(String::as_str)
     }
 
     pub(super) fn optional_text(self, name: &str) -> Option<&'a str> {
         self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
     }
 
-    /// A text that parses.
+    /// Returns what `parse` makes of a text; a text that it refuses is an error.
     pub(super) fn parsed<T>(self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
-        found(name, parse(self.text(name)?))
+        required(name, parse(self.text(name)?))
     }
 
     pub(super) fn number<N: std::str::FromStr>(self, name: &'static str) -> Result<N, Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_n().ok()?.parse().ok()))
+        required(name, self.0.get(name).and_then(|value| value.as_n().ok()?.parse().ok()))
     }
 
     pub(super) fn boolean(self, name: &'static str) -> Result<bool, Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_bool().ok()).copied())
+        required(name, self.0.get(name).and_then(|value| value.as_bool().ok()).copied())
     }
 
-    /// Absent is `None`; present and no number is an error.
+    /// Returns `None` for an absent attribute; one that is not a number is an error.
     pub(super) fn optional_number<N: std::str::FromStr>(self, name: &'static str) -> Result<Option<N>, Failure> {
         self.0.contains_key(name).then(|| self.number(name)).transpose()
     }
@@ -109,13 +109,13 @@ impl<'a> Reader<'a> {
         self.number(name).map(Timestamp::from_epoch_seconds)
     }
 
-    /// Absent is `None`; present and no time is an error, never "absent".
+    /// Returns `None` for an absent attribute; one that is not a time is an error, never "absent".
     pub(super) fn optional_time(self, name: &'static str) -> Result<Option<Timestamp>, Failure> {
         self.0.contains_key(name).then(|| self.time(name)).transpose()
     }
 
     pub(super) fn binary(self, name: &'static str) -> Result<&'a [u8], Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_b().ok())).map(Blob::as_ref)
+        required(name, self.0.get(name).and_then(|value| value.as_b().ok())).map(Blob::as_ref)
     }
 
     pub(super) fn optional_binary(self, name: &'static str) -> Result<Option<&'a [u8]>, Failure> {
@@ -123,15 +123,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn binary_set(self, name: &'static str) -> Result<&'a [Blob], Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_bs().ok())).map(Vec::as_slice)
+        required(name, self.0.get(name).and_then(|value| value.as_bs().ok())).map(Vec::as_slice)
     }
 
     pub(super) fn map(self, name: &'static str) -> Result<Reader<'a>, Failure> {
-        found(name, self.0.get(name).and_then(|value| value.as_m().ok())).map(Reader)
+        required(name, self.0.get(name).and_then(|value| value.as_m().ok())).map(Reader)
     }
 }
 
-/// A value of an attribute that has to be there and to read.
-pub(super) fn found<T>(name: &'static str, value: Option<T>) -> Result<T, Failure> {
+/// Returns the value of a required attribute, or the error that names it.
+pub(super) fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Failure> {
     value.ok_or_else(|| Failure::unreadable("item", name))
 }

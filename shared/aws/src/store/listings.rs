@@ -1,4 +1,4 @@
-//! The list of subscriptions: two round trips, whatever the number of principals and subscriptions.
+//! The list of subscriptions: two round trips for any number of principals and subscriptions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,41 +7,41 @@ use domain::{Caller, Credential, Principal, SubscriptionId, WelcomeMail};
 use futures_util::future::try_join_all;
 
 use super::{
-    Table,
-    credential::{from_item, subscription},
+    Table, credential,
     item::{Attributes, Reader, text},
-    mails::welcome_mail,
-    names::{CREDENTIAL, Key, PK, SK, after_subscription, portal_user_key, subscription_of},
+    mail,
+    names::{PK, SK, after_subscription, parse_subscription_key},
+    portal_user,
 };
 use crate::{Failure, retry::pause};
 
-/// May list, and no more.
+/// Lists subscriptions; writes nothing.
 pub struct Listings(Table);
 
 /// One page of the list.
 pub struct Page {
-    /// In the order of their ids. A page can be short, even empty, before the last: memberships are hints.
+    /// The subscriptions in the order of their ids. A page before the last can be short or empty, since memberships are hints.
     pub listed: Vec<Listed>,
-    /// The id to go on after, where there is more.
+    /// The last id of this page, where more pages follow.
     pub next: Option<SubscriptionId>,
 }
 
 /// One subscription that the caller may see.
 pub struct Listed {
-    /// Its credential.
+    /// The credential of the subscription.
     pub credential: Credential,
-    /// Its welcome mail.
+    /// The welcome mail of the current issue.
     pub mail: WelcomeMail,
 }
 
-/// Subscriptions a page. Two items each stay under the 100 keys of one `BatchGetItem`.
+/// Subscriptions on a page. Two items each stay under the 100 keys of one `BatchGetItem`.
 const PAGE: usize = 25;
 
 /// How often DynamoDB may leave keys out of an answer before the list is unavailable.
 const BATCH_TRIES: u32 = 4;
 
 impl Listings {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
@@ -58,7 +58,7 @@ impl Listings {
         Ok(Page { listed, next })
     }
 
-    /// The first ids of a principal after `after`, one more than a page.
+    /// Returns the first ids of a principal after `after`, one more than a page holds.
     async fn memberships(
         &self,
         principal: &Principal,
@@ -72,28 +72,30 @@ impl Listings {
             .projection_expression("#sk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":principal", text(&portal_user_key(principal)))
+            .expression_attribute_values(":principal", text(&portal_user::principal_key(principal)))
             .expression_attribute_values(":after", text(&after_subscription(after)));
-        let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
-        answer.items().iter().map(|item| Reader(item).parsed(SK, subscription_of)).collect()
+        let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
+        answer.items().iter().map(|item| Reader(item).parsed(SK, parse_subscription_key)).collect()
     }
 
     async fn read(&self, ids: impl Iterator<Item = &SubscriptionId>) -> Result<Vec<Listed>, Failure> {
         let keys: Vec<Attributes> =
-            ids.flat_map(|id| [Key::credential(id).into_map(), Key::welcome_mail(id).into_map()]).collect();
+            ids.flat_map(|id| [credential::key(id).into_map(), mail::key(id).into_map()]).collect();
         let (credentials, mut mails): (Vec<_>, Vec<_>) = self
             .batch_get(keys)
             .await?
             .into_iter()
-            .partition(|item| Reader(item).optional_text(SK) == Some(CREDENTIAL));
-        let mut by_id: HashMap<SubscriptionId, Attributes> =
-            mails.drain(..).map(|item| Ok((subscription(&item)?, item))).collect::<Result<_, Failure>>()?;
+            .partition(|item| Reader(item).optional_text(SK) == Some(credential::SORT_KEY));
+        let mut by_id: HashMap<SubscriptionId, Attributes> = mails
+            .drain(..)
+            .map(|item| Ok((Reader(&item).parsed(PK, parse_subscription_key)?, item)))
+            .collect::<Result<_, Failure>>()?;
         let mut listed = Vec::with_capacity(credentials.len());
         for item in credentials {
-            let credential = from_item(&item)?;
-            // Read in the moment between two items of a transaction, or outlived by the credential: a list is a hint, and goes on.
+            let credential = credential::from_item(&item)?;
+            // The mail was read before a transaction and the credential after it, or the mail is gone. A list is a hint: it leaves that out.
             let Some(mail) = by_id.remove(&credential.subscription) else { continue };
-            listed.push(Listed { credential, mail: welcome_mail(&mail)? });
+            listed.push(Listed { credential, mail: mail::from_item(&mail)? });
         }
         listed.sort_by(|one, other| one.credential.subscription.cmp(&other.credential.subscription));
         Ok(listed)
@@ -112,11 +114,11 @@ impl Listings {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let wanted = wanted.map_err(|_| Failure::unreadable(OPERATION, "keys"))?;
             let request = self.0.client.batch_get_item().request_items(&self.0.name, wanted);
-            let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
+            let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
             items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
             keys =
                 answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
         }
-        if keys.is_empty() { Ok(items) } else { Err(Failure::too_long(OPERATION)) }
+        if keys.is_empty() { Ok(items) } else { Err(Failure::timed_out(OPERATION)) }
     }
 }

@@ -1,37 +1,28 @@
-//! The mail items as send-mail works on them: lease, record, settle.
+//! The mails that `send-mail` works on: it takes a lease, sends, and settles.
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
 use domain::{
-    Credential, EmailAddress, Issue, MailContent, MailStatus, Reference, SubscriptionId, SupportRequest, Timestamp,
-    WelcomeMail,
+    Credential, EmailAddress, Issue, MailClaim, MailStatus, Reference, SubscriptionId, SupportRequest, TakeRefusal,
+    Timestamp, WelcomeMail,
 };
 
 use super::{
     Table,
-    item::{Attributes, Item, Reader, found, number, text, time},
-    names::{
-        AT, CONTENT, ISSUE, Key, LEASE_ID, LEASE_UNTIL, LOCALE, MAIL, MESSAGE_ID, PK, RANK, SK, STATUS, TO, TRIES,
-        reference_of, subscription_of,
-    },
-    support::support_request,
+    item::Attributes,
+    mail,
+    names::{ISSUE, Key, PK, SK, parse_subscription_key},
+    support,
+    transaction::Write,
 };
-use crate::{
-    Failure,
-    retry::{Try, through_conflicts},
-};
+use crate::Failure;
 
-/// May lease and settle mails, and read the credential that they carry.
+/// Leases and settles mails, and reads the credential beside them.
 pub struct Mails(Table);
 
-/// What the table's stream says is to be mailed.
+/// An order to mail, as a record of the table's stream has it.
 pub struct MailOrder {
-    /// Whose mail.
+    /// The subscription that the mail is about.
     pub subscription: SubscriptionId,
-    /// The issue whose credentials it carries, or is about.
+    /// The issue whose credentials the mail carries or is about.
     pub issue: Issue,
     kind: OrderKind,
 }
@@ -41,7 +32,7 @@ enum OrderKind {
     Support(Reference),
 }
 
-/// A mail as it was ordered.
+/// A mail that was ordered.
 pub enum Mail {
     /// The welcome mail of an issue.
     Welcome(WelcomeMail),
@@ -50,7 +41,7 @@ pub enum Mail {
 }
 
 impl MailOrder {
-    /// Reads a stream record of a mail, as the pipe puts it into the queue.
+    /// Parses a stream record of a mail item, as the pipe puts it into the queue.
     #[must_use]
     pub fn parse(record: &str) -> Option<Self> {
         let record: serde_json::Value = serde_json::from_str(record).ok()?;
@@ -58,56 +49,56 @@ impl MailOrder {
         let key = |name: &str| change["Keys"][name]["S"].as_str();
         let issue = change["NewImage"][ISSUE]["N"].as_str()?.parse().ok()?;
         let kind = match key(SK)? {
-            MAIL => OrderKind::Welcome,
-            other => OrderKind::Support(reference_of(other)?),
+            mail::SORT_KEY => OrderKind::Welcome,
+            other => OrderKind::Support(support::parse_sort_key(other)?),
         };
-        Some(Self { subscription: subscription_of(key(PK)?)?, issue: Issue::new(issue)?, kind })
+        Some(Self { subscription: parse_subscription_key(key(PK)?)?, issue: Issue::new(issue)?, kind })
     }
 
     fn key(&self) -> Key {
         match &self.kind {
-            OrderKind::Welcome => Key::welcome_mail(&self.subscription),
-            OrderKind::Support(reference) => Key::support_mail(&self.subscription, reference),
+            OrderKind::Welcome => mail::key(&self.subscription),
+            OrderKind::Support(reference) => support::key(&self.subscription, reference),
         }
     }
 
-    /// The mail in its item.
+    /// Reads the mail from its item.
     fn mail(&self, item: &Attributes) -> Result<Mail, Failure> {
         match &self.kind {
-            OrderKind::Welcome => welcome_mail(item).map(Mail::Welcome),
-            OrderKind::Support(_) => support_request(item).map(Mail::Support),
+            OrderKind::Welcome => mail::from_item(item).map(Mail::Welcome),
+            OrderKind::Support(_) => support::from_item(item).map(Mail::Support),
         }
     }
 }
 
-/// Whether this worker is the one to send.
-pub enum Take {
-    /// It is, until the lease ends.
+/// The result of [`Mails::take`].
+pub enum TakeOutcome {
+    /// This worker has the mail until its lease ends.
     Taken(Box<TakenMail>),
-    /// Somebody else is at it: to be tried again, never to be acknowledged.
+    /// Another worker has the mail: the delivery has to be tried again and never acknowledged.
     Leased,
-    /// There is nothing to send: sent, settled, or of an issue that is over.
+    /// There is nothing to send: the mail is sent or settled, or its issue is over.
     Settled,
 }
 
 /// A mail and the lease on it.
 pub struct TakenMail {
-    /// What to send.
+    /// The mail to send.
     pub mail: Mail,
     lease: Lease,
 }
 
-/// One worker's claim on one mail. It has a name, so that a claim whose answer was lost recognises itself.
+/// One worker's lease on one mail. It has an id, so that a worker whose answer was lost recognises its own lease.
 #[derive(Clone)]
 pub struct Lease {
-    /// Unlike any other lease's.
+    /// Random bytes in text form, different for every lease.
     pub id: String,
-    /// From when on another worker may take the mail.
+    /// When another worker may take the mail.
     pub until: Timestamp,
 }
 
 impl Mail {
-    /// Where it goes.
+    /// Returns the recipient.
     #[must_use]
     pub fn to(&self) -> &EmailAddress {
         match self {
@@ -116,7 +107,7 @@ impl Mail {
         }
     }
 
-    /// Where answers go, if not to the sender.
+    /// Returns the address that answers go to, if it is not the sender's.
     #[must_use]
     pub fn reply_to(&self) -> Option<&EmailAddress> {
         match self {
@@ -125,75 +116,47 @@ impl Mail {
         }
     }
 
-    fn issue(&self) -> Issue {
-        match self {
-            Self::Welcome(mail) => mail.issue,
-            Self::Support(request) => request.issue,
-        }
-    }
-
-    fn status(&self) -> MailStatus {
-        match self {
-            Self::Welcome(mail) => mail.status,
-            Self::Support(request) => request.status,
-        }
+    fn claim<'a>(&self, lease_id: Option<&'a str>) -> MailClaim<'a> {
+        let (issue, status) = match self {
+            Self::Welcome(mail) => (mail.issue, mail.status),
+            Self::Support(request) => (request.issue, request.status),
+        };
+        MailClaim { issue, status, lease_id }
     }
 }
 
 impl Mails {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
     }
 
-    /// Takes the mail of `order`, if it is pending and nobody else has it.
-    pub async fn take(&self, order: &MailOrder, lease: Lease, now: Timestamp) -> Result<Take, Failure> {
+    /// Takes the lease on the mail of `order`, if the mail is pending and no other worker has it.
+    pub async fn take(&self, order: &MailOrder, lease: Lease, now: Timestamp) -> Result<TakeOutcome, Failure> {
         const OPERATION: &str = "dynamodb UpdateItem (take mail)";
-        let values = Item::new()
-            .with(":n", number(order.issue.number()))
-            .with(":pending", text(MailStatus::Pending.as_str()))
-            .with(":now", time(now))
-            .with(":until", time(lease.until))
-            .with(":id", text(&lease.id))
-            .with(":one", number(1_u64));
-        let request = self
-            .update(order, values)
-            .update_expression("SET #lease = :until, #lease_id = :id ADD #tries :one")
-            .condition_expression(
-                "#issue = :n AND #status = :pending AND (attribute_not_exists(#lease) OR #lease <= :now)",
-            )
-            .expression_attribute_names("#issue", ISSUE)
-            .expression_attribute_names("#status", STATUS)
-            .expression_attribute_names("#lease", LEASE_UNTIL)
-            .expression_attribute_names("#lease_id", LEASE_ID)
-            .expression_attribute_names("#tries", TRIES)
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match write(OPERATION, &request).await? {
+        let item = match self.0.write(OPERATION, mail::take(order.key(), order.issue, &lease, now)).await? {
             Write::Done(item) => {
-                let item = item.ok_or_else(|| Failure::unreadable(OPERATION, "attributes"))?;
-                Ok(Take::Taken(Box::new(TakenMail { mail: order.mail(&item)?, lease })))
+                return Ok(TakeOutcome::Taken(Box::new(TakenMail { mail: order.mail(&item)?, lease })));
             }
-            Write::Refused(None) => Ok(Take::Settled),
-            Write::Refused(Some(item)) => {
-                let mail = order.mail(&item)?;
-                if mail.issue() != order.issue || mail.status() != MailStatus::Pending {
-                    return Ok(Take::Settled);
-                }
-                let ours = Reader(&item).optional_text(LEASE_ID) == Some(&lease.id);
-                Ok(if ours { Take::Taken(Box::new(TakenMail { mail, lease })) } else { Take::Leased })
-            }
-        }
+            Write::Refused(Some(item)) => item,
+            Write::Refused(None) => return Ok(TakeOutcome::Settled),
+        };
+        let mail = order.mail(&item)?;
+        Ok(match mail.claim(mail::lease_id(&item)).judge_refusal(order.issue, &lease.id) {
+            TakeRefusal::OwnLease => TakeOutcome::Taken(Box::new(TakenMail { mail, lease })),
+            TakeRefusal::Leased => TakeOutcome::Leased,
+            TakeRefusal::Settled => TakeOutcome::Settled,
+        })
     }
 
-    /// The credential beside the mail, as it is now.
+    /// Returns the credential beside the mail.
     pub async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
         self.0.credential(subscription).await
     }
 
-    /// Records what became of the mail of `order`. Whoever knows it may record it, lease or not; a status never gives way to one of
-    /// a lower rank, and the mail of another issue is left alone.
+    /// Records the status of the mail of `order`. Every worker that knows it may record it, with or without the lease. A status never
+    /// gives way to one of a lower rank, and the mail of another issue stays as it is.
     pub async fn settle(
         &self,
         order: &MailOrder,
@@ -201,100 +164,17 @@ impl Mails {
         message_id: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let values = Item::new()
-            .with(":n", number(order.issue.number()))
-            .with(":s", text(status.as_str()))
-            .with(":r", number(status.rank()))
-            .with(":now", time(now))
-            .with_if(":m", message_id.map(text));
-        let request = self
-            .update(order, values)
-            .condition_expression("#issue = :n AND #rank < :r")
-            .expression_attribute_names("#issue", ISSUE)
-            .expression_attribute_names("#status", STATUS)
-            .expression_attribute_names("#rank", RANK)
-            .expression_attribute_names("#at", AT)
-            .expression_attribute_names("#lease", LEASE_UNTIL)
-            .expression_attribute_names("#lease_id", LEASE_ID);
-        let request = match message_id {
-            None => request.update_expression("SET #status = :s, #rank = :r, #at = :now REMOVE #lease, #lease_id"),
-            Some(_) => request
-                .update_expression("SET #status = :s, #rank = :r, #at = :now, #m = :m REMOVE #lease, #lease_id")
-                .expression_attribute_names("#m", MESSAGE_ID),
-        };
-        write("dynamodb UpdateItem (settle mail)", &request).await.map(|_| ())
+        let change = mail::settle(order.key(), order.issue, status, message_id, now);
+        match self.0.write("dynamodb UpdateItem (settle mail)", change).await? {
+            Write::Done(_) | Write::Refused(_) => Ok(()),
+        }
     }
 
-    /// Gives the lease back, for the next delivery to take. Somebody else's lease is left alone.
+    /// Gives the lease back for the next delivery. Another worker's lease stays as it is.
     pub async fn release(&self, order: &MailOrder, taken: &TakenMail) -> Result<(), Failure> {
-        let values = Item::new().with(":n", number(order.issue.number())).with(":mine", text(&taken.lease.id));
-        let request = self
-            .update(order, values)
-            .update_expression("REMOVE #lease, #lease_id")
-            .condition_expression("#issue = :n AND #lease_id = :mine")
-            .expression_attribute_names("#issue", ISSUE)
-            .expression_attribute_names("#lease", LEASE_UNTIL)
-            .expression_attribute_names("#lease_id", LEASE_ID);
-        write("dynamodb UpdateItem (release mail)", &request).await.map(|_| ())
-    }
-
-    fn update(&self, order: &MailOrder, values: Item) -> UpdateItemFluentBuilder {
-        self.0
-            .client
-            .update_item()
-            .table_name(&self.0.name)
-            .set_key(Some(order.key().into_map()))
-            .set_expression_attribute_values(Some(values.into_map()))
-    }
-}
-
-/// A welcome mail as an item, its key included.
-pub(super) fn to_item(subscription: &SubscriptionId, mail: &WelcomeMail) -> Attributes {
-    Item::at(Key::welcome_mail(subscription))
-        .with(ISSUE, number(mail.issue.number()))
-        .with(TO, text(&mail.to))
-        .with_if(LOCALE, mail.locale.as_ref().map(text))
-        .with(CONTENT, text(mail.content.as_str()))
-        .with(STATUS, text(mail.status.as_str()))
-        .with(RANK, number(mail.status.rank()))
-        .with(AT, time(mail.at))
-        .into_map()
-}
-
-/// The welcome mail in an item as DynamoDB returned it.
-pub(super) fn welcome_mail(item: &Attributes) -> Result<WelcomeMail, Failure> {
-    let item = Reader(item);
-    Ok(WelcomeMail {
-        issue: found(ISSUE, Issue::new(item.number(ISSUE)?))?,
-        to: item.parsed(TO, EmailAddress::parse)?,
-        locale: item.optional_text(LOCALE).map(str::to_owned),
-        content: item.parsed(CONTENT, MailContent::parse)?,
-        status: item.parsed(STATUS, MailStatus::parse)?,
-        at: item.time(AT)?,
-    })
-}
-
-enum Write {
-    Done(Option<Attributes>),
-    Refused(Option<Attributes>),
-}
-
-async fn write(operation: &'static str, request: &UpdateItemFluentBuilder) -> Result<Write, Failure> {
-    through_conflicts(operation, || async { decide(operation, request.clone().send().await) }).await
-}
-
-fn decide(
-    operation: &'static str,
-    result: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
-) -> Result<Try<Write>, Failure> {
-    match result {
-        Ok(output) => Ok(Try::Done(Write::Done(output.attributes))),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(Try::Done(Write::Refused(refused.item.clone())))
-            }
-            Some(UpdateItemError::TransactionConflictException(_)) => Ok(Try::Conflict(Failure::of(operation, &error))),
-            _ => Err(Failure::of(operation, &error)),
-        },
+        let change = mail::release(order.key(), order.issue, &taken.lease);
+        match self.0.write("dynamodb UpdateItem (release mail)", change).await? {
+            Write::Done(_) | Write::Refused(_) => Ok(()),
+        }
     }
 }

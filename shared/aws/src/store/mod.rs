@@ -1,15 +1,21 @@
-//! The table: one file a subject, the condition of each write beside the write.
+//! The table. A file named after an entity holds its key, attributes, clauses, conversion and writes; a file named after a store
+//! composes them into the operations of a function.
 
 mod account;
+mod administrator;
 mod administrators;
 mod attempts;
+mod condition;
 mod credential;
+mod handled_event;
 mod history;
 mod item;
 mod listings;
+mod mail;
 mod mails;
 mod names;
 mod passwords;
+mod portal_user;
 mod retrievals;
 mod session;
 mod sessions;
@@ -26,19 +32,20 @@ use domain::{Account, Credential, SubscriptionId};
 use self::{item::Attributes, names::Key};
 use crate::{Failure, connection::no_bucket};
 
-pub use administrators::{Administrators, CreateAdministrator, NewAdministrator};
-pub use attempts::{Admission, Attempts};
+pub use administrator::Administrator;
+pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
+pub use attempts::{Attempts, SpendOutcome};
 pub use listings::{Listed, Listings, Page};
-pub use mails::{Lease, Mail, MailOrder, Mails, Take, TakenMail};
-pub use passwords::Passwords;
+pub use mails::{Lease, Mail, MailOrder, Mails, TakeOutcome, TakenMail};
+pub use passwords::{ChangeOutcome, Passwords};
 pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use sessions::{Sessions, SignedIn};
-pub use sign_ins::SignIns;
-pub use subscriptions::{Create, NewCredentials, NextIssue, Subscriptions};
-pub use support::{NewSupportRequest, Order, SupportRequests};
-pub use team::{Administrator, Team};
+pub use sign_ins::{BeginOutcome, SignIns};
+pub use subscriptions::{ExtendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions};
+pub use support::{NewSupportRequest, OrderOutcome, SupportRequests};
+pub use team::Team;
 
-/// The table, for the stores below to be made of.
+/// The table that the stores work on.
 #[derive(Clone)]
 pub struct Table {
     client: Client,
@@ -46,7 +53,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// `name` is the table's name or ARN.
+    /// Returns the table with this name or ARN.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
     pub fn new(config: &SdkConfig, name: String) -> Self {
@@ -56,13 +63,18 @@ impl Table {
 }
 
 impl Table {
-    /// The credential of a subscription, as of this moment.
+    /// Returns the credential of a subscription, if the subscription exists.
     async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
-        let item = self.get("dynamodb GetItem (credential)", Key::credential(subscription)).await?;
+        let item = self.get("dynamodb GetItem (credential)", credential::key(subscription)).await?;
         item.map(|item| credential::from_item(&item)).transpose()
     }
 
-    /// An account, as of this moment.
+    /// Returns the credential of a subscription that is known to exist.
+    async fn existing_credential(&self, subscription: &SubscriptionId) -> Result<Credential, Failure> {
+        self.credential(subscription).await?.ok_or_else(|| Failure::unreadable("item", credential::SORT_KEY))
+    }
+
+    /// Returns the account with this key, if it exists.
     async fn account(&self, key: Key) -> Result<Option<Account>, Failure> {
         let item = self.get("dynamodb GetItem (account)", key).await?;
         item.map(|item| account::from_item(&item)).transpose()
@@ -70,6 +82,6 @@ impl Table {
 
     async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Attributes>, Failure> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.into_map())).consistent_read(true);
-        Ok(request.send().await.map_err(|error| Failure::of(operation, &error))?.item)
+        Ok(request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?.item)
     }
 }

@@ -1,32 +1,48 @@
-//! Choosing a password: the first choice wins, and ends every other session of the account.
+//! The choice of a password: the first choice wins, and it ends every other session of the account.
 
-use domain::{PasswordHash, Session, SessionDigest, Timestamp};
+use domain::{Credential, PasswordHash, Session, SessionDigest, Timestamp};
 
 use super::{
     Table, account, credential,
     history::{Entries, Entry},
-    item::{number, time},
-    names::{CHANGED_AT, ISSUE, Key, SEALED_PASSWORD},
     session,
     sessions::SignedIn,
-    transaction::{Commit, Part, RACES, Transaction},
+    transaction::{Commit, Part, Transaction},
 };
-use crate::{Failure, retry::pause};
+use crate::{
+    Failure,
+    retry::{Race, through_races},
+};
 
-/// May change the password of an account, in a session of it.
+/// Changes the password of an account, in a session of that account.
 pub struct Passwords(Table);
+
+/// A chosen password, with the session that follows it.
+struct Choice<'a> {
+    hash: &'a PasswordHash,
+    next: &'a Session,
+    digest: &'a SessionDigest,
+}
+
+/// The result of [`Passwords::change`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// The account has the password, and the next session has begun.
+    Changed,
+    /// The session has ended, by another choice, a new issue, a retirement or its time. Nothing was written.
+    SessionEnded,
+}
 
 const OPERATION: &str = "dynamodb TransactWriteItems (change password)";
 
 impl Passwords {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
     }
 
-    /// Gives the account of `signed_in` the password of `hash`, and begins `next`, its first session with it. `false`: the session
-    /// has ended, by another choice, a new issue, a retirement or its time; nothing was written.
+    /// Gives the account of `signed_in` the password of `hash`, and begins `next`, the first session with that password.
     pub async fn change(
         &self,
         signed_in: &SignedIn,
@@ -34,39 +50,46 @@ impl Passwords {
         next: &Session,
         digest: &SessionDigest,
         now: Timestamp,
-    ) -> Result<bool, Failure> {
+    ) -> Result<ChangeOutcome, Failure> {
+        let choice = Choice { hash, next, digest };
+        through_races(OPERATION, Some(signed_in.credential.clone()), async |known| {
+            let known = match known {
+                Some(known) => known,
+                None => self.0.existing_credential(&signed_in.session.subscription).await?,
+            };
+            self.change_once(signed_in, &choice, &known, now).await
+        })
+        .await
+    }
+
+    async fn change_once(
+        &self,
+        signed_in: &SignedIn,
+        choice: &Choice<'_>,
+        known: &Credential,
+        now: Timestamp,
+    ) -> Result<Race<ChangeOutcome>, Failure> {
         let SignedIn { session, account, .. } = signed_in;
-        let mut known = signed_in.credential.clone();
-        for _ in 0..RACES {
-            let by = account.user_name.as_str();
-            let entry = Entry { what: "password-changed", by, at: now, issue: known.issue, account: None };
-            let entries = Entries::after(&known).and(&entry);
-            let mut change = credential::advance(&known, entries.seq());
-            if let Some(temporary) = account.temporary {
-                change = change
-                    .only_if("#seq = :q AND #issue = :n")
-                    .and(", #changed = :now REMOVE #sealed")
-                    .names([("#changed", CHANGED_AT), ("#sealed", SEALED_PASSWORD), ("#issue", ISSUE)])
-                    .value(":now", time(now))
-                    .value(":n", number(temporary.issue.number()));
-            }
-            let key = Key::account(&account.user_name);
-            let temporary_at = account.temporary.map(|_| now);
-            let transaction = Transaction::new(&self.0, OPERATION)
-                .put_new(Part::Session, session::to_item(next, digest))?
-                .update(Part::Account, account::change_password(key, hash, session.account_version, temporary_at))?
-                .update(Part::Credential, change)?
-                .put_history(entries)?;
-            match transaction.commit().await? {
-                Commit::Done => return Ok(true),
-                // Only this transaction puts this session: an earlier attempt was carried out.
-                Commit::Refused(refused) if refused.failed(Part::Session) => return Ok(true),
-                Commit::Refused(refused) if refused.failed(Part::Account) => return Ok(false),
-                Commit::Refused(_) => pause().await,
-            }
-            let current = self.0.credential(&session.subscription).await?;
-            known = current.ok_or_else(|| Failure::unreadable("item", "CREDENTIAL"))?;
-        }
-        Err(Failure::too_long(OPERATION))
+        let by = account.user_name.as_str();
+        let entry = Entry { what: "password-changed", by, at: now, issue: known.issue, account: None };
+        let entries = Entries::after(known).and(&entry);
+        let change = match account.temporary {
+            Some(temporary) => credential::change_password(known, entries.seq(), temporary, now),
+            None => credential::advance(known, entries.seq()),
+        };
+        let temporary_at = account.temporary.map(|_| now);
+        let password = account::change_password(&account.user_name, choice.hash, session.account_version, temporary_at);
+        let transaction = Transaction::new(&self.0, OPERATION)
+            .put_new(Part::Session, session::to_item(choice.next, choice.digest))?
+            .update(Part::Account, password)?
+            .update(Part::Credential, change)?
+            .put_history(entries)?;
+        Ok(match transaction.commit().await? {
+            Commit::Done => Race::Decided(ChangeOutcome::Changed),
+            // Only this transaction puts this session: an earlier attempt was carried out.
+            Commit::Refused(refused) if refused.failed(Part::Session) => Race::Decided(ChangeOutcome::Changed),
+            Commit::Refused(refused) if refused.failed(Part::Account) => Race::Decided(ChangeOutcome::SessionEnded),
+            Commit::Refused(_) => Race::Lost,
+        })
     }
 }

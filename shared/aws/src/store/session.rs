@@ -1,16 +1,28 @@
-//! The session item, read and written.
+//! The session item: its key, attributes and writes.
 
-use domain::{Scope, Session, SessionDigest, SubscriptionId, UserName};
+use domain::{Scope, Session, SessionDigest, SubscriptionId, Timestamp, UserName};
 
 use super::{
+    condition::{ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, number, text, time},
-    names::{ACCOUNT, ACCOUNT_VERSION, EXPIRES_AT, Key, SCOPE, SUBSCRIPTION_ID, TTL},
+    names::{ACCOUNT, EXPIRES_AT, Key, SUBSCRIPTION_ID, TTL},
+    transaction::Change,
 };
 use crate::Failure;
 
-/// A session as an item, its key included. It outlives its end by no more than the table's time to live takes to delete it.
+const ACCOUNT_VERSION: &str = "account_version";
+const SCOPE: &str = "scope";
+
+const PLACEHOLDERS: Placeholders = &[("#expires_at", EXPIRES_AT)];
+
+/// Returns the key of the session whose token has this digest.
+pub(super) fn key(digest: &SessionDigest) -> Key {
+    Key { pk: format!("SESSION#{}", digest.as_str()), sk: "SESSION".to_owned() }
+}
+
+/// Returns a session as an item, including its key. The table's time to live deletes it after its end.
 pub(super) fn to_item(session: &Session, digest: &SessionDigest) -> Attributes {
-    Item::at(Key::session(digest))
+    Item::at(key(digest))
         .with(ACCOUNT, text(&session.user_name))
         .with(SUBSCRIPTION_ID, text(&session.subscription))
         .with(ACCOUNT_VERSION, number(session.account_version))
@@ -20,7 +32,7 @@ pub(super) fn to_item(session: &Session, digest: &SessionDigest) -> Attributes {
         .into_map()
 }
 
-/// The session in an item as DynamoDB returned it.
+/// Reads the session from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<Session, Failure> {
     let item = Reader(item);
     Ok(Session {
@@ -30,4 +42,10 @@ pub(super) fn from_item(item: &Attributes) -> Result<Session, Failure> {
         scope: item.parsed(SCOPE, Scope::parse)?,
         expires_at: item.time(EXPIRES_AT)?,
     })
+}
+
+/// Returns the write that ends a session at `now`, if there is one. The item stays until its time to live, so that a late put of it
+/// finds it there.
+pub(super) fn end(digest: &SessionDigest, now: Timestamp) -> Change {
+    Change::new(key(digest), PLACEHOLDERS, "SET #expires_at = :now").only_if(ITEM_EXISTS).value(":now", time(now))
 }

@@ -1,39 +1,39 @@
-//! Who is signed in, as of this moment.
+//! The lookup of a session, with everything that it depends on.
 
 use domain::{Account, Credential, Session, SessionDigest, Timestamp};
 
-use super::{Table, session};
-use crate::{Failure, store::names::Key};
+use super::{Table, account, session};
+use crate::Failure;
 
-/// May tell whose session a token is.
+/// Finds the session of a token; writes nothing.
 pub struct Sessions(Table);
 
-/// A good session, with all that it stands on.
+/// A good session with its account and its subscription's credential.
 pub struct SignedIn {
     /// The session.
     pub session: Session,
-    /// Its account.
+    /// The account that signed in.
     pub account: Account,
-    /// That of the subscription which the account administers.
+    /// The credential of the subscription that the account administers.
     pub credential: Credential,
 }
 
 impl Sessions {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
     }
 
-    /// Whoever has the token of `digest`, while that is a session: unexpired, of an active account, and nothing that ends sessions
-    /// has happened to the account since.
+    /// Returns the session whose token has `digest`, while it is good: it has not expired, its account is active, and nothing that ends
+    /// sessions has happened to the account since.
     pub async fn find(&self, digest: &SessionDigest, now: Timestamp) -> Result<Option<SignedIn>, Failure> {
-        let Some(item) = self.0.get("dynamodb GetItem (session)", Key::session(digest)).await? else {
+        let Some(item) = self.0.get("dynamodb GetItem (session)", session::key(digest)).await? else {
             return Ok(None);
         };
         let session = session::from_item(&item)?;
         let (account, credential) = futures_util::try_join!(
-            self.0.account(Key::account(&session.user_name)),
+            self.0.account(account::key(&session.user_name)),
             self.0.credential(&session.subscription)
         )?;
         let (Some(account), Some(credential)) = (account, credential) else { return Ok(None) };

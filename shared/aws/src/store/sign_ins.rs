@@ -1,209 +1,163 @@
-//! Signing in: a session, and what the first one of an issue or of an administrator means for everybody else.
+//! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
-use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
-use domain::{Account, AccountStatus, ClaimedName, Credential, Issue, Role, Session, SessionDigest, Timestamp};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use domain::{Account, AccountStatus, ClaimedName, Credential, Issue, Session, SessionDigest, SignInEffect, Timestamp};
 
 use super::{
-    Table, account, credential,
+    Table, account,
+    condition::ITEM_IS_NEW,
+    credential,
     history::{Entries, Entry},
-    item::{number, text, time},
-    names::{
-        EXPIRES_AT, FIRST_SIGNED_IN_AT, ISSUE, Key, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, VERSION,
-    },
     session,
-    transaction::{Change, Commit, Part, RACES, Transaction},
+    transaction::{Commit, Part, Transaction, Write},
 };
-use crate::{Failure, retry::pause};
+use crate::{
+    Failure,
+    retry::{Race, through_races},
+};
 
-/// May read accounts, begin and end sessions, end retrieval, and retire the service administrator.
+/// Reads accounts, begins and ends sessions, ends retrieval, and retires the service administrator.
 pub struct SignIns {
     table: Table,
     retire: bool,
 }
 
-/// What one try came to.
-enum Turn {
-    Done,
-    /// Something changed in between: look again.
-    LostRace,
+/// The result of [`SignIns::begin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeginOutcome {
+    /// The session has begun.
+    Begun,
+    /// The account has another password by now, or is not active any more.
+    AccountChanged,
+}
+
+/// A session that is to begin.
+struct NewSession<'a> {
+    session: &'a Session,
+    digest: &'a SessionDigest,
 }
 
 impl SignIns {
-    /// Over `table`. With `retire`, the first sign-in of an administrator retires the service administrator.
+    /// Returns the store over `table`. With `retire`, the first sign-in of an administrator retires the service administrator.
     #[must_use]
     pub fn new(table: Table, retire: bool) -> Self {
         Self { table, retire }
     }
 
-    /// The account of a name, if there is one.
+    /// Returns the account of a name, if there is one.
     pub async fn account(&self, name: &ClaimedName) -> Result<Option<Account>, Failure> {
-        self.table.account(Key::claimed_account(name)).await
+        self.table.account(account::claimed_key(name)).await
     }
 
-    /// Begins `session` of `account`, whose password was verified. `false`: it has another password by now, or is not active any more.
+    /// Begins `session` of `account`, whose password was verified.
     pub async fn begin(
         &self,
         account: &Account,
         session: &Session,
         digest: &SessionDigest,
         now: Timestamp,
-    ) -> Result<bool, Failure> {
-        let mut account = account.clone();
-        for _ in 0..RACES {
-            let turn = match (account.temporary, account.role) {
-                (Some(temporary), _) => self.end_retrieval(&account, temporary.issue, session, digest, now).await?,
-                (None, Role::Administrator) if account.first_signed_in_at.is_none() => {
-                    self.hand_over(&account, session, digest, now).await?
-                }
-                (None, _) => self.put(session, digest).await?,
+    ) -> Result<BeginOutcome, Failure> {
+        let new = NewSession { session, digest };
+        through_races("dynamodb TransactWriteItems (sign in)", Some(account.clone()), async |known| {
+            let current = match known {
+                Some(known) => known,
+                None => match self.table.account(account::key(&account.user_name)).await? {
+                    Some(current) if current.version == account.version => current,
+                    Some(_) | None => return Ok(Race::Decided(BeginOutcome::AccountChanged)),
+                },
             };
-            match turn {
-                Turn::Done => return Ok(true),
-                Turn::LostRace => pause().await,
+            match current.sign_in_effect() {
+                SignInEffect::EndsRetrieval(issue) => self.end_retrieval(&current, issue, &new, now).await,
+                SignInEffect::HandsOver => self.hand_over(&current, &new, now).await,
+                SignInEffect::SessionOnly => self.put(&new).await,
             }
-            match self.table.account(Key::account(&account.user_name)).await? {
-                Some(current) if current.version == account.version => account = current,
-                _ => return Ok(false),
-            }
-        }
-        Err(Failure::too_long("dynamodb TransactWriteItems (sign in)"))
+        })
+        .await
     }
 
-    /// Ends a session at `now`, if it is one. Its item stays until its time to live: a put of it that is still under way finds it there.
+    /// Ends a session at `now`, if there is one.
     pub async fn end(&self, digest: &SessionDigest, now: Timestamp) -> Result<(), Failure> {
-        let request = self
-            .table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .set_key(Some(Key::session(digest).into_map()))
-            .update_expression("SET #expires_at = :now")
-            .condition_expression("attribute_exists(PK)")
-            .expression_attribute_names("#expires_at", EXPIRES_AT)
-            .expression_attribute_values(":now", time(now));
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(Failure::of("dynamodb UpdateItem (end session)", &error)),
-            },
+        match self.table.write_once("dynamodb UpdateItem (end session)", session::end(digest, now)).await? {
+            Write::Done(_) | Write::Refused(_) => Ok(()),
         }
     }
 
-    /// The first sign-in of an issue: the password is not shown any more. Later ones, until it is changed, are sessions and nothing else.
-    /// Whoever was retired while their password was verified has not signed in, and their history does not say so.
+    /// Begins the first session of an issue: the portal does not show the password any more. Later sessions, until the password is
+    /// changed, are nothing but sessions. The account must be as its password was verified, so that the history has no sign-in of an
+    /// account that was retired meanwhile.
     async fn end_retrieval(
         &self,
         account: &Account,
         issue: Issue,
-        session: &Session,
-        digest: &SessionDigest,
+        new: &NewSession<'_>,
         now: Timestamp,
-    ) -> Result<Turn, Failure> {
-        let credential = self.credential(account).await?;
+    ) -> Result<Race<BeginOutcome>, Failure> {
+        let credential = self.table.existing_credential(&account.subscription).await?;
         if credential.issue != issue {
-            return Ok(Turn::LostRace);
+            return Ok(Race::Lost);
         }
         if credential.signed_in_at.is_some() {
-            return self.put(session, digest).await;
+            return self.put(new).await;
         }
         let entry = Entry { what: "signed-in", by: account.user_name.as_str(), at: now, issue, account: None };
         let entries = Entries::with_retrievals_of(&credential).and(&entry);
-        let change = Change::of(
-            Key::credential(&credential.subscription),
-            "SET #signed_in = :now, #seq = :q2 REMOVE #sealed",
-            "#issue = :n AND attribute_not_exists(#signed_in) AND #seq = :q AND size(#ret) = :k",
-        )
-        .names([
-            ("#signed_in", SIGNED_IN_AT),
-            ("#seq", SEQ),
-            ("#sealed", SEALED_PASSWORD),
-            ("#issue", ISSUE),
-            ("#ret", RETRIEVALS),
-        ])
-        .value(":now", time(now))
-        .value(":n", number(issue.number()))
-        .value(":q", number(credential.seq))
-        .value(":q2", number(entries.seq()))
-        .value(":k", number(credential.retrievals.len() as u64));
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
-            .put_new(Part::Session, session::to_item(session, digest))?
-            .check(Part::Account, account::unchanged(Key::account(&account.user_name), account.version))?
-            .update(Part::Credential, change)?;
+            .put_new(Part::Session, session::to_item(new.session, new.digest))?
+            .check(Part::Account, account::unchanged(&account.user_name, account.version))?
+            .update(Part::Credential, credential::end_retrieval(&credential, entries.seq(), now))?;
         finish(transaction, entries).await
     }
 
-    /// The first sign-in of an administrator: they have a way in, so the service administrator needs none any more.
+    /// Begins the first session of an administrator, who has a way in from now on: the service administrator can retire.
     async fn hand_over(
         &self,
         account: &Account,
-        session: &Session,
-        digest: &SessionDigest,
+        new: &NewSession<'_>,
         now: Timestamp,
-    ) -> Result<Turn, Failure> {
-        let credential = self.credential(account).await?;
-        let service = self.table.account(Key::account(&credential.user_name)).await?;
+    ) -> Result<Race<BeginOutcome>, Failure> {
+        let credential = self.table.existing_credential(&account.subscription).await?;
+        let service = self.table.account(account::key(&credential.user_name)).await?;
         let retires = self.retire && service.is_some_and(|service| service.status == AccountStatus::Active);
-        let by = account.user_name.as_str();
-        let entry = |what| Entry { what, by, at: now, issue: credential.issue, account: None };
-        let mut entries = Entries::after(&credential).and(&entry("administrator-signed-in"));
-        let own = account::as_it_was(
-            Key::account(&account.user_name),
-            "SET #first = :now",
-            "attribute_not_exists(#first) AND #version = :v AND #status = :active",
-            account.version,
-        )
-        .names([("#first", FIRST_SIGNED_IN_AT)])
-        .value(":now", time(now));
+        let mut entries = Entries::after(&credential).and(&signed_in(account, &credential, now));
         let mut transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (hand over)")
-            .put_new(Part::Session, session::to_item(session, digest))?
-            .update(Part::Account, own)?;
+            .put_new(Part::Session, session::to_item(new.session, new.digest))?
+            .update(Part::Account, account::sign_in_first(account, now))?;
         if retires {
-            let entry = Entry { account: Some(&credential.user_name), ..entry("service-administrator-retired") };
-            entries = entries.and(&entry);
-            transaction = transaction.update(Part::ServiceAdministrator, retire(&credential))?;
+            let entry = signed_in(account, &credential, now);
+            let what = "service-administrator-retired";
+            entries = entries.and(&Entry { what, account: Some(&credential.user_name), ..entry });
+            transaction = transaction.update(Part::ServiceAdministrator, account::retire(&credential.user_name))?;
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
         finish(transaction, entries).await
     }
 
-    async fn credential(&self, account: &Account) -> Result<Credential, Failure> {
-        let credential = self.table.credential(&account.subscription).await?;
-        credential.ok_or_else(|| Failure::unreadable("item", "CREDENTIAL"))
-    }
-
-    /// A session that says nothing to anybody else. Written late, after a change of the account, it is none; where it is there, an
-    /// earlier attempt put it, and by this one it does not begin again after it has ended.
-    async fn put(&self, session: &Session, digest: &SessionDigest) -> Result<Turn, Failure> {
+    /// Begins a session that changes nothing for others. Put late, after a change of the account, it is void. Where it exists already,
+    /// an earlier attempt put it, and a session that has ended must not begin again.
+    async fn put(&self, new: &NewSession<'_>) -> Result<Race<BeginOutcome>, Failure> {
         let request = self.table.client.put_item().table_name(&self.table.name);
-        let request = request.condition_expression("attribute_not_exists(PK)");
-        match request.set_item(Some(session::to_item(session, digest))).send().await {
-            Ok(_) => Ok(Turn::Done),
+        let request = request.condition_expression(ITEM_IS_NEW);
+        match request.set_item(Some(session::to_item(new.session, new.digest))).send().await {
+            Ok(_) => Ok(Race::Decided(BeginOutcome::Begun)),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Turn::Done),
-                _ => Err(Failure::of("dynamodb PutItem (session)", &error)),
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Race::Decided(BeginOutcome::Begun)),
+                _ => Err(Failure::from_sdk("dynamodb PutItem (session)", &error)),
             },
         }
     }
 }
 
-fn retire(credential: &Credential) -> Change {
-    Change::of(
-        Key::account(&credential.user_name),
-        "SET #status = :retired, #version = #version + :one",
-        "#status = :active",
-    )
-    .names([("#status", STATUS), ("#version", VERSION)])
-    .value(":retired", text(AccountStatus::Retired.as_str()))
-    .value(":active", text(AccountStatus::Active.as_str()))
-    .value(":one", number(1_u64))
+fn signed_in<'a>(account: &'a Account, credential: &Credential, now: Timestamp) -> Entry<'a> {
+    let by = account.user_name.as_str();
+    Entry { what: "administrator-signed-in", by, at: now, issue: credential.issue, account: None }
 }
 
-/// A session is put by the transaction that begins it alone: where it is there, an earlier attempt was carried out.
-async fn finish(transaction: Transaction<'_>, entries: Entries<'_>) -> Result<Turn, Failure> {
+/// Commits a transaction that begins a session. Only that transaction puts the session: where it exists, an earlier attempt was
+/// carried out.
+async fn finish(transaction: Transaction<'_>, entries: Entries<'_>) -> Result<Race<BeginOutcome>, Failure> {
     Ok(match transaction.put_history(entries)?.commit().await? {
-        Commit::Done => Turn::Done,
-        Commit::Refused(refused) if refused.failed(Part::Session) => Turn::Done,
-        Commit::Refused(_) => Turn::LostRace,
+        Commit::Done => Race::Decided(BeginOutcome::Begun),
+        Commit::Refused(refused) if refused.failed(Part::Session) => Race::Decided(BeginOutcome::Begun),
+        Commit::Refused(_) => Race::Lost,
     })
 }

@@ -1,51 +1,37 @@
-//! Starting a subscription, and what later events make of it. Every transaction writes the history with it.
+//! The start of a subscription, and what later events change. Every transaction writes the history with its changes.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Account, AccountStatus, Credential, EventId, Kind, MailStatus, PasswordHash, PortalUser, Principal, SealedPassword,
-    SubscriptionId, Timestamp, UserName, WelcomeMail,
+    Account, Credential, EventId, Kind, PasswordHash, PortalUser, SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 
 use super::{
-    Table, account, credential,
+    Table, account, credential, handled_event,
     history::{Entries, Entry, VENDOR},
-    item::{Attributes, Item, Reader, binary, binary_set, boolean, number, text, time},
-    mails::{self, welcome_mail},
-    names::{
-        ADDED_AT, ADDRESS, AT, CHANGED_AT, ENDED_AT, EXPIRES_AT, ISSUE, ISSUED_AT, KIND, Key, MUST_CHANGE,
-        PASSWORD_HASH, PORTAL_USERS, RETRIEVALS, SEALED_PASSWORD, SEQ, SIGNED_IN_AT, STATUS, SUBSCRIPTION_ID, VERSION,
-    },
-    transaction::{Change, Commit, Part, Transaction},
+    item::Reader,
+    mail, portal_user,
+    transaction::{Commit, Part, Transaction},
 };
 use crate::{Failure, retry::pause};
 
-/// May start subscriptions and change them as events say.
+/// Starts subscriptions and changes them as the vendor's events say.
 pub struct Subscriptions(Table);
 
-/// What a new issue is made of. No `Debug`.
-#[derive(Clone)]
-pub struct NewCredentials {
-    /// Of this issue's temporary password.
-    pub sealed: SealedPassword,
-    /// Of the same.
-    pub hash: PasswordHash,
-}
-
-/// What became of a new subscription.
-pub enum Create {
-    /// It stands, with account, mail and history.
-    Created,
-    /// It was there already.
+/// The result of [`Subscriptions::start`].
+pub enum StartOutcome {
+    /// The subscription has started, with account, mail and history.
+    Started,
+    /// The subscription exists already.
     Known,
     /// Another subscription has an account of this name.
     UserNameHeld,
 }
 
-/// What became of the next issue.
-pub enum NextIssue {
-    /// It stands, and its mail is ordered.
+/// The result of [`Subscriptions::start_next_issue`].
+pub enum StartNextIssueOutcome {
+    /// The issue has started, and its mail is ordered.
     Started,
     /// This event has started an issue before.
     AlreadyHandled,
@@ -53,34 +39,49 @@ pub enum NextIssue {
     LostRace,
 }
 
+/// The result of [`Subscriptions::extend`].
+pub enum ExtendOutcome {
+    /// The subscription is extended.
+    Extended,
+    /// Something changed in between: read again and decide again.
+    LostRace,
+}
+
+/// Items in one `BatchWriteItem`: the limit of DynamoDB.
 const BATCH: usize = 25;
+
+/// How often DynamoDB may leave items of a batch unwritten.
 const BATCH_TRIES: u32 = 4;
 
 impl Subscriptions {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
     }
 
-    /// The credential of a subscription, as of this moment.
+    /// Returns the credential of a subscription, if the subscription exists.
     pub async fn find(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
         self.0.credential(subscription).await
     }
 
-    /// The subscription that the account `user_name` belongs to, if there is such an account.
+    /// Returns the subscription that the account `user_name` belongs to, if there is such an account.
     pub async fn holder(&self, user_name: &UserName) -> Result<Option<SubscriptionId>, Failure> {
-        let account = self.0.get("dynamodb GetItem (account)", Key::account(user_name)).await?;
-        account.map(|account| Reader(&account).parsed(SUBSCRIPTION_ID, SubscriptionId::parse)).transpose()
+        let account = self.0.get("dynamodb GetItem (account)", account::key(user_name)).await?;
+        account.map(|account| account::subscription(Reader(&account))).transpose()
     }
 
-    /// Whether an event has started an issue before: a cheap look, the transaction asks again.
-    pub async fn has_handled(&self, subscription: &SubscriptionId, event: &EventId) -> Result<bool, Failure> {
-        let mark = self.0.get("dynamodb GetItem (handled event)", Key::handled_event(subscription, event)).await?;
-        Ok(mark.is_some())
+    /// Returns when an event started an issue, if it has. This is a cheap look; the transaction asks again.
+    pub async fn handled_at(
+        &self,
+        subscription: &SubscriptionId,
+        event: &EventId,
+    ) -> Result<Option<Timestamp>, Failure> {
+        let mark = self.0.get("dynamodb GetItem (handled event)", handled_event::key(subscription, event)).await?;
+        mark.map(|mark| handled_event::from_item(&mark)).transpose()
     }
 
-    /// Writes memberships and portal users: hints for the list and for those who are told, so they come before the right itself.
+    /// Writes memberships and portal users. They are hints for the list and for notices, so they precede the right itself.
     pub async fn welcome(
         &self,
         subscription: &SubscriptionId,
@@ -90,12 +91,8 @@ impl Subscriptions {
         let mut requests = Vec::with_capacity(portal_users.len() * 2);
         let mut seen = BTreeSet::new();
         for user in portal_users.iter().filter(|user| seen.insert(user.principal)) {
-            let membership = Item::at(Key::membership(subscription, &user.principal));
-            let known = Item::at(Key::portal_user(subscription, &user.principal))
-                .with(ADDED_AT, time(now))
-                .with_if(ADDRESS, user.address.as_ref().map(text));
-            for item in [membership, known] {
-                let put = PutRequest::builder().set_item(Some(item.into_map())).build();
+            for item in portal_user::to_items(subscription, user, now) {
+                let put = PutRequest::builder().set_item(Some(item)).build();
                 let put = put.map_err(|_| Failure::unreadable("dynamodb BatchWriteItem", "item"))?;
                 requests.push(WriteRequest::builder().put_request(put).build());
             }
@@ -106,89 +103,81 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Starts a subscription: credential, account, mail, history, all or none.
-    pub async fn create(
+    /// Starts a subscription: credential, account, mail and history, all or none.
+    pub async fn start(
         &self,
         credential: &Credential,
         account: &Account,
         mail: &WelcomeMail,
         event: &EventId,
-    ) -> Result<Create, Failure> {
+    ) -> Result<StartOutcome, Failure> {
+        const OPERATION: &str = "dynamodb TransactWriteItems (start)";
         let id = &credential.subscription;
-        let issued =
-            Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue, account: None };
-        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (start)")
+        let issued = issued(credential);
+        let transaction = Transaction::new(&self.0, OPERATION)
             .put_new(Part::Credential, credential::to_item(credential))?
             .put_new(Part::Account, account::to_item(account, Some(&mail.to)))?
-            .put_new(Part::Mail, mails::to_item(id, mail))?
+            .put_new(Part::Mail, mail::to_item(id, mail))?
             .put_new(Part::History, issued.item(id, credential.seq))?
-            .put_new(Part::Event, handled(id, event, credential.issued_at))?;
+            .put_new(Part::Event, handled_event::to_item(id, event, credential.issued_at))?;
         match transaction.commit().await? {
-            Commit::Done => Ok(Create::Created),
-            Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(Create::Known),
-            Commit::Refused(refused) if refused.failed(Part::Account) => Ok(Create::UserNameHeld),
-            // Mail, history or event without a credential: left by hand or by a restore; nobody may start over them.
-            Commit::Refused(_) => {
-                Err(Failure::unreadable("dynamodb TransactWriteItems (start)", "items without a credential"))
-            }
+            Commit::Done => Ok(StartOutcome::Started),
+            Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(StartOutcome::Known),
+            Commit::Refused(refused) if refused.failed(Part::Account) => Ok(StartOutcome::UserNameHeld),
+            // Mail, history or event without a credential come from a hand or a restore. They must not be written over.
+            Commit::Refused(_) => Err(Failure::unreadable(OPERATION, "items without a credential")),
         }
     }
 
-    /// A trial becomes paid, portal users are added, or both. `false`: something changed in between.
+    /// Writes what `extended` adds to `known`: a paid kind, portal users, or both.
     pub async fn extend(
         &self,
         known: &Credential,
-        paid: bool,
-        portal_users: &BTreeSet<Principal>,
+        extended: &Credential,
         now: Timestamp,
-    ) -> Result<bool, Failure> {
-        let (what, kind) = if paid { ("paid", Kind::Paid) } else { ("portal-users-added", known.kind) };
+    ) -> Result<ExtendOutcome, Failure> {
+        let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
         let entry = Entry { what, by: VENDOR, at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
-        let change = credential::advance(known, entries.seq())
-            .and(", #kind = :kind")
-            .names([("#kind", KIND)])
-            .value(":kind", text(kind.as_str()));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
-            .update(Part::Credential, add(portal_users, change))?
+            .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
             .put_history(entries)?;
-        Ok(matches!(transaction.commit().await?, Commit::Done))
+        Ok(match transaction.commit().await? {
+            Commit::Done => ExtendOutcome::Extended,
+            Commit::Refused(_) => ExtendOutcome::LostRace,
+        })
     }
 
-    /// Starts the issue after `known`'s: new password, new retrievals, new mail to the same address; everything old is void.
+    /// Starts the issue of `next`, which follows that of `known`: a new password with `hash`, and a new mail to the same address. The
+    /// password, the sessions and the mail of the issue before are void.
     pub async fn start_next_issue(
         &self,
         known: &Credential,
-        new: &NewCredentials,
-        portal_users: &BTreeSet<Principal>,
+        next: &Credential,
+        hash: &PasswordHash,
         event: &EventId,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<NextIssue, Failure> {
+    ) -> Result<StartNextIssueOutcome, Failure> {
         let id = &known.subscription;
         let (account, mail) = futures_util::try_join!(
-            self.0.account(Key::account(&known.user_name)),
-            self.0.get("dynamodb GetItem (mail)", Key::welcome_mail(id)),
+            self.0.account(account::key(&known.user_name)),
+            self.0.get("dynamodb GetItem (mail)", mail::key(id)),
         )?;
         let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
-        let mut mail = welcome_mail(&mail.ok_or_else(|| Failure::unreadable("item", "MAIL"))?)?;
-        let issue = known.issue.next();
-        (mail.issue, mail.status, mail.at) = (issue, MailStatus::Pending, now);
+        let next_account = account.next_issue(next, hash.clone());
+        let mail = mail::from_item(&mail.ok_or_else(|| Failure::unreadable("item", "MAIL"))?)?.next_issue(next);
 
-        let issued = Entry { what: "issued", by: VENDOR, at: now, issue, account: None };
-        let entries = Entries::with_retrievals_of(known).and(&issued);
-        let credential = next_credential(known, new, now, expires_at, entries.seq());
+        let entries = Entries::with_retrievals_of(known).and(&issued(next));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
-            .update(Part::Credential, add(portal_users, credential))?
-            .update(Part::Account, next_account(known, new, account.version, expires_at))?
-            .put_new(Part::Event, handled(id, event, now))?
-            .put(Part::Mail, mails::to_item(id, &mail))?
+            .update(Part::Credential, credential::next_issue(known, next, entries.seq()))?
+            .update(Part::Account, account::next_issue(&account, &next_account, next.temporary()))?
+            .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
+            .put(Part::Mail, mail::to_item(id, &mail))?
             .put_history(entries)?;
-        match transaction.commit().await? {
-            Commit::Done => Ok(NextIssue::Started),
-            Commit::Refused(refused) if refused.failed(Part::Event) => Ok(NextIssue::AlreadyHandled),
-            Commit::Refused(_) => Ok(NextIssue::LostRace),
-        }
+        Ok(match transaction.commit().await? {
+            Commit::Done => StartNextIssueOutcome::Started,
+            Commit::Refused(refused) if refused.failed(Part::Event) => StartNextIssueOutcome::AlreadyHandled,
+            Commit::Refused(_) => StartNextIssueOutcome::LostRace,
+        })
     }
 
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
@@ -198,85 +187,17 @@ impl Subscriptions {
                 pause().await;
             }
             let request = self.0.client.batch_write_item().request_items(&self.0.name, requests);
-            let answer = request.send().await.map_err(|error| Failure::of(OPERATION, &error))?;
+            let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
             requests = answer.unprocessed_items.and_then(|mut left| left.remove(&self.0.name)).unwrap_or_default();
             if requests.is_empty() {
                 return Ok(());
             }
         }
-        Err(Failure::too_long(OPERATION))
+        Err(Failure::timed_out(OPERATION))
     }
 }
 
-fn next_credential(
-    known: &Credential,
-    new: &NewCredentials,
-    now: Timestamp,
-    expires_at: Timestamp,
-    seq: u64,
-) -> Change {
-    Change::of(
-        Key::credential(&known.subscription),
-        "REMOVE #signed_in, #changed SET #issue = :n1, #sealed = :s, #ret = :empty, #issued = :now, #exp = :e, #kind = :paid, #seq = :q2",
-        "#issue = :n AND #seq = :q AND size(#ret) = :k AND attribute_not_exists(#ended)",
-    )
-    .names([
-        ("#issue", ISSUE),
-        ("#sealed", SEALED_PASSWORD),
-        ("#ret", RETRIEVALS),
-        ("#issued", ISSUED_AT),
-        ("#exp", EXPIRES_AT),
-        ("#kind", KIND),
-        ("#seq", SEQ),
-        ("#signed_in", SIGNED_IN_AT),
-        ("#changed", CHANGED_AT),
-        ("#ended", ENDED_AT),
-    ])
-    .value(":n", number(known.issue.number()))
-    .value(":n1", number(known.issue.next().number()))
-    .value(":s", binary(new.sealed.as_bytes()))
-    .value(":empty", Item::new().into_value())
-    .value(":now", time(now))
-    .value(":e", time(expires_at))
-    .value(":paid", text(Kind::Paid.as_str()))
-    .value(":q", number(known.seq))
-    .value(":q2", number(seq))
-    .value(":k", number(known.retrievals.len() as u64))
-}
-
-fn next_account(known: &Credential, new: &NewCredentials, version: u64, expires_at: Timestamp) -> Change {
-    Change::of(
-        Key::account(&known.user_name),
-        "SET #hash = :h, #must_change = :true, #status = :active, #issue = :n1, #exp = :e, #version = #version + :one",
-        "#version = :v",
-    )
-    .names([
-        ("#hash", PASSWORD_HASH),
-        ("#must_change", MUST_CHANGE),
-        ("#status", STATUS),
-        ("#issue", ISSUE),
-        ("#exp", EXPIRES_AT),
-        ("#version", VERSION),
-    ])
-    .value(":h", text(new.hash.as_phc()))
-    .value(":true", boolean(true))
-    .value(":active", text(AccountStatus::Active.as_str()))
-    .value(":n1", number(known.issue.next().number()))
-    .value(":e", time(expires_at))
-    .value(":one", number(1_u64))
-    .value(":v", number(version))
-}
-
-/// The same change with more portal users. An empty set is none that the table could add.
-fn add(portal_users: &BTreeSet<Principal>, change: Change) -> Change {
-    if portal_users.is_empty() {
-        return change;
-    }
-    let principals = binary_set(portal_users.iter().map(Principal::as_bytes));
-    change.and(" ADD #pu :pu").names([("#pu", PORTAL_USERS)]).value(":pu", principals)
-}
-
-/// The mark that an event has started an issue.
-fn handled(subscription: &SubscriptionId, event: &EventId, now: Timestamp) -> Attributes {
-    Item::at(Key::handled_event(subscription, event)).with(AT, time(now)).into_map()
+/// Returns the history entry of the issue that `credential` begins.
+fn issued(credential: &Credential) -> Entry<'static> {
+    Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue, account: None }
 }

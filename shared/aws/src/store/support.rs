@@ -1,54 +1,73 @@
-//! Requests to support: each is an order to mail, and a subscription has few of them a day.
+//! Requests to support: each one orders a mail, and a subscription has few of them a day.
 
 use std::time::Duration;
 
 use domain::{
-    Caller, Credential, EmailAddress, MailStatus, Reference, SubscriptionId, SupportMessage, SupportRequest, Timestamp,
-    support::REQUESTS_PER_DAY,
+    Caller, Credential, EmailAddress, Issue, MailStatus, Reference, SubscriptionId, SupportMessage, SupportRequest,
+    Timestamp, support::REQUESTS_PER_DAY,
 };
 
 use super::{
-    Table, credential,
+    Table,
+    condition::{self, Placeholders},
+    credential,
     history::{Entries, Entry},
-    item::{Attributes, Item, Reader, found, number, text, time},
-    names::{AT, BY, ISSUE, Key, MESSAGE, RANK, REPLY_TO, REQUESTS, SK, STATUS, TO, TTL, reference_of},
-    transaction::{Change, Commit, Part, RACES, Transaction},
+    item::{Attributes, Item, Reader, number, required, text, time},
+    mail::{RANK, TO},
+    names::{AT, BY, ISSUE, Key, SK, STATUS, TTL},
+    transaction::{Change, Commit, Part, Transaction},
 };
-use crate::{Failure, retry::pause};
+use crate::{
+    Failure,
+    retry::{Race, through_races},
+};
 
-/// May order mails to support, for portal users.
+/// Orders mails to support, for portal users.
 pub struct SupportRequests(Table);
 
-/// What somebody asks.
+/// A request to support that is to be ordered.
 pub struct NewSupportRequest {
-    /// Of this click.
+    /// The reference, which identifies the click.
     pub reference: Reference,
-    /// The vendor's support.
+    /// The address of the vendor's support.
     pub to: EmailAddress,
-    /// What is asked.
+    /// What the caller wrote.
     pub message: SupportMessage,
 }
 
-/// What became of it.
-pub enum Order {
-    /// It is ordered; by this click, or by the same one before.
+/// The result of [`SupportRequests::order`].
+pub enum OrderOutcome {
+    /// The mail is ordered: by this click, now or at an earlier attempt.
     Ordered,
-    /// There is no such subscription, or the caller is no portal user of it: the two are not told apart.
+    /// There is no such subscription, or the caller is not a portal user of it: the answer is the same.
     NoSubscription,
-    /// The day has had its requests.
+    /// The subscription has had its requests of this day.
     TooMany,
 }
 
+const MAIL_PREFIX: &str = "MAIL#support#";
+
+const MESSAGE: &str = "message";
+const REPLY_TO: &str = "reply_to";
+const REQUESTS: &str = "requests";
+
+const DAY_PLACEHOLDERS: Placeholders = &[("#requests", REQUESTS), ("#ttl", TTL)];
+
+/// This is the first request of the day.
+const NONE_TODAY: &str = "attribute_not_exists(#requests)";
+/// The day has room for one more. Otherwise: [`OrderOutcome::TooMany`].
+const FEW_TODAY: &str = "#requests < :most";
+
 const OPERATION: &str = "dynamodb TransactWriteItems (support request)";
 
-/// How long a request is kept after it was made: support has it in its own system by then.
-const KEPT: Duration = Duration::from_hours(24 * 90);
+/// How long the table keeps a request: support has it in its own system by then.
+const REQUEST_LIFETIME: Duration = Duration::from_hours(24 * 90);
 
-/// How long the count of a day is kept.
-const DAY_KEPT: Duration = Duration::from_hours(48);
+/// How long the table keeps the count of a day.
+const DAY_LIFETIME: Duration = Duration::from_hours(48);
 
 impl SupportRequests {
-    /// Over `table`.
+    /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
@@ -61,20 +80,20 @@ impl SupportRequests {
         new: &NewSupportRequest,
         caller: &Caller,
         now: Timestamp,
-    ) -> Result<Order, Failure> {
-        for _ in 0..RACES {
+    ) -> Result<OrderOutcome, Failure> {
+        through_races(OPERATION, None::<Credential>, async |_| {
             let known = self.0.credential(subscription).await?;
             let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
-                return Ok(Order::NoSubscription);
+                return Ok(Race::Decided(OrderOutcome::NoSubscription));
             };
-            match self.transaction(&known, new, caller, now)?.commit().await? {
-                Commit::Done => return Ok(Order::Ordered),
-                Commit::Refused(refused) if refused.failed(Part::Mail) => return Ok(Order::Ordered),
-                Commit::Refused(refused) if refused.failed(Part::SupportDay) => return Ok(Order::TooMany),
-                Commit::Refused(_) => pause().await,
-            }
-        }
-        Err(Failure::too_long(OPERATION))
+            Ok(match self.transaction(&known, new, caller, now)?.commit().await? {
+                Commit::Done => Race::Decided(OrderOutcome::Ordered),
+                Commit::Refused(refused) if refused.failed(Part::Mail) => Race::Decided(OrderOutcome::Ordered),
+                Commit::Refused(refused) if refused.failed(Part::SupportDay) => Race::Decided(OrderOutcome::TooMany),
+                Commit::Refused(_) => Race::Lost,
+            })
+        })
+        .await
     }
 
     fn transaction(
@@ -99,28 +118,43 @@ impl SupportRequests {
         };
         Transaction::new(&self.0, OPERATION)
             .put_new(Part::Mail, to_item(&known.subscription, &request))?
-            .update(Part::SupportDay, one_more(&known.subscription, now))?
+            .update(Part::SupportDay, count_today(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)
     }
 }
 
-fn one_more(subscription: &SubscriptionId, now: Timestamp) -> Change {
-    Change::of(
-        Key::support_day(subscription, now),
-        "SET #requests = if_not_exists(#requests, :zero) + :one, #ttl = :ttl",
-        "attribute_not_exists(#requests) OR #requests < :most",
-    )
-    .names([("#requests", REQUESTS), ("#ttl", TTL)])
-    .value(":zero", number(0_u64))
-    .value(":one", number(1_u64))
-    .value(":most", number(REQUESTS_PER_DAY))
-    .value(":ttl", time(now.plus(DAY_KEPT)))
+/// Returns the key of the mail of a request.
+pub(super) fn key(subscription: &SubscriptionId, reference: &Reference) -> Key {
+    Key::in_subscription(subscription, format!("{MAIL_PREFIX}{reference}"))
 }
 
-/// A request as an item, its key included.
+/// Parses the reference in the sort key of a request's mail.
+pub(super) fn parse_sort_key(key: &str) -> Option<Reference> {
+    key.strip_prefix(MAIL_PREFIX).and_then(Reference::parse)
+}
+
+/// Returns the key of the count of requests on the day of `at`, in UTC.
+fn day_key(subscription: &SubscriptionId, at: Timestamp) -> Key {
+    let text = at.to_string();
+    let day = text.split('T').next().unwrap_or_default();
+    Key::in_subscription(subscription, format!("SUPPORT#{day}"))
+}
+
+/// Returns the write that counts one more request today, if the day has room.
+fn count_today(subscription: &SubscriptionId, now: Timestamp) -> Change {
+    let update = "SET #requests = if_not_exists(#requests, :zero) + :one, #ttl = :ttl";
+    Change::new(day_key(subscription, now), DAY_PLACEHOLDERS, update)
+        .only_if(&condition::any(&[NONE_TODAY, FEW_TODAY]))
+        .value(":zero", number(0_u64))
+        .value(":one", number(1_u64))
+        .value(":most", number(REQUESTS_PER_DAY))
+        .value(":ttl", time(now.plus(DAY_LIFETIME)))
+}
+
+/// Returns a request as an item, including its key.
 fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attributes {
-    Item::at(Key::support_mail(subscription, &request.reference))
+    Item::at(key(subscription, &request.reference))
         .with(ISSUE, number(request.issue.number()))
         .with(TO, text(&request.to))
         .with_if(REPLY_TO, request.reply_to.as_ref().map(text))
@@ -129,16 +163,16 @@ fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attribute
         .with(STATUS, text(request.status.as_str()))
         .with(RANK, number(request.status.rank()))
         .with(AT, time(request.at))
-        .with(TTL, time(request.at.plus(KEPT)))
+        .with(TTL, time(request.at.plus(REQUEST_LIFETIME)))
         .into_map()
 }
 
-/// The request in an item as DynamoDB returned it.
-pub(super) fn support_request(item: &Attributes) -> Result<SupportRequest, Failure> {
+/// Reads the request from an item.
+pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
     let item = Reader(item);
     Ok(SupportRequest {
-        reference: item.parsed(SK, reference_of)?,
-        issue: found(ISSUE, domain::Issue::new(item.number(ISSUE)?))?,
+        reference: item.parsed(SK, parse_sort_key)?,
+        issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         to: item.parsed(TO, EmailAddress::parse)?,
         reply_to: item.optional_text(REPLY_TO).and_then(EmailAddress::parse),
         by: item.text(BY)?.to_owned(),

@@ -1,15 +1,22 @@
-//! Several writes that are carried out together or not at all.
+//! Conditional writes: of one item, and of several items together.
+
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+    operation::{
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+        update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    },
     types::{
-        AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
+        AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
+        TransactWriteItem, Update,
     },
 };
 
 use super::{
     Table,
+    condition::{self, ITEM_IS_NEW, Placeholders},
     history::Entries,
     item::{Attributes, Item},
     names::Key,
@@ -19,10 +26,131 @@ use crate::{
     retry::{Try, through_conflicts},
 };
 
-/// How often somebody else's transaction may win before this one gives up.
-pub(super) const RACES: u32 = 5;
+/// An update of one item, or a check of it: its expressions, and what their placeholders stand for.
+pub(super) struct Change {
+    key: Key,
+    placeholders: Placeholders,
+    update: String,
+    condition: Option<String>,
+    names: HashMap<String, String>,
+    values: Item,
+}
 
-/// What one write of a transaction is about: a refusal is told by it.
+impl Change {
+    /// Returns a change that is made whatever the item holds. `placeholders` are those of the entity.
+    pub(super) fn new(key: Key, placeholders: Placeholders, update: impl Into<String>) -> Self {
+        let (condition, names, values) = (None, HashMap::new(), Item::new());
+        Self { key, placeholders, update: update.into(), condition, names, values }
+    }
+
+    /// Returns a change that writes nothing: its condition must hold for the other writes of its transaction.
+    pub(super) fn check(key: Key, placeholders: Placeholders) -> Self {
+        Self::new(key, placeholders, "")
+    }
+
+    /// Adds a clause to the condition.
+    pub(super) fn only_if(mut self, clause: &str) -> Self {
+        self.condition = Some(match self.condition {
+            Some(condition) => condition::all([&condition, clause]),
+            None => clause.to_owned(),
+        });
+        self
+    }
+
+    /// Adds a clause to the update expression.
+    pub(super) fn and(mut self, clause: &str) -> Self {
+        self.update.push_str(clause);
+        self
+    }
+
+    /// Adds a placeholder whose name is not an attribute of the entity, such as a key of a map.
+    pub(super) fn name(mut self, placeholder: &str, name: &str) -> Self {
+        self.names.insert(placeholder.to_owned(), name.to_owned());
+        self
+    }
+
+    pub(super) fn value(mut self, placeholder: impl Into<String>, value: AttributeValue) -> Self {
+        self.values = self.values.with(placeholder, value);
+        self
+    }
+
+    fn into_parts(self) -> Parts {
+        let condition = self.condition.unwrap_or_default();
+        let mut names = condition::names_in(self.placeholders, &[&self.update, &condition]);
+        names.extend(self.names);
+        Parts { key: self.key.into_map(), update: self.update, condition, names, values: self.values.into_map() }
+    }
+}
+
+/// A change as a request takes it.
+struct Parts {
+    key: Attributes,
+    update: String,
+    condition: String,
+    names: HashMap<String, String>,
+    values: Attributes,
+}
+
+/// The result of a conditional write of one item.
+pub(super) enum Write {
+    /// The write was carried out; the item as it is now.
+    Done(Attributes),
+    /// The condition failed, and nothing was written; the item as the condition met it, if there is one.
+    Refused(Option<Attributes>),
+}
+
+impl Table {
+    /// Writes `change` and retries it after a conflict with a transaction.
+    pub(super) async fn write(&self, operation: &'static str, change: Change) -> Result<Write, Failure> {
+        let request = self.request(change);
+        through_conflicts(operation, || async { decide(operation, request.clone().send().await) }).await
+    }
+
+    /// Writes `change` once: a conflict with a transaction is a failure.
+    pub(super) async fn write_once(&self, operation: &'static str, change: Change) -> Result<Write, Failure> {
+        match decide(operation, self.request(change).send().await)? {
+            Try::Done(write) => Ok(write),
+            Try::Conflict(failure) => Err(failure),
+        }
+    }
+
+    fn request(&self, change: Change) -> UpdateItemFluentBuilder {
+        let Parts { key, update, condition, names, values } = change.into_parts();
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(update)
+            .set_condition_expression((!condition.is_empty()).then_some(condition))
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(AllOld)
+    }
+}
+
+fn decide(
+    operation: &'static str,
+    result: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+) -> Result<Try<Write>, Failure> {
+    match result {
+        Ok(output) => {
+            let item = output.attributes.ok_or_else(|| Failure::unreadable(operation, "attributes"))?;
+            Ok(Try::Done(Write::Done(item)))
+        }
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                Ok(Try::Done(Write::Refused(refused.item.clone())))
+            }
+            Some(UpdateItemError::TransactionConflictException(_)) => {
+                Ok(Try::Conflict(Failure::from_sdk(operation, &error)))
+            }
+            _ => Err(Failure::from_sdk(operation, &error)),
+        },
+    }
+}
+
+/// What one write of a transaction is about: a refusal is recognised by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Account,
@@ -37,7 +165,7 @@ pub(super) enum Part {
     SupportDay,
 }
 
-/// A transaction in the making.
+/// Several writes that are carried out together or not at all.
 pub(super) struct Transaction<'a> {
     table: &'a Table,
     operation: &'static str,
@@ -45,60 +173,22 @@ pub(super) struct Transaction<'a> {
     items: Vec<TransactWriteItem>,
 }
 
-/// What it came to.
+/// The result of a transaction.
 pub(super) enum Commit {
     Done,
-    /// Some conditions failed; nothing was written.
+    /// Some conditions failed, and nothing was written.
     Refused(Refused),
 }
 
-/// The parts whose conditions failed, each with its item as it was.
+/// The parts whose conditions failed, each with its item as the condition met it.
 pub(super) struct Refused(Vec<(Part, Option<Attributes>)>);
-
-/// An update of one item, or a look at it: the expressions, and what their placeholders stand for.
-pub(super) struct Change {
-    key: Key,
-    update: String,
-    condition: &'static str,
-    names: Vec<(&'static str, &'static str)>,
-    values: Item,
-}
-
-impl Change {
-    /// `update` if `condition`, which may be any but an empty one.
-    pub(super) fn of(key: Key, update: &str, condition: &'static str) -> Self {
-        Self { key, update: update.to_owned(), condition, names: Vec::new(), values: Item::new() }
-    }
-
-    pub(super) fn names<const N: usize>(mut self, names: [(&'static str, &'static str); N]) -> Self {
-        self.names.extend(names);
-        self
-    }
-
-    pub(super) fn value(mut self, placeholder: &'static str, value: AttributeValue) -> Self {
-        self.values = self.values.with(placeholder, value);
-        self
-    }
-
-    /// Instead of the condition that it has.
-    pub(super) fn only_if(mut self, condition: &'static str) -> Self {
-        self.condition = condition;
-        self
-    }
-
-    /// One more clause of the update.
-    pub(super) fn and(mut self, clause: &str) -> Self {
-        self.update.push_str(clause);
-        self
-    }
-}
 
 impl Refused {
     pub(super) fn failed(&self, part: Part) -> bool {
         self.0.iter().any(|(failed, _)| *failed == part)
     }
 
-    /// The item of `part` as its condition met it.
+    /// Returns the item of `part` as its condition met it.
     pub(super) fn item(&self, part: Part) -> Option<&Attributes> {
         self.0.iter().find(|(failed, _)| *failed == part)?.1.as_ref()
     }
@@ -109,15 +199,15 @@ impl<'a> Transaction<'a> {
         Self { table, operation, parts: Vec::new(), items: Vec::new() }
     }
 
-    /// An item that must not exist.
+    /// Adds an item that must not exist yet.
     pub(super) fn put_new(self, part: Part, item: Attributes) -> Result<Self, Failure> {
-        let put = Put::builder().set_item(Some(item)).condition_expression("attribute_not_exists(PK)");
+        let put = Put::builder().set_item(Some(item)).condition_expression(ITEM_IS_NEW);
         let put = put.return_values_on_condition_check_failure(AllOld).table_name(&self.table.name).build();
         let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
 
-    /// An item whose condition is another item's of the same transaction.
+    /// Adds an item that another item's condition in the same transaction protects.
     pub(super) fn put(self, part: Part, item: Attributes) -> Result<Self, Failure> {
         let put = Put::builder().set_item(Some(item)).table_name(&self.table.name).build();
         let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
@@ -125,33 +215,35 @@ impl<'a> Transaction<'a> {
     }
 
     pub(super) fn update(self, part: Part, change: Change) -> Result<Self, Failure> {
-        let mut update = Update::builder()
-            .update_expression(change.update)
-            .condition_expression(change.condition)
-            .set_expression_attribute_values(Some(change.values.into_map()));
-        for (placeholder, name) in change.names {
-            update = update.expression_attribute_names(placeholder, name);
-        }
-        let update = update.table_name(&self.table.name).set_key(Some(change.key.into_map()));
-        let update = update.return_values_on_condition_check_failure(AllOld).build();
+        let Parts { key, update, condition, names, values } = change.into_parts();
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(AllOld)
+            .build();
         let update = update.map_err(|_| Failure::unreadable(self.operation, "update"))?;
         Ok(self.with(part, TransactWriteItem::builder().update(update).build()))
     }
 
-    /// A condition on an item that is left as it is: a change without an update.
+    /// Adds a condition on an item that stays as it is.
     pub(super) fn check(self, part: Part, change: Change) -> Result<Self, Failure> {
-        let mut check = ConditionCheck::builder()
-            .condition_expression(change.condition)
-            .set_expression_attribute_values(Some(change.values.into_map()));
-        for (placeholder, name) in change.names {
-            check = check.expression_attribute_names(placeholder, name);
-        }
-        let check = check.table_name(&self.table.name).set_key(Some(change.key.into_map())).build();
+        let Parts { key, condition, names, values, .. } = change.into_parts();
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .build();
         let check = check.map_err(|_| Failure::unreadable(self.operation, "check"))?;
         Ok(self.with(part, TransactWriteItem::builder().condition_check(check).build()))
     }
 
-    /// What it does, for the history.
+    /// Adds the history entries of what the transaction does.
     pub(super) fn put_history(mut self, entries: Entries) -> Result<Self, Failure> {
         for item in entries.into_items() {
             self = self.put_new(Part::History, item)?;
@@ -165,7 +257,7 @@ impl<'a> Transaction<'a> {
         self
     }
 
-    /// Tries until it is decided.
+    /// Sends the transaction until it is decided.
     pub(super) async fn commit(self) -> Result<Commit, Failure> {
         let attempt = || async {
             let request = self.table.client.transact_write_items().set_transact_items(Some(self.items.clone()));
@@ -174,19 +266,19 @@ impl<'a> Transaction<'a> {
         through_conflicts(self.operation, attempt).await
     }
 
-    /// Reasons come by position. While any of them is a conflict or a throttle, nothing is known of the others: try again.
+    /// Reads the reasons of a cancellation by their position. While any of them is a conflict or a throttle, the others say nothing.
     fn decide(
         &self,
         result: Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>>,
     ) -> Result<Try<Commit>, Failure> {
         let Err(error) = result else { return Ok(Try::Done(Commit::Done)) };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Err(Failure::of(self.operation, &error));
+            return Err(Failure::from_sdk(self.operation, &error));
         };
         let reasons = cancelled.cancellation_reasons();
         let later = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
         if reasons.iter().any(|reason| reason.code().is_some_and(|code| later.contains(&code))) {
-            return Ok(Try::Conflict(Failure::of(self.operation, &error)));
+            return Ok(Try::Conflict(Failure::from_sdk(self.operation, &error)));
         }
         let failed: Vec<_> = self
             .parts

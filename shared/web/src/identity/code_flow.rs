@@ -174,10 +174,10 @@ impl CodeFlow {
                 Ok(endpoints)
             }
             (Err(Failure::OtherIssuer { configured, discovered }), _) => {
-                Err(unavailable(Failure::OtherIssuer { configured, discovered }))
+                Err(Failure::OtherIssuer { configured, discovered }.into())
             }
             (Err(_), Some((endpoints, _))) => Ok(endpoints),
-            (Err(failure), None) => Err(unavailable(failure)),
+            (Err(failure), None) => Err(failure.into()),
         }
     }
 }
@@ -227,10 +227,6 @@ fn refused(document: &[u8]) -> Problem {
 
 fn defect(why: &'static str) -> Problem {
     Problem::new(ProblemCode::Internal).because(why)
-}
-
-fn unavailable(failure: Failure) -> Problem {
-    Problem::new(ProblemCode::Unavailable).because(failure)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use aws_smithy_types::{
     body::SdkBody,
     byte_stream::{self, ByteStream},
 };
+use domain::Retryable;
 use serde::Deserialize;
 
 use super::{key_set::KeySet, settings};
@@ -153,6 +154,13 @@ impl fmt::Display for Failure {
             Self::NoEndpoints => f.write_str("the identity provider's discovery document has no endpoints for codes"),
             Self::NoToken => f.write_str("the identity provider gave no ID token for a code"),
         }
+    }
+}
+
+/// The provider may be mended or reached again without a change here.
+impl Retryable for Failure {
+    fn is_transient(&self) -> bool {
+        true
     }
 }
 

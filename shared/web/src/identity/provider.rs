@@ -128,7 +128,7 @@ impl Held {
             (Some(keys), _) if keys.knows(&token.key_id) => Ok(keys.key(&token.key_id, token.algorithm)?),
             (Some(_), None) => Err(Refused("the key is not the provider's").into()),
             // Also where other keys are held: it may be a new one, of which we could not hear.
-            (_, Some(failure)) => Err(Problem::new(ProblemCode::Unavailable).because(Arc::clone(failure))),
+            (_, Some(failure)) => Err(Arc::clone(failure).into()),
             (None, None) => Err(ProblemCode::Unavailable.into()),
         }
     }

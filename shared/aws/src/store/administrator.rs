@@ -1,0 +1,51 @@
+//! The administrator item: its key, attributes and conversion. A list of a subscription's administrators shows it.
+
+use domain::{Account, AccountStatus, DisplayName, SubscriptionId, Timestamp, UserName};
+
+use super::{
+    item::{Attributes, Item, Reader, text, time},
+    names::{Key, STATUS, USER_NAME},
+};
+use crate::Failure;
+
+/// How the sort keys of all administrators of a subscription begin.
+pub(super) const PREFIX: &str = "ADMINISTRATOR#";
+
+const CREATED_AT: &str = "created_at";
+const DISPLAY_NAME: &str = "display_name";
+
+/// An administrator as the others of the company see them. No `Debug`: it holds personal data.
+pub struct Administrator {
+    /// The name that they sign in with.
+    pub user_name: UserName,
+    /// The name that people call them by.
+    pub display_name: String,
+    /// When the account was created.
+    pub created_at: Timestamp,
+}
+
+fn key(subscription: &SubscriptionId, account_id: &str) -> Key {
+    Key::in_subscription(subscription, format!("{PREFIX}{account_id}"))
+}
+
+/// Returns the item of the administrator who owns `account`, including its key.
+pub(super) fn to_item(account: &Account, display_name: &DisplayName, now: Timestamp) -> Attributes {
+    Item::at(key(&account.subscription, &account.account_id))
+        .with(USER_NAME, text(&account.user_name))
+        .with(DISPLAY_NAME, text(display_name.as_str()))
+        .with(CREATED_AT, time(now))
+        .with(STATUS, text(account.status.as_str()))
+        .into_map()
+}
+
+/// Reads the administrator from an item, and `None` where the account is not active any more.
+pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
+    let item = Reader(item);
+    let administrator = Administrator {
+        user_name: item.parsed(USER_NAME, UserName::parse)?,
+        display_name: item.text(DISPLAY_NAME)?.to_owned(),
+        created_at: item.time(CREATED_AT)?,
+    };
+    let active = item.parsed(STATUS, AccountStatus::parse)? == AccountStatus::Active;
+    Ok(active.then_some(administrator))
+}

@@ -1,0 +1,24 @@
+//! The mark of an event that has started an issue: put with that issue, if absent, so that no event starts two.
+
+use domain::{EventId, SubscriptionId, Timestamp};
+
+use super::{
+    item::{Attributes, Item, Reader, time},
+    names::{AT, Key},
+};
+use crate::Failure;
+
+/// Returns the key of the mark of `event`.
+pub(super) fn key(subscription: &SubscriptionId, event: &EventId) -> Key {
+    Key::in_subscription(subscription, format!("STARTED#{event}"))
+}
+
+/// Returns the mark of `event` as an item.
+pub(super) fn to_item(subscription: &SubscriptionId, event: &EventId, now: Timestamp) -> Attributes {
+    Item::at(key(subscription, event)).with(AT, time(now)).into_map()
+}
+
+/// Reads when the event started its issue.
+pub(super) fn from_item(item: &Attributes) -> Result<Timestamp, Failure> {
+    Reader(item).time(AT)
+}
