@@ -84,8 +84,9 @@ impl App {
     /// The temporary password, however it is written, was on paper and in a mail.
     async fn refuse_temporary(&self, new: &str, account: &Account) -> Result<(), Problem> {
         let typed = TypedPassword::parse(new).ok_or(ProblemCode::PasswordTooLong)?;
-        let same = self.hasher.verify(typed.comparable_with(Some(account)), Some(&account.password_hash)).await?;
-        if same { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
+        let is_temporary =
+            self.hasher.verify(typed.comparable_with(Some(account)), Some(&account.password_hash)).await?;
+        if is_temporary { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
     }
 
     /// Who found a signed-in browser does not know it. Only when it is right is it told whether the new one is the same.

@@ -1,4 +1,4 @@
-//! One configuration for all clients: one HTTP client, one identity cache, retries and time-outs pinned.
+//! The configuration of all clients: one HTTP client, one identity cache, pinned retries and time-outs.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use aws_types::{SdkConfig, region::Region};
 
 use crate::retry::OPERATION_TIMEOUT;
 
-/// Three attempts of 800 ms and the pauses between them fit the 2.5 s of an operation, so that a caller of a function hears
-/// "unavailable" in under three seconds and the function's own time-out never strikes.
+/// Three attempts of 800 ms and the pauses between them fit the 2.5 s of an operation, so that a function's caller gets
+/// `unavailable` in under three seconds, and the function never reaches its own time-out.
 const ATTEMPTS: u32 = 3;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
@@ -26,15 +26,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
-/// A variable of the environment that Lambda always sets, and that is not there.
+/// An environment variable that Lambda always sets is missing.
 #[derive(Debug)]
 pub struct NoAccess(&'static str);
 
-/// Builds the configuration once, at start, from the variables that Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-/// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; and `AWS_ENDPOINT_URL` for an endpoint that is not AWS's own. Nothing is read from
-/// disk and nothing is connected.
+/// Returns the configuration, which a function builds once at its start from the variables that Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; and `AWS_ENDPOINT_URL` for an endpoint other than AWS's own. It reads
+/// nothing from disk and opens no connection.
 ///
-/// The credentials hold for the whole life of the environment: Lambda starts a new one before they expire.
+/// The credentials last as long as the environment: Lambda starts a new environment before they expire.
 pub fn connect(setting: impl Fn(&str) -> Option<String>) -> Result<SdkConfig, NoAccess> {
     let required = |name| setting(name).ok_or(NoAccess(name));
     let credentials = Credentials::new(
@@ -64,17 +64,17 @@ impl std::fmt::Display for NoAccess {
 
 impl std::error::Error for NoAccess {}
 
-/// Every call gets its attempts. The SDK's own bucket of retries is shared by all clients of a process and is emptied by failures: then
-/// an answer that is lost once is an error. A function serves one request at a time, so its attempts are few without a bucket.
+/// Returns a retry partition that gives every call its attempts. The SDK's own token bucket is shared by all clients of a process, and
+/// failures empty it: then one lost answer is an error. A function serves one request at a time, so its attempts are few without a bucket.
 pub(crate) fn no_bucket() -> RetryPartition {
     RetryPartition::custom("firstkey").token_bucket(TokenBucket::unlimited()).build()
 }
 
-/// Nobody waits for a mail, and an attempt that is cut off may still send: SES gets as long as the function's time-out of 20 s leaves
-/// beside two and a half seconds for each of four other calls.
+/// No caller waits for a mail, and an attempt that is cut off may still send. SES gets what the function's time-out of 20 s leaves beside
+/// 2.5 s for each of four other calls.
 const SES_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// SES has no idempotency key, so nothing may send a mail again but the queue.
+/// Returns the configuration of a client that makes one attempt. SES has no idempotency key, so only the queue may send a mail again.
 pub(crate) fn once(config: &SdkConfig) -> SdkConfig {
     config
         .to_builder()
@@ -97,7 +97,7 @@ fn http_client() -> SharedHttpClient {
         roots = roots.with_pem_certificate(certificate);
     }
     let mut builder = Builder::new().pool_idle_timeout(IDLE_TIMEOUT).tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    // Building fails for an empty trust store alone, and this one is compiled in.
+    // Building fails only for an empty trust store, and this one is compiled in.
     if let Ok(context) = TlsContext::builder().with_trust_store(roots).build() {
         builder = builder.tls_context(context);
     }

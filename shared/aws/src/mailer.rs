@@ -1,4 +1,4 @@
-//! Sending mail by SES. One attempt, one recipient: SES has no idempotency key, and refuses a mail as a whole.
+//! The sender of mails, by SES. A mail has one attempt and one recipient: SES has no idempotency key, and refuses a mail as a whole.
 
 use aws_sdk_ses::{
     Client,
@@ -19,41 +19,41 @@ pub struct Mailer {
 
 /// One mail. No `Debug`: it may hold a password.
 pub struct Message<'a> {
-    /// The one recipient.
+    /// The recipient.
     pub to: &'a EmailAddress,
-    /// Where answers go, if not to the sender.
+    /// The address that answers go to, if it is not the sender's.
     pub reply_to: Option<&'a EmailAddress>,
-    /// One line.
+    /// The subject, on one line.
     pub subject: &'a str,
-    /// For whoever reads plain text.
+    /// The body in plain text.
     pub text: &'a str,
-    /// The same in HTML.
+    /// The same body in HTML.
     pub html: &'a str,
-    /// Leads the feedback of SES back to the subscription.
+    /// The subscription that the feedback of SES is about.
     pub subscription: &'a SubscriptionId,
-    /// And to the issue.
+    /// The issue that the feedback of SES is about.
     pub issue: Issue,
 }
 
-/// What became of a mail.
+/// The result of sending a mail.
 pub enum Delivery {
-    /// SES has taken it; its message id.
+    /// SES has accepted the mail and given it this message id.
     Sent(String),
-    /// SES refuses this address, whatever is sent to it.
+    /// SES refuses every mail to this address.
     AddressRefused(Failure),
-    /// SES has not taken it, and may later.
+    /// SES has not accepted the mail, and may accept it later.
     NotSent(Failure),
-    /// Nobody knows: it may be on its way.
+    /// SES gave no answer: the mail may be on its way.
     Unknown(Failure),
 }
 
-/// The address that mails should come from is none.
+/// The setting `SENDER` is not an e-mail address.
 #[derive(Debug)]
 pub struct InvalidSender;
 
 impl std::fmt::Display for InvalidSender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the setting SENDER is no e-mail address")
+        f.write_str("the setting SENDER is not an e-mail address")
     }
 }
 
@@ -62,8 +62,8 @@ impl std::error::Error for InvalidSender {}
 const OPERATION: &str = "ses SendEmail";
 
 impl Mailer {
-    /// `sender` is an address, `a@b.example` or `Name <a@b.example>`, of an identity that SES has verified. One that is no address is
-    /// refused here, since SES would refuse every mail for it in words that seem to mean the recipient.
+    /// Returns the mailer of `sender`, an address like `a@b.example` or `Name <a@b.example>` of an identity that SES has verified. Other
+    /// text is refused here, since SES would refuse every mail for it in words that seem to mean the recipient.
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
     pub fn new(config: &SdkConfig, sender: String) -> Result<Self, InvalidSender> {
         let address = sender.rsplit_once('<').map_or(&*sender, |(_, rest)| rest.trim_end_matches('>'));
@@ -98,7 +98,7 @@ impl Mailer {
     }
 }
 
-/// Only what SES itself answered is known not to be sent.
+/// Returns the result of an error. Only what SES itself answered is known not to be sent.
 fn refusal(error: &SdkError<SendEmailError>) -> Delivery {
     let failure = Failure::from_sdk(OPERATION, error);
     match error {
@@ -108,7 +108,7 @@ fn refusal(error: &SdkError<SendEmailError>) -> Delivery {
     }
 }
 
-/// `MessageRejected` is about the account while its message says "not verified" (the sandbox), and about the recipient when it
+/// Returns whether SES refuses the recipient. `MessageRejected` is about the account while its message says "not verified" (the sandbox), and about the recipient when it
 /// names an address; an address that SES cannot parse is an invalid parameter.
 fn refuses_address(error: &SendEmailError) -> bool {
     let message = error.message().unwrap_or_default().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Sealing and unsealing the temporary password by KMS, bound to its subscription and issue.
+//! The sealer and the unsealer of the temporary password, by KMS. A sealed password is bound to its subscription and issue.
 
 use aws_sdk_kms::{Client, config::Config, primitives::Blob};
 use aws_types::SdkConfig;
@@ -6,24 +6,24 @@ use domain::{Issue, SealedPassword, SubscriptionId, TemporaryPassword};
 
 use crate::{Failure, connection::no_bucket};
 
-/// May seal, and no more.
+/// Seals passwords, and cannot unseal them.
 pub struct Sealer {
     client: Client,
     key: String,
 }
 
-/// May unseal, and no more.
+/// Unseals passwords, and cannot seal them.
 pub struct Unsealer {
     client: Client,
     key: String,
 }
 
-/// The keys of the encryption context. They stand in clear in AWS's own logs, and in the conditions of the roles.
+/// The keys of the encryption context. AWS's own logs and the conditions of the roles have them in clear text.
 const SUBSCRIPTION: &str = "subscription";
 const ISSUE: &str = "issue";
 
 impl Sealer {
-    /// `key` is the sealing key's id, ARN or alias.
+    /// Returns the sealer with the key of this id, ARN or alias.
     #[must_use]
     pub fn new(config: &SdkConfig, key: String) -> Self {
         Self { client: client(config), key }
@@ -49,13 +49,13 @@ impl Sealer {
 }
 
 impl Unsealer {
-    /// `key` is the sealing key's id, ARN or alias: what another key sealed is refused.
+    /// Returns the unsealer with the key of this id, ARN or alias. What another key sealed is refused.
     #[must_use]
     pub fn new(config: &SdkConfig, key: String) -> Self {
         Self { client: client(config), key }
     }
 
-    /// Opens what was sealed for this subscription and issue.
+    /// Unseals a password that was sealed for this subscription and issue.
     pub async fn unseal(
         &self,
         sealed: &SealedPassword,

@@ -1,4 +1,4 @@
-//! The time.
+//! The clock, read once at the start of an invocation.
 
 use std::{
     sync::{
@@ -10,17 +10,17 @@ use std::{
 
 use domain::Timestamp;
 
-/// Where the time comes from.
+/// A source of the present time.
 #[derive(Clone)]
 pub enum Clock {
-    /// The machine's.
+    /// The clock of the machine.
     System,
-    /// Seconds since the epoch, moved by hand.
+    /// A clock that tests set: seconds since the epoch.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The time, to be read once an invocation.
+    /// Returns the present time. A handler reads it once for each invocation.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let seconds = match self {

@@ -1,4 +1,4 @@
-//! A function behind a queue: each message on its own, and a failed one fails alone.
+//! The loop of a function behind a queue. Each message is handled for itself, and a failed message fails alone.
 
 use std::{convert::Infallible, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -10,24 +10,24 @@ use tracing::{error, info, warn};
 
 use crate::Error as StartError;
 
-/// A batch as SQS hands it over.
+/// A batch of messages from SQS.
 #[derive(Deserialize)]
 pub struct Batch {
     #[serde(rename = "Records")]
     records: Vec<Message>,
 }
 
-/// One message. No `Debug`: nothing of it may reach a log but its id.
+/// One message. No `Debug`: only its id may reach a log.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// The queue's id of it.
+    /// The id that the queue gave the message.
     pub message_id: String,
-    /// As it was sent.
+    /// The message as it was sent.
     pub body: String,
 }
 
-/// Which messages of a batch are to come again: the partial batch response.
+/// The partial batch response: the messages that the queue has to deliver again.
 #[derive(Serialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
@@ -85,8 +85,8 @@ where
     lambda_runtime::run(batches).await
 }
 
-/// The messages of a batch, all at once; a panic is the failure of its message. One line is logged for each, with the id of the
-/// invocation, what became of it and how long it took.
+/// Handles the messages of a batch at the same time; a panic fails its own message. Logs one line for each message, with the id of the
+/// invocation, the outcome and the duration.
 pub async fn handle_batch<A, F, Fut>(app: &Arc<A>, handle: &F, batch: Batch, request_id: &str) -> BatchResponse
 where
     F: Fn(Arc<A>, Message) -> Fut,
@@ -101,7 +101,7 @@ where
     BatchResponse { batch_item_failures: failures.into_iter().flatten().collect() }
 }
 
-/// Logs what became of a message; whether it failed.
+/// Logs the outcome of a message, and returns whether it failed.
 fn report(request_id: &str, message_id: &str, began: Instant, done: Option<&Result<(), Rejection>>) -> bool {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {

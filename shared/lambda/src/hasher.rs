@@ -1,4 +1,4 @@
-//! argon2id: slow on purpose, so never on the thread that answers.
+//! The password hasher, argon2id. Hashing is slow on purpose, so it never runs on the thread that answers.
 
 use std::{
     fmt,
@@ -14,9 +14,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::random_bytes;
 
-/// What a hash costs.
+/// The cost parameters of a hash.
 struct Cost {
-    /// How a PHC string of this cost begins.
+    /// The beginning of every PHC string of this cost.
     prefix: &'static str,
     memory_kib: u32,
     passes: u32,
@@ -26,24 +26,24 @@ struct Cost {
 /// 19 MiB, two passes, one lane: the minimum of the OWASP Password Storage Cheat Sheet (2026), and the crate's own default.
 const COST: Cost = Cost { prefix: "$argon2id$v=19$m=19456,t=2,p=1$", memory_kib: 19_456, passes: 2, lanes: 1 };
 
-/// Every cost that a hash in the table may have. A cost that nobody chose would be a table that somebody else has written to.
+/// Every cost that a hash in the table may have. Another cost means that something else has written to the table.
 const ALLOWED: [Cost; 1] = [COST];
 
 const SALT: usize = 16;
 const HASH: usize = 32;
 
-/// Hashes passwords, one at a time, in one buffer that is wiped after each: a fresh buffer costs a third more time, and argon2
-/// itself leaves what it has written.
+/// Hashes passwords one at a time, in one buffer that it wipes after each: a fresh buffer costs a third more time, and argon2 itself
+/// does not wipe what it has written.
 #[derive(Clone, Default)]
 pub struct Hasher(Arc<Mutex<Vec<Block>>>);
 
 /// A password could not be hashed.
 #[derive(Debug)]
 pub enum HashingFailed {
-    /// The machine could not: out of memory, or shutting down.
+    /// The machine is out of memory or shutting down.
     Machine(&'static str),
-    /// A hash in the table has a cost or a form that we never write.
-    NotOurs,
+    /// A hash in the table has a cost or a form that this product never writes.
+    Foreign,
 }
 
 impl Retryable for HashingFailed {
@@ -60,14 +60,14 @@ impl Hasher {
         hashed.map_err(|_| HashingFailed::Machine("the thread ended"))?
     }
 
-    /// Whether `password` is the one of `hash`. Where there is none, it takes as long and is not.
+    /// Returns whether `password` matches `hash`. Without a hash it takes the same time and does not match.
     pub async fn verify(
         &self,
         password: Zeroizing<String>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, HashingFailed> {
         let kept = match hash {
-            Some(hash) => Kept::parse(hash.as_phc()).ok_or(HashingFailed::NotOurs)?,
+            Some(hash) => Kept::parse(hash.as_phc()).ok_or(HashingFailed::Foreign)?,
             None => Kept::nobodys(),
         };
         let this = self.clone();
@@ -104,12 +104,12 @@ impl Hasher {
     }
 }
 
-/// A hash from the table, taken apart.
+/// The parts of a hash from the table.
 struct Kept {
     cost: Cost,
     salt: [u8; SALT],
     hash: [u8; HASH],
-    /// No password has it.
+    /// Whether this stands for an account that does not exist, so that no password matches.
     nobodys: bool,
 }
 
@@ -131,7 +131,7 @@ impl fmt::Display for HashingFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Machine(what) => write!(f, "a password could not be hashed: {what}"),
-            Self::NotOurs => f.write_str("a password hash in the table is none of ours"),
+            Self::Foreign => f.write_str("a password hash in the table has a foreign cost or form"),
         }
     }
 }

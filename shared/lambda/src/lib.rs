@@ -1,14 +1,14 @@
-//! How a function is started, and what it gets from the machine: settings, clock, random bytes, a hasher, a log.
+//! The runtime of a function: its start, and what it gets from the machine (settings, clock, random bytes, hasher, log).
 //!
 //! | piece | for |
 //! |---|---|
 //! | [`Settings`] | the environment, read once at start; a function asks only for what it uses |
-//! | [`Clock`] | the time, read once at the door of an invocation and an argument from there on |
-//! | [`random`], [`session_token`], [`account_id`] | bytes from the operating system, and what is made of them |
+//! | [`Clock`] | the time, read once at the start of an invocation and passed on as an argument |
+//! | [`random`], [`session_token`], [`account_id`] | bytes from the operating system, and the tokens and ids that are made of them |
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
-//! | [`consume`] | a function behind a queue: each message on its own, partial batch response |
-//! | [`log_as_json`] | one structured line an event, which is a metric where it counts something; SDK and HTTP crates only from WARN on, since below that they print requests |
+//! | [`consume`] | a function behind a queue: each message for itself, partial batch response |
+//! | [`log_as_json`] | one structured line for each event, which is a metric where it counts something; SDK and HTTP crates only from WARN, since below that they print requests |
 
 mod clock;
 mod consume;
@@ -27,5 +27,5 @@ pub use random::{account_id, random, random_bytes, session_token};
 pub use serve::{Answer, HttpService, serve};
 pub use settings::{MissingSetting, Settings};
 
-/// Whatever keeps a function from starting.
+/// An error that keeps a function from starting.
 pub type Error = lambda_runtime::Error;

@@ -27,12 +27,12 @@ use crate::{Clock, Settings, metrics};
 const TALKATIVE: [&str; 8] =
     ["aws_smithy", "aws_runtime", "aws_sdk", "aws_config", "hyper", "h2", "rustls", "lambda_http"];
 
-/// Starts the log. A panic is logged by its place, without its message, since that may repeat what a caller sent.
+/// Starts the log. A panic is logged with its place and without its message, which may repeat what a caller sent.
 pub fn log_as_json() {
     log_as_json_to(io::stdout);
 }
 
-/// The same log, elsewhere: for a test that reads all of it.
+/// Starts the log with another output, for a test that reads all of it.
 pub fn log_as_json_to<W>(writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -51,8 +51,8 @@ where
     }));
 }
 
-/// One line an event: `timestamp`, `level`, `function`, `message`, and the event's own fields beside them. An event with the field
-/// `metric` is also a metric. Spans are not told.
+/// One line for each event: `timestamp`, `level`, `function`, `message`, and the event's own fields beside them. An event with the field
+/// `metric` is also a metric. Spans are left out.
 struct Lines {
     function: String,
 }
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// The lines of what `says` says, each without its time.
+    /// Returns the lines that `says` logs, each without its time.
     fn lines(says: impl FnOnce()) -> Vec<Value> {
         let log = Log::default();
         let writer = log.clone();

@@ -1,27 +1,27 @@
-//! Metrics, in `CloudWatch`'s embedded metric format: a log line that says which of its fields are metrics. Nothing is called for them.
+//! Metrics in `CloudWatch`'s embedded metric format: a log line says which of its fields are metrics, so no call is needed.
 //!
-//! An event counts when it has the field `metric`, the name of what happened; a field `reason` beside it divides the count.
+//! A log event counts when it has the field `metric`, the name of what happened. A field `reason` beside it divides the count.
 //!
 //! | metric | counts |
 //! |---|---|
 //! | `Issued` | issues of credentials: of new subscriptions, and next ones |
-//! | `Mailed`, `MailRefused` | mails that SES has taken, and addresses that it refuses |
+//! | `Mailed`, `MailRefused` | mails that SES has accepted, and addresses that it refuses |
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |
-//! | `AttemptsExhausted` | attempts and requests that were one too many |
+//! | `AttemptsExhausted` | attempts and requests that were refused because a budget was exhausted |
 //! | `Created` | administrators |
-//! | `MessageRefused` | messages of a queue that will never be done, by reason |
+//! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use domain::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Where `CloudWatch` has them. The dimension `function` tells deployments apart: its value is the function's whole name.
+/// The namespace of all metrics. The dimension `function` tells deployments apart: its value is the function's whole name.
 pub(crate) const NAMESPACE: &str = "Firstkey";
 
-/// Makes a line that counts a metric.
+/// Turns a log line with the field `metric` into one that counts it; leaves every other line as it is.
 pub(crate) fn embed(line: &mut Map<String, Value>, now: Timestamp) {
     let Some(Value::String(metric)) = line.remove("metric") else { return };
     let mut dimensions = vec![vec!["function"]];

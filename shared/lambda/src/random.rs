@@ -1,4 +1,4 @@
-//! Random bytes, and what is made of them.
+//! Random bytes from the operating system, and the ids and tokens that are made of them.
 
 use domain::{SessionToken, Timestamp};
 use ulid::Ulid;
@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 ///
 /// # Panics
 ///
-/// When the operating system has none to give: nothing may go on with bytes that can be guessed. The invocation fails.
+/// When the operating system gives no random bytes: the invocation fails, since bytes that can be guessed must not be used.
 pub fn random(bytes: &mut [u8]) {
     #[expect(clippy::expect_used, reason = "a password made of anything else must not exist")]
     getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
 
-/// An array of them.
+/// Returns an array of random bytes.
 #[must_use]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -22,14 +22,14 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// The id of a new account, a ULID: never reused, and what products know the account by.
+/// Returns the id of a new account, a ULID: it is never reused, and products know the account by it.
 #[must_use]
 pub fn account_id(now: Timestamp) -> String {
     let milliseconds = u64::try_from(now.epoch_seconds()).unwrap_or_default() * 1000;
     Ulid::from_parts(milliseconds, u128::from_be_bytes(random_bytes())).to_string()
 }
 
-/// The token of a new session.
+/// Returns the token of a new session.
 #[must_use]
 pub fn session_token() -> SessionToken {
     let mut bytes = Zeroizing::new([0; 32]);

@@ -1,4 +1,4 @@
-//! A function behind the HTTP API.
+//! The loop of a function behind the HTTP API.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::Error;
 
 /// Runs `endpoint` for every request, until the environment ends.
 ///
-/// `malformed` answers what is no request at all, given the id of the invocation.
+/// `malformed` returns the answer to an event that is not a request; it gets the id of the invocation.
 pub async fn serve<S>(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<Body>, Error = Infallible>,
@@ -25,29 +25,29 @@ where
     lambda_runtime::run(HttpService::new(endpoint, malformed)).await
 }
 
-/// `lambda_http`'s adapter, with an answer where it panics: on a path or query that is no URI.
+/// `lambda_http`'s adapter, with an answer where the adapter panics: a path or query that is not a URI.
 #[derive(Clone)]
 pub struct HttpService<S> {
     adapter: Adapter<'static, Response<Body>, S>,
     malformed: fn(&str) -> Response<Body>,
 }
 
-/// An answer as API Gateway takes it.
+/// An answer in the form that API Gateway accepts.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Answer<A> {
-    /// As the adapter made it.
+    /// The answer that the adapter made.
     Adapted(A),
-    /// Made without the adapter.
+    /// An answer that was made without the adapter.
     #[serde(rename_all = "camelCase")]
     Malformed {
-        /// The status.
+        /// The HTTP status.
         status_code: u16,
-        /// Those of the answer, each once.
+        /// The headers of the answer, each name once.
         headers: BTreeMap<String, String>,
-        /// Always text.
+        /// The body, which is always text.
         body: String,
-        /// Never.
+        /// Always false, since the body is text.
         is_base64_encoded: bool,
     },
 }
@@ -57,7 +57,7 @@ where
     S: Service<Request, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    /// Around `endpoint`.
+    /// Returns the service that runs `endpoint`.
     pub fn new(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Self {
         Self { adapter: Adapter::from(endpoint), malformed }
     }
@@ -81,7 +81,7 @@ where
 
     fn call(&mut self, event: LambdaEvent<LambdaRequest>) -> Self::Future {
         let request_id = event.context.request_id.clone();
-        // The adapter converts before it gives its future: only then does it panic.
+        // The adapter can panic only while it converts the event, before it returns its future.
         if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
             return Box::pin(async { Ok(Answer::Adapted(answer.await?)) });
         }

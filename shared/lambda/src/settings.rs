@@ -1,4 +1,4 @@
-//! The environment, read in one place.
+//! The settings of a function, read from the environment in one place.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -9,60 +9,60 @@ pub struct Settings(Box<Read>);
 
 type Read = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// A setting that a function cannot start without, or that does not read.
+/// A setting is missing without which the function cannot start, or it does not parse.
 #[derive(Debug)]
 pub struct MissingSetting(&'static str);
 
 impl Settings {
-    /// Those of this process.
+    /// Returns the settings of this process.
     #[must_use]
     pub fn from_environment() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
         Self::read_by(|name| std::env::var(name).ok())
     }
 
-    /// Those given.
+    /// Returns settings with the given values.
     #[must_use]
     pub fn given(settings: HashMap<String, String>) -> Self {
         Self::read_by(move |name| settings.get(name).cloned())
     }
 
-    /// Those that `read` finds: for who wants to know what a function asks for.
+    /// Returns the settings that `read` finds, for a test that records what a function asks for.
     pub fn read_by(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Box::new(read))
     }
 
-    /// A setting that may be absent; an empty one is absent.
+    /// Returns a setting that may be absent; an empty one is absent.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
-    /// A setting that must be there.
+    /// Returns a setting that must be present.
     pub fn required(&self, name: &'static str) -> Result<String, MissingSetting> {
         self.optional(name).ok_or(MissingSetting(name))
     }
 
-    /// A setting that must be there and read.
+    /// Returns a setting that must be present and parse.
     pub fn required_as<T>(&self, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, MissingSetting> {
         parse(&self.required(name)?).ok_or(MissingSetting(name))
     }
 
-    /// A whole number of seconds above zero.
+    /// Returns a setting that is a whole number of seconds above zero.
     pub fn seconds(&self, name: &'static str, otherwise: Duration) -> Result<Duration, MissingSetting> {
         let Some(value) = self.optional(name) else { return Ok(otherwise) };
         let seconds: u64 = value.parse().map_err(|_| MissingSetting(name))?;
         (seconds > 0).then(|| Duration::from_secs(seconds)).ok_or(MissingSetting(name))
     }
 
-    /// How many passwords one network may try at once, `SIGN_IN_NETWORK_BURST`: the same wherever a password is verified.
+    /// Returns the budget of one network, with the burst of `SIGN_IN_NETWORK_BURST`. It is the same wherever a password is verified.
     pub fn network_budget(&self) -> Result<Budget, MissingSetting> {
         let parse = |text: &str| text.parse().ok().filter(|burst| *burst > 0);
         let burst = self.parsed("SIGN_IN_NETWORK_BURST", attempts::NETWORK.burst, parse)?;
         Ok(Budget { burst, ..attempts::NETWORK })
     }
 
-    /// A setting of a few words, read by `parse`.
+    /// Returns a setting that `parse` understands, or `otherwise` where it is absent.
     pub fn parsed<T>(
         &self,
         name: &'static str,
