@@ -53,8 +53,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let Input { message } = web::request::body(&request)?;
     let message = SupportMessage::parse(&message).ok_or(ProblemCode::InvalidRequest)?;
     let reference = match web::request::idempotency_key(&request)? {
-        Some(key) => Reference::of_click(&caller, &key),
-        None => Reference::of(lambda::random_bytes()),
+        Some(key) => Reference::from_click(&caller, &key),
+        None => Reference::from_random(lambda::random_bytes()),
     };
     let subscription =
         web::request::path_parameter(&request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));

@@ -72,7 +72,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let form = Form::read(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
     let password = acceptable(&input.password, &form.user_name, &signed_in)?;
     let click = match key {
-        Some(key) => CreatedBy::click(&signed_in.account.account_id, &key),
+        Some(key) => CreatedBy::from_click(&signed_in.account.account_id, &key),
         None => CreatedBy::from_random(lambda::random_bytes()),
     };
     let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);

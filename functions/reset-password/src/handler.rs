@@ -100,7 +100,7 @@ impl App {
                 return Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(retry_after));
             }
         };
-        let open = !failures.is_some_and(|failures| account.closed_by(failures));
+        let open = !failures.is_some_and(|failures| account.is_closed_by(failures));
         let typed = TypedPassword::parse(current).ok_or(ProblemCode::InvalidCredentials)?;
         let comparable = typed.comparable_with(Some(account));
         let right = self.hasher.verify(comparable.clone(), open.then_some(&account.password_hash)).await;

@@ -70,7 +70,7 @@ impl App {
         let now = self.clock.now();
         let input: Input = web::request::body(request)?;
         let network = web::request::network(request)?;
-        let name = ClaimedName::of(&input.user_name);
+        let name = ClaimedName::from_typed(&input.user_name);
         let failures = match self.attempts.spend(&name, &network, now).await.map_err(problem)? {
             Admission::Admitted { failures } => failures,
             Admission::Exhausted { retry_after } => {
@@ -102,7 +102,7 @@ impl App {
         let Some(typed) = TypedPassword::parse(password) else {
             return Err(invalid("no account can have this password"));
         };
-        let open = account.as_ref().filter(|account| !failures.is_some_and(|failures| account.closed_by(failures)));
+        let open = account.as_ref().filter(|account| !failures.is_some_and(|failures| account.is_closed_by(failures)));
         let comparable = typed.comparable_with(account.as_ref());
         let right = self.hasher.verify(comparable, open.map(|account| &account.password_hash)).await;
         match (account, right.map_err(hashing)?) {

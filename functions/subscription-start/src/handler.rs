@@ -50,7 +50,7 @@ impl App {
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let event = SubscriptionStarted::parse(&message.body)
-        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.0 })?;
+        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.as_str() })?;
     for _ in 0..RACES {
         let now = app.clock.now();
         let settled = match app.subscriptions.find(&event.subscription).await.map_err(Rejection::temporary)? {
@@ -135,7 +135,7 @@ impl App {
         if !added.is_empty() {
             self.subscriptions.welcome(&event.subscription, &added, now).await.map_err(Rejection::temporary)?;
         }
-        if event.kind == Kind::Paid && known.out_of_reach(now) {
+        if event.kind == Kind::Paid && known.needs_next_issue(now) {
             match self.start_next_issue(event, known, &principals, now).await? {
                 NextIssue::Started => return Ok(true),
                 NextIssue::LostRace => return Ok(false),
@@ -189,9 +189,9 @@ fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     match &event.user_name {
         Some(given) => vec![given.clone()],
         None => vec![
-            UserName::admin_of(&event.company.id),
-            UserName::admin_of_subscription(&event.subscription, &event.company.id),
-            UserName::admin_by_chance(lambda::random_bytes(), &event.company.id),
+            UserName::admin(&event.company.id),
+            UserName::admin_for_subscription(&event.subscription, &event.company.id),
+            UserName::admin_from_random(lambda::random_bytes(), &event.company.id),
         ],
     }
 }
@@ -199,7 +199,7 @@ fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
 /// Those of the event, and whoever gets the mail: they can get the credentials again.
 fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
     let mut users = event.portal_users.clone();
-    users.push(PortalUser::of_address(&event.email));
+    users.push(PortalUser::from_address(&event.email));
     users
 }
 

@@ -1,26 +1,29 @@
-//! What is true in Firstkey: the names of things, the rules on their states, and nothing that waits, asks or stores.
+//! The rules of Firstkey: validated types, states, and the decisions on them. Nothing here does I/O or reads a clock, and no text is for
+//! people: `words` renders the codes and times that this crate returns.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`account`] | accounts of the Administration Center: who may sign in, and what comes next |
-//! | [`attempts`] | how often somebody may try a password |
-//! | [`session`] | who has signed in there |
-//! | [`id`] | ids of subscriptions, companies and accounts, parsed at the door |
-//! | [`email`] | e-mail addresses: as they are written to, as they are compared, as they are shown |
-//! | [`password`] | passwords that people type and choose, and which of those are refused |
+//! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
+//! | [`attempts`] | rate limits on sign-in attempts |
+//! | [`session`] | sessions of the Administration Center |
+//! | [`id`] | ids of subscriptions, companies and accounts |
+//! | [`email`] | e-mail addresses, and how they are compared and masked |
+//! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
-//! | [`secret`] | the temporary password, in the clear and sealed |
+//! | [`secret`] | the temporary password in plain text, sealed and hashed |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
-//! | [`mail`] | what is mailed, and how far it is |
+//! | [`mail`] | the welcome mail and the status of a mail |
 //! | [`support`] | requests to the vendor's support |
-//! | [`started`] | the event `SubscriptionStarted`, validated |
-//! | [`time`] | points in time, which are always an argument |
+//! | [`started`] | the validated event `SubscriptionStarted` |
+//! | [`time`] | points in time |
+//! | [`failed_call`] | the service that an error is about, for the log |
 
 pub mod account;
 pub mod attempts;
 pub mod credential;
 mod digest;
 pub mod email;
+pub mod failed_call;
 pub mod id;
 pub mod mail;
 pub mod password;
@@ -30,12 +33,14 @@ pub mod session;
 pub mod started;
 pub mod support;
 mod text;
+mod text_enum;
 pub mod time;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
 pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use email::EmailAddress;
+pub use failed_call::{FailedCall, failed_service};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use mail::{MailContent, MailStatus, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};

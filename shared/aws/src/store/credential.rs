@@ -86,7 +86,7 @@ fn retrievals(map: Reader) -> Result<std::collections::BTreeMap<RetrievalId, Ret
         let entry = Reader(found(RETRIEVALS, value.as_m().ok())?);
         let who = found(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
         let retrieval = Retrieval { at: entry.time(AT)?, by: entry.text(BY)?.to_owned(), who };
-        Ok((RetrievalId::from_kept(id.clone()), retrieval))
+        Ok((RetrievalId::from_stored(id.clone()), retrieval))
     };
     map.0.iter().map(entry).collect()
 }

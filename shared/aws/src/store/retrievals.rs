@@ -81,7 +81,7 @@ impl Retrievals {
     ) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
         let principals = caller.principals();
         let mut values = Item::new()
-            .with(":r", retrieval(&Retrieval::by(caller, now)))
+            .with(":r", retrieval(&Retrieval::new(caller, now)))
             .with(":issue", number(issue.number()))
             .with(":now", time(now))
             .with(":three", number(RETRIEVALS_PER_ISSUE as u64));
