@@ -21,12 +21,6 @@ impl FailedCall {
     pub fn service(self) -> Option<&'static str> {
         self.0.split_once(' ').map(|(service, _)| service)
     }
-
-    /// Returns the name of the operation.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.0
-    }
 }
 
 impl fmt::Display for FailedCall {
@@ -40,7 +34,7 @@ impl Error for FailedCall {}
 /// Returns the service whose call failed, if `error` or one of its sources is a [`FailedCall`].
 #[must_use]
 pub fn failed_service(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    let mut chain = std::iter::successors(Some(error), |&error| error.source());
     chain.find_map(|error| error.downcast_ref::<FailedCall>()).and_then(|call| call.service())
 }
 

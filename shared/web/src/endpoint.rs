@@ -111,7 +111,7 @@ mod tests {
             }
             Ask::AnswerCounted => Ok(Metric::count_for("Blank", "expired", Reply::new(Body::Empty))),
             Ask::Exhaust => Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(1)),
-            Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("nobody has it")),
+            Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("no such item")),
             Ask::Fail => Err(Problem::new(ProblemCode::Unavailable).because(io::Error::other("the table is away"))),
             Ask::PanicAtOnce | Ask::PanicLater => panic!("canary {request:?}"),
         }

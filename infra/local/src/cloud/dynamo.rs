@@ -104,7 +104,7 @@ impl Dynamo {
     fn refused_units(&self, body: &[u8]) -> Option<f64> {
         let call: Value = serde_json::from_slice(body).ok()?;
         let new: Option<types::Item> = serde_json::from_value(call["Item"].clone()).ok();
-        let key = match &call["Key"] {
+        let key: Value = match &call["Key"] {
             Value::Null => KEY.map(|name| (name.to_owned(), call["Item"][name].clone())).into_iter().collect(),
             key => key.clone(),
         };

@@ -101,7 +101,7 @@ impl IdentitySettings {
         if !is_confidential(&self.issuer) || self.issuer.contains(['?', '#']) {
             return Err(invalid(
                 "OIDC_ISSUER",
-                "is no https address without query (http only for this machine itself)",
+                "is not an https address without a query (http is allowed for this machine only)",
             ));
         }
         if self.client_id.is_empty() {
@@ -110,27 +110,30 @@ impl IdentitySettings {
         if !is_origin(&self.public_origin) {
             return Err(invalid(
                 "PUBLIC_ORIGIN",
-                "is no origin: scheme, host in lower case, port where it is not the usual one, no path",
+                "is not an origin: scheme, host in lower case, port unless it is the default one, no path",
             ));
         }
         let email_trust = given(self.email_trust).map_or_else(
             || Ok(EmailTrust::for_issuer(&self.issuer)),
             |text| {
                 EmailTrust::parse(&text)
-                    .ok_or(invalid("OIDC_EMAIL_TRUST", "is none of email_verified, google, xms_edov, issuer, never"))
+                    .ok_or(invalid("OIDC_EMAIL_TRUST", "is not one of email_verified, google, xms_edov, issuer, never"))
             },
         )?;
         let organization = match (given(self.organization_claim), given(self.organization_role)) {
             (None, None) => None,
             (Some(claim), Some(role)) => Some(
                 OrganizationRule::parse(claim, &role)
-                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is no claim and value with = between them"))?,
+                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is not a claim and a value joined by ="))?,
             ),
             (Some(_), None) => {
-                return Err(invalid("OIDC_ORGANIZATION_ROLE", "is needed beside OIDC_ORGANIZATION_CLAIM: claim=value"));
+                return Err(invalid(
+                    "OIDC_ORGANIZATION_ROLE",
+                    "is required with OIDC_ORGANIZATION_CLAIM, as claim=value",
+                ));
             }
             (None, Some(_)) => {
-                return Err(invalid("OIDC_ORGANIZATION_CLAIM", "is needed beside OIDC_ORGANIZATION_ROLE"));
+                return Err(invalid("OIDC_ORGANIZATION_CLAIM", "is required with OIDC_ORGANIZATION_ROLE"));
             }
         };
         Ok(Rules {

@@ -28,7 +28,7 @@ impl<'a> Unverified<'a> {
         if token.len() > LONGEST_TOKEN {
             return Err(Refused("the token is too long"));
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("the token has no header that we know"))?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("the token has no valid header"))?;
         if !key_set::is_accepted(header.alg) {
             return Err(Refused("the algorithm is not accepted"));
         }
@@ -119,5 +119,5 @@ fn seconds(claims: &Claims, name: &str) -> Result<Option<i64>, Refused> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, at times that no clock reaches")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
-    seconds.map(Some).ok_or(Refused("a time is no number"))
+    seconds.map(Some).ok_or(Refused("a time is not a number"))
 }

@@ -115,7 +115,7 @@ async fn the_keys_are_fetched_with_the_first_token_and_shared() {
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(provider.fetches(), 0);
     assert!(bearer(&verifier, &RSA.sign(&json!({ "alg": "RS256" }), &provider.claims())).await.is_err());
-    assert_eq!(provider.fetches(), 0, "a header that cannot be accepted asks nobody");
+    assert_eq!(provider.fetches(), 0, "a header that cannot be accepted causes no fetch");
     for outcome in join_all((0..20).map(|_| bearer(&verifier, &token))).await {
         assert_eq!(refusal(outcome), None);
     }

@@ -77,5 +77,5 @@ fn an_invalid_setting_has_a_message() {
     let mut settings = settings(ISSUER);
     settings.email_trust = Some("always".into());
     let message = Identity::new(settings).err().unwrap().to_string();
-    assert_eq!(message, "OIDC_EMAIL_TRUST is none of email_verified, google, xms_edov, issuer, never");
+    assert_eq!(message, "OIDC_EMAIL_TRUST is not one of email_verified, google, xms_edov, issuer, never");
 }
