@@ -67,7 +67,7 @@ prop_compose! {
     ) -> Case {
         let entry = |(name, key, age): (&str, &str, i64)| {
             let caller = person(name);
-            (RetrievalId::of_click(&caller, key), Retrieval::by(&caller, at(age)))
+            (RetrievalId::from_click(&caller, key), Retrieval::new(&caller, at(age)))
         };
         let credential = Credential {
             subscription: SubscriptionId::parse("sub-1").unwrap(),
@@ -133,7 +133,7 @@ fn item(credential: &Credential) -> HashMap<String, AttributeValue> {
 /// What has to come of a case, told a third time, in the words of the product.
 fn expected(case: &Case) -> Expected {
     let (credential, caller) = (&case.credential, person(case.caller));
-    let click = RetrievalId::of_click(&caller, case.key);
+    let click = RetrievalId::from_click(&caller, case.key);
     let counted = credential.retrievals.get(&click);
     let retrievable = credential.sealed_password.is_some()
         && credential.expires_at > at(0)
@@ -184,7 +184,7 @@ async fn the_write_succeeds_exactly_when_no_reason_holds_and_the_caller_may_and_
 async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(), TestCaseError> {
     client.put_item().table_name("firstkey").set_item(Some(item(&case.credential))).send().await.unwrap();
     let (credential, caller) = (&case.credential, person(case.caller));
-    let click = RetrievalId::of_click(&caller, case.key);
+    let click = RetrievalId::from_click(&caller, case.key);
     let outcome = retrievals.retrieve(&credential.subscription, &click, &caller, at(0)).await.unwrap();
     let reasons = credential.blank_reasons(caller.person(), at(0));
     let found = match outcome {
@@ -192,7 +192,7 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
         RetrieveOutcome::Counted(after) => {
             prop_assert!(reasons.is_empty(), "counted although {:?}", reasons);
             let mut with_it = credential.clone();
-            with_it.retrievals.insert(click, Retrieval::by(&caller, at(0)));
+            with_it.retrievals.insert(click, Retrieval::new(&caller, at(0)));
             prop_assert_eq!(*after, with_it);
             Expected::Counted
         }

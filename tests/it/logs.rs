@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use local::template::Template;
+use local::{
+    cloud::{Fault, Mode, Service},
+    template::Template,
+};
 use serde_json::{Value, json};
 use tests::{Call, Deployment, event};
 
@@ -72,6 +75,29 @@ async fn what_happens_is_counted_and_every_line_says_what_came_of_it() {
     }
     let requests = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
     assert!(requests("answered") >= 5 && requests("refused") >= 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_failing_call_of_aws_is_logged_with_its_service() {
+    log();
+    let stack = Deployment::default().start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
+    stack.started(event("sub-1", "trial")).await;
+    for (service, operation) in [(Service::DynamoDb, "UpdateItem"), (Service::Kms, "Decrypt")] {
+        stack.cloud.set_fault(Fault::new(service, operation, Mode::Refused, 100_000));
+        assert_eq!(stack.retrieve(&dana, "sub-1", operation).await.status, 503);
+        stack.cloud.set_fault(Fault::new(service, operation, Mode::Refused, 0));
+    }
+
+    let lines = lines();
+    let services: BTreeSet<_> = lines.iter().filter_map(|line| line["service"].as_str()).collect();
+    assert!(["dynamodb", "kms", "ses"].iter().all(|service| services.contains(service)), "{services:?}");
+    for line in lines.iter().filter(|line| line["cause"].as_str().is_some_and(|cause| cause.contains("(AWS request ")))
+    {
+        let service = line["service"].as_str().unwrap_or_default();
+        assert!(!service.is_empty() && line["cause"].as_str().unwrap().starts_with(service), "{line}");
+    }
 }
 
 #[test]

@@ -41,7 +41,8 @@ async fn the_welcome_mail_says_all_that_is_needed() {
     stack.started(event("sub-1", "trial")).await;
     let mail = &stack.cloud.inbox()[0];
     let password = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
-    let expires = domain::Timestamp::parse_rfc3339(password.body["expires_at"].as_str().unwrap()).unwrap().in_words();
+    let expires = domain::Timestamp::parse_rfc3339(password.body["expires_at"].as_str().unwrap()).unwrap();
+    let expires = words::date(words::Language::English.words(), expires);
     assert_eq!((&*mail.to, &*mail.subject), ("it@fabrikam.example", "Your credentials for Contoso Online Suite"));
     assert_eq!(mail.text.lines().filter(|line| Some(*line) == password.password()).count(), 1, "on its own line");
     for text in [&mail.text, &mail.html] {

@@ -120,7 +120,7 @@ impl<'a> Aftermath<'a> {
         let claims = self.world.processes.provider.claims(&Person::with_email(person));
         let text = |name: &str| claims[name].as_str().unwrap().to_owned();
         let caller = Caller::new(text("iss"), text("sub"), EmailAddress::parse(person), Vec::new());
-        RetrievalId::of_click(&caller, key).as_str().to_owned()
+        RetrievalId::from_click(&caller, key).as_str().to_owned()
     }
 
     /// The ids that are counted for the current issue.

@@ -1,8 +1,9 @@
 //! The protocol, explored: every interleaving of what DynamoDB, SES, the queue, the SDK, the clients and the clock may do,
 //! within a scope, by the model checker [stateright](https://docs.rs/stateright).
 //!
-//! There is one module for each protocol: [`retrieve`] (get-credentials) and [`mail`] (send-mail, and the transactions that
-//! start an issue). Each has the same parts:
+//! There is one module for each of the four protocols: [`retrieve`] (get-credentials), [`mail`] (send-mail, and the transactions
+//! that start an issue), [`account`] (sign-in, reset-password, create-admin) and [`attempts`] (the rate limits before a password is
+//! verified). Each has the same parts:
 //!
 //! - **The item** (`retrieve/credential.rs`, `mail/item.rs`): the state in the table and the conditional writes on it. Each
 //!   write is one step, because DynamoDB carries it out as one.

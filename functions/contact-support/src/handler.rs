@@ -53,7 +53,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let Input { message } = web::request::body(&request)?;
     let message = SupportMessage::parse(&message).ok_or(ProblemCode::InvalidRequest)?;
     let key = web::request::idempotency_key(&request)?;
-    let reference = key.map_or_else(|| Reference::of(lambda::random_bytes()), |key| Reference::of_click(&caller, &key));
+    let reference =
+        key.map_or_else(|| Reference::from_random(lambda::random_bytes()), |key| Reference::from_click(&caller, &key));
     let subscription = web::request::subscription_id(&request)?;
 
     let new = NewSupportRequest { reference, to: app.support.clone(), message };

@@ -73,7 +73,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let password = acceptable(&input.password, &form.user_name, &signed_in)?;
     let creator = &signed_in.account.account_id;
     let click =
-        key.map_or_else(|| CreatedBy::from_random(lambda::random_bytes()), |key| CreatedBy::click(creator, &key));
+        key.map_or_else(|| CreatedBy::from_random(lambda::random_bytes()), |key| CreatedBy::from_click(creator, &key));
     let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);
     match app.administrators.create(&signed_in, &new, now).await? {
         CreateOutcome::Created { account_id } => {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use aws::{Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
-    BlankReason, Caller, Credential, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
+    BlankReason, Caller, Credential, ReasonCode, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
     credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
 use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
+use words::Language;
 
 /// May count retrievals and unseal; may not seal, and may not read anything else.
 pub struct App {
@@ -50,7 +51,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     web::request::no_body(&request)?;
     let key = web::request::idempotency_key(&request)?;
     let click = key
-        .map_or_else(|| RetrievalId::from_random(lambda::random_bytes()), |key| RetrievalId::of_click(&caller, &key));
+        .map_or_else(|| RetrievalId::from_random(lambda::random_bytes()), |key| RetrievalId::from_click(&caller, &key));
     let subscription = web::request::subscription_id(&request)?;
 
     match app.retrievals.retrieve(&subscription, &click, &caller, now).await? {
@@ -77,7 +78,10 @@ impl App {
     }
 
     fn blank(&self, credential: &Credential, caller: &Caller, reasons: &[BlankReason]) -> Reply {
-        let blank = Blank { reasons, support_url: &self.support_url };
+        let words = Language::English.words();
+        let sentence = |reason: &BlankReason| words::blank_reason(words, reason, caller.person());
+        let explained = |reason: &BlankReason| Reason { code: reason.code, at: reason.at, detail: sentence(reason) };
+        let blank = Blank { reasons: reasons.iter().map(explained).collect(), support_url: &self.support_url };
         let reply = web::json(StatusCode::OK, &self.answer(credential, caller, None, Some(blank)));
         match reasons.first() {
             Some(reason) => Metric::count_for("Blank", reason.code.as_str(), reply),
@@ -143,6 +147,17 @@ struct Entry<'a> {
 
 #[derive(Serialize)]
 struct Blank<'a> {
-    reasons: &'a [BlankReason],
+    reasons: Vec<Reason>,
     support_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    code: ReasonCode,
+    at: Timestamp,
+    detail: String,
+}
+
+fn problem(failure: Failure) -> Problem {
+    Problem::failed(failure.may_pass(), failure)
 }

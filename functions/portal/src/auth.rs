@@ -73,7 +73,7 @@ impl Visit<'_> {
         if !identity::fits(&token) {
             return self.refusal(Refusal::TooLarge, &back, refused("the token is too large for cookies"));
         }
-        match self.app.identity.arrived(&token, &ties.nonce, self.now).await {
+        match self.app.identity.customer_for_nonce(&token, &ties.nonce, self.now).await {
             Ok(customer) => self.arrived(&token, customer.expires_at, &back),
             Err(problem) => self.refusal(Refusal::of(&problem), &back, problem),
         }
@@ -81,9 +81,9 @@ impl Visit<'_> {
 
     /// The browser has the token until it ends, and goes on.
     fn arrived(&self, token: &str, expires_at: Timestamp, back: &str) -> Result<Reply, Problem> {
-        let kept = identity::keep(web::see_other(back), token, expires_at.since(self.now));
+        let kept = identity::set_token(web::see_other(back), token, expires_at.since(self.now));
         let reply = kept.map_err(|identity::TooLarge| Problem::new(ProblemCode::Internal))?;
-        Ok(cookie::forget(reply, COOKIE, SameSite::Lax))
+        Ok(cookie::clear(reply, COOKIE, SameSite::Lax))
     }
 
     /// Ends the sign-in here; at the provider, a link on the page that follows does.
@@ -91,7 +91,7 @@ impl Visit<'_> {
         if web::same_origin::is_foreign_change(self.request, &self.app.public_origin) {
             return Err(ProblemCode::Forbidden.into());
         }
-        Ok(identity::forget(web::see_other("/auth/signed-out")))
+        Ok(identity::clear_token(web::see_other("/auth/signed-out")))
     }
 
     /// A page that says why nobody is signed in, and leads on. The cause is for the log: what is a defect of ours stays one.
@@ -99,9 +99,10 @@ impl Visit<'_> {
         if problem.code() == ProblemCode::Internal {
             return Err(problem);
         }
-        tracing::warn!(code = problem.code().code(), cause = problem.cause(), "a sign-in of a customer ends");
+        let (code, service) = (problem.code().as_str(), problem.service());
+        tracing::warn!(code, service, cause = problem.cause(), "a sign-in of a customer ends");
         let reply = self.refusal_page(refusal, &sign_in_path(back))?;
-        Ok(cookie::forget(reply, COOKIE, SameSite::Lax))
+        Ok(cookie::clear(reply, COOKIE, SameSite::Lax))
     }
 }
 

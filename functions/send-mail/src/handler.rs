@@ -92,7 +92,7 @@ impl App {
                 self.record(order, &message_id, now).await
             }
             Delivery::AddressRefused(failure) => {
-                warn!(outcome = "bounced", metric = "MailRefused", cause = %failure);
+                warn!(outcome = "bounced", metric = "MailRefused", service = failure.service(), cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }
             Delivery::NotSent(failure) => self.give_back(order, taken, failure.into()).await,
@@ -148,7 +148,7 @@ impl App {
 
     async fn give_back(&self, order: &MailOrder, taken: &TakenMail, rejection: Rejection) -> Result<(), Rejection> {
         if let Err(failure) = self.mails.release(order, taken).await {
-            warn!(outcome = "lease-kept", cause = %failure);
+            warn!(outcome = "lease-kept", service = failure.service(), cause = %failure);
         }
         Err(rejection)
     }
@@ -197,7 +197,7 @@ impl Letter {
         let (company, product) = (&*credential.company.name, &*credential.product);
         let opening = if credential.kind == Kind::Paid { w.mail_subscribed } else { w.mail_trying };
         let subject = words::fill(w.mail_subject, &[("product", product)]);
-        let until = [("at", &*words::date(w, &credential.expires_at.to_string()))];
+        let until = [("at", &*words::date(w, credential.expires_at))];
         #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
         let password = password.map(TemporaryPassword::expose_secret);
         let letter = &Welcome {
@@ -241,9 +241,10 @@ impl Letter {
 
 /// What happened to the credentials, in its order.
 fn facts(credential: &Credential, now: Timestamp) -> Vec<String> {
-    let mut facts = vec![format!("issue {}, of {}", credential.issue, credential.issued_at.in_words())];
+    let date = |at| words::date(Language::English.words(), at);
+    let mut facts = vec![format!("issue {}, of {}", credential.issue, date(credential.issued_at))];
     for retrieval in credential.retrievals_in_order() {
-        facts.push(format!("retrieved on {} by {}", retrieval.at.in_words(), retrieval.by));
+        facts.push(format!("retrieved on {} by {}", date(retrieval.at), retrieval.by));
     }
     let steps = [
         ("the service administrator signed in", credential.signed_in_at),
@@ -251,11 +252,11 @@ fn facts(credential: &Credential, now: Timestamp) -> Vec<String> {
         ("an administrator was created", credential.handed_over_at),
         ("the subscription ended", credential.ended_at),
     ];
-    facts.extend(steps.into_iter().filter_map(|(what, at)| Some(format!("{what} on {}", at?.in_words()))));
+    facts.extend(steps.into_iter().filter_map(|(what, at)| Some(format!("{what} on {}", date(at?)))));
     if credential.changed_at.is_none() {
         let works =
             if credential.expired(now) { "the temporary password stopped working on" } else { "it works until" };
-        facts.push(format!("{works} {}", credential.expires_at.in_words()));
+        facts.push(format!("{works} {}", date(credential.expires_at)));
     }
     facts
 }

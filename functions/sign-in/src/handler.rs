@@ -70,7 +70,7 @@ impl App {
         let now = self.clock.now();
         let input: Input = web::request::body(request)?;
         let network = web::request::network(request)?;
-        let name = ClaimedName::of(&input.user_name);
+        let name = ClaimedName::from_typed(&input.user_name);
         let failures = match self.attempts.spend(&name, &network, now).await? {
             SpendOutcome::Admitted { failures } => failures,
             SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),

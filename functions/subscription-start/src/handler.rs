@@ -50,7 +50,7 @@ impl App {
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let event = SubscriptionStarted::parse(&message.body)
-        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.0 })?;
+        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.as_str() })?;
     for _ in 0..RACES {
         let now = app.clock.now();
         let progress = match app.subscriptions.find(&event.subscription).await? {
@@ -177,9 +177,9 @@ fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     match &event.user_name {
         Some(given) => vec![given.clone()],
         None => vec![
-            UserName::admin_of(&event.company.id),
-            UserName::admin_of_subscription(&event.subscription, &event.company.id),
-            UserName::admin_by_chance(lambda::random_bytes(), &event.company.id),
+            UserName::admin(&event.company.id),
+            UserName::admin_for_subscription(&event.subscription, &event.company.id),
+            UserName::admin_from_random(lambda::random_bytes(), &event.company.id),
         ],
     }
 }
@@ -187,7 +187,7 @@ fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
 /// Returns the event's portal users and the recipient of the mail, who can get the credentials again.
 fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
     let mut users = event.portal_users.clone();
-    users.push(PortalUser::of_address(&event.email));
+    users.push(PortalUser::from_address(&event.email));
     users
 }
 

@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
-use domain::Retryable;
+use domain::{FailedCall, Retryable};
 
 /// Why AWS did not carry out a request. It holds nothing that was sent or stored, so it may be logged whole.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Failure {
 /// The details of a failure, for the log alone.
 #[derive(Debug)]
 pub struct Inside {
-    operation: &'static str,
+    operation: FailedCall,
     code: String,
     request_id: Option<String>,
 }
@@ -55,16 +55,18 @@ impl Failure {
             SdkError::ResponseError(_) => ("no whole answer".to_owned(), None, true),
             _ => ("not sent".to_owned(), None, false),
         };
-        let inside = Inside { operation, code, request_id };
+        let inside = Inside { operation: FailedCall::new(operation), code, request_id };
         if transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
     }
 
     pub(crate) fn timed_out(operation: &'static str) -> Self {
+        let operation = FailedCall::new(operation);
         Self::Unavailable(Inside { operation, code: "out of time".to_owned(), request_id: None })
     }
 
     /// `what` is constant text: the name of an attribute, or of what a service left out.
     pub(crate) fn unreadable(operation: &'static str, what: &'static str) -> Self {
+        let operation = FailedCall::new(operation);
         Self::Broken(Inside { operation, code: format!("unreadable: {what}"), request_id: None })
     }
 }
@@ -75,12 +77,29 @@ impl Retryable for Failure {
     }
 }
 
+impl Failure {
+    /// Returns the service that failed, such as `dynamodb`. `None` if no call failed but a stored item is invalid.
+    #[must_use]
+    pub fn service(&self) -> Option<&'static str> {
+        self.inside().operation.service()
+    }
+
+    fn inside(&self) -> &Inside {
+        let (Self::Unavailable(inside) | Self::Broken(inside)) = self;
+        inside
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Unavailable(inside) | Self::Broken(inside)) = self;
+        let inside = self.inside();
         let request_id = inside.request_id.as_deref().unwrap_or("none");
         write!(f, "{}: {} (AWS request {request_id})", inside.operation, inside.code)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.inside().operation)
+    }
+}

@@ -1,104 +1,97 @@
-//! Accounts of the Administration Center: who may sign in, with which password, and what comes next.
+//! Accounts of the Administration Center: who may sign in, with which password, and what the next step is.
 
-use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
     Issue, PasswordHash, SubscriptionId, TemporaryPassword, Timestamp, TypedPassword, UserName,
     digest::{digest, encode},
-    text::leaves_its_line,
+    text::is_control_or_invisible,
+    text_enum,
 };
 
-/// What an account is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The bootstrap account, one for a subscription.
-    ServiceAdministrator,
-    /// A permanent account.
-    Administrator,
+text_enum! {
+    /// What an account is for.
+    pub enum Role {
+        /// The bootstrap account, of which each subscription has one.
+        ServiceAdministrator = "service-administrator",
+        /// A permanent account.
+        Administrator = "administrator",
+    }
 }
 
-/// Whether an account may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountStatus {
-    /// It may.
-    Active,
-    /// The service administrator's, once a permanent administrator has signed in.
-    Retired,
-    /// Its subscription has ended.
-    Closed,
+text_enum! {
+    /// Whether an account may be used.
+    pub enum AccountStatus {
+        /// The account may be used.
+        Active = "active",
+        /// The service administrator's account, after a permanent administrator has signed in.
+        Retired = "retired",
+        /// The account's subscription has ended.
+        Closed = "closed",
+    }
 }
 
-/// What makes a password temporary: the issue that it is of, and its end.
+/// The issue and the expiry of a temporary password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Temporary {
-    /// The issue.
+    /// The issue that the password belongs to.
     pub issue: Issue,
-    /// When it stops working.
+    /// When the password stops working.
     pub expires_at: Timestamp,
 }
 
-/// An account as it is kept. Each change of password or status adds one to `version`, which ends every session from before.
+/// An account. Each change of its password or status increments `version`, which ends all earlier sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Its name.
+    /// The name that signs in.
     pub user_name: UserName,
-    /// Never reused: what products know it by.
+    /// The id by which products know the account. It is never reused.
     pub account_id: String,
-    /// What it is for.
+    /// What the account is for.
     pub role: Role,
-    /// Of its password: a temporary one in lower case without hyphens and spaces, any other under NFC.
+    /// The hash of the password: of a temporary one in lower case without hyphens and spaces, of any other one in NFC.
     pub password_hash: PasswordHash,
-    /// While the password is one that must be changed.
+    /// Present while the password is temporary.
     pub temporary: Option<Temporary>,
-    /// Whether it may be used.
+    /// Whether the account may be used.
     pub status: AccountStatus,
     /// How often password or status have been written.
     pub version: u64,
-    /// What it administers.
+    /// The subscription that it administers.
     pub subscription: SubscriptionId,
-    /// The click that created it: see [`CreatedBy`].
+    /// The click that created the account.
     pub created_by: Option<CreatedBy>,
     /// When a permanent administrator first signed in.
     pub first_signed_in_at: Option<Timestamp>,
 }
 
-/// Where somebody who has signed in goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Next {
-    /// The password is temporary.
-    ResetPassword,
-    /// The service administrator is there to create the permanent one.
-    CreateAdministrator,
-    /// Everything is set up.
-    Home,
+text_enum! {
+    /// The next step after signing in.
+    pub enum Next {
+        /// Choose a password, because the current one is temporary.
+        ResetPassword = "reset-password",
+        /// Create the permanent administrator, which is all that the service administrator is for.
+        CreateAdministrator = "create-administrator",
+        /// Use the Administration Center: everything is set up.
+        Home = "home",
+    }
 }
 
-/// What people call an administrator.
+/// The display name of an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
-/// One click on **Create account**: who clicked, and the key of the click. The same click again is told by it from a name that
-/// is taken.
+/// One click on **Create account**, identified by the person and the idempotency key. It distinguishes a retry of the click from a name
+/// that is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedBy(String);
 
-/// Wrong passwords in a row after which an account is closed to networks that it has not signed in from: the limit of
+/// The number of consecutive failures after which an account is closed to networks that it has not signed in from. It is the limit of
 /// NIST SP 800-63B-4, 3.2.2.
 pub const FAILURES_UNTIL_CLOSED: u64 = 100;
 
 impl Role {
-    /// As it is kept.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ServiceAdministrator => "service-administrator",
-            Self::Administrator => "administrator",
-        }
-    }
-
-    /// Where somebody with a password of their own goes on.
+    /// Returns the next step for an account whose password is permanent.
     #[must_use]
     pub fn next(self) -> Next {
         match self {
@@ -106,56 +99,34 @@ impl Role {
             Self::Administrator => Next::Home,
         }
     }
-
-    /// As it was kept.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::ServiceAdministrator, Self::Administrator].into_iter().find(|role| role.as_str() == text)
-    }
-}
-
-impl AccountStatus {
-    /// As it is kept.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Retired => "retired",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// As it was kept.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Retired, Self::Closed].into_iter().find(|status| status.as_str() == text)
-    }
 }
 
 impl Account {
-    /// Whether the right password signs in at `now`.
+    /// Returns whether the right password signs in at `now`.
     #[must_use]
     pub fn may_sign_in(&self, now: Timestamp) -> bool {
         self.status == AccountStatus::Active && self.temporary.is_none_or(|temporary| now < temporary.expires_at)
     }
 
-    /// Where its owner goes on.
+    /// Returns the next step after signing in.
     #[must_use]
     pub fn next(&self) -> Next {
         if self.temporary.is_some() { Next::ResetPassword } else { self.role.next() }
     }
 
-    /// Whether `failures` wrong passwords in a row close it to networks that it has not signed in from. A temporary password
-    /// cannot be guessed, so nothing closes it; and nobody closes an account before its owner has a network that is known.
+    /// Returns whether `failures` wrong passwords in a row close the account to networks that it has not signed in from.
+    ///
+    /// A temporary password cannot be guessed, so failures do not close its account. They do not close an account that has never signed
+    /// in either: its owner has no known network yet, so an attacker could lock the owner out.
     #[must_use]
-    pub fn closed_by(&self, failures: u64) -> bool {
+    pub fn is_closed_by(&self, failures: u64) -> bool {
         let has_signed_in = self.role == Role::ServiceAdministrator || self.first_signed_in_at.is_some();
         self.temporary.is_none() && has_signed_in && failures > FAILURES_UNTIL_CLOSED
     }
 }
 
 impl TypedPassword {
-    /// What is hashed, to be compared with the password of `account`; of nobody, the same work.
+    /// Returns the text to hash and compare with the password of `account`. Without an account, the hash takes the same work.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "here a typed password becomes what is hashed")]
     pub fn comparable_with(&self, account: Option<&Account>) -> Zeroizing<String> {
@@ -167,15 +138,15 @@ impl TypedPassword {
 }
 
 impl DisplayName {
-    /// 1 to 100 characters on one line, without the blanks around them.
+    /// Parses 1 to 100 characters on one line, without the white space around them.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let valid = (1..=100).contains(&text.chars().count()) && !text.chars().any(leaves_its_line);
+        let valid = (1..=100).contains(&text.chars().count()) && !text.chars().any(is_control_or_invisible);
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// As people write it.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -183,25 +154,25 @@ impl DisplayName {
 }
 
 impl CreatedBy {
-    /// The click of the person behind `account_id`.
+    /// Derives the value from a click of the account `account_id`.
     #[must_use]
-    pub fn click(account_id: &str, idempotency_key: &str) -> Self {
+    pub fn from_click(account_id: &str, idempotency_key: &str) -> Self {
         Self(encode(&digest(&[account_id.as_bytes(), idempotency_key.as_bytes()])))
     }
 
-    /// A click without a key: once its answer is lost, it cannot be asked for again.
+    /// Creates a value for a click without a key. If the answer to such a click is lost, a retry is another click.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(encode(&bytes))
     }
 
-    /// As it was kept.
+    /// Restores a stored value.
     #[must_use]
-    pub fn from_kept(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// 22 characters of base64url.
+    /// Returns 22 characters of base64url.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -233,7 +204,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_temporary_password_signs_in_until_its_very_second() {
+    fn a_temporary_password_signs_in_until_the_second_of_its_expiry() {
         assert!(account(Some(60)).may_sign_in(at(59)));
         assert!(!account(Some(60)).may_sign_in(at(60)));
         assert!(account(None).may_sign_in(at(60)));
@@ -247,20 +218,20 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn who_signs_in_goes_on_to_what_is_left_to_do() {
+    fn the_next_step_is_what_is_left_to_do() {
         assert_eq!(account(Some(60)).next(), Next::ResetPassword);
         assert_eq!(account(None).next(), Next::CreateAdministrator);
         assert_eq!(Account { role: Role::Administrator, ..account(None) }.next(), Next::Home);
     }
 
     #[test]
-    fn only_a_password_that_a_person_chose_is_closed_by_guesses() {
-        assert!(!account(None).closed_by(100));
-        assert!(account(None).closed_by(101));
-        assert!(!account(Some(60)).closed_by(1_000));
+    fn only_an_account_with_a_chosen_password_is_closed_by_failures() {
+        assert!(!account(None).is_closed_by(100));
+        assert!(account(None).is_closed_by(101));
+        assert!(!account(Some(60)).is_closed_by(1_000));
         let administrator = Account { role: Role::Administrator, ..account(None) };
-        assert!(!administrator.closed_by(1_000), "it has never signed in");
-        assert!(Account { first_signed_in_at: Some(at(0)), ..administrator }.closed_by(101));
+        assert!(!administrator.is_closed_by(1_000), "it has never signed in");
+        assert!(Account { first_signed_in_at: Some(at(0)), ..administrator }.is_closed_by(101));
     }
 
     #[test]
@@ -273,7 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_display_name_is_a_line() {
+    fn a_display_name_is_one_line() {
         let name = |text: &str| DisplayName::parse(text).map(|name| name.0);
         assert_eq!(name(" Lee Ahmadi ").as_deref(), Some("Lee Ahmadi"));
         assert!(name(&"\u{1F600}".repeat(100)).is_some());
@@ -283,10 +254,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_click_is_known_by_who_clicked_and_by_its_key() {
-        assert_eq!(CreatedBy::click("a", "k"), CreatedBy::click("a", "k"));
-        assert_ne!(CreatedBy::click("a", "k"), CreatedBy::click("b", "k"));
-        assert_ne!(CreatedBy::click("a", "k"), CreatedBy::click("a", "l"));
-        assert_ne!(CreatedBy::click("ab", "c"), CreatedBy::click("a", "bc"));
+    fn a_click_is_identified_by_its_account_and_its_key() {
+        assert_eq!(CreatedBy::from_click("a", "k"), CreatedBy::from_click("a", "k"));
+        assert_ne!(CreatedBy::from_click("a", "k"), CreatedBy::from_click("b", "k"));
+        assert_ne!(CreatedBy::from_click("a", "k"), CreatedBy::from_click("a", "l"));
+        assert_ne!(CreatedBy::from_click("ab", "c"), CreatedBy::from_click("a", "bc"));
     }
 }

@@ -1,9 +1,10 @@
-//! How often somebody may try a password: three budgets, each spent before anything is verified.
+//! Rate limits on sign-in attempts: three budgets, each spent before a password is verified.
 //!
-//! A budget is a bucket that holds `burst` attempts and gains one each `interval` (the generic cell rate algorithm). Its one number
-//! is the theoretical arrival time, `tat`: when it will be full again. `DynamoDB` has no maximum of two numbers, so spending is a
-//! conditional write of one of two [`Shape`]s, told from the item that the other one met. They commute: whatever order they are
-//! carried out in, in a time `t` no more than `burst + (t + 2δ) / interval` are admitted, δ being how far clocks are off.
+//! A budget allows `burst` attempts at once and one more each `interval` (GCRA, the generic cell rate algorithm). Its only state is the
+//! theoretical arrival time, `tat`: the time at which all of the burst is available again. `DynamoDB` cannot compute the maximum of two
+//! numbers, so an attempt is spent by a conditional write of one of two [`Shape`]s; a refused write returns the item, which says which
+//! shape to use next. The writes commute: in any order, at most `burst + (t + 2δ) / interval` attempts are admitted in a time `t`, where
+//! δ is the largest clock error.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,65 +13,65 @@ use crate::{
     digest::{digest, encode},
 };
 
-/// A bucket's size and refill.
+/// The size of a budget and how fast it refills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Attempts at once.
+    /// The number of attempts at once.
     pub burst: u32,
-    /// One more after each.
+    /// The time after which one more attempt is available.
     pub interval: Duration,
 }
 
-/// The attempts of one network, whatever it tries.
+/// The budget of one network over all accounts.
 pub const NETWORK: Budget = Budget { burst: 60, interval: Duration::from_secs(2) };
 
-/// The attempts of one network at one account.
+/// The budget of one network for one account.
 pub const ACCOUNT_FROM_NETWORK: Budget = Budget { burst: 5, interval: Duration::from_secs(30) };
 
-/// The attempts at one account from all networks that it has not signed in from.
+/// The budget for one account of all networks together that it has not signed in from.
 pub const ACCOUNT: Budget = Budget { burst: 20, interval: Duration::from_secs(30) };
 
-/// How long a network from which an account has signed in stays known, and how long attempts are remembered.
+/// How long a network stays known to an account that has signed in from it, and how long attempts are stored.
 pub const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
-/// Milliseconds since the epoch, for a bucket that refills between two seconds.
+/// Milliseconds since the epoch, since a budget may refill within a second.
 pub type Millis = i64;
 
-/// Which of the two writes spends an attempt.
+/// The shape of the conditional write that spends an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// The bucket is full: `tat` becomes now and one interval, if it is absent or not after now.
+    /// For a full budget: sets `tat` to now plus one interval, if it is absent or not after now.
     Idle,
-    /// It is not: `tat` becomes one interval later, if it is after now and not after [`Budget::latest`].
+    /// For any other budget: adds one interval to `tat`, if it is after now and not after [`Budget::latest`].
     Busy,
 }
 
-/// What a write that was refused means.
+/// What a refused write means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spend {
-    /// It was of the wrong shape.
+    /// The write had the wrong shape; this is the right one.
     Again(Shape),
-    /// Nothing is left. Seconds until something is, at least one.
+    /// No attempts are left.
     Exhausted {
-        /// Seconds.
+        /// Seconds until the next attempt is available, at least one.
         retry_after: u32,
     },
 }
 
 impl Budget {
-    /// The interval in milliseconds.
+    /// Returns the interval in milliseconds.
     #[must_use]
     pub fn interval_millis(self) -> Millis {
         Millis::try_from(self.interval.as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// The latest `tat` that leaves room for one more attempt at `now`.
+    /// Returns the latest `tat` that leaves room for one more attempt at `now`.
     #[must_use]
     pub fn latest(self, now: Millis) -> Millis {
         now.saturating_add(self.interval_millis().saturating_mul(Millis::from(self.burst.saturating_sub(1))))
     }
 
-    /// What it means that a write at `now` was refused by an item with this `tat`.
+    /// Returns what it means that an item with this `tat` refused a write at `now`.
     #[must_use]
     pub fn judge_refusal(self, tat: Option<Millis>, now: Millis) -> Spend {
         match tat {
@@ -85,20 +86,20 @@ impl Budget {
     }
 }
 
-/// `now` for a bucket. The clock gives whole seconds, so two processes are up to a second apart however good their clocks are.
+/// Converts a time to milliseconds. The clock has whole seconds, so two processes differ by up to a second even with perfect clocks.
 #[must_use]
 pub fn millis(now: Timestamp) -> Millis {
     now.epoch_seconds().saturating_mul(1000)
 }
 
-/// Where a caller is: an IPv4 address, or the /56 of an IPv6 address, which is what one customer of a provider is given.
+/// The network of a caller: an IPv4 address, or the /56 of an IPv6 address, which an internet provider assigns to one customer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network(String);
 
 impl Network {
-    /// From the address that the gateway saw, never from a header.
+    /// Parses the address that the gateway saw. A header is never used, since callers can forge it.
     #[must_use]
-    pub fn of(address: &str) -> Option<Self> {
+    pub fn parse(address: &str) -> Option<Self> {
         Some(Self(match address.parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(address) => format!("{address}/32"),
             IpAddr::V6(address) => {
@@ -108,30 +109,31 @@ impl Network {
         }))
     }
 
-    /// `192.0.2.1/32`, `2001:db8:0:100::/56`.
+    /// Returns the network, such as `192.0.2.1/32` or `2001:db8:0:100::/56`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whom somebody claims to be. What is no user name has a place in the table as well, so that it costs the same writes.
+/// The user name that a caller claims. Text that is not a user name has an item in the table too, so that an attempt at it takes the same
+/// writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimedName(String);
 
 impl ClaimedName {
-    /// From whatever was typed. Blanks around it come with copying.
+    /// Accepts any typed text, and ignores the white space around it, which copying adds.
     #[must_use]
-    pub fn of(typed: &str) -> Self {
+    pub fn from_typed(typed: &str) -> Self {
         let typed = typed.trim();
         match UserName::parse(typed) {
             Some(name) => Self(name.as_str().to_owned()),
-            // No user name begins with `?`, so nobody's place is taken.
+            // No user name begins with `?`, so this cannot collide with one.
             None => Self(format!("?{}", encode(&digest(&[typed.as_bytes()])))),
         }
     }
 
-    /// Part of a key.
+    /// Returns the text that the keys of the table contain.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -151,7 +153,7 @@ mod tests {
     const SMALL: Budget = Budget { burst: 3, interval: Duration::from_secs(10) };
 
     #[test]
-    fn a_refusal_tells_the_other_shape_or_how_long_to_wait() {
+    fn a_refusal_says_which_shape_to_use_or_how_long_to_wait() {
         assert_eq!(SMALL.judge_refusal(None, 0), Spend::Again(Shape::Idle));
         assert_eq!(SMALL.judge_refusal(Some(5_000), 5_000), Spend::Again(Shape::Idle));
         assert_eq!(SMALL.judge_refusal(Some(5_001), 5_000), Spend::Again(Shape::Busy));
@@ -160,7 +162,7 @@ mod tests {
         assert_eq!(SMALL.judge_refusal(Some(35_000), 5_000), Spend::Exhausted { retry_after: 10 });
     }
 
-    /// The writes on one number, as `DynamoDB` carries them out.
+    /// Spends an attempt as `DynamoDB` carries out the writes.
     fn spend(tat: &mut Option<Millis>, budget: Budget, now: Millis) -> bool {
         let mut shape = Shape::Idle;
         loop {
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_network_is_an_ipv4_address_or_the_56_of_an_ipv6_address() {
-        let network = |address| Network::of(address).map(|network| network.0);
+        let network = |address| Network::parse(address).map(|network| network.0);
         assert_eq!(network("192.0.2.1").as_deref(), Some("192.0.2.1/32"));
         assert_eq!(network("::ffff:192.0.2.1").as_deref(), Some("192.0.2.1/32"));
         assert_eq!(network("2001:db8:1:ab01:2:3:4:5").as_deref(), Some("2001:db8:1:ab00::/56"));
@@ -224,11 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_has_a_place_of_its_own() {
-        assert_eq!(ClaimedName::of(" Admin@Fabrikam\n").as_str(), "admin@fabrikam");
-        let (one, other) = (ClaimedName::of("a#b@c"), ClaimedName::of("a#b@d"));
+    fn text_that_is_not_a_user_name_has_an_item_of_its_own() {
+        assert_eq!(ClaimedName::from_typed(" Admin@Fabrikam\n").as_str(), "admin@fabrikam");
+        let (one, other) = (ClaimedName::from_typed("a#b@c"), ClaimedName::from_typed("a#b@d"));
         assert_ne!(one, other);
         assert!(one.as_str().starts_with('?') && one.as_str().len() == 23);
-        assert_eq!(ClaimedName::of(&"x".repeat(16_000)).as_str().len(), 23);
+        assert_eq!(ClaimedName::from_typed(&"x".repeat(16_000)).as_str().len(), 23);
     }
 }

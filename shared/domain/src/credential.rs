@@ -1,76 +1,58 @@
-//! The credential of a subscription: its state, and why its password is blank.
+//! The credential of a subscription: its state, and the reasons for a blank password.
 //!
-//! The conditional write of `get-credentials` decides; these functions tell what it decided, from the item that it returned.
-//! A property test holds the two against each other: the write succeeds exactly when no [reason](Credential::blank_reasons) holds.
+//! The conditional write of `get-credentials` decides whether a retrieval is counted. These functions explain a refusal, from the item
+//! that the write returned. A property test compares the two: the write succeeds exactly if no [reason](Credential::blank_reasons) holds.
 
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, time::Duration};
-
-use serde::{Serialize, Serializer};
 
 use crate::{
     Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName,
     digest::{digest, encode},
+    text_enum,
 };
 
-/// Retrievals for an issue, shared by everyone in the company.
+/// The maximum number of retrievals for an issue, by all people of the company together.
 pub const RETRIEVALS_PER_ISSUE: usize = 3;
 
-/// How long one click, sent again with the same key, shows the same password. Bounded on purpose: unlimited replay would make
-/// the cap meaningless.
+/// How long a retry of a click with the same key shows the password again. Without a bound, the maximum number of retrievals would mean
+/// nothing.
 pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
 
-/// Tried or bought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Tried.
-    Trial,
-    /// Bought; never becomes a trial again.
-    Paid,
-}
-
-impl Kind {
-    /// As it is kept and spoken.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trial => "trial",
-            Self::Paid => "paid",
-        }
-    }
-
-    /// As it was kept or spoken.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Trial, Self::Paid].into_iter().find(|kind| kind.as_str() == text)
+text_enum! {
+    /// Whether a subscription is a trial or paid.
+    pub enum Kind {
+        /// The customer tries the product.
+        Trial = "trial",
+        /// The customer has bought the product. A paid subscription never becomes a trial again.
+        Paid = "paid",
     }
 }
 
-/// One click of one person: the first 16 bytes of SHA-256 over issuer, subject and key; random where no key came.
+/// The identity of one click: the first 16 bytes of SHA-256 over issuer, subject and idempotency key, or random bytes without a key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RetrievalId(String);
 
 impl RetrievalId {
-    /// The same for every attempt of the same click, and of nobody else's: never the principal that matched, since that may be
-    /// a whole company.
+    /// Derives the id from a click. Every attempt of one click has the same id, and no other click has it. It is derived from the person
+    /// and not from the principal that gives access, which may be a whole company.
     #[must_use]
-    pub fn of_click(caller: &Caller, idempotency_key: &str) -> Self {
+    pub fn from_click(caller: &Caller, idempotency_key: &str) -> Self {
         Self::encode(digest(&[caller.issuer().as_bytes(), caller.subject().as_bytes(), idempotency_key.as_bytes()]))
     }
 
-    /// For a click without a key: its answer, once lost, cannot be asked for again.
+    /// Creates an id for a click without a key. If the answer to such a click is lost, a retry is another click.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self::encode(bytes)
     }
 
-    /// As it was kept.
+    /// Restores a stored id.
     #[must_use]
-    pub fn from_kept(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// 22 characters of base64url.
+    /// Returns 22 characters of base64url.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,164 +74,157 @@ impl fmt::Debug for RetrievalId {
 pub struct Retrieval {
     /// When it was counted.
     pub at: Timestamp,
-    /// The person as others of the company see them, cut to [`Retrieval::LONGEST_LABEL`] bytes.
+    /// The person's label, as other people of the company see it, truncated to [`Retrieval::LONGEST_LABEL`] bytes.
     pub by: String,
     /// The person.
     pub who: PersonId,
 }
 
 impl Retrieval {
-    /// Keeps the credential within one write unit.
+    /// The maximum number of bytes of a label, so that the credential stays within one write unit.
     pub const LONGEST_LABEL: usize = 64;
 
-    /// A retrieval of `caller` at `now`.
+    /// Creates a retrieval by `caller` at `now`.
     #[must_use]
-    pub fn by(caller: &Caller, now: Timestamp) -> Self {
+    pub fn new(caller: &Caller, now: Timestamp) -> Self {
         let mut by = caller.label();
         by.truncate(by.floor_char_boundary(Self::LONGEST_LABEL));
         Self { at: now, by, who: caller.person() }
     }
 }
 
-/// The credential item.
+/// The credential of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Whose credential it is.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// What the vendor calls it.
+    /// The vendor's name for the product.
     pub product: String,
-    /// The customer.
+    /// The customer organisation.
     pub company: Company,
-    /// Tried or bought.
+    /// Whether it is a trial or paid.
     pub kind: Kind,
-    /// The service administrator's account.
+    /// The name of the service administrator's account.
     pub user_name: UserName,
-    /// Who may see it in the Customer Portal.
+    /// The principals that may see the subscription in the Customer Portal.
     pub portal_users: BTreeSet<Principal>,
-    /// Which generation of temporary credentials.
+    /// The current issue.
     pub issue: Issue,
-    /// Absent as soon as the service administrator has signed in.
+    /// The temporary password. Absent after the service administrator has signed in.
     pub sealed_password: Option<SealedPassword>,
-    /// Those of this issue.
+    /// The retrievals of this issue.
     pub retrievals: BTreeMap<RetrievalId, Retrieval>,
     /// When the subscription started.
     pub started_at: Timestamp,
-    /// When this issue was made, a moment before it began.
+    /// When this issue was created, which is shortly before the transaction that starts it.
     pub issued_at: Timestamp,
     /// When the temporary password stops working.
     pub expires_at: Timestamp,
     /// When the service administrator first signed in with this issue.
     pub signed_in_at: Option<Timestamp>,
-    /// When they chose their own password.
+    /// When the service administrator chose a password.
     pub changed_at: Option<Timestamp>,
     /// When the first permanent administrator was created.
     pub handed_over_at: Option<Timestamp>,
     /// When the subscription ended.
     pub ended_at: Option<Timestamp>,
-    /// How many entries the history has.
+    /// The number of entries of the history.
     pub seq: u64,
 }
 
-/// How far a credential is, for the list of subscriptions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialState {
-    /// Mailed, and nobody has signed in.
-    Issued,
-    /// The service administrator has signed in.
-    SignedIn,
-    /// The service administrator has chosen a password.
-    Changed,
-    /// A permanent administrator exists.
-    HandedOver,
-    /// Nobody changed the password in time.
-    Expired,
-    /// The subscription is over.
-    Ended,
-}
-
-/// Why a password is blank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReasonCode {
-    /// The service administrator has signed in.
-    AdministratorSignedIn,
-    /// The service administrator has chosen a password.
-    AdministratorChangedPassword,
-    /// All retrievals of the issue are spent, by whomever.
-    RetrievedThreeTimes,
-    /// All are spent, and at least one of them by somebody else than the caller.
-    RetrievedBySomeoneElse,
-    /// Nobody changed the password in time.
-    Expired,
-    /// The subscription is over.
-    SubscriptionEnded,
-}
-
-impl ReasonCode {
-    /// As it is spoken.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AdministratorSignedIn => "administrator-signed-in",
-            Self::AdministratorChangedPassword => "administrator-changed-password",
-            Self::RetrievedThreeTimes => "retrieved-three-times",
-            Self::RetrievedBySomeoneElse => "retrieved-by-someone-else",
-            Self::Expired => "expired",
-            Self::SubscriptionEnded => "subscription-ended",
-        }
+text_enum! {
+    /// The progress of a credential, for the list of subscriptions.
+    pub enum CredentialState {
+        /// The credentials are issued, and the service administrator has not signed in.
+        Issued = "issued",
+        /// The service administrator has signed in.
+        SignedIn = "signed-in",
+        /// The service administrator has chosen a password.
+        Changed = "changed",
+        /// A permanent administrator exists.
+        HandedOver = "handed-over",
+        /// The temporary password expired before it was changed.
+        Expired = "expired",
+        /// The subscription has ended.
+        Ended = "ended",
     }
 }
 
-impl Serialize for ReasonCode {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+text_enum! {
+    /// Why a password is blank.
+    #[derive(PartialOrd, Ord)]
+    pub enum ReasonCode {
+        /// The service administrator has signed in.
+        AdministratorSignedIn = "administrator-signed-in",
+        /// The service administrator has chosen a password.
+        AdministratorChangedPassword = "administrator-changed-password",
+        /// All retrievals of the issue are used up.
+        RetrievedThreeTimes = "retrieved-three-times",
+        /// All retrievals are used up, and at least one of them was another person's.
+        RetrievedBySomeoneElse = "retrieved-by-someone-else",
+        /// The temporary password expired before it was changed.
+        Expired = "expired",
+        /// The subscription has ended.
+        SubscriptionEnded = "subscription-ended",
     }
 }
 
-/// One true reason, since when it holds, and in words who and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A reason for a blank password, and the facts behind it. `words` renders them as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlankReason {
-    /// For programs.
+    /// The code.
     pub code: ReasonCode,
-    /// Since when it holds.
+    /// When the reason began to hold.
     pub at: Timestamp,
-    /// For people of the company.
-    pub detail: String,
+    /// The retrievals that the reason is about, oldest first. Empty for every other kind of reason.
+    pub retrievals: Vec<Retrieval>,
 }
 
-/// What a refused conditional write means, told from the item as it was.
+impl BlankReason {
+    fn new(code: ReasonCode, at: Timestamp) -> Self {
+        Self { code, at, retrievals: Vec::new() }
+    }
+
+    /// Returns a reason that holds since the last of `retrievals`. `None` if there are no retrievals.
+    fn from_retrievals(code: ReasonCode, retrievals: Vec<Retrieval>) -> Option<Self> {
+        let at = retrievals.last()?.at;
+        Some(Self { code, at, retrievals })
+    }
+}
+
+/// What a refused conditional write means, according to the item that refused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The caller is no portal user: the answer is the same as for no subscription.
+    /// The caller is not a portal user. The answer is the same as if the subscription did not exist.
     NotAPortalUser,
-    /// The write is our own or the same click again, and may be shown again: nothing is spent.
+    /// An earlier attempt of the same click was counted, and its answer may be repeated.
     SameClick,
-    /// The password is blank, for every reason that holds.
+    /// The password is blank, for these reasons.
     Blank(Vec<BlankReason>),
-    /// This click is too old to be repeated, and retrievals are left for another.
+    /// The click is too old to be repeated, but retrievals are left for another click.
     ClickTooOld,
-    /// No rule explains it: the write asked for another issue than this item's. Nothing else does it while the condition and these
-    /// rules agree, and the item is one that we have written.
+    /// No rule explains the refusal: the write asked for another issue than the item's. There is no other cause as long as the condition
+    /// agrees with these rules.
     Unexplained,
-    /// By the clock of whoever asked, this issue has not begun. The same click may have been answered by another call meanwhile, or
-    /// clocks differ by a moment: whoever waits one and asks again is right.
+    /// The issue begins after the time of the call, because clocks differ or because another call has answered the same click meanwhile. The
+    /// caller should retry after a second.
     NotYet,
 }
 
 impl Credential {
-    /// Whether one of `principals` may see this subscription.
+    /// Returns whether one of `principals` may see this subscription.
     #[must_use]
     pub fn admits(&self, principals: &[Principal]) -> bool {
         principals.iter().any(|principal| self.portal_users.contains(principal))
     }
 
-    /// How many retrievals are left for this issue.
+    /// Returns the number of retrievals that are left for this issue.
     #[must_use]
     pub fn retrievals_remaining(&self) -> usize {
         RETRIEVALS_PER_ISSUE.saturating_sub(self.retrievals.len())
     }
 
-    /// The retrievals of this issue in the order of time.
+    /// Returns the retrievals of this issue, oldest first.
     #[must_use]
     pub fn retrievals_in_order(&self) -> Vec<&Retrieval> {
         let mut all: Vec<&Retrieval> = self.retrievals.values().collect();
@@ -257,13 +232,13 @@ impl Credential {
         all
     }
 
-    /// Whether the password stopped working before anybody changed it.
+    /// Returns whether the password expired before it was changed.
     #[must_use]
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now && self.changed_at.is_none()
     }
 
-    /// How far this credential is.
+    /// Returns the progress of this credential.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> CredentialState {
         match self {
@@ -276,7 +251,7 @@ impl Credential {
         }
     }
 
-    /// Whether a mail with the password, or the portal, could still show it to somebody, the cap apart.
+    /// Returns whether a mail or the portal may still disclose the password, apart from the number of retrievals.
     #[must_use]
     pub fn disclosable(&self, now: Timestamp) -> bool {
         self.sealed_password.is_some()
@@ -286,54 +261,36 @@ impl Credential {
             && self.ended_at.is_none()
     }
 
-    /// Whether whoever pays must be given new credentials: nobody can use these any more. Expired before they were changed, or
-    /// used up before anybody signed in.
+    /// Returns whether the credentials cannot be used any more: they expired before they were changed, or all retrievals were used up before
+    /// the service administrator signed in.
     #[must_use]
-    pub fn out_of_reach(&self, now: Timestamp) -> bool {
+    pub fn is_unusable(&self, now: Timestamp) -> bool {
         let used_up = self.signed_in_at.is_none() && self.changed_at.is_none() && self.retrievals_remaining() == 0;
         self.ended_at.is_none() && (self.expired(now) || used_up)
     }
 
-    /// Every reason for which `caller` is shown no password; none while one may be retrieved.
+    /// Returns every reason why `caller` is shown no password. Empty while the password may be retrieved.
     #[must_use]
     pub fn blank_reasons(&self, caller: PersonId, now: Timestamp) -> Vec<BlankReason> {
-        let mut reasons = Vec::new();
-        let mut hold = |code, at: Timestamp, detail| reasons.push(BlankReason { code, at, detail });
-        if let Some(at) = self.signed_in_at {
-            let detail = format!("Your service administrator signed in on {}.", at.in_words());
-            hold(ReasonCode::AdministratorSignedIn, at, detail);
-        }
-        if let Some(at) = self.changed_at {
-            let detail = format!("Your service administrator chose their own password on {}.", at.in_words());
-            hold(ReasonCode::AdministratorChangedPassword, at, detail);
-        }
-        let retrievals = self.retrievals_in_order();
-        if let (true, Some(last)) = (retrievals.len() >= RETRIEVALS_PER_ISSUE, retrievals.last()) {
-            let detail = format!(
-                "These credentials have been retrieved three times in your company: {}.",
-                told(&retrievals, caller)
-            );
-            hold(ReasonCode::RetrievedThreeTimes, last.at, detail);
-            let others: Vec<&Retrieval> = retrievals.into_iter().filter(|retrieval| retrieval.who != caller).collect();
-            if let Some(last) = others.last() {
-                let detail = format!("Ask whoever retrieved them before: {}.", told(&others, caller));
-                hold(ReasonCode::RetrievedBySomeoneElse, last.at, detail);
-            }
-        }
-        if self.expired(now) {
-            let detail = format!(
-                "This password stopped working on {}, because nobody had changed it by then.",
-                self.expires_at.in_words()
-            );
-            hold(ReasonCode::Expired, self.expires_at, detail);
-        }
-        if let Some(at) = self.ended_at {
-            hold(ReasonCode::SubscriptionEnded, at, format!("This subscription ended on {}.", at.in_words()));
-        }
-        reasons
+        let retrievals = || self.retrievals_in_order().into_iter().cloned();
+        let (all, others) = if self.retrievals_remaining() == 0 {
+            (retrievals().collect(), retrievals().filter(|retrieval| retrieval.who != caller).collect())
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        let expired_at = self.expired(now).then_some(self.expires_at);
+        let reasons = [
+            self.signed_in_at.map(|at| BlankReason::new(ReasonCode::AdministratorSignedIn, at)),
+            self.changed_at.map(|at| BlankReason::new(ReasonCode::AdministratorChangedPassword, at)),
+            BlankReason::from_retrievals(ReasonCode::RetrievedThreeTimes, all),
+            BlankReason::from_retrievals(ReasonCode::RetrievedBySomeoneElse, others),
+            expired_at.map(|at| BlankReason::new(ReasonCode::Expired, at)),
+            self.ended_at.map(|at| BlankReason::new(ReasonCode::SubscriptionEnded, at)),
+        ];
+        reasons.into_iter().flatten().collect()
     }
 
-    /// What it means that the conditional write of `click` was refused, this item being the one that it met.
+    /// Returns what it means that this item refused the conditional write of `click`.
     #[must_use]
     pub fn judge_refusal(&self, caller: &Caller, click: &RetrievalId, now: Timestamp) -> Refusal {
         if !self.admits(&caller.principals()) {
@@ -353,15 +310,6 @@ impl Credential {
     }
 }
 
-/// `7 November 2026, 09:04 UTC by you, 8 November 2026, 10:00 UTC by kim@fabrikam.example`
-fn told(retrievals: &[&Retrieval], caller: PersonId) -> String {
-    let one = |retrieval: &&Retrieval| {
-        let by = if retrieval.who == caller { "you" } else { &retrieval.by };
-        format!("{} by {by}", retrieval.at.in_words())
-    };
-    retrievals.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,7 +327,7 @@ mod tests {
     fn credential(retrievals: &[(&str, i64)]) -> Credential {
         let entry = |(name, seconds): &(&str, i64)| {
             let caller = person(name);
-            (RetrievalId::of_click(&caller, &seconds.to_string()), Retrieval::by(&caller, at(*seconds)))
+            (RetrievalId::from_click(&caller, &seconds.to_string()), Retrieval::new(&caller, at(*seconds)))
         };
         Credential {
             subscription: SubscriptionId::parse("sub-1").unwrap(),
@@ -413,21 +361,24 @@ mod tests {
     }
 
     #[test]
-    fn three_retrievals_of_ones_own_are_no_one_elses() {
+    fn three_retrievals_by_the_caller_are_not_someone_elses() {
         let all_mine = credential(&[("dana", 1), ("dana", 2), ("dana", 3)]);
         assert_eq!(codes(&all_mine, &person("dana"), 5), [ReasonCode::RetrievedThreeTimes]);
     }
 
     #[test]
-    fn who_else_retrieved_is_told_with_the_time() {
+    fn a_reason_names_who_retrieved_and_when() {
         let mixed = credential(&[("dana", 1), ("kim", 3), ("dana", 2)]);
         let reasons = mixed.blank_reasons(person("dana").person(), at(5));
         assert_eq!(
             codes(&mixed, &person("dana"), 5),
             [ReasonCode::RetrievedThreeTimes, ReasonCode::RetrievedBySomeoneElse]
         );
-        assert!(reasons[0].detail.contains("by you") && reasons[0].detail.contains("by kim"));
-        assert!(reasons[1].detail.contains("by kim") && !reasons[1].detail.contains("by you"));
+        let by =
+            |reason: &BlankReason| reason.retrievals.iter().map(|one| (one.by.clone(), one.at)).collect::<Vec<_>>();
+        let [dana, kim] = ["dana", "kim"].map(str::to_owned);
+        assert_eq!(by(&reasons[0]), [(dana.clone(), at(1)), (dana, at(2)), (kim.clone(), at(3))]);
+        assert_eq!(by(&reasons[1]), [(kim, at(3))]);
         assert_eq!(reasons[1].at, at(3));
     }
 
@@ -442,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_expires_at_the_very_second() {
+    fn a_password_expires_in_the_second_of_its_expiry() {
         assert_eq!(codes(&credential(&[]), &person("dana"), EXPIRES - 1), []);
         assert_eq!(codes(&credential(&[]), &person("dana"), EXPIRES), [ReasonCode::Expired]);
     }
@@ -451,7 +402,7 @@ mod tests {
     fn the_same_click_is_shown_again_for_ten_minutes_even_when_it_took_the_last_retrieval() {
         let used_up = credential(&[("dana", 100), ("kim", 200), ("kim", 300)]);
         let (dana, window) = (person("dana"), i64::try_from(REPLAY_WINDOW.as_secs()).unwrap());
-        let click = RetrievalId::of_click(&dana, "100");
+        let click = RetrievalId::from_click(&dana, "100");
         assert_eq!(used_up.judge_refusal(&dana, &click, at(100 + window - 1)), Refusal::SameClick);
         assert!(matches!(used_up.judge_refusal(&dana, &click, at(100 + window)), Refusal::Blank(_)));
         assert_eq!(
@@ -464,14 +415,14 @@ mod tests {
     #[test]
     fn an_old_click_is_a_conflict_while_retrievals_are_left() {
         let old = credential(&[("dana", 100)]);
-        let click = RetrievalId::of_click(&person("dana"), "100");
+        let click = RetrievalId::from_click(&person("dana"), "100");
         assert_eq!(old.judge_refusal(&person("dana"), &click, at(700)), Refusal::ClickTooOld);
     }
 
     #[test]
     fn the_same_key_of_another_person_is_another_click() {
         let used_up = credential(&[("dana", 100), ("dana", 200), ("dana", 300)]);
-        let click = RetrievalId::of_click(&person("kim"), "100");
+        let click = RetrievalId::from_click(&person("kim"), "100");
         assert!(matches!(used_up.judge_refusal(&person("kim"), &click, at(301)), Refusal::Blank(_)));
     }
 
@@ -479,19 +430,19 @@ mod tests {
     fn the_same_click_is_blank_once_the_administrator_has_signed_in() {
         let mut signed_in = credential(&[("dana", 100)]);
         (signed_in.signed_in_at, signed_in.sealed_password) = (Some(at(150)), None);
-        let click = RetrievalId::of_click(&person("dana"), "100");
+        let click = RetrievalId::from_click(&person("dana"), "100");
         assert!(matches!(signed_in.judge_refusal(&person("dana"), &click, at(160)), Refusal::Blank(_)));
     }
 
     #[test]
-    fn whoever_is_no_portal_user_learns_nothing() {
+    fn a_caller_who_is_not_a_portal_user_learns_nothing() {
         let stranger = Caller::new("https://other.example".into(), "dana".into(), None, vec!["fabrikam".into()]);
-        let click = RetrievalId::of_click(&stranger, "1");
+        let click = RetrievalId::from_click(&stranger, "1");
         assert_eq!(credential(&[]).judge_refusal(&stranger, &click, at(5)), Refusal::NotAPortalUser);
     }
 
     #[test]
-    fn the_state_tells_the_furthest_step() {
+    fn the_state_is_the_furthest_step() {
         let mut credential = credential(&[]);
         assert_eq!(credential.state(at(5)), CredentialState::Issued);
         assert_eq!(credential.state(at(EXPIRES)), CredentialState::Expired);
@@ -507,21 +458,21 @@ mod tests {
     }
 
     #[test]
-    fn whoever_pays_gets_in_when_nobody_else_can() {
-        assert!(!credential(&[("dana", 1), ("dana", 2)]).out_of_reach(at(5)));
-        assert!(credential(&[("dana", 1), ("dana", 2), ("dana", 3)]).out_of_reach(at(5)));
-        assert!(credential(&[]).out_of_reach(at(EXPIRES)));
+    fn credentials_are_unusable_once_they_expired_unchanged_or_are_used_up_before_the_sign_in() {
+        assert!(!credential(&[("dana", 1), ("dana", 2)]).is_unusable(at(5)));
+        assert!(credential(&[("dana", 1), ("dana", 2), ("dana", 3)]).is_unusable(at(5)));
+        assert!(credential(&[]).is_unusable(at(EXPIRES)));
         let mut used = credential(&[("dana", 1), ("dana", 2), ("dana", 3)]);
         used.signed_in_at = Some(at(4));
-        assert!(!used.out_of_reach(at(5)), "the service administrator is in");
-        assert!(used.out_of_reach(at(EXPIRES)), "in, but never chose a password");
+        assert!(!used.is_unusable(at(5)), "the service administrator is in");
+        assert!(used.is_unusable(at(EXPIRES)), "in, but never chose a password");
         used.changed_at = Some(at(5));
-        assert!(!used.out_of_reach(at(EXPIRES)));
+        assert!(!used.is_unusable(at(EXPIRES)));
     }
 
     #[test]
     fn a_long_label_is_cut_between_characters() {
         let caller = Caller::new("i".into(), "é".repeat(60), None, vec![]);
-        assert_eq!(Retrieval::by(&caller, at(1)).by, "é".repeat(32));
+        assert_eq!(Retrieval::new(&caller, at(1)).by, "é".repeat(32));
     }
 }

@@ -27,7 +27,7 @@ impl Account {
     /// Returns whether a password may be verified after `failures` wrong ones in a row; none are counted on a known network.
     #[must_use]
     pub fn is_open_after(&self, failures: Option<u64>) -> bool {
-        !failures.is_some_and(|failures| self.closed_by(failures))
+        !failures.is_some_and(|failures| self.is_closed_by(failures))
     }
 }
 

@@ -1,9 +1,9 @@
-//! One way to hash several fields, so that no two lists of fields ever give the same bytes.
+//! A hash over several fields that is unambiguous about where each field ends.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// The first 16 bytes of SHA-256 over the fields, each with its length (eight bytes, big-endian) before it.
+/// Returns the first 16 bytes of SHA-256 over the fields, each preceded by its length (eight bytes, big-endian).
 pub(crate) fn digest(fields: &[&[u8]]) -> [u8; 16] {
     let mut hash = Sha256::new();
     for field in fields {
@@ -15,7 +15,7 @@ pub(crate) fn digest(fields: &[&[u8]]) -> [u8; 16] {
     short
 }
 
-/// In base64url, which goes into keys, names and cookies as it is.
+/// Encodes bytes in base64url, which needs no escaping in keys, names and cookies.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

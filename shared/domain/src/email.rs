@@ -1,10 +1,10 @@
 //! E-mail addresses.
 
-use crate::text::leaves_its_line;
+use crate::text::is_control_or_invisible;
 
-/// An address that mail can be sent to: the local part as it was given, the domain in lower case and A-labels.
+/// An address that mail can be sent to: the local part as given, and the domain in lower case and A-labels.
 ///
-/// Two spellings of one address are compared by their [`comparable`](Self::comparable) form, never by this one.
+/// Addresses are compared by their [`comparable`](Self::comparable) form, since one address has several spellings.
 #[derive(Clone)]
 pub struct EmailAddress {
     local: String,
@@ -12,14 +12,14 @@ pub struct EmailAddress {
 }
 
 impl EmailAddress {
-    /// Length in bytes of the longest address (RFC 5321, 4.5.3.1.3, less the angle brackets).
+    /// The maximum length in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
     const LONGEST: usize = 254;
 
-    /// Refuses what is no address of the plain form `local@domain`: quoted local parts, comments, address literals.
+    /// Parses an address of the plain form `local@domain`. `None` for quoted local parts, comments, address literals and anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
-        let plain = |c: char| !c.is_whitespace() && !leaves_its_line(c) && !"()<>[]:;@\\,\"".contains(c);
+        let plain = |c: char| !c.is_whitespace() && !is_control_or_invisible(c) && !"()<>[]:;@\\,\"".contains(c);
         if !(1..=64).contains(&local.len()) || !local.chars().all(plain) || !domain.chars().all(plain) {
             return None;
         }
@@ -28,26 +28,27 @@ impl EmailAddress {
         (!address.domain.is_empty() && address.to_string().len() <= Self::LONGEST).then_some(address)
     }
 
-    /// What makes two addresses one: ASCII letters lowered, the domain in A-labels; no other folding.
+    /// Returns the form in which two spellings of one address are equal: ASCII letters in lower case, the domain in A-labels, and no
+    /// other folding.
     #[must_use]
     pub fn comparable(&self) -> String {
         format!("{}@{}", self.local.to_ascii_lowercase(), self.domain)
     }
 
-    /// For people who may know that mail was sent, but not to whom: `i•@fabrikam.example`.
+    /// Returns the address with most of its local part hidden, such as `i•@fabrikam.example`.
     #[must_use]
     pub fn masked(&self) -> String {
         format!("{}•@{}", self.local.chars().next().unwrap_or('•'), self.domain)
     }
 
-    /// The domain, in lower case and A-labels.
+    /// Returns the domain, in lower case and A-labels.
     #[must_use]
     pub fn domain(&self) -> &str {
         &self.domain
     }
 }
 
-/// Masked: an address has no place in a log.
+/// Writes the masked address, since logs must not contain addresses.
 impl std::fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "EmailAddress({})", self.masked())
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_a_header_or_name_two_recipients_is_refused() {
+    fn text_that_could_break_a_header_or_name_two_recipients_is_refused() {
         for text in
             ["", "@", "a@", "@b", "a b@c", "a@b,c@d", "a@b\r\nBcc: x@y", "<a@b>", "\"a@b\"@c", "a@[127.0.0.1]", "a@b c"]
         {

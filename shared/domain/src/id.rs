@@ -1,16 +1,16 @@
-//! Ids, parsed at the door: once one of these types exists, it is a valid part of a key.
+//! Validated ids: a value of one of these types is always a valid part of a table key.
 
 use serde::{Serialize, Serializer};
 
-/// The vendor's id of a subscription: 1 to 64 of `A-Z a-z 0-9 _ -`; case counts. SES allows no more in a tag.
+/// The vendor's id of a subscription: 1 to 64 of `A-Z a-z 0-9 _ -`, case-sensitive. SES allows no other characters in a tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(String);
 
-/// The id of a customer company: `[a-z0-9][a-z0-9.-]{0,40}`, ASCII letters lowered.
+/// The id of a customer company: `[a-z0-9][a-z0-9.-]{0,40}`, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompanyId(String);
 
-/// The name of an account: 3 to 128 of `a-z 0-9 . _ + -` with one `@`, before the id of its company; ASCII letters lowered.
+/// The name of an account: 3 to 128 of `a-z 0-9 . _ + -`, ending in `@` and the id of its company, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(String);
 
@@ -21,14 +21,14 @@ pub struct Issue(u32);
 /// The customer organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Company {
-    /// Part of every user name of the company.
+    /// The id that every user name of the company ends in.
     pub id: CompanyId,
-    /// As people write it.
+    /// The display name.
     pub name: String,
 }
 
 impl SubscriptionId {
-    /// Exactly as given, or nothing.
+    /// Parses an id. `None` for an invalid one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = (1..=64).contains(&text.len())
@@ -36,7 +36,7 @@ impl SubscriptionId {
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// As given by the vendor.
+    /// Returns the id as the vendor spells it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -44,7 +44,7 @@ impl SubscriptionId {
 }
 
 impl CompanyId {
-    /// ASCII letters are lowered; anything else that is not allowed is refused.
+    /// Parses an id, converting ASCII letters to lower case. `None` for an invalid one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
@@ -54,7 +54,7 @@ impl CompanyId {
         valid.then_some(Self(text))
     }
 
-    /// In lower case.
+    /// Returns the text, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,7 +62,7 @@ impl CompanyId {
 }
 
 impl UserName {
-    /// ASCII letters are lowered; a name that is not one is an unknown name.
+    /// Parses a user name, converting ASCII letters to lower case. `None` for an invalid one, which no account has.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
@@ -74,32 +74,33 @@ impl UserName {
         valid.then_some(Self(text))
     }
 
-    /// The name of the service administrator where the event gives none: `admin@<company>`.
+    /// Returns the default name of the service administrator, `admin@<company>`, for an event that gives none.
     #[must_use]
-    pub fn admin_of(company: &CompanyId) -> Self {
+    pub fn admin(company: &CompanyId) -> Self {
         Self(format!("admin@{}", company.0))
     }
 
-    /// The same where another subscription of the company holds that name: `admin-<subscription>@<company>`.
+    /// Returns the name of the service administrator if another subscription of the company has the default name:
+    /// `admin-<subscription>@<company>`.
     #[must_use]
-    pub fn admin_of_subscription(subscription: &SubscriptionId, company: &CompanyId) -> Self {
+    pub fn admin_for_subscription(subscription: &SubscriptionId, company: &CompanyId) -> Self {
         Self(format!("admin-{}@{}", subscription.0.to_ascii_lowercase(), company.0))
     }
 
-    /// The same where that is held too: ids whose case alone differs, or a name that an administrator has taken. Nobody can tell this
-    /// one beforehand, and take it as well.
+    /// Returns a random name for the service administrator if both other names are taken, by a subscription whose id differs only in
+    /// case or by an administrator. It cannot be predicted, and so it cannot be taken in advance.
     #[must_use]
-    pub fn admin_by_chance(random: [u8; 4], company: &CompanyId) -> Self {
+    pub fn admin_from_random(random: [u8; 4], company: &CompanyId) -> Self {
         Self(format!("admin-{:08x}@{}", u32::from_be_bytes(random), company.0))
     }
 
-    /// Whether this is a name within `company`.
+    /// Returns whether this account belongs to `company`.
     #[must_use]
     pub fn belongs_to(&self, company: &CompanyId) -> bool {
-        self.0.split_once('@').is_some_and(|(_, of)| of == company.0)
+        self.0.split_once('@').is_some_and(|(_, suffix)| suffix == company.0)
     }
 
-    /// In lower case.
+    /// Returns the text, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -107,29 +108,29 @@ impl UserName {
 }
 
 impl Issue {
-    /// The issue that a subscription starts with.
+    /// The first issue of a subscription.
     pub const FIRST: Self = Self(1);
 
-    /// From the table or a message; zero is no issue.
+    /// Creates an issue from its number. `None` for zero.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         (number > 0).then_some(Self(number))
     }
 
-    /// Counted from 1.
+    /// Returns the number, which starts at 1.
     #[must_use]
     pub fn number(self) -> u32 {
         self.0
     }
 
-    /// The issue after this one.
+    /// Returns the issue after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-macro_rules! text {
+macro_rules! impl_display_and_serialize {
     ($($name:ty),*) => {$(
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -145,7 +146,7 @@ macro_rules! text {
     )*};
 }
 
-text!(SubscriptionId, CompanyId, UserName, Issue);
+impl_display_and_serialize!(SubscriptionId, CompanyId, UserName, Issue);
 
 #[cfg(test)]
 mod tests {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_could_leave_their_key_are_refused() {
+    fn ids_that_could_break_a_key_are_refused() {
         for text in ["", "a#b", "a b", "ä", "a/b", "a\n", &"x".repeat(65)] {
             assert_eq!(SubscriptionId::parse(text), None, "{text:?}");
         }
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_names_are_lowered() {
+    fn names_are_converted_to_lower_case() {
         assert_eq!(UserName::parse("Admin@Fabrikam"), UserName::parse("admin@fabrikam"));
         assert!(UserName::parse("ADMIN@FABRIKAM").unwrap().belongs_to(&CompanyId::parse("Fabrikam").unwrap()));
     }
@@ -181,7 +182,7 @@ mod tests {
     fn the_longest_ids_still_make_a_user_name() {
         let subscription = SubscriptionId::parse(&"S".repeat(64)).unwrap();
         let company = CompanyId::parse(&"c".repeat(41)).unwrap();
-        let name = UserName::admin_of_subscription(&subscription, &company);
+        let name = UserName::admin_for_subscription(&subscription, &company);
         assert_eq!(UserName::parse(name.as_str()), Some(name));
     }
 

@@ -53,7 +53,7 @@ impl Credential {
     /// Returns whether `event` starts the next issue: a customer who pays must be able to get in.
     #[must_use]
     pub fn needs_next_issue(&self, event: &SubscriptionStarted, now: Timestamp) -> bool {
-        event.kind == Kind::Paid && self.out_of_reach(now)
+        event.kind == Kind::Paid && self.is_unusable(now)
     }
 
     /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and portal users join.
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_paid_event_starts_the_next_issue_and_only_of_credentials_that_are_out_of_reach() {
+    fn only_a_paid_event_starts_the_next_issue_and_only_of_unusable_credentials() {
         let credential = first();
         let (paid, trial) = (event("paid", "a@b.example"), event("trial", "a@b.example"));
         assert!(!credential.needs_next_issue(&paid, at(100)));

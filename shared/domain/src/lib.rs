@@ -1,15 +1,16 @@
-//! What is true in Firstkey: the names of things, the rules on their states, and nothing that waits, asks or stores.
+//! The rules of Firstkey: validated types, states, and the decisions on them. Nothing here does I/O or reads a clock, and no text is for
+//! people: `words` renders the codes and times that this crate returns.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`account`] | accounts of the Administration Center: who may sign in, and what comes next |
-//! | [`attempts`] | how often somebody may try a password |
-//! | [`session`] | who has signed in there |
-//! | [`id`] | ids of subscriptions, companies and accounts, parsed at the door |
-//! | [`email`] | e-mail addresses: as they are written to, as they are compared, as they are shown |
-//! | [`password`] | passwords that people type and choose, and which of those are refused |
+//! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
+//! | [`attempts`] | rate limits on sign-in attempts |
+//! | [`session`] | sessions of the Administration Center |
+//! | [`id`] | ids of subscriptions, companies and accounts |
+//! | [`email`] | e-mail addresses, and how they are compared and masked |
+//! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
-//! | [`secret`] | the temporary password, in the clear and sealed |
+//! | [`secret`] | the temporary password in plain text, sealed and hashed |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
@@ -25,6 +26,7 @@ pub mod credential;
 pub mod decision;
 mod digest;
 pub mod email;
+pub mod failed_call;
 pub mod id;
 pub mod issuing;
 pub mod mail;
@@ -36,6 +38,7 @@ pub mod session;
 pub mod started;
 pub mod support;
 mod text;
+mod text_enum;
 pub mod time;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
@@ -43,6 +46,7 @@ pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, SignInEffect, TakeRefusal};
 pub use email::EmailAddress;
+pub use failed_call::{FailedCall, failed_service};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::NewCredentials;
 pub use mail::{MailContent, MailStatus, WelcomeMail};

@@ -1,34 +1,30 @@
-//! What is mailed, and how far it is.
+//! The welcome mail, and the status of a mail.
 
-use serde::Serialize;
+use crate::{EmailAddress, Issue, Timestamp, text_enum};
 
-use crate::{EmailAddress, Issue, Timestamp};
-
-/// How far a mail is. A later one never gives way to an earlier one: see [`MailStatus::rank`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MailStatus {
-    /// Ordered, not sent.
-    Pending,
-    /// SES has taken it.
-    Sent,
-    /// SES is still trying to hand it over.
-    Delayed,
-    /// The recipient's mail server has taken it.
-    Delivered,
-    /// The address is refused.
-    Bounced,
-    /// The recipient reported it as unwanted.
-    Complained,
-    /// Nobody needs it any more: the credentials were used or have expired.
-    NotNeeded,
+text_enum! {
+    /// The status of a mail. A status only ever changes to one of a higher [`rank`](MailStatus::rank).
+    pub enum MailStatus {
+        /// The mail is ordered but not sent.
+        Pending = "pending",
+        /// SES has accepted the mail.
+        Sent = "sent",
+        /// SES is still trying to deliver the mail.
+        Delayed = "delayed",
+        /// The recipient's mail server has accepted the mail.
+        Delivered = "delivered",
+        /// The address was refused.
+        Bounced = "bounced",
+        /// The recipient reported the mail as unwanted.
+        Complained = "complained",
+        /// The mail was not sent, because the credentials had been used or had expired.
+        NotNeeded = "not-needed",
+    }
 }
 
 impl MailStatus {
-    const ALL: [Self; 7] =
-        [Self::Pending, Self::Sent, Self::Delayed, Self::Delivered, Self::Bounced, Self::Complained, Self::NotNeeded];
-
-    /// Feedback comes in any order: a status is recorded only over a lower rank.
+    /// Returns the rank by which statuses are ordered. Feedback from SES arrives in any order, so a status is recorded only over one of a
+    /// lower rank.
     #[must_use]
     pub fn rank(self) -> u32 {
         match self {
@@ -41,68 +37,32 @@ impl MailStatus {
             Self::NotNeeded => 60,
         }
     }
-
-    /// As it is kept and spoken.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Delayed => "delayed",
-            Self::Delivered => "delivered",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-            Self::NotNeeded => "not-needed",
-        }
-    }
-
-    /// As it was kept.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
 }
 
-/// The welcome mail of an issue, as it is ordered and followed.
+/// The welcome mail of an issue.
 #[derive(Clone, Debug)]
 pub struct WelcomeMail {
     /// The issue whose credentials it carries.
     pub issue: Issue,
-    /// Where it goes.
+    /// The recipient.
     pub to: EmailAddress,
-    /// The language that the event asked for.
+    /// The language that the event asked for, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// With the password, or with a link to the portal only.
+    /// Whether it carries the password, or only a link to the portal.
     pub content: MailContent,
-    /// How far it is.
+    /// The status.
     pub status: MailStatus,
-    /// Since when.
+    /// When the status was recorded.
     pub at: Timestamp,
 }
 
-/// What a welcome mail carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailContent {
-    /// User name and temporary password.
-    Credentials,
-    /// The way to the Customer Portal, and no password.
-    Link,
-}
-
-impl MailContent {
-    /// As it is kept and spoken.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Credentials => "credentials",
-            Self::Link => "link",
-        }
-    }
-
-    /// As it was kept or spoken.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Credentials, Self::Link].into_iter().find(|content| content.as_str() == text)
+text_enum! {
+    /// What a welcome mail carries.
+    pub enum MailContent {
+        /// The user name and the temporary password.
+        Credentials = "credentials",
+        /// A link to the Customer Portal and no password.
+        Link = "link",
     }
 }
 
@@ -111,10 +71,7 @@ mod tests {
     use super::MailStatus;
 
     #[test]
-    fn every_status_is_read_as_it_is_written_and_ranks_rise() {
-        for status in MailStatus::ALL {
-            assert_eq!(MailStatus::parse(status.as_str()), Some(status));
-        }
+    fn ranks_rise_in_the_order_of_the_statuses() {
         assert!(MailStatus::ALL.is_sorted_by_key(|status| status.rank()));
     }
 }

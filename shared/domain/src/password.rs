@@ -1,7 +1,7 @@
-//! Passwords that people type and choose, and which of those are refused.
+//! Passwords that people type and choose, and the policy for new ones.
 //!
-//! By NIST SP 800-63B-4: long rather than complicated, no rule about kinds of characters, and nothing that guessers expect.
-//! Whether a new password is the temporary one is found out with its hash, elsewhere.
+//! The policy follows NIST SP 800-63B-4: a minimum length, no rules about kinds of characters, and a blocklist. Reuse of the temporary
+//! password is not checked here, since it needs the hash.
 
 mod common;
 mod list;
@@ -12,65 +12,60 @@ use zeroize::Zeroizing;
 
 use crate::{Company, UserName};
 
-/// Code points of the shortest password that can be chosen, under NFC: NIST SP 800-63B-4, where it is the only factor.
+/// The minimum length of a new password in code points of NFC: that of NIST SP 800-63B-4 for a password that is the only factor.
 pub const SHORTEST: usize = 15;
 
-/// Code points of the longest password, under NFC. NIST SP 800-63B-4 wants this to be at least 64.
+/// The maximum length of a password in code points of NFC. NIST SP 800-63B-4 asks for at least 64.
 pub const LONGEST: usize = 128;
 
-/// Code points that one can be taken apart into, at most (UAX #15, "Worst-Case Expansion Factors").
-const MOST_PARTS: usize = 4;
+/// The maximum number of code points that one code point decomposes into (UAX #15, "Worst-Case Expansion Factors").
+const MAX_PARTS: usize = 4;
 
-/// A password as somebody typed it, to be verified; under NFC, since keyboards differ in how they write `é`. Neither shown
-/// by `Debug` nor serialized; wiped when dropped.
+/// A password that a person typed to sign in, in NFC, since keyboards encode `é` differently. It has no `Debug` and no `Serialize`, and is
+/// wiped when dropped.
 pub struct TypedPassword(Zeroizing<String>);
 
-/// A password that somebody chose, and that is good enough to be hashed. Neither shown by `Debug` nor serialized; wiped when
-/// dropped.
+/// A new password that satisfies the policy. It has no `Debug` and no `Serialize`, and is wiped when dropped.
 ///
-/// It has 15 to 128 characters of any kind; spaces count. It is refused as too common where guessers would find it soon.
-/// Capitals, spaces and punctuation count for nothing there, nor do digits beside letters. What is left is too common
+/// It has 15 to 128 characters of any kind, including spaces. It is refused as too common if an attacker would guess it early.
+/// The check ignores capitals, spaces and punctuation, and also digits if there are letters. The rest is too common if
 ///
-/// - when it is a text of fewer than 15 characters, said again (`wolfgangwolfgang`), or
-/// - when it consists of nothing but the names of the user, the company and the product and their words of three or more
-///   characters; runs of three or more (`abcdef`, `123456`, rows of a keyboard); repetitions of up to five characters
-///   (`aaaa`, `abab`); three or more characters that have stood in it before; and entries of the list of the 10,000 most
-///   common passwords that are together no harder to guess than any two of them: their places on the list, multiplied, come
-///   to at most 10,000 × 10,000. Two entries always do; three do among the first few hundred (`dragonmonkeyshadow`), four
-///   among the first hundred. A sentence does not, nor do four words picked by chance.
+/// - it is a text of fewer than 15 characters, repeated (`wolfgangwolfgang`), or
+/// - it consists only of the names of the user, the company and the product, and their words of three or more characters; runs
+///   of three or more (`abcdef`, `123456`, rows of a keyboard); repetitions of up to five characters (`aaaa`, `abab`); three or
+///   more characters that occur earlier in it; and entries of the list of the 10,000 most common passwords that are together no
+///   harder to guess than any two of them: the product of their ranks is at most 10,000 × 10,000. This holds for any two
+///   entries, for three among the first few hundred (`dragonmonkeyshadow`), and for four among the first hundred. It does not
+///   hold for a sentence or for four words picked at random.
 ///
-/// Without letters, each digit counts as ten tries, and so does each punctuation mark; or each kind of them once, where the
-/// digits make a pattern without them (`123-456-789-012`).
-///
-/// To tell people: "Choose at least 15 characters, such as a sentence, or four words that do not belong together. Common
-/// passwords, your name, the company's and the product's, rows of keys and repetitions are not enough by themselves;
-/// capitals, spaces, punctuation and digits do not change that."
+/// Without letters, each digit and each punctuation mark counts as ten guesses. If the digits alone form a pattern, each distinct
+/// punctuation mark counts only once (`123-456-789-012`).
 pub struct NewPassword(Zeroizing<String>);
 
-/// What a guesser who knows the account would try first.
+/// What an attacker who knows the account would try first.
 #[derive(Clone, Copy)]
 pub struct PasswordContext<'a> {
-    /// The account's.
+    /// The name of the account.
     pub user_name: &'a UserName,
-    /// The customer.
+    /// The customer organisation.
     pub company: &'a Company,
-    /// What the vendor calls what the account is for.
+    /// The vendor's name for the product.
     pub product: &'a str,
 }
 
-/// Why a password cannot be chosen.
+/// Why the policy refuses a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordRefusal {
-    /// Under [`SHORTEST`].
+    /// It has fewer than [`SHORTEST`] code points.
     TooShort,
-    /// Over [`LONGEST`].
+    /// It has more than [`LONGEST`] code points.
     TooLong,
-    /// Among the first that a guesser would try, see [`NewPassword`].
+    /// An attacker would guess it early: see [`NewPassword`].
     TooCommon,
 }
 
 impl TypedPassword {
-    /// `None` for what no account can have: it is wrong without hashing.
+    /// Normalizes a typed password. `None` for one that no account can have, so that it need not be hashed.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
         if typed.is_empty() {
@@ -79,7 +74,7 @@ impl TypedPassword {
         normalize(typed).map(Self)
     }
 
-    /// What is hashed.
+    /// Returns the text to hash.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
@@ -87,7 +82,7 @@ impl TypedPassword {
 }
 
 impl NewPassword {
-    /// Takes what was typed, or says why not.
+    /// Checks a typed password against the policy.
     pub fn choose(typed: &str, context: &PasswordContext<'_>) -> Result<Self, PasswordRefusal> {
         let normal = normalize(typed).ok_or(PasswordRefusal::TooLong)?;
         if normal.chars().count() < SHORTEST {
@@ -99,22 +94,22 @@ impl NewPassword {
         Ok(Self(normal))
     }
 
-    /// What is hashed.
+    /// Returns the text to hash.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
     }
 }
 
-/// Under NFC; `None` for more than [`LONGEST`] code points.
+/// Returns the text in NFC. `None` for more than [`LONGEST`] code points.
 ///
-/// The work is bounded before it starts: composition puts at most [`MOST_PARTS`] code points into one, so more than that
-/// many times [`LONGEST`] are too many however they compose.
+/// The work is bounded in advance: NFC composes at most [`MAX_PARTS`] code points into one, so a text of more than that many times
+/// [`LONGEST`] is too long in any case.
 fn normalize(typed: &str) -> Option<Zeroizing<String>> {
-    if typed.chars().nth(MOST_PARTS * LONGEST).is_some() {
+    if typed.chars().nth(MAX_PARTS * LONGEST).is_some() {
         return None;
     }
-    // As large as it can get, since growing would leave a copy behind that nobody wipes.
+    // The full capacity, since growing would leave a copy behind that is not wiped.
     let mut normal = Zeroizing::new(String::with_capacity(char::MAX.len_utf8() * (LONGEST + 1)));
     normal.extend(typed.nfc().take(LONGEST + 1));
     (normal.chars().count() <= LONGEST).then_some(normal)

@@ -1,46 +1,48 @@
-//! Who may see a subscription in the Customer Portal.
+//! The people and organisations that may see a subscription in the Customer Portal.
 
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest, text::leaves_its_line};
+use crate::{EmailAddress, digest::digest, text::is_control_or_invisible};
 
-/// One way of being known: a subject of an issuer, an e-mail address, or an organisation of an issuer; 16 bytes of a hash,
-/// so that the table's set of them is small and says nothing. Equal ones are one; different kinds are never equal.
+/// How a person or organisation is known: a subject of an issuer, an e-mail address, or an organisation of an issuer.
+///
+/// It is 16 bytes of a hash, so that the set in the table is small and reveals no personal data. Principals of different kinds are
+/// never equal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Principal([u8; 16]);
 
-/// One person: issuer and subject. It tells whose retrieval an entry is.
+/// A person, identified by issuer and subject. It marks each retrieval with the person who made it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonId(Principal);
 
 impl Principal {
-    /// A person as their issuer names them.
+    /// Returns the principal of a person, by the subject that the issuer assigns.
     #[must_use]
     pub fn subject(issuer: &str, subject: &str) -> Self {
         Self(digest(&[b"subject", issuer.as_bytes(), subject.as_bytes()]))
     }
 
-    /// Whoever an issuer has verified to hold this address; which issuer does not count.
+    /// Returns the principal of a person with this verified e-mail address, whatever the issuer.
     #[must_use]
     pub fn email(address: &EmailAddress) -> Self {
         Self(digest(&[b"email", b"", address.comparable().as_bytes()]))
     }
 
-    /// Everybody of an organisation, as their issuer names it.
+    /// Returns the principal of all members of an organisation, by the id that the issuer assigns.
     #[must_use]
     pub fn organization(issuer: &str, organization: &str) -> Self {
         Self(digest(&[b"organization", issuer.as_bytes(), organization.as_bytes()]))
     }
 
-    /// As it was kept.
+    /// Restores the value from its stored bytes. `None` if there are not 16 of them.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// As it is kept.
+    /// Returns the bytes to store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -48,20 +50,20 @@ impl Principal {
 }
 
 impl PersonId {
-    /// As it was kept.
+    /// Restores the value from its stored bytes. `None` if there are not 16 of them.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Principal::from_bytes(bytes).map(Self)
     }
 
-    /// As it is kept.
+    /// Returns the bytes to store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
-/// Base64url, as it stands in a key.
+/// Writes the principal in base64url, as keys contain it.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
@@ -80,7 +82,7 @@ impl fmt::Debug for PersonId {
     }
 }
 
-/// The signed-in customer who asks. No `Debug`: it holds personal data.
+/// The signed-in customer who makes a request. No `Debug`: it holds personal data.
 #[derive(Clone)]
 pub struct Caller {
     issuer: String,
@@ -90,19 +92,19 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// How many organisations of a token count. A condition has room for 300 operators; a token that names more
-    /// organisations than this belongs to nobody who buys subscriptions for all of them.
-    pub const MOST_ORGANIZATIONS: usize = 50;
+    /// The number of organisations of a token that count. A DynamoDB condition has room for 300 operators, and no buyer acts for this
+    /// many organisations.
+    pub const MAX_ORGANIZATIONS: usize = 50;
 
-    /// `email` is an address whose word counts by the deployment's rule; `organizations` those of a token that has the role.
-    /// Organisations past [`MOST_ORGANIZATIONS`](Self::MOST_ORGANIZATIONS), in the order of the token, do not count.
+    /// Creates a caller from verified claims. `email` is an address that the deployment trusts, and `organizations` are those that the
+    /// person may act for; all but the first [`MAX_ORGANIZATIONS`](Self::MAX_ORGANIZATIONS) are ignored.
     #[must_use]
     pub fn new(issuer: String, subject: String, email: Option<EmailAddress>, mut organizations: Vec<String>) -> Self {
-        organizations.truncate(Self::MOST_ORGANIZATIONS);
+        organizations.truncate(Self::MAX_ORGANIZATIONS);
         Self { issuer, subject, email, organizations }
     }
 
-    /// Every way in which the caller is known, the person first, none twice.
+    /// Returns the caller's principals without duplicates, the person first.
     #[must_use]
     pub fn principals(&self) -> Vec<Principal> {
         let mut all = vec![Principal::subject(&self.issuer, &self.subject)];
@@ -116,31 +118,31 @@ impl Caller {
         all
     }
 
-    /// The person, whichever principal matched.
+    /// Returns the person, whichever principal gives access.
     #[must_use]
     pub fn person(&self) -> PersonId {
         PersonId(Principal::subject(&self.issuer, &self.subject))
     }
 
-    /// How others of the company see the caller: the verified address, otherwise the subject. Never an unverified claim.
+    /// Returns the name that other people of the company see: the trusted address, or else the subject. Never an unverified claim.
     #[must_use]
     pub fn label(&self) -> String {
-        self.email.as_ref().map_or_else(|| self.subject.replace(leaves_its_line, "?"), ToString::to_string)
+        self.email.as_ref().map_or_else(|| self.subject.replace(is_control_or_invisible, "?"), ToString::to_string)
     }
 
-    /// The address, where it counts.
+    /// Returns the e-mail address, if it is trusted.
     #[must_use]
     pub fn email(&self) -> Option<&EmailAddress> {
         self.email.as_ref()
     }
 
-    /// The issuer of the caller's token.
+    /// Returns the issuer of the caller's token.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The caller's name at that issuer.
+    /// Returns the subject that the issuer assigns to the caller.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_known_in_every_way_once() {
+    fn the_principals_of_a_caller_have_no_duplicates() {
         let caller =
             Caller::new("i".into(), "s".into(), EmailAddress::parse("a@b.example"), vec!["o".into(), "o".into()]);
         assert_eq!(caller.principals().len(), 3);
@@ -175,8 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn the_organisations_of_a_token_are_bounded() {
+    fn the_number_of_organisations_is_bounded() {
         let many = (0..1000).map(|n| n.to_string()).collect();
-        assert_eq!(Caller::new("i".into(), "s".into(), None, many).principals().len(), 1 + Caller::MOST_ORGANIZATIONS);
+        assert_eq!(Caller::new("i".into(), "s".into(), None, many).principals().len(), 1 + Caller::MAX_ORGANIZATIONS);
     }
 }

@@ -1,33 +1,33 @@
-//! The temporary password: what is handed out, and what is kept.
+//! The temporary password: the plain text that is handed out, and the sealed and hashed forms that are stored.
 
 use zeroize::Zeroizing;
 
-/// The temporary password in the clear. Neither shown by `Debug` nor serialized; wiped when dropped.
+/// The temporary password in plain text. It has no `Debug` and no `Serialize`, and is wiped when dropped.
 pub struct TemporaryPassword(Zeroizing<String>);
 
-/// The temporary password as encrypted by KMS, bound to its subscription and issue.
+/// The temporary password encrypted by KMS, bound to its subscription and issue.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedPassword(Vec<u8>);
 
-/// What is kept of a password: an argon2id hash as a PHC string.
+/// The hash of a password, as an argon2id PHC string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl TemporaryPassword {
-    /// Lower-case letters and digits without look-alikes: no `0 o 1 l i`. 31 symbols, 4.95 bits each.
+    /// Lower-case letters and digits without the look-alikes `0 o 1 l i`: 31 symbols of 4.95 bits each.
     const ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
-    /// 20 symbols are 99 bits.
+    /// The number of symbols: 20 of them have 99 bits.
     const SYMBOLS: usize = 20;
     const GROUP: usize = 5;
 
-    /// Makes a new one from random bytes that `fill` writes; every symbol is equally likely.
+    /// Generates a password from the random bytes that `fill` writes. Every symbol is equally likely.
     pub fn generate(mut fill: impl FnMut(&mut [u8])) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(Self::SYMBOLS + Self::SYMBOLS / Self::GROUP));
         let mut random = Zeroizing::new([0_u8; 1]);
         let mut symbols = 0;
         while symbols < Self::SYMBOLS {
             fill(random.as_mut_slice());
-            // A remainder of all 256 values would favour the first symbols: take the low five bits, and throw 31 away.
+            // A remainder of 256 values would favour the first symbols, so this takes the low five bits and discards 31.
             let Some(symbol) = Self::ALPHABET.get(usize::from(random[0] & 31)) else { continue };
             if symbols > 0 && symbols % Self::GROUP == 0 {
                 text.push('-');
@@ -38,21 +38,21 @@ impl TemporaryPassword {
         Self(text)
     }
 
-    /// As it came back from KMS; `None` for bytes that are no password of ours.
+    /// Restores the password that KMS decrypted. `None` if the bytes are not UTF-8.
     #[must_use]
     pub fn from_unsealed(bytes: Vec<u8>) -> Option<Self> {
         let bytes = Zeroizing::new(bytes);
         std::str::from_utf8(&bytes).ok().map(|text| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The password as people read it: four groups of five, joined by hyphens.
+    /// Returns the password in plain text: four groups of five symbols, joined by hyphens.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
     }
 
-    /// What is hashed, and what a typed password is compared by: lower case, without hyphens and spaces, since it is read
-    /// out, printed and typed.
+    /// Returns the form that is hashed and compared: lower case, without hyphens and spaces, which people change when they read out and
+    /// type a password.
     #[must_use]
     pub fn comparable(typed: &str) -> Zeroizing<String> {
         let mut plain = Zeroizing::new(String::with_capacity(typed.len()));
@@ -62,13 +62,13 @@ impl TemporaryPassword {
 }
 
 impl SealedPassword {
-    /// From KMS or from the table.
+    /// Wraps bytes from KMS or from the table.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// For KMS and for the table.
+    /// Returns the bytes for KMS and for the table.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -76,13 +76,13 @@ impl SealedPassword {
 }
 
 impl PasswordHash {
-    /// A PHC string, `$argon2id$v=19$…`.
+    /// Wraps a PHC string, such as `$argon2id$v=19$…`.
     #[must_use]
     pub fn from_phc(phc: String) -> Self {
         Self(phc)
     }
 
-    /// For the table.
+    /// Returns the PHC string.
     #[must_use]
     pub fn as_phc(&self) -> &str {
         &self.0
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_read_out_and_typed_is_the_same() {
+    fn case_hyphens_and_spaces_do_not_count() {
         assert_eq!(*TemporaryPassword::comparable(" K7WMP-3hxrt 22222\u{a0}- abcde "), "k7wmp3hxrt22222abcde");
     }
 }

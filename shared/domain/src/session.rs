@@ -1,57 +1,58 @@
-//! Sessions of the Administration Center: a token that is handed out, a digest that is kept.
+//! Sessions of the Administration Center. The browser has a token; the table has only its digest.
 
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{Account, AccountStatus, SubscriptionId, Timestamp, UserName, digest::encode};
+use crate::{Account, AccountStatus, SubscriptionId, Timestamp, UserName, digest::encode, text_enum};
 
-/// 256 random bits, in base64url. Neither shown by `Debug` nor serialized; wiped when dropped.
+/// The opaque token of a session: 256 random bits in base64url. It has no `Debug` and no `Serialize`, and is wiped when dropped.
 pub struct SessionToken(Zeroizing<String>);
 
-/// What is kept of a token: its SHA-256, in base64url.
+/// The SHA-256 of a token in base64url, which is what the table stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionDigest(String);
 
-/// What a session may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Choose a password, and nothing else: it was begun with a temporary one.
-    ResetPassword,
-    /// Everything that its account may.
-    Full,
+text_enum! {
+    /// What a session may do.
+    pub enum Scope {
+        /// Only choose a password: the session was begun with a temporary one.
+        ResetPassword = "reset-password",
+        /// Everything that the account may do.
+        Full = "full",
+    }
 }
 
-/// A session as it is kept.
+/// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Whose it is.
+    /// The account that signed in.
     pub user_name: UserName,
-    /// What that account administers; an account never changes it.
+    /// The subscription that the account administers, which never changes.
     pub subscription: SubscriptionId,
     /// The account's version when it signed in.
     pub account_version: u64,
-    /// What it may do.
+    /// What the session may do.
     pub scope: Scope,
-    /// When it ends by itself.
+    /// When the session expires.
     pub expires_at: Timestamp,
 }
 
-/// A working day. NIST SP 800-63B-4, 2.2.3, asks for 24 hours at most where more than a password protects.
+/// The lifetime of a full session: a working day. NIST SP 800-63B-4, 2.2.3, allows at most 24 hours at AAL2.
 pub const LIFETIME: Duration = Duration::from_hours(12);
 
-/// Long enough to choose a password; who takes longer signs in again with the temporary one.
+/// The lifetime of a session that only resets the password. After it, the user signs in again with the temporary password.
 pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
 
 impl SessionToken {
-    /// A new one.
+    /// Creates a token from random bytes.
     #[must_use]
     pub fn new(random: &Zeroizing<[u8; 32]>) -> Self {
         Self(Zeroizing::new(encode(random.as_slice())))
     }
 
-    /// As a cookie brought it back; `None` for what was never one.
+    /// Parses the value of a cookie. `None` if it cannot be a token.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == Self::CHARACTERS
@@ -59,16 +60,16 @@ impl SessionToken {
         valid.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// 32 bytes in base64url.
+    /// The length of 32 bytes in base64url.
     const CHARACTERS: usize = 43;
 
-    /// For the cookie.
+    /// Returns the token in plain text, for the cookie.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
     }
 
-    /// What is kept.
+    /// Returns the digest to store.
     #[must_use]
     pub fn digest(&self) -> SessionDigest {
         SessionDigest(encode(&Sha256::digest(self.0.as_bytes())))
@@ -76,32 +77,15 @@ impl SessionToken {
 }
 
 impl SessionDigest {
-    /// 43 characters of base64url.
+    /// Returns 43 characters of base64url.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Scope {
-    /// As it is kept.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ResetPassword => "reset-password",
-            Self::Full => "full",
-        }
-    }
-
-    /// As it was kept.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::ResetPassword, Self::Full].into_iter().find(|scope| scope.as_str() == text)
-    }
-}
-
 impl Session {
-    /// A session of `account` as it is. One from a temporary password ends with that password.
+    /// Begins a session of `account` at its current version. A session from a temporary password expires no later than the password.
     #[must_use]
     pub fn begin(account: &Account, now: Timestamp) -> Self {
         let (scope, expires_at) = match account.temporary {
@@ -117,16 +101,16 @@ impl Session {
         }
     }
 
-    /// The session that follows this one's choice of a password.
+    /// Returns the session that replaces this one after its account has chosen a password.
     #[must_use]
     pub fn after_change(&self, now: Timestamp) -> Self {
         let account_version = self.account_version + 1;
         Self { account_version, scope: Scope::Full, expires_at: now.plus(LIFETIME), ..self.clone() }
     }
 
-    /// Whether it still is one, `account` being its account as of this moment.
+    /// Returns whether the session is still valid, given the current state of its account.
     #[must_use]
-    pub fn is_good(&self, account: &Account, now: Timestamp) -> bool {
+    pub fn is_valid(&self, account: &Account, now: Timestamp) -> bool {
         now < self.expires_at
             && self.user_name == account.user_name
             && self.account_version == account.version
@@ -145,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_back_as_it_went_and_its_digest_is_sha_256() {
+    fn a_token_round_trips_and_its_digest_is_sha_256() {
         let token = SessionToken::new(&Zeroizing::new([7; 32]));
         let text = token.expose_secret().to_owned();
         let back = SessionToken::parse(&text).unwrap();
@@ -156,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_not_looked_up() {
+    fn text_that_cannot_be_a_token_does_not_parse() {
         let good = "B".repeat(43);
         assert!(SessionToken::parse(&good).is_some());
         for bad in ["", &"B".repeat(42), &"B".repeat(44), &good.replace('B', "="), &format!("{}#", &good[1..])] {
@@ -165,16 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_good_for_its_time_its_version_and_an_active_account() {
+    fn a_session_is_valid_for_its_time_its_version_and_an_active_account() {
         let account = account(None);
         let session = Session::begin(&account, at(0));
         let end = i64::try_from(LIFETIME.as_secs()).unwrap();
-        assert!(session.is_good(&account, at(end - 1)));
-        assert!(!session.is_good(&account, at(end)));
-        assert!(!session.is_good(&Account { version: 2, ..account.clone() }, at(0)));
-        assert!(!session.is_good(&Account { status: AccountStatus::Retired, ..account.clone() }, at(0)));
+        assert!(session.is_valid(&account, at(end - 1)));
+        assert!(!session.is_valid(&account, at(end)));
+        assert!(!session.is_valid(&Account { version: 2, ..account.clone() }, at(0)));
+        assert!(!session.is_valid(&Account { status: AccountStatus::Retired, ..account.clone() }, at(0)));
         let other = UserName::parse("other@fabrikam").unwrap();
-        assert!(!session.is_good(&Account { user_name: other, ..account }, at(0)));
+        assert!(!session.is_valid(&Account { user_name: other, ..account }, at(0)));
     }
 
     #[test]

@@ -1,55 +1,56 @@
-//! Requests to the vendor's support, and how many there may be.
+//! Requests to the vendor's support.
 
 use std::fmt;
 
-use crate::{Caller, EmailAddress, Issue, MailStatus, Timestamp, digest::digest, text::leaves_its_line};
+use crate::{Caller, EmailAddress, Issue, MailStatus, Timestamp, digest::digest, text::is_control_or_invisible};
 
-/// Requests of a subscription in one day (UTC), whoever of the company makes them.
+/// The maximum number of requests for a subscription in one day (UTC), by all people of the company together.
 pub const REQUESTS_PER_DAY: u32 = 3;
 
-/// What a request is known by: twelve letters and digits in threes of four, to be read out on the telephone.
+/// The reference of a request: three groups of four letters and digits, easy to read out on the telephone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference(String);
 
-/// What somebody writes to support. No `Debug`: people write what they should not.
+/// The message of a customer to support. No `Debug`: customers may write secrets into it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SupportMessage(String);
 
-/// A request as it is ordered to be mailed. What happened to the credentials is added when it is sent. No `Debug`.
+/// A support request that is ordered to be mailed. The history of the credentials is added when it is sent. No `Debug`: see
+/// [`SupportMessage`].
 #[derive(Clone)]
 pub struct SupportRequest {
-    /// What it is known by.
+    /// The reference that the customer was given.
     pub reference: Reference,
-    /// The issue whose credentials it is about.
+    /// The issue that was current when the request was made.
     pub issue: Issue,
-    /// The vendor's support.
+    /// The address of the vendor's support.
     pub to: EmailAddress,
-    /// Where the answer goes, if the caller's address counts.
+    /// The customer's address for the answer, if it is trusted.
     pub reply_to: Option<EmailAddress>,
-    /// Who asks, as others of the company see them.
+    /// The customer's label, as other people of the company see it.
     pub by: String,
-    /// What they wrote.
+    /// The customer's message.
     pub message: SupportMessage,
-    /// How far it is.
+    /// The status of the mail.
     pub status: MailStatus,
-    /// Since when.
+    /// When the status was recorded.
     pub at: Timestamp,
 }
 
-/// Neither 0 and O nor 1 and I: what is read out has no look-alikes.
+/// Letters and digits without the look-alikes 0 and O, 1 and I.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 impl Reference {
-    /// The same for every attempt of the same click, and of nobody else's.
+    /// Derives the reference from a click. Every attempt of one click has the same reference, and no other click has it.
     #[must_use]
-    pub fn of_click(caller: &Caller, idempotency_key: &str) -> Self {
+    pub fn from_click(caller: &Caller, idempotency_key: &str) -> Self {
         let (issuer, subject) = (caller.issuer().as_bytes(), caller.subject().as_bytes());
-        Self::of(digest(&[b"support", issuer, subject, idempotency_key.as_bytes()]))
+        Self::from_random(digest(&[b"support", issuer, subject, idempotency_key.as_bytes()]))
     }
 
-    /// For a click without a key.
+    /// Creates a reference from random bytes, for a click without a key.
     #[must_use]
-    pub fn of(bytes: [u8; 16]) -> Self {
+    pub fn from_random(bytes: [u8; 16]) -> Self {
         let symbols = bytes.iter().take(12).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
         let mut text = String::with_capacity(14);
         for (n, symbol) in symbols.enumerate() {
@@ -61,7 +62,7 @@ impl Reference {
         Self(text)
     }
 
-    /// As it was kept.
+    /// Parses a stored reference.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let groups: Vec<&str> = text.split('-').collect();
@@ -69,7 +70,7 @@ impl Reference {
         (groups.len() == 3 && groups.iter().all(good)).then(|| Self(text.to_owned()))
     }
 
-    /// `7QKM-WX3H-RT9A`
+    /// Returns the text, such as `7QKM-WX3H-RT9A`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -83,19 +84,20 @@ impl fmt::Display for Reference {
 }
 
 impl SupportMessage {
-    /// Characters of the longest message.
+    /// The maximum number of characters.
     pub const LONGEST: usize = 4000;
 
-    /// Text of one to 4,000 characters, its ends trimmed. Lines are kept; nothing in them leaves its line or is not seen.
+    /// Parses 1 to 4,000 characters, without the white space around them. Line breaks are allowed; other control characters and invisible
+    /// characters are not.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().replace("\r\n", "\n");
-        let plain = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') || !leaves_its_line(c);
+        let plain = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') || !is_control_or_invisible(c);
         let good = !text.is_empty() && text.chars().count() <= Self::LONGEST && text.chars().all(plain);
         good.then_some(Self(text))
     }
 
-    /// As it was written.
+    /// Returns the message.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -111,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_that_of_one_click_of_one_person() {
-        let reference = Reference::of_click(&caller("dana"), "key");
-        assert_eq!(reference, Reference::of_click(&caller("dana"), "key"));
-        assert_ne!(reference, Reference::of_click(&caller("kim"), "key"));
-        assert_ne!(reference, Reference::of_click(&caller("dana"), "other"));
+    fn a_reference_belongs_to_one_click_of_one_person() {
+        let reference = Reference::from_click(&caller("dana"), "key");
+        assert_eq!(reference, Reference::from_click(&caller("dana"), "key"));
+        assert_ne!(reference, Reference::from_click(&caller("kim"), "key"));
+        assert_ne!(reference, Reference::from_click(&caller("dana"), "other"));
         assert_eq!(Reference::parse(reference.as_str()), Some(reference));
         for bad in ["", "7QKM-WX3H", "7QKM-WX3H-RT9", "7QKM-WX3H-RT90", "7QKM-WX3H-RT9A-RT9A", "7qkm-wx3h-rt9a"] {
             assert_eq!(Reference::parse(bad), None, "{bad}");

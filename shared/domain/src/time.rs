@@ -1,54 +1,47 @@
-//! Points in time: whole seconds since 1970 in UTC, as the table keeps them.
+//! Points in time, in whole seconds since 1970 in UTC, as the table stores them.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A point in time, in whole seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
+    /// The last second that RFC 3339 can express: 9999-12-31T23:59:59Z.
     const LAST: i64 = 253_402_300_799;
 
-    /// From seconds since the epoch, held within the years 1970 to 9999, so that every one can be written.
+    /// Creates a timestamp from seconds since the epoch, clamped to the years 1970 to 9999, which RFC 3339 can express.
     #[must_use]
     pub fn from_epoch_seconds(seconds: i64) -> Self {
         Self(seconds.clamp(0, Self::LAST))
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub fn epoch_seconds(self) -> i64 {
         self.0
     }
 
-    /// From RFC 3339; parts of a second are cut off.
+    /// Parses RFC 3339, dropping fractions of a second.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         Some(Self::from_epoch_seconds(parsed.unix_timestamp()))
     }
 
-    /// This time and `duration` more.
+    /// Returns this time plus `duration`.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_epoch_seconds(self.0.saturating_add(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero for a time that is still to come.
+    /// Returns the time that has passed since `earlier`, or zero if `earlier` is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0 - earlier.0).unwrap_or(0))
-    }
-
-    /// For people: `17 November 2026, 10:04 UTC`.
-    #[must_use]
-    pub fn in_words(self) -> String {
-        let words = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-        self.date_time().format(&words).unwrap_or_default()
     }
 
     fn date_time(self) -> OffsetDateTime {
@@ -56,7 +49,7 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, `2026-11-17T10:04:00Z`.
+/// Writes RFC 3339 in UTC, such as `2026-11-17T10:04:00Z`.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.date_time().format(&Rfc3339).map_err(|_| std::fmt::Error)?)
@@ -74,21 +67,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_written_for_machines_and_for_people() {
+    fn a_time_is_written_in_utc_and_whole_seconds() {
         let at = Timestamp::parse_rfc3339("2026-11-07T10:04:00.9+01:00").unwrap();
         assert_eq!(at.to_string(), "2026-11-07T09:04:00Z");
-        assert_eq!(at.in_words(), "7 November 2026, 09:04 UTC");
     }
 
     #[test]
-    fn a_time_out_of_range_can_still_be_written() {
+    fn a_time_out_of_range_is_clamped() {
         assert_eq!(Timestamp::from_epoch_seconds(i64::MAX).to_string(), "9999-12-31T23:59:59Z");
         assert_eq!(Timestamp::from_epoch_seconds(-1).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_epoch_seconds(5).plus(Duration::MAX).epoch_seconds(), Timestamp::LAST);
     }
 
     #[test]
-    fn what_is_still_to_come_is_no_time_ago() {
+    fn no_time_has_passed_since_a_future_time() {
         let (early, late) = (Timestamp::from_epoch_seconds(100), Timestamp::from_epoch_seconds(160));
         assert_eq!(late.since(early), Duration::from_mins(1));
         assert_eq!(early.since(late), Duration::ZERO);

@@ -110,7 +110,8 @@ fn report(request_id: &str, message_id: &str, began: Instant, done: Option<&Resu
             warn!(request_id, message_id, duration_ms, outcome = "refused", metric = "MessageRefused", reason, detail);
         }
         Some(Err(Rejection::Temporary(cause))) => {
-            warn!(request_id, message_id, duration_ms, outcome = "failed", cause = %cause);
+            let service = domain::failed_service(&**cause);
+            warn!(request_id, message_id, duration_ms, outcome = "failed", service, cause = %cause);
         }
         None => error!(request_id, message_id, duration_ms, outcome = "panicked"),
     }

@@ -1,4 +1,4 @@
-//! Cookies as a request brings them along, and as a reply sets them.
+//! Cookies of requests and replies.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::reply::Reply;
 
-/// Which requests that other sites cause bring a cookie along.
+/// The `SameSite` attribute: which requests that other sites initiate carry the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// None.
+    /// No requests.
     Strict,
-    /// Those that open a page.
+    /// Top-level navigation.
     Lax,
 }
 
-/// The same reply, and the browser has the cookie for as long as `lifetime`. `name` begins with `__Host-`: browsers hold such a
-/// cookie to this host, to TLS and to the whole site. Scripts do not see it. Nothing is set where `value` is none for a cookie.
+/// Sets a cookie on a reply for `lifetime`. `name` begins with `__Host-`, so that browsers restrict the cookie to this host, to TLS and to
+/// the path `/`. Scripts cannot read it. An invalid `value` sets nothing.
 #[must_use]
 pub fn set(mut reply: Reply, name: &str, value: &str, lifetime: Duration, same_site: SameSite) -> Reply {
     let (seconds, same_site) = (lifetime.as_secs(), same_site.name());
@@ -28,13 +28,13 @@ pub fn set(mut reply: Reply, name: &str, value: &str, lifetime: Duration, same_s
     reply
 }
 
-/// The same reply, and the browser forgets the cookie.
+/// Removes a cookie from the browser.
 #[must_use]
-pub fn forget(reply: Reply, name: &str, same_site: SameSite) -> Reply {
+pub fn clear(reply: Reply, name: &str, same_site: SameSite) -> Reply {
     set(reply, name, "", Duration::ZERO, same_site)
 }
 
-/// The cookie of that name, if a request has exactly one that is not empty.
+/// Returns the cookie of that name, if a request has exactly one and it is not empty.
 #[must_use]
 pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     one(headers, name).ok().flatten().filter(|value| !value.is_empty())
@@ -49,10 +49,10 @@ impl SameSite {
     }
 }
 
-/// Several cookies of one name: a browser keeps one of a name that begins with `__Host-`, so this is not its doing.
+/// The error for several cookies of one name. Browsers keep only one with the prefix `__Host-`, so a browser did not send this.
 pub(crate) struct Several;
 
-/// The cookie of that name, if there is one.
+/// Returns the cookie of that name, if there is one.
 pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Several> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -1,4 +1,4 @@
-//! The boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged.
+//! The boundary of every HTTP function, where each request is logged and each failure becomes an answer.
 
 use std::{any::Any, convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -11,8 +11,8 @@ use crate::{
     reply::{Metric, Reply},
 };
 
-/// A handler as a service: every failure becomes a problem document, a panic `internal`; one line is logged for each request,
-/// with its id, what came of it, how long it took and what it counts as, and never with a part of the request.
+/// Wraps a handler as a service. Every failure becomes a problem document, and a panic becomes `internal`. One line is logged for each
+/// request, with its id, outcome, duration and metric, and never with a part of the request.
 pub fn endpoint<A, F, Fut>(
     app: A,
     handle: F,
@@ -37,13 +37,13 @@ where
     })
 }
 
-/// The answer to what was not even a request.
+/// Returns the answer to an event that is not a valid HTTP request.
 #[must_use]
 pub fn malformed(request_id: &str) -> Reply {
     answer(Err(ProblemCode::InvalidRequest.into()), request_id, Instant::now())
 }
 
-/// Constant: a panic's own words may repeat anything. The hook that prints them is the process's matter.
+/// Returns a constant problem, since the message of a panic may contain a part of the request.
 fn panicked(panic: Box<dyn Any + Send>) -> Problem {
     drop(panic);
     Problem::new(ProblemCode::Internal).because("the handler panicked")
@@ -59,9 +59,10 @@ fn answer(outcome: Result<Reply, Problem>, request_id: &str, began: Instant) -> 
             reply
         }
         Err(problem) => {
-            let (code, status) = (problem.code().code(), problem.code().status().as_u16());
+            let (code, status) = (problem.code().as_str(), problem.code().status().as_u16());
             if problem.code().status().is_server_error() {
-                tracing::error!(request_id, status, duration_ms, code, cause = problem.cause(), "failed");
+                let service = problem.service();
+                tracing::error!(request_id, status, duration_ms, code, service, cause = problem.cause(), "failed");
             } else {
                 let metric = (problem.code() == ProblemCode::TooManyAttempts).then_some("AttemptsExhausted");
                 tracing::info!(request_id, status, duration_ms, code, metric, "refused");
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{reply, request};
 
-    /// What a handler is asked to do.
+    /// What the handler does.
     #[derive(Clone, Copy)]
     enum Ask {
         Answer,
@@ -110,7 +111,7 @@ mod tests {
             }
             Ask::AnswerCounted => Ok(Metric::count_for("Blank", "expired", Reply::new(Body::Empty))),
             Ask::Exhaust => Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(1)),
-            Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("nobody has it")),
+            Ask::Refuse => Err(Problem::new(ProblemCode::NotFound).because("no such item")),
             Ask::Fail => Err(Problem::new(ProblemCode::Unavailable).because(io::Error::other("the table is away"))),
             Ask::PanicAtOnce | Ask::PanicLater => panic!("canary {request:?}"),
         }
@@ -141,7 +142,7 @@ mod tests {
         }
     }
 
-    /// A request with a canary in every part.
+    /// Returns a request with a canary in every part.
     fn request() -> Request {
         let mut context = Context::default();
         context.request_id = "r-1".into();
@@ -197,14 +198,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_on_the_way_unless_the_handler_says_so() {
+    async fn no_answer_is_cached_unless_the_handler_says_so() {
         for (asked, cache) in [(Ask::Answer, "no-store"), (Ask::AnswerKept, "max-age=60"), (Ask::Fail, "no-store")] {
             assert_eq!(ask(asked, tracing::Level::INFO).await.0.headers()["cache-control"], cache);
         }
     }
 
     #[tokio::test]
-    async fn one_line_tells_what_came_of_a_request() {
+    async fn each_request_has_one_log_line_with_its_outcome() {
         let expected = [
             (Ask::Answer, "INFO", json!({ "message": "answered", "request_id": "r-1", "status": 200 })),
             (
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_an_invalid_one() {
+    fn an_event_that_is_not_a_request_is_an_invalid_request() {
         let reply = malformed("r-2");
         assert_eq!(problem(&reply), (StatusCode::BAD_REQUEST, "invalid-request".into(), "r-2".into()));
     }

@@ -1,16 +1,15 @@
-//! How Firstkey is spoken: JSON in and out, problems, and who the customer is.
+//! The HTTP side of Firstkey: requests and answers in JSON, problems, sessions, and the identity of the customer.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`mod@endpoint`] | the boundary of every HTTP function: the last place where a failure is seen, and the only one where it is logged |
-//! | [`request`] | what may come in: a declared JSON body, parameters, the key of a click |
-//! | [`reply`] | what goes out |
-//! | [`cursor`] | the cursor of a list, in and out |
-//! | [`cookie`] | cookies, in and out |
-//! | [`problem`] | what goes wrong, outside and inside (RFC 9457) |
-//! | [`same_origin`] | the rule against requests that another site makes with the customer's cookie |
-//! | [`session`] | the session of the Administration Center, in its cookie |
-//! | [`identity`] | who the customer is: the one verifier of ID tokens, and the principals that a token gives |
+//! | [`mod@endpoint`] | the boundary of every HTTP function, where each request is logged and each failure becomes an answer |
+//! | [`request`] | parsing of requests: a declared JSON body, parameters, the idempotency key |
+//! | [`reply`] | answers |
+//! | [`cookie`] | cookies of requests and replies |
+//! | [`problem`] | problems (RFC 9457): a code for the caller, a cause for the log |
+//! | [`same_origin`] | protection against cross-site request forgery |
+//! | [`session`] | the session cookie of the Administration Center |
+//! | [`identity`] | the identity of the customer: the verifier of ID tokens, and the principals that a token gives |
 
 pub mod cookie;
 pub mod cursor;

@@ -1,49 +1,50 @@
-//! What goes wrong: a stable code and constant text for whoever called, the cause for whoever operates (RFC 9457).
+//! Problems (RFC 9457): a stable code and constant text for the caller, and the cause for the log.
 
 use std::{error::Error, fmt};
 
-use domain::{PasswordRefusal, Retryable};
+use domain::{FailedCall, PasswordRefusal, Retryable};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::reply::{self, Reply};
 
-/// What went wrong, as callers may rely on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemCode {
-    /// The request is not as the contract describes it.
-    InvalidRequest,
-    /// There is no valid ID token, or no valid session.
-    NotSignedIn,
-    /// User name and password do not belong together.
-    InvalidCredentials,
-    /// Known, and not allowed.
-    Forbidden,
-    /// Nothing there, or nothing that this caller may see: the two are not told apart.
-    NotFound,
-    /// The state does not allow it.
-    Conflict,
-    /// Another account has this name.
-    UserNameTaken,
-    /// The body is over [`LARGEST_BODY`](crate::request::LARGEST_BODY).
-    PayloadTooLarge,
-    /// A new password has too few characters.
-    PasswordTooShort,
-    /// A new password has too many characters.
-    PasswordTooLong,
-    /// A new password is among those that are guessed first.
-    PasswordTooCommon,
-    /// A new password is the old one.
-    PasswordReused,
-    /// Slow down.
-    TooManyAttempts,
-    /// A defect of ours.
-    Internal,
-    /// Something that we depend on does not answer, or asks us to wait.
-    Unavailable,
+domain::text_enum! {
+    /// The stable code of a problem, which callers may rely on.
+    pub enum ProblemCode {
+        /// The request does not match the contract.
+        InvalidRequest = "invalid-request",
+        /// There is no valid ID token or no valid session.
+        NotSignedIn = "not-signed-in",
+        /// User name and password do not match.
+        InvalidCredentials = "invalid-credentials",
+        /// The caller is known but may not do this.
+        Forbidden = "forbidden",
+        /// The resource does not exist or the caller may not see it. The two are not distinguished.
+        NotFound = "not-found",
+        /// The current state does not allow the request.
+        Conflict = "conflict",
+        /// Another account has this name.
+        UserNameTaken = "user-name-taken",
+        /// The body is over [`LARGEST_BODY`](crate::request::LARGEST_BODY).
+        PayloadTooLarge = "payload-too-large",
+        /// A new password has too few characters.
+        PasswordTooShort = "password-too-short",
+        /// A new password has too many characters.
+        PasswordTooLong = "password-too-long",
+        /// An attacker would guess the new password early.
+        PasswordTooCommon = "password-too-common",
+        /// The new password is the current one.
+        PasswordReused = "password-reused",
+        /// A rate limit is exceeded.
+        TooManyAttempts = "too-many-attempts",
+        /// The function has a defect or is misconfigured.
+        Internal = "internal",
+        /// A service that the function depends on is unavailable or throttles.
+        Unavailable = "unavailable",
+    }
 }
 
-/// One failure: what the caller is told, and what only the log is.
+/// A failed request: the code that the caller gets, and the cause that only the log gets.
 #[derive(Debug)]
 pub struct Problem {
     code: ProblemCode,
@@ -51,33 +52,11 @@ pub struct Problem {
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Seconds after which an unavailable service may be asked again.
+/// The seconds after which the caller may retry when a service is unavailable.
 const RETRY_AFTER: u32 = 1;
 
 impl ProblemCode {
-    /// As it stands in `code`, and at the end of `type`.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid-request",
-            Self::NotSignedIn => "not-signed-in",
-            Self::InvalidCredentials => "invalid-credentials",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not-found",
-            Self::Conflict => "conflict",
-            Self::UserNameTaken => "user-name-taken",
-            Self::PayloadTooLarge => "payload-too-large",
-            Self::PasswordTooShort => "password-too-short",
-            Self::PasswordTooLong => "password-too-long",
-            Self::PasswordTooCommon => "password-too-common",
-            Self::PasswordReused => "password-reused",
-            Self::TooManyAttempts => "too-many-attempts",
-            Self::Internal => "internal",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The status that goes with it.
+    /// Returns the HTTP status of this code.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -96,7 +75,7 @@ impl ProblemCode {
         }
     }
 
-    /// A few words.
+    /// Returns the title: a few words.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -118,7 +97,7 @@ impl ProblemCode {
         }
     }
 
-    /// What to do about it. Constant: the caller's input is never repeated.
+    /// Returns what the caller can do about it. The text is constant, so that it never repeats the caller's input.
     #[must_use]
     pub fn detail(self) -> &'static str {
         match self {
@@ -157,7 +136,7 @@ impl From<PasswordRefusal> for ProblemCode {
 }
 
 impl Problem {
-    /// A problem whose code says everything.
+    /// Creates a problem without a cause.
     #[must_use]
     pub fn new(code: ProblemCode) -> Self {
         let retry_after = (code == ProblemCode::Unavailable).then_some(RETRY_AFTER);
@@ -170,39 +149,45 @@ impl Problem {
         Self::new(ProblemCode::TooManyAttempts).retry_after(seconds)
     }
 
-    /// With its cause, which is logged and never shown.
+    /// Adds the cause, which is logged and never sent to the caller.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
 
-    /// With the number of seconds after which to try again.
+    /// Sets the number of seconds after which the caller may retry.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 
-    /// What went wrong.
+    /// Returns the code.
     #[must_use]
     pub fn code(&self) -> ProblemCode {
         self.code
     }
 
-    /// Why, for the log: each error of the chain in its own words, the outermost first.
+    /// Returns the cause for the log: the messages of the error and its sources, the outermost first.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
-        self.cause.as_deref().map(|cause| in_words(cause))
+        self.cause.as_deref().map(|cause| error_chain(cause))
     }
 
-    /// The problem document.
+    /// Returns the service whose failed call is the cause, such as `dynamodb`, for the log.
+    #[must_use]
+    pub fn service(&self) -> Option<&'static str> {
+        domain::failed_service(self.cause.as_deref()?)
+    }
+
+    /// Returns the problem document.
     #[must_use]
     pub fn reply(&self, request_id: &str) -> Reply {
         let document = Document {
-            r#type: format!("urn:firstkey:problem:{}", self.code.code()),
+            r#type: format!("urn:firstkey:problem:{}", self.code.as_str()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: self.code.detail(),
-            code: self.code.code(),
+            code: self.code.as_str(),
             request_id,
         };
         let mut reply = reply::document(self.code.status(), "application/problem+json", &document);
@@ -210,7 +195,7 @@ impl Problem {
             reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if self.code == ProblemCode::NotSignedIn {
-            // RFC 9110, 15.5.2: a 401 names a scheme. Browsers ask nobody for a bearer token.
+            // RFC 9110, 15.5.2: a 401 names a scheme. Browsers show no dialog for this one.
             reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         reply
@@ -233,14 +218,15 @@ impl<E: Retryable + Error + Send + Sync + 'static> From<E> for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code.code())
+        f.write_str(self.code.as_str())
     }
 }
 
-/// An error and its sources, the outermost first.
-pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
+/// Returns the messages of an error and its sources, the outermost first. A [`FailedCall`] is left out, since the error above it names the
+/// operation.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    chain.filter(|error| !error.is::<FailedCall>()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[derive(Serialize)]
@@ -258,24 +244,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    const ALL: [ProblemCode; 15] = [
-        ProblemCode::InvalidRequest,
-        ProblemCode::NotSignedIn,
-        ProblemCode::InvalidCredentials,
-        ProblemCode::Forbidden,
-        ProblemCode::NotFound,
-        ProblemCode::Conflict,
-        ProblemCode::UserNameTaken,
-        ProblemCode::PayloadTooLarge,
-        ProblemCode::PasswordTooShort,
-        ProblemCode::PasswordTooLong,
-        ProblemCode::PasswordTooCommon,
-        ProblemCode::PasswordReused,
-        ProblemCode::TooManyAttempts,
-        ProblemCode::Internal,
-        ProblemCode::Unavailable,
-    ];
 
     #[derive(Debug)]
     struct Layer(&'static str, Option<Box<Layer>>);
@@ -310,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_codes_have_the_statuses_of_the_contract() {
-        let statuses = ALL.map(|code| (code.code(), code.status().as_u16()));
+        let statuses = ProblemCode::ALL.map(|code| (code.as_str(), code.status().as_u16()));
         let contract = [
             ("invalid-request", 400),
             ("not-signed-in", 401),
@@ -332,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_helps_in_sentences() {
-        for code in ALL {
+    fn every_detail_is_a_sentence_and_no_title_is() {
+        for code in ProblemCode::ALL {
             assert!(code.detail().ends_with('.') && !code.title().ends_with('.'), "{code:?}");
         }
     }
 
     #[test]
-    fn unavailable_always_says_when_to_come_back() {
+    fn unavailable_always_says_when_to_retry() {
         let after = |problem: Problem| problem.reply("").headers().get("retry-after").cloned();
         assert_eq!(after(ProblemCode::Unavailable.into()).unwrap(), "1");
         assert_eq!(after(Problem::new(ProblemCode::Unavailable).because("x").retry_after(30)).unwrap(), "30");
@@ -348,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_401_for_want_of_a_token_names_the_scheme() {
+    fn a_401_without_a_token_names_the_scheme() {
         let scheme = |code| Problem::new(code).reply("").headers().get("www-authenticate").cloned();
         assert_eq!(scheme(ProblemCode::NotSignedIn).unwrap(), "Bearer");
         assert_eq!(scheme(ProblemCode::InvalidCredentials), None);
@@ -379,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_told_with_its_sources_and_never_shown() {
+    fn the_cause_has_its_sources_and_is_never_sent() {
         let cause = Layer("outer", Some(Box::new(Layer("middle", Some(Box::new(Layer("inner", None)))))));
         let problem = Problem::new(ProblemCode::Internal).because(cause);
         assert_eq!(problem.cause().as_deref(), Some("outer: middle: inner"));

@@ -1,4 +1,4 @@
-//! What goes out.
+//! The answers of HTTP functions.
 
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::Body;
@@ -7,24 +7,24 @@ use serde::Serialize;
 /// The answer of an HTTP function.
 pub type Reply = http::Response<Body>;
 
-/// What an answer counts as in the log, and so in the metrics: the name of what happened, and why.
+/// The metric that an answer increments, which the log line of its request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Such as `SignedIn`; the list is in `lambda::metrics`.
+    /// The name, such as `SignedIn`. `lambda::metrics` has the list.
     pub name: &'static str,
-    /// A code, where there are several.
+    /// The reason code, for a metric that distinguishes reasons.
     pub reason: Option<&'static str>,
 }
 
 impl Metric {
-    /// The same reply, and it counts.
+    /// Marks a reply with a metric.
     #[must_use]
     pub fn count(name: &'static str, mut reply: Reply) -> Reply {
         reply.extensions_mut().insert(Self { name, reason: None });
         reply
     }
 
-    /// The same reply, and it counts for a reason.
+    /// Marks a reply with a metric and its reason.
     #[must_use]
     pub fn count_for(name: &'static str, reason: &'static str, mut reply: Reply) -> Reply {
         reply.extensions_mut().insert(Self { name, reason: Some(reason) });
@@ -32,17 +32,17 @@ impl Metric {
     }
 }
 
-/// An answer in JSON, which nobody on the way may keep.
+/// Returns an answer in JSON that must not be cached.
 ///
 /// # Panics
 ///
-/// Where `body` cannot be JSON: a map whose keys are no strings. The boundary turns that into `internal`.
+/// Panics if `body` cannot be JSON, such as a map whose keys are not strings. The boundary turns that into `internal`.
 #[must_use]
 pub fn json(status: StatusCode, body: &impl Serialize) -> Reply {
     document(status, "application/json", body)
 }
 
-/// An answer without a body, which nobody on the way may keep.
+/// Returns an answer without a body that must not be cached.
 #[must_use]
 pub fn empty(status: StatusCode) -> Reply {
     let mut reply = Reply::new(Body::Empty);
@@ -51,7 +51,7 @@ pub fn empty(status: StatusCode) -> Reply {
     reply
 }
 
-/// A page, which nobody on the way may keep, and about which no other page hears. Its policy is the page's own matter.
+/// Returns a page that must not be cached and sends no referrer. The caller adds the content security policy.
 #[must_use]
 pub fn html(status: StatusCode, page: String) -> Reply {
     let mut reply = empty(status);
@@ -63,11 +63,11 @@ pub fn html(status: StatusCode, page: String) -> Reply {
     reply
 }
 
-/// Sends the browser to an address, by GET.
+/// Redirects the browser to an address with GET.
 ///
 /// # Panics
 ///
-/// Where `address` cannot stand in a header: whoever makes one encodes it. The boundary turns that into `internal`.
+/// Panics if `address` is not a valid header value; the caller encodes it. The boundary turns that into `internal`.
 #[must_use]
 pub fn see_other(address: &str) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
@@ -77,7 +77,7 @@ pub fn see_other(address: &str) -> Reply {
     reply
 }
 
-/// A document in JSON of any media type.
+/// Returns a JSON document of any media type.
 pub(crate) fn document(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Reply {
     let text = serde_json::to_string(body).expect("an answer has no map whose keys are no strings");
     let mut reply = Reply::new(Body::Text(text));

@@ -1,4 +1,4 @@
-//! What may come in. Whatever does not fit is refused whole, in constant words, before anything is read or written.
+//! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
 use domain::{Network, SubscriptionId};
 use http::header;
@@ -10,14 +10,14 @@ use crate::{
     problem::{Problem, ProblemCode},
 };
 
-/// Bytes of the largest body, after the gateway's base64.
+/// The maximum size of a body in bytes, after the gateway's base64 is decoded.
 pub const LARGEST_BODY: usize = 16 * 1024;
 
-/// Characters of the longest key of a click.
+/// The maximum number of characters of an idempotency key.
 const LONGEST_KEY: usize = 64;
 
-/// The body, a JSON object declared as `application/json`. `T` has `deny_unknown_fields`; a field that comes twice, or
-/// anything after the object, is refused as well.
+/// Parses the body, a JSON object declared as `application/json`. `T` must have `deny_unknown_fields`. A duplicate field and text after the
+/// object are refused as well.
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes: &[u8] = request.body().as_ref();
     if bytes.len() > LARGEST_BODY {
@@ -29,7 +29,7 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|_| ProblemCode::InvalidRequest.into())
 }
 
-/// For a route without a body: nothing, or the empty object that many clients send instead.
+/// Checks that there is no body, for a route without one. Many clients send an empty object instead, so that is accepted.
 pub fn no_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -41,13 +41,13 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
     body::<Nothing>(request).map(|Nothing {}| ())
 }
 
-/// A part of the path, decoded by the gateway.
+/// Returns a parameter of the path, which the gateway has decoded.
 #[must_use]
 pub fn path_parameter(request: &Request, name: &str) -> Option<String> {
     request.path_parameters_ref()?.first(name).map(ToOwned::to_owned)
 }
 
-/// A part of the query, decoded; the first where there are several.
+/// Returns the first parameter of the query with this name, decoded.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
@@ -65,18 +65,18 @@ pub fn cursor(request: &Request) -> Result<Option<SubscriptionId>, ProblemCode> 
     cursor.map(|cursor| cursor::decode(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()
 }
 
-/// The network of whoever calls, as the gateway saw it: no header is asked, since a header is whatever the caller wrote.
+/// Returns the caller's network, as the gateway saw it. Headers are not used, since the caller can forge them.
 pub fn network(request: &Request) -> Result<Network, Problem> {
     let address = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
         _ => None,
     };
-    let network = address.and_then(Network::of);
+    let network = address.and_then(Network::parse);
     network.ok_or_else(|| Problem::new(ProblemCode::Internal).because("the gateway names no source address"))
 }
 
-/// The key of a click, 1 to 64 visible ASCII characters. The gateway joins headers of the same name with a comma, so what
-/// comes through it is always one.
+/// Returns the idempotency key of a click, 1 to 64 visible ASCII characters. The gateway joins headers of the same name with a comma, so a
+/// request through it has at most one.
 pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     let mut given = request.headers().get_all("idempotency-key").iter();
     match (given.next(), given.next()) {
@@ -91,7 +91,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Whether the one `Content-Type` says JSON in UTF-8, which is the only charset that JSON has (RFC 8259, 8.1).
+/// Returns whether there is one `Content-Type` and it is JSON in UTF-8, the only charset that JSON has (RFC 8259, 8.1).
 fn declared_json(request: &Request) -> bool {
     let mut declared = request.headers().get_all(header::CONTENT_TYPE).iter();
     let (Some(declared), None) = (declared.next(), declared.next()) else { return false };
@@ -103,7 +103,7 @@ fn declared_json(request: &Request) -> bool {
         })
 }
 
-/// A list would otherwise do for a structure, its fields in their order.
+/// Returns whether the body is an object. Serde would also accept an array with the fields of a struct in their order.
 fn is_object(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_object_with_its_fields_is_read() {
+    fn a_declared_object_with_its_fields_is_parsed() {
         let expected = Message { message: "help".into() };
         for good in [GOOD, " \n{ \"message\" : \"help\" } \r\n", r#"{"message":"\u0068elp"}"#] {
             assert_eq!(body::<Message>(&request(good, &[JSON])).ok().as_ref(), Some(&expected), "{good}");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_stands_in_a_body_is_refused() {
+    fn any_other_body_is_refused() {
         let bodies: [&[u8]; 14] = [
             b"",
             b"{}",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_declared_as_json_in_utf_8() {
+    fn a_body_must_be_declared_as_json_in_utf_8() {
         for declared in [
             "application/json",
             "Application/JSON",
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_16_kb_is_read_and_one_byte_more_is_too_large() {
+    fn a_body_of_16_kb_is_parsed_and_one_byte_more_is_too_large() {
         let of_length = |length: usize| format!("{{\"message\":\"{}\"}}", "x".repeat(length - 14));
         assert_eq!(refused(of_length(LARGEST_BODY), &[JSON]), None);
         let large = of_length(LARGEST_BODY + 1);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_body_belongs_an_empty_object_will_do() {
+    fn an_empty_object_is_accepted_as_no_body() {
         assert!(no_body(&request(Body::Empty, &[])).is_ok());
         assert!(no_body(&request("", &[JSON])).is_ok());
         assert!(no_body(&request("{}", &[JSON])).is_ok());
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_click_is_1_to_64_visible_characters() {
+    fn an_idempotency_key_has_1_to_64_visible_characters() {
         let key = |headers: &[(&str, &str)]| {
             idempotency_key(&request(Body::Empty, headers)).map_err(|problem| problem.code())
         };

@@ -1,10 +1,12 @@
-//! The rule against requests that another site makes with the customer's cookie.
+//! Protection against cross-site request forgery: requests that another site makes with the customer's cookie.
 
 use http::{HeaderMap, Method, header};
 use lambda_http::Request;
 
-/// Whether this request changes state and does not come from `public_origin`, as far as the browser says. `Host` is never
-/// asked: it is whatever the caller wrote. Who says nothing is no browser, or one that is older than `Origin` on POST.
+/// Returns whether this request changes state and, by the browser's headers, does not come from `public_origin`.
+///
+/// `Host` is not used, since the caller can forge it. A client without these headers is not a browser, or one so old that it sends no
+/// `Origin` with POST.
 #[must_use]
 pub fn is_foreign_change(request: &Request, public_origin: &str) -> bool {
     let changes = ![Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE].contains(request.method());
@@ -13,7 +15,7 @@ pub fn is_foreign_change(request: &Request, public_origin: &str) -> bool {
             .unwrap_or_else(|| all_are(request.headers(), header::ORIGIN.as_str(), &[public_origin]).unwrap_or(true))
 }
 
-/// Whether every header of that name has one of these values; nothing where there is none.
+/// Returns whether every header of that name has one of these values. `None` if there is no such header.
 fn all_are(headers: &HeaderMap, name: &str, values: &[&str]) -> Option<bool> {
     let mut given = headers.get_all(name).iter().peekable();
     given.peek()?;

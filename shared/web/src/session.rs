@@ -1,4 +1,4 @@
-//! The session of the Administration Center, in its cookie.
+//! The session cookie of the Administration Center.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use crate::{
     same_origin,
 };
 
-/// The cookie's name. Its prefix makes browsers hold it to this host, to TLS and to the whole site.
+/// The name of the cookie. Its prefix makes browsers restrict it to this host, to TLS and to the path `/`.
 pub const COOKIE: &str = "__Host-session";
 
-/// The token that a request brings along; `not-signed-in` where there is none, `forbidden` where another site makes the request.
+/// Returns the session token of a request. Fails with `not-signed-in` if there is none, and with `forbidden` if another site makes the
+/// request.
 pub fn token(request: &Request, public_origin: &str) -> Result<SessionToken, Problem> {
     if same_origin::is_foreign_change(request, public_origin) {
         return Err(ProblemCode::Forbidden.into());
@@ -23,17 +24,17 @@ pub fn token(request: &Request, public_origin: &str) -> Result<SessionToken, Pro
     let cookie = cookie::one(request.headers(), COOKIE);
     let cookie = cookie.map_err(|cookie::Several| not_signed_in("there are several session cookies"))?;
     let text = cookie.ok_or_else(|| not_signed_in("there is no session cookie"))?;
-    SessionToken::parse(text).ok_or_else(|| not_signed_in("the session cookie is none of ours"))
+    SessionToken::parse(text).ok_or_else(|| not_signed_in("the session cookie is not a session token"))
 }
 
-/// The same reply, and the browser has the session for as long as `lifetime`.
+/// Sets the session cookie on a reply for `lifetime`.
 #[must_use]
 pub fn begin(reply: Reply, token: &SessionToken, lifetime: Duration) -> Reply {
-    #[expect(clippy::disallowed_methods, reason = "here the token is handed out")]
+    #[expect(clippy::disallowed_methods, reason = "this sets the token in the cookie")]
     with_cookie(reply, token.expose_secret(), lifetime)
 }
 
-/// The same reply, and the browser forgets the session.
+/// Removes the session cookie from the browser.
 #[must_use]
 pub fn end(reply: Reply) -> Reply {
     with_cookie(reply, "", Duration::ZERO)
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_handed_out_and_comes_back() {
+    fn the_cookie_is_set_and_read_back() {
         let session = SessionToken::parse(&a_token()).unwrap();
         let reply = begin(Reply::new(Body::Empty), &session, Duration::from_mins(1));
         let cookie = reply.headers()["set-cookie"].to_str().unwrap();
@@ -85,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_session_empties_the_cookie() {
+    fn the_end_of_a_session_clears_the_cookie() {
         let reply = end(Reply::new(Body::Empty));
         let cookie = reply.headers()["set-cookie"].to_str().unwrap();
         assert_eq!(cookie, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict");
     }
 
     #[test]
-    fn what_is_no_session_is_not_signed_in() {
+    fn a_request_without_a_session_is_not_signed_in() {
         let cookie = format!("__Host-session={}", a_token());
         for cookies in [
             String::new(),

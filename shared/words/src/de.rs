@@ -134,6 +134,7 @@ pub(crate) const WORDS: Words = Words {
     reason_retrieved_you: "Sie haben diese Zugangsdaten dreimal abgerufen: {list}.",
     reason_retrieved_company: "Diese Zugangsdaten wurden in Ihrer Firma dreimal abgerufen: {list}. Fragen Sie dort: Das Passwort gilt bis {expires_at}.",
     reason_retrieved_company_over: "Diese Zugangsdaten wurden in Ihrer Firma dreimal abgerufen: {list}.",
+    reason_retrieved_others: "Fragen Sie die Personen, die sie abgerufen haben: {list}.",
     list_you: "{at} von Ihnen",
     list_other: "{at} von {by}",
     reason_expired: "Dieses Passwort gilt seit {at} nicht mehr, weil es bis dahin niemand geändert hatte.",

@@ -134,6 +134,7 @@ pub(crate) const WORDS: Words = Words {
     reason_retrieved_you: "You have retrieved these credentials three times: {list}.",
     reason_retrieved_company: "These credentials have been retrieved three times in your company: {list}. Ask them: the password works until {expires_at}.",
     reason_retrieved_company_over: "These credentials have been retrieved three times in your company: {list}.",
+    reason_retrieved_others: "Ask the people who retrieved them: {list}.",
     list_you: "{at} by you",
     list_other: "{at} by {by}",
     reason_expired: "This password stopped working on {at}, because nobody had changed it by then.",

@@ -148,6 +148,7 @@ words! {
     reason_retrieved_you
     reason_retrieved_company
     reason_retrieved_company_over
+    reason_retrieved_others
     list_you
     list_other
     reason_expired

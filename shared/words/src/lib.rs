@@ -5,6 +5,7 @@
 //! | `en.rs` | English, from which the other languages are made |
 //! | `de.rs` | German |
 //! | `keys.rs` | which texts there are |
+//! | `sentences.rs` | dates, lists and sentences that are made of the codes and times of `domain` |
 //! | `pseudo.rs` | a language for tests: English from right to left, every word of ours in brackets |
 //!
 //! A text may have places, `{name}`, which [`parts`] finds: what goes in is never markup of the text's own. To add a language, copy `en.rs`,
@@ -14,8 +15,10 @@ mod de;
 mod en;
 mod keys;
 mod pseudo;
+mod sentences;
 
 pub use keys::Words;
+pub use sentences::{blank_reason, date, retrieval_list};
 
 /// A language that every text is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,16 +110,6 @@ pub fn fill(text: &str, places: &[(&str, &str)]) -> String {
         .collect()
 }
 
-/// `17 November 2026, 10:04 UTC`, as the language has it, for a time in RFC 3339 and UTC.
-#[must_use]
-pub fn date(words: &Words, rfc3339: &str) -> String {
-    // 2026-11-17T10:04:00Z
-    let [year, month, day, time] = [0..4, 5..7, 8..10, 11..16].map(|range| rfc3339.get(range).unwrap_or_default());
-    let month = month.parse::<usize>().ok().and_then(|month| words.months.split(' ').nth(month.checked_sub(1)?));
-    let day = day.trim_start_matches('0');
-    fill(words.date, &[("day", day), ("month", month.unwrap_or_default()), ("year", year), ("time", time)])
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -163,14 +156,6 @@ mod tests {
         for (accepted, language) in cases {
             assert_eq!(Language::preferred(accepted), language, "{accepted}");
         }
-    }
-
-    #[test]
-    fn a_date_is_written_as_the_language_has_it() {
-        let date = |language: Language| date(language.words(), "2026-01-07T09:04:00Z");
-        assert_eq!(date(Language::English), "7 January 2026, 09:04 UTC");
-        assert_eq!(date(Language::German), "7. Januar 2026, 09:04 UTC");
-        assert_eq!(super::date(Language::English.words(), "2026-12-30T23:59:59Z"), "30 December 2026, 23:59 UTC");
     }
 
     #[test]

@@ -147,7 +147,8 @@ impl Visit<'_> {
         if problem.code() != ProblemCode::Unavailable {
             return Err(problem);
         }
-        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page cannot be shown");
+        let (code, service) = (problem.code().as_str(), problem.service());
+        tracing::error!(code, service, cause = problem.cause(), "a page cannot be shown");
         let again = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
         let page = TroublePage { f: f.titled(why), why, lead, again };
         reply(StatusCode::SERVICE_UNAVAILABLE, Policy::Reads, &page, &page.f)

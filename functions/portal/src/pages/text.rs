@@ -18,7 +18,7 @@ impl Filled {
             let _ = match part {
                 Part::Text(text) => Html.write_escaped_str(&mut html, text),
                 Part::Place(_) => {
-                    write!(html, "<time datetime=\"{at}\">{}</time>", words::date(words, &at.to_string()))
+                    write!(html, "<time datetime=\"{at}\">{}</time>", words::date(words, at))
                 }
             };
         }

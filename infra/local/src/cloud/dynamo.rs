@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use dynoxide::Database;
+use dynoxide::{Database, types};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -38,6 +38,9 @@ const METERED: [&str; 10] = [
     "TransactWriteItems",
 ];
 
+/// The attributes of the table's key.
+const KEY: [&str; 2] = ["PK", "SK"];
+
 /// Operations of [`METERED`] after which the stream holds nothing new.
 const READS: [&str; 5] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"];
 
@@ -68,8 +71,11 @@ impl Dynamo {
     /// it from the answer.
     pub(super) async fn call(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Answer {
         let (body, asked) = if METERED.contains(&operation) { metered(body) } else { (body, true) };
-        let answer = match self.forward(headers, body).await {
-            Ok((status, body)) => counted(status, body, asked),
+        let answer = match self.forward(headers, body.clone()).await {
+            Ok((status, answer)) if is_failed_condition(status, &answer) => {
+                Answer::json(status, answer).consuming(self.refused_units(&body))
+            }
+            Ok((status, answer)) => counted(status, answer, asked),
             Err(error) => {
                 tracing::error!(%error, "the embedded DynamoDB does not answer");
                 Answer::refused(Service::DynamoDb)
@@ -90,6 +96,22 @@ impl Dynamo {
         }
         let (head, body) = self.client.request(request).await?.into_parts();
         Ok((head.status, body.collect().await?.to_bytes()))
+    }
+
+    /// Returns the write units of a single write whose condition failed, which the embedded DynamoDB does not report. DynamoDB charges the
+    /// larger of the stored item and the new one of a `PutItem`, at least one unit:
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>.
+    fn refused_units(&self, body: &[u8]) -> Option<f64> {
+        let call: Value = serde_json::from_slice(body).ok()?;
+        let new: Option<types::Item> = serde_json::from_value(call["Item"].clone()).ok();
+        let key: Value = match &call["Key"] {
+            Value::Null => KEY.map(|name| (name.to_owned(), call["Item"][name].clone())).into_iter().collect(),
+            key => key.clone(),
+        };
+        let get = typed(json!({"TableName": self.table, "Key": key, "ConsistentRead": true})).ok()?;
+        let stored = self.database.get_item(get).ok()?.item;
+        let [stored, new] = [stored, new].map(|item| item.as_ref().map(types::item_size));
+        Some(types::table_write_capacity_units(stored, new))
     }
 
     /// All records of the table's stream, oldest first.
@@ -219,6 +241,14 @@ fn metered(body: Bytes) -> (Bytes, bool) {
     }
     call.insert("ReturnConsumedCapacity".to_owned(), "TOTAL".into());
     (Value::Object(call).to_string().into(), false)
+}
+
+/// Returns whether this is the answer to a single write whose condition failed.
+fn is_failed_condition(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::BAD_REQUEST
+        && serde_json::from_slice::<Value>(body).is_ok_and(|answer| {
+            answer["__type"].as_str().is_some_and(|code| code.ends_with("#ConditionalCheckFailedException"))
+        })
 }
 
 fn counted(status: StatusCode, body: Bytes, asked: bool) -> Answer {

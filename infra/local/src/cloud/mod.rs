@@ -7,10 +7,11 @@
 //! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
 //! | `roles` | who may do what, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
-//! | `pipe`, `pattern` | the table's stream, filtered into a queue |
+//! | `bus`, `pipe`, `pattern` | the rules of the event bus, and the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
 //! | `console`, `page` | the page for people, which goes through the story, and the JSON for checks |
 
+mod bus;
 mod clock;
 mod console;
 mod delivery;
@@ -54,6 +55,7 @@ pub use queue::{DeadLetter, Queue};
 pub use requests::Request;
 pub use service::Service;
 
+use bus::{Bus, Target};
 use dynamo::Dynamo;
 use endpoint::Endpoint;
 use faults::Faults;
@@ -118,6 +120,7 @@ struct Inner {
     requests: Arc<Requests>,
     roles: Arc<Roles>,
     queues: Arc<Queues>,
+    bus: Bus,
     pipe: Arc<Pipe>,
     invoke: Invoke,
     product: String,
@@ -144,10 +147,11 @@ impl Cloud {
         let kms = Kms::start(kept("kms.json")).await?;
         let inbox = Arc::new(Inbox::open(kept("inbox.jsonl"))?);
         let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
+        let bus = Bus::deployed()?;
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
         let form = Mutex::new(StartForm::suggested());
-        let inner = Inner { dynamo, inbox, faults, gates, requests, roles, queues, pipe, invoke, product, form };
+        let inner = Inner { dynamo, inbox, faults, gates, requests, roles, queues, bus, pipe, invoke, product, form };
         let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
@@ -283,19 +287,17 @@ impl Inner {
         }
     }
 
-    /// The rules of the event bus.
+    /// Sends an event to the target that the rules of the event bus choose.
     async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
-        let queue = match (event["source"].as_str(), event["detail-type"].as_str()) {
-            (Some("aws.ses"), _) => {
-                let answer = delivery::invoked(&self.invoke, "mail-feedback", event).await;
-                return answer.map_err(DeliverError::Function);
+        let answer = match self.bus.target(&event) {
+            Some(Target::Queue(queue)) => {
+                let batch = self.queues.send_and_receive(queue, event.to_string());
+                delivery::deliver(batch, &self.invoke).await
             }
-            (_, Some("SubscriptionStarted")) => Queue::SubscriptionStart,
-            (_, Some("SubscriptionEnded")) => Queue::SubscriptionEnd,
-            _ => return Err(DeliverError::Event(UNROUTED.to_owned())),
+            Some(Target::Function(function)) => delivery::invoked(&self.invoke, function, event).await,
+            None => return Err(DeliverError::Event(UNROUTED.to_owned())),
         };
-        let batch = self.queues.send_and_receive(queue, event.to_string());
-        delivery::deliver(batch, &self.invoke).await.map_err(DeliverError::Function)
+        answer.map_err(DeliverError::Function)
     }
 
     async fn drained(&self) -> Result<(), Error> {

@@ -234,27 +234,41 @@ impl StartForm {
     }
 
     /// In words of the form, for what is wrong with a field of the event.
-    fn refusal(&self, InvalidEvent(what): InvalidEvent) -> Refusal {
+    fn refusal(&self, invalid: InvalidEvent) -> Refusal {
         let second = EmailAddress::parse(&self.portal_user).is_some();
-        let (field, rule) = match what.split([' ', ':']).next().unwrap_or_default() {
-            "subscription_id" => {
+        let (field, rule) = match invalid {
+            InvalidEvent::SubscriptionId => {
                 ("subscription_id", "The subscription id is 1 to 64 letters, digits, hyphens and underscores.")
             }
-            "kind" => ("kind", "The customer starts a trial or activates a paid subscription."),
-            "product" => ("product", "The product has a name of at most 100 characters, on one line."),
-            "company.id" => (
+            InvalidEvent::Kind => ("kind", "The customer starts a trial or activates a paid subscription."),
+            InvalidEvent::Product => ("product", "The product has a name of at most 100 characters, on one line."),
+            InvalidEvent::CompanyId => (
                 "company_id",
                 "The company’s id is 1 to 41 letters, digits, dots and hyphens, a letter or digit first.",
             ),
-            "company.name" => ("company_name", "The company has a name of at most 100 characters, on one line."),
-            "service_administrator.email" => ("email", "The technical contact needs an e-mail address."),
-            "portal_users" if second => {
+            InvalidEvent::CompanyName => {
+                ("company_name", "The company has a name of at most 100 characters, on one line.")
+            }
+            InvalidEvent::AdministratorEmail => ("email", "The technical contact needs an e-mail address."),
+            InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail if second => {
                 ("second_portal_user", "The other portal user has no e-mail address; the field may be empty.")
             }
-            "portal_users" => ("portal_user", "The portal user needs an e-mail address."),
-            "locale" => ("locale", "The language is a tag, such as en or de."),
-            "welcome_mail" => ("welcome_mail", "The mail has the credentials or a link."),
-            _ => return Refusal { why: format!("Nothing was published: {what}."), field: None },
+            InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail => {
+                ("portal_user", "The portal user needs an e-mail address.")
+            }
+            InvalidEvent::Locale => ("locale", "The language is a tag, such as en or de."),
+            InvalidEvent::WelcomeMail => ("welcome_mail", "The mail has the credentials or a link."),
+            InvalidEvent::TooLarge
+            | InvalidEvent::Envelope
+            | InvalidEvent::DetailType
+            | InvalidEvent::Detail
+            | InvalidEvent::Time
+            | InvalidEvent::AdministratorUserName => {
+                return Refusal {
+                    why: format!("Nothing was published: the event is invalid ({invalid})."),
+                    field: None,
+                };
+            }
         };
         Refusal { why: format!("Nothing was published. {rule}"), field: Some(field) }
     }

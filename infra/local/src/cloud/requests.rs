@@ -26,7 +26,8 @@ pub struct Request {
     pub attempt: u32,
     /// What the service answered, also where the answer was then withheld; nothing for a call closed before it was read.
     pub status: Option<u16>,
-    /// DynamoDB's own number, summed over the tables of a batch or transaction; it gives none for a failed call.
+    /// The capacity units that DynamoDB reports, summed over the tables of a batch or transaction. A single write whose condition failed has
+    /// the units that DynamoDB charges for it; any other failed call has none.
     pub consumed_capacity: Option<f64>,
 }
 

@@ -61,12 +61,37 @@ async fn a_failed_condition_gives_the_old_item_and_every_call_its_record() {
         [
             ("PutItem".to_owned(), Some(200), Some(1.0)),
             ("UpdateItem".to_owned(), Some(200), Some(1.0)),
-            ("UpdateItem".to_owned(), Some(400), None),
+            ("UpdateItem".to_owned(), Some(400), Some(1.0)),
         ]
     );
     assert!(cloud.requests().iter().all(|request| request.function == "probe" && request.service == "dynamodb"));
     cloud.clear_requests();
     assert!(cloud.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_conditional_write_is_charged_by_the_size_of_the_item() {
+    let cloud = cloud().await;
+    let clients = clients(&cloud, 1);
+    let put = |sk: &str, bytes: usize| {
+        let put = clients.dynamo.put_item().table_name("firstkey").item("PK", text("a")).item("SK", text(sk));
+        put.item("filler", text(&"x".repeat(bytes)))
+    };
+    put("1", 2_500).send().await.expect("the item");
+    cloud.clear_requests();
+    let delete = |sk: &str| {
+        let delete = clients.dynamo.delete_item().table_name("firstkey").key("PK", text("a")).key("SK", text(sk));
+        delete.condition_expression("attribute_exists(missing)").send()
+    };
+    delete("1").await.expect_err("the condition fails");
+    delete("2").await.expect_err("there is no item");
+    let put = |bytes| put("1", bytes).condition_expression("attribute_not_exists(PK)").send();
+    put(1).await.expect_err("the stored item is larger");
+    put(3_500).await.expect_err("the new item is larger");
+    let missing = clients.dynamo.delete_item().table_name("firstkey").key("PK", text("a")).send();
+    missing.await.expect_err("an invalid call");
+    let units: Vec<_> = cloud.requests().iter().map(|request| request.consumed_capacity).collect();
+    assert_eq!(units, [Some(3.0), Some(1.0), Some(3.0), Some(4.0), None]);
 }
 
 #[tokio::test]

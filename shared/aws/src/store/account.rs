@@ -96,7 +96,7 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
         status: item.parsed(STATUS, AccountStatus::parse)?,
         version: item.number(VERSION)?,
         subscription: subscription(item)?,
-        created_by: item.optional_text(CREATED_BY).map(|text| CreatedBy::from_kept(text.to_owned())),
+        created_by: item.optional_text(CREATED_BY).map(|text| CreatedBy::from_stored(text.to_owned())),
         first_signed_in_at: item.optional_time(FIRST_SIGNED_IN_AT)?,
     })
 }

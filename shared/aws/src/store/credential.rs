@@ -140,7 +140,7 @@ pub(super) fn count_retrieval(
     let change = Change::new(key(subscription), PLACEHOLDERS, "SET #ret.#rid = :retrieval")
         .only_if(&may_be_retrieved(principals.len()))
         .name("#rid", click.as_str())
-        .value(":retrieval", retrieval(&Retrieval::by(caller, now)))
+        .value(":retrieval", retrieval(&Retrieval::new(caller, now)))
         .value(":issue", number(asked.number()))
         .value(":now", time(now))
         .value(":three", number(RETRIEVALS_PER_ISSUE as u64));
@@ -247,7 +247,7 @@ fn retrievals(map: Reader) -> Result<BTreeMap<RetrievalId, Retrieval>, Failure> 
         let entry = Reader(required(RETRIEVALS, value.as_m().ok())?);
         let who = required(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
         let retrieval = Retrieval { at: entry.time(AT)?, by: entry.text(BY)?.to_owned(), who };
-        Ok((RetrievalId::from_kept(id.clone()), retrieval))
+        Ok((RetrievalId::from_stored(id.clone()), retrieval))
     };
     map.0.iter().map(entry).collect()
 }

@@ -37,6 +37,6 @@ impl Sessions {
             self.0.credential(&session.subscription)
         )?;
         let (Some(account), Some(credential)) = (account, credential) else { return Ok(None) };
-        Ok(session.is_good(&account, now).then_some(SignedIn { session, account, credential }))
+        Ok(session.is_valid(&account, now).then_some(SignedIn { session, account, credential }))
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a password is too common: the rule that [`NewPassword`](super::NewPassword) tells.
+//! The check whether a password is too common, as [`NewPassword`](super::NewPassword) describes it.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -9,53 +9,54 @@ use super::{PasswordContext, SHORTEST, list, pattern};
 
 type Text = Zeroizing<Vec<char>>;
 
-/// Any two entries of the list.
-const TOO_FEW_TRIES: u64 = list::SIZE * list::SIZE;
+/// The number of guesses for any two entries of the list.
+const TOO_FEW_GUESSES: u64 = list::SIZE * list::SIZE;
 
-/// The tries for a digit, or a punctuation mark, where there are no letters.
-const TRIES_FOR_A_DIGIT: u64 = 10;
+/// The number of guesses for a digit or a punctuation mark, if there are no letters.
+const GUESSES_FOR_A_DIGIT: u64 = 10;
 
-/// Code points of the shortest word of a name that is looked for by itself: initials would cover too much.
+/// The number of code points of the shortest word of a name that is looked for on its own. Initials would match too much.
 const SHORTEST_WORD: usize = 3;
 
-/// Whether `normal`, under NFC, is among the first that a guesser would try.
+/// Returns whether an attacker would guess `normal`, which is in NFC, early.
 pub(super) fn is_common(normal: &str, context: &PasswordContext<'_>) -> bool {
     let text = fold(normal);
-    let words = words_of(context);
+    let words = known_words(context);
     let without_separators = without(&text, is_separator);
     if text.iter().any(|c| !is_separator(*c) && !c.is_numeric()) {
-        // With the digits, for entries such as `passw0rd`; and without, for what they were put between.
+        // With digits, for entries such as `passw0rd`, and without them, for entries that digits were inserted into.
         let letters = without(&without_separators, char::is_numeric);
-        is_short_text_said_again(&letters)
-            || tries(&without_separators, &words, 1) <= TOO_FEW_TRIES
-            || (letters != without_separators && tries(&letters, &words, 1) <= TOO_FEW_TRIES)
+        repeats_a_short_text(&letters)
+            || guesses(&without_separators, &words, 1) <= TOO_FEW_GUESSES
+            || (letters != without_separators && guesses(&letters, &words, 1) <= TOO_FEW_GUESSES)
     } else {
         let separators: BTreeSet<char> = text.iter().copied().filter(|c| is_separator(*c)).collect();
-        let tries_for_separators = separators.iter().fold(1_u64, |tries, _| tries.saturating_mul(TRIES_FOR_A_DIGIT));
-        is_short_text_said_again(&text)
-            || tries(&text, &words, TRIES_FOR_A_DIGIT) <= TOO_FEW_TRIES
-            || tries(&without_separators, &words, TRIES_FOR_A_DIGIT).saturating_mul(tries_for_separators)
-                <= TOO_FEW_TRIES
+        let guesses_for_separators =
+            separators.iter().fold(1_u64, |guesses, _| guesses.saturating_mul(GUESSES_FOR_A_DIGIT));
+        repeats_a_short_text(&text)
+            || guesses(&text, &words, GUESSES_FOR_A_DIGIT) <= TOO_FEW_GUESSES
+            || guesses(&without_separators, &words, GUESSES_FOR_A_DIGIT).saturating_mul(guesses_for_separators)
+                <= TOO_FEW_GUESSES
     }
 }
 
-/// The fewest tries in which `text` is put together from known pieces, [`u64::MAX`] where it is not made of such pieces alone.
+/// Returns the fewest guesses that compose `text` of known pieces, or [`u64::MAX`] if it has other pieces.
 ///
-/// One pass from left to right, each place knowing the fewest tries that reach it: the work grows with the square of the
-/// length, whatever the text.
-fn tries(text: &[char], words: &BTreeSet<Vec<char>>, for_a_digit: u64) -> u64 {
+/// It makes one pass from left to right and keeps the fewest guesses that reach each position, so that the time is quadratic in the length
+/// for any text.
+fn guesses(text: &[char], words: &BTreeSet<Vec<char>>, for_a_digit: u64) -> u64 {
     let entries = list::found_in(text);
-    let said_before = pattern::said_before(text);
+    let recurrences = pattern::recurrences(text);
     let mut fewest = vec![u64::MAX; text.len() + 1];
     fewest[0] = 1;
     for at in 0..text.len() {
         let (so_far, rest) = (fewest[at], &text[at..]);
-        if so_far > TOO_FEW_TRIES {
+        if so_far > TOO_FEW_GUESSES {
             continue;
         }
-        let mut reach = |lengths: RangeInclusive<usize>, tries: u64| {
+        let mut reach = |lengths: RangeInclusive<usize>, guesses: u64| {
             for length in lengths {
-                fewest[at + length] = fewest[at + length].min(so_far.saturating_mul(tries));
+                fewest[at + length] = fewest[at + length].min(so_far.saturating_mul(guesses));
             }
         };
         if is_separator(rest[0]) || rest[0].is_numeric() {
@@ -65,30 +66,30 @@ fn tries(text: &[char], words: &BTreeSet<Vec<char>>, for_a_digit: u64) -> u64 {
             reach(word.len()..=word.len(), 1);
         }
         for entry in &entries[at] {
-            reach(entry.length..=entry.length, entry.place);
+            reach(entry.length..=entry.length, entry.rank);
         }
         pattern::runs(rest).chain(pattern::repetitions(rest)).for_each(|lengths| reach(lengths, 1));
-        reach(pattern::SHORTEST_SAID_BEFORE..=said_before[at], 1);
+        reach(pattern::SHORTEST_RECURRENCE..=recurrences[at], 1);
     }
     fewest[text.len()]
 }
 
-/// Whether it is fewer than [`SHORTEST`] code points, over and over; the last time may break off.
-fn is_short_text_said_again(text: &[char]) -> bool {
+/// Returns whether the text repeats fewer than [`SHORTEST`] code points. The last repetition may be incomplete.
+fn repeats_a_short_text(text: &[char]) -> bool {
     let longest = (SHORTEST - 1).min(text.len() / 2);
     text.len() >= pattern::SHORTEST
         && (1..=longest).any(|length| text.iter().eq(text[..length].iter().cycle().take(text.len())))
 }
 
-/// The words of the names that a guesser knows, and each name as a whole.
-fn words_of(context: &PasswordContext<'_>) -> BTreeSet<Vec<char>> {
+/// Returns the words of the names that an attacker knows, and each name as a whole.
+fn known_words(context: &PasswordContext<'_>) -> BTreeSet<Vec<char>> {
     let user_name = context.user_name.as_str();
     let local = user_name.split_once('@').map_or(user_name, |(local, _)| local);
     let mut words = BTreeSet::new();
     for name in [local, context.company.id.as_str(), &context.company.name, context.product] {
         let name = fold(&name.nfc().collect::<String>());
-        let spoken = name.split(|c| c.is_whitespace()).chain(name.split(|c| is_separator(*c)));
-        for word in spoken.map(|word| without(word, is_separator)) {
+        let parts = name.split(|c| c.is_whitespace()).chain(name.split(|c| is_separator(*c)));
+        for word in parts.map(|word| without(word, is_separator)) {
             let letters = without(&word, char::is_numeric);
             words.extend([word, letters].iter().filter(|word| word.len() >= SHORTEST_WORD).map(|word| word.to_vec()));
         }
@@ -99,17 +100,17 @@ fn words_of(context: &PasswordContext<'_>) -> BTreeSet<Vec<char>> {
     words
 }
 
-/// In lower case, and as any keyboard types it: `Ｐａｓｓ` of a Japanese one is `pass`. One code point at a time, so that
-/// what stands beside a text does not change how it is read, and so that it hardly grows.
+/// Returns the text in lower case and in the compatible characters that any keyboard has: the full-width `Ｐａｓｓ` becomes `pass`. Each code
+/// point is converted separately, so that its neighbours do not change the result and the text hardly grows.
 fn fold(text: &str) -> Text {
     let folded = || text.chars().map(compatible).flat_map(char::to_lowercase);
-    // Counted first, since growing would leave a copy behind that nobody wipes.
+    // Counted first, since growing would leave a copy behind that is not wiped.
     let mut text = Zeroizing::new(Vec::with_capacity(folded().count()));
     text.extend(folded());
     text
 }
 
-/// The code point that stands for `c` under NFKC, where one does.
+/// Returns the code point that NFKC replaces `c` with, or `c` if it is replaced with several.
 fn compatible(c: char) -> char {
     let mut parts = std::iter::once(c).nfkc();
     match (parts.next(), parts.next()) {
@@ -118,13 +119,13 @@ fn compatible(c: char) -> char {
     }
 }
 
-fn without(text: &[char], left_out: impl Fn(char) -> bool) -> Text {
-    let mut kept = Zeroizing::new(Vec::with_capacity(text.len()));
-    kept.extend(text.iter().copied().filter(|c| !left_out(*c)));
-    kept
+fn without(text: &[char], is_removed: impl Fn(char) -> bool) -> Text {
+    let mut rest = Zeroizing::new(Vec::with_capacity(text.len()));
+    rest.extend(text.iter().copied().filter(|c| !is_removed(*c)));
+    rest
 }
 
-/// Spaces, punctuation, and what is not seen.
+/// Returns whether `c` is a space, punctuation or invisible.
 pub(super) fn is_separator(c: char) -> bool {
     let punctuation = c.is_ascii_punctuation()
         || matches!(c, '\u{a1}'..='\u{bf}' | '×' | '÷')

@@ -1,29 +1,29 @@
 //! The 10,000 most common passwords, the most common first: from the npm package `@zxcvbn-ts/language-common` 4.1.3,
-//! copyright (c) 2012-2016 Dan Wheeler and Dropbox, Inc., copyright (c) 2021 @zxcvbn-ts, under the MIT licence that stands
-//! in `common.txt.license`. Plain sequences and repetitions are not on it: [`pattern`](super::pattern) finds those.
+//! copyright (c) 2012-2016 Dan Wheeler and Dropbox, Inc., copyright (c) 2021 @zxcvbn-ts, under the MIT licence in
+//! `common.txt.license`. Plain sequences and repetitions are not on it: [`pattern`](super::pattern) finds those.
 
 use super::common::is_separator;
 
-/// Entries on the list.
+/// The number of entries.
 pub(super) const SIZE: u64 = 10_000;
 
 const LIST: &str = include_str!("common.txt");
 
-/// An entry of the list, somewhere in a text.
+/// An occurrence of an entry in a text.
 pub(super) struct Entry {
-    /// In code points.
+    /// The length in code points.
     pub(super) length: usize,
-    /// On the list, from 1.
-    pub(super) place: u64,
+    /// The rank on the list, from 1.
+    pub(super) rank: u64,
 }
 
-/// The list itself.
+/// Returns the entries, the most common first.
 pub(super) fn entries() -> impl Iterator<Item = &'static str> {
     LIST.lines()
 }
 
-/// The entries that stand in `text`, by where they start. Without an index, which would cost memory and each start of the
-/// process: passwords are seldom chosen, and reading the whole list takes a fiftieth of the time of the hash that follows.
+/// Returns the entries that occur in `text`, by their start. It reads the whole list, since an index would cost memory and time at each
+/// start of the process: passwords are rarely chosen, and this takes a fiftieth of the time of the hash that follows.
 pub(super) fn found_in(text: &[char]) -> Vec<Vec<Entry>> {
     let mut starts = [const { Vec::new() }; 128];
     for (start, c) in text.iter().enumerate() {
@@ -32,13 +32,13 @@ pub(super) fn found_in(text: &[char]) -> Vec<Vec<Entry>> {
         }
     }
     let mut found: Vec<Vec<Entry>> = text.iter().map(|_| Vec::new()).collect();
-    for (place, entry) in (1..).zip(entries()) {
+    for (rank, entry) in (1..).zip(entries()) {
         for start in &starts[usize::from(entry.as_bytes()[0])] {
             let mut rest = text[*start..].iter();
-            // As the text, without punctuation: `p@ssw0rd` is on the list.
+            // The text has no punctuation left, but the list has entries such as `p@ssw0rd`.
             let mut letters = entry.chars().filter(|c| !is_separator(*c));
             if letters.all(|c| rest.next() == Some(&c)) {
-                found[*start].push(Entry { length: text.len() - start - rest.len(), place });
+                found[*start].push(Entry { length: text.len() - start - rest.len(), rank });
             }
         }
     }
@@ -51,9 +51,9 @@ mod tests {
 
     use super::*;
 
-    fn places_in(text: &str) -> Vec<(usize, u64)> {
+    fn ranks_in(text: &str) -> Vec<(usize, u64)> {
         let text: Vec<char> = text.chars().collect();
-        found_in(&text).iter().flatten().map(|entry| (entry.length, entry.place)).collect()
+        found_in(&text).iter().flatten().map(|entry| (entry.length, entry.rank)).collect()
     }
 
     #[test]
@@ -66,33 +66,33 @@ mod tests {
     }
 
     #[test]
-    fn the_most_common_come_first() {
+    fn the_most_common_entries_are_first() {
         let first: Vec<&str> = entries().take(5).collect();
         assert_eq!(first, ["123456", "password", "12345678", "qwerty", "123456789"]);
     }
 
     #[test]
-    fn the_licence_stands_beside_the_list() {
+    fn the_licence_is_beside_the_list() {
         let licence = include_str!("common.txt.license");
         assert!(licence.contains("Copyright (c) 2012-2016 Dan Wheeler and Dropbox, Inc."));
         assert!(licence.contains("THE SOFTWARE IS PROVIDED \"AS IS\""));
     }
 
     #[test]
-    fn every_entry_is_found_in_its_place() {
-        for (place, entry) in (1_u64..).zip(entries()).step_by(97) {
+    fn every_entry_is_found_with_its_rank() {
+        for (rank, entry) in (1_u64..).zip(entries()).step_by(97) {
             let length = entry.len();
-            assert!(places_in(&format!("ä{entry}ä")).contains(&(length, place)), "{entry}");
+            assert!(ranks_in(&format!("ä{entry}ä")).contains(&(length, rank)), "{entry}");
         }
     }
 
     #[test]
     fn an_entry_is_found_without_its_punctuation() {
-        assert!(places_in("pssw0rd").iter().any(|(length, _)| *length == 7));
+        assert!(ranks_in("pssw0rd").iter().any(|(length, _)| *length == 7));
     }
 
     #[test]
-    fn an_entry_that_breaks_off_is_not_found() {
-        assert!(places_in("qazwsxedcrf").iter().all(|(length, _)| *length < 11));
+    fn an_incomplete_entry_is_not_found() {
+        assert!(ranks_in("qazwsxedcrf").iter().all(|(length, _)| *length < 11));
     }
 }

@@ -1,18 +1,18 @@
-//! What needs no list to be guessed: runs, repetitions, and what has been said before.
+//! Patterns that an attacker guesses without a list: runs, repetitions, and text that occurred earlier.
 
 use std::ops::RangeInclusive;
 
-/// Code points of the shortest pattern.
+/// The number of code points of the shortest pattern.
 pub(super) const SHORTEST: usize = 3;
 
-/// Code points of the shortest text that counts for nothing because it stood earlier.
-pub(super) const SHORTEST_SAID_BEFORE: usize = 3;
+/// The number of code points of the shortest text that adds no guesses because it occurred earlier.
+pub(super) const SHORTEST_RECURRENCE: usize = 3;
 
-/// Code points of the longest text that counts for nothing because it is repeated at once. Five letters at random are 26⁵ tries,
-/// within the limit; six are over it.
+/// The number of code points of the longest text that adds no guesses because it is repeated immediately. Five random letters are 26⁵
+/// guesses, which is within the limit; six are over it.
 const LONGEST_REPEATED: usize = 5;
 
-/// Rows of keyboards: English, German, French, Russian; the digits with shift; and the columns of an English one.
+/// The rows of English, German, French and Russian keyboards, the digit row with shift, and the columns of an English keyboard.
 const ROWS: [&str; 20] = [
     "qwertyuiop",
     "asdfghjkl",
@@ -36,8 +36,8 @@ const ROWS: [&str; 20] = [
     "yhn",
 ];
 
-/// The lengths that a run at the start of `text` can have, for each order that it follows: the alphabet's (any script's, by
-/// code point; digits in a circle) or a row's, forwards or backwards. A run may dwell: `112233`.
+/// Returns the possible lengths of a run at the start of `text`, for each order that it follows: an alphabet of any script by code point
+/// (`0` follows `9`) or a keyboard row, forwards or backwards. A run may repeat characters, as in `112233`.
 pub(super) fn runs(text: &[char]) -> impl Iterator<Item = RangeInclusive<usize>> {
     let alphabet = [run(text, next_in_alphabet), run(text, |a, b| next_in_alphabet(b, a))];
     let rows = ROWS
@@ -46,8 +46,8 @@ pub(super) fn runs(text: &[char]) -> impl Iterator<Item = RangeInclusive<usize>>
     alphabet.into_iter().chain(rows).flatten()
 }
 
-/// The lengths that a repetition at the start of `text` can have, for each length of what is repeated; the last time may
-/// break off.
+/// Returns the possible lengths of a repetition at the start of `text`, for each length of the repeated part. The last repetition may be
+/// incomplete.
 pub(super) fn repetitions(text: &[char]) -> impl Iterator<Item = RangeInclusive<usize>> {
     (1..=LONGEST_REPEATED.min(text.len())).map(move |repeated| {
         let more = text[repeated..].iter().zip(text).take_while(|(a, b)| a == b).count();
@@ -55,15 +55,15 @@ pub(super) fn repetitions(text: &[char]) -> impl Iterator<Item = RangeInclusive<
     })
 }
 
-/// For each place, the length of the longest text there that has stood before it. In the square of the length.
-pub(super) fn said_before(text: &[char]) -> Vec<usize> {
+/// Returns for each position the length of the longest text there that also occurs before it. The time is quadratic in the length.
+pub(super) fn recurrences(text: &[char]) -> Vec<usize> {
     let mut longest = vec![0; text.len()];
-    // How far the texts at `at` and at each earlier place agree, from how far those one further on do.
-    let mut agree = vec![0; text.len() + 1];
+    // The common prefix of the texts at `at` and at each earlier position, computed from those one position later.
+    let mut common = vec![0; text.len() + 1];
     for at in (0..text.len()).rev() {
         for earlier in 0..at {
-            agree[earlier] = if text[earlier] == text[at] { agree[earlier + 1] + 1 } else { 0 };
-            longest[at] = longest[at].max(agree[earlier].min(at - earlier));
+            common[earlier] = if text[earlier] == text[at] { common[earlier + 1] + 1 } else { 0 };
+            longest[at] = longest[at].max(common[earlier].min(at - earlier));
         }
     }
     longest
@@ -136,21 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn a_repetition_is_said_twice_and_makes_three() {
-        let of = |text: &str| repetitions(&chars(text)).filter(|lengths| !lengths.is_empty()).collect::<Vec<_>>();
-        assert_eq!(of("aa"), []);
-        assert_eq!(of("aaa"), [3..=3]);
-        assert_eq!(of("abab"), [4..=4]);
-        assert_eq!(of("abcabca"), [6..=7]);
-        assert_eq!(of("abcdeabcde"), [10..=10]);
-        assert_eq!(of("abcdefabcdef"), []);
-        assert_eq!(of(""), []);
+    fn a_repetition_occurs_twice_and_has_three_characters() {
+        let lengths = |text: &str| repetitions(&chars(text)).filter(|lengths| !lengths.is_empty()).collect::<Vec<_>>();
+        assert_eq!(lengths("aa"), []);
+        assert_eq!(lengths("aaa"), [3..=3]);
+        assert_eq!(lengths("abab"), [4..=4]);
+        assert_eq!(lengths("abcabca"), [6..=7]);
+        assert_eq!(lengths("abcdeabcde"), [10..=10]);
+        assert_eq!(lengths("abcdefabcdef"), []);
+        assert_eq!(lengths(""), []);
     }
 
     #[test]
-    fn what_was_said_before_ends_before_it_is_said_again() {
-        assert_eq!(said_before(&chars("abcxabcx")), [0, 0, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(said_before(&chars("aaaa")), [0, 1, 2, 1]);
-        assert_eq!(said_before(&[]), [0_usize; 0]);
+    fn a_recurrence_does_not_overlap_its_first_occurrence() {
+        assert_eq!(recurrences(&chars("abcxabcx")), [0, 0, 0, 0, 4, 3, 2, 1]);
+        assert_eq!(recurrences(&chars("aaaa")), [0, 1, 2, 1]);
+        assert_eq!(recurrences(&[]), [0_usize; 0]);
     }
 }

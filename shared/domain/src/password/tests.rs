@@ -7,7 +7,7 @@ use crate::CompanyId;
 
 const PRODUCT: &str = "Contoso Online Suite";
 
-/// What a stranger to the company would search for.
+/// Passwords that an attacker does not guess early.
 const UNCOMMON: [&str; 50] = [
     "my cat sleeps on the red sofa",
     "correct horse battery staple",
@@ -61,7 +61,7 @@ const UNCOMMON: [&str; 50] = [
     "straße müller käsekuchen",
 ];
 
-/// What a guesser would try, and why.
+/// Passwords that an attacker guesses early, and why.
 const COMMON: [&str; 78] = [
     // One entry of the list, and two.
     "passwordpassword",
@@ -87,7 +87,7 @@ const COMMON: [&str; 78] = [
     "love.money.summer.dragon",
     "master football monkey",
     "summer2024winter2025spring2026",
-    // Words that the guesser knows.
+    // Words that the attacker knows.
     "Fabrikam2026Fabrikam",
     "fabrikam, inc. 2026",
     "FABRIKAM_FABRIKAM_1",
@@ -158,19 +158,19 @@ fn refusal_where(typed: &str, user_name: &str, company: &str, product: &str) -> 
     NewPassword::choose(typed, &PasswordContext { user_name: &user_name, company: &company, product }).err()
 }
 
-/// As many code points as are asked for, none of which makes a password common.
+/// Returns a text of `length` code points that is not common.
 fn uncommon(length: usize) -> String {
     "my cat sleeps on the red sofa; ".chars().cycle().take(length).collect()
 }
 
 #[test]
-fn what_nobody_would_guess_passes() {
+fn passwords_that_are_hard_to_guess_pass() {
     let refused: Vec<&str> = UNCOMMON.into_iter().filter(|typed| refusal_of(typed).is_some()).collect();
     assert_eq!(refused, [""; 0]);
 }
 
 #[test]
-fn what_everybody_would_guess_is_refused() {
+fn passwords_that_are_guessed_early_are_refused() {
     let too_common = Some(PasswordRefusal::TooCommon);
     let passed: Vec<&str> = COMMON.into_iter().filter(|typed| refusal_of(typed) != too_common).collect();
     assert_eq!(passed, [""; 0]);
@@ -187,7 +187,7 @@ fn a_password_has_15_to_128_code_points() {
 }
 
 #[test]
-fn length_is_told_before_commonness() {
+fn length_is_checked_before_commonness() {
     assert_eq!(refusal_of("password"), Some(PasswordRefusal::TooShort));
     assert_eq!(refusal_of(&"password".repeat(17)), Some(PasswordRefusal::TooLong));
 }
@@ -212,7 +212,7 @@ fn emoji_and_their_joiners_count_as_code_points() {
 }
 
 #[test]
-fn what_is_equal_under_nfc_is_hashed_as_the_same_bytes() {
+fn texts_that_are_equal_in_nfc_are_hashed_as_the_same_bytes() {
     let composed = TypedPassword::parse("Crème brûlée für Zoë").unwrap();
     let combining = TypedPassword::parse("Cre\u{300}me bru\u{302}le\u{301}e fu\u{308}r Zoe\u{308}").unwrap();
     assert_eq!(*composed.0, *combining.0);
@@ -221,7 +221,7 @@ fn what_is_equal_under_nfc_is_hashed_as_the_same_bytes() {
 }
 
 #[test]
-fn a_typed_password_is_changed_in_nothing_else() {
+fn a_typed_password_is_not_changed_otherwise() {
     for typed in [" x ", "Ａ", "ﬁ", "a\u{200d}b", "\0", "İ", "\u{ad}"] {
         assert_eq!(*TypedPassword::parse(typed).unwrap().0, typed);
     }
@@ -239,7 +239,7 @@ fn a_new_password_signs_in_as_it_was_typed() {
 }
 
 #[test]
-fn nothing_and_too_much_are_wrong_without_hashing() {
+fn empty_and_overlong_passwords_do_not_parse() {
     assert!(TypedPassword::parse("").is_none());
     assert!(TypedPassword::parse("x").is_some());
     assert!(TypedPassword::parse(&"x".repeat(128)).is_some());
@@ -249,7 +249,7 @@ fn nothing_and_too_much_are_wrong_without_hashing() {
 #[test]
 fn no_code_point_composes_from_more_parts_than_the_bound_on_work_assumes() {
     let most = ('\0'..=char::MAX).map(|c| std::iter::once(c).nfd().count()).max();
-    assert_eq!(most, Some(MOST_PARTS));
+    assert_eq!(most, Some(MAX_PARTS));
     let longest = "\u{1f82}".nfd().collect::<String>().repeat(LONGEST);
     assert!(TypedPassword::parse(&longest).is_some());
 }
@@ -299,7 +299,7 @@ fn a_company_of_single_letters_refuses_no_sentence() {
 }
 
 #[test]
-fn the_longest_and_most_ambiguous_texts_are_judged_at_once() {
+fn the_longest_and_most_ambiguous_texts_are_checked_quickly() {
     let most_ambiguous = [
         "a".repeat(128),
         "ab".repeat(64),
@@ -315,7 +315,7 @@ fn the_longest_and_most_ambiguous_texts_are_judged_at_once() {
     for typed in most_ambiguous {
         let start = Instant::now();
         refusal_of(&typed);
-        // Unoptimised, on a loaded machine: anything exponential would take years.
+        // Without optimisation and on a loaded machine. An exponential algorithm would take years.
         assert!(start.elapsed() < Duration::from_secs(5), "{typed}");
     }
 }
@@ -342,19 +342,19 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
-    fn no_text_is_too_strange(typed in any::<String>(), product in any::<String>(), company in any::<String>()) {
+    fn no_text_panics(typed in any::<String>(), product in any::<String>(), company in any::<String>()) {
         refusal_where(&typed, "kim.lee@fabrikam", &company, &product);
         let taken = TypedPassword::parse(&typed).is_some();
         prop_assert_eq!(taken, (1..=LONGEST).contains(&typed.nfc().count()));
     }
 
     #[test]
-    fn no_mixture_is_too_strange(pieces in prop::collection::vec(common_or_any_character(), 1..9)) {
+    fn no_mixture_panics(pieces in prop::collection::vec(common_or_any_character(), 1..9)) {
         refusal_of(&pieces.concat());
     }
 
     #[test]
-    fn what_is_normal_stays_as_it_is(typed in "\\PC{1,128}") {
+    fn normalization_is_idempotent(typed in "\\PC{1,128}") {
         if let Some(once) = TypedPassword::parse(&typed) {
             prop_assert_eq!(&*TypedPassword::parse(&once.0).unwrap().0, &*once.0);
             let decomposed = typed.nfd().collect::<String>();
@@ -369,7 +369,7 @@ proptest! {
     }
 
     #[test]
-    fn digits_and_separators_around_it_save_no_common_password(
+    fn digits_and_separators_around_it_do_not_make_a_common_password_acceptable(
         before in digits_and_separators(), common in common_with_letters(), after in digits_and_separators(),
     ) {
         let typed = format!("{before}{common}{after}");
@@ -379,7 +379,7 @@ proptest! {
     }
 
     #[test]
-    fn capitals_save_no_common_password(common in common_with_letters(), capitals in any::<u128>()) {
+    fn capitals_do_not_make_a_common_password_acceptable(common in common_with_letters(), capitals in any::<u128>()) {
         let capital = |at: usize| capitals >> (at % 128) & 1 == 1;
         let in_case = |(at, c): (usize, char)| if capital(at) { c.to_ascii_uppercase() } else { c };
         let typed: String = common.chars().enumerate().map(in_case).collect();
@@ -387,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn separators_within_it_save_no_common_password(
+    fn separators_within_it_do_not_make_a_common_password_acceptable(
         common in common_with_letters(), separator in "[-_. /]", every in 1_usize..6,
     ) {
         let chars: Vec<char> = common.chars().collect();
@@ -401,7 +401,7 @@ proptest! {
     ) {
         let entry = |place: u64| list::entries().nth(usize::try_from(place).unwrap()).unwrap();
         let typed = format!("{}{between}{}!!!!!!!!!!!!!!!", entry(first), entry(second));
-        // Digits alone are judged more mildly.
+        // The check is more lenient for digits alone.
         prop_assume!(typed.chars().any(char::is_alphabetic));
         prop_assert_eq!(refusal_of(&typed), Some(PasswordRefusal::TooCommon));
     }

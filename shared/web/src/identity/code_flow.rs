@@ -1,7 +1,7 @@
-//! The way to the provider and back: the code flow of OpenID Connect Core, 3.1, with PKCE (RFC 7636).
+//! The code flow of OpenID Connect Core, 3.1, with PKCE (RFC 7636).
 //!
-//! Two requests and one address are all of it, so they are written here, over the one TLS stack; a library for OAuth would bring
-//! twenty crates, and its own idea of a client.
+//! It needs only two requests and one address, so it is implemented here over the TLS stack that the function already has. A library for
+//! OAuth would add twenty crates and an HTTP client of its own.
 
 use std::{
     sync::{Arc, RwLock},
@@ -24,19 +24,19 @@ use super::{
 };
 use crate::problem::{Problem, ProblemCode};
 
-/// How long the addresses of the provider are used without asking again.
+/// How long the provider's addresses are used without refreshing.
 const FRESH: Duration = Duration::from_hours(1);
 
-/// How long its discovery document may take, so that a black hole is answered before the customer gives up.
+/// The deadline for the discovery document, so that an unresponsive provider is reported before the customer gives up.
 const DISCOVERY_TIME: Duration = Duration::from_secs(3);
 
-/// How long it may take to redeem a code. It is not tried again: a code works once.
+/// The deadline for redeeming a code. There is no retry, since a code works once.
 const REDEEM_TIME: Duration = Duration::from_secs(8);
 
-/// Where the browser comes back to.
+/// The path that the provider redirects the browser to.
 const CALLBACK: &str = "/auth/callback";
 
-/// This application, as the provider knows it. No `Debug`: it may hold a secret.
+/// This application as a client of the provider. No `Debug`: it may hold a secret.
 pub struct CodeFlow {
     issuer: String,
     client_id: String,
@@ -45,28 +45,28 @@ pub struct CodeFlow {
     endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
 }
 
-/// What ties an answer of the provider to the browser that was sent there: each 256 random bits in base64url, known to that
-/// browser alone. No `Debug`.
+/// The values that tie an answer of the provider to the browser that was sent there. Each has 256 random bits in base64url that only that
+/// browser knows. No `Debug`.
 pub struct Ties {
-    /// Comes back beside the code.
+    /// The value that returns beside the code.
     pub state: String,
-    /// Comes back in the ID token.
+    /// The value that returns in the ID token.
     pub nonce: String,
-    /// Redeems the code.
+    /// The PKCE verifier, which redeems the code.
     pub verifier: String,
 }
 
-/// Where the provider is.
+/// The provider's endpoints.
 struct Endpoints {
     authorization: String,
     token: String,
     end_session: Option<String>,
-    /// Whether a secret goes into the form; otherwise it goes into the header, as every provider understands that says nothing.
+    /// Whether the client secret goes into the form. By default it goes into the header.
     secret_in_form: bool,
 }
 
 impl CodeFlow {
-    /// `client_secret` for a provider that gives one even to applications with PKCE.
+    /// Checks the settings. `client_secret` is for providers that require one in addition to PKCE.
     pub fn new(settings: &IdentitySettings, client_secret: Option<String>) -> Result<Self, InvalidSetting> {
         let rules = settings.clone().check()?;
         Ok(Self {
@@ -78,13 +78,14 @@ impl CodeFlow {
         })
     }
 
-    /// Whom an answer must come from, where it says so (RFC 9207).
+    /// Returns the issuer that an answer must name, if it names one (RFC 9207).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The address that asks the provider who somebody is; with `select_account` also where it believes to know.
+    /// Returns the address that starts a sign-in at the provider. With `select_account`, the provider asks which account to use even if the
+    /// customer is signed in there.
     pub async fn address(&self, ties: &Ties, select_account: bool, now: Timestamp) -> Result<String, Problem> {
         let endpoints = self.endpoints(now).await?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(ties.verifier.as_bytes()));
@@ -104,26 +105,27 @@ impl CodeFlow {
         Ok(with_query(&endpoints.authorization, &query.finish()))
     }
 
-    /// The ID token for a code, not verified yet. `not-signed-in` where the provider does not know the code.
+    /// Exchanges a code for an ID token, which is not verified yet. Fails with `not-signed-in` if the provider does not know the code.
     pub async fn redeem(&self, code: &str, verifier: &str, now: Timestamp) -> Result<String, Problem> {
         let endpoints = self.endpoints(now).await?;
         let form = self.form(&endpoints, code, verifier);
         let answer = timeout(REDEEM_TIME, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
         let (status, document) = answer.map_err(unavailable)?;
         match status {
-            200 => token_of(&document).ok_or_else(|| unavailable(Failure::NoToken)),
+            200 => parse_token(&document).ok_or_else(|| unavailable(Failure::NoToken)),
             400 | 401 => Err(refused(&document)),
             other => Err(unavailable(Failure::Status(other))),
         }
     }
 
-    /// The address that also signs out at the provider and leads back, where the provider has one and can be asked for it.
+    /// Returns the address that also signs the customer out at the provider and returns here. `None` if the provider has none or is
+    /// unavailable.
     pub async fn end_session_address(&self, now: Timestamp) -> Option<String> {
         let endpoints = self.endpoints(now).await.ok()?;
         let back = format!("{}/", self.public_origin);
         let mut query = Serializer::new(String::new());
         query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
-        // What Cognito asks for in its place; others ignore it:
+        // Cognito requires this parameter instead; others ignore it:
         // https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
         query.append_pair("logout_uri", &back);
         Some(with_query(endpoints.end_session.as_deref()?, &query.finish()))
@@ -164,7 +166,7 @@ impl CodeFlow {
         let discovered = timeout(DISCOVERY_TIME, discovery::discover(&self.issuer)).await;
         let endpoints = discovered
             .unwrap_or(Err(Failure::TimedOut))
-            .and_then(|document| Endpoints::of(document, &self.issuer).ok_or(Failure::NoEndpoints));
+            .and_then(|document| Endpoints::from_discovery(document, &self.issuer).ok_or(Failure::NoEndpoints));
         match (endpoints, held) {
             (Ok(endpoints), _) => {
                 let endpoints = Arc::new(endpoints);
@@ -183,7 +185,7 @@ impl CodeFlow {
 }
 
 impl Endpoints {
-    fn of(document: Discovery, issuer: &str) -> Option<Self> {
+    fn from_discovery(document: Discovery, issuer: &str) -> Option<Self> {
         let allowed = |address: &String| discovery::may_be_asked(address, issuer);
         let methods = &document.token_endpoint_auth_methods_supported;
         let offers = |method: &str| methods.iter().any(|offered| offered == method);
@@ -201,7 +203,7 @@ fn with_query(address: &str, query: &str) -> String {
     format!("{address}{joint}{query}")
 }
 
-fn token_of(document: &[u8]) -> Option<String> {
+fn parse_token(document: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer {
         id_token: String,
@@ -209,8 +211,8 @@ fn token_of(document: &[u8]) -> Option<String> {
     serde_json::from_slice::<Answer>(document).ok().map(|answer| answer.id_token)
 }
 
-/// RFC 6749, 5.2. What is said about the code is the customer's matter; what is said about us is a defect of the deployment. The
-/// provider's own words are not repeated.
+/// Returns the problem for an error response (RFC 6749, 5.2). An error about the code concerns the customer; any other is a defect of the
+/// deployment. The provider's text is not repeated.
 fn refused(document: &[u8]) -> Problem {
     #[derive(Deserialize)]
     struct Answer {
@@ -265,7 +267,7 @@ mod tests {
             ),
         ];
         for (more, header, in_form) in cases {
-            let endpoints = Endpoints::of(document(&more), "https://issuer.example").unwrap();
+            let endpoints = Endpoints::from_discovery(document(&more), "https://issuer.example").unwrap();
             let form = flow(Some("a+b")).form(&endpoints, "code", "verifier");
             assert_eq!(form.authorization.as_deref(), header);
             assert_eq!(form.body.contains("client_secret=a%2Bb"), in_form, "{}", form.body);
@@ -276,19 +278,19 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_could_be_changed_on_the_way_is_none() {
+    fn an_endpoint_without_tls_is_not_used() {
         for (name, address) in
             [("token_endpoint", "http://issuer.example/token"), ("authorization_endpoint", "nowhere")]
         {
             let document = document(&serde_json::json!({ name: address }));
-            assert!(Endpoints::of(document, "https://issuer.example").is_none(), "{name}");
+            assert!(Endpoints::from_discovery(document, "https://issuer.example").is_none(), "{name}");
         }
         let end = serde_json::json!({ "end_session_endpoint": "http://issuer.example/end" });
-        assert!(Endpoints::of(document(&end), "https://issuer.example").unwrap().end_session.is_none());
+        assert!(Endpoints::from_discovery(document(&end), "https://issuer.example").unwrap().end_session.is_none());
     }
 
     #[test]
-    fn what_is_said_about_the_code_is_told_from_what_is_said_about_us() {
+    fn errors_about_the_code_and_about_the_client_are_distinguished() {
         let code = |body: &str| refused(body.as_bytes()).code();
         assert_eq!(code(r#"{"error":"invalid_grant"}"#), ProblemCode::NotSignedIn);
         for body in [r#"{"error":"invalid_client"}"#, r#"{"error":"canary"}"#, "", "canary"] {

@@ -1,4 +1,4 @@
-//! What is asked of the provider: its discovery document, the keys to which that points, and an ID token for a code.
+//! Requests to the provider: for its discovery document, its keys, and an ID token for a code.
 
 use std::{error::Error, fmt};
 
@@ -16,13 +16,13 @@ use serde::Deserialize;
 
 use super::{key_set::KeySet, settings};
 
-/// Bytes of the largest document that is read: a hundred times the usual one.
+/// The maximum size of a document in bytes: a hundred times the usual size.
 const LARGEST_DOCUMENT: usize = 256 * 1024;
 
-/// Characters of the discovered issuer that the log repeats.
+/// The maximum number of characters of the discovered issuer that the log repeats.
 const LONGEST_QUOTE: usize = 200;
 
-/// Why the provider gave nothing.
+/// Why a request to the provider failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     TimedOut,
@@ -39,7 +39,7 @@ pub(super) enum Failure {
     NoToken,
 }
 
-/// The discovery document, as far as it is read.
+/// The fields of the discovery document that are used.
 #[derive(Deserialize)]
 pub(super) struct Discovery {
     issuer: String,
@@ -51,17 +51,17 @@ pub(super) struct Discovery {
     pub(super) token_endpoint_auth_methods_supported: Vec<String>,
 }
 
-/// A form that is sent as it stands. No `Debug`: it holds a code and its verifier, perhaps the client's secret.
+/// An encoded form to send. No `Debug`: it holds a code and its verifier, and possibly the client secret.
 pub(super) struct Form {
     pub(super) address: String,
     pub(super) authorization: Option<String>,
     pub(super) body: String,
 }
 
-/// The keys of `issuer`.
+/// Fetches the keys of `issuer`.
 ///
-/// The client lives as long as the two requests: an hour later its connections would be dead, and a process that is never
-/// asked for a customer builds none.
+/// The HTTP client lives only for the two requests: its connections would be closed by the next refresh, and a process that verifies no
+/// customer needs none.
 pub(super) async fn fetch_keys(issuer: &str) -> Result<KeySet, Failure> {
     let client = client();
     let discovery = discover_with(&client, issuer).await?;
@@ -71,12 +71,12 @@ pub(super) async fn fetch_keys(issuer: &str) -> Result<KeySet, Failure> {
     KeySet::parse(&get(&client, &discovery.jwks_uri).await?).ok_or(Failure::NoKeys)
 }
 
-/// The discovery document of `issuer`.
+/// Fetches the discovery document of `issuer`.
 pub(super) async fn discover(issuer: &str) -> Result<Discovery, Failure> {
     discover_with(&client(), issuer).await
 }
 
-/// What the provider answers to a form, and with which status.
+/// Sends a form to the provider, and returns the status and the body of the answer.
 pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
     let mut request = HttpRequest::new(SdkBody::from(form.body));
     request.set_method("POST").map_err(|_| Failure::Address)?;
@@ -90,7 +90,7 @@ pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
     send(&client(), request).await
 }
 
-/// Whether an address of the document of `issuer` may be asked, or shown: nothing that it says may be changed on the way.
+/// Returns whether an address of the discovery document may be used: it has TLS, or the issuer is on this machine.
 pub(super) fn may_be_asked(address: &str, issuer: &str) -> bool {
     let local = issuer.starts_with("http:");
     settings::is_confidential(address) && (local || !address.starts_with("http:"))
@@ -100,7 +100,7 @@ fn client() -> Connector {
     Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
 }
 
-/// The issuer has to name itself so to the letter (OpenID Connect Discovery, 4.3).
+/// Fetches the document and checks that it names exactly this issuer (OpenID Connect Discovery, 4.3).
 async fn discover_with(client: &Connector, issuer: &str) -> Result<Discovery, Failure> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let document = get(client, &address).await?;
@@ -121,7 +121,7 @@ async fn get(client: &Connector, address: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Redirects are not followed: an issuer that moves says so in its discovery document.
+/// Sends a request. Redirects are not followed: an issuer that moves changes its discovery document.
 async fn send(client: &Connector, request: HttpRequest) -> Result<(u16, Vec<u8>), Failure> {
     let response = client.call(request).await.map_err(Failure::Connection)?;
     let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! Which key verifies which algorithm. The token names both; the key has to agree.
+//! Which key verifies which algorithm. The token names both, and the key must match the algorithm.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -16,7 +16,7 @@ const RSA: [Algorithm; 6] =
 pub(super) struct KeySet(Vec<Jwk>);
 
 impl KeySet {
-    /// From a JWK set (RFC 7517, 5). Keys that are not understood, and those without an id, are left out.
+    /// Parses a JWK set (RFC 7517, 5) without its unsupported keys and those without an id. `None` if no key is left.
     pub(super) fn parse(document: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Document {
@@ -28,24 +28,25 @@ impl KeySet {
         (!usable.is_empty()).then_some(Self(usable))
     }
 
-    /// Whether a key of that id is here.
-    pub(super) fn knows(&self, id: &str) -> bool {
-        self.of_id(id).next().is_some()
+    /// Returns whether there is a key with that id.
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.with_id(id).next().is_some()
     }
 
-    /// The key of that id, if it is one of that algorithm.
+    /// Returns the key with that id, if it is for that algorithm.
     pub(super) fn key(&self, id: &str, algorithm: Algorithm) -> Result<DecodingKey, Refused> {
-        let key = self.of_id(id).find(|key| is_of(key, algorithm)).ok_or(Refused("the key is of another algorithm"))?;
+        let key =
+            self.with_id(id).find(|key| is_for(key, algorithm)).ok_or(Refused("the key is of another algorithm"))?;
         DecodingKey::from_jwk(key).map_err(|_| Refused("the key is not readable"))
     }
 
-    fn of_id(&self, id: &str) -> impl Iterator<Item = &Jwk> {
+    fn with_id(&self, id: &str) -> impl Iterator<Item = &Jwk> {
         self.0.iter().filter(move |key| key.common.key_id.as_deref() == Some(id))
     }
 }
 
-/// The algorithms that are accepted: those of RFC 7518, 3.1, with a public key, which is every one that the providers in
-/// use sign ID tokens with. `none` and the algorithms with a shared secret are no part of it: the public key would be that secret.
+/// Returns whether ID tokens may be signed with this algorithm: one of RFC 7518, 3.1, with a public key, as providers use them. `none` and
+/// the algorithms with a shared secret are refused, since an attacker could use the public key as that secret.
 pub(super) fn is_accepted(algorithm: Algorithm) -> bool {
     RSA.contains(&algorithm) || matches!(algorithm, Algorithm::ES256 | Algorithm::ES384)
 }
@@ -56,8 +57,8 @@ fn is_for_signatures(key: &Jwk) -> bool {
         && common.key_operations.as_ref().is_none_or(|allowed| allowed.contains(&KeyOperations::Verify))
 }
 
-/// Type and curve have to be those of the algorithm, and so has `alg` where the key has one: Entra's keys have none.
-fn is_of(key: &Jwk, algorithm: Algorithm) -> bool {
+/// Returns whether type, curve and `alg` of the key match the algorithm. Entra's keys have no `alg`.
+fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
     let fits = match &key.algorithm {
         AlgorithmParameters::RSA(_) => RSA.contains(&algorithm),
         AlgorithmParameters::EllipticCurve(key) => matches!(

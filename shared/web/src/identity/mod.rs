@@ -1,15 +1,15 @@
-//! Who the customer is: the one verifier of ID tokens, and the principals that a token gives.
+//! The identity of the customer: the verifier of ID tokens, and the principals that a token gives.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `settings` | what the deployment says about its provider, checked at the start |
-//! | `presented` | where the token of a request stands |
-//! | `provider` | the provider's keys: fetched, kept, and fetched again |
-//! | `discovery` | what is asked of the provider |
-//! | `code_flow` | the way there and back: a browser is sent to the provider, and its code redeemed for an ID token |
+//! | `settings` | the deployment's settings for its provider, checked at the start |
+//! | `presented` | the token of a request: its header or cookie |
+//! | `provider` | the provider's keys: fetched, cached and refreshed |
+//! | `discovery` | requests to the provider |
+//! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
 //! | `key_set` | which key verifies which algorithm |
-//! | `token` | what a token has to be |
-//! | `principals` | whom a token names |
+//! | `token` | validation of a token |
+//! | `principals` | the person and organisations of a token |
 
 mod code_flow;
 mod discovery;
@@ -26,7 +26,7 @@ use domain::{Caller, EmailAddress, Timestamp};
 use lambda_http::Request;
 
 pub use code_flow::{CodeFlow, Ties};
-pub use presented::{COOKIE, TooLarge, fits, forget, keep};
+pub use presented::{COOKIE, TooLarge, clear_token, fits, set_token};
 pub use settings::{IdentitySettings, InvalidSetting};
 
 use crate::{
@@ -38,54 +38,54 @@ use provider::Provider;
 use settings::Rules;
 use token::{Claims, Unverified};
 
-/// The verifier of one issuer's ID tokens. One for a process: it keeps the provider's keys.
+/// The verifier of one issuer's ID tokens. A process has only one, since it caches the provider's keys.
 pub struct Identity {
     rules: Rules,
     provider: Provider,
 }
 
-/// The signed-in customer, as their pages know them. No `Debug`: it holds personal data.
+/// The signed-in customer, with what their own pages show. No `Debug`: it holds personal data.
 #[derive(Clone)]
 pub struct Customer {
-    /// Who asks.
+    /// The customer as a caller.
     pub caller: Caller,
-    /// The address in the token, where it does not count: for its owner's eyes only.
+    /// The address in the token, if it is not trusted. Only its owner may see it.
     pub unconfirmed_address: Option<EmailAddress>,
-    /// When the token ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is not accepted: constant text, for the log at its finest and for nobody else.
+/// Why a token is not accepted, in constant text that is only logged, at level DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) &'static str);
 
 impl Identity {
-    /// Checks the settings. Nothing is fetched before the first token comes.
+    /// Checks the settings. Keys are fetched with the first token.
     pub fn new(settings: IdentitySettings) -> Result<Self, InvalidSetting> {
         let rules = settings.check()?;
         Ok(Self { provider: Provider::new(rules.issuer.clone()), rules })
     }
 
-    /// The signed-in customer who asks.
+    /// Returns the signed-in customer who makes the request.
     ///
-    /// `forbidden` for a change that another site asks for with the customer's cookie, `unavailable` while the provider's keys
-    /// cannot be had, `not-signed-in` for anything else that is no valid ID token.
+    /// Fails with `forbidden` for a change that another site requests with the customer's cookie, with `unavailable` if the provider's keys
+    /// cannot be fetched, and with `not-signed-in` if there is no valid ID token.
     pub async fn caller(&self, request: &Request, now: Timestamp) -> Result<Caller, Problem> {
         Ok(self.customer(request, now).await?.caller)
     }
 
-    /// The same with what their own pages show of the token.
+    /// Returns the signed-in customer, with what their own pages show. Fails as [`caller`](Self::caller) does.
     pub async fn customer(&self, request: &Request, now: Timestamp) -> Result<Customer, Problem> {
         let presented = Presented::in_request(request.headers())?;
-        if presented.is_sent_unasked() && same_origin::is_foreign_change(request, &self.rules.public_origin) {
+        if presented.is_sent_automatically() && same_origin::is_foreign_change(request, &self.rules.public_origin) {
             return Err(ProblemCode::Forbidden.into());
         }
         let claims = self.verify(&presented.token()?, now).await?;
         Ok(principals::customer(&claims, &self.rules)?)
     }
 
-    /// Whom a token names that has come for the request which had this `nonce`, and for no other.
-    pub async fn arrived(&self, token: &str, nonce: &str, now: Timestamp) -> Result<Customer, Problem> {
+    /// Returns the customer of a token that the provider issued for the request with this `nonce`.
+    pub async fn customer_for_nonce(&self, token: &str, nonce: &str, now: Timestamp) -> Result<Customer, Problem> {
         let claims = self.verify(token, now).await?;
         if claims.get("nonce").and_then(serde_json::Value::as_str) != Some(nonce) {
             return Err(Refused("the token is for another request").into());

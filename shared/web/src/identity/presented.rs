@@ -1,4 +1,4 @@
-//! Where the token of a request stands, and how a browser is given one.
+//! The ID token of a request, and the cookie that holds it in a browser.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::{
     reply::Reply,
 };
 
-/// The cookie of the ID token; a token over 3,800 bytes stands in two, each the name and `.1` or `.2`.
+/// The cookie of the ID token. A token over 3,800 bytes is split into two cookies, with the suffixes `.1` and `.2`.
 pub const COOKIE: &str = "__Host-customer";
 
 const SUFFIXES: [&str; 3] = ["", ".1", ".2"];
 
-/// Bytes of a token in one cookie: browsers keep 4,096 with name and attributes (RFC 6265, 6.1).
+/// The maximum number of bytes of a token in one cookie. Browsers accept 4,096 with name and attributes (RFC 6265, 6.1).
 const LONGEST_PART: usize = 3_800;
 
-/// The token is too large for two cookies, and with them for what the gateway takes as headers.
+/// The error for a token that is too large for two cookies, and so for the gateway's limit on headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
-/// Whether a browser can keep the token.
+/// Returns whether a browser can store the token.
 #[must_use]
 pub fn fits(token: &str) -> bool {
     token.len() <= 2 * LONGEST_PART && token.is_ascii()
 }
 
-/// The same reply, and the browser has the token, alone, for as long as `lifetime`.
-pub fn keep(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
+/// Sets the token's cookies on a reply for `lifetime`, and removes those of an earlier token.
+pub fn set_token(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
     if !fits(token) {
         return Err(TooLarge);
     }
@@ -43,32 +43,32 @@ pub fn keep(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooL
     }))
 }
 
-/// The same reply, and the browser forgets the token.
+/// Removes the token's cookies from the browser.
 #[must_use]
-pub fn forget(reply: Reply) -> Reply {
+pub fn clear_token(reply: Reply) -> Reply {
     let name = |suffix: &&str| format!("{COOKIE}{suffix}");
-    SUFFIXES.iter().fold(reply, |reply, suffix| cookie::forget(reply, &name(suffix), SameSite::Lax))
+    SUFFIXES.iter().fold(reply, |reply, suffix| cookie::clear(reply, &name(suffix), SameSite::Lax))
 }
 
-/// The token that a request brings along.
+/// The token of a request, by how it was sent.
 pub(super) enum Presented {
-    /// As `Authorization: Bearer`.
+    /// In the header `Authorization: Bearer`.
     Bearer(String),
-    /// In the cookie, or missing there.
+    /// In the cookie, or an error if the cookie is missing.
     Cookie(Result<String, Refused>),
 }
 
 impl Presented {
-    /// `Authorization` wins: where it is present, nothing else counts, whatever it says.
+    /// Finds the token. If there is an `Authorization` header, valid or not, the cookie is ignored.
     pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, Refused> {
         let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
         match (authorization.next(), authorization.next()) {
             (None, _) => Ok(Self::Cookie(in_cookie(headers))),
             (Some(one), None) => {
                 let text = one.to_str().map_err(|_| Refused("the authorization is not ASCII"))?;
-                let (scheme, token) = text.split_once(' ').ok_or(Refused("the authorization is no bearer token"))?;
+                let (scheme, token) = text.split_once(' ').ok_or(Refused("the authorization is not a bearer token"))?;
                 if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(Refused("the authorization is no bearer token"));
+                    return Err(Refused("the authorization is not a bearer token"));
                 }
                 Ok(Self::Bearer(token.trim_matches(' ').to_owned()))
             }
@@ -76,8 +76,8 @@ impl Presented {
         }
     }
 
-    /// Whether a browser sends it by itself, whoever asks it to.
-    pub(super) fn is_sent_unasked(&self) -> bool {
+    /// Returns whether the browser sends the token automatically, even with a request that another site makes.
+    pub(super) fn is_sent_automatically(&self) -> bool {
         matches!(self, Self::Cookie(_))
     }
 

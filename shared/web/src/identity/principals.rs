@@ -1,5 +1,5 @@
-//! Whom a verified token names. Only what the provider vouches for counts; `preferred_username`, `upn`, `unique_name` and
-//! `nickname` are never read, since people choose them.
+//! The person and organisations of a verified token. Only claims that the provider vouches for are used, and never `preferred_username`,
+//! `upn`, `unique_name` or `nickname`, which users can choose.
 
 use domain::{Caller, EmailAddress, Timestamp};
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::{
     token::{Claims, expires_at},
 };
 
-/// Bytes of the longest subject (OpenID Connect Core, 2).
+/// The maximum number of bytes of a subject (OpenID Connect Core, 2).
 const LONGEST_SUBJECT: usize = 255;
 
-/// The person, and what their own pages show.
+/// Returns the customer of a token, with what their own pages show.
 pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, Refused> {
     let claimed = claims.get("email").and_then(Value::as_str).and_then(EmailAddress::parse);
     let unconfirmed_address = claimed.filter(|_| address(claims, rules).is_none());
@@ -21,7 +21,7 @@ pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, Refus
     Ok(Customer { caller: caller(claims, rules)?, unconfirmed_address, expires_at })
 }
 
-/// The person, the address where it counts, and the organisations that the person may act for.
+/// Returns the person, the address if it is trusted, and the organisations that the person may act for.
 fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> {
     let subject = match claims.get(&rules.subject_claim) {
         Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
@@ -36,12 +36,12 @@ fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
     let address = EmailAddress::parse(claims.get("email")?.as_str()?)?;
     let counts = match rules.email_trust {
         EmailTrust::EmailVerified => is_email_verified(claims),
-        // Google vouches for its own addresses and those of a Workspace; any other may have changed hands since.
+        // Google vouches for its own addresses and those of a Workspace. Any other address may have a new owner since it was verified.
         EmailTrust::Google => {
             let workspace = claims.get("hd").and_then(Value::as_str).is_some_and(|domain| !domain.is_empty());
             is_email_verified(claims) && (address.domain() == "gmail.com" || workspace)
         }
-        // Entra lets administrators of any tenant write any address; this claim says that the domain is their own.
+        // Entra lets the administrators of any tenant set any address. This claim says that the tenant owns the domain.
         EmailTrust::XmsEdov => {
             let owned = matches!(claims.get("xms_edov"), Some(value) if is_true(value) || is_one(value));
             owned && !is_guest(claims, rules)
@@ -59,9 +59,9 @@ fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec
     values(claims, &rule.claim).filter(|organization| !organization.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-/// Whether somebody else's directory vouches for this person.
+/// Returns whether this person is a guest, whom another directory authenticates.
 ///
-/// `idp` names that directory, in words of the issuer's own. Okta alone puts an id of its own there for everybody, `00o…`.
+/// `idp` names that directory in a form of the issuer's own. Only Okta sets it for every user, to an id such as `00o…`.
 fn is_guest(claims: &Claims, rules: &Rules) -> bool {
     let elsewhere = |idp: &Value| {
         let okta = !rules.is_entra && idp.as_str().is_some_and(|idp| idp.starts_with("00o") && !idp.contains('.'));
@@ -82,7 +82,7 @@ fn is_one(value: &Value) -> bool {
     *value == 1 || *value == "1"
 }
 
-/// The texts of a claim, which may be one text or a list.
+/// Returns the strings of a claim, which may be one string or a list.
 fn values<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {
     let all = match claims.get(name) {
         Some(Value::Array(all)) => all.as_slice(),

@@ -1,4 +1,4 @@
-//! The provider's keys: fetched when the first token comes, kept for an hour, and fetched again.
+//! The provider's keys: fetched with the first token, cached for an hour, and refreshed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,19 +13,19 @@ use crate::problem::{self, Problem, ProblemCode};
 
 use super::{Refused, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
 
-/// How long fetched keys are used without asking again: what a key that the provider withdraws may live on.
+/// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
 const FRESH: Duration = Duration::from_hours(1);
 
-/// How long fetched keys are used while the provider does not answer.
+/// How long fetched keys are used while the provider is unavailable.
 const STALE: Duration = Duration::from_hours(24);
 
-/// Between two fetches while keys are held, so that a stranger's key ids do not make us a nuisance to the provider.
+/// The minimum time between two refreshes, so that unknown key ids cannot be used to flood the provider.
 const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long both documents may take together, so that a black hole is answered before the caller gives up.
+/// The deadline for both documents together, so that an unresponsive provider is reported before the caller gives up.
 const FETCH_TIME: Duration = Duration::from_millis(2200);
 
-/// The same where the key that is needed is held: it leaves time for the request itself.
+/// The deadline for a refresh while the needed key is cached, which leaves time for the request itself.
 const REFETCH_TIME: Duration = Duration::from_secs(1);
 
 /// The keys of one issuer.
@@ -35,12 +35,12 @@ pub(super) struct Provider {
     fetching: Mutex<()>,
 }
 
-/// What is known of the keys.
+/// The cached keys and the outcome of the last fetch.
 #[derive(Clone, Default)]
 struct Held {
     keys: Option<(Arc<KeySet>, Timestamp)>,
     refetched_at: Option<Timestamp>,
-    /// Of the last fetch.
+    /// The failure of the last fetch.
     failure: Option<Arc<Failure>>,
     fetches: u64,
 }
@@ -50,14 +50,14 @@ impl Provider {
         Self { issuer, held: RwLock::default(), fetching: Mutex::default() }
     }
 
-    /// One that has fetched `keys` already.
+    /// Creates a provider whose keys are already cached.
     #[cfg(test)]
     pub(super) fn holding(issuer: String, keys: KeySet, at: Timestamp) -> Self {
         let held = Held { keys: Some((Arc::new(keys), at)), ..Held::default() };
         Self { held: RwLock::new(held), ..Self::new(issuer) }
     }
 
-    /// The key with which to verify `token`.
+    /// Returns the key that verifies `token`.
     pub(super) async fn key(&self, token: &Unverified<'_>, now: Timestamp) -> Result<DecodingKey, Problem> {
         let mut held = self.held.read().await.clone();
         if !held.suffices(&token.key_id, now) && held.may_fetch(now) {
@@ -67,7 +67,7 @@ impl Provider {
         held.key(token, now)
     }
 
-    /// Fetches, or waits for whoever already does; either way there is an outcome.
+    /// Fetches the keys, or waits for a fetch that is already running, and returns the outcome.
     async fn fetch(&self, seen: &Held, now: Timestamp, deadline: Instant) -> Held {
         let Ok(_turn) = timeout_at(deadline, self.fetching.lock()).await else {
             return Held { failure: Some(Arc::new(Failure::TimedOut)), ..seen.clone() };
@@ -84,16 +84,16 @@ impl Provider {
 }
 
 impl Held {
-    /// The keys, unless they are too old for anything.
+    /// Returns the cached keys, unless they are too old to use.
     fn usable(&self, now: Timestamp) -> Option<&KeySet> {
         self.keys.as_ref().filter(|(_, at)| now.since(*at) < STALE).map(|(keys, _)| keys.as_ref())
     }
 
     fn knows(&self, key_id: &str, now: Timestamp) -> bool {
-        self.usable(now).is_some_and(|keys| keys.knows(key_id))
+        self.usable(now).is_some_and(|keys| keys.contains(key_id))
     }
 
-    /// Whether this answers for a key id without asking the provider.
+    /// Returns whether the key id can be looked up without a refresh.
     fn suffices(&self, key_id: &str, now: Timestamp) -> bool {
         let fresh = self.keys.as_ref().is_some_and(|(_, at)| now.since(*at) < FRESH);
         fresh && self.knows(key_id, now)
@@ -114,7 +114,7 @@ impl Held {
             Err(failure) => {
                 if self.usable(now).is_some() {
                     tracing::warn!(
-                        cause = problem::in_words(&failure),
+                        cause = problem::error_chain(&failure),
                         "the provider's keys could not be fetched again"
                     );
                 }
@@ -125,7 +125,7 @@ impl Held {
 
     fn key(&self, token: &Unverified, now: Timestamp) -> Result<DecodingKey, Problem> {
         match (self.usable(now), &self.failure) {
-            (Some(keys), _) if keys.knows(&token.key_id) => Ok(keys.key(&token.key_id, token.algorithm)?),
+            (Some(keys), _) if keys.contains(&token.key_id) => Ok(keys.key(&token.key_id, token.algorithm)?),
             (Some(_), None) => Err(Refused("the key is not the provider's").into()),
             // Also where other keys are held: it may be a new one, of which we could not hear.
             (_, Some(failure)) => Err(Arc::clone(failure).into()),

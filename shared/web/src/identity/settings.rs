@@ -1,36 +1,36 @@
-//! What the deployment says about its identity provider, checked once at the start.
+//! The deployment's settings for its identity provider, checked once at the start.
 
 use std::fmt;
 
-/// The settings, as the environment has them. Those without a value, and empty ones, take their default.
+/// The settings from the environment. Absent and empty ones take their defaults.
 #[derive(Clone, Debug, Default)]
 pub struct IdentitySettings {
-    /// `OIDC_ISSUER`: as in the provider's discovery document, to the letter.
+    /// `OIDC_ISSUER`: the issuer exactly as in the provider's discovery document.
     pub issuer: String,
     /// `OIDC_CLIENT_ID`: the audience of the ID tokens.
     pub client_id: String,
-    /// `PUBLIC_ORIGIN`: where the customer's browser finds us, `https://portal.example`.
+    /// `PUBLIC_ORIGIN`: the origin of the portal, such as `https://portal.example`.
     pub public_origin: String,
-    /// `OIDC_EMAIL_TRUST`: when the address of a token counts.
+    /// `OIDC_EMAIL_TRUST`: when the e-mail address of a token is trusted.
     pub email_trust: Option<String>,
-    /// `OIDC_SUBJECT_CLAIM`: which claim names a person; `sub` unless given.
+    /// `OIDC_SUBJECT_CLAIM`: the claim that identifies a person, by default `sub`.
     pub subject_claim: Option<String>,
-    /// `OIDC_ORGANIZATION_CLAIM`: which claim names the person's organisations.
+    /// `OIDC_ORGANIZATION_CLAIM`: the claim with the person's organisations.
     pub organization_claim: Option<String>,
-    /// `OIDC_ORGANIZATION_ROLE`: `claim=value`, what a person has to have to act for their organisation.
+    /// `OIDC_ORGANIZATION_ROLE`: the claim and value, as `claim=value`, that a person needs to act for their organisation.
     pub organization_role: Option<String>,
 }
 
-/// A setting with which the function does not start.
+/// The error for a setting that prevents the function from starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidSetting {
     /// The environment variable.
     pub name: &'static str,
-    /// What it has to be.
+    /// What is wrong with it.
     pub rule: &'static str,
 }
 
-/// When the address of a token counts.
+/// When the e-mail address of a token is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EmailTrust {
     EmailVerified,
@@ -40,20 +40,20 @@ pub(super) enum EmailTrust {
     Never,
 }
 
-/// The settings, checked.
+/// The checked settings.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) issuer: String,
     pub(super) client_id: String,
     pub(super) public_origin: String,
     pub(super) email_trust: EmailTrust,
-    /// By its address, or by the claim that the deployment trusts.
+    /// Whether the provider is Entra, by its address or by the email trust.
     pub(super) is_entra: bool,
     pub(super) subject_claim: String,
     pub(super) organization: Option<OrganizationRule>,
 }
 
-/// Which organisations a token gives, and to whom.
+/// Which organisations a token gives, and the role that this needs.
 #[derive(Clone, Debug)]
 pub(super) struct OrganizationRule {
     pub(super) claim: String,
@@ -61,7 +61,7 @@ pub(super) struct OrganizationRule {
     pub(super) role: String,
 }
 
-/// Where Microsoft Entra issues tokens, in its public and its national clouds; `sts` hosts are those of version 1.0.
+/// The issuers of Microsoft Entra in its public and national clouds. The `sts` hosts are those of version 1.0.
 const ENTRA: [&str; 6] = [
     "https://login.microsoftonline.com/",
     "https://login.microsoftonline.us/",
@@ -82,7 +82,7 @@ impl fmt::Display for InvalidSetting {
 impl std::error::Error for InvalidSetting {}
 
 impl IdentitySettings {
-    /// From the environment, by the names above.
+    /// Reads the settings by the names of the environment variables above.
     #[must_use]
     pub fn read(setting: impl Fn(&str) -> Option<String>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl IdentitySettings {
         if !is_confidential(&self.issuer) || self.issuer.contains(['?', '#']) {
             return Err(invalid(
                 "OIDC_ISSUER",
-                "is no https address without query (http only for this machine itself)",
+                "is not an https address without a query (http is allowed for this machine only)",
             ));
         }
         if self.client_id.is_empty() {
@@ -110,27 +110,30 @@ impl IdentitySettings {
         if !is_origin(&self.public_origin) {
             return Err(invalid(
                 "PUBLIC_ORIGIN",
-                "is no origin: scheme, host in lower case, port where it is not the usual one, no path",
+                "is not an origin: scheme, host in lower case, port unless it is the default one, no path",
             ));
         }
         let email_trust = given(self.email_trust).map_or_else(
-            || Ok(EmailTrust::of_issuer(&self.issuer)),
+            || Ok(EmailTrust::for_issuer(&self.issuer)),
             |text| {
                 EmailTrust::parse(&text)
-                    .ok_or(invalid("OIDC_EMAIL_TRUST", "is none of email_verified, google, xms_edov, issuer, never"))
+                    .ok_or(invalid("OIDC_EMAIL_TRUST", "is not one of email_verified, google, xms_edov, issuer, never"))
             },
         )?;
         let organization = match (given(self.organization_claim), given(self.organization_role)) {
             (None, None) => None,
             (Some(claim), Some(role)) => Some(
                 OrganizationRule::parse(claim, &role)
-                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is no claim and value with = between them"))?,
+                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is not a claim and a value joined by ="))?,
             ),
             (Some(_), None) => {
-                return Err(invalid("OIDC_ORGANIZATION_ROLE", "is needed beside OIDC_ORGANIZATION_CLAIM: claim=value"));
+                return Err(invalid(
+                    "OIDC_ORGANIZATION_ROLE",
+                    "is required with OIDC_ORGANIZATION_CLAIM, as claim=value",
+                ));
             }
             (None, Some(_)) => {
-                return Err(invalid("OIDC_ORGANIZATION_CLAIM", "is needed beside OIDC_ORGANIZATION_ROLE"));
+                return Err(invalid("OIDC_ORGANIZATION_CLAIM", "is required with OIDC_ORGANIZATION_ROLE"));
             }
         };
         Ok(Rules {
@@ -146,7 +149,7 @@ impl IdentitySettings {
 }
 
 impl EmailTrust {
-    fn of_issuer(issuer: &str) -> Self {
+    fn for_issuer(issuer: &str) -> Self {
         if issuer == GOOGLE {
             Self::Google
         } else if issued_by_entra(issuer) {
@@ -169,7 +172,7 @@ impl EmailTrust {
 }
 
 impl OrganizationRule {
-    /// Split at the first `=`: a group may be a distinguished name, `groups=cn=owners,dc=fabrikam`.
+    /// Parses a role, split at the first `=`, since a group may be a distinguished name: `groups=cn=owners,dc=fabrikam`.
     fn parse(claim: String, role: &str) -> Option<Self> {
         let (role_claim, role) = role.split_once('=')?;
         let given = !role_claim.is_empty() && !role.is_empty();
@@ -177,7 +180,7 @@ impl OrganizationRule {
     }
 }
 
-/// Whether what is read from this address cannot be changed on the way: it is https, or it never leaves this machine.
+/// Returns whether traffic to this address cannot be tampered with: it is https, or it stays on this machine.
 pub(super) fn is_confidential(address: &str) -> bool {
     let Ok(uri) = address.parse::<http::Uri>() else { return false };
     let host = uri.host().unwrap_or_default();
@@ -188,7 +191,7 @@ pub(super) fn is_confidential(address: &str) -> bool {
     }
 }
 
-/// Whether a browser would write this in `Origin`, which is compared to the letter.
+/// Returns whether a browser would send exactly this text as `Origin`.
 fn is_origin(text: &str) -> bool {
     let (rest, usual_port) = match text.split_once("://") {
         Some(("https", rest)) => (rest, ":443"),

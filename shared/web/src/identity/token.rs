@@ -1,4 +1,4 @@
-//! What a token has to be: an ID token of our issuer, for us, for the time being (OpenID Connect Core, 3.1.3.7).
+//! Validation of a token: an ID token of the configured issuer, for this client, that is valid now (OpenID Connect Core, 3.1.3.7).
 
 use domain::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
@@ -9,13 +9,13 @@ use super::{Refused, key_set, settings::Rules};
 /// The claims of a verified token.
 pub(super) type Claims = Map<String, Value>;
 
-/// Bytes of the longest token: what the gateway takes as headers in all.
+/// The maximum number of bytes of a token: the gateway's limit for all headers.
 pub(super) const LONGEST_TOKEN: usize = 10_240;
 
-/// Seconds that the provider's clock may be ahead of ours. A token that has expired has expired.
+/// The seconds that the provider's clock may be ahead. There is no leeway for the expiry.
 pub(super) const LEEWAY: i64 = 60;
 
-/// A token of which only the header has been read.
+/// A token whose header has been parsed, and whose signature has not been verified.
 pub(super) struct Unverified<'a> {
     token: &'a str,
     pub(super) algorithm: Algorithm,
@@ -23,12 +23,12 @@ pub(super) struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads the header. It only chooses among what we accept and among the provider's keys.
+    /// Parses the header. It can only choose among the accepted algorithms and the provider's keys.
     pub(super) fn read(token: &'a str) -> Result<Self, Refused> {
         if token.len() > LONGEST_TOKEN {
             return Err(Refused("the token is too long"));
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("the token has no header that we know"))?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("the token has no valid header"))?;
         if !key_set::is_accepted(header.alg) {
             return Err(Refused("the algorithm is not accepted"));
         }
@@ -42,7 +42,7 @@ impl<'a> Unverified<'a> {
         Ok(Self { token, algorithm: header.alg, key_id })
     }
 
-    /// Verifies the signature, and that the claims are those of an ID token for us at `now`.
+    /// Verifies the signature, and that the claims are those of an ID token for this client that is valid at `now`.
     pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<Claims, Refused> {
         let claims = jsonwebtoken::decode::<Claims>(self.token, key, &signature_only(self.algorithm))
             .map_err(|error| match error.kind() {
@@ -55,7 +55,7 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// All else is compared here, against a time that is an argument.
+/// Returns a validation of the signature only. Everything else is checked here, against a time that is an argument.
 fn signature_only(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -65,7 +65,8 @@ fn signature_only(algorithm: Algorithm) -> Validation {
     validation
 }
 
-/// `application/` may stand before any type, and case does not count (RFC 7515, 4.1.9). `at+jwt` is an access token.
+/// Returns whether the type is JWT. It may have the prefix `application/`, and case does not count (RFC 7515, 4.1.9). `at+jwt` is an access
+/// token.
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").unwrap_or(&typ) == "jwt"
@@ -82,8 +83,7 @@ fn check(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refused> 
     demand(!is_access_token(claims), "an access token")
 }
 
-/// Whether we are among the audiences, and the one that the token was made for where it says so, which it must where there
-/// are several audiences.
+/// Returns whether this client is an audience of the token and its authorized party, `azp`, which a token with several audiences must name.
 fn is_for(claims: &Claims, client_id: &str) -> bool {
     let (ours, several) = match claims.get("aud") {
         Some(Value::String(audience)) => (audience == client_id, false),
@@ -94,8 +94,8 @@ fn is_for(claims: &Claims, client_id: &str) -> bool {
     ours && party.is_none_or(|party| party == client_id) && (party.is_some() || !several)
 }
 
-/// Most access tokens fail on type or audience. These are the marks of those that may not: Cognito's `token_use`, Keycloak's
-/// `typ` among the claims, and the scope as Entra and Okta write it.
+/// Returns whether the claims are those of an access token. Most access tokens already fail on type or audience; the others are marked by
+/// Cognito's `token_use`, by Keycloak's claim `typ`, or by the scope of Entra and Okta.
 fn is_access_token(claims: &Claims) -> bool {
     claims.get("token_use").is_some_and(|used| used != "id")
         || claims.get("typ").is_some_and(|typ| typ != "ID")
@@ -109,15 +109,15 @@ fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a String> {
     }
 }
 
-/// When a token ends.
+/// Returns when the token expires.
 pub(super) fn expires_at(claims: &Claims) -> Result<i64, Refused> {
     seconds(claims, "exp")?.ok_or(Refused("expired"))
 }
 
-/// A time of a token, which may have parts of a second (RFC 7519, 2); they are cut off.
+/// Returns a time of the token, without the fraction of a second that it may have (RFC 7519, 2).
 fn seconds(claims: &Claims, name: &str) -> Result<Option<i64>, Refused> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    #[expect(clippy::cast_possible_truncation, reason = "it saturates, and no clock is ever there")]
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, at times that no clock reaches")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
-    seconds.map(Some).ok_or(Refused("a time is no number"))
+    seconds.map(Some).ok_or(Refused("a time is not a number"))
 }

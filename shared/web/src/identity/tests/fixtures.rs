@@ -1,4 +1,4 @@
-//! Tokens shaped like those of the providers in use, and exactly the principals that they give.
+//! Tokens of the shapes of real providers, and exactly the principals that they give.
 
 use domain::{EmailAddress, Principal};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ const FIXTURES: [(&str, &str); 4] = [
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fixture {
-    /// Where the shape comes from.
+    /// The source of the shape.
     #[expect(dead_code, reason = "for people")]
     source: String,
     header: Map<String, Value>,
@@ -31,10 +31,10 @@ struct Case {
     name: String,
     #[serde(default)]
     settings: Settings,
-    /// Null leaves a claim out.
+    /// The changed claims. Null removes a claim.
     #[serde(default)]
     claims: Map<String, Value>,
-    /// Absent where the token is refused.
+    /// The expected caller. Absent if the token is refused.
     principals: Option<Expected>,
 }
 
@@ -104,7 +104,7 @@ async fn tokens_of_known_shapes_give_exactly_these_principals() {
 }
 
 #[tokio::test]
-async fn each_trust_has_its_own_idea_of_an_address_that_counts() {
+async fn each_trust_setting_decides_which_addresses_are_trusted() {
     let domain = json!({ "email": "dana@fabrikam.example" });
     let cases = [
         ("email_verified", json!({ "email_verified": true }), true),
@@ -158,7 +158,7 @@ async fn each_trust_has_its_own_idea_of_an_address_that_counts() {
 }
 
 #[tokio::test]
-async fn an_organisation_counts_with_its_role_and_for_no_guest() {
+async fn an_organisation_needs_its_role_and_is_not_given_to_guests() {
     let (one, two) = (vec!["fabrikam"], vec!["fabrikam", "contoso"]);
     let cases = [
         (json!({ "org": "fabrikam", "roles": "owner" }), one.clone()),

@@ -1,4 +1,4 @@
-//! Really signed tokens against the whole verifier, and a provider on this machine to fetch the keys from.
+//! Tests of the whole verifier with signed tokens, and with a provider on this machine.
 
 mod fixtures;
 mod presented;
@@ -24,16 +24,16 @@ use serde_json::{Value, json};
 use super::{Identity, IdentitySettings, key_set::KeySet, provider::Provider};
 use crate::problem::{Problem, ProblemCode};
 
-/// The time of every test that does not choose its own.
+/// The time of tests that do not choose their own.
 pub(super) const NOW: i64 = 1_795_000_000;
 
 const CLIENT: &str = "firstkey";
 const ORIGIN: &str = "https://portal.example";
 
-/// For tokens whose keys are held already; nothing ever asks it.
+/// An issuer whose keys are already cached, so that no request is sent to it.
 const ISSUER: &str = "https://issuer.example";
 
-/// A key of a provider.
+/// A provider's signing key.
 pub(super) enum Signer {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
@@ -46,7 +46,7 @@ pub(super) static EC: LazyLock<Signer> =
     LazyLock::new(|| Signer::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()));
 
 impl Signer {
-    /// The public key, without `alg` and `use`, as Entra publishes its own.
+    /// Returns the public key without `alg` and `use`, as Entra publishes its keys.
     fn jwk(&self, kid: &str) -> Value {
         match self {
             Self::Rsa(key) => {
@@ -80,14 +80,14 @@ impl Signer {
         }
     }
 
-    /// A token with exactly this header.
+    /// Returns a token with exactly this header.
     pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
         let encoding = if header["alg"] == "RS512" { &RSA_PKCS1_SHA512 } else { &RSA_PKCS1_SHA256 };
         let message = message(header, claims);
         format!("{message}.{}", encode(&self.signature(message.as_bytes(), encoding)))
     }
 
-    /// A token as providers make it.
+    /// Returns a token with the usual header.
     pub(super) fn token(&self, kid: &str, claims: &Value) -> String {
         self.sign(&json!({ "alg": self.algorithm(), "kid": kid, "typ": "JWT" }), claims)
     }
@@ -114,19 +114,19 @@ fn settings(issuer: &str) -> IdentitySettings {
     }
 }
 
-/// A verifier that has fetched these keys at [`NOW`].
+/// Returns a verifier that fetched these keys at [`NOW`].
 fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
     let rules = settings.check().unwrap();
     let keys = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
     Identity { provider: Provider::holding(rules.issuer.clone(), keys, at(NOW)), rules }
 }
 
-/// A verifier of [`ISSUER`] that holds the keys `rsa` and `ec`.
+/// Returns a verifier of [`ISSUER`] that has the keys `rsa` and `ec`.
 fn verifier() -> Identity {
     holding(settings(ISSUER), &[RSA.jwk("rsa"), EC.jwk("ec")])
 }
 
-/// Claims of an ID token of [`ISSUER`] that are valid at [`NOW`], and these in addition or instead; null leaves one out.
+/// Returns the claims of an ID token of [`ISSUER`] that is valid at [`NOW`], with these changes. Null removes a claim.
 fn claims(changes: Value) -> Value {
     claims_of(ISSUER, changes)
 }
@@ -163,7 +163,7 @@ fn code(outcome: Result<Caller, Problem>) -> Option<ProblemCode> {
     outcome.err().map(|problem| problem.code())
 }
 
-/// The reason of a refusal, which has to be one; `None` where the token was accepted.
+/// Returns the reason of a refusal, which must be `not-signed-in`. `None` if the token was accepted.
 fn refusal(outcome: Result<Caller, Problem>) -> Option<String> {
     let problem = outcome.err()?;
     assert_eq!(problem.code(), ProblemCode::NotSignedIn, "{:?}", problem.cause());

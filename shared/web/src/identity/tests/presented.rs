@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{NOW, ORIGIN, RSA, at, claims, code, request, verifier};
 use crate::{
-    identity::{TooLarge, forget, keep},
+    identity::{TooLarge, clear_token, set_token},
     problem::ProblemCode::{Forbidden, NotSignedIn},
     reply::Reply,
 };
@@ -32,7 +32,7 @@ async fn a_token_comes_as_bearer_or_in_the_cookie() {
 }
 
 #[tokio::test]
-async fn authorization_wins_whatever_it_says() {
+async fn an_authorization_header_takes_precedence_even_if_invalid() {
     let (bearer, cookie) = (format!("Bearer {}", token()), format!("__Host-customer={}", token()));
     assert_eq!(outcome("GET", &[("authorization", &bearer), ("cookie", "__Host-customer=x")]).await, None);
     for other in ["Bearer x", "Bearer", "Bearer ", "Basic ZGFuYTp4", "", &token(), &format!("{bearer},{bearer}")] {
@@ -46,7 +46,7 @@ async fn authorization_wins_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn a_token_of_6_kb_comes_in_two_cookies() {
+async fn a_token_of_6_kb_is_read_from_two_cookies() {
     let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(4200) })));
     assert!(token.len() > 6000, "{}", token.len());
     let (first, second) = token.split_at(3800);
@@ -60,14 +60,14 @@ async fn a_token_of_6_kb_comes_in_two_cookies() {
 }
 
 #[tokio::test]
-async fn of_several_cookies_of_one_name_none_counts() {
+async fn several_cookies_of_one_name_are_refused() {
     let cookie = format!("__Host-customer={}", token());
     assert_eq!(outcome("GET", &[("cookie", &format!("{cookie}; {cookie}"))]).await, Some(NotSignedIn));
     assert_eq!(outcome("GET", &[("cookie", &cookie), ("cookie", &cookie)]).await, Some(NotSignedIn));
 }
 
 #[tokio::test]
-async fn another_site_changes_nothing_with_the_cookie() {
+async fn another_site_cannot_change_anything_with_the_cookie() {
     let cookie = format!("__Host-customer={}", token());
     let matrix: [(&[(&str, &str)], bool); 13] = [
         (&[], true),
@@ -113,7 +113,7 @@ async fn no_part_of_a_token_is_in_a_problem() {
     }
 }
 
-/// The cookies that a reply leaves in a browser, as it sends them.
+/// Returns the cookie header that a browser sends after this reply.
 fn jar(reply: &crate::Reply) -> String {
     let cookies = reply.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
     let kept = cookies.filter(|cookie| !cookie.contains("Max-Age=0;"));
@@ -121,10 +121,10 @@ fn jar(reply: &crate::Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_token_that_a_browser_is_given_comes_back_whole() {
+async fn a_token_that_is_set_in_a_browser_is_read_back_whole() {
     for (padding, cookies) in [(0, 1), (4200, 2)] {
         let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(padding) })));
-        let reply = keep(Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
+        let reply = set_token(Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
         let jar = jar(&reply);
         assert_eq!(jar.split("; ").count(), cookies);
         assert_eq!(outcome("GET", &[("cookie", &jar)]).await, None);
@@ -135,13 +135,13 @@ async fn a_token_that_a_browser_is_given_comes_back_whole() {
             assert!(cookie.len() < 4096);
         }
         assert!(!format!("{reply:?}").contains(&token));
-        assert_eq!(self::jar(&forget(Reply::new(Body::Empty))), "");
+        assert_eq!(self::jar(&clear_token(Reply::new(Body::Empty))), "");
     }
 }
 
 #[test]
-fn a_token_fills_two_cookies_and_no_more() {
-    let keep = |length| keep(Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
+fn a_token_has_at_most_two_cookies() {
+    let keep = |length| set_token(Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
     assert_eq!(jar(&keep(3800).unwrap()).split("; ").count(), 1);
     assert_eq!(jar(&keep(3801).unwrap()).split("; ").count(), 2);
     assert_eq!(jar(&keep(7600).unwrap()).split("; ").count(), 2);
@@ -149,18 +149,18 @@ fn a_token_fills_two_cookies_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_that_arrives_is_for_the_request_that_was_made() {
+async fn a_token_must_have_the_nonce_of_its_request() {
     let token = |nonce| RSA.token("rsa", &claims(json!({ "nonce": nonce })));
     for (nonce, accepted) in
         [(json!("n"), true), (json!("m"), false), (json!(""), false), (json!(null), false), (json!(["n"]), false)]
     {
-        let arrived = verifier().arrived(&token(nonce.clone()), "n", at(NOW)).await;
+        let arrived = verifier().customer_for_nonce(&token(nonce.clone()), "n", at(NOW)).await;
         assert_eq!(arrived.is_ok(), accepted, "{nonce}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_count_is_known_to_its_owners_pages() {
+async fn an_untrusted_address_is_shown_to_its_owner() {
     let customer = |verified| async move {
         let token = RSA.token("rsa", &claims(json!({ "email_verified": verified })));
         let request = request("GET", &[("authorization", &format!("Bearer {token}"))]);

@@ -28,7 +28,7 @@ struct Answers {
     status: u16,
     discovery: Value,
     keys: Value,
-    /// Sent instead of the keys: this many bytes, without a length.
+    /// The number of bytes to send instead of the keys, without a length.
     endless: Option<usize>,
     silent: bool,
 }
@@ -58,7 +58,7 @@ impl TestProvider {
         change(&mut self.answers.lock().unwrap());
     }
 
-    /// How many times the keys were fetched: each time takes two requests.
+    /// Returns how often the keys were fetched. A fetch takes two requests.
     fn fetches(&self) -> usize {
         self.requests.load(Ordering::SeqCst).div_ceil(2)
     }
@@ -115,7 +115,7 @@ async fn the_keys_are_fetched_with_the_first_token_and_shared() {
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(provider.fetches(), 0);
     assert!(bearer(&verifier, &RSA.sign(&json!({ "alg": "RS256" }), &provider.claims())).await.is_err());
-    assert_eq!(provider.fetches(), 0, "a header that cannot be accepted asks nobody");
+    assert_eq!(provider.fetches(), 0, "a header that cannot be accepted causes no fetch");
     for outcome in join_all((0..20).map(|_| bearer(&verifier, &token))).await {
         assert_eq!(refusal(outcome), None);
     }
@@ -134,7 +134,7 @@ async fn keys_are_fetched_again_after_an_hour() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_calls_itself_otherwise_is_a_failure_that_names_both() {
+async fn a_discovery_document_of_another_issuer_is_a_failure_that_names_both() {
     let provider = TestProvider::start().await;
     let other = format!("{}/", provider.issuer);
     provider.change(|answers| answers.discovery["issuer"] = json!(other));
@@ -143,7 +143,7 @@ async fn an_issuer_that_calls_itself_otherwise_is_a_failure_that_names_both() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_id_asks_the_provider_once_a_minute() {
+async fn an_unknown_key_id_causes_one_fetch_a_minute() {
     let provider = TestProvider::start().await;
     let verifier = provider.verifier();
     let unknown = |kid: &str| RSA.token(kid, &provider.claims());
@@ -169,7 +169,7 @@ async fn a_new_key_of_the_provider_is_found() {
 }
 
 #[tokio::test]
-async fn held_keys_outlive_a_failure_of_the_provider_for_a_day() {
+async fn cached_keys_are_used_for_a_day_while_the_provider_fails() {
     let provider = TestProvider::start().await;
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
@@ -186,7 +186,7 @@ async fn held_keys_outlive_a_failure_of_the_provider_for_a_day() {
 }
 
 #[tokio::test]
-async fn after_a_failure_the_first_fetch_is_tried_again_at_once() {
+async fn a_failed_first_fetch_is_retried_immediately() {
     let provider = TestProvider::start().await;
     let verifier = provider.verifier();
     provider.change(|answers| answers.status = 503);
@@ -199,7 +199,7 @@ async fn after_a_failure_the_first_fetch_is_tried_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_black_hole_is_answered_in_time_to_everybody() {
+async fn an_unresponsive_provider_is_reported_in_time_to_every_caller() {
     let provider = TestProvider::start().await;
     let verifier = provider.verifier();
     provider.change(|answers| answers.silent = true);
@@ -212,7 +212,7 @@ async fn a_black_hole_is_answered_in_time_to_everybody() {
 }
 
 #[tokio::test]
-async fn a_black_hole_leaves_time_for_the_request_where_the_key_is_held() {
+async fn an_unresponsive_provider_leaves_time_for_the_request_if_the_key_is_cached() {
     let provider = TestProvider::start().await;
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
@@ -223,7 +223,7 @@ async fn a_black_hole_leaves_time_for_the_request_where_the_key_is_held() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
+async fn an_unreachable_provider_is_unavailable() {
     let verifier = Identity::new(settings("http://127.0.0.1:1")).unwrap();
     let token = RSA.token("rsa", &claims_of("http://127.0.0.1:1", json!({})));
     let cause = unavailable(bearer(&verifier, &token).await);
@@ -231,7 +231,7 @@ async fn nobody_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn an_https_issuer_is_never_asked_in_the_clear() {
+async fn an_https_issuer_is_never_contacted_without_tls() {
     let provider = TestProvider::start().await;
     let issuer = provider.issuer.replace("http:", "https:");
     provider.change(|answers| answers.discovery["issuer"] = json!(issuer));
@@ -241,7 +241,7 @@ async fn an_https_issuer_is_never_asked_in_the_clear() {
 }
 
 #[tokio::test]
-async fn documents_that_are_not_what_they_should_be_are_failures_in_words() {
+async fn invalid_documents_are_failures_with_a_message() {
     type Change = fn(&mut Answers);
     let wrong: [(Change, &str); 8] = [
         (|answers| answers.status = 302, "the identity provider answered with status 302"),
@@ -270,7 +270,7 @@ async fn documents_that_are_not_what_they_should_be_are_failures_in_words() {
 }
 
 #[tokio::test]
-async fn a_caller_who_gives_up_leaves_no_trace() {
+async fn a_caller_who_gives_up_does_not_block_the_next() {
     let provider = TestProvider::start().await;
     let (verifier, token) = (provider.verifier(), provider.token());
     provider.change(|answers| answers.silent = true);

@@ -7,7 +7,7 @@ fn invalid(change: impl FnOnce(&mut IdentitySettings)) -> Option<&'static str> {
 }
 
 #[test]
-fn settings_that_are_right_are_taken() {
+fn valid_settings_are_accepted() {
     assert_eq!(invalid(|_| ()), None);
     for trust in ["email_verified", "google", "xms_edov", "issuer", "never", ""] {
         assert_eq!(invalid(|settings| settings.email_trust = Some(trust.into())), None, "{trust}");
@@ -26,7 +26,7 @@ fn settings_that_are_right_are_taken() {
 }
 
 #[test]
-fn a_setting_that_is_wrong_is_named() {
+fn an_invalid_setting_is_named() {
     for issuer in [
         "",
         "issuer.example",
@@ -56,7 +56,7 @@ fn a_setting_that_is_wrong_is_named() {
 }
 
 #[test]
-fn organisation_and_role_come_together() {
+fn organisation_and_role_must_be_set_together() {
     let with = |claim: &str, role: &str| {
         invalid(|settings| {
             settings.organization_claim = Some(claim.into());
@@ -73,9 +73,9 @@ fn organisation_and_role_come_together() {
 }
 
 #[test]
-fn an_invalid_setting_says_what_it_has_to_be() {
+fn an_invalid_setting_has_a_message() {
     let mut settings = settings(ISSUER);
     settings.email_trust = Some("always".into());
     let message = Identity::new(settings).err().unwrap().to_string();
-    assert_eq!(message, "OIDC_EMAIL_TRUST is none of email_verified, google, xms_edov, issuer, never");
+    assert_eq!(message, "OIDC_EMAIL_TRUST is not one of email_verified, google, xms_edov, issuer, never");
 }

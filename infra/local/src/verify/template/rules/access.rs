@@ -106,7 +106,6 @@ pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {
     places(template, unbound)
 }
 
-/// In the roles and in the policy of the key: each action for its roles alone.
 /// In the roles and in the policy of the key: each use for its roles alone.
 pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
     let others = |statement: &Statement| {
