@@ -237,7 +237,8 @@ mod tests {
         assert_eq!((mail.content, mail.status, mail.issue), (MailContent::Link, MailStatus::Pending, Issue::FIRST));
         let sent = WelcomeMail { status: MailStatus::Sent, ..mail.clone() };
         let next = sent.next_issue(&first().next_issue(sealed(2), at(200), WEEK));
-        assert_eq!((next.to.to_string(), next.issue, next.at), (mail.to.to_string(), Issue::FIRST.next(), at(200)));
+        assert_eq!(next.to.to_string(), mail.to.to_string());
+        assert_eq!((next.issue, next.at), (Issue::FIRST.next(), at(200)));
         assert_eq!(next.status, MailStatus::Pending);
     }
 }

@@ -56,6 +56,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Returns the rejection of a message that another worker or event keeps from being handled.
+    #[must_use]
     pub fn temporary(cause: &'static str) -> Self {
         Self::Temporary(cause.into())
     }

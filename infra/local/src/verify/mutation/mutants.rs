@@ -45,10 +45,12 @@ impl Suite {
 const RETRIEVALS: &str = "shared/aws/src/store/retrievals.rs";
 const CREDENTIAL: &str = "shared/domain/src/credential.rs";
 const GET_CREDENTIALS: &str = "functions/get-credentials/src/handler.rs";
-const MAILS: &str = "shared/aws/src/store/mails.rs";
 const SEND_MAIL: &str = "functions/send-mail/src/handler.rs";
 const SUBSCRIPTIONS: &str = "shared/aws/src/store/subscriptions.rs";
 const SIGN_INS: &str = "shared/aws/src/store/sign_ins.rs";
+const STORED_CREDENTIAL: &str = "shared/aws/src/store/credential.rs";
+const STORED_MAIL: &str = "shared/aws/src/store/mail.rs";
+const DECISION: &str = "shared/domain/src/decision.rs";
 const STORED_ACCOUNT: &str = "shared/aws/src/store/account.rs";
 const TRANSACTION: &str = "shared/aws/src/store/transaction.rs";
 const ATTEMPTS: &str = "shared/aws/src/store/attempts.rs";
@@ -69,9 +71,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-without-a-password",
         breaks: "a retrieval is counted though there is no password to show",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "attribute_exists(#sealed)",
-            replace: "(attribute_exists(#sealed) OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r#"const PASSWORD_IS_SEALED: &str = "attribute_exists(#sealed)";"#,
+            replace: r#"const PASSWORD_IS_SEALED: &str = "(attribute_exists(#sealed) OR attribute_exists(#pu))";"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -80,9 +82,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-of-another-issue",
         breaks: "a request that was made for the issue before spends one of this issue's retrievals",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "#issue = :issue",
-            replace: "(#issue = :issue OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        ISSUE_IS,
+        PASSWORD_IS_SEALED,",
+            replace: r#"        "(#issue = :issue OR attribute_exists(#pu))",
+        PASSWORD_IS_SEALED,"#,
         }],
         suite: Suite::It,
         caught_by: "test(get_credentials::a_click_that_was_shown_the_password_is_not_counted_in_the_next_issue_too)",
@@ -90,21 +94,39 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "retrieval-of-an-earlier-issue",
         breaks: "a request that was made for an earlier issue spends one of this issue's retrievals",
-        edits: &[Edit { file: RETRIEVALS, find: "#issue = :issue", replace: "#issue >= :issue" }],
+        edits: &[Edit {
+            file: STORED_CREDENTIAL,
+            find: r"        ISSUE_IS,
+        PASSWORD_IS_SEALED,",
+            replace: r##"        "#issue >= :issue",
+        PASSWORD_IS_SEALED,"##,
+        }],
         suite: Suite::It,
         caught_by: "test(get_credentials::a_click_that_was_shown_the_password_is_not_counted_in_the_next_issue_too)",
     },
     Mutant {
         name: "retrieval-after-expiry",
         breaks: "an expired password is shown",
-        edits: &[Edit { file: RETRIEVALS, find: "#exp > :now", replace: "(#exp > :now OR attribute_exists(#pu))" }],
+        edits: &[Edit {
+            file: STORED_CREDENTIAL,
+            find: r"        NOT_EXPIRED,
+",
+            replace: r#"        "(#exp > :now OR attribute_exists(#pu))",
+"#,
+        }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
     },
     Mutant {
         name: "retrieval-at-expiry",
         breaks: "a password is shown in the second in which it expires",
-        edits: &[Edit { file: RETRIEVALS, find: "#exp > :now", replace: "#exp >= :now" }],
+        edits: &[Edit {
+            file: STORED_CREDENTIAL,
+            find: r"        NOT_EXPIRED,
+",
+            replace: r##"        "#exp >= :now",
+"##,
+        }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
     },
@@ -112,9 +134,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-after-sign-in",
         breaks: "a password is shown after the service administrator signed in",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "attribute_not_exists(#signed_in)",
-            replace: "(attribute_not_exists(#signed_in) OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        NOT_SIGNED_IN,
+        NOT_CHANGED,",
+            replace: r#"        "(attribute_not_exists(#signed_in) OR attribute_exists(#pu))",
+        NOT_CHANGED,"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -123,9 +147,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-after-change",
         breaks: "a password is shown after the service administrator chose another",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "attribute_not_exists(#changed)",
-            replace: "(attribute_not_exists(#changed) OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        NOT_CHANGED,
+        NOT_ENDED,",
+            replace: r#"        "(attribute_not_exists(#changed) OR attribute_exists(#pu))",
+        NOT_ENDED,"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -134,9 +160,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-after-the-end",
         breaks: "a password is shown after the subscription ended",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "attribute_not_exists(#ended)",
-            replace: "(attribute_not_exists(#ended) OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        NOT_ENDED,
+        &caller_is_a_portal_user,",
+            replace: r#"        "(attribute_not_exists(#ended) OR attribute_exists(#pu))",
+        &caller_is_a_portal_user,"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -145,9 +173,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrieval-by-anybody",
         breaks: "whoever is no portal user is shown the password",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "({one_of_them})",
-            replace: "({one_of_them} OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        &caller_is_a_portal_user,
+        CLICK_IS_NEW,",
+            replace: r#"        &condition::any(&[&*caller_is_a_portal_user, "attribute_exists(#pu)"]),
+        CLICK_IS_NEW,"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -156,9 +186,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "click-counted-again",
         breaks: "the same click is a second retrieval, with another time",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "attribute_not_exists(#ret.#rid)",
-            replace: "(attribute_not_exists(#ret.#rid) OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        CLICK_IS_NEW,
+",
+            replace: r#"        "(attribute_not_exists(#ret.#rid) OR attribute_exists(#pu))",
+"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -167,9 +199,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retrievals-without-a-cap",
         breaks: "there is no end to retrievals",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "size(#ret) < :three",
-            replace: "(size(#ret) < :three OR attribute_exists(#pu))",
+            file: STORED_CREDENTIAL,
+            find: r"        RETRIEVALS_ARE_LEFT,
+",
+            replace: r#"        "(size(#ret) < :three OR attribute_exists(#pu))",
+"#,
         }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
@@ -177,7 +211,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "four-retrievals",
         breaks: "a fourth retrieval is admitted",
-        edits: &[Edit { file: RETRIEVALS, find: "size(#ret) < :three", replace: "size(#ret) <= :three" }],
+        edits: &[Edit {
+            file: STORED_CREDENTIAL,
+            find: r"        RETRIEVALS_ARE_LEFT,
+",
+            replace: r#"        "size(#ret) <= :three",
+"#,
+        }],
         suite: Suite::It,
         caught_by: "test(/^condition::/)",
     },
@@ -185,9 +225,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "old-image-ignored",
         breaks: "a refusal is told without the item that it met, so nobody recognises their own write",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: "ReturnValuesOnConditionCheckFailure::AllOld)",
-            replace: "ReturnValuesOnConditionCheckFailure::None)",
+            file: TRANSACTION,
+            find: r"            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(AllOld)",
+            replace: "            .return_values(ReturnValue::AllNew)",
         }],
         suite: Suite::It,
         caught_by: "test(get_credentials::the_same_click_twice_is_counted_once_and_shows_the_same)",
@@ -196,11 +237,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "conflict-is-an-answer",
         breaks: "a write that met a transaction is told as if there were no subscription",
         edits: &[Edit {
-            file: RETRIEVALS,
-            find: r"Some(UpdateItemError::TransactionConflictException(_)) => {
-                return Ok(Try::Conflict(Failure::of(OPERATION, &error)));
+            file: TRANSACTION,
+            find: r"            Some(UpdateItemError::TransactionConflictException(_)) => {
+                Ok(Try::Conflict(Failure::from_sdk(operation, &error)))
             }",
-            replace: "Some(UpdateItemError::TransactionConflictException(_)) => RetrieveOutcome::NoSubscription,",
+            replace: "            Some(UpdateItemError::TransactionConflictException(_)) => Ok(Try::Done(Write::Refused(None))),",
         }],
         suite: Suite::It,
         caught_by: "test(get_credentials::a_conflict_is_tried_again_and_never_told_as_a_reason)",
@@ -210,14 +251,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "the password is shown for what was read before the write, whatever becomes of the write",
         edits: &[Edit {
             file: RETRIEVALS,
-            find: "                let outcome = through_conflicts(OPERATION, write).await?;",
+            find: "                let outcome = self.retrieve_once(subscription, issue, click, caller, now).await?;",
             replace: r"                let read = self.0.credential(subscription).await?;
                 let outcome = match read {
                     Some(read) if matches!(read.judge_refusal(caller, click, now), Refusal::Unexplained) => {
-                        through_conflicts(OPERATION, write).await.ok();
+                        self.retrieve_once(subscription, issue, click, caller, now).await.ok();
                         RetrieveOutcome::Counted(Box::new(read))
                     }
-                    _ => through_conflicts(OPERATION, write).await?,
+                    _ => self.retrieve_once(subscription, issue, click, caller, now).await?,
                 };",
         }],
         suite: Suite::It,
@@ -228,10 +269,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a retrieval that is refused unseals the password first",
         edits: &[Edit {
             file: GET_CREDENTIALS,
-            find: "        RetrieveOutcome::Refused(credential) => match credential.judge_refusal(&caller, &click, now) {",
-            replace: r"        RetrieveOutcome::Refused(credential) => match {
+            find: "        RetrieveOutcome::Refused { credential, refusal } => match refusal {",
+            replace: r"        RetrieveOutcome::Refused { credential, refusal } => match {
             app.disclose(&credential, &caller).await.ok();
-            credential.judge_refusal(&caller, &click, now)
+            refusal
         } {",
         }],
         suite: Suite::It,
@@ -363,7 +404,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lease-not-compared",
         breaks: "two workers have one mail at the same time",
-        edits: &[Edit { file: MAILS, find: "#lease <= :now)", replace: "#lease <= :now OR attribute_exists(#lease))" }],
+        edits: &[Edit {
+            file: STORED_MAIL,
+            find: "condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER])",
+            replace: r#"condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER, "attribute_exists(#lease)"])"#,
+        }],
         suite: Suite::It,
         caught_by: "test(send_mail::while_another_worker_has_the_mail_a_delivery_fails_and_is_never_acknowledged)",
     },
@@ -371,9 +416,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "own-lease-not-recognised",
         breaks: "a worker whose claim was carried out without an answer thinks that it is another one's",
         edits: &[Edit {
-            file: MAILS,
-            find: "let ours = Reader(&item).optional_text(LEASE_ID) == Some(&lease.id);",
-            replace: "let ours = Reader(&item).optional_text(LEASE_ID).is_none();",
+            file: DECISION,
+            find: "self.lease_id == Some(lease_id)",
+            replace: "self.lease_id.is_none() && !lease_id.is_empty()",
         }],
         suite: Suite::It,
         caught_by: "test(subscription_start::with_every_first_answer_lost_it_is_still_one_issue_and_one_mail)",
@@ -382,9 +427,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "sent-mail-taken-again",
         breaks: "a mail that is sent is sent again with the next delivery",
         edits: &[Edit {
-            file: MAILS,
-            find: "#status = :pending AND (",
-            replace: "(#status = :pending OR attribute_exists(#status)) AND (",
+            file: STORED_MAIL,
+            find: "condition::all([ISSUE_IS, IS_PENDING, &is_free])",
+            replace: r#"condition::all([ISSUE_IS, "(#status = :pending OR attribute_exists(#status))", &is_free])"#,
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::an_order_of_an_issue_that_is_over_sends_nothing) | test(send_mail::after_three_refusals)",
@@ -393,9 +438,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "record-asks-for-the-lease",
         breaks: "a mail that went out is not recorded where its lease was given back meanwhile",
         edits: &[Edit {
-            file: MAILS,
-            find: r##".condition_expression("#issue = :n AND #rank < :r")"##,
-            replace: r##".condition_expression("#issue = :n AND #rank < :r AND attribute_exists(#lease)")"##,
+            file: STORED_MAIL,
+            find: "condition::all([ISSUE_IS, RANK_IS_LOWER])",
+            replace: r#"condition::all([ISSUE_IS, RANK_IS_LOWER, "attribute_exists(#lease)"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
@@ -404,9 +449,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "record-over-a-higher-rank",
         breaks: "what became of a mail is overwritten by what was known before",
         edits: &[Edit {
-            file: MAILS,
-            find: r##".condition_expression("#issue = :n AND #rank < :r")"##,
-            replace: r##".condition_expression("#issue = :n AND (#rank < :r OR attribute_exists(#rank))")"##,
+            file: STORED_MAIL,
+            find: "condition::all([ISSUE_IS, RANK_IS_LOWER])",
+            replace: r#"condition::all([ISSUE_IS, "(#rank < :rank OR attribute_exists(#rank))"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
@@ -415,9 +460,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "release-of-anybodys-lease",
         breaks: "a worker that is late gives back the lease of another one",
         edits: &[Edit {
-            file: MAILS,
-            find: r##""#issue = :n AND #lease_id = :mine""##,
-            replace: r##""#issue = :n AND (#lease_id = :mine OR attribute_exists(#lease_id))""##,
+            file: STORED_MAIL,
+            find: "condition::all([ISSUE_IS, LEASE_IS_OWN])",
+            replace: r#"condition::all([ISSUE_IS, "(#lease_id = :own OR attribute_exists(#lease_id))"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
@@ -427,8 +472,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a message is done while another worker has the mail and may die",
         edits: &[Edit {
             file: SEND_MAIL,
-            find: r#"Take::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),"#,
-            replace: "Take::Leased => Ok(()),",
+            find: r#"TakeOutcome::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),"#,
+            replace: "TakeOutcome::Leased => Ok(()),",
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::while_another_worker_has_the_mail_a_delivery_fails_and_is_never_acknowledged)",
@@ -449,8 +494,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a mail that may be on its way is sent again at once",
         edits: &[Edit {
             file: SEND_MAIL,
-            find: "Delivery::Unknown(failure) => Err(Rejection::temporary(failure)),",
-            replace: "Delivery::Unknown(failure) => self.give_back(order, taken, Rejection::temporary(failure)).await,",
+            find: "Delivery::Unknown(failure) => Err(failure.into()),",
+            replace: "Delivery::Unknown(failure) => self.give_back(order, taken, failure.into()).await,",
         }],
         suite: Suite::It,
         caught_by: "test(send_mail::while_another_worker_has_the_mail)",
@@ -471,7 +516,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "an event that started an issue starts another one when it is delivered again",
         edits: &[Edit {
             file: SUBSCRIPTIONS,
-            find: r"            .put_new(Part::Event, handled(id, event, now))?
+            find: r"            .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
 ",
             replace: "",
         }],
@@ -482,9 +527,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "next-issue-without-the-retrievals",
         breaks: "a retrieval beside the next issue is missing from the history",
         edits: &[Edit {
-            file: SUBSCRIPTIONS,
-            find: "AND size(#ret) = :k AND",
-            replace: "AND (size(#ret) = :k OR attribute_exists(#ret)) AND",
+            file: STORED_CREDENTIAL,
+            find: "condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ, NOT_ENDED])",
+            replace: r#"condition::all([ISSUE_IS, SEQ_IS, "(size(#ret) = :retrievals OR attribute_exists(#ret))", NOT_ENDED])"#,
         }],
         suite: Suite::It,
         caught_by: "test(subscription_start::a_retrieval_beside_the_next_issue)",
@@ -493,9 +538,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "next-issue-keeps-the-version",
         breaks: "a session from before the new issue lives on",
         edits: &[Edit {
-            file: SUBSCRIPTIONS,
-            find: r#".value(":one", number(1_u64))"#,
-            replace: r#".value(":one", number(0_u64))"#,
+            file: STORED_ACCOUNT,
+            find: r#".value(":next_version", number(next.version))"#,
+            replace: r#".value(":next_version", number(known.version))"#,
         }],
         suite: Suite::It,
         caught_by: "test(subscription_start::a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_works)",
@@ -516,9 +561,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "two changes at once are one line of the history",
         edits: &[
             Edit {
-                file: "shared/aws/src/store/credential.rs",
-                find: r##""SET #seq = :q2", "#seq = :q")"##,
-                replace: r##""SET #seq = :q2", "#seq = :q OR attribute_exists(#seq)")"##,
+                file: STORED_CREDENTIAL,
+                find: r#""SET #seq = :next_seq", SEQ_IS)"#,
+                replace: r#""SET #seq = :next_seq", "(#seq = :seq OR attribute_exists(#seq))")"#,
             },
             Edit {
                 file: TRANSACTION,
@@ -545,7 +590,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "whoever was retired while their password was verified has signed in, says the history",
         edits: &[Edit {
             file: SIGN_INS,
-            find: r"            .check(Part::Account, account::unchanged(Key::account(&account.user_name), account.version))?
+            find: r"            .check(Part::Account, account::unchanged(&account.user_name, account.version))?
 ",
             replace: "",
         }],
@@ -556,9 +601,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "first-sign-in-without-the-retrievals",
         breaks: "a retrieval beside the first sign-in is missing from the history",
         edits: &[Edit {
-            file: SIGN_INS,
-            find: "AND #seq = :q AND size(#ret) = :k",
-            replace: "AND #seq = :q AND (size(#ret) = :k OR attribute_exists(#ret))",
+            file: STORED_CREDENTIAL,
+            find: "condition::all([ISSUE_IS, NOT_SIGNED_IN, SEQ_IS, RETRIEVALS_ARE_AS_READ])",
+            replace: r#"condition::all([ISSUE_IS, NOT_SIGNED_IN, SEQ_IS, "(size(#ret) = :retrievals OR attribute_exists(#ret))"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(sign_in::a_retrieval_beside_the_first_sign_in)",
@@ -579,8 +624,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a sign-in with the password of one issue ends the retrieval of the next",
         edits: &[Edit {
             file: SIGN_INS,
-            find: "Some(current) if current.version == account.version => account = current,",
-            replace: "Some(current) => account = current,",
+            find: r"Some(current) if current.version == account.version => current,
+                    Some(_) | None =>",
+            replace: r"Some(current) => current,
+                    None =>",
         }],
         suite: Suite::It,
         caught_by: "test(interleavings::of_all_sessions) | test(interleavings::whoever_is_retired_with)",
@@ -601,8 +648,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "sessions from before a choice of a password live on",
         edits: &[Edit {
             file: STORED_ACCOUNT,
-            find: r#".value(":one", number(1_u64))"#,
-            replace: r#".value(":one", number(0_u64))"#,
+            find: r#"        .value(":false", boolean(false))
+        .value(":one", number(1_u64));"#,
+            replace: r#"        .value(":false", boolean(false))
+        .value(":one", number(0_u64));"#,
         }],
         suite: Suite::It,
         caught_by: "test(reset_password::after_a_choice_the_old_session_and_the_old_password_do_nothing_and_the_new_cookie_does)",
@@ -612,8 +661,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "of two who change one password at once both are told that they did",
         edits: &[Edit {
             file: STORED_ACCOUNT,
-            find: r##"None => "#version = :v AND #status = :active","##,
-            replace: r#"None => "(#version = :v OR attribute_exists(#version)) AND #status = :active","#,
+            find: "None => condition::all([VERSION_IS, IS_ACTIVE]),",
+            replace: r#"None => condition::all(["(#version = :version OR attribute_exists(#version))", IS_ACTIVE]),"#,
         }],
         suite: Suite::It,
         caught_by: "test(interleavings::of_two_who_change_one_password_one_does_and_a_new_issue_ends_it)",
@@ -623,8 +672,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a session from before a new issue chooses the password of the new one",
         edits: &[Edit {
             file: STORED_ACCOUNT,
-            find: r##"Some(_) => "#version = :v AND"##,
-            replace: r#"Some(_) => "(#version = :v OR attribute_exists(#version)) AND"#,
+            find: "Some(_) => condition::all([VERSION_IS,",
+            replace: r#"Some(_) => condition::all(["(#version = :version OR attribute_exists(#version))","#,
         }],
         suite: Suite::It,
         caught_by: "test(interleavings::of_all_sessions_of_a_temporary_password_one_resets_it_and_a_new_issue_ends_them)",
@@ -634,8 +683,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a temporary password that has expired is changed",
         edits: &[Edit {
             file: STORED_ACCOUNT,
-            find: r#"AND #expires_at > :now""#,
-            replace: r#"AND (#expires_at > :now OR attribute_exists(#expires_at))""#,
+            find: "IS_TEMPORARY, NOT_EXPIRED])",
+            replace: r#"IS_TEMPORARY, "(#expires_at > :now OR attribute_exists(#expires_at))"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(reset_password::a_choice_read_before)",
@@ -645,8 +694,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "whoever is signed out by a change creates an administrator afterwards",
         edits: &[Edit {
             file: STORED_ACCOUNT,
-            find: r##"as_it_was(key, "", "#version = :v AND #status = :active", version)"##,
-            replace: r#"as_it_was(key, "", "(#version = :v OR attribute_exists(#version)) AND #status = :active", version)"#,
+            find: "as_it_was(change, &condition::all([VERSION_IS, IS_ACTIVE]), version)",
+            replace: r#"as_it_was(change, &condition::all(["(#version = :version OR attribute_exists(#version))", IS_ACTIVE]), version)"#,
         }],
         suite: Suite::It,
         caught_by: "test(interleavings::whoever_creates)",
@@ -689,22 +738,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a wrong password costs nothing",
         edits: &[Edit {
             file: SIGN_IN,
-            find: r"        let failures = match self.attempts.spend(&name, &network, now).await.map_err(problem)? {
-            Admission::Admitted { failures } => failures,
-            Admission::Exhausted { retry_after } => {
-                return Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(retry_after));
-            }
+            find: r"        let failures = match self.attempts.spend(&name, &network, now).await? {
+            SpendOutcome::Admitted { failures } => failures,
+            SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         };
-        let account = self.sign_ins.account(&name).await.map_err(problem)?;
+        let account = self.sign_ins.account(&name).await?;
         let account = self.verified(account, &input.password, failures, now).await?;
 ",
-            replace: r"        let account = self.sign_ins.account(&name).await.map_err(problem)?;
+            replace: r"        let account = self.sign_ins.account(&name).await?;
         let account = self.verified(account, &input.password, None, now).await?;
-        match self.attempts.spend(&name, &network, now).await.map_err(problem)? {
-            Admission::Admitted { .. } => {}
-            Admission::Exhausted { retry_after } => {
-                return Err(Problem::new(ProblemCode::TooManyAttempts).retry_after(retry_after));
-            }
+        match self.attempts.spend(&name, &network, now).await? {
+            SpendOutcome::Admitted { .. } => {}
+            SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         }
 ",
         }],
@@ -716,8 +761,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a budget that is spent admits everybody",
         edits: &[Edit {
             file: ATTEMPTS,
-            find: r##""#tat > :now AND #tat <= :latest""##,
-            replace: r##""#tat > :now AND (#tat <= :latest OR attribute_exists(#tat))""##,
+            find: "condition::all([IS_NOT_FULL, HAS_ROOM])",
+            replace: r#"condition::all([IS_NOT_FULL, "(#tat <= :latest OR attribute_exists(#tat))"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(attempts::of_64_guesses_at_one_instant_from_one_network_5_are_verified_whoever_the_name_is)",
@@ -727,8 +772,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a bucket is full again with every attempt",
         edits: &[Edit {
             file: ATTEMPTS,
-            find: r#""attribute_not_exists(#tat) OR #tat <= :now""#,
-            replace: r#""attribute_not_exists(#tat) OR #tat <= :now OR attribute_exists(#tat)""#,
+            find: "condition::any(&[IS_UNUSED, IS_FULL])",
+            replace: r#"condition::any(&[IS_UNUSED, IS_FULL, "attribute_exists(#tat)"])"#,
         }],
         suite: Suite::It,
         caught_by: "test(attempts::of_64_guesses_at_one_instant_from_one_network_5_are_verified_whoever_the_name_is)",
@@ -868,7 +913,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a session that was left begins again when a late write of it is carried out",
         edits: &[Edit {
             file: SIGN_INS,
-            find: r#"let request = request.condition_expression("attribute_not_exists(PK)");"#,
+            find: "let request = request.condition_expression(ITEM_IS_NEW);",
             replace: r#"let request = request.condition_expression("attribute_not_exists(PK) OR attribute_exists(PK)");"#,
         }],
         suite: Suite::It,
@@ -879,8 +924,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "the temporary password is chosen as the permanent one",
         edits: &[Edit {
             file: RESET_PASSWORD,
-            find: "if same.map_err(hashing)? { Err",
-            replace: "if !same.map_err(hashing)? && new.is_empty() { Err",
+            find: "if is_temporary {",
+            replace: "if !is_temporary && new.is_empty() {",
         }],
         suite: Suite::It,
         caught_by: "test(reset_password::the_temporary_password_cannot_be_kept_however_it_is_written)",
@@ -890,8 +935,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "whoever finds a signed-in browser changes the password",
         edits: &[Edit {
             file: RESET_PASSWORD,
-            find: "        if !right.map_err(hashing)? {",
-            replace: "        if !right.map_err(hashing)? && current.is_empty() {",
+            find: "        if !right {",
+            replace: "        if !right && current.is_empty() {",
         }],
         suite: Suite::It,
         caught_by: "test(/^reset_password::a_later_choice/)",
