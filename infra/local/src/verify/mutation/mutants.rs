@@ -820,7 +820,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: "failures >= FAILURES_UNTIL_CLOSED",
         }],
         suite: Suite::Unit("domain"),
-        caught_by: "test(account::tests::only_a_password_that_a_person_chose_is_closed_by_guesses)",
+        caught_by: "test(account::tests::only_an_account_with_a_chosen_password_is_closed_by_failures)",
     },
     Mutant {
         name: "closed-before-anybody-came",
@@ -1056,7 +1056,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a token is taken in the second in which it ends",
         edits: &[Edit { file: TOKEN, find: "now < expires_at(claims)?", replace: "now <= expires_at(claims)?" }],
         suite: Suite::Unit("web"),
-        caught_by: "test(identity::tests::token::a_token_lives_until_the_second_of_its_end)",
+        caught_by: "test(identity::tests::token::a_token_is_valid_until_the_second_of_its_expiry)",
     },
     Mutant {
         name: "nonce-of-another-request",
@@ -1107,8 +1107,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a key verifies what it was not made for",
         edits: &[Edit {
             file: "shared/web/src/identity/key_set.rs",
-            find: "self.of_id(id).find(|key| is_of(key, algorithm))",
-            replace: "self.of_id(id).find(|key| is_of(key, algorithm) || is_accepted(algorithm))",
+            find: "self.with_id(id).find(|key| is_for(key, algorithm))",
+            replace: "self.with_id(id).find(|key| is_for(key, algorithm) || is_accepted(algorithm))",
         }],
         suite: Suite::Unit("web"),
         caught_by: "test(/^identity::tests::token::/)",
@@ -1140,9 +1140,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "a wrong password is logged",
         edits: &[Edit {
             file: SIGN_IN,
-            find: r"        let name = ClaimedName::of(&input.user_name);
+            find: r"        let name = ClaimedName::from_typed(&input.user_name);
 ",
-            replace: r#"        let name = ClaimedName::of(&input.user_name);
+            replace: r#"        let name = ClaimedName::from_typed(&input.user_name);
         warn!(password = %input.password, "somebody signs in");
 "#,
         }],
