@@ -1,5 +1,5 @@
-//! The conditional write of a retrieval against its rules: two descriptions of one thing, held against each other on items at
-//! every border. It breaks when a clause of the condition or of a reason is changed.
+//! Compares the conditional write of a retrieval with its rules: the condition and the reasons describe the same thing, and must
+//! agree on items at every boundary. The test fails when a clause of the condition or of a reason is changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,7 +20,7 @@ const WEEK: i64 = 604_800;
 const PEOPLE: [&str; 3] = ["dana", "kim", "lee"];
 const KEYS: [&str; 3] = ["one", "two", "three"];
 
-/// An item, who asks, and with which key.
+/// A stored item, with the caller of a retrieval and the caller's idempotency key.
 #[derive(Clone, Debug)]
 struct Case {
     credential: Credential,
@@ -38,7 +38,8 @@ fn person(name: &str) -> Caller {
     Caller::new("https://issuer.example".into(), name.into(), email, organizations)
 }
 
-/// Principals that may stand in the set: each person by another one of theirs, and a stranger.
+/// Returns the principals that the set of portal users may contain: one for each person, each of a different kind, and a
+/// stranger.
 fn principals() -> Vec<Principal> {
     let kim = EmailAddress::parse("Kim@Fabrikam.example").unwrap();
     vec![
@@ -92,7 +93,7 @@ prop_compose! {
     }
 }
 
-/// The item, spelled here a second time: a name that changes in the store alone is found.
+/// Builds the item independently of the store, so that the test fails when only the store changes an attribute name.
 fn item(credential: &Credential) -> HashMap<String, AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |number: i64| AttributeValue::N(number.to_string());
@@ -130,7 +131,7 @@ fn item(credential: &Credential) -> HashMap<String, AttributeValue> {
     item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What has to come of a case, told a third time, in the words of the product.
+/// Returns the expected outcome of a case: a third, independent description, in the terms of the product.
 fn expected(case: &Case) -> Expected {
     let (credential, caller) = (&case.credential, person(case.caller));
     let click = RetrievalId::from_click(&caller, case.key);
@@ -150,6 +151,7 @@ fn expected(case: &Case) -> Expected {
     }
 }
 
+/// The outcome of a case.
 #[derive(Debug, PartialEq)]
 enum Expected {
     NotFound,
@@ -161,7 +163,7 @@ enum Expected {
 static PROBES: LazyLock<u32> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 20_000 } else { 600 });
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "this test puts items that no function would write")]
+#[expect(clippy::disallowed_methods, reason = "this test writes items that no function would write")]
 async fn the_write_succeeds_exactly_when_no_reason_holds_and_the_caller_may_and_the_click_is_new() {
     let stack = TestStack::start().await;
     let settings = BTreeMap::from([
@@ -181,6 +183,7 @@ async fn the_write_succeeds_exactly_when_no_reason_holds_and_the_caller_may_and_
     });
 }
 
+/// Writes the item of a case, retrieves, and compares the outcome with the expected one.
 async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(), TestCaseError> {
     client.put_item().table_name("firstkey").set_item(Some(item(&case.credential))).send().await.unwrap();
     let (credential, caller) = (&case.credential, person(case.caller));
@@ -188,7 +191,7 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
     let outcome = retrievals.retrieve(&credential.subscription, &click, &caller, at(0)).await.unwrap();
     let reasons = credential.blank_reasons(caller.person(), at(0));
     let found = match outcome {
-        RetrieveOutcome::NoSubscription => unreachable!("the item was put"),
+        RetrieveOutcome::NoSubscription => unreachable!("the item was written"),
         RetrieveOutcome::Counted(after) => {
             prop_assert!(reasons.is_empty(), "counted although {:?}", reasons);
             let mut with_it = credential.clone();
@@ -201,8 +204,8 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
             match refusal {
                 Refusal::NotAPortalUser => Expected::NotFound,
                 Refusal::SameClick => Expected::SameClick,
-                Refusal::Blank(told) => {
-                    prop_assert_eq!(told, reasons);
+                Refusal::Blank(shown) => {
+                    prop_assert_eq!(shown, reasons);
                     Expected::Refused
                 }
                 Refusal::ClickTooOld => {
@@ -215,7 +218,7 @@ async fn probe(client: &Client, retrievals: &Retrievals, case: Case) -> Result<(
                     Expected::Refused
                 }
                 Refusal::Unexplained => {
-                    // An item that no function writes: no password, though nothing has ended its disclosure.
+                    // No function writes such an item: it has no password, although nothing has ended its disclosure.
                     prop_assert!(reasons.is_empty() && credential.sealed_password.is_none());
                     Expected::Refused
                 }

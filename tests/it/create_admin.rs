@@ -1,4 +1,4 @@
-//! Creating administrators.
+//! Tests of creating administrators.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,8 +10,8 @@ use tests::{Answer, Call, TestStack, event};
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
-/// A stack whose service administrator has chosen a password, and their session.
-async fn ready() -> (TestStack, String) {
+/// Starts a stack whose service administrator has chosen a password, and returns their session.
+async fn with_a_full_session() -> (TestStack, String) {
     let stack = TestStack::start().await;
     let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     (stack, service)
@@ -21,41 +21,44 @@ async fn create(stack: &TestStack, session: &str, user_name: &str, key: &str) ->
     stack.call("create-admin", Call::create_admin(session, user_name, OWN).key(key)).await
 }
 
-/// With one field other than it should be.
+/// Creates an administrator with one field replaced or added.
 async fn create_with(stack: &TestStack, session: &str, field: &str, value: Value) -> Answer {
     let mut body = json!({ "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN });
     body[field] = value;
     stack.call("create-admin", Call::post("/administrators").session(session).json(&body)).await
 }
 
-/// Somebody whom `session` creates, signed in.
-async fn signed_in_by(stack: &TestStack, session: &str, user_name: &str) -> String {
+/// Creates an administrator in `session`, signs in as that administrator, and returns the new session.
+async fn create_and_sign_in(stack: &TestStack, session: &str, user_name: &str) -> String {
     assert_eq!(create(stack, session, user_name, user_name).await.status, 201);
     stack.sign_in(user_name, OWN).await.session().unwrap()
 }
 
-/// Until it is available: one machine runs all of what would be as many functions.
-async fn patiently<F: Future<Output = Answer>>(call: impl Fn() -> F) -> Answer {
-    for turn in 0..40 {
+/// Repeats a call until the answer is not 503: one machine does the work of as many function instances.
+async fn with_retries<F: Future<Output = Answer>>(call: impl Fn() -> F) -> Answer {
+    for attempt in 0..40 {
         let answer = call().await;
         if answer.status != 503 {
             return answer;
         }
-        tokio::time::sleep(Duration::from_millis(50 + 20 * turn)).await;
+        tokio::time::sleep(Duration::from_millis(50 + 20 * attempt)).await;
     }
-    panic!("it never was available");
+    panic!("the function was never available");
 }
 
-fn told(answer: &Answer) -> (u16, Option<&str>) {
+/// Returns the status and the problem of an answer.
+fn outcome(answer: &Answer) -> (u16, Option<&str>) {
     (answer.status, answer.problem())
 }
 
+/// Returns the number of administrators, and asserts that each of them is in the list of administrators.
 async fn administrators(stack: &TestStack) -> usize {
     let accounts = stack.items("ACCOUNT").await.into_iter().filter(|item| item["role"]["S"] == "administrator").count();
-    assert_eq!(stack.items("ADMINISTRATOR#").await.len(), accounts, "each account is on the list");
+    assert_eq!(stack.items("ADMINISTRATOR#").await.len(), accounts, "each account is in the list");
     accounts
 }
 
+/// Returns the state of the credentials in the list of subscriptions.
 async fn state(stack: &TestStack) -> Value {
     let dana = stack.token("dana@fabrikam.example");
     stack.list(&dana).await.body["subscriptions"][0]["credentials"]["state"].take()
@@ -63,7 +66,7 @@ async fn state(stack: &TestStack) -> Value {
 
 #[tokio::test]
 async fn the_service_administrator_and_then_an_administrator_create_administrators() {
-    let (stack, service) = ready().await;
+    let (stack, service) = with_a_full_session().await;
     assert_eq!(state(&stack).await, "changed");
     let answer = create(&stack, &service, "Lee@FABRIKAM", "click").await;
     assert_eq!((answer.status, &answer.body["user_name"]), (201, &json!("lee@fabrikam")), "{answer:?}");
@@ -78,43 +81,47 @@ async fn the_service_administrator_and_then_an_administrator_create_administrato
     assert_eq!(lee.next(), Some("home"));
     assert_eq!(create(&stack, &lee.session().unwrap(), "mo@fabrikam", "click").await.status, 201);
     assert_eq!(stack.sign_in("mo@fabrikam", OWN).await.next(), Some("home"));
-    assert_eq!(stack.items("CREDENTIAL").await[0]["handed_over_at"], handed_over_at, "the first time counts");
+    assert_eq!(
+        stack.items("CREDENTIAL").await[0]["handed_over_at"],
+        handed_over_at,
+        "the time of the first creation does not change"
+    );
     assert_eq!(state(&stack).await, "handed-over");
-    let told = [
+    let expected = [
         "administrator-created by admin@fabrikam",
         "administrator-signed-in by lee@fabrikam",
         "service-administrator-retired by lee@fabrikam",
         "administrator-created by lee@fabrikam",
         "administrator-signed-in by mo@fabrikam",
     ];
-    assert_eq!(stack.history("sub-1").await[3..], told);
+    assert_eq!(stack.history("sub-1").await[3..], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_creations_at_once_all_stand_and_so_does_a_choice_of_a_password_beside_them() {
-    let (stack, service) = ready().await;
-    let lee = signed_in_by(&stack, &service, "lee@fabrikam").await;
-    let mo = signed_in_by(&stack, &lee, "mo@fabrikam").await;
+async fn ten_creations_at_once_and_a_choice_of_a_password_beside_them_all_succeed() {
+    let (stack, service) = with_a_full_session().await;
+    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
+    let mo = create_and_sign_in(&stack, &lee, "mo@fabrikam").await;
     let body = json!({ "new_password": CHOSEN, "current_password": OWN });
     let choose = || stack.call("reset-password", Call::post("/reset-password").session(&mo).json(&body));
     let names: Vec<String> = (0..10).map(|n| format!("person-{n}@fabrikam")).collect();
     let (stack, lee) = (&stack, &lee);
-    let creations = names.iter().map(|name| patiently(move || create(stack, lee, name, name)));
-    let (answers, chosen) = join!(join_all(creations), patiently(choose));
+    let creations = names.iter().map(|name| with_retries(move || create(stack, lee, name, name)));
+    let (answers, chosen) = join!(join_all(creations), with_retries(choose));
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     assert_eq!(chosen.status, 200, "{chosen:?}");
     let ids: BTreeSet<_> = answers.iter().map(|answer| answer.body["account_id"].as_str().unwrap()).collect();
     assert_eq!((ids.len(), administrators(stack).await), (10, 12));
     let history = stack.history("sub-1").await;
-    let count = |entry: &str| history[8..].iter().filter(|told| **told == entry).count();
+    let count = |entry: &str| history[8..].iter().filter(|line| **line == entry).count();
     assert_eq!(count("administrator-created by lee@fabrikam"), 10);
     assert_eq!(count("password-changed by mo@fabrikam"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
-    let (stack, service) = ready().await;
-    let clicks = || (0..8).map(|_| patiently(|| create(&stack, &service, "lee@fabrikam", "click")));
+    let (stack, service) = with_a_full_session().await;
+    let clicks = || (0..8).map(|_| with_retries(|| create(&stack, &service, "lee@fabrikam", "click")));
     let mut answers = join_all(clicks()).await;
     stack.pass(3600);
     answers.push(create(&stack, &service, "lee@fabrikam", "click").await);
@@ -125,11 +132,11 @@ async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_told_so_to_any_other_click_and_nothing_changes() {
-    let (stack, service) = ready().await;
+async fn any_other_click_for_a_taken_name_is_refused_and_changes_nothing() {
+    let (stack, service) = with_a_full_session().await;
     stack.started(event("sub-2", "trial")).await;
-    let lee = signed_in_by(&stack, &service, "lee@fabrikam").await;
-    let mo = signed_in_by(&stack, &lee, "mo@fabrikam").await;
+    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
+    let mo = create_and_sign_in(&stack, &lee, "mo@fabrikam").await;
     assert_eq!(create(&stack, &lee, "kim@fabrikam", "click").await.status, 201);
     let before = stack.items("").await;
     for (session, name, key) in [
@@ -139,44 +146,44 @@ async fn a_name_that_is_taken_is_told_so_to_any_other_click_and_nothing_changes(
         (&mo, "admin@fabrikam", "click"),
         (&mo, "admin-sub-2@fabrikam", "click"),
     ] {
-        assert_eq!(told(&create(&stack, session, name, key).await), (409, Some("user-name-taken")), "{name} {key}");
+        assert_eq!(outcome(&create(&stack, session, name, key).await), (409, Some("user-name-taken")), "{name} {key}");
     }
     assert_eq!(stack.items("").await, before);
     let without_key = Call::create_admin(&mo, "jo@fabrikam", OWN);
     assert_eq!(stack.call("create-admin", without_key.clone()).await.status, 201);
-    assert_eq!(told(&stack.call("create-admin", without_key).await), (409, Some("user-name-taken")));
+    assert_eq!(outcome(&stack.call("create-admin", without_key).await), (409, Some("user-name-taken")));
 }
 
 #[tokio::test]
-async fn the_name_of_whoever_asks_is_taken_like_any_other() {
-    let (stack, service) = ready().await;
+async fn the_name_of_the_caller_is_taken_like_any_other() {
+    let (stack, service) = with_a_full_session().await;
     let before = stack.items("").await;
-    assert_eq!(told(&create(&stack, &service, "Admin@Fabrikam", "click").await), (409, Some("user-name-taken")));
+    assert_eq!(outcome(&create(&stack, &service, "Admin@Fabrikam", "click").await), (409, Some("user-name-taken")));
     assert_eq!(stack.items("").await, before);
-    let lee = signed_in_by(&stack, &service, "lee@fabrikam").await;
+    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
     let again = create(&stack, &lee, "lee@fabrikam", "lee@fabrikam").await;
-    assert_eq!(told(&again), (409, Some("user-name-taken")));
+    assert_eq!(outcome(&again), (409, Some("user-name-taken")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_clicks_at_once_for_one_name_one_has_it() {
-    let (stack, service) = ready().await;
+async fn one_of_two_clicks_at_once_for_one_name_gets_it() {
+    let (stack, service) = with_a_full_session().await;
     let click = |key: &'static str| {
-        patiently({
+        with_retries({
             let (stack, service) = (&stack, &service);
             move || create(stack, service, "lee@fabrikam", key)
         })
     };
     let (one, other) = join!(click("one"), click("other"));
-    let mut both = [told(&one), told(&other)];
+    let mut both = [outcome(&one), outcome(&other)];
     both.sort_unstable();
     assert_eq!(both, [(201, None), (409, Some("user-name-taken"))]);
     assert_eq!(administrators(&stack).await, 1);
 }
 
 #[tokio::test]
-async fn a_name_of_another_company_or_none_at_all_is_refused_alike_whether_it_exists_or_not() {
-    let (stack, service) = ready().await;
+async fn a_name_of_another_company_or_a_malformed_one_is_refused_alike_whether_it_exists_or_not() {
+    let (stack, service) = with_a_full_session().await;
     let mut other = event("sub-2", "trial");
     other["detail"]["company"] = json!({ "id": "northwind", "name": "Northwind" });
     stack.started(other).await;
@@ -196,68 +203,68 @@ async fn a_name_of_another_company_or_none_at_all_is_refused_alike_whether_it_ex
         "l\u{e9}e@fabrikam",
         &format!("{}@fabrikam", "x".repeat(120)),
     ] {
-        assert_eq!(told(&create(&stack, &service, name, "click").await), (400, Some("invalid-request")), "{name}");
+        assert_eq!(outcome(&create(&stack, &service, name, "click").await), (400, Some("invalid-request")), "{name}");
     }
     assert_eq!(stack.items("").await, before);
 }
 
 #[tokio::test]
-async fn only_a_full_session_that_lives_creates_anything() {
+async fn only_a_full_session_that_has_not_ended_creates_an_administrator() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
-    assert_eq!(told(&create(&stack, &temporary, "lee@fabrikam", "click").await), (403, Some("forbidden")));
+    assert_eq!(outcome(&create(&stack, &temporary, "lee@fabrikam", "click").await), (403, Some("forbidden")));
     let reset = stack.call("reset-password", Call::reset_password(&temporary, CHOSEN)).await;
     let service = reset.session().unwrap();
-    for nobody in [&*temporary, "", "no token", &"A".repeat(43)] {
-        let answer = create(&stack, nobody, "lee@fabrikam", "click").await;
-        assert_eq!(told(&answer), (401, Some("not-signed-in")), "{nobody}");
+    for bad in [&*temporary, "", "no token", &"A".repeat(43)] {
+        let answer = create(&stack, bad, "lee@fabrikam", "click").await;
+        assert_eq!(outcome(&answer), (401, Some("not-signed-in")), "{bad}");
     }
     let foreign = Call::create_admin(&service, "lee@fabrikam", OWN).header("sec-fetch-site", "cross-site");
-    assert_eq!(told(&stack.call("create-admin", foreign).await), (403, Some("forbidden")));
+    assert_eq!(outcome(&stack.call("create-admin", foreign).await), (403, Some("forbidden")));
     assert_eq!(administrators(&stack).await, 0);
     stack.pass(12 * 3600);
-    assert_eq!(told(&create(&stack, &service, "lee@fabrikam", "click").await), (401, Some("not-signed-in")));
+    assert_eq!(outcome(&create(&stack, &service, "lee@fabrikam", "click").await), (401, Some("not-signed-in")));
     assert_eq!(administrators(&stack).await, 0);
 }
 
 #[tokio::test]
-async fn a_retired_service_administrator_creates_nobody_and_chooses_nothing() {
-    let (stack, service) = ready().await;
-    signed_in_by(&stack, &service, "lee@fabrikam").await;
+async fn a_retired_service_administrator_creates_no_administrator_and_chooses_no_password() {
+    let (stack, service) = with_a_full_session().await;
+    create_and_sign_in(&stack, &service, "lee@fabrikam").await;
     for (name, key) in [("mo@fabrikam", "click"), ("lee@fabrikam", "lee@fabrikam")] {
-        assert_eq!(told(&create(&stack, &service, name, key).await), (401, Some("not-signed-in")));
+        assert_eq!(outcome(&create(&stack, &service, name, key).await), (401, Some("not-signed-in")));
     }
     let body = json!({ "new_password": OWN, "current_password": CHOSEN });
     let choice = stack.call("reset-password", Call::post("/reset-password").session(&service).json(&body)).await;
-    assert_eq!(told(&choice), (401, Some("not-signed-in")));
+    assert_eq!(outcome(&choice), (401, Some("not-signed-in")));
     assert_eq!(administrators(&stack).await, 1);
 }
 
 #[tokio::test]
-async fn a_display_name_is_a_line_and_an_address_is_one() {
-    let (stack, service) = ready().await;
+async fn a_display_name_must_be_one_line_and_an_address_must_be_an_email_address() {
+    let (stack, service) = with_a_full_session().await;
     let long = "x".repeat(101);
     let names = ["", "   ", "Lee\nAhmadi", "Lee\u{202e}", &long].map(|name| ("display_name", name));
     let emails = ["", "lee", "lee@", "@fabrikam.example", "a b@fabrikam.example", "a@b, c@d", "<a@fabrikam.example>"];
     for (field, bad) in names.into_iter().chain(emails.map(|email| ("email", email))) {
         let answer = create_with(&stack, &service, field, json!(bad)).await;
-        assert_eq!(told(&answer), (400, Some("invalid-request")), "{field} {bad:?}");
+        assert_eq!(outcome(&answer), (400, Some("invalid-request")), "{field} {bad:?}");
     }
     assert_eq!(administrators(&stack).await, 0);
     assert_eq!(create_with(&stack, &service, "email", json!("Lee@Fabrikam.Example")).await.status, 201);
-    let kept = async |sort_key: &str, name: &str| {
+    let stored = async |sort_key: &str, name: &str| {
         let mut items = stack.items(sort_key).await;
         items.retain(|item| item.to_string().contains("lee@fabrikam\""));
         items[0][name]["S"].as_str().map(ToOwned::to_owned)
     };
-    assert_eq!(kept("ACCOUNT", "email").await.as_deref(), Some("Lee@fabrikam.example"));
-    assert_eq!(kept("ADMINISTRATOR#", "display_name").await.as_deref(), Some("Lee Ahmadi"));
+    assert_eq!(stored("ACCOUNT", "email").await.as_deref(), Some("Lee@fabrikam.example"));
+    assert_eq!(stored("ADMINISTRATOR#", "display_name").await.as_deref(), Some("Lee Ahmadi"));
 }
 
 #[tokio::test]
-async fn a_password_is_held_against_the_name_that_it_is_for() {
-    let (stack, service) = ready().await;
+async fn a_password_is_compared_with_the_user_name_that_it_is_for() {
+    let (stack, service) = with_a_full_session().await;
     let with =
         |name: &'static str, password: &str| stack.call("create-admin", Call::create_admin(&service, name, password));
     for (password, code) in [
@@ -268,10 +275,14 @@ async fn a_password_is_held_against_the_name_that_it_is_for() {
         (&"kq".repeat(65), "password-too-long"),
     ] {
         let answer = with("lee.ahmadi@fabrikam", password).await;
-        assert_eq!(told(&answer), (422, Some(code)), "{password}");
+        assert_eq!(outcome(&answer), (422, Some(code)), "{password}");
     }
     assert_eq!(administrators(&stack).await, 0);
-    assert_eq!(with("mo@fabrikam", "ahmadi fabrikam 2026").await.status, 201, "it is nobody's name here");
+    assert_eq!(
+        with("mo@fabrikam", "ahmadi fabrikam 2026").await.status,
+        201,
+        "for another user name the same password is allowed"
+    );
 }
 
 #[tokio::test]
@@ -281,12 +292,12 @@ async fn with_every_first_answer_lost_or_in_conflict_a_creation_is_one_account()
         Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Duplicated, 100_000),
         Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Conflict, 2),
     ] {
-        let (stack, service) = ready().await;
+        let (stack, service) = with_a_full_session().await;
         stack.cloud.set_fault(fault);
         let answer = create(&stack, &service, "lee@fabrikam", "click").await;
-        assert_eq!(told(&answer), (201, None));
+        assert_eq!(outcome(&answer), (201, None));
         let without_key = stack.call("create-admin", Call::create_admin(&service, "mo@fabrikam", OWN)).await;
-        assert_eq!(told(&without_key), (201, None));
+        assert_eq!(outcome(&without_key), (201, None));
         let accounts = stack.items("ACCOUNT").await;
         assert!(accounts.iter().any(|account| account["account_id"]["S"] == answer.body["account_id"]));
         assert_eq!(administrators(&stack).await, 2);
@@ -295,14 +306,14 @@ async fn with_every_first_answer_lost_or_in_conflict_a_creation_is_one_account()
 }
 
 #[tokio::test]
-async fn while_the_table_refuses_a_creation_is_unavailable_and_the_same_click_works_later() {
-    let (stack, service) = ready().await;
+async fn while_the_table_refuses_writes_a_creation_is_unavailable_and_the_same_click_works_later() {
+    let (stack, service) = with_a_full_session().await;
     let before = stack.items("").await;
     for mode in [Mode::Refused, Mode::Throttled, Mode::Conflict] {
         let fault = |count| Fault::new(Service::DynamoDb, "TransactWriteItems", mode, count);
         stack.cloud.set_fault(fault(100_000));
         let answer = create(&stack, &service, "lee@fabrikam", "click").await;
-        assert_eq!(told(&answer), (503, Some("unavailable")), "{mode:?}");
+        assert_eq!(outcome(&answer), (503, Some("unavailable")), "{mode:?}");
         assert!(answer.headers.contains_key("retry-after"));
         stack.cloud.set_fault(fault(0));
         assert_eq!(stack.items("").await, before);
@@ -313,7 +324,7 @@ async fn while_the_table_refuses_a_creation_is_unavailable_and_the_same_click_wo
 
 #[tokio::test]
 async fn bad_input_is_refused_before_anything_is_read() {
-    let (stack, service) = ready().await;
+    let (stack, service) = with_a_full_session().await;
     let good = Call::create_admin(&service, "lee@fabrikam", OWN);
     let full = json!({ "user_name": "lee@fabrikam", "display_name": "Lee", "password": OWN });
     let with = |change: &dyn Fn(&mut Value)| {
@@ -338,10 +349,10 @@ async fn bad_input_is_refused_before_anything_is_read() {
     stack.cloud.clear_requests();
     for (n, call) in bad.into_iter().enumerate() {
         let answer = stack.call("create-admin", call).await;
-        assert_eq!(told(&answer), (400, Some("invalid-request")), "case {n}");
+        assert_eq!(outcome(&answer), (400, Some("invalid-request")), "case {n}");
     }
     let large = with(&|body| body["display_name"] = "x".repeat(17_000).into());
-    assert_eq!(told(&stack.call("create-admin", large).await), (413, Some("payload-too-large")));
+    assert_eq!(outcome(&stack.call("create-admin", large).await), (413, Some("payload-too-large")));
     assert!(stack.cloud.requests().is_empty());
     assert_eq!(stack.call("create-admin", with(&|body| body["email"] = Value::Null)).await.status, 201);
 }

@@ -1,14 +1,16 @@
-//! Signing in, choosing a password, creating administrators, retiring and issuing anew, two and three at a time, in every order of
-//! their steps: the real handlers and the real SDK, each call of the table held at a gate until it is its turn.
+//! Runs two or three operations at a time in every order of their steps: signing in, choosing a password, creating
+//! administrators, retiring the service administrator and reissuing. The handlers and the SDK are the real ones; each call of the
+//! table is held at a gate until it is its turn.
 //!
-//! A step ends where the operation next asks the table for something. Attempts are let through, since nothing here runs out of
-//! them. Two orders that differ in neighbouring reads alone are one: the table cannot tell them apart.
+//! A step ends where the operation next asks the table for something. Writes of attempt budgets pass the gate freely, because no
+//! budget runs out here. Two orders that differ only in neighbouring reads count as one, because the table cannot tell them
+//! apart.
 //!
-//! After each order there must be a way to carry out the operations one after the other, none before one that had ended when it
-//! began, which gives the same answers and leaves the same table, its history included. What has ended by that must do nothing:
-//! every session and every password is tried.
+//! After each order, some serial order of the operations must give the same answers and leave the same table, including its
+//! history. In that serial order no operation may come before one that had ended when it began. Sessions and passwords that have
+//! ended must have no effect: the test tries every session and every password.
 
-#![expect(clippy::print_stdout, reason = "how many orders there were is to be seen")]
+#![expect(clippy::print_stdout, reason = "the test prints how many orders it has run")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::{sync::LazyLock, time::Duration};
@@ -44,45 +46,49 @@ const CHOICES: [&str; 4] = [
     "a quiet lamp over the harbour",
 ];
 
-// Subscriptions, and how operations are done to them.
+// Subscriptions, and the operations on them.
 
-/// One subscription in the table, with what has to be true of it.
+/// A subscription in the table, with the state that the specification expects of it.
 #[derive(Clone)]
 struct World {
     number: usize,
     state: State,
-    /// What the cookies hold of sessions that were good at the start, or have begun since.
+    /// The session tokens of sessions that were good at the start or have begun since.
     tokens: BTreeMap<Label, String>,
-    /// The service administrator's: the one at the start, and all that it has had since.
+    /// The service administrator's passwords: the one at the start, and every later one.
     passwords: BTreeSet<Password>,
 }
 
-/// A subscription to start from, as often as there are orders.
+/// A saved subscription, from which each order starts with its own copy.
 struct Snapshot {
     world: World,
     items: Vec<Item>,
     sessions: BTreeMap<Label, Item>,
 }
 
-struct Desk {
+/// The stack, and what the tests need to run operations on it.
+struct Bench {
     stack: TestStack,
     table: Table,
-    /// Those who work at once.
+    /// The machines that carry out operations at the same time.
     machines: [Machine; 3],
-    /// The same for what no function does yet.
+    /// The table clients for the reissue, which no function does yet; one for each machine.
     clients: [Table; 3],
     gate: tokio::sync::Mutex<Gate>,
-    /// The temporary password that was mailed.
+    /// The temporary password from the welcome mail.
     mailed: String,
+    /// The hashes of the temporary passwords of reissues, by issue.
     hashes: BTreeMap<u64, PasswordHash>,
+    /// How many copies of subscriptions there are.
     worlds: usize,
     addresses: std::cell::Cell<u32>,
-    ran: usize,
+    orders_run: usize,
 }
 
+/// Calls a function by its name on one machine.
 type Machine = Box<dyn Fn(&'static str, Call) -> BoxFuture<'static, Answer>>;
 
-/// What the names of functions end in, on each of the machines.
+/// The suffix that each machine adds to the names of functions.
 const SUFFIXES: [&str; 3] = ["@1", "@2", "@3"];
 
 impl World {
@@ -103,58 +109,58 @@ fn company(world: usize) -> String {
     format!("company-{world}-x")
 }
 
-impl Desk {
-    /// With a subscription that has just started.
-    async fn open() -> (Self, World) {
+impl Bench {
+    /// Starts a stack with one subscription that has just started.
+    async fn start() -> (Self, World) {
         let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").start().await;
         let world = World { number: 0, state: State::started(), tokens: BTreeMap::new(), passwords: BTreeSet::new() };
         let mut started = event(&world.subscription(), "trial");
         started["detail"]["company"]["id"] = company(0).into();
         stack.started(started).await;
-        let (hasher, mut kept) = (Hasher::default(), BTreeMap::new());
+        let (hasher, mut hashes) = (Hasher::default(), BTreeMap::new());
         for issue in 2..=3 {
-            let comparable = TemporaryPassword::comparable(&reissued(issue));
-            kept.insert(issue, hasher.hash(comparable).await.unwrap());
+            let comparable = TemporaryPassword::comparable(&reissued_password(issue));
+            hashes.insert(issue, hasher.hash(comparable).await.unwrap());
         }
         let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
-        let desk = Self {
+        let bench = Self {
             table: Table::of(&stack.cloud.aws_url(), "desk"),
             machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
             clients: SUFFIXES.map(|suffix| Table::of(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
             gate: tokio::sync::Mutex::new(gate),
             mailed: stack.mailed_password(),
-            hashes: kept,
+            hashes,
             worlds: 0,
             addresses: std::cell::Cell::default(),
-            ran: 0,
+            orders_run: 0,
             stack,
         };
-        (desk, world)
+        (bench, world)
     }
 
     fn text(&self, password: Password) -> String {
         match password {
             Temporary(1) => self.mailed.clone(),
-            Temporary(issue) => reissued(issue),
+            Temporary(issue) => reissued_password(issue),
             Chosen(choice) => CHOICES[choice].to_owned(),
         }
     }
 
-    /// From an address that nobody else has, so that nothing depends on how many try.
-    fn moved(&self, call: Call) -> Call {
+    /// Gives a call an address of its own, so that no result depends on the number of attempts.
+    fn with_new_address(&self, call: Call) -> Call {
         self.addresses.set(self.addresses.get() + 1);
         call.from(&std::net::Ipv4Addr::from(0x0a00_0000 + self.addresses.get()).to_string())
     }
 
     async fn call(&self, worker: Option<usize>, function: &'static str, call: Call) -> Answer {
-        let call = self.moved(call);
+        let call = self.with_new_address(call);
         match worker {
             Some(worker) => self.machines[worker](function, call).await,
             None => self.stack.call(function, call).await,
         }
     }
 
-    /// Carries out an operation; the answer, and the token of the session that it begins.
+    /// Carries out an operation. Returns the answer, and the token of the session that it begins.
     async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Told, Option<String>) {
         let answer = match op {
             SignIn { who, password, .. } => {
@@ -173,7 +179,7 @@ impl Desk {
                 let table = worker.map_or(&self.table, |worker| &self.clients[worker]);
                 return (self.reissue(table, world, of).await, None);
             }
-            other => panic!("{other} is not done here"),
+            other => panic!("{other} is not tested here"),
         };
         let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
         (told(answer.status, what), answer.session())
@@ -187,18 +193,18 @@ impl Desk {
         Call::reset_password(token, "").json(&body)
     }
 
-    /// Carries out an operation by itself, and finds what had to come of it.
-    async fn done(&self, world: &mut World, op: Op) {
+    /// Carries out an operation alone, and compares the answer and the table with the specification.
+    async fn perform_alone(&self, world: &mut World, op: Op) {
         let answer = self.perform(world, op, None).await;
         assert_eq!(answer.0, world.state.apply(op), "{op}");
-        world.learn(op, answer);
+        world.record(op, answer);
         assert_eq!(self.lines(world).await, world.state.lines(), "{op}");
     }
 }
 
 impl World {
-    /// What an operation is answered with may be tried later.
-    fn learn(&mut self, op: Op, (answer, token): (Told, Option<String>)) {
+    /// Remembers the session and the password that an operation has made, to be tried later.
+    fn record(&mut self, op: Op, (answer, token): (Told, Option<String>)) {
         if let (SignIn { begins, .. } | Reset { begins, .. }, Some(token)) = (op, token) {
             self.tokens.insert(begins, token);
         }
@@ -210,11 +216,12 @@ impl World {
     }
 }
 
-/// Of an issue after the first.
-fn reissued(issue: u64) -> String {
+/// Returns the temporary password of an issue after the first.
+fn reissued_password(issue: u64) -> String {
     format!("k7wmp-3hxrt-22222-abcd{issue}")
 }
 
+/// Returns whether a call counts an attempt.
 fn is_attempt(call: &HeldCall) -> bool {
     key(call).is_some_and(|key| key.starts_with("ATTEMPTS#") || key.starts_with("NETWORK#"))
 }
@@ -229,7 +236,7 @@ fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// As another subscription has it.
+/// Rewrites a value of one subscription for a copy of it.
 fn renamed(value: &AttributeValue, from: usize, to: usize) -> AttributeValue {
     match value {
         AttributeValue::S(old) => {
@@ -246,13 +253,13 @@ fn session_key(token: &str) -> String {
     format!("SESSION#{}", SessionToken::parse(token).unwrap().digest().as_str())
 }
 
-impl Desk {
-    /// Credential, administrators and history; accounts.
+impl Bench {
+    /// Returns the credential, administrators and history, and the accounts.
     async fn items(&self, world: &World) -> Items {
         self.table.items(&world.subscription(), &company(world.number)).await
     }
 
-    /// What the table holds, in the words of [`State::lines`].
+    /// Returns what the table holds, in the format of [`State::lines`].
     async fn lines(&self, world: &World) -> Vec<String> {
         self.table.lines(&world.subscription(), &company(world.number)).await
     }
@@ -268,16 +275,16 @@ impl Desk {
         Snapshot { world: world.clone(), items, sessions }
     }
 
-    /// The same subscription once more, of another company and with other cookies.
-    async fn copy(&mut self, of: &Snapshot) -> World {
+    /// Writes a copy of a subscription, with another company and other session tokens.
+    async fn copy(&mut self, snapshot: &Snapshot) -> World {
         self.worlds += 1;
-        let (from, to) = (of.world.number, self.worlds);
+        let (from, to) = (snapshot.world.number, self.worlds);
         let rename = |item: &Item| -> Item {
             item.iter().map(|(name, value)| (name.clone(), renamed(value, from, to))).collect()
         };
-        let mut items: Vec<_> = of.items.iter().map(rename).collect();
+        let mut items: Vec<_> = snapshot.items.iter().map(rename).collect();
         let mut tokens = BTreeMap::new();
-        for (label, session) in &of.sessions {
+        for (label, session) in &snapshot.sessions {
             let token = format!("{:-<43}", format!("{label}-{to}"));
             let mut session = rename(session);
             session.insert("PK".to_owned(), text(session_key(&token)));
@@ -291,24 +298,24 @@ impl Desk {
                 self.table.client().batch_write_item().request_items("firstkey", items.iter().map(write).collect());
             assert!(batch.send().await.unwrap().unprocessed_items.unwrap_or_default().is_empty());
         }
-        let passwords = BTreeSet::from([of.world.state.accounts[&Admin].password]);
-        World { number: to, state: of.world.state.clone(), tokens, passwords }
+        let passwords = BTreeSet::from([snapshot.world.state.accounts[&Admin].password]);
+        World { number: to, state: snapshot.world.state.clone(), tokens, passwords }
     }
 }
 
-// The reissue, as the protocol has it; nothing of it is a function yet. It writes no mail: nobody is to be told.
+// The reissue by the protocol. There is no function for it yet. It writes no mail, which these tests do not need.
 
-impl Desk {
-    async fn reissue(&self, table: &Table, world: &World, of: u64) -> Told {
+impl Bench {
+    async fn reissue(&self, table: &Table, world: &World, issue: u64) -> Told {
         for _ in 0..5 {
             let account = table.get(format!("ACCOUNT#{}", world.user_name(Admin)), "ACCOUNT").await.unwrap();
             let credential = table.get(format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap();
-            if read_number(&credential, "issue") != of {
+            if read_number(&credential, "issue") != issue {
                 return told(409, "conflict");
             }
             let write = table.client().transact_write_items();
             let write = write.transact_items(TransactWriteItem::builder().update(next_credential(&credential)).build());
-            let account = next_account(&account, of + 1, &self.hashes[&(of + 1)], &credential);
+            let account = next_account(&account, issue + 1, &self.hashes[&(issue + 1)], &credential);
             let write = write.transact_items(TransactWriteItem::builder().update(account).build());
             let write = write.transact_items(TransactWriteItem::builder().put(reissue_entry(&credential)).build());
             match write.send().await {
@@ -326,14 +333,14 @@ impl Desk {
     }
 }
 
-fn update_of(item: &Item, update: &str, condition: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+fn update_item(item: &Item, update: &str, condition: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
     let update = Update::builder().table_name("firstkey").update_expression(update).condition_expression(condition);
     update.key("PK", item["PK"].clone()).key("SK", item["SK"].clone())
 }
 
 fn next_credential(known: &Item) -> Update {
     let (issue, seq) = (read_number(known, "issue"), read_number(known, "seq"));
-    update_of(
+    update_item(
         known,
         "SET #issue = :n1, sealed_password = :s, retrievals = :empty, expires_at = :e, #seq = :q2 REMOVE signed_in_at, changed_at",
         "#issue = :n AND #seq = :q AND size(retrievals) = :k",
@@ -353,7 +360,7 @@ fn next_credential(known: &Item) -> Update {
 }
 
 fn next_account(known: &Item, issue: u64, hash: &PasswordHash, credential: &Item) -> Update {
-    update_of(
+    update_item(
         known,
         "SET password_hash = :h, must_change = :true, #status = :active, #issue = :n1, expires_at = :e, version = version + :1",
         "version = :v",
@@ -386,12 +393,12 @@ fn reissue_entry(credential: &Item) -> Put {
 
 // One order of the steps.
 
-/// What is decided wherever there is more than one way to go on: by a script, then by chance or always the first way.
+/// Decides the next step wherever there are several: by the script first, and after its end at random or always by the first one.
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
     chance: Option<Chance>,
-    /// Each way that was taken, and of how many.
+    /// The choices so far: the index of each, and the number of ways there were.
     taken: Vec<(usize, usize)>,
 }
 
@@ -405,13 +412,13 @@ impl Choices {
             (None, Some(chance)) => chance.below(ways),
             (None, None) => 0,
         };
-        assert!(way < ways, "the same choices led elsewhere before");
+        assert!(way < ways, "the same choices led to other steps before");
         self.taken.push((way, ways));
         way
     }
 }
 
-/// The script after the one that took these ways, if there is one.
+/// Returns the script that follows these choices, if there is one.
 fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
     while let Some((way, ways)) = taken.pop() {
         if way + 1 < ways {
@@ -421,26 +428,27 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
     None
 }
 
-/// How many orders of three operations are tried.
+/// The number of orders of three operations that are tried.
 static SAMPLE: LazyLock<u64> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
 
-/// Somebody who carries out one operation.
+/// A worker that carries out one operation.
 #[derive(Default)]
 struct Worker {
     waiting: Vec<Waiting>,
-    /// How many calls come before it can go no further.
+    /// The number of waiting calls at which it can make no further ones.
     expects: usize,
-    /// Calls that were let through, by the SDK's ids.
+    /// The calls that were released, by the SDK's invocation ids.
     released: HashSet<String>,
-    /// Steps, of all, before its first and up to its last.
+    /// The number of steps of all workers before its first step and up to its last.
     span: (Option<usize>, usize),
     answer: Option<(Told, Option<String>)>,
 }
 
+/// A call that waits at the gate.
 struct Waiting {
     call: HeldCall,
-    /// Until somebody has written.
-    kept_back: bool,
+    /// Whether the read waits until the next write of another worker.
+    held_back: bool,
 }
 
 impl Waiting {
@@ -454,13 +462,13 @@ impl Worker {
         self.answer.is_some() || self.waiting.len() >= self.expects
     }
 
-    /// Whether it may still write before somebody else does.
-    fn goes_on(&self) -> bool {
-        self.answer.is_none() && self.waiting.iter().any(|waiting| !waiting.kept_back)
+    /// Returns whether it may still write before another worker does.
+    fn may_write(&self) -> bool {
+        self.answer.is_none() && self.waiting.iter().any(|waiting| !waiting.held_back)
     }
 
-    /// Takes in a call that has arrived. Gives one back that is only the next attempt of a call which was let through.
-    fn meet(&mut self, call: HeldCall) -> Option<HeldCall> {
+    /// Accepts a call that has arrived at the gate. Returns it if it is only another attempt of a call that was already released.
+    fn receive(&mut self, call: HeldCall) -> Option<HeldCall> {
         if self.released.contains(&call.invocation) {
             return Some(call);
         }
@@ -469,16 +477,17 @@ impl Worker {
             same.call = call;
             return None;
         }
-        assert!(!self.is_settled(), "{call:?} was not expected: how many calls come at once has changed");
-        self.waiting.push(Waiting { call, kept_back: false });
+        assert!(!self.is_settled(), "{call:?} was not expected: the number of concurrent calls has changed");
+        self.waiting.push(Waiting { call, held_back: false });
         self.waiting.sort_by(|one, other| key(&one.call).cmp(&key(&other.call)));
         None
     }
 
+    /// Takes a waiting call out, to be released as the given step.
     fn take(&mut self, n: usize, step: usize) -> HeldCall {
         let Waiting { call, .. } = self.waiting.remove(n);
         self.released.insert(call.invocation.clone());
-        // After its session come its account and its credential, at once.
+        // After the session, the operation reads the account and the credential concurrently.
         let next = if key(&call).is_some_and(|key| key.starts_with("SESSION#")) { 2 } else { 1 };
         self.expects = if self.waiting.is_empty() { next } else { self.waiting.len() };
         self.span.0.get_or_insert(step);
@@ -486,40 +495,41 @@ impl Worker {
     }
 }
 
-/// Whose turn it is, and which of the calls of that worker. Every read is at once, or after the next write of somebody else; then
-/// one of those who want to write does.
+/// Returns whose turn it is, and which of the worker's calls. A read happens either now or after the next write of another
+/// worker; when no read is left to decide about, one of the waiting writes is next.
 fn next_turn(workers: &mut [Worker], choices: &mut Choices) -> Option<(usize, usize)> {
     let all: Vec<_> = (0..workers.len()).flat_map(|n| (0..workers[n].waiting.len()).map(move |m| (n, m))).collect();
     for &(n, m) in &all {
         let waiting = &workers[n].waiting[m];
-        if !waiting.reads() || waiting.kept_back {
+        if !waiting.reads() || waiting.held_back {
             continue;
         }
-        let others_go_on = workers.iter().enumerate().any(|(other, worker)| other != n && worker.goes_on());
-        if !others_go_on || choices.choose(2) == 0 {
+        let others_may_write = workers.iter().enumerate().any(|(other, worker)| other != n && worker.may_write());
+        if !others_may_write || choices.choose(2) == 0 {
             return Some((n, m));
         }
-        workers[n].waiting[m].kept_back = true;
+        workers[n].waiting[m].held_back = true;
     }
     let writes: Vec<_> = all.iter().copied().filter(|&(n, m)| !workers[n].waiting[m].reads()).collect();
     if writes.is_empty() {
-        // Nobody wrote after all.
+        // No worker is about to write, so that a read which was held back is next.
         return all.first().copied();
     }
-    workers.iter_mut().flat_map(|worker| &mut worker.waiting).for_each(|waiting| waiting.kept_back = false);
+    workers.iter_mut().flat_map(|worker| &mut worker.waiting).for_each(|waiting| waiting.held_back = false);
     Some(writes[choices.choose(writes.len())])
 }
 
-/// What came of one order.
+/// The result of one order.
 struct Outcome {
     steps: Vec<String>,
     answers: Vec<(Told, Option<String>)>,
+    /// For each operation, the number of steps before its first one and up to its end.
     spans: Vec<(usize, usize)>,
 }
 
-impl Desk {
-    /// Carries out operations at once, each step when it is chosen.
-    async fn at_once(&self, world: &World, ops: &[Op], choices: &mut Choices) -> Outcome {
+impl Bench {
+    /// Carries out operations concurrently, each step when it is chosen.
+    async fn run_concurrently(&self, world: &World, ops: &[Op], choices: &mut Choices) -> Outcome {
         let mut gate = self.gate.lock().await;
         while gate.next().now_or_never().is_some() {}
         let mut workers: Vec<_> = ops.iter().map(|_| Worker { expects: 1, ..Worker::default() }).collect();
@@ -539,8 +549,8 @@ impl Desk {
                         }
                         Some(call) = gate.next() => {
                             let n = SUFFIXES.iter().position(|suffix| call.function.ends_with(suffix)).unwrap();
-                            if let Some(again) = workers[n].meet(call) {
-                                again.release().await;
+                            if let Some(attempt) = workers[n].receive(call) {
+                                attempt.release().await;
                             }
                         }
                     }
@@ -561,7 +571,7 @@ impl Desk {
 
 // What must be true after each order.
 
-/// Every order of the numbers below `n`.
+/// Returns every order of the numbers below `n`.
 fn permutations(n: usize) -> Vec<Vec<usize>> {
     let Some(last) = n.checked_sub(1) else { return vec![vec![]] };
     let with_last =
@@ -570,7 +580,7 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
 }
 
 impl Outcome {
-    /// Whether nobody comes before somebody who had ended when they began.
+    /// Returns whether no operation in `order` comes before one that had ended when it began.
     fn allows(&self, order: &[usize]) -> bool {
         order
             .iter()
@@ -578,7 +588,7 @@ impl Outcome {
             .all(|(place, first)| order[place + 1..].iter().all(|second| self.spans[*second].1 > self.spans[*first].0))
     }
 
-    /// The orders of whole operations that have the same answers and leave `lines`, and what else is true after each.
+    /// Returns the serial orders of the operations that give the same answers and leave `lines`, with the state after each.
     fn explanations(&self, before: &State, ops: &[Op], lines: &[String]) -> Vec<(Vec<usize>, State)> {
         let explained = |order: Vec<usize>| {
             let mut state = before.clone();
@@ -589,29 +599,29 @@ impl Outcome {
     }
 }
 
-impl Desk {
-    /// Carries out one order in a copy of `start`; which orders of whole operations explain it.
-    async fn order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
+impl Bench {
+    /// Carries out one order in a copy of `start`. Returns the serial orders of the operations that explain it.
+    async fn run_order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
         let (script, chance) = (choices.script.clone(), choices.chance.clone());
         for _ in 0..3 {
             let mut world = self.copy(start).await;
             *choices = Choices { script: script.clone(), chance: chance.clone(), taken: Vec::new() };
-            let outcome = self.at_once(&world, ops, choices).await;
+            let outcome = self.run_concurrently(&world, ops, choices).await;
             if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
-                // The machine was so busy that a call had to wait longer than a function does.
+                // The machine was so busy that a call waited longer than the time limit of a function.
                 continue;
             }
-            self.ran += 1;
+            self.orders_run += 1;
             let lines = self.lines(&world).await;
             let mut explanations = outcome.explanations(&world.state, ops, &lines);
-            let told: Vec<_> = outcome.answers.iter().map(|(told, _)| told).collect();
-            let story = format!("after {:#?}, answered {told:?}", outcome.steps);
+            let answers: Vec<_> = outcome.answers.iter().map(|(answer, _)| answer).collect();
+            let story = format!("after {:#?}, answered {answers:?}", outcome.steps);
             let orders = explanations.iter().map(|(order, _)| order.clone()).collect();
             let Some((_, state)) = explanations.pop() else {
-                panic!("{story}: no order of whole operations does this to {:#?}: {lines:#?}", world.state.lines());
+                panic!("{story}: no serial order of the operations turns {:#?} into {lines:#?}", world.state.lines());
             };
             for (op, answer) in ops.iter().zip(outcome.answers) {
-                world.learn(*op, answer);
+                world.record(*op, answer);
             }
             world.state = state;
             self.try_everything(world, &story).await;
@@ -620,8 +630,9 @@ impl Desk {
         panic!("{ops:?} were unavailable three times");
     }
 
-    /// Every session and every password that was good before or has come since: those that have ended do nothing, and one of the
-    /// others is a way in. What had ended before is not tried: versions only grow, and the table's have been looked at.
+    /// Tries every session and every password that was good at the start or was made since. Those that have ended have no effect,
+    /// and with one of the others it is possible to sign in. What had ended before the start is not tried: versions only grow,
+    /// and those in the table have been compared.
     async fn try_everything(&self, mut world: World, story: &str) {
         for label in world.tokens.keys() {
             self.try_session(&world, label, story).await;
@@ -638,10 +649,10 @@ impl Desk {
             assert_eq!(answer, world.state.apply(op), "{op} with {password:?} {story}");
             is_open |= answer.0 == 200;
         }
-        assert!(is_open, "no way in {story}");
+        assert!(is_open, "no password signs in {story}");
     }
 
-    /// Two requests that are wrong in themselves, which is told to whoever is signed in alone.
+    /// Sends two invalid requests in a session. Only a caller who is signed in learns that they are invalid.
     async fn try_session(&self, world: &World, label: Label, story: &str) {
         let token = &world.tokens[label];
         let (reset, create) = match world.state.good(label) {
@@ -659,39 +670,39 @@ impl Desk {
         }
     }
 
-    /// Two operations in every order of their steps. Each is the first in some of them, and the second in others.
+    /// Runs two operations in every order of their steps. Each of them must come first in some orders and second in others.
     async fn every_order(&mut self, start: &Snapshot, ops: [Op; 2]) {
         let mut explained = BTreeSet::new();
         let mut script = Some(Vec::new());
         while let Some(next) = script {
             let mut choices = Choices { script: next, ..Choices::default() };
-            explained.extend(self.order(start, &ops, &mut choices).await);
+            explained.extend(self.run_order(start, &ops, &mut choices).await);
             script = next_script(choices.taken);
         }
-        assert_eq!(explained.len(), 2, "{} and {} always come in one order", ops[0], ops[1]);
+        assert_eq!(explained.len(), 2, "{} and {} always take effect in the same order", ops[0], ops[1]);
     }
 
-    /// Three operations in some orders of their steps.
+    /// Runs three operations in some orders of their steps.
     async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
         for seed in 0..*SAMPLE {
-            self.order(start, &ops, &mut Choices { chance: Some(Chance::of(seed)), ..Choices::default() }).await;
+            self.run_order(start, &ops, &mut Choices { chance: Some(Chance::of(seed)), ..Choices::default() }).await;
         }
     }
 }
 
-// Who meets whom.
+// Which operations run together.
 
-/// The service administrator signs in with the password of an issue.
+/// A sign-in of the service administrator with the temporary password of an issue.
 fn with_temporary(issue: u64, begins: Label) -> Op {
     SignIn { who: Admin, password: Temporary(issue), begins }
 }
 
-/// Away from a temporary password.
+/// A reset, which replaces a temporary password.
 fn reset(session: Label, to: usize, begins: Label) -> Op {
     Reset { session, current: None, to: Chosen(to), begins }
 }
 
-/// Away from the first password that the service administrator chooses.
+/// A change, which replaces the first password that the service administrator chose.
 fn change(session: Label, to: usize, begins: Label) -> Op {
     Reset { session, current: Some(Chosen(0)), to: Chosen(to), begins }
 }
@@ -704,107 +715,108 @@ fn create(session: Label, who: Who, key: &'static str) -> Op {
     Create { session, who, key }
 }
 
-impl Desk {
-    async fn all_done<const N: usize>(&self, world: &mut World, ops: [Op; N]) -> Snapshot {
+impl Bench {
+    /// Carries out operations one after the other, and saves the result.
+    async fn perform_all<const N: usize>(&self, world: &mut World, ops: [Op; N]) -> Snapshot {
         for op in ops {
-            self.done(world, op).await;
+            self.perform_alone(world, op).await;
         }
         self.snapshot(world).await
     }
 
-    /// These pairs in every order of their steps, and these three in some.
-    async fn meet<const M: usize, const N: usize>(
+    /// Runs the pairs in every order of their steps, and the triples in some.
+    async fn run_together<const M: usize, const N: usize>(
         &mut self,
         start: &Snapshot,
         pairs: [[Op; 2]; M],
-        three: [[Op; 3]; N],
+        triples: [[Op; 3]; N],
     ) {
         for ops in pairs {
             self.every_order(start, ops).await;
         }
-        for ops in three {
+        for ops in triples {
             self.some_orders(start, ops).await;
         }
-        println!("{} orders so far", self.ran);
+        println!("{} orders so far", self.orders_run);
     }
 }
 
-/// Up to two full sessions of the service administrator, `F` and `S`.
+/// The operations that lead to two full sessions of the service administrator, `F` and `S`.
 fn until_chosen() -> [Op; 3] {
     [with_temporary(1, "A"), reset("A", 0, "F"), sign_in(Admin, "S")]
 }
 
-/// Up to an administrator who has not signed in, created in the full session `F`.
+/// The operations that lead to an administrator who has not signed in, created in the full session `F`.
 fn until_created() -> [Op; 3] {
     [with_temporary(1, "A"), reset("A", 0, "F"), create("F", Lee, "lee")]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_all_sessions_of_a_temporary_password_one_resets_it_and_a_new_issue_ends_them() {
-    let (mut desk, mut world) = Desk::open().await;
-    let start = desk.snapshot(&world).await;
+async fn one_of_all_sessions_of_a_temporary_password_resets_it_and_a_new_issue_ends_them() {
+    let (mut bench, mut world) = Bench::start().await;
+    let start = bench.snapshot(&world).await;
     let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { of: 1 });
-    desk.meet(&start, [[one, other], [one, reissue]], [[one, other, reissue]]).await;
+    bench.run_together(&start, [[one, other], [one, reissue]], [[one, other, reissue]]).await;
 
-    let start = desk.all_done(&mut world, [with_temporary(1, "A"), with_temporary(1, "B")]).await;
+    let start = bench.perform_all(&mut world, [with_temporary(1, "A"), with_temporary(1, "B")]).await;
     let (a, b) = (reset("A", 1, "F"), reset("B", 2, "G"));
     let pairs = [[a, b], [one, a], [one, reissue], [a, reissue]];
-    desk.meet(&start, pairs, [[a, b, one], [a, b, reissue], [one, a, reissue]]).await;
+    bench.run_together(&start, pairs, [[a, b, one], [a, b, reissue], [one, a, reissue]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_creates_an_administrator_does_it_before_their_session_ends_or_not_at_all() {
-    let (mut desk, mut world) = Desk::open().await;
-    let start = desk.all_done(&mut world, until_chosen()).await;
+async fn an_administrator_is_created_before_the_session_ends_or_not_at_all() {
+    let (mut bench, mut world) = Bench::start().await;
+    let start = bench.perform_all(&mut world, until_chosen()).await;
     let (lee, mo, same_name) = (create("F", Lee, "lee"), create("F", Mo, "mo"), create("S", Lee, "another"));
     let (change_own, change_other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
     let pairs = [[lee, mo], [lee, lee], [lee, same_name], [lee, change_own], [lee, change_other], [lee, reissue]];
-    let three = [[lee, mo, change_other], [lee, change_own, reissue], [lee, same_name, reissue]];
-    desk.meet(&start, pairs, three).await;
+    let triples = [[lee, mo, change_other], [lee, change_own, reissue], [lee, same_name, reissue]];
+    bench.run_together(&start, pairs, triples).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_change_one_password_one_does_and_a_new_issue_ends_it() {
-    let (mut desk, mut world) = Desk::open().await;
-    let start = desk.all_done(&mut world, until_chosen()).await;
+async fn one_of_two_changes_of_one_password_succeeds_and_a_new_issue_voids_it() {
+    let (mut bench, mut world) = Bench::start().await;
+    let start = bench.perform_all(&mut world, until_chosen()).await;
     let (one, other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
     let pairs = [[one, other], [one, reissue], [one, sign_in(Admin, "N")]];
-    desk.meet(&start, pairs, [[one, other, reissue], [one, other, create("F", Lee, "lee")]]).await;
+    bench.run_together(&start, pairs, [[one, other, reissue], [one, other, create("F", Lee, "lee")]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_retired_creates_nobody_afterwards() {
-    let (mut desk, mut world) = Desk::open().await;
-    let start = desk.all_done(&mut world, until_created()).await;
+async fn a_service_administrator_creates_no_administrator_after_being_retired() {
+    let (mut bench, mut world) = Bench::start().await;
+    let start = bench.perform_all(&mut world, until_created()).await;
     let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { of: 1 });
     let (mo, change) = (create("F", Mo, "mo"), change("F", 1, "G"));
     let pairs = [[retire, mo], [retire, change], [retire, reissue], [retire, again], [retire, sign_in(Admin, "N")]];
-    let three = [[retire, mo, reissue], [retire, mo, change], [retire, again, mo], [retire, change, reissue]];
-    desk.meet(&start, pairs, three).await;
+    let triples = [[retire, mo, reissue], [retire, mo, change], [retire, again, mo], [retire, change, reissue]];
+    bench.run_together(&start, pairs, triples).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_retired_with_a_new_temporary_password_does_nothing_with_it_afterwards() {
-    let (mut desk, mut world) = Desk::open().await;
-    desk.all_done(&mut world, until_created()).await;
-    let start = desk.all_done(&mut world, [Reissue { of: 1 }]).await;
+async fn a_service_administrator_retired_with_a_new_temporary_password_cannot_use_it_afterwards() {
+    let (mut bench, mut world) = Bench::start().await;
+    bench.perform_all(&mut world, until_created()).await;
+    let start = bench.perform_all(&mut world, [Reissue { of: 1 }]).await;
     let (first, retire, reissue) = (with_temporary(2, "C"), sign_in(Lee, "L"), Reissue { of: 2 });
-    desk.meet(&start, [[first, retire]], [[first, retire, reissue]]).await;
+    bench.run_together(&start, [[first, retire]], [[first, retire, reissue]]).await;
 
-    let start = desk.all_done(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
+    let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
     let (p, q) = (reset("P", 1, "R"), reset("Q", 2, "S"));
-    desk.meet(&start, [[first, retire], [p, retire]], [[p, retire, reissue], [p, q, retire]]).await;
+    bench.run_together(&start, [[first, retire], [p, retire]], [[p, retire, reissue], [p, q, retire]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn administrators_work_on_while_the_service_administrator_comes_back() {
-    let (mut desk, mut world) = Desk::open().await;
-    desk.all_done(&mut world, until_created()).await;
-    let start = desk.all_done(&mut world, [sign_in(Lee, "L"), Reissue { of: 1 }]).await;
+async fn administrators_can_work_while_the_service_administrator_returns() {
+    let (mut bench, mut world) = Bench::start().await;
+    bench.perform_all(&mut world, until_created()).await;
+    let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), Reissue { of: 1 }]).await;
     let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { of: 2 });
-    desk.meet(&start, [[mo, first], [mo, reissue]], [[mo, first, reissue]]).await;
+    bench.run_together(&start, [[mo, first], [mo, reissue]], [[mo, first, reissue]]).await;
 
-    let start = desk.all_done(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
+    let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
     let (p, q) = (reset("P", 1, "R"), reset("Q", 2, "S"));
-    desk.meet(&start, [[mo, p]], [[mo, p, reissue], [mo, p, q]]).await;
+    bench.run_together(&start, [[mo, p]], [[mo, p, reissue], [mo, p, q]]).await;
 }

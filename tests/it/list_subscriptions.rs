@@ -1,14 +1,15 @@
-//! The list of subscriptions.
+//! Tests of the list of subscriptions.
 
 use serde_json::{Value, json};
 use tests::{Call, Deployment, TestStack, event};
 
+/// Returns the ids of the subscriptions in an answer.
 fn ids(body: &Value) -> Vec<&str> {
-    body["subscriptions"].as_array().unwrap().iter().map(|one| one["subscription_id"].as_str().unwrap()).collect()
+    body["subscriptions"].as_array().unwrap().iter().map(|item| item["subscription_id"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn a_portal_user_sees_how_far_their_subscription_is_and_nothing_secret() {
+async fn a_portal_user_sees_the_state_of_their_subscription_and_no_secret() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
@@ -57,7 +58,7 @@ async fn a_listing_is_two_round_trips_whatever_it_shows() {
     stack.cloud.clear_requests();
     assert_eq!(ids(&stack.list(&dana).await.body), ["sub-0", "sub-1", "sub-2"]);
     let operations: Vec<String> = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
-    assert_eq!(operations, ["Query", "Query", "BatchGetItem"], "one Query for each of two principals, at once");
+    assert_eq!(operations, ["Query", "Query", "BatchGetItem"], "one Query for each of two principals, concurrently");
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn a_long_list_comes_in_pages_of_25_without_gaps_or_repeats() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_none_and_a_query_that_is_no_uri_are_invalid() {
+async fn a_malformed_cursor_and_a_query_that_does_not_fit_into_a_uri_are_invalid() {
     let stack = TestStack::start().await;
     let dana = stack.token("dana@fabrikam.example");
     for query in ["cursor=%25", "cursor=I2E", "cursor=\u{7f} \"<"] {

@@ -1,4 +1,4 @@
-//! The log: one line for each request and message, with what came of it, and the metrics that are in it.
+//! Tests of the log: one line for each request and message, with its outcome, and the metrics that the lines contain.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,16 @@ use crate::no_leaks::log;
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
+/// Returns the lines of the log so far.
 fn lines() -> Vec<Value> {
     let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
 }
 
-/// What each line counts, and for which reason.
-fn counted(lines: &[Value]) -> BTreeSet<(String, String)> {
+/// Returns the metrics that the lines count, with their reasons.
+fn find_metrics(lines: &[Value]) -> BTreeSet<(String, String)> {
     let counting = lines.iter().filter(|line| !line["_aws"].is_null());
-    let one = |line: &Value| {
+    let metric = |line: &Value| {
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let [directive] = directives.as_slice() else { panic!("one directive: {line}") };
         assert_eq!(directive["Namespace"], "Firstkey");
@@ -33,11 +34,11 @@ fn counted(lines: &[Value]) -> BTreeSet<(String, String)> {
         assert_eq!(line[name], 1, "{line}");
         (name.to_owned(), line["reason"].as_str().unwrap_or_default().to_owned())
     };
-    counting.map(one).collect()
+    counting.map(metric).collect()
 }
 
 #[tokio::test]
-async fn what_happens_is_counted_and_every_line_says_what_came_of_it() {
+async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     log();
     let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "9").start().await;
     let dana = stack.token("dana@fabrikam.example");
@@ -62,14 +63,14 @@ async fn what_happens_is_counted_and_every_line_says_what_came_of_it() {
         ("AttemptsExhausted", ""),
         ("MessageRefused", "invalid-event"),
     ];
-    let counted = counted(&lines);
+    let counted = find_metrics(&lines);
     for (metric, reason) in expected {
         assert!(counted.contains(&(metric.to_owned(), reason.to_owned())), "{metric} {reason}: {counted:?}");
     }
     for line in &lines {
         assert!(["timestamp", "level", "function"].iter().all(|name| line[*name].is_string()), "{line}");
-        let of_a_request = line["status"].is_u64();
-        if of_a_request || line["message_id"].is_string() {
+        let is_request = line["status"].is_u64();
+        if is_request || line["message_id"].is_string() {
             assert!(line["request_id"].is_string() && line["duration_ms"].is_u64(), "{line}");
         }
     }
@@ -101,20 +102,21 @@ async fn a_failing_call_of_aws_is_logged_with_its_service() {
 }
 
 #[test]
-fn the_alarms_on_the_log_are_about_what_is_counted() {
+fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
     let template = Template::deployed().unwrap();
     let alarms: Vec<_> = template.resources_of("AWS::CloudWatch::Alarm").collect();
     let metric = |id: &str| {
         let (_, alarm) = alarms.iter().find(|(name, _)| *name == id).unwrap_or_else(|| panic!("no alarm {id}"));
         let all = alarm["Properties"]["Metrics"].as_array().unwrap().iter();
-        let stats: Vec<_> = all.map(|metric| &metric["MetricStat"]["Metric"]).filter(|it| !it.is_null()).collect();
+        let stats: Vec<_> =
+            all.map(|metric| &metric["MetricStat"]["Metric"]).filter(|metric| !metric.is_null()).collect();
         stats
             .into_iter()
-            .map(|it| (it["Namespace"].clone(), it["MetricName"].clone(), it["Dimensions"].clone()))
+            .map(|metric| (metric["Namespace"].clone(), metric["MetricName"].clone(), metric["Dimensions"].clone()))
             .collect::<Vec<_>>()
     };
-    let of = |function: &str| {
+    let exhausted = |function: &str| {
         (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
     };
-    assert_eq!(metric("AttemptsExhausted"), [of("SignIn"), of("ResetPassword")]);
+    assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword")]);
 }

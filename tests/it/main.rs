@@ -1,4 +1,4 @@
-//! What the product does, in sentences. Each test starts a whole stack of its own.
+//! The tests of what the product does; their names are sentences. Each test starts its own complete stack.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 

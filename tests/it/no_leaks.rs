@@ -1,4 +1,5 @@
-//! No secret where it must not be: neither in the table, nor in the record of calls, nor in an answer that has none to give.
+//! Tests that no secret is where it must not be: in the table, in the record of calls, in the log, or in an answer that must not
+//! show it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -35,7 +36,7 @@ async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
     }
 }
 
-/// All that the functions of this process log.
+/// Returns everything that the functions of this process log.
 pub(crate) fn log() -> &'static Mutex<Vec<u8>> {
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -59,13 +60,14 @@ pub(crate) fn log() -> &'static Mutex<Vec<u8>> {
     })
 }
 
-const GUESS: &str = "canary of whoever guesses";
+const GUESS: &str = "canary of a wrong guess";
 const WEAK: &str = "passwordpassword";
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 const NEXT: &str = "eleven maps under the bridge";
 
-/// The whole story, with a fault at each call of it and without: everything that was answered, and every secret on the way.
+/// The whole story of a subscription, in which each call is made with a fault and then without it. Keeps all answers and all
+/// secrets.
 struct Story {
     stack: TestStack,
     fault: Fault,
@@ -74,14 +76,15 @@ struct Story {
 }
 
 impl Story {
-    async fn told(fault: Fault) -> Self {
+    /// Runs the story with a fault.
+    async fn run(fault: Fault) -> Self {
         let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT].map(ToOwned::to_owned).into();
         let mut story = Self { stack: TestStack::start().await, fault, answers: Vec::new(), secrets };
-        story.tell().await;
+        story.run_steps().await;
         story
     }
 
-    async fn tell(&mut self) {
+    async fn run_steps(&mut self) {
         self.stack.cloud.set_fault(self.fault.clone());
         self.stack.publish(event("sub-1", "trial")).await;
         self.stack.cloud.drained().await.unwrap();
@@ -90,57 +93,57 @@ impl Story {
 
         let dana = self.stack.token("dana@fabrikam.example");
         self.secrets.push(dana.clone());
-        self.twice("list-subscriptions", Call::get("/subscriptions").bearer(&dana)).await;
+        self.call_twice("list-subscriptions", Call::get("/subscriptions").bearer(&dana)).await;
         let click = Call::get_credentials("sub-1").bearer(&dana).key("click");
-        let temporary = self.twice("get-credentials", click).await.password().unwrap().to_owned();
+        let temporary = self.call_twice("get-credentials", click).await.password().unwrap().to_owned();
         self.secrets.push(temporary.clone());
-        self.twice("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
-        let asked = Call::contact_support("sub-1", "Our kettle is cold.").bearer(&dana).key("click");
-        assert_eq!(self.twice("contact-support", asked).await.status, 202);
+        self.call_twice("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
+        let question = Call::contact_support("sub-1", "Our kettle is cold.").bearer(&dana).key("click");
+        assert_eq!(self.call_twice("contact-support", question).await.status, 202);
 
         self.sign_in("admin@fabrikam", GUESS).await;
         let session = self.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
-        self.twice("portal", Call::get("/administration/password").session(&session)).await;
-        self.twice("reset-password", Call::reset_password(&session, WEAK)).await;
-        let reset = self.twice("reset-password", Call::reset_password(&session, CHOSEN)).await.session();
+        self.call_twice("portal", Call::get("/administration/password").session(&session)).await;
+        self.call_twice("reset-password", Call::reset_password(&session, WEAK)).await;
+        let reset = self.call_twice("reset-password", Call::reset_password(&session, CHOSEN)).await.session();
         let service = self.session_of(reset, "admin@fabrikam", CHOSEN).await;
         let create = Call::create_admin(&service, "lee@fabrikam", OWN).key("click");
-        assert_eq!(self.twice("create-admin", create).await.status, 201);
+        assert_eq!(self.call_twice("create-admin", create).await.status, 201);
         self.sign_in("lee@fabrikam", GUESS).await;
         let lee = self.sign_in("lee@fabrikam", OWN).await.session().unwrap();
         let change = |current| json!({ "new_password": NEXT, "current_password": current });
-        self.twice("reset-password", Call::post("/reset-password").session(&lee).json(&change(GUESS))).await;
+        self.call_twice("reset-password", Call::post("/reset-password").session(&lee).json(&change(GUESS))).await;
         let reset = self
-            .twice("reset-password", Call::post("/reset-password").session(&lee).json(&change(OWN)))
+            .call_twice("reset-password", Call::post("/reset-password").session(&lee).json(&change(OWN)))
             .await
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
-        assert_eq!(self.twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
+        assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
     }
 
     fn end_fault(&self) {
         self.stack.cloud.set_fault(Fault { count: 0, ..self.fault.clone() });
     }
 
-    /// With the fault, then without: the second answer.
-    async fn twice(&mut self, function: &'static str, call: Call) -> &Answer {
+    /// Makes a call with the fault and then without it, and returns the second answer.
+    async fn call_twice(&mut self, function: &'static str, call: Call) -> &Answer {
         self.stack.cloud.set_fault(self.fault.clone());
         let faulty = self.stack.call(function, call.clone()).await;
         self.end_fault();
-        // Neither is a budget spent by what failed before, nor is a session over.
+        // After this time the budgets have refilled what the failed calls spent, and no session has ended.
         self.stack.pass(60);
         let answer = self.stack.call(function, call).await;
-        let begun = [faulty.session(), answer.session()];
-        self.secrets.extend(begun.into_iter().flatten());
+        let sessions = [faulty.session(), answer.session()];
+        self.secrets.extend(sessions.into_iter().flatten());
         self.answers.extend([faulty, answer]);
         self.answers.last().unwrap()
     }
 
     async fn sign_in(&mut self, user_name: &str, password: &str) -> &Answer {
-        self.twice("sign-in", Call::sign_in(user_name, password)).await
+        self.call_twice("sign-in", Call::sign_in(user_name, password)).await
     }
 
-    /// The session of a change, which may have been carried out without an answer.
+    /// Returns the session of a change. A change may have been carried out without an answer; then this function signs in again.
     async fn session_of(&mut self, changed: Option<String>, user_name: &str, password: &str) -> String {
         match changed {
             Some(session) => session,
@@ -148,13 +151,13 @@ impl Story {
         }
     }
 
-    /// Everything that somebody may read later, but what was answered to whoever asked, and the inbox.
+    /// Returns everything that can be read later, except the answers that show the password to their caller, and the inbox.
     async fn places(&self) -> Vec<(&'static str, String)> {
         let cloud = &self.stack.cloud;
         let page = get(&cloud.console_url(), "/").await;
-        // The page shows the inbox too, whose mails are what they are for.
+        // The page also shows the inbox, and mails may contain secrets.
         let (head, rest) = page.split_once(" id=\"mail\"").expect("the page shows the inbox");
-        let (_, tail) = rest.split_once("</section>").expect("and more after it");
+        let (_, tail) = rest.split_once("</section>").expect("the section of the inbox ends");
         vec![
             ("table", json!(cloud.dump_table().await.unwrap()).to_string()),
             ("stream", json!(cloud.stream_records().await.unwrap()).to_string()),
@@ -164,26 +167,30 @@ impl Story {
             ("/requests", get(&cloud.console_url(), "/requests").await),
             ("/dead-letters", get(&cloud.console_url(), "/dead-letters").await),
             ("log", String::from_utf8(log().lock().unwrap().clone()).unwrap()),
-            ("answers", self.answers.iter().filter(|answer| !is_shown(answer)).map(|a| a.body.to_string()).collect()),
+            (
+                "answers",
+                self.answers.iter().filter(|answer| !shows_password(answer)).map(|a| a.body.to_string()).collect(),
+            ),
         ]
     }
 
-    /// Its secrets, and what its mails say, in every form.
+    /// Returns its secrets and the sentences of its mails, in every encoding.
     fn forms(&self) -> Vec<String> {
         let mails = self.stack.cloud.inbox();
-        // By sentences: a page in HTML shares its other lines with every page.
+        // Only sentences, because every HTML page contains the other lines of a mail in HTML.
         let lines: BTreeSet<&str> = mails.iter().flat_map(|mail| mail.text.lines()).collect();
         let sentences = lines.into_iter().filter(|line| line.len() > 20 && line.contains(' ')).map(ToOwned::to_owned);
         self.secrets.iter().cloned().chain(sentences).flat_map(|secret| forms(&secret)).collect()
     }
 
-    async fn hides_its_secrets(&self) {
+    /// Asserts that no place contains a secret, and that the log contains no personal data.
+    async fn assert_no_leaks(&self) {
         let (places, forms) = (self.places().await, self.forms());
-        for (place, something) in THERE {
+        for (place, expected) in EXPECTED_TEXT {
             let (_, text) = places.iter().find(|(name, _)| *name == place).unwrap();
-            assert!(text.contains(something), "{place} was really read: {:?}", self.fault);
+            assert!(text.contains(expected), "{place} was really read: {:?}", self.fault);
         }
-        assert_eq!(found(&places, &forms), BTreeSet::new(), "{:?}", self.fault);
+        assert_eq!(find_leaks(&places, &forms), BTreeSet::new(), "{:?}", self.fault);
         let (_, log) = places.iter().find(|(name, _)| *name == "log").unwrap();
         for name in ["fabrikam", "dana", "lee@", "Ahmadi", "kettle"] {
             assert!(!log.contains(name), "{name} is in the log: {:?}", self.fault);
@@ -191,8 +198,8 @@ impl Story {
     }
 }
 
-/// What has to be read in a place, if it was read at all.
-const THERE: [(&str, &str); 7] = [
+/// A text that each place contains if it was read at all.
+const EXPECTED_TEXT: [(&str, &str); 7] = [
     ("table", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("stream", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("calls", "TransactWriteItems"),
@@ -202,13 +209,13 @@ const THERE: [(&str, &str); 7] = [
     ("answers", "urn:firstkey:problem:"),
 ];
 
-/// Whether the answer is the one that has the password.
-fn is_shown(answer: &Answer) -> bool {
+/// Returns whether an answer shows the password.
+fn shows_password(answer: &Answer) -> bool {
     answer.status == 200 && answer.password().is_some()
 }
 
-/// The places that one of these forms is in.
-fn found(places: &[(&'static str, String)], forms: &[String]) -> BTreeSet<&'static str> {
+/// Returns the places that contain one of these forms.
+fn find_leaks(places: &[(&'static str, String)], forms: &[String]) -> BTreeSet<&'static str> {
     let holds = |text: &str| forms.iter().any(|form| text.contains(form.as_str()));
     places.iter().filter(|(_, text)| holds(text)).map(|(place, _)| *place).collect()
 }
@@ -233,63 +240,64 @@ const CALLS: [(Service, &str); 10] = [
     (Service::Ses, "SendEmail"),
 ];
 
-/// An operation has 2.5 seconds: what is carried out later has no caller any more.
+/// A delay past the 2.5 seconds that an operation may take: a call that is carried out after it no longer has a caller.
 const PAST_THE_TIME_OUT: Duration = Duration::from_secs(3);
 
-/// Tells the story once for each call of it, all of them failing in this way.
-async fn told_with(mode: Mode) {
+/// Runs the story once for each AWS operation, which fails in this way throughout, and searches for leaks.
+async fn run_with(mode: Mode) {
     log();
     let fault =
         |(service, operation)| Fault { delay: PAST_THE_TIME_OUT, ..Fault::new(service, operation, mode, 100_000) };
-    let stories = join_all(CALLS.map(|call| Story::told(fault(call))));
+    let stories = join_all(CALLS.map(|call| Story::run(fault(call))));
     let stories = stories.await;
     if mode == Mode::Delayed {
         tokio::time::sleep(PAST_THE_TIME_OUT).await;
     }
     for story in stories {
-        story.hides_its_secrets().await;
+        story.assert_no_leaks().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_calls_are_refused() {
-    told_with(Mode::Refused).await;
+    run_with(Mode::Refused).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_answers_are_lost() {
-    told_with(Mode::LostResponse).await;
+    run_with(Mode::LostResponse).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_calls_are_throttled() {
-    told_with(Mode::Throttled).await;
+    run_with(Mode::Throttled).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_leaks_where_writes_meet_transactions() {
-    told_with(Mode::Conflict).await;
+async fn nothing_leaks_where_writes_conflict_with_transactions() {
+    run_with(Mode::Conflict).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_connections_are_closed() {
-    told_with(Mode::Reset).await;
+    run_with(Mode::Reset).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_calls_arrive_twice() {
-    told_with(Mode::Duplicated).await;
+    run_with(Mode::Duplicated).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaks_where_calls_are_carried_out_after_they_were_given_up() {
-    told_with(Mode::Delayed).await;
+    run_with(Mode::Delayed).await;
 }
 
+/// The secret that is leaked on purpose.
 const PLANTED: &str = "seven-green-boats";
 
-/// An answer of a function whose handler does this.
-async fn answered<F>(handle: F) -> String
+/// Returns the answer of a function with this handler.
+async fn call_handler<F>(handle: F) -> String
 where
     F: Fn() -> Result<web::Reply, web::Problem> + Send + Sync + 'static,
 {
@@ -299,13 +307,13 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "this test puts an item that no function would write")]
+#[expect(clippy::disallowed_methods, reason = "this test writes an item that no function would write")]
 async fn a_leak_is_found_in_every_place_that_is_searched() {
     log();
     let nothing = Fault::new(Service::Ses, "Nothing", Mode::Refused, 0);
     let mut story = Story { stack: TestStack::start().await, fault: nothing, answers: vec![], secrets: vec![] };
     let forms = forms(PLANTED);
-    assert_eq!(found(&story.places().await, &forms), BTreeSet::new());
+    assert_eq!(find_leaks(&story.places().await, &forms), BTreeSet::new());
 
     let settings = BTreeMap::from([
         ("AWS_REGION", "us-east-1".to_owned()),
@@ -330,33 +338,33 @@ async fn a_leak_is_found_in_every_place_that_is_searched() {
     story.stack.cloud.drained().await.unwrap();
 
     let leaky = || Err(web::Problem::new(web::ProblemCode::Internal).because(PLANTED));
-    assert!(!answered(leaky).await.contains(PLANTED));
+    assert!(!call_handler(leaky).await.contains(PLANTED));
     let body = json!({ "detail": PLANTED });
     story.answers.push(Answer { status: 400, headers: BTreeMap::new(), cookies: vec![], body });
 
     let places = story.places().await;
-    assert_eq!(found(&places, &forms), places.iter().map(|(place, _)| *place).collect());
+    assert_eq!(find_leaks(&places, &forms), places.iter().map(|(place, _)| *place).collect());
 }
 
 #[tokio::test]
 async fn a_panic_says_where_and_not_what() {
     log();
-    // The hook of a function; the log is kept.
+    // This sets the panic hook of a function; the log of the tests still gets the lines.
     lambda::log_as_json_to(io::sink);
-    let answer = answered(|| panic!("{PLANTED}")).await;
+    let answer = call_handler(|| panic!("{PLANTED}")).await;
     let batch = json!({ "Records": [{ "messageId": "1", "body": PLANTED }] });
     let handle = |_: Arc<()>, message: lambda::Message| async move { panic!("{}", message.body) };
     let response = lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap(), "r").await;
     drop(panic::take_hook());
     let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
     assert!(log.contains("no_leaks.rs") && log.contains("panicked"), "{log}");
-    let said = [("log", log), ("answer", answer), ("response", format!("{response:?}"))];
-    assert_eq!(found(&said, &forms(PLANTED)), BTreeSet::new(), "{said:?}");
+    let outputs = [("log", log), ("answer", answer), ("response", format!("{response:?}"))];
+    assert_eq!(find_leaks(&outputs, &forms(PLANTED)), BTreeSet::new(), "{outputs:?}");
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "what must not be shown is looked for")]
-fn what_is_kept_and_what_is_handed_out_is_not_shown_by_debug() {
+#[expect(clippy::disallowed_methods, reason = "the test searches for the secrets")]
+fn debug_output_shows_neither_stored_nor_returned_secrets() {
     let now = Timestamp::from_epoch_seconds(1_800_000_000);
     let account = Account {
         user_name: UserName::parse("lee@fabrikam").unwrap(),
@@ -378,10 +386,10 @@ fn what_is_kept_and_what_is_handed_out_is_not_shown_by_debug() {
         ("reply", format!("{reply:?}")),
     ];
     let forms = [forms(PLANTED), forms(&format!("{:?}", PLANTED.as_bytes())), forms(token.expose_secret())].concat();
-    assert_eq!(found(&shown, &forms), BTreeSet::new(), "{shown:?}");
+    assert_eq!(find_leaks(&shown, &forms), BTreeSet::new(), "{shown:?}");
 }
 
-/// Does not compile where one of these types has `Debug`: then two implementations fit.
+/// Asserts at compile time that none of these types implements `Debug`: if one did, two implementations would apply.
 macro_rules! without_debug {
     ($($secret:ty),*) => {$(const _: fn() = || {
         trait Fits<A> {

@@ -1,7 +1,8 @@
-// An OpenID Provider that is not ours, npm's `oidc-provider`, with the forms that it brings for development.
+// An OpenID Provider by other authors: `oidc-provider` of npm, with its own forms for development.
 //
-// Arguments: where `oidc-provider` is, the origin of the application, and its secret where it has one. Prints the issuer as one line
-// of JSON, and ends with its standard input. Any password is right; `unconfirmed@…` is an address that it has not confirmed.
+// Arguments: the directory that contains `oidc-provider`, the origin of the application, and its client secret if it has one.
+// Prints the issuer as one line of JSON, and exits when its standard input ends. Accepts any password, and has not confirmed
+// `unconfirmed@…`.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -28,7 +29,7 @@ const provider = new Provider(issuer, {
   }],
   pkce: { required: () => true },
   claims: { openid: ["sub"], email: ["email", "email_verified"] },
-  // Otherwise they are at the userinfo endpoint alone, which nobody asks here.
+  // Puts the claims into the ID token; otherwise only the userinfo endpoint has them, which the product does not call.
   conformIdTokenClaims: false,
   findAccount: (_context, login) => ({ accountId: login, claims: () => claims(login) }),
   cookies: { keys: ["signs the cookies of one test"] },

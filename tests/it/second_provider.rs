@@ -1,5 +1,5 @@
-//! The sign-in of customers at a provider that others wrote, npm's `oidc-provider`: what it takes for granted is not what ours does.
-//! It needs Node.js, which `cargo verify` finds or installs.
+//! Tests of customers signing in at an OpenID Provider by other authors, `oidc-provider` of npm, whose assumptions differ from
+//! those of the provider for development. They need Node.js, which `cargo verify` finds or installs.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,16 +21,18 @@ use tokio::{
 
 const ORIGIN: &str = "http://localhost:9000";
 
-/// The provider's process. It ends when it is dropped, and with its standard input, however this process ends.
-struct Elsewhere {
+/// The process of the provider. It ends when this value is dropped, and also when its standard input closes, however this process
+/// ends.
+struct SecondProvider {
     issuer: String,
     _process: Child,
-    /// It goes on talking, and ends where nobody listens.
-    _said: Lines<BufReader<ChildStdout>>,
+    /// The output of the process, kept open because the process keeps writing and ends when its output is closed.
+    _output: Lines<BufReader<ChildStdout>>,
 }
 
-impl Elsewhere {
-    /// For a client that has this secret, or none.
+impl SecondProvider {
+    /// Starts the provider for a client with this secret, or for a public client. Returns `None` where checks with outside tools
+    /// are skipped.
     async fn start(secret: Option<&str>) -> Option<Self> {
         if skipped("Node.js and packages of npm") {
             return None;
@@ -40,13 +42,13 @@ impl Elsewhere {
         command.arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools/node/node_modules")).arg(ORIGIN).args(secret);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut process = command.spawn().expect("Node.js is on the PATH: `cargo verify --only tools` installs it");
-        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = said.next_line().await.unwrap().expect("what it needs is installed by `cargo verify --only tools`");
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let first = output.next_line().await.unwrap().expect("`cargo verify --only tools` installs the npm packages");
         let first: Value = serde_json::from_str(&first).unwrap();
-        Some(Self { issuer: first["issuer"].as_str().unwrap().to_owned(), _process: process, _said: said })
+        Some(Self { issuer: first["issuer"].as_str().unwrap().to_owned(), _process: process, _output: output })
     }
 
-    /// The product, with the customers of this provider and one subscription.
+    /// Starts the product with this provider for its customers, and with one subscription.
     async fn deployed(&self, settings: &[(&str, &str)]) -> TestStack {
         let deployment = Deployment::default().with("OIDC_ISSUER", &self.issuer).with("PUBLIC_ORIGIN", ORIGIN);
         let deployment = settings.iter().fold(deployment, |deployment, (name, value)| deployment.with(name, value));
@@ -59,12 +61,12 @@ impl Elsewhere {
 /// A browser, as far as the provider sees one: it keeps cookies, follows redirects, and sends the first form of a page.
 struct Browser {
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
-    /// By name and path.
+    /// The cookies by name and path.
     cookies: BTreeMap<(String, String), String>,
 }
 
-/// Where a browser has come to.
-enum At {
+/// The place that a browser has reached after following redirects.
+enum Location {
     /// A page of the provider.
     Page { status: StatusCode, address: String, html: String },
     /// An address of the application.
@@ -76,13 +78,13 @@ impl Browser {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), cookies: BTreeMap::new() }
     }
 
-    async fn open(&mut self, address: &str) -> At {
+    async fn open(&mut self, address: &str) -> Location {
         self.follow("GET", address.to_owned(), String::new()).await
     }
 
-    /// Sends the first form of a page: what is hidden in it, and these fields.
-    async fn send(&mut self, page: At, fields: &[(&str, &str)]) -> At {
-        let At::Page { address, html, .. } = page else { panic!("the browser has left the provider") };
+    /// Sends the first form of a page with its hidden fields and with `fields`.
+    async fn send(&mut self, page: Location, fields: &[(&str, &str)]) -> Location {
+        let Location::Page { address, html, .. } = page else { panic!("the browser has left the provider") };
         let (action, hidden) = form(&html);
         let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let pairs = hidden.chain(fields.iter().copied()).map(|(name, value)| format!("{name}={}", escaped(value)));
@@ -90,19 +92,21 @@ impl Browser {
         self.follow("POST", absolute(&action, &address), body).await
     }
 
-    async fn follow(&mut self, mut method: &str, mut address: String, mut body: String) -> At {
+    /// Makes a request and follows its redirects, up to the application.
+    async fn follow(&mut self, mut method: &str, mut address: String, mut body: String) -> Location {
         while !address.starts_with(ORIGIN) {
-            let (head, html) = self.ask(method, &address, &body).await;
+            let (head, html) = self.request(method, &address, &body).await;
             let Some(location) = head.headers.get("location") else {
-                return At::Page { status: head.status, address, html };
+                return Location::Page { status: head.status, address, html };
             };
             address = absolute(location.to_str().unwrap(), &address);
             (method, body) = ("GET", String::new());
         }
-        At::Application(address)
+        Location::Application(address)
     }
 
-    async fn ask(&mut self, method: &str, address: &str, body: &str) -> (response::Parts, String) {
+    /// Makes a single request with the cookies for its path, and keeps the cookies of the answer.
+    async fn request(&mut self, method: &str, address: &str, body: &str) -> (response::Parts, String) {
         let uri: Uri = address.parse().unwrap();
         let sent = self.cookies.iter().filter(|((_, path), _)| uri.path().starts_with(path.as_str()));
         let sent: Vec<_> = sent.map(|((name, _), value)| format!("{name}={value}")).collect();
@@ -111,13 +115,13 @@ impl Browser {
         let body = Full::new(VecDeque::from(body.to_owned().into_bytes()));
         let (head, body) = self.client.request(request.body(body).unwrap()).await.unwrap().into_parts();
         for cookie in head.headers.get_all("set-cookie") {
-            self.keep(cookie.to_str().unwrap());
+            self.store_cookie(cookie.to_str().unwrap());
         }
         let body = body.collect().await.unwrap().to_bytes();
         (head, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    fn keep(&mut self, cookie: &str) {
+    fn store_cookie(&mut self, cookie: &str) {
         let mut parts = cookie.split("; ");
         let (name, value) = parts.next().unwrap().split_once('=').unwrap();
         let path = parts.find_map(|part| part.strip_prefix("path=")).unwrap_or("/");
@@ -129,31 +133,31 @@ impl Browser {
         };
     }
 
-    /// Signs in with the provider's own forms: who it is, then that the application may know.
-    async fn sign_in(&mut self, at: At, login: &str) -> At {
-        assert!(at.shows("name=\"password\""), "it asks who it is");
-        let at = self.send(at, &[("login", login), ("password", "any")]).await;
-        assert!(at.shows("value=\"consent\""), "it asks whether the application may know");
-        self.send(at, &[]).await
+    /// Signs in with the provider's forms: first the login, then the consent.
+    async fn sign_in(&mut self, location: Location, login: &str) -> Location {
+        assert!(location.shows("name=\"password\""), "the provider asks for a login");
+        let location = self.send(location, &[("login", login), ("password", "any")]).await;
+        assert!(location.shows("value=\"consent\""), "the provider asks for consent");
+        self.send(location, &[]).await
     }
 }
 
-impl At {
+impl Location {
     fn shows(&self, text: &str) -> bool {
         matches!(self, Self::Page { html, .. } if html.contains(text))
     }
 
-    /// What comes after `?` at the application's callback.
+    /// Returns the query of the application's callback.
     fn callback(&self) -> &str {
         let Self::Application(address) = self else { panic!("the browser is still at the provider") };
         address.strip_prefix("http://localhost:9000/auth/callback?").unwrap_or_else(|| panic!("{address}"))
     }
 }
 
-/// Where the first form of a page goes, and what is hidden in it.
+/// Returns the action and the hidden fields of the first form of a page.
 fn form(html: &str) -> (String, Vec<(String, String)>) {
-    let form = html.split_once("<form").expect("a form").1.split_once("</form>").expect("all of it").0;
-    let action = attribute(form, "action").expect("a form goes somewhere");
+    let form = html.split_once("<form").expect("a form").1.split_once("</form>").expect("the end of the form").0;
+    let action = attribute(form, "action").expect("the form has an action");
     let hidden =
         form.split("<input").skip(1).filter(|input| attribute(input, "type").is_some_and(|kind| kind == "hidden"));
     let pairs = hidden.map(|input| (attribute(input, "name").unwrap(), attribute(input, "value").unwrap()));
@@ -177,25 +181,28 @@ fn absolute(address: &str, page: &str) -> String {
     address.to_owned()
 }
 
-/// Where the portal sends a browser that signs in, and the cookie that ties the answer to it.
-async fn sent(stack: &TestStack) -> (String, String) {
+/// Begins a sign-in at the portal. Returns the address that the browser is sent to, and the cookie that binds the answer to the
+/// browser.
+async fn begin_sign_in(stack: &TestStack) -> (String, String) {
     let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
     (answer.headers["location"].clone(), cookie.split(';').next().unwrap().to_owned())
 }
 
-async fn come_back(stack: &TestStack, cookie: &str, query: &str) -> Answer {
+/// Opens the callback of the portal with the cookie of the sign-in.
+async fn open_callback(stack: &TestStack, cookie: &str, query: &str) -> Answer {
     stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
 }
 
+/// Returns the token in the cookie of the customer.
 fn token(answer: &Answer) -> Option<&str> {
     let given = answer.cookies.iter().find_map(|cookie| cookie.strip_prefix("__Host-customer="))?;
     given.split(';').next().filter(|token| !token.is_empty())
 }
 
-/// The page that says that an answer of the provider is worth nothing.
-fn refused(answer: &Answer) {
+/// Asserts that the portal has refused an answer of the provider, with the page that says so.
+fn assert_refused(answer: &Answer) {
     assert_eq!((answer.status, token(answer)), (400, None), "{answer:?}");
     let page = answer.body.as_str().unwrap();
     assert!(page.contains("has been used before, has taken longer than ten minutes"), "{page}");
@@ -207,17 +214,17 @@ async fn page(stack: &TestStack, path: &str, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_customer_signs_in_elsewhere_sees_the_list_and_signs_out_there() {
+async fn a_customer_signs_in_at_another_provider_sees_the_list_and_signs_out_there() {
     for secret in [None, Some("a secret, with + and %")] {
-        let Some(provider) = Elsewhere::start(secret).await else { return };
+        let Some(provider) = SecondProvider::start(secret).await else { return };
         let settings = secret.map(|secret| ("OIDC_CLIENT_SECRET", secret));
         let stack = provider.deployed(settings.as_slice()).await;
         let mut browser = Browser::new();
 
-        let (there, tie) = sent(&stack).await;
-        let at = browser.open(&there).await;
-        let back = browser.sign_in(at, "dana@fabrikam.example").await;
-        let answer = come_back(&stack, &tie, back.callback()).await;
+        let (address, cookie) = begin_sign_in(&stack).await;
+        let location = browser.open(&address).await;
+        let back = browser.sign_in(location, "dana@fabrikam.example").await;
+        let answer = open_callback(&stack, &cookie, back.callback()).await;
         assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/"), "{answer:?}");
         let token = token(&answer).expect("a session");
         let list = page(&stack, "/", token).await;
@@ -226,77 +233,79 @@ async fn a_customer_signs_in_elsewhere_sees_the_list_and_signs_out_there() {
         let retrieved = stack.call("get-credentials", call.header("sec-fetch-site", "same-origin")).await;
         assert!(retrieved.password().is_some(), "{retrieved:?}");
 
-        let at = browser.open(&sent(&stack).await.0).await;
-        assert!(at.callback().contains("code="), "whoever is signed in there is not asked again");
-        let there = sign_out_link(&page(&stack, "/auth/signed-out", "").await, &provider.issuer);
-        let at = browser.open(&there).await;
-        assert!(at.shows("Do you want to sign-out"));
-        let At::Application(back) = browser.send(at, &[("logout", "yes")]).await else { panic!("it leads back") };
+        let location = browser.open(&begin_sign_in(&stack).await.0).await;
+        assert!(location.callback().contains("code="), "the provider does not ask a person who is signed in again");
+        let address = sign_out_link(&page(&stack, "/auth/signed-out", "").await, &provider.issuer);
+        let location = browser.open(&address).await;
+        assert!(location.shows("Do you want to sign-out"));
+        let Location::Application(back) = browser.send(location, &[("logout", "yes")]).await else {
+            panic!("the provider leads back to the application")
+        };
         assert_eq!(back, "http://localhost:9000/");
-        let at = browser.open(&sent(&stack).await.0).await;
-        assert!(at.shows("name=\"password\""), "signed out there, and asked again");
+        let location = browser.open(&begin_sign_in(&stack).await.0).await;
+        assert!(location.shows("name=\"password\""), "the provider asks again after the sign-out");
     }
 }
 
-/// The link of the page after signing out.
+/// Returns the link to sign out at the provider from the page that follows the sign-out.
 fn sign_out_link(page: &str, issuer: &str) -> String {
     let (_, rest) = page.split_once(&format!("href=\"{issuer}")).unwrap_or_else(|| panic!("{page}"));
     format!("{issuer}{}", rest.split_once('"').unwrap().0.replace("&#38;", "&"))
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_confirmed_elsewhere_opens_nothing() {
-    let Some(provider) = Elsewhere::start(None).await else { return };
+async fn an_address_that_the_provider_has_not_confirmed_opens_nothing() {
+    let Some(provider) = SecondProvider::start(None).await else { return };
     let stack = provider.deployed(&[]).await;
     let mut event = event("sub-2", "trial");
     event["detail"]["portal_users"][0]["email"] = "unconfirmed@fabrikam.example".into();
     stack.started(event).await;
     let mut browser = Browser::new();
-    let (there, tie) = sent(&stack).await;
-    let at = browser.open(&there).await;
-    let back = browser.sign_in(at, "unconfirmed@fabrikam.example").await;
-    let answer = come_back(&stack, &tie, back.callback()).await;
-    let list = page(&stack, "/", token(&answer).expect("it is somebody")).await;
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "unconfirmed@fabrikam.example").await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
+    let list = page(&stack, "/", token(&answer).expect("the customer has a session")).await;
     assert!(list.contains("has not confirmed") && !list.contains("Contoso Online Suite"), "{list}");
 }
 
 #[tokio::test]
-async fn a_code_that_was_used_elsewhere_signs_nobody_in_again() {
-    let Some(provider) = Elsewhere::start(None).await else { return };
+async fn a_code_that_was_used_does_not_sign_in_again() {
+    let Some(provider) = SecondProvider::start(None).await else { return };
     let stack = provider.deployed(&[]).await;
     let mut browser = Browser::new();
-    let (there, tie) = sent(&stack).await;
-    let at = browser.open(&there).await;
-    let back = browser.sign_in(at, "dana@fabrikam.example").await;
-    assert_eq!(come_back(&stack, &tie, back.callback()).await.status, 303);
-    refused(&come_back(&stack, &tie, back.callback()).await);
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    assert_eq!(open_callback(&stack, &cookie, back.callback()).await.status, 303);
+    assert_refused(&open_callback(&stack, &cookie, back.callback()).await);
 }
 
 #[tokio::test]
-async fn a_code_for_another_address_signs_nobody_in() {
-    let Some(provider) = Elsewhere::start(None).await else { return };
+async fn a_code_for_another_address_does_not_sign_in() {
+    let Some(provider) = SecondProvider::start(None).await else { return };
     let stack = provider.deployed(&[]).await;
     let elsewhere = provider.deployed(&[("PUBLIC_ORIGIN", "http://localhost:9009")]).await;
     let mut browser = Browser::new();
-    let at = browser.open(&sent(&elsewhere).await.0).await;
-    let At::Page { status, html, .. } = at else { panic!("an address that it does not know is not gone to") };
+    let location = browser.open(&begin_sign_in(&elsewhere).await.0).await;
+    let Location::Page { status, html, .. } = location else { panic!("the provider redirected to an unknown address") };
     assert!(status == StatusCode::BAD_REQUEST && html.contains("redirect_uri"), "{status}: {html}");
 
-    let (there, tie) = sent(&stack).await;
-    let at = browser.open(&there).await;
-    let back = browser.sign_in(at, "dana@fabrikam.example").await;
-    refused(&come_back(&elsewhere, &tie, back.callback()).await);
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    assert_refused(&open_callback(&elsewhere, &cookie, back.callback()).await);
 }
 
 #[tokio::test]
-async fn whoever_has_another_secret_than_the_provider_is_told_no_more_than_that_it_is_our_fault() {
-    let Some(provider) = Elsewhere::start(Some("the secret")).await else { return };
+async fn a_wrong_client_secret_is_an_internal_error_that_does_not_mention_the_secret() {
+    let Some(provider) = SecondProvider::start(Some("the secret")).await else { return };
     let stack = provider.deployed(&[("OIDC_CLIENT_SECRET", "another secret")]).await;
     let mut browser = Browser::new();
-    let (there, tie) = sent(&stack).await;
-    let at = browser.open(&there).await;
-    let back = browser.sign_in(at, "dana@fabrikam.example").await;
-    let answer = come_back(&stack, &tie, back.callback()).await;
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
     assert_eq!((answer.status, token(&answer)), (500, None), "{answer:?}");
     assert!(!answer.body.to_string().contains("secret"), "{answer:?}");
 }

@@ -1,4 +1,4 @@
-//! Signing in to the Administration Center.
+//! Tests of signing in to the Administration Center, and of signing out.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,7 +10,7 @@ use tests::{Answer, Call, Deployment, TestStack, event};
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
-/// A stack with one subscription, `sub-1`, and its temporary password.
+/// Starts a stack with one subscription, `sub-1`, and returns its temporary password.
 async fn with_a_subscription() -> (TestStack, String) {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
@@ -18,7 +18,8 @@ async fn with_a_subscription() -> (TestStack, String) {
     (stack, temporary)
 }
 
-/// A subscription whose administrator, `lee@fabrikam`, has not signed in yet; the session of the service administrator.
+/// Starts a subscription whose administrator, `lee@fabrikam`, has not signed in yet, and returns the session of the service
+/// administrator.
 async fn with_an_administrator(stack: &TestStack) -> String {
     let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let created = stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", OWN)).await;
@@ -26,19 +27,20 @@ async fn with_an_administrator(stack: &TestStack) -> String {
     service
 }
 
-/// What a stranger can tell of an answer.
-fn seen(answer: Answer) -> String {
+/// Returns what a caller can see of an answer, without the request id, which is always different.
+fn without_request_id(answer: Answer) -> String {
     let mut body = answer.body;
     body.as_object_mut().unwrap().remove("request_id");
     format!("{} {:?} {:?} {body}", answer.status, answer.headers, answer.cookies)
 }
 
-/// The calls that a function made, in their order.
+/// Returns the calls of AWS that a function has made, in their order.
 fn calls(stack: &TestStack, function: &str) -> Vec<String> {
     let all = stack.cloud.requests();
     all.into_iter().filter(|call| call.function == function).map(|call| call.operation).collect()
 }
 
+/// Returns whether a session is good. The call is invalid in itself, which only a caller who is signed in learns.
 async fn is_signed_in(stack: &TestStack, session: &str) -> bool {
     let answer = stack.call("create-admin", Call::create_admin(session, "-", "-")).await;
     match answer.problem() {
@@ -48,6 +50,7 @@ async fn is_signed_in(stack: &TestStack, session: &str) -> bool {
     }
 }
 
+/// The history from the first issue to the retirement of the service administrator.
 const STORY: [&str; 7] = [
     "issued by vendor",
     "retrieved by dana@fabrikam.example",
@@ -83,8 +86,8 @@ async fn the_story_goes_on_to_the_permanent_administrator() {
     assert_eq!((lee.status, lee.next()), (200, Some("home")), "{lee:?}");
     let retired = stack.sign_in("admin@fabrikam", CHOSEN).await;
     assert_eq!((retired.status, retired.problem()), (401, Some("invalid-credentials")));
-    let dead = stack.call("create-admin", Call::create_admin(&service, "mo@fabrikam", OWN)).await;
-    assert_eq!(dead.problem(), Some("not-signed-in"));
+    let ended = stack.call("create-admin", Call::create_admin(&service, "mo@fabrikam", OWN)).await;
+    assert_eq!(ended.problem(), Some("not-signed-in"));
     let second = Call::create_admin(&lee.session().unwrap(), "mo@fabrikam", OWN);
     assert_eq!(stack.call("create-admin", second).await.status, 201);
     let history = stack.history("sub-1").await;
@@ -93,7 +96,7 @@ async fn the_story_goes_on_to_the_permanent_administrator() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_has_one_answer_and_costs_the_same_calls() {
+async fn every_failed_sign_in_gets_the_same_answer_and_costs_the_same_calls() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
     with_an_administrator(&stack).await;
     assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
@@ -117,7 +120,7 @@ async fn whatever_is_wrong_has_one_answer_and_costs_the_same_calls() {
         stack.pass(30);
         stack.cloud.clear_requests();
         let from = format!("198.51.100.{n}");
-        answers.insert(seen(stack.call("sign-in", Call::sign_in(name, password).from(&from)).await));
+        answers.insert(without_request_id(stack.call("sign-in", Call::sign_in(name, password).from(&from)).await));
         assert_eq!(calls(&stack, "sign-in"), ["UpdateItem", "UpdateItem", "UpdateItem", "GetItem"], "{name:?}");
     }
     assert_eq!(answers.len(), 1, "{answers:#?}");
@@ -142,7 +145,7 @@ async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
         age.unwrap().parse::<u64>().unwrap()
     };
     let signed_in = stack.sign_in("admin@fabrikam", &temporary).await;
-    assert_eq!(lifetime(&signed_in), 590, "no longer than the password");
+    assert_eq!(lifetime(&signed_in), 590, "the session ends with the temporary password");
     let reset = stack.call("reset-password", Call::reset_password(&signed_in.session().unwrap(), CHOSEN)).await;
     assert_eq!(lifetime(&reset), 12 * 3600);
     let again = stack.sign_in("admin@fabrikam", CHOSEN).await;
@@ -154,7 +157,7 @@ async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
 }
 
 #[tokio::test]
-async fn whoever_signs_out_is_signed_out_and_nobody_else() {
+async fn signing_out_ends_that_session_and_no_other() {
     let stack = TestStack::start().await;
     let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let other = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
@@ -165,15 +168,15 @@ async fn whoever_signs_out_is_signed_out_and_nobody_else() {
         assert!(!is_signed_in(&stack, &service).await);
     }
     assert!(is_signed_in(&stack, &other).await);
-    let nobody = stack.call("sign-in", Call::post("/sign-out")).await;
-    assert_eq!(nobody.status, 204);
+    let without_session = stack.call("sign-in", Call::post("/sign-out")).await;
+    assert_eq!(without_session.status, 204);
     let foreign = Call::post("/sign-out").session(&other).header("sec-fetch-site", "cross-site");
     assert_eq!(stack.call("sign-in", foreign).await.problem(), Some("forbidden"));
     assert!(is_signed_in(&stack, &other).await);
 }
 
 #[tokio::test]
-async fn whoever_has_signed_out_stays_out_when_the_write_of_their_session_arrives_late() {
+async fn a_session_that_was_signed_out_stays_ended_when_its_write_arrives_late() {
     let stack = TestStack::start().await;
     stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let late = Fault::new(Service::DynamoDb, "PutItem", Mode::Delayed, 1).held_for(Duration::from_secs(2));
@@ -181,7 +184,7 @@ async fn whoever_has_signed_out_stays_out_when_the_write_of_their_session_arrive
     let session = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
     assert_eq!(stack.call("sign-in", Call::post("/sign-out").session(&session)).await.status, 204);
     let puts = || calls(&stack, "sign-in").iter().filter(|call| *call == "PutItem").count();
-    assert_eq!(puts(), 1, "one is still under way");
+    assert_eq!(puts(), 1, "the delayed write has not arrived yet");
     for _ in 0..100 {
         if puts() == 2 {
             break;
@@ -235,7 +238,7 @@ async fn an_abandoned_reset_goes_on_after_the_next_sign_in_and_retrieval_stays_e
     let (stack, temporary) = with_a_subscription().await;
     let first = stack.sign_in("admin@fabrikam", &temporary).await;
     stack.pass(3600);
-    assert!(!is_signed_in(&stack, &first.session().unwrap()).await, "an hour is for a reset");
+    assert!(!is_signed_in(&stack, &first.session().unwrap()).await, "a session for a reset ends after an hour");
     let second = stack.sign_in("admin@fabrikam", &temporary).await;
     assert_eq!((second.status, second.next()), (200, Some("reset-password")));
     let blank = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
@@ -260,7 +263,7 @@ async fn a_temporary_password_signs_in_until_it_expires_and_not_after() {
 }
 
 #[tokio::test]
-async fn what_was_retrieved_beside_the_first_sign_in_is_in_the_history_to_the_last() {
+async fn every_retrieval_concurrent_with_the_first_sign_in_is_in_the_history() {
     let stack = TestStack::start().await;
     let dana = stack.token("dana@fabrikam.example");
     for n in 1..=12 {
@@ -274,8 +277,8 @@ async fn what_was_retrieved_beside_the_first_sign_in_is_in_the_history_to_the_la
         assert_eq!(signed_in.status, 200, "{signed_in:?}");
         let shown = answers.iter().filter(|answer| answer.password().is_some()).count();
         let history = stack.history(&subscription).await;
-        let kept = history.iter().filter(|entry| entry.starts_with("retrieved by dana")).count();
-        assert_eq!(kept, shown, "{history:?}");
+        let recorded = history.iter().filter(|entry| entry.starts_with("retrieved by dana")).count();
+        assert_eq!(recorded, shown, "{history:?}");
         assert_eq!(history.last().map(String::as_str), Some(&*format!("signed-in by {name}")));
     }
 }
@@ -287,13 +290,13 @@ async fn a_retrieval_beside_the_first_sign_in_is_not_left_out_of_the_history() {
     let dana = stack.token("dana@fabrikam.example");
     let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "sign-in");
     let password = stack.mailed_password();
-    let between = async {
+    let retrieve_meanwhile = async {
         let held = gate.next().await.unwrap();
         drop(gate);
         assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
         held.release().await;
     };
-    let (signed_in, ()) = join!(stack.sign_in("admin@fabrikam", &password), between);
+    let (signed_in, ()) = join!(stack.sign_in("admin@fabrikam", &password), retrieve_meanwhile);
     assert_eq!(signed_in.status, 200, "{signed_in:?}");
     assert_eq!(
         stack.history("sub-1").await,
@@ -301,8 +304,9 @@ async fn a_retrieval_beside_the_first_sign_in_is_not_left_out_of_the_history() {
     );
 }
 
-/// After the first sign-in of an administrator, however it went: both are as they must be, and somebody can get in.
-async fn is_handed_over(stack: &TestStack, service: &str) {
+/// Asserts what must be true after the first sign-in of an administrator, whatever happened in it: the service administrator is
+/// retired, the history says so, and the administrator can sign in.
+async fn assert_handed_over(stack: &TestStack, service: &str) {
     assert_eq!(
         stack.history("sub-1").await[3..],
         [
@@ -325,7 +329,7 @@ async fn four_first_sign_ins_at_once_retire_the_service_administrator_once() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(is_signed_in(&stack, &answer.session().unwrap()).await);
     }
-    is_handed_over(&stack, &service).await;
+    assert_handed_over(&stack, &service).await;
 }
 
 #[tokio::test]
@@ -336,12 +340,12 @@ async fn with_every_first_answer_lost_the_first_sign_ins_happen_once() {
     let answer = stack.sign_in("lee@fabrikam", OWN).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(is_signed_in(&stack, &answer.session().unwrap()).await);
-    is_handed_over(&stack, &service).await;
+    assert_handed_over(&stack, &service).await;
     assert_eq!(stack.items("SESSION").await.iter().filter(|item| item["account"]["S"] == "lee@fabrikam").count(), 2);
 }
 
 #[tokio::test]
-async fn a_first_sign_in_that_dynamodb_refuses_changes_nothing_and_the_next_one_does_it() {
+async fn a_first_sign_in_that_dynamodb_refuses_changes_nothing_and_the_next_one_succeeds() {
     for (operation, mode) in [("TransactWriteItems", Mode::Refused), ("TransactWriteItems", Mode::Conflict)] {
         let stack = TestStack::start().await;
         let service = with_an_administrator(&stack).await;
@@ -349,10 +353,10 @@ async fn a_first_sign_in_that_dynamodb_refuses_changes_nothing_and_the_next_one_
         let answer = stack.sign_in("lee@fabrikam", OWN).await;
         assert_eq!((answer.status, answer.problem()), (503, Some("unavailable")), "{answer:?}");
         assert_eq!((&*answer.headers["retry-after"], answer.session()), ("1", None));
-        assert!(is_signed_in(&stack, &service).await, "there is always a way in");
+        assert!(is_signed_in(&stack, &service).await, "at least one account can always sign in");
         stack.cloud.set_fault(Fault::new(Service::DynamoDb, operation, mode, 0));
         assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
-        is_handed_over(&stack, &service).await;
+        assert_handed_over(&stack, &service).await;
     }
 }
 

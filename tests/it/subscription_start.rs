@@ -1,25 +1,25 @@
-//! What an event makes of a subscription.
+//! Tests of what an event does to a subscription.
 
 use futures_util::future::join_all;
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Call, Deployment, TestStack, event};
 
-/// Delivers an event so many times at once; how many deliveries failed.
-async fn at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
+/// Delivers an event `times` times at once, and returns how many deliveries failed.
+async fn deliver_at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
     let answers = join_all((0..times).map(|_| stack.publish(event.clone()))).await;
     answers.iter().filter(|failures| **failures != json!([])).count()
 }
 
-/// A deployment whose credentials live for a minute.
-async fn short_lived() -> TestStack {
+/// Starts a stack whose credentials expire after a minute.
+async fn with_short_lived_credentials() -> TestStack {
     Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await
 }
 
 #[tokio::test]
 async fn one_event_delivered_50_times_at_once_is_one_issue_one_account_one_mail() {
     let stack = TestStack::start().await;
-    assert_eq!(at_once(&stack, &event("sub-1", "trial"), 50).await, 0);
+    assert_eq!(deliver_at_once(&stack, &event("sub-1", "trial"), 50).await, 0);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1);
     assert_eq!(stack.items("ACCOUNT").await.len(), 1);
@@ -32,7 +32,7 @@ async fn one_event_delivered_50_times_at_once_is_one_issue_one_account_one_mail(
 async fn with_every_first_answer_lost_it_is_still_one_issue_and_one_mail() {
     let stack = TestStack::start().await;
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1));
-    assert_eq!(at_once(&stack, &event("sub-1", "trial"), 10).await, 0);
+    assert_eq!(deliver_at_once(&stack, &event("sub-1", "trial"), 10).await, 0);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1);
     assert_eq!(stack.cloud.dead_letters().len(), 0);
@@ -41,10 +41,10 @@ async fn with_every_first_answer_lost_it_is_still_one_issue_and_one_mail() {
 
 #[tokio::test]
 async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_works() {
-    let stack = short_lived().await;
+    let stack = with_short_lived_credentials().await;
     stack.started(event("sub-1", "trial")).await;
     stack.pass(60);
-    at_once(&stack, &event("sub-1", "paid"), 50).await;
+    deliver_at_once(&stack, &event("sub-1", "paid"), 50).await;
     stack.cloud.drained().await.unwrap();
     let inbox = stack.cloud.inbox();
     assert_eq!(inbox.len(), 2);
@@ -59,21 +59,21 @@ async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
-    let stack = short_lived().await;
+    let stack = with_short_lived_credentials().await;
     stack.started(event("sub-1", "trial")).await;
     stack.pass(60);
     let dana = stack.token("dana@fabrikam.example");
-    // A clock that is behind: there the password has not expired.
+    // On this machine the clock is behind, so that the password has not expired.
     let behind = stack.machine(-1);
     let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems");
-    let between = async {
+    let retrieve_meanwhile = async {
         let held = gate.next().await.unwrap();
         drop(gate);
         let click = Call::get_credentials("sub-1").bearer(&dana).key("click");
         assert!(behind("get-credentials", click).await.password().is_some());
         held.release().await;
     };
-    tokio::join!(stack.started(event("sub-1", "paid")), between);
+    tokio::join!(stack.started(event("sub-1", "paid")), retrieve_meanwhile);
     assert_eq!(
         stack.history("sub-1").await,
         ["issued by vendor", "retrieved by dana@fabrikam.example", "issued by vendor"]
@@ -82,7 +82,7 @@ async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
 
 #[tokio::test]
 async fn a_paid_event_delivered_again_after_its_issue_expired_starts_no_second_one() {
-    let stack = short_lived().await;
+    let stack = with_short_lived_credentials().await;
     stack.started(event("sub-1", "trial")).await;
     stack.pass(60);
     stack.started(event("sub-1", "paid")).await;
@@ -118,7 +118,7 @@ async fn a_trial_that_becomes_paid_in_time_keeps_its_credentials() {
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     let before = stack.retrieve(&dana, "sub-1", "1").await;
-    assert_eq!(at_once(&stack, &event("sub-1", "paid"), 20).await, 0);
+    assert_eq!(deliver_at_once(&stack, &event("sub-1", "paid"), 20).await, 0);
     let after = stack.retrieve(&dana, "sub-1", "2").await;
     assert_eq!(before.password(), after.password());
     assert_eq!((stack.cloud.inbox().len(), after.body["retrievals"]["used"].as_u64()), (1, Some(2)));
@@ -152,11 +152,15 @@ async fn later_portal_users_are_added_and_see_the_subscription() {
     let mut again = event("sub-1", "trial");
     again["detail"]["portal_users"] = json!([{ "email": "lee@fabrikam.example" }]);
     again["detail"]["service_administrator"]["email"] = "mallory@elsewhere.example".into();
-    assert_eq!(at_once(&stack, &again, 10).await, 0);
+    assert_eq!(deliver_at_once(&stack, &again, 10).await, 0);
     assert_eq!(stack.list(&lee).await.body["subscriptions"][0]["subscription_id"], "sub-1");
     assert!(stack.retrieve(&lee, "sub-1", "click").await.password().is_some());
     let mallory = stack.retrieve(&stack.token("mallory@elsewhere.example"), "sub-1", "click").await;
-    assert_eq!(mallory.problem(), Some("not-found"), "the address of a later event is nobody's");
+    assert_eq!(
+        mallory.problem(),
+        Some("not-found"),
+        "the address of the service administrator in a later event gives no access"
+    );
     assert_eq!(stack.items("CREDENTIAL").await[0]["seq"]["N"], "2", "ten deliveries, one change");
 }
 
@@ -180,26 +184,29 @@ async fn events_that_contradict_the_first_fail_alone_and_change_nothing() {
         assert_ne!(stack.publish(contradicting).await, json!([]), "{pointer}");
     }
     let requests = stack.cloud.requests();
-    assert!(requests.iter().all(|request| request.operation == "GetItem"), "a cheap read found them: {requests:?}");
+    assert!(
+        requests.iter().all(|request| request.operation == "GetItem"),
+        "a single cheap read finds the contradiction: {requests:?}"
+    );
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.dead_letters().len(), 3);
     assert_eq!(stack.cloud.dump_table().await.unwrap(), before);
 }
 
 #[tokio::test]
-async fn a_given_name_that_another_subscription_holds_is_refused() {
+async fn a_requested_user_name_that_another_subscription_has_is_refused() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let mut second = event("sub-2", "trial");
     second["detail"]["service_administrator"]["user_name"] = "Admin@Fabrikam".into();
     stack.cloud.clear_requests();
     assert_ne!(stack.publish(second).await, json!([]));
-    assert!(stack.cloud.requests().iter().all(|request| request.service == "dynamodb"), "neither KMS nor a write");
+    assert!(stack.cloud.requests().iter().all(|request| request.service == "dynamodb"), "KMS is not called");
     assert_eq!(stack.items("CREDENTIAL").await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_malformed_message_fails_alone_and_the_rest_of_the_batch_goes_on() {
+async fn a_malformed_message_fails_alone_and_the_rest_of_the_batch_is_processed() {
     let stack = TestStack::start().await;
     let message = |id: &str, body: String| json!({ "messageId": id, "body": body });
     let mut oversized = event("sub-3", "trial");
@@ -218,7 +225,7 @@ async fn a_malformed_message_fails_alone_and_the_rest_of_the_batch_goes_on() {
 }
 
 #[tokio::test]
-async fn an_empty_batch_is_done() {
+async fn an_empty_batch_succeeds() {
     let stack = TestStack::start().await;
     let answer = stack.invoke("subscription-start", json!({ "Records": [] })).await;
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
@@ -234,7 +241,7 @@ async fn when_sealing_fails_nothing_is_written_and_the_next_delivery_starts_the_
 }
 
 #[tokio::test]
-async fn ids_that_differ_in_case_alone_have_accounts_of_their_own() {
+async fn ids_that_differ_only_in_case_have_separate_accounts() {
     let stack = TestStack::start().await;
     for id in ["first", "Prod", "prod"] {
         stack.started(event(id, "trial")).await;
@@ -247,22 +254,22 @@ async fn ids_that_differ_in_case_alone_have_accounts_of_their_own() {
 }
 
 #[tokio::test]
-async fn an_administrator_who_takes_the_names_that_can_be_told_beforehand_keeps_no_subscription_out() {
+async fn an_administrator_who_takes_the_predictable_names_cannot_keep_a_subscription_from_starting() {
     let stack = TestStack::start().await;
     let service = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
-    let squat = Call::create_admin(&service, "admin-sub-2@fabrikam", "a quiet lamp over the harbour");
-    assert_eq!(stack.call("create-admin", squat).await.status, 201);
+    let create = Call::create_admin(&service, "admin-sub-2@fabrikam", "a quiet lamp over the harbour");
+    assert_eq!(stack.call("create-admin", create).await.status, 201);
     stack.started(event("sub-2", "paid")).await;
     let accounts = stack.items("ACCOUNT").await;
-    let of_sub_2 = |account: &&Value| account["subscription_id"]["S"] == "sub-2";
-    let name = accounts.iter().find(of_sub_2).unwrap()["PK"]["S"].as_str().unwrap();
+    let belongs_to_sub_2 = |account: &&Value| account["subscription_id"]["S"] == "sub-2";
+    let name = accounts.iter().find(belongs_to_sub_2).unwrap()["PK"]["S"].as_str().unwrap();
     let (name, company) = name.split_once('@').unwrap();
     assert_eq!((name.strip_prefix("ACCOUNT#admin-").unwrap().len(), company), (8, "fabrikam"));
 }
 
 #[tokio::test]
-async fn two_events_without_an_id_are_two_unless_they_are_the_same() {
-    let stack = short_lived().await;
+async fn two_events_without_an_id_are_distinct_unless_they_are_equal() {
+    let stack = with_short_lived_credentials().await;
     let without_id = |product_line: &str| {
         let mut event = event("sub-1", "paid");
         event["id"].take();

@@ -1,4 +1,4 @@
-//! A function that does nothing. `cargo verify` holds the start-up of the real ones against it.
+//! A Lambda function that does nothing. `cargo verify` compares the start-up of the real functions with its start-up.
 
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
 
