@@ -20,10 +20,10 @@ use super::{DeadLetter, Inner, REGION, clock, lock};
 const CALLS: usize = 50;
 
 /// What the form offers as languages of the mail: BCP 47, and what it is called.
-const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not said")];
+const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not specified")];
 
 /// What it offers as the mail's content.
-const CONTENTS: [(&str, &str); 3] = [("", "what is usual"), ("credentials", "credentials"), ("link", "a link")];
+const CONTENTS: [(&str, &str); 3] = [("", "the default"), ("credentials", "credentials"), ("link", "a link")];
 
 /// The page.
 #[derive(Template)]
@@ -238,26 +238,24 @@ impl StartForm {
         let second = EmailAddress::parse(&self.portal_user).is_some();
         let (field, rule) = match invalid {
             InvalidEvent::SubscriptionId => {
-                ("subscription_id", "The subscription id is 1 to 64 letters, digits, hyphens and underscores.")
+                ("subscription_id", "The subscription id has 1 to 64 letters, digits, hyphens and underscores.")
             }
             InvalidEvent::Kind => ("kind", "The customer starts a trial or activates a paid subscription."),
-            InvalidEvent::Product => ("product", "The product has a name of at most 100 characters, on one line."),
+            InvalidEvent::Product => ("product", "The product name has at most 100 characters, on one line."),
             InvalidEvent::CompanyId => (
                 "company_id",
-                "The company’s id is 1 to 41 letters, digits, dots and hyphens, a letter or digit first.",
+                "The company id has 1 to 41 letters, digits, dots and hyphens, and starts with a letter or digit.",
             ),
-            InvalidEvent::CompanyName => {
-                ("company_name", "The company has a name of at most 100 characters, on one line.")
-            }
-            InvalidEvent::AdministratorEmail => ("email", "The technical contact needs an e-mail address."),
+            InvalidEvent::CompanyName => ("company_name", "The company name has at most 100 characters, on one line."),
+            InvalidEvent::AdministratorEmail => ("email", "The technical contact needs an email address."),
             InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail if second => {
-                ("second_portal_user", "The other portal user has no e-mail address; the field may be empty.")
+                ("second_portal_user", "The other portal user needs an email address, or leave the field empty.")
             }
             InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail => {
-                ("portal_user", "The portal user needs an e-mail address.")
+                ("portal_user", "The portal user needs an email address.")
             }
-            InvalidEvent::Locale => ("locale", "The language is a tag, such as en or de."),
-            InvalidEvent::WelcomeMail => ("welcome_mail", "The mail has the credentials or a link."),
+            InvalidEvent::Locale => ("locale", "The language is a language tag, such as en or de."),
+            InvalidEvent::WelcomeMail => ("welcome_mail", "The mail contains the credentials or a link."),
             InvalidEvent::TooLarge
             | InvalidEvent::Envelope
             | InvalidEvent::DetailType
