@@ -49,44 +49,15 @@ impl MailModel {
     /// Carries out a worker's action; returns `None` for an action that is not a worker's.
     pub(crate) fn worker_step(&self, world: &mut World, action: &Action) -> Option<()> {
         match *action {
-            Action::Taken(m) => {
-                let request = self.take_request(world, m)?;
-                match self.take(world, request) {
-                    Take::Taken | Take::Own => world.proceed_to(m, Step::Unseal),
-                    Take::Live if self.variant == Variant::LeaseAcknowledged => world.proceed_to(m, Step::Acknowledge),
-                    Take::Live => world.report_failed(m),
-                    Take::Done => world.proceed_to(m, Step::Acknowledge),
-                }
-            }
-            Action::TakeAnswerLost(m) => {
-                let request = self.take_request(world, m)?;
-                self.take(world, request);
-                self.retry_or_fail(world, m);
-            }
-            Action::TakeDelayed(m) => {
-                world.send_late(Late::Take(self.take_request(world, m)?));
-                self.retry_or_fail(world, m);
+            Action::Taken(m) | Action::TakeAnswerLost(m) | Action::TakeDelayed(m) => {
+                self.take_step(world, action, m)?
             }
             Action::Unsealed(m) => world.unseal(m)?,
-            Action::SesAccepts(m) => {
-                world.record_sent(m)?;
-                world.proceed_to(m, Step::Record { attempt: 1 });
-            }
-            Action::SesThrottles(m) => world.proceed_to(m, Step::Release),
-            Action::SesRefusesAddress(m) => {
-                let issue = world.messages[m].issue;
-                world.mail.as_mut()?.raise(issue, BOUNCED);
-                world.proceed_to(m, Step::Acknowledge);
-            }
-            Action::SesAnswerLost(m) => {
-                world.record_sent(m)?;
-                self.retry_or_fail(world, m);
-            }
-            Action::SendDelayed(m) => {
-                let Step::Send { password, .. } = world.step(m)? else { return None };
-                world.send_late(Late::Send { issue: world.messages[m].issue, password });
-                self.retry_or_fail(world, m);
-            }
+            Action::SesAccepts(m)
+            | Action::SesThrottles(m)
+            | Action::SesRefusesAddress(m)
+            | Action::SesAnswerLost(m)
+            | Action::SendDelayed(m) => self.send_step(world, action, m)?,
             Action::Released(m) => {
                 self.release(world, world.owner(m));
                 self.fail(world, m);
@@ -110,6 +81,55 @@ impl MailModel {
             Action::Acknowledged(m) => world.messages[m].place = Place::Acknowledged,
             Action::UnsealFailed(m) | Action::Crash(m) => self.fail(world, m),
             _ => return None,
+        }
+        Some(())
+    }
+
+    fn take_step(&self, world: &mut World, action: &Action, m: usize) -> Option<()> {
+        match action {
+            Action::Taken(_) => {
+                let request = self.take_request(world, m)?;
+                match self.take(world, request) {
+                    Take::Taken | Take::Own => world.proceed_to(m, Step::Unseal),
+                    Take::Live if self.variant == Variant::LeaseAcknowledged => world.proceed_to(m, Step::Acknowledge),
+                    Take::Live => world.report_failed(m),
+                    Take::Done => world.proceed_to(m, Step::Acknowledge),
+                }
+            }
+            Action::TakeAnswerLost(_) => {
+                let request = self.take_request(world, m)?;
+                self.take(world, request);
+                self.retry_or_fail(world, m);
+            }
+            _ => {
+                world.send_late(Late::Take(self.take_request(world, m)?));
+                self.retry_or_fail(world, m);
+            }
+        }
+        Some(())
+    }
+
+    fn send_step(&self, world: &mut World, action: &Action, m: usize) -> Option<()> {
+        match action {
+            Action::SesAccepts(_) => {
+                world.record_sent(m)?;
+                world.proceed_to(m, Step::Record { attempt: 1 });
+            }
+            Action::SesThrottles(_) => world.proceed_to(m, Step::Release),
+            Action::SesRefusesAddress(_) => {
+                let issue = world.messages[m].issue;
+                world.mail.as_mut()?.raise(issue, BOUNCED);
+                world.proceed_to(m, Step::Acknowledge);
+            }
+            Action::SesAnswerLost(_) => {
+                world.record_sent(m)?;
+                self.retry_or_fail(world, m);
+            }
+            _ => {
+                let Step::Send { password, .. } = world.step(m)? else { return None };
+                world.send_late(Late::Send { issue: world.messages[m].issue, password });
+                self.retry_or_fail(world, m);
+            }
         }
         Some(())
     }
