@@ -91,7 +91,7 @@ RULES = [
          "a plain sentence that names the actor"),
     rule(r"\b(?:struct|enum|trait|type|union)\s+(?:Told|Kept|Seen|Said|Fate|Chance|Double|Whoever|Somebody|Nobody|Among|Apart)\b", {CODE},
          "a noun that says what the value is"),
-    rule(r"\bmod\s+(?:chance|double|told|seen|kept)\b", {CODE}, "a noun of the glossary"),
+    rule(r"\bmod\s+(?:chance|double|told|kept)\b", {CODE}, "a noun of the glossary"),
 ]
 
 # First words that make a doc comment's first sentence a fragment. "Whether …", "How long …" and "Why …" are idiomatic.
