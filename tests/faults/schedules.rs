@@ -501,7 +501,7 @@ async fn a_schedule_in_process() {
     // A schedule spends most of its time waiting.
     let products = join_all((0..STACKS).map(|_| Product::in_process())).await;
     join_all(products.iter().map(|product| work(product, &seeds, "a_schedule_in_process", &report))).await;
-    report.into_inner().unwrap().finish("twenty people at once");
+    report.into_inner().unwrap().finish("schedules of twenty people");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -512,5 +512,5 @@ async fn a_schedule_through_cargo_lambda() {
     if let Product::CargoLambda(dev) = product {
         dev.stop().await;
     }
-    report.into_inner().unwrap().finish("twenty people at once");
+    report.into_inner().unwrap().finish("schedules of twenty people");
 }

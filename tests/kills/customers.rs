@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 pub(crate) struct Customer {
     pub(crate) id: String,
     company: String,
-    /// Clicks twice. Not many do: who clicks once leaves what a kill has left.
+    /// Whether the people click twice. Most do not: a single click leaves the state that a crash has left.
     impatient: bool,
     story: Story,
 }
@@ -447,7 +447,7 @@ impl World {
             // Each attempt comes from another network, so that retries do not spend the budget of attempts.
             let number = self.addresses.fetch_add(1, Ordering::SeqCst);
             let address = std::net::Ipv4Addr::from_bits((10 << 24) + number).to_string();
-            // The header tells a kill whose call it hit.
+            // The header shows whose call a crash has hit.
             let call = call.clone().from(&address).header("x-customer", &customer.id);
             let asked = Instant::now();
             let answer = self.processes.call(function, call).await;

@@ -56,7 +56,7 @@ where
         panic!("the model has no property {property:?}");
     };
     let Some(path) = checker.discovery(property) else {
-        panic!("{mutant}: \u{201c}{property}\u{201d} assert_holds in all {} states", checker.unique_state_count());
+        panic!("{mutant}: \u{201c}{property}\u{201d} holds in all {} states", checker.unique_state_count());
     };
     let seconds = started.elapsed().as_secs_f32();
     println!("{mutant} breaks \u{201c}{property}\u{201d} ({} states, {seconds:.1} s):", checker.unique_state_count());
