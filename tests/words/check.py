@@ -208,8 +208,8 @@ def join_comments(comments: list, rust: bool) -> Iterator[Piece]:
         yield Piece(DOC if open_kind != "//" else COMMENT, "\n".join(texts), lines)
 
 
-def split_hash(text: str) -> Iterator[Piece]:
-    """Splits YAML, TOML or shell: comments begin with `#` at the beginning or after a space, outside of quotes."""
+def split_hash(text: str, kind: str) -> Iterator[Piece]:
+    """Splits YAML, TOML or shell: comments begin with `#` at the beginning or after a space, outside of quotes; the rest is `kind`."""
     rest, comments, lines = [], [], []
 
     def flush() -> Iterator[Piece]:
@@ -230,7 +230,7 @@ def split_hash(text: str) -> Iterator[Piece]:
             yield from flush()
             rest.append(row)
     yield from flush()
-    yield Piece(STRING, "\n".join(rest), list(range(1, len(rest) + 1)))
+    yield Piece(kind, "\n".join(rest), list(range(1, len(rest) + 1)))
 
 
 def split_html(text: str) -> Iterator[Piece]:
@@ -244,8 +244,10 @@ def split_html(text: str) -> Iterator[Piece]:
     yield Piece(STRING, rest, list(range(1, rest.count("\n") + 2)))
 
 
-def split_markdown(text: str) -> Iterator[Piece]:
-    """Takes the text of a document, without code blocks."""
+def split_markdown(text: str, glossary: bool) -> Iterator[Piece]:
+    """Takes the text of a document, without code blocks, and without the tables of a glossary, which name the words to avoid."""
+    if glossary:
+        text = re.sub(r"(?m)^\|.*$", lambda match: blank(match.group()), text)
     text = re.sub(r"(?ms)^[ ]{0,3}(```|~~~).*?^[ ]{0,3}\1[^\n]*$", lambda match: blank(match.group()), text)
     yield Piece(TEXT, text, list(range(1, text.count("\n") + 2)))
 
@@ -268,12 +270,15 @@ def split(path: str, text: str) -> Iterator[Piece]:
         yield from split_code(text, SCRIPT)
     elif ending == "css":
         yield from split_code(text, STYLE)
-    elif ending in ("yaml", "yml", "toml", "sh") or path == ".ci/run":
-        yield from split_hash(text)
+    elif ending in ("yaml", "yml"):
+        # Descriptions are documents.
+        yield from split_hash(text, TEXT)
+    elif ending in ("toml", "sh") or path == ".ci/run":
+        yield from split_hash(text, STRING)
     elif ending in ("html", "svg"):
         yield from split_html(text)
     elif ending == "md":
-        yield from split_markdown(text)
+        yield from split_markdown(text, name == "glossary.md")
     elif ending == "py":
         yield from split_python(text)
 

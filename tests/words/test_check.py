@@ -37,7 +37,7 @@ class Planted(unittest.TestCase):
         for path, text in (
             ("a.md", "Whoever reads.\n"),
             ("a.yaml", "a: 1 # whoever\n"),
-            ("a.yaml", "description: whoever\n"),
+            ("a.yaml", "description: nobody\n"),
             ("a.toml", "# nobody\n"),
             ("a.html", "<p>whoever</p>"),
             ("a.html", "{# nobody #}"),
@@ -74,6 +74,10 @@ class Docs(unittest.TestCase):
 class Untouched(unittest.TestCase):
     def test_code_spans_addresses_and_blocks_are_left_alone(self) -> None:
         self.assertEqual([], phrases("a.md", "Use `whoever`, see https://a.example/nobody and [this](nobody.md).\n```\nnobody\n```\n"))
+
+    def test_the_tables_of_a_glossary_name_the_words_to_avoid(self) -> None:
+        self.assertEqual([(3, "nobody")], phrases("docs/glossary.md", "| fake | mock |\n\nWhere nobody looks.\n"))
+        self.assertEqual([(1, "mock")], phrases("docs/other.md", "| fake | mock |\n"))
 
     def test_strings_and_lifetimes_of_rust_are_told_apart(self) -> None:
         text = "fn a<'a>(x: &'a str) -> char { '\"' }\nlet s = r#\"// nobody \"# ;\nlet t = '\\''; // plain\nlet u = \"https://nobody\";\n"
