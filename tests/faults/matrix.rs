@@ -183,7 +183,7 @@ impl Run<'_> {
     }
 
     /// Waits for the table's stream to order mails.
-    async fn ordered(&self) -> Checked<Vec<Value>> {
+    async fn await_orders(&self) -> Checked<Vec<Value>> {
         for _ in 0..1000 {
             let orders = self.lane.stack.mail_orders(&self.world.subscription());
             if !orders.is_empty() {

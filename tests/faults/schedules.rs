@@ -416,7 +416,7 @@ impl Schedule<'_> {
             let mail = table.get(format!("SUBSCRIPTION#{subscription}"), "MAIL").await.unwrap();
             let status = mail["status"].as_s().unwrap();
             let paid = credential["kind"].as_s().unwrap() == "paid";
-            let sent = self.product.mails(&scene.world).await.of_issue(issue).len();
+            let sent = self.product.mails(&scene.world).await.passwords(issue).len();
             last = format!("issue {issue}, paid {paid}, its mail {status}, {sent} sent");
             let is_asked = scene.observations.lock().unwrap().iter().any(|seen| matches!(seen.op, Op::Start { .. }));
             let is_mailed = (status == "sent" && sent > 0) || status == "not-needed";

@@ -100,7 +100,7 @@ impl World {
         }
         self.witness.record_reset(&session, &account, asked_at);
         account.temporary = None;
-        account.changed();
+        account.record_change();
         self.table.accounts[session.account] = Some(account);
         if session.temporary.is_some() {
             self.table.credential.changed = true;
@@ -159,7 +159,7 @@ impl World {
         self.table.credential = Credential::issued(issue + 1, seq, asked_at);
         service.temporary = Some(Temporary { issue: issue + 1, expires_at: self.table.credential.expires_at });
         service.status = Status::Active;
-        service.changed();
+        service.record_change();
         if variant == Variant::ReissueKeepsVersion {
             service.version = version;
         }
@@ -171,7 +171,7 @@ impl World {
     fn retire(&mut self) {
         let mut service = self.table.service();
         service.status = Status::Retired;
-        service.changed();
+        service.record_change();
         self.table.accounts[SERVICE] = Some(service);
         self.witness.reopened = false;
     }
