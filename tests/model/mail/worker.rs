@@ -50,7 +50,7 @@ impl MailModel {
     pub(crate) fn worker_step(&self, world: &mut World, action: &Action) -> Option<()> {
         match *action {
             Action::Taken(m) | Action::TakeAnswerLost(m) | Action::TakeDelayed(m) => {
-                self.take_step(world, action, m)?
+                self.take_step(world, action, m)?;
             }
             Action::Unsealed(m) => world.unseal(m)?,
             Action::SesAccepts(m)
