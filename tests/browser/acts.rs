@@ -1,4 +1,4 @@
-//! What more than one chapter does.
+//! The steps that several chapters share.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ pub(crate) struct Customer {
     pub(crate) subscription: &'static str,
     pub(crate) company: &'static str,
     pub(crate) company_name: &'static str,
-    /// Who gets the welcome mail, and may retrieve as well.
+    /// The address of the technical contact, who gets the welcome mail and may retrieve as well.
     pub(crate) contact: &'static str,
-    /// Who has lost it.
+    /// The address of a portal user, who has lost the mail.
     pub(crate) portal_user: &'static str,
 }
 
 pub(crate) const PRODUCT: &str = "Contoso Online Suite";
 
 impl Customer {
-    /// `admin@fabrikam`
+    /// Returns the service administrator's user name, such as `admin@fabrikam`.
     pub(crate) fn user_name(&self) -> String {
         format!("admin@{}", self.company)
     }
 
-    /// `lee@fabrikam`
+    /// Returns an administrator's user name, such as `lee@fabrikam`.
     pub(crate) fn administrator(&self) -> String {
         format!("lee@{}", self.company)
     }
@@ -48,13 +48,13 @@ impl Customer {
 }
 
 impl Chapter<'_> {
-    /// The vendor's billing system says that a trial has started; the temporary password that is mailed.
+    /// Publishes the start of a trial, as the vendor's billing system does; returns the temporary password in the mail.
     pub(crate) async fn start(&self, customer: &Customer) -> String {
         self.publish(customer.event()).await;
         self.mailed_password(customer.contact).await
     }
 
-    /// The same in a language.
+    /// Publishes the start of a trial with a language; returns the temporary password in the mail.
     pub(crate) async fn start_in(&self, customer: &Customer, locale: &str) -> String {
         let mut event = customer.event();
         event["detail"]["locale"] = locale.into();
@@ -68,31 +68,32 @@ impl Chapter<'_> {
         assert_eq!(answer, json!({ "batchItemFailures": [] }));
     }
 
-    /// The last mail to somebody, once it is out.
-    pub(crate) async fn mail_to(&self, address: &str) -> Value {
-        self.mail_about(address, "").await
+    /// Waits for a mail to an address; returns the last one.
+    pub(crate) async fn last_mail_to(&self, address: &str) -> Value {
+        self.last_mail_containing(address, "").await
     }
 
-    /// The last mail to somebody in which this stands, once it is out.
-    pub(crate) async fn mail_about(&self, address: &str, text: &str) -> Value {
-        let is_it = |mail: &Value| mail["to"] == address && mail["text"].as_str().is_some_and(|all| all.contains(text));
+    /// Waits for a mail to an address with this text; returns the last one.
+    pub(crate) async fn last_mail_containing(&self, address: &str, text: &str) -> Value {
+        let matches =
+            |mail: &Value| mail["to"] == address && mail["text"].as_str().is_some_and(|all| all.contains(text));
         for _ in 0..300 {
-            if let Some(mail) = self.world.dev.inbox().await.into_iter().rfind(is_it) {
+            if let Some(mail) = self.world.dev.inbox().await.into_iter().rfind(matches) {
                 return mail;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("no mail to {address}");
+        panic!("no mail was sent to {address}");
     }
 
     pub(crate) async fn mailed_password(&self, address: &str) -> String {
-        let mail = self.mail_to(address).await;
+        let mail = self.last_mail_to(address).await;
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         mail["text"].as_str().unwrap().lines().find(is_password).expect("the mail has a password").to_owned()
     }
 
-    /// How many retrievals a customer has left, by the product's own account.
-    pub(crate) async fn remaining(&self, customer: &Customer) -> u64 {
+    /// Returns the number of retrievals left, as the product reports it.
+    pub(crate) async fn remaining_retrievals(&self, customer: &Customer) -> u64 {
         let token = self.world.dev.token(customer.portal_user).await;
         let request = Request::get(format!("{}/subscriptions", self.world.dev.product.functions));
         let (_, list) = self.world.dev.send(request.header("authorization", format!("Bearer {token}")), None).await;
@@ -103,19 +104,19 @@ impl Chapter<'_> {
 }
 
 impl Page {
-    /// From the page that asks for it to the provider and back.
+    /// Signs in at the provider, from a page that requires it and back.
     pub(crate) async fn sign_in(&self, email: &str) {
         let provider = words::fill(self.w.default_provider, &[("vendor", "Contoso")]);
         self.click(&words::fill(self.w.sign_in_with, &[("provider", &provider)])).await;
-        self.at_the_provider(email).await;
+        self.sign_in_at_provider(email).await;
     }
 
-    /// At the local provider, which believes everybody.
-    pub(crate) async fn at_the_provider(&self, email: &str) {
+    /// Signs in at the local provider, which accepts any address.
+    pub(crate) async fn sign_in_at_provider(&self, email: &str) {
         self.see("Development provider").await;
         self.fill("email", email).await;
         self.click("Sign in").await;
-        self.at(&format!("{}/", self.origin)).await;
+        self.arrive_at(&format!("{}/", self.origin)).await;
     }
 
     /// Opens the portal and signs in.
@@ -125,9 +126,9 @@ impl Page {
         self.see(self.w.your_subscriptions).await;
     }
 
-    /// The temporary password in the window.
+    /// Returns the temporary password in the window.
     pub(crate) async fn shown_password(&self) -> String {
         self.see(self.w.temporary_password).await;
-        self.text_of("dialog .password").await
+        self.read("dialog .password").await
     }
 }

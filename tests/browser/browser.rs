@@ -1,4 +1,4 @@
-//! Chromium, and who sits before it. Everybody has cookies, a clipboard and a history of their own.
+//! Chromium and its visitors. Each visitor has separate cookies, clipboard and history.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,11 +26,11 @@ use words::Language;
 
 use crate::{
     journal::Journal,
-    page::{Hand, Media, Page, WIDE},
+    page::{Input, Media, Page, WIDE},
 };
 
-/// Runs before a page's own scripts, and keeps what has moved under the eyes of whoever reads.
-const WATCH: &str = "
+/// A script that runs before a page's own and records layout shifts.
+const RECORD_SHIFTS: &str = "
     window.shifts ??= [];
     new PerformanceObserver((list) => {
       for (const { hadRecentInput, value, sources } of list.getEntries()) {
@@ -38,10 +38,10 @@ const WATCH: &str = "
       }
     }).observe({ type: 'layout-shift', buffered: true });";
 
-/// What a browser thinks of a tab that goes from page to page faster than anybody clicks.
-const OF_THE_TEST: [&str; 2] = ["NavigationEntryMarkedSkippable", "BounceTrackingIssue"];
+/// Issues that the browser reports only because the test navigates faster than a person.
+const CAUSED_BY_THE_TEST: [&str; 2] = ["NavigationEntryMarkedSkippable", "BounceTrackingIssue"];
 
-/// The browser, and the product that is visited.
+/// The browser and the product.
 pub(crate) struct World {
     pub(crate) dev: Dev,
     browser: Browser,
@@ -51,23 +51,23 @@ pub(crate) struct World {
     contexts: Mutex<Vec<BrowserContextId>>,
 }
 
-/// Somebody with a browser of their own.
+/// A person with a separate browser context.
 pub(crate) struct Visitor<'w> {
     world: &'w World,
     context: BrowserContextId,
     language: Language,
-    hand: Hand,
+    input: Input,
     journal: Arc<Journal>,
     tabs: Mutex<Vec<TargetId>>,
 }
 
 impl World {
-    /// Starts the product and the browser; nothing where the first is skipped, which it says.
+    /// Starts the product and the browser. Returns `None` where the product is skipped, which prints the reason.
     pub(crate) async fn start() -> Option<Self> {
         let dev = Dev::start().await?;
         let profile = target().join("browser").join(format!("profile-{}", std::process::id()));
         let config = BrowserConfig::builder().chrome_executable(chromium()).user_data_dir(&profile).viewport(None);
-        // The sandbox is not to be had as root, and the pages are ours.
+        // The sandbox does not work as root, and the pages are our own.
         let config = config.no_sandbox().args(["disable-gpu", "disable-quic", "disable-component-update"]);
         let (browser, mut events) = Browser::launch(config.build().unwrap()).await.expect("chromium starts");
         let handler = tokio::spawn(async move { while events.next().await.is_some() {} });
@@ -75,7 +75,7 @@ impl World {
         Some(Self { dev, browser, user_agent, handler, profile, contexts: Mutex::default() })
     }
 
-    /// Somebody who reads this language.
+    /// Creates a visitor who reads this language.
     pub(crate) async fn visitor(&self, language: Language, journal: &Arc<Journal>) -> Visitor<'_> {
         let context = self.browser.create_browser_context(CreateBrowserContextParams::default()).await.unwrap();
         self.contexts.lock().unwrap().push(context.clone());
@@ -89,14 +89,14 @@ impl World {
             world: self,
             context,
             language,
-            hand: Hand::Mouse,
+            input: Input::Mouse,
             journal: Arc::clone(journal),
             tabs: Mutex::default(),
         }
     }
 
-    /// Everybody leaves.
-    pub(crate) async fn empty(&self) {
+    /// Closes the tabs of all visitors.
+    pub(crate) async fn close_all(&self) {
         let contexts = std::mem::take(&mut *self.contexts.lock().unwrap());
         for context in contexts {
             let _ = self.browser.dispose_browser_context(context).await;
@@ -114,12 +114,12 @@ impl World {
 }
 
 impl Visitor<'_> {
-    /// With the keyboard alone, or with a mouse.
-    pub(crate) fn working_with(self, hand: Hand) -> Self {
-        Self { hand, ..self }
+    /// Uses the keyboard alone, or the mouse.
+    pub(crate) fn with_input(self, input: Input) -> Self {
+        Self { input, ..self }
     }
 
-    /// A new tab.
+    /// Opens a new tab.
     pub(crate) async fn tab(&self) -> Page {
         let mut target = CreateTargetParams::new("about:blank");
         target.browser_context_id = Some(self.context.clone());
@@ -127,14 +127,14 @@ impl Visitor<'_> {
         self.page(tab).await
     }
 
-    /// The tab that a link has opened.
-    pub(crate) async fn opened(&self) -> Page {
+    /// Waits for the tab that a link opens.
+    pub(crate) async fn opened_tab(&self) -> Page {
         for _ in 0..500 {
             let targets = self.world.browser.execute(GetTargetsParams::default()).await.unwrap().result.target_infos;
             let new = targets.into_iter().find(|target| {
                 let known = self.tabs.lock().unwrap().contains(&target.target_id);
-                let ours = target.browser_context_id.as_ref() == Some(&self.context);
-                ours && !known && target.r#type == "page" && target.url.starts_with("http")
+                let own = target.browser_context_id.as_ref() == Some(&self.context);
+                own && !known && target.r#type == "page" && target.url.starts_with("http")
             });
             if let Some(new) = new
                 && let Ok(tab) = self.world.browser.get_page(new.target_id).await
@@ -143,35 +143,35 @@ impl Visitor<'_> {
             }
             tokio::time::sleep(std::time::Duration::from_millis(40)).await;
         }
-        panic!("no tab is opened");
+        panic!("no tab was opened");
     }
 
     async fn page(&self, tab: chromiumoxide::Page) -> Page {
         self.tabs.lock().unwrap().push(tab.target_id().clone());
         listen(&tab, &self.journal).await;
-        let mut reader = SetUserAgentOverrideParams::new(&self.world.user_agent);
-        reader.accept_language =
+        let mut user_agent = SetUserAgentOverrideParams::new(&self.world.user_agent);
+        user_agent.accept_language =
             Some(if self.language == Language::German { "de-DE,de" } else { "en-GB,en" }.to_owned());
-        tab.execute(reader).await.unwrap();
+        tab.execute(user_agent).await.unwrap();
         tab.execute(SetTimezoneOverrideParams::new("Europe/Berlin")).await.unwrap();
         tab.execute(SetFocusEmulationEnabledParams::new(true)).await.unwrap();
-        tab.execute(AddScriptToEvaluateOnNewDocumentParams::new(WATCH)).await.unwrap();
+        tab.execute(AddScriptToEvaluateOnNewDocumentParams::new(RECORD_SHIFTS)).await.unwrap();
         let (language, journal) = (self.language, Arc::clone(&self.journal));
         let origin = self.world.dev.product.functions.clone();
-        let page = Page { hand: self.hand, tab, w: language.words(), journal, origin };
-        page.keep("__Host-language", language.code()).await;
+        let page = Page { input: self.input, tab, w: language.words(), journal, origin };
+        page.set_cookie("__Host-language", language.code()).await;
         page.resize(WIDE).await;
-        page.show(Media::Light).await;
-        page.evaluate(WATCH).await;
+        page.set_media(Media::Light).await;
+        page.evaluate(RECORD_SHIFTS).await;
         page
     }
 }
 
-/// Whatever the browser complains of is heard.
+/// Adds the browser's complaints about a tab to the journal.
 async fn listen(tab: &chromiumoxide::Page, journal: &Arc<Journal>) {
     let mut entries = tab.event_listener::<EventEntryAdded>().await.unwrap();
     let mut thrown = tab.event_listener::<EventExceptionThrown>().await.unwrap();
-    let mut said = tab.event_listener::<EventConsoleApiCalled>().await.unwrap();
+    let mut console = tab.event_listener::<EventConsoleApiCalled>().await.unwrap();
     let mut issues = tab.event_listener::<audits::EventIssueAdded>().await.unwrap();
     tab.execute(audits::EnableParams::default()).await.unwrap();
     let journal = Arc::clone(journal);
@@ -189,14 +189,14 @@ async fn listen(tab: &chromiumoxide::Page, journal: &Arc<Journal>) {
                     let what = details.exception.as_ref().and_then(|thrown| thrown.description.as_deref());
                     journal.complain(format!("thrown: {}", what.unwrap_or(&details.text)));
                 }
-                Some(said) = said.next() => {
-                    if matches!(said.r#type, ConsoleApiCalledType::Error | ConsoleApiCalledType::Warning | ConsoleApiCalledType::Assert) {
-                        journal.complain(format!("console: {:?}", said.args));
+                Some(message) = console.next() => {
+                    if matches!(message.r#type, ConsoleApiCalledType::Error | ConsoleApiCalledType::Warning | ConsoleApiCalledType::Assert) {
+                        journal.complain(format!("console: {:?}", message.args));
                     }
                 }
                 Some(issue) = issues.next() => {
                     let issue = serde_json::to_string(&issue.issue).unwrap();
-                    if !OF_THE_TEST.iter().any(|code| issue.contains(code)) {
+                    if !CAUSED_BY_THE_TEST.iter().any(|code| issue.contains(code)) {
                         journal.complain(format!("issue: {issue}"));
                     }
                 }
@@ -206,7 +206,7 @@ async fn listen(tab: &chromiumoxide::Page, journal: &Arc<Journal>) {
     });
 }
 
-/// Where Cargo builds, and where pictures are kept.
+/// Returns Cargo's target directory, which also holds the pictures.
 pub(crate) fn target() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // <target>/<profile>/deps/<test>
@@ -219,7 +219,7 @@ fn chromium() -> PathBuf {
     found.expect("chromium is on the PATH (Debian: apt install chromium)")
 }
 
-/// A file that npm has installed.
+/// Reads a file of an installed npm package.
 pub(crate) fn installed(path: &str) -> String {
     let path = target().join("tools/node/node_modules").join(Path::new(path));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

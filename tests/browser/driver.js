@@ -1,8 +1,8 @@
-// What the tests ask a page. It finds, measures and reads; keys and clicks come from outside, as real ones do.
+// Answers the tests' questions about a page. It finds, measures and reads; keys and clicks are real input events from outside.
 (() => {
   const plain = (text) => text.replace(/\s+/g, ' ').trim();
   const read = (element) => plain(element.innerText ?? element.textContent);
-  /** What is on top: the window where one is open. */
+  /** The topmost content: the open window, or the body. */
   const top = () => [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
   const visible = (element) => element.checkVisibility({ visibilityProperty: true });
   const label = (element) => {
@@ -12,7 +12,7 @@
   const named = (element, name) => [label(element), read(element)].some((one) => one === name || one.startsWith(`${name} (`));
   const pressable = () => [...top().querySelectorAll('a[href], button:enabled, summary')].filter(visible);
   const field = (name) => top().querySelector(`[name="${name}"]`) ?? document.querySelector(`[name="${name}"]`);
-  /** The middle of it, brought into view, or what lies over it. */
+  /** Scrolls an element into view; returns its centre, or the element that covers it. */
   const middle = (element) => {
     if (!element) return null;
     element.scrollIntoView({ block: 'center', behavior: 'instant' });
@@ -27,7 +27,7 @@
     names: () => pressable().map(label),
     field: (name) => middle(field(name)),
     value: (name) => field(name)?.value ?? null,
-    /** Where the focus is, and whether one can see it there. */
+    /** The focused element, and whether its focus is visible. */
     focus: () => {
       const element = document.activeElement;
       const style = getComputedStyle(element);
@@ -35,7 +35,7 @@
       return { name: label(element), field: element.name ?? '', tag: element.tagName, inside: top().contains(element), seen };
     },
     focused: (name) => named(document.activeElement, name) || document.activeElement.name === name,
-    /** Everything that the document holds: text, attributes, templates, what is typed, and what is kept. */
+    /** Everything that the document holds: text, attributes, templates, typed values and stored values. */
     everything: () => {
       const texts = [document.documentElement.outerHTML, document.documentElement.textContent, JSON.stringify(history.state)];
       for (const one of document.querySelectorAll('template')) texts.push(one.innerHTML, one.content.textContent);
@@ -43,14 +43,14 @@
       for (const kept of [sessionStorage, localStorage]) texts.push(...Object.entries(kept).flat());
       return texts.join('\n');
     },
-    /** What sticks out at the side. */
+    /** The elements that scroll sideways. */
     wide: () => [document.scrollingElement, top()].filter((element) => element.scrollWidth > element.clientWidth)
       .map((element) => `${element.tagName}: ${element.scrollWidth} in ${element.clientWidth}`),
     height: () => document.scrollingElement.scrollHeight,
-    /** Forms that nobody without scripts is told about: they need them, and do not say so. */
-    silent: (needs) => [...document.forms].filter((form) => !(read(form).includes(needs) && form.querySelector('noscript a[href="/support"]')))
+    /** The forms that need scripts and do not say so without them. */
+    formsWithoutHint: (needs) => [...document.forms].filter((form) => !(read(form).includes(needs) && form.querySelector('noscript a[href="/support"]')))
       .map((form) => form.outerHTML.slice(0, 120)),
-    /** What each visible element says by itself. */
+    /** The own text of each visible element. */
     texts: () => [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !element.matches('time, script, style, code'))
       .map((element) => plain([...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join('')))
       .filter(Boolean),

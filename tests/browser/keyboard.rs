@@ -1,9 +1,9 @@
-//! No mouse: the whole story by Tab and Enter, and what else a keyboard must do.
+//! The keyboard alone: the whole story by Tab and Enter, and further keyboard behaviour.
 
 use serde_json::json;
 use words::Language;
 
-use crate::{Chapter, acts::Customer, page::Hand, story};
+use crate::{Chapter, acts::Customer, page::Input, story};
 
 const NORTHWIND: Customer = Customer {
     subscription: "sub-keyboard",
@@ -21,33 +21,36 @@ const WOODGROVE: Customer = Customer {
     portal_user: "kim@woodgrove.example",
 };
 
-pub(crate) async fn tell(chapter: &Chapter<'_>) {
-    story::tell(chapter, &NORTHWIND, Hand::Keys).await;
-    small_things(chapter).await;
+pub(crate) async fn run(chapter: &Chapter<'_>) {
+    story::run(chapter, &NORTHWIND, Input::Keys).await;
+    further_keys_work(chapter).await;
 }
 
-async fn small_things(chapter: &Chapter<'_>) {
+async fn further_keys_work(chapter: &Chapter<'_>) {
     chapter.start(&WOODGROVE).await;
-    let kim = chapter.visitor(Language::English).await.working_with(Hand::Keys);
+    let kim = chapter.visitor(Language::English).await.with_input(Input::Keys);
     let (page, w) = (kim.tab().await, Language::English.words());
     page.open("/").await;
     page.press("Tab").await;
-    assert_eq!(page.ask("focus()").await["name"], w.skip, "the first Tab leads to the content");
+    assert_eq!(page.query("focus()").await["name"], w.skip, "the first Tab reaches the link to the content");
     page.press("Enter").await;
     page.press("Tab").await;
-    assert!(page.ask("focus()").await["name"].as_str().unwrap().starts_with("Sign in with"), "and past the head");
+    assert!(
+        page.query("focus()").await["name"].as_str().unwrap().starts_with("Sign in with"),
+        "the link skips the page header"
+    );
     page.press("Enter").await;
-    page.at_the_provider(WOODGROVE.portal_user).await;
+    page.sign_in_at_provider(WOODGROVE.portal_user).await;
 
-    // Arrows choose, Space presses, Escape closes, and the focus is where it was.
+    // Arrows choose, Space presses, Escape closes, and the focus returns.
     page.tab_to(w.actions).await;
     page.press("ArrowDown").await;
     page.tab_to(w.go).await;
     page.press(" ").await;
     page.see(w.support_message).await;
     page.press("Escape").await;
-    page.gone("dialog[open]").await;
-    assert_eq!(page.ask(&format!("focused({})", json!(w.go))).await, json!(true), "the focus is back on Go");
+    page.see_gone("dialog[open]").await;
+    assert_eq!(page.query(&format!("focused({})", json!(w.go))).await, json!(true), "the focus returns to Go");
     page.press("Tab").await;
     page.tab_to(w.actions).await;
     page.press("ArrowUp").await;
@@ -57,9 +60,9 @@ async fn small_things(chapter: &Chapter<'_>) {
     assert_eq!(
         page.evaluate("document.activeElement.id").await,
         "window-title",
-        "whoever listens hears the title first"
+        "a screen reader reads the title first"
     );
     page.press("Escape").await;
-    page.gone("dialog[open]").await;
-    assert_eq!(chapter.remaining(&WOODGROVE).await, 2);
+    page.see_gone("dialog[open]").await;
+    assert_eq!(chapter.remaining_retrievals(&WOODGROVE).await, 2);
 }

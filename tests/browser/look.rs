@@ -1,5 +1,5 @@
-//! What every page must be, however it is looked at: without a violation that axe-core knows, nothing out at the side, nothing that moves
-//! under the eyes, and in one language.
+//! The checks of every page in every look: axe-core reports no violation, nothing scrolls sideways, the layout does not shift, and
+//! every text is in one language.
 
 use std::{
     path::PathBuf,
@@ -18,7 +18,7 @@ use crate::{
     page::{Media, NARROW, Page, WIDE},
 };
 
-/// Each page is looked at in all of these.
+/// The looks: each page is inspected in all of them.
 const LOOKS: [(i64, Media); 6] = [
     (WIDE, Media::Light),
     (WIDE, Media::Dark),
@@ -28,21 +28,21 @@ const LOOKS: [(i64, Media); 6] = [
     (NARROW, Media::Print),
 ];
 
-/// What may move in all while a page is loaded: a shift of this size is not seen. Web Vitals call up to 0.1 good.
-const STEADY: f64 = 0.02;
+/// The largest total layout shift while a page loads, which is too small to notice. Web Vitals rate up to 0.1 as good.
+const LARGEST_SHIFT: f64 = 0.02;
 
-/// Somebody who looks at pages, one after the other.
-pub(crate) struct Looker {
+/// Inspects pages, one after the other, and collects the findings.
+pub(crate) struct Inspector {
     language: Language,
     axe: String,
-    /// What of the page is not ours to translate: names, addresses, numbers.
+    /// The parts of a page that are not translated: names, addresses, numbers.
     names: Vec<String>,
     pictures: AtomicUsize,
     found: Mutex<Vec<String>>,
     looks: AtomicUsize,
 }
 
-impl Looker {
+impl Inspector {
     pub(crate) fn new(language: Language, names: &[&str]) -> Self {
         let names = names.iter().map(ToString::to_string).collect();
         let axe = installed("axe-core/axe.min.js");
@@ -50,79 +50,79 @@ impl Looker {
         Self { language, axe, names, pictures, found: Mutex::default(), looks }
     }
 
-    /// Looks at a page as it stands, in every way, and takes pictures of it.
-    pub(crate) async fn look(&self, page: &Page, name: &str) {
+    /// Inspects the current state of a page in every look, and takes pictures of it.
+    pub(crate) async fn inspect(&self, page: &Page, name: &str) {
         page.step(format!("look at `{name}` in {}", self.language.code()));
-        page.to_front().await;
-        self.steady(page, name).await;
+        page.bring_to_front().await;
+        self.check_shifts(page, name).await;
         let number = self.pictures.fetch_add(1, Ordering::Relaxed);
         for (width, media) in LOOKS {
             page.resize(width).await;
-            page.show(media).await;
-            let world = self.world(page).await;
+            page.set_media(media).await;
+            let world = self.isolated_world(page).await;
             for violation in self.violations(page, name, world).await {
-                self.find(&format!("{name}, {width}, {media:?}: {violation}"));
+                self.add_finding(&format!("{name}, {width}, {media:?}: {violation}"));
             }
             if media != Media::Print {
-                for wide in page.ask("wide()").await.as_array().into_iter().flatten() {
-                    self.find(&format!("{name}, {width}: it scrolls sideways: {wide}"));
+                for wide in page.query("wide()").await.as_array().into_iter().flatten() {
+                    self.add_finding(&format!("{name}, {width}: the page scrolls sideways: {wide}"));
                 }
             }
-            if let Some(path) = self.picture(number, name, width, media) {
-                page.picture(&path).await;
+            if let Some(path) = self.picture_path(number, name, width, media) {
+                page.save_picture(&path).await;
             }
             self.looks.fetch_add(1, Ordering::Relaxed);
         }
         page.resize(WIDE).await;
-        page.show(Media::Light).await;
+        page.set_media(Media::Light).await;
         if self.language == Language::Pseudo {
-            self.translated(page, name).await;
+            self.check_translation(page, name).await;
         }
         page.evaluate("shifts.length = 0").await;
     }
 
-    /// Looks at a page as it is loaded on a narrow screen.
+    /// Checks that a page does not shift while it loads on a narrow screen.
     pub(crate) async fn load_narrow(&self, page: &Page, name: &str) {
         page.resize(NARROW).await;
         page.reload().await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        self.steady(page, name).await;
+        self.check_shifts(page, name).await;
         page.resize(WIDE).await;
     }
 
-    async fn steady(&self, page: &Page, name: &str) {
+    async fn check_shifts(&self, page: &Page, name: &str) {
         let shifts = page.evaluate("shifts").await;
         let shifts: Vec<_> = shifts.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let size = |shift: &str| shift.split(':').next().and_then(|size| size.parse::<f64>().ok()).unwrap_or(1.0);
-        if shifts.iter().map(|shift| size(shift)).sum::<f64>() > STEADY {
-            self.find(&format!("{name}: it moves while one reads: {shifts:?}"));
+        if shifts.iter().map(|shift| size(shift)).sum::<f64>() > LARGEST_SHIFT {
+            self.add_finding(&format!("{name}: the layout shifts: {shifts:?}"));
         }
     }
 
-    /// What axe-core finds. It runs in a world of its own, which the page's policy does not reach.
+    /// Returns the violations that axe-core finds. It runs in an isolated world, to which the page's policy does not apply.
     async fn violations(&self, page: &Page, name: &str, world: ExecutionContextId) -> Vec<String> {
         let rules: Value =
-            self.excepted(name).into_iter().map(|rule| (rule.to_owned(), json!({ "enabled": false }))).collect();
+            self.disabled_rules(name).into_iter().map(|rule| (rule.to_owned(), json!({ "enabled": false }))).collect();
         let run = "axe.run(document, { resultTypes: ['violations'], rules: RULES }).then(({ violations, passes }) => ({
             passes: passes.length,
             violations: violations.map(({ id, help, nodes }) =>
               `${id}: ${help}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary}`).join(' | ')}`),
         }))";
         let result = page.evaluate_in(Some(world), &run.replace("RULES", &rules.to_string())).await;
-        assert!(result["passes"].as_u64() > Some(5), "axe-core has not run: {result}");
+        assert!(result["passes"].as_u64() > Some(5), "axe-core did not run: {result}");
         result["violations"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 
-    /// Rules that are not for this page.
-    fn excepted(&self, name: &str) -> Vec<&'static str> {
-        // A mail is shown inside a page of the mail program, which has the landmarks.
+    /// Returns the rules that do not apply to this page.
+    fn disabled_rules(&self, name: &str) -> Vec<&'static str> {
+        // A mail program shows a mail inside its own page, which has the landmarks.
         let mail = if name.starts_with("mail") { &["landmark-one-main", "region"][..] } else { &[] };
         // qaa to qtz are for private use (BCP 47, 2.2.1), which axe-core does not know.
         let pseudo = if self.language == Language::Pseudo { &["html-lang-valid"][..] } else { &[] };
         [mail, pseudo].concat()
     }
 
-    async fn world(&self, page: &Page) -> ExecutionContextId {
+    async fn isolated_world(&self, page: &Page) -> ExecutionContextId {
         let frame = page.tab.mainframe().await.unwrap().unwrap();
         let mut world = CreateIsolatedWorldParams::new(frame);
         world.world_name = Some("axe".into());
@@ -133,21 +133,21 @@ impl Looker {
         world
     }
 
-    /// Every text of ours has the marks of the made-up language.
-    async fn translated(&self, page: &Page, name: &str) {
-        for text in page.ask("texts()").await.as_array().unwrap() {
+    /// Checks that every text of the product has the marks of the pseudo-language.
+    async fn check_translation(&self, page: &Page, name: &str) {
+        for text in page.query("texts()").await.as_array().unwrap() {
             let text = text.as_str().unwrap();
             let rest = self.names.iter().fold(text.to_owned(), |rest, name| rest.replace(name, ""));
-            // Brackets may be on either side of an element in the text; a letter between them has none of its own.
-            let ours = rest.chars().any(char::is_alphabetic) && !rest.contains(['[', ']', 'á', 'é', 'ö']);
-            if ours {
-                self.find(&format!("{name}: not translated: {text}"));
+            // Brackets may enclose an element within the text; a letter between them then has no mark of its own.
+            let untranslated = rest.chars().any(char::is_alphabetic) && !rest.contains(['[', ']', 'á', 'é', 'ö']);
+            if untranslated {
+                self.add_finding(&format!("{name}: not translated: {text}"));
             }
         }
     }
 
-    /// Where the picture goes, if one is wanted.
-    fn picture(&self, number: usize, name: &str, width: i64, media: Media) -> Option<PathBuf> {
+    /// Returns the path of the picture, if this look has one.
+    fn picture_path(&self, number: usize, name: &str, width: i64, media: Media) -> Option<PathBuf> {
         let kind = match (width, media) {
             (WIDE, Media::Light) => "",
             (WIDE, Media::Dark) if self.language == Language::English => "-dark",
@@ -159,11 +159,11 @@ impl Looker {
         Some(directory.join(format!("{number:02}-{name}{kind}.png")))
     }
 
-    fn find(&self, what: &str) {
+    fn add_finding(&self, what: &str) {
         self.found.lock().unwrap().push(format!("{}: {what}", self.language.code()));
     }
 
-    /// How often something was looked at; what was found fails the chapter.
+    /// Returns the number of looks; panics with the findings if there are any.
     pub(crate) fn conclude(self) -> usize {
         let found = self.found.into_inner().unwrap();
         assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));

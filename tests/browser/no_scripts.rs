@@ -1,4 +1,4 @@
-//! Scripting off: every page reads, customers sign in, and each form says what it needs and who helps.
+//! Without scripts, every page can be read, customers can sign in, and each form says that it needs scripts and who helps.
 
 use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledParams;
 use serde_json::json;
@@ -14,7 +14,7 @@ const LUCERNE: Customer = Customer {
     portal_user: "kim@lucerne.example",
 };
 
-pub(crate) async fn tell(chapter: &Chapter<'_>) {
+pub(crate) async fn run(chapter: &Chapter<'_>) {
     let mailed = chapter.start(&LUCERNE).await;
     let kim = chapter.visitor(Language::English).await;
     let (page, w) = (kim.tab().await, Language::English.words());
@@ -30,7 +30,7 @@ pub(crate) async fn tell(chapter: &Chapter<'_>) {
     ] {
         page.open(path).await;
         page.see(text).await;
-        says_what_it_needs(&page).await;
+        assert_forms_explain_scripts(&page).await;
     }
 
     page.open("/").await;
@@ -39,27 +39,27 @@ pub(crate) async fn tell(chapter: &Chapter<'_>) {
     for text in [LUCERNE.company_name, &LUCERNE.user_name(), " UTC", w.step_open] {
         page.see(text).await;
     }
-    page.says(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
-    says_what_it_needs(&page).await;
+    page.see_filled(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
+    assert_forms_explain_scripts(&page).await;
     page.click(w.go).await;
-    page.at("/support").await;
+    page.arrive_at("/support").await;
     page.open("/").await;
     page.click(w.sign_out).await;
     page.see(w.signed_out).await;
 
     let (_, _, first) = sign_in(chapter, &LUCERNE.user_name(), &mailed).await;
-    page.keep("__Host-session", &first).await;
+    page.set_cookie("__Host-session", &first).await;
     page.open("/administration").await;
     page.see(w.reset_title).await;
-    says_what_it_needs(&page).await;
+    assert_forms_explain_scripts(&page).await;
     let chosen = json!({ "new_password": "seven green boats at noon" });
     let (_, _, second) = chapter.world.dev.post("/reset-password", &first, chosen).await;
-    page.keep("__Host-session", &second).await;
+    page.set_cookie("__Host-session", &second).await;
     page.open("/administration").await;
     page.see(w.create_title).await;
-    says_what_it_needs(&page).await;
+    assert_forms_explain_scripts(&page).await;
     page.click(w.sign_out).await;
-    // The answer has no page. Another tab shows that nobody is signed in.
+    // The answer has no page. Another tab shows that the session has ended.
     let after = kim.tab().await;
     after.open("/administration").await;
     after.see(w.lost_it_link).await;
@@ -73,10 +73,10 @@ async fn sign_in(
     chapter.world.dev.post("/sign-in", "", json!({ "user_name": name, "password": password })).await
 }
 
-/// Every form on the page, but those that sign out, which work.
-async fn says_what_it_needs(page: &Page) {
-    let silent = page.ask(&format!("silent({})", json!(page.w.needs_scripts))).await;
-    let silent: Vec<_> = silent.as_array().unwrap().iter().filter_map(|form| form.as_str()).collect();
-    let silent: Vec<_> = silent.into_iter().filter(|form| !form.contains("sign-out\"")).collect();
-    assert!(silent.is_empty(), "says nothing to whoever has no scripts: {silent:?}");
+/// Asserts that every form on the page says that it needs scripts, except the forms that sign out, which work without.
+async fn assert_forms_explain_scripts(page: &Page) {
+    let forms = page.query(&format!("formsWithoutHint({})", json!(page.w.needs_scripts))).await;
+    let without_hint: Vec<_> = forms.as_array().unwrap().iter().filter_map(|form| form.as_str()).collect();
+    let without_hint: Vec<_> = without_hint.into_iter().filter(|form| !form.contains("sign-out\"")).collect();
+    assert!(without_hint.is_empty(), "forms without a hint about scripts: {without_hint:?}");
 }

@@ -1,4 +1,5 @@
-//! A page in a tab, and what people do with it. Clicks and keys are the browser's own events; whatever is not there in time is a failure.
+//! A page in a tab, and the actions of a person on it. Clicks and keys are the browser's own events. A text or element that does not
+//! appear in time is a failure.
 
 use std::{
     path::Path,
@@ -27,25 +28,25 @@ use words::Words;
 
 use crate::journal::Journal;
 
-/// How long whatever is waited for may take, on a machine that is busy.
+/// The longest wait for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks.
+/// The time between two checks while waiting.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// Characters of the longest text in a place: three retrievals, with time and person.
-const LONGEST_PLACE: usize = 300;
+/// The largest number of characters in a placeholder: three retrievals, with time and person.
+const LONGEST_VALUE: usize = 300;
 
 const DRIVER: &str = include_str!("driver.js");
 
-/// Widths of a desk and of the narrowest telephone, in CSS pixels: at 320 nothing may scroll sideways (WCAG 2.2, 1.4.10).
+/// The widths of a desktop and of the narrowest phone, in CSS pixels: at 320 nothing may scroll sideways (WCAG 2.2, 1.4.10).
 pub(crate) const WIDE: i64 = 1280;
 pub(crate) const NARROW: i64 = 320;
 
 /// The height of the window, in CSS pixels.
 const HEIGHT: i64 = 900;
 
-/// How a page is looked at.
+/// The medium that a page is rendered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
     Light,
@@ -53,97 +54,97 @@ pub(crate) enum Media {
     Print,
 }
 
-/// What somebody works with.
+/// The input device of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hand {
+pub(crate) enum Input {
     Mouse,
-    /// Tab, Enter, Space and arrows, and nothing else.
+    /// The keyboard alone: Tab, Enter, Space and arrows.
     Keys,
 }
 
-/// A page, in the language of whoever reads it.
+/// A page in the visitor's language.
 #[derive(Clone)]
 pub(crate) struct Page {
-    pub(crate) hand: Hand,
+    pub(crate) input: Input,
     pub(crate) tab: chromiumoxide::Page,
     pub(crate) w: &'static Words,
     pub(crate) journal: Arc<Journal>,
-    /// Where the product is.
+    /// The origin of the product.
     pub(crate) origin: String,
 }
 
 impl Page {
-    /// Goes to a path of the product, or to an address.
+    /// Opens a path of the product, or an address.
     pub(crate) async fn open(&self, path: &str) {
         self.step(format!("open {path}"));
         if path.starts_with('/') {
             self.tab.goto(format!("{}{path}", self.origin)).await.unwrap();
         } else {
-            // To wait for the frames of the console's mails, as `goto` does, is in vain: their sandbox says nothing.
+            // `goto` would wait for the frames of the console's mails in vain: their sandbox reports no load event.
             self.evaluate(&format!("window.left = true, location.assign({})", json!(path))).await;
-            self.until("another page", async || {
+            self.wait_for("another page", async || {
                 (self.evaluate("window.left ?? 'new'").await == json!("new")).then_some(())
             })
             .await;
         }
-        self.loaded().await;
+        self.wait_until_loaded().await;
     }
 
-    /// Loads it again.
+    /// Reloads the page.
     pub(crate) async fn reload(&self) {
         self.step("reload".into());
         self.tab.reload().await.unwrap();
-        self.loaded().await;
+        self.wait_until_loaded().await;
     }
 
-    /// Goes back, or forward, in the tab's history.
+    /// Goes back or forward in the tab's history.
     pub(crate) async fn travel(&self, by: i32) {
         self.step(format!("travel {by} in the history"));
         let before = self.url().await;
         self.evaluate(&format!("history.go({by})")).await;
-        self.until("another page", async || (self.url().await != before).then_some(())).await;
-        self.loaded().await;
+        self.wait_for("another page", async || (self.url().await != before).then_some(())).await;
+        self.wait_until_loaded().await;
     }
 
-    async fn loaded(&self) {
-        self.until("all is loaded", async || {
+    async fn wait_until_loaded(&self) {
+        self.wait_for("the end of loading", async || {
             (self.evaluate("document.readyState").await == json!("complete")).then_some(())
         })
         .await;
     }
 
-    /// Clicks what has this name, or goes there by Tab and presses Enter.
+    /// Clicks the element with this name, or moves there by Tab and presses Enter.
     pub(crate) async fn click(&self, name: &str) {
         self.step(format!("click `{name}`"));
-        let at = self.pressable(name).await;
-        match self.hand {
-            Hand::Mouse => self.mouse(at, 1).await,
-            Hand::Keys => {
+        let at = self.find_pressable(name).await;
+        match self.input {
+            Input::Mouse => self.click_at(at, 1).await,
+            Input::Keys => {
                 self.tab_to(name).await;
                 self.press("Enter").await;
             }
         }
     }
 
-    /// Clicks it twice, as fast as a nervous finger does.
+    /// Clicks an element twice in quick succession.
     pub(crate) async fn double_click(&self, name: &str) {
         self.step(format!("double-click `{name}`"));
-        let at = self.pressable(name).await;
-        self.mouse(at, 1).await;
-        self.mouse(at, 2).await;
+        let at = self.find_pressable(name).await;
+        self.click_at(at, 1).await;
+        self.click_at(at, 2).await;
     }
 
-    async fn pressable(&self, name: &str) -> (f64, f64) {
+    async fn find_pressable(&self, name: &str) -> (f64, f64) {
         let call = format!("pressable({})", json!(name));
-        let found = self.until_free(&call).await;
-        found.unwrap_or_else(|| panic!("there is no `{name}` to press"))
+        let found = self.wait_until_uncovered(&call).await;
+        found.unwrap_or_else(|| panic!("no link or button is named `{name}`"))
     }
 
-    /// The middle of what the driver finds, once nothing lies over it.
-    async fn until_free(&self, call: &str) -> Option<(f64, f64)> {
+    /// Waits until the element that the driver finds is not covered; returns its centre.
+    async fn wait_until_uncovered(&self, call: &str) -> Option<(f64, f64)> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let found = self.ask(call).await;
+            let found = self.query(call).await;
             if let (Some(x), Some(y)) = (found["x"].as_f64(), found["y"].as_f64()) {
                 return Some((x, y));
             }
@@ -155,7 +156,7 @@ impl Page {
         }
     }
 
-    async fn mouse(&self, (x, y): (f64, f64), count: i64) {
+    async fn click_at(&self, (x, y): (f64, f64), count: i64) {
         let kinds = [
             DispatchMouseEventType::MouseMoved,
             DispatchMouseEventType::MousePressed,
@@ -168,39 +169,39 @@ impl Page {
         }
     }
 
-    /// Types into a field, in the place of what stands there.
+    /// Replaces the text of a field by typing.
     pub(crate) async fn fill(&self, field: &str, text: &str) {
         self.step(format!("fill `{field}`"));
-        self.enter(field).await;
+        self.focus(field).await;
         self.replace(text).await;
     }
 
-    /// Puts the focus into a field.
-    async fn enter(&self, field: &str) {
-        let at = self.until_free(&format!("field({})", json!(field))).await;
-        let at = at.unwrap_or_else(|| panic!("there is no field `{field}`"));
-        match self.hand {
-            Hand::Mouse => self.mouse(at, 1).await,
-            Hand::Keys => self.tab_to(field).await,
+    /// Focuses a field.
+    async fn focus(&self, field: &str) {
+        let at = self.wait_until_uncovered(&format!("field({})", json!(field))).await;
+        let at = at.unwrap_or_else(|| panic!("no field is named `{field}`"));
+        match self.input {
+            Input::Mouse => self.click_at(at, 1).await,
+            Input::Keys => self.tab_to(field).await,
         }
     }
 
-    /// Types in the place of what stands where the focus is.
+    /// Replaces the text of the focused field by typing.
     pub(crate) async fn replace(&self, text: &str) {
         self.edit("selectAll").await;
         self.press("Backspace").await;
         self.type_text(text).await;
     }
 
-    /// Puts what was copied where the focus is.
+    /// Replaces the text of a field from the clipboard.
     pub(crate) async fn paste(&self, field: &str) {
         self.step(format!("paste into `{field}`"));
-        self.enter(field).await;
+        self.focus(field).await;
         self.edit("selectAll").await;
         self.edit("paste").await;
     }
 
-    /// A command of the editor, as the platform's own keys give it.
+    /// Sends an editing command, as the platform's shortcuts do.
     async fn edit(&self, command: &str) {
         let key = DispatchKeyEventParams::builder()
             .r#type(DispatchKeyEventType::RawKeyDown)
@@ -209,20 +210,20 @@ impl Page {
         self.tab.execute(key.build().unwrap()).await.unwrap();
     }
 
-    /// Key by key.
+    /// Types a text key by key.
     pub(crate) async fn type_text(&self, text: &str) {
         for letter in text.chars() {
             self.press(&letter.to_string()).await;
         }
     }
 
-    /// One key down and up again.
+    /// Presses and releases a key.
     pub(crate) async fn press(&self, key: &str) {
         self.key(key, 0).await;
     }
 
     async fn key(&self, key: &str, modifiers: i64) {
-        let definition = keys::get_key_definition(key).unwrap_or_else(|| panic!("there is no key {key:?}"));
+        let definition = keys::get_key_definition(key).unwrap_or_else(|| panic!("{key:?} is not a key"));
         let text = definition.text.or_else(|| (definition.key.len() == 1).then_some(definition.key));
         let event = DispatchKeyEventParams::builder().key(definition.key).code(definition.code).modifiers(modifiers);
         let event = event.windows_virtual_key_code(definition.key_code);
@@ -234,65 +235,66 @@ impl Page {
         self.tab.execute(event.r#type(DispatchKeyEventType::KeyUp).build().unwrap()).await.unwrap();
     }
 
-    /// Presses Tab until the focus is on what has this name, or on the field of it. Wherever it rests on the way, it is seen.
+    /// Presses Tab until the element or field with this name has the focus. The focus must be visible at every stop.
     pub(crate) async fn tab_to(&self, name: &str) {
         self.step(format!("Tab to `{name}`"));
-        self.until("what Tab leads to is there", async || {
-            let there = self.ask("names()").await.as_array().is_some_and(|names| !names.is_empty());
-            there.then_some(())
+        self.wait_for("an element that Tab can reach", async || {
+            let found = self.query("names()").await.as_array().is_some_and(|names| !names.is_empty());
+            found.then_some(())
         })
         .await;
-        let mut passed = Vec::new();
-        if self.ask(&format!("focused({})", json!(name))).await == json!(true) {
+        let mut stops = Vec::new();
+        if self.query(&format!("focused({})", json!(name))).await == json!(true) {
             return;
         }
         for _ in 0..60 {
             self.press("Tab").await;
-            let focus = self.ask("focus()").await;
+            let focus = self.query("focus()").await;
             if focus["tag"] == "BODY" || focus["tag"] == "HTML" {
                 continue;
             }
-            assert!(focus["seen"] == true, "nobody sees that the focus is on {focus}");
+            assert!(focus["seen"] == true, "the focus is not visible on {focus}");
             assert!(focus["inside"] == true, "the focus leaves the window: {focus}");
-            if self.ask(&format!("focused({})", json!(name))).await == json!(true) {
+            if self.query(&format!("focused({})", json!(name))).await == json!(true) {
                 return;
             }
-            passed.push(focus["name"].as_str().unwrap_or_default().to_owned());
+            stops.push(focus["name"].as_str().unwrap_or_default().to_owned());
         }
-        panic!("Tab does not lead to `{name}`, but to {passed:?}");
+        panic!("Tab does not lead to `{name}`, but to {stops:?}");
     }
 
-    /// Waits until the page, or the window on top of it, says this.
+    /// Waits until the page, or the window on top of it, shows this text.
     pub(crate) async fn see(&self, text: &str) {
-        self.says(text, &[]).await;
+        self.see_filled(text, &[]).await;
     }
 
-    /// The same, of a text of ours with places. What goes into those that are not given is left open.
-    pub(crate) async fn says(&self, text: &str, places: &[(&str, &str)]) {
+    /// Waits until the page shows one of our texts with these values for its placeholders. A placeholder without a value matches
+    /// anything.
+    pub(crate) async fn see_filled(&self, text: &str, places: &[(&str, &str)]) {
         self.step(format!("see `{text}`"));
         let deadline = Instant::now() + PATIENCE;
         loop {
             let visible = self.text().await;
-            if is_said(&visible, text, places) {
+            if is_shown(&visible, text, places) {
                 return;
             }
-            assert!(Instant::now() < deadline, "it does not say `{text}` {places:?}, but: {visible}");
+            assert!(Instant::now() < deadline, "the page does not show `{text}` {places:?}, but: {visible}");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// What is said on the page, or in the window on top of it.
+    /// Returns the visible text of the page, or of the window on top of it.
     pub(crate) async fn text(&self) -> String {
-        self.ask("text()").await.as_str().unwrap_or_default().to_owned()
+        self.query("text()").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// What stands in a field.
+    /// Returns the value of a field.
     pub(crate) async fn value(&self, field: &str) -> String {
-        self.ask(&format!("value({})", json!(field))).await.as_str().unwrap_or_default().to_owned()
+        self.query(&format!("value({})", json!(field))).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until this stands in a field.
-    pub(crate) async fn has(&self, field: &str, value: &str) {
+    /// Waits until a field has this value.
+    pub(crate) async fn see_value(&self, field: &str, value: &str) {
         self.step(format!("`{field}` has its value"));
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -300,88 +302,91 @@ impl Page {
             if found == value {
                 return;
             }
-            assert!(Instant::now() < deadline, "in `{field}` stands {found:?}, not {value:?}");
+            assert!(Instant::now() < deadline, "`{field}` has the value {found:?}, not {value:?}");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// The text of the element that the selector finds first.
-    pub(crate) async fn text_of(&self, selector: &str) -> String {
+    /// Waits for the first element that matches the selector; returns its text.
+    pub(crate) async fn read(&self, selector: &str) -> String {
         self.step(format!("read `{selector}`"));
         let expression = format!("document.querySelector({})?.textContent ?? null", json!(selector));
-        self.until(selector, async || self.evaluate(&expression).await.as_str().map(ToOwned::to_owned)).await
+        self.wait_for(selector, async || self.evaluate(&expression).await.as_str().map(ToOwned::to_owned)).await
     }
 
-    /// Waits until no element is found by the selector.
-    pub(crate) async fn gone(&self, selector: &str) {
-        self.step(format!("no `{selector}` any more"));
+    /// Waits until no element matches the selector.
+    pub(crate) async fn see_gone(&self, selector: &str) {
+        self.step(format!("wait until `{selector}` is gone"));
         let expression = format!("document.querySelector({}) === null", json!(selector));
-        self.until("it is gone", async || (self.evaluate(&expression).await == json!(true)).then_some(())).await;
+        self.wait_for("the removal of the element", async || {
+            (self.evaluate(&expression).await == json!(true)).then_some(())
+        })
+        .await;
     }
 
-    /// The address, with its fragment.
+    /// Returns the address, with its fragment.
     pub(crate) async fn url(&self) -> String {
         self.evaluate("location.href").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until the address begins so.
-    pub(crate) async fn at(&self, start: &str) {
+    /// Waits until the address begins with `start` and the page is loaded.
+    pub(crate) async fn arrive_at(&self, start: &str) {
         self.step(format!("arrive at {start}"));
         let start = if start.starts_with('/') { format!("{}{start}", self.origin) } else { start.to_owned() };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let url = self.url().await;
             if url.starts_with(&start) {
-                return self.loaded().await;
+                return self.wait_until_loaded().await;
             }
-            assert!(Instant::now() < deadline, "it is at {url}, not at {start}");
+            assert!(Instant::now() < deadline, "the page is at {url}, not at {start}");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// The value of an expression in the page; null while the page is on its way to another.
+    /// Evaluates an expression in the page; returns null during a navigation.
     pub(crate) async fn evaluate(&self, expression: &str) -> Value {
         self.evaluate_in(None, expression).await
     }
 
-    /// The same in another world than the page's own scripts.
+    /// Evaluates an expression in another world than that of the page's own scripts.
     pub(crate) async fn evaluate_in(&self, world: Option<ExecutionContextId>, expression: &str) -> Value {
         let mut evaluate = EvaluateParams::new(expression);
         (evaluate.return_by_value, evaluate.await_promise, evaluate.context_id) = (Some(true), Some(true), world);
         let Ok(answer) = self.tab.execute(evaluate).await else { return Value::Null };
         let answer = answer.result;
         if let Some(thrown) = answer.exception_details {
-            let said = thrown.exception.and_then(|exception| exception.description).unwrap_or(thrown.text);
-            // Between two pages there is no body.
-            assert!(said.contains("null"), "the driver: {said}");
+            let message = thrown.exception.and_then(|exception| exception.description).unwrap_or(thrown.text);
+            // During a navigation the document has no body.
+            assert!(message.contains("null"), "the driver failed: {message}");
             return Value::Null;
         }
         answer.result.value.unwrap_or_default()
     }
 
-    /// What the driver answers.
-    pub(crate) async fn ask(&self, call: &str) -> Value {
+    /// Calls the driver; returns its answer.
+    pub(crate) async fn query(&self, call: &str) -> Value {
         self.evaluate(&format!("{}.{call}", DRIVER.trim_end())).await
     }
 
-    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    async fn wait_for<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look().await {
                 return found;
             }
-            assert!(Instant::now() < deadline, "not in time: {what}");
+            assert!(Instant::now() < deadline, "timed out waiting for {what}");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Shows it as wide as this.
+    /// Sets the width of the window.
     pub(crate) async fn resize(&self, width: i64) {
         self.tab.execute(SetDeviceMetricsOverrideParams::new(width, HEIGHT, 1.0, false)).await.unwrap();
     }
 
-    /// Shows it by day, by night, or as it is printed.
-    pub(crate) async fn show(&self, media: Media) {
+    /// Renders the page in the light or dark scheme, or for print.
+    pub(crate) async fn set_media(&self, media: Media) {
         let scheme = if media == Media::Dark { "dark" } else { "light" };
         let features = vec![
             MediaFeature::new("prefers-color-scheme", scheme),
@@ -392,43 +397,43 @@ impl Page {
         self.tab.execute(media).await.unwrap();
     }
 
-    /// Gives the browser a cookie of the product.
-    pub(crate) async fn keep(&self, name: &str, value: &str) {
+    /// Sets a cookie of the product.
+    pub(crate) async fn set_cookie(&self, name: &str, value: &str) {
         let mut cookie = SetCookieParams::new(name, value);
-        // Browsers trust this machine as they trust https, for which the cookie is.
+        // The cookie requires https. Browsers treat this machine as if it used https.
         cookie.url = Some(self.origin.replace("http:", "https:"));
         (cookie.path, cookie.secure, cookie.http_only) = (Some("/".into()), Some(true), Some(true));
         cookie.same_site = Some(CookieSameSite::Lax);
         self.tab.execute(cookie).await.unwrap();
     }
 
-    /// Takes it away.
-    pub(crate) async fn forget(&self, name: &str) {
-        self.step(format!("the cookie {name} has ended"));
+    /// Deletes a cookie of the product.
+    pub(crate) async fn delete_cookie(&self, name: &str) {
+        self.step(format!("delete the cookie {name}"));
         let mut cookie = DeleteCookiesParams::new(name);
         cookie.url = Some(self.origin.replace("http:", "https:"));
         self.tab.execute(cookie).await.unwrap();
     }
 
-    /// Brings its tab to the front: what is behind is not painted.
-    pub(crate) async fn to_front(&self) {
+    /// Brings the tab to the front: a tab in the background is not painted.
+    pub(crate) async fn bring_to_front(&self) {
         self.tab.bring_to_front().await.unwrap();
     }
 
-    /// A picture of all of it; of the screen alone where a window is open.
-    pub(crate) async fn picture(&self, path: &Path) {
+    /// Saves a picture of the whole page, or of the viewport where a window is open.
+    pub(crate) async fn save_picture(&self, path: &Path) {
         let width = self.evaluate("innerWidth").await.as_i64().unwrap_or(WIDE);
         let open = self.evaluate("document.querySelector('dialog[open]') !== null").await == json!(true);
-        let height = self.ask("height()").await.as_i64().filter(|_| !open).unwrap_or(HEIGHT);
-        self.to_front().await;
+        let height = self.query("height()").await.as_i64().filter(|_| !open).unwrap_or(HEIGHT);
+        self.bring_to_front().await;
         self.tab.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, false)).await.unwrap();
         let taken = self.tab.execute(CaptureScreenshotParams::default()).await.unwrap();
         self.resize(width).await;
         write(path, &BASE64_STANDARD.decode(taken.result.data).unwrap());
     }
 
-    /// As it comes out of a printer.
-    pub(crate) async fn print_to(&self, path: &Path) {
+    /// Saves the page as a printer would print it.
+    pub(crate) async fn save_pdf(&self, path: &Path) {
         let printed = self.tab.execute(PrintToPdfParams::default()).await.unwrap();
         write(path, &BASE64_STANDARD.decode(printed.result.data).unwrap());
     }
@@ -443,24 +448,25 @@ fn write(path: &Path, content: &[u8]) {
     std::fs::write(path, content).unwrap();
 }
 
-/// Whether a text of ours is said, with its places filled. A place that is not given takes anything that is not too long.
-fn is_said(visible: &str, text: &str, places: &[(&str, &str)]) -> bool {
-    let given = |name| places.iter().find(|(given, _)| *given == name).map(|(_, value)| *value);
+/// Returns whether one of our texts is visible with these values. A placeholder without a value matches anything that is not too
+/// long.
+fn is_shown(visible: &str, text: &str, places: &[(&str, &str)]) -> bool {
+    let value_for = |name| places.iter().find(|(place, _)| *place == name).map(|(_, value)| *value);
     let pieces: Vec<Option<&str>> = words::parts(text)
         .map(|part| match part {
             words::Part::Text(text) => Some(text),
-            words::Part::Place(name) => given(name),
+            words::Part::Place(name) => value_for(name),
         })
         .collect();
-    visible.char_indices().any(|(at, _)| fits(&visible[at..], &pieces))
+    visible.char_indices().any(|(at, _)| matches_pieces(&visible[at..], &pieces))
 }
 
-fn fits(visible: &str, pieces: &[Option<&str>]) -> bool {
+fn matches_pieces(visible: &str, pieces: &[Option<&str>]) -> bool {
     match pieces {
         [] => true,
-        [Some(piece), rest @ ..] => visible.strip_prefix(*piece).is_some_and(|after| fits(after, rest)),
+        [Some(piece), rest @ ..] => visible.strip_prefix(*piece).is_some_and(|after| matches_pieces(after, rest)),
         [None, rest @ ..] => {
-            visible.char_indices().take(LONGEST_PLACE).any(|(at, _)| at > 0 && fits(&visible[at..], rest))
+            visible.char_indices().take(LONGEST_VALUE).any(|(at, _)| at > 0 && matches_pieces(&visible[at..], rest))
         }
     }
 }

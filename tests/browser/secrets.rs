@@ -1,4 +1,4 @@
-//! When the window is closed, has hidden the password, or is left, the password is nowhere in the page.
+//! The page does not hold the password after its window closes, hides the password, or is left.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const TAILSPIN: Customer = Customer {
     portal_user: "kim@tailspin.example",
 };
 
-/// A clock that the test moves: timers of a minute and longer wait for it, and the time of day goes with it.
+/// A clock that the test advances. It drives timers of a minute and longer, and the time of day.
 const CLOCK: &str = "
     const timers = new Map();
     const [set, clear, now] = [setTimeout, clearTimeout, Date.now];
@@ -33,75 +33,75 @@ const CLOCK: &str = "
       for (const [id, { run, at }] of timers) if (at <= Date.now() && timers.delete(id)) run();
     };";
 
-pub(crate) async fn tell(chapter: &Chapter<'_>) {
+pub(crate) async fn run(chapter: &Chapter<'_>) {
     let mailed = chapter.start(&TAILSPIN).await;
     let kim = chapter.visitor(Language::English).await;
     let page = kim.tab().await;
     page.tab.evaluate_on_new_document(CLOCK).await.unwrap();
     page.visit(TAILSPIN.portal_user).await;
-    let (w, traffic) = (page.w, Traffic::of(&page).await);
+    let (w, traffic) = (page.w, Traffic::record(&page).await);
 
-    // It is found while it is shown; so it would be found later.
+    // The test finds the password while it is shown, so it would find it later as well.
     page.click(w.go).await;
     assert_eq!(page.shown_password().await, mailed);
-    assert!(is_anywhere(&page, &mailed).await, "the test finds what is there");
+    assert!(page_contains(&page, &mailed).await, "the test finds a password that is shown");
     page.click(w.close).await;
-    page.gone("dialog[open]").await;
-    is_nowhere(&page, &mailed, "the window is closed").await;
+    page.see_gone("dialog[open]").await;
+    assert_absent(&page, &mailed, "the window is closed").await;
     page.click(w.go).await;
     page.shown_password().await;
     page.press("Escape").await;
-    page.gone("dialog[open]").await;
-    is_nowhere(&page, &mailed, "the window is closed by Escape").await;
+    page.see_gone("dialog[open]").await;
+    assert_absent(&page, &mailed, "the window is closed by Escape").await;
 
-    // After two minutes it is hidden, and comes back by the same click.
+    // After two minutes the password is hidden, and the same click shows it again.
     page.click(w.go).await;
     page.shown_password().await;
     page.evaluate("pass(119000)").await;
     assert_eq!(page.shown_password().await, mailed);
     page.evaluate("pass(1001)").await;
     page.see(w.hidden).await;
-    is_nowhere(&page, &mailed, "it is hidden").await;
+    assert_absent(&page, &mailed, "the password is hidden").await;
     page.see(w.make_sure).await;
     page.click(w.show_again).await;
     assert_eq!(page.shown_password().await, mailed);
-    assert_eq!(chapter.remaining(&TAILSPIN).await, 2, "to show it again costs nothing");
+    assert_eq!(chapter.remaining_retrievals(&TAILSPIN).await, 2, "showing the password again spends no retrieval");
 
-    // A click that is too old is no click: whoever wants another retrieval presses Go.
+    // A click that is too old cannot be repeated: another retrieval needs another press of Go.
     page.evaluate("pass(600000)").await;
     page.see(w.hidden).await;
     let clicks = traffic.clicks();
     page.click(w.show_again).await;
     page.see(w.too_old).await;
-    assert_eq!((traffic.clicks(), chapter.remaining(&TAILSPIN).await), (clicks, 2), "nothing is asked for");
-    is_nowhere(&page, &mailed, "the window says that it is over").await;
+    assert_eq!((traffic.clicks(), chapter.remaining_retrievals(&TAILSPIN).await), (clicks, 2), "no request is sent");
+    assert_absent(&page, &mailed, "the window says that the click is too old").await;
     page.click(w.try_again).await;
     assert_eq!(page.shown_password().await, mailed);
-    assert_eq!(chapter.remaining(&TAILSPIN).await, 1, "this was Go, once more");
+    assert_eq!(chapter.remaining_retrievals(&TAILSPIN).await, 1, "this was another press of Go");
 
-    // Whoever leaves with the window open and comes back finds it closed.
+    // A person who leaves with the window open and comes back finds it closed.
     page.open("/help").await;
     page.travel(-1).await;
     page.see(w.your_subscriptions).await;
-    is_nowhere(&page, &mailed, "back").await;
+    assert_absent(&page, &mailed, "after going back").await;
     page.click(w.go).await;
     page.shown_password().await;
     page.travel(1).await;
-    is_nowhere(&page, &mailed, "forward").await;
+    assert_absent(&page, &mailed, "after going forward").await;
     page.travel(-1).await;
     page.see(w.your_subscriptions).await;
-    is_nowhere(&page, &mailed, "and back").await;
-    assert_eq!(page.evaluate("document.cookie").await, json!(""), "no script reads a session");
+    assert_absent(&page, &mailed, "after going back again").await;
+    assert_eq!(page.evaluate("document.cookie").await, json!(""), "no script can read a session");
 }
 
-/// A moment after something has happened.
-async fn is_nowhere(page: &Page, password: &str, when: &str) {
+/// Asserts, after a moment, that the page does not hold the password.
+async fn assert_absent(page: &Page, password: &str, when: &str) {
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!is_anywhere(page, password).await, "the password is still there: {when}");
+    assert!(!page_contains(page, password).await, "the page still holds the password: {when}");
 }
 
-async fn is_anywhere(page: &Page, password: &str) -> bool {
-    let everything = page.ask("everything()").await.as_str().unwrap().to_owned();
-    assert!(everything.len() > 1000, "all of it is read");
+async fn page_contains(page: &Page, password: &str) -> bool {
+    let everything = page.query("everything()").await.as_str().unwrap().to_owned();
+    assert!(everything.len() > 1000, "the whole document was read");
     [password, &password.replace('-', "")].iter().any(|form| everything.contains(*form))
 }

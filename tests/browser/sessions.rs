@@ -1,4 +1,4 @@
-//! Sessions end, and people have more than one account: every page leads back to where one was.
+//! Sessions end, and people have several accounts: after a new sign-in, every page leads back to where the person was.
 
 use serde_json::json;
 use words::Language;
@@ -13,16 +13,16 @@ const ALPINE: Customer = Customer {
     portal_user: "kim@alpine.example",
 };
 
-/// One more than a page of the list has.
+/// The number of subscriptions: one more than fits on a page of the list.
 const MANY: usize = 26;
 
-pub(crate) async fn tell(chapter: &Chapter<'_>) {
-    the_list_is_come_back_to(chapter).await;
-    another_account_is_used(chapter).await;
-    the_administration_is_come_back_to(chapter).await;
+pub(crate) async fn run(chapter: &Chapter<'_>) {
+    a_new_sign_in_returns_to_the_list(chapter).await;
+    a_person_uses_another_account(chapter).await;
+    a_new_sign_in_returns_to_the_administration_center(chapter).await;
 }
 
-async fn the_list_is_come_back_to(chapter: &Chapter<'_>) {
+async fn a_new_sign_in_returns_to_the_list(chapter: &Chapter<'_>) {
     for n in 0..MANY {
         let id = format!("sub-many-{n:02}");
         chapter
@@ -42,52 +42,52 @@ async fn the_list_is_come_back_to(chapter: &Chapter<'_>) {
     let (page, w) = (kim.tab().await, Language::English.words());
     page.visit("kim@proseware.example").await;
     page.click(w.next_page).await;
-    page.at("/?cursor=").await;
+    page.arrive_at("/?cursor=").await;
     page.see("Product 25").await;
     let here = page.url().await;
 
-    // In the middle of a click.
-    page.forget("__Host-customer").await;
+    // The session ends during a click.
+    page.delete_cookie("__Host-customer").await;
     page.journal.expect("the server responded with a status of 401");
     page.click(w.go).await;
     page.see(w.session_ended).await;
     page.click(w.sign_in_again).await;
-    page.at_the_provider("kim@proseware.example").await;
+    page.sign_in_at_provider("kim@proseware.example").await;
     page.see("Product 25").await;
-    assert_eq!(page.url().await, here, "back where the click was");
+    assert_eq!(page.url().await, here, "the sign-in returns to the page of the click");
     page.click(w.go).await;
     page.shown_password().await;
 
-    // And before it.
-    page.forget("__Host-customer").await;
+    // The session ends before a click.
+    page.delete_cookie("__Host-customer").await;
     page.reload().await;
     page.sign_in("kim@proseware.example").await;
     page.see("Product 25").await;
-    assert_eq!(page.url().await, here, "back on the same page of the list");
+    assert_eq!(page.url().await, here, "the sign-in returns to the same page of the list");
 
     page.click(w.sign_out).await;
     page.see(w.signed_out).await;
     page.click(w.signed_out_there).await;
-    page.at(&format!("{}/", page.origin)).await;
+    page.arrive_at(&format!("{}/", page.origin)).await;
     page.open("/").await;
     page.see(w.start_lead).await;
 }
 
-async fn another_account_is_used(chapter: &Chapter<'_>) {
+async fn a_person_uses_another_account(chapter: &Chapter<'_>) {
     chapter.start(&ALPINE).await;
     let kim = chapter.visitor(Language::English).await;
     let (page, w) = (kim.tab().await, Language::English.words());
     page.open("/").await;
     page.sign_in("kim@home.example").await;
-    page.says(w.none_for, &[("name", "kim@home.example")]).await;
+    page.see_filled(w.none_for, &[("name", "kim@home.example")]).await;
     page.click(w.use_another_account).await;
     page.see("Development provider").await;
-    assert!(page.url().await.contains("prompt=select_account"), "the provider is told to ask");
-    page.at_the_provider(ALPINE.portal_user).await;
+    assert!(page.url().await.contains("prompt=select_account"), "the request makes the provider ask for the account");
+    page.sign_in_at_provider(ALPINE.portal_user).await;
     page.see(ALPINE.company_name).await;
 }
 
-async fn the_administration_is_come_back_to(chapter: &Chapter<'_>) {
+async fn a_new_sign_in_returns_to_the_administration_center(chapter: &Chapter<'_>) {
     let mailed = chapter.mailed_password(ALPINE.contact).await;
     let lee = chapter.visitor(Language::English).await;
     let (page, w) = (lee.tab().await, Language::English.words());
@@ -100,17 +100,17 @@ async fn the_administration_is_come_back_to(chapter: &Chapter<'_>) {
     page.open("/administration").await;
     sign_in("not the password at all").await;
     page.see(w.wrong_credentials).await;
-    // However it is typed.
+    // Hyphens and case of a temporary password do not matter.
     sign_in(&mailed.replace('-', " ").to_uppercase()).await;
-    page.at("/administration/password").await;
-    page.forget("__Host-session").await;
+    page.arrive_at("/administration/password").await;
+    page.delete_cookie("__Host-session").await;
     page.fill("new_password", "seven green boats at noon").await;
     page.click(w.reset_save).await;
     page.see(w.session_ended).await;
     page.click(w.sign_in_again).await;
     page.see(w.lost_it_link).await;
     sign_in(&mailed).await;
-    page.at("/administration/password").await;
+    page.arrive_at("/administration/password").await;
     page.journal.expect("the server responded with a status of 422");
     page.fill("new_password", "passwordpassword").await;
     page.click(w.reset_save).await;

@@ -1,4 +1,4 @@
-//! Every page, window and mail, in one language, looked at in every way. The pictures are under `target/pictures/<language>/`.
+//! Inspects every page, window and mail of one language in every look. The pictures are under `target/pictures/<language>/`.
 
 use serde_json::json;
 use words::Language;
@@ -6,12 +6,12 @@ use words::Language;
 use crate::{
     Chapter,
     acts::{Customer, PRODUCT},
-    look::Looker,
+    look::Inspector,
     page::Page,
-    traffic::Loss,
+    traffic::AnswerLoss,
 };
 
-/// Who is on the pictures, in each language.
+/// The people and texts of the tour in one language.
 struct Cast {
     language: Language,
     customer: Customer,
@@ -67,21 +67,21 @@ const PSEUDO: Cast = Cast {
 };
 
 pub(crate) async fn in_english(chapter: &Chapter<'_>) {
-    Tour::begin(chapter, &ENGLISH).await.all().await;
+    Tour::begin(chapter, &ENGLISH).await.run().await;
 }
 
 pub(crate) async fn in_german(chapter: &Chapter<'_>) {
-    Tour::begin(chapter, &GERMAN).await.all().await;
+    Tour::begin(chapter, &GERMAN).await.run().await;
 }
 
 pub(crate) async fn from_right_to_left(chapter: &Chapter<'_>) {
-    Tour::begin(chapter, &PSEUDO).await.all().await;
+    Tour::begin(chapter, &PSEUDO).await.run().await;
 }
 
 struct Tour<'a> {
     chapter: &'a Chapter<'a>,
     cast: &'a Cast,
-    looker: Looker,
+    inspector: Inspector,
     mailed: String,
 }
 
@@ -96,11 +96,11 @@ impl<'a> Tour<'a> {
             vec![PRODUCT, customer.company_name, customer.contact, customer.portal_user, &user_name, &masked];
         names.extend([cast.stranger, cast.administrator, cast.second, &administrator, &second, &mailed]);
         names.extend(["support@contoso.example", "English", "Deutsch", "Firstkey", "localhost", "http"]);
-        let looker = Looker::new(cast.language, &names);
-        Self { chapter, cast, looker, mailed }
+        let inspector = Inspector::new(cast.language, &names);
+        Self { chapter, cast, inspector, mailed }
     }
 
-    async fn all(self) {
+    async fn run(self) {
         if self.cast.language == Language::English {
             self.local_pages().await;
         }
@@ -108,29 +108,29 @@ impl<'a> Tour<'a> {
         self.list_and_windows().await;
         self.administration().await;
         self.mails().await;
-        let looks = self.looker.conclude();
+        let looks = self.inspector.conclude();
         println!("browser: {looks} looks in {}", self.cast.language.code());
     }
 
-    async fn look(&self, page: &Page, name: &str) {
-        self.looker.look(page, name).await;
+    async fn inspect(&self, page: &Page, name: &str) {
+        self.inspector.inspect(page, name).await;
     }
 
-    /// What developers see of the local cloud, which speaks English.
+    /// Visits the developers' pages of the local cloud, which are in English.
     async fn local_pages(&self) {
         let developer = self.chapter.visitor(self.cast.language).await;
         let page = developer.tab().await;
         page.journal.expect("FormInputAssignedAutocompleteValueToIdOrNameAttributeError");
         page.open(&self.chapter.world.dev.product.console).await;
         page.see(self.cast.customer.contact).await;
-        self.look(&page, "console").await;
+        self.inspect(&page, "console").await;
         let page = developer.tab().await;
         page.open("/auth/sign-in").await;
         page.see("Development provider").await;
-        self.look(&page, "provider").await;
+        self.inspect(&page, "provider").await;
     }
 
-    /// Pages for which nobody signs in.
+    /// Visits the pages that need no sign-in to the product.
     async fn outside(&self) {
         let visitor = self.chapter.visitor(self.cast.language).await;
         let page = visitor.tab().await;
@@ -145,60 +145,60 @@ impl<'a> Tour<'a> {
         ] {
             page.open(path).await;
             page.see(text).await;
-            self.look(&page, name).await;
-            self.looker.load_narrow(&page, name).await;
+            self.inspect(&page, name).await;
+            self.inspector.load_narrow(&page, name).await;
         }
-        page.keep("__Host-customer", &self.chapter.world.dev.token(self.cast.stranger).await).await;
+        page.set_cookie("__Host-customer", &self.chapter.world.dev.token(self.cast.stranger).await).await;
         page.open("/").await;
-        page.says(page.w.none_for, &[("name", self.cast.stranger)]).await;
-        self.look(&page, "no-subscriptions").await;
+        page.see_filled(page.w.none_for, &[("name", self.cast.stranger)]).await;
+        self.inspect(&page, "no-subscriptions").await;
         let unconfirmed = json!({ "email": self.cast.stranger, "email_verified": false });
-        page.keep("__Host-customer", &self.chapter.world.dev.token_of(&unconfirmed).await).await;
+        page.set_cookie("__Host-customer", &self.chapter.world.dev.token_of(&unconfirmed).await).await;
         page.open("/").await;
-        page.says(page.w.unconfirmed, &[("address", self.cast.stranger)]).await;
-        self.look(&page, "address-not-confirmed").await;
+        page.see_filled(page.w.unconfirmed, &[("address", self.cast.stranger)]).await;
+        self.inspect(&page, "address-not-confirmed").await;
         let refused =
             |count: u32| json!({ "service": "dynamodb", "operation": "Query", "mode": "throttled", "count": count });
         self.chapter.world.dev.set_fault(&refused(100)).await;
         page.open("/").await;
         page.see(page.w.list_unavailable).await;
         self.chapter.world.dev.set_fault(&refused(0)).await;
-        self.look(&page, "list-unavailable").await;
+        self.inspect(&page, "list-unavailable").await;
     }
 
-    /// The list, and every window over it.
+    /// Visits the list and every window over it.
     async fn list_and_windows(&self) {
         let customer = &self.cast.customer;
         let (dana, it) =
             (self.chapter.visitor(self.cast.language).await, self.chapter.visitor(self.cast.language).await);
         let page = dana.tab().await;
         let w = page.w;
-        page.keep("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
+        page.set_cookie("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
         page.open("/").await;
-        page.says(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
-        self.look(&page, "subscriptions").await;
-        self.looker.load_narrow(&page, "subscriptions").await;
+        page.see_filled(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
+        self.inspect(&page, "subscriptions").await;
+        self.inspector.load_narrow(&page, "subscriptions").await;
 
-        let loss = Loss::of_answers(&page).await;
+        let loss = AnswerLoss::start(&page).await;
         page.click(w.go).await;
         page.see(w.offline).await;
-        self.look(&page, "window-no-answer").await;
+        self.inspect(&page, "window-no-answer").await;
         loss.end().await;
         page.click(w.try_again).await;
         assert_eq!(page.shown_password().await, self.mailed);
-        self.look(&page, "window-credentials").await;
+        self.inspect(&page, "window-credentials").await;
         let sheet = crate::browser::target().join("pictures").join(self.cast.language.code()).join("credentials.pdf");
-        page.print_to(&sheet).await;
+        page.save_pdf(&sheet).await;
         page.click(&format!("{}: {}", w.copy, w.temporary_password)).await;
         page.see(w.copied).await;
-        self.look(&page, "window-copied").await;
+        self.inspect(&page, "window-copied").await;
 
         let other = it.tab().await;
-        other.keep("__Host-customer", &self.chapter.world.dev.token(customer.contact).await).await;
+        other.set_cookie("__Host-customer", &self.chapter.world.dev.token(customer.contact).await).await;
         other.open("/").await;
         other.click(w.go).await;
-        other.says(w.question_other, &[("by", customer.portal_user)]).await;
-        self.look(&other, "window-question").await;
+        other.see_filled(w.question_other, &[("by", customer.portal_user)]).await;
+        self.inspect(&other, "window-question").await;
         other.click(&words::fill(w.question_again, &[("remaining", "2")])).await;
         other.shown_password().await;
 
@@ -206,7 +206,7 @@ impl<'a> Tour<'a> {
         third.open("/").await;
         third.click(w.go).await;
         third.see(w.question_last).await;
-        self.look(&third, "window-last-question").await;
+        self.inspect(&third, "window-last-question").await;
         third.click(&words::fill(w.question_again, &[("remaining", "1")])).await;
         third.shown_password().await;
 
@@ -214,27 +214,27 @@ impl<'a> Tour<'a> {
         fourth.open("/").await;
         fourth.click(w.go).await;
         fourth.see(w.blank).await;
-        self.look(&fourth, "window-blank").await;
+        self.inspect(&fourth, "window-blank").await;
         fourth.click(w.contact_support).await;
         fourth.see(w.support_message).await;
         fourth.fill("message", self.cast.message).await;
-        self.look(&fourth, "window-support").await;
+        self.inspect(&fourth, "window-support").await;
         fourth.click(w.support_send).await;
-        fourth.says(w.support_sent, &[("address", customer.contact)]).await;
-        self.look(&fourth, "window-support-sent").await;
+        fourth.see_filled(w.support_sent, &[("address", customer.contact)]).await;
+        self.inspect(&fourth, "window-support-sent").await;
         fourth.journal.expect("the server responded with a status of 401");
-        fourth.forget("__Host-customer").await;
+        fourth.delete_cookie("__Host-customer").await;
         fourth.click(w.close).await;
         fourth.click(w.go).await;
         fourth.see(w.session_ended).await;
-        self.look(&fourth, "window-signed-out").await;
+        self.inspect(&fourth, "window-signed-out").await;
 
         page.reload().await;
-        page.says(w.retrievals_left, &[("remaining", "0"), ("allowed", "3")]).await;
-        self.look(&page, "subscriptions-none-left").await;
+        page.see_filled(w.retrievals_left, &[("remaining", "0"), ("allowed", "3")]).await;
+        self.inspect(&page, "subscriptions-none-left").await;
     }
 
-    /// The Administration Center, and the list as it is afterwards.
+    /// Visits the Administration Center, and the list afterwards.
     async fn administration(&self) {
         let Cast { customer, administrator, second, .. } = self.cast;
         let lee = self.chapter.visitor(self.cast.language).await;
@@ -245,44 +245,44 @@ impl<'a> Tour<'a> {
         page.journal.expect("the server responded with a status of 409");
         page.open("/administration").await;
         page.see(w.lost_it_link).await;
-        self.look(&page, "administration").await;
-        self.looker.load_narrow(&page, "administration").await;
+        self.inspect(&page, "administration").await;
+        self.inspector.load_narrow(&page, "administration").await;
         page.fill("user_name", &customer.user_name()).await;
         page.fill("password", "not the password").await;
         page.click(w.sign_in).await;
         page.see(w.wrong_credentials).await;
-        self.look(&page, "administration-refused").await;
+        self.inspect(&page, "administration-refused").await;
         page.fill("password", &self.mailed).await;
         page.click(w.sign_in).await;
-        page.at("/administration/password").await;
-        page.says(w.password_count, &[("count", "0")]).await;
-        self.look(&page, "choose-password").await;
-        self.looker.load_narrow(&page, "choose-password").await;
+        page.arrive_at("/administration/password").await;
+        page.see_filled(w.password_count, &[("count", "0")]).await;
+        self.inspect(&page, "choose-password").await;
+        self.inspector.load_narrow(&page, "choose-password").await;
         page.fill("new_password", "passwordpassword").await;
         page.click(w.reset_save).await;
         page.see(w.password_too_common).await;
         page.click(w.show_password).await;
-        self.look(&page, "choose-password-refused").await;
+        self.inspect(&page, "choose-password-refused").await;
         page.fill("new_password", "seven green boats at noon").await;
         page.click(w.reset_save).await;
-        page.at("/administration/create").await;
-        page.says(w.create_closed, &[("user_name", &customer.user_name())]).await;
-        self.look(&page, "create-administrator").await;
-        self.looker.load_narrow(&page, "create-administrator").await;
+        page.arrive_at("/administration/create").await;
+        page.see_filled(w.create_closed, &[("user_name", &customer.user_name())]).await;
+        self.inspect(&page, "create-administrator").await;
+        self.inspector.load_narrow(&page, "create-administrator").await;
         page.fill("user_name", "lee").await;
         page.fill("display_name", administrator).await;
         page.fill("email", &format!("lee@{}.example", customer.company)).await;
         page.fill("password", "a quiet lamp over the harbour").await;
         page.click(w.create_submit).await;
-        page.says(w.created_title, &[("user_name", &customer.administrator())]).await;
-        self.look(&page, "administrator-created").await;
+        page.see_filled(w.created_title, &[("user_name", &customer.administrator())]).await;
+        self.inspect(&page, "administrator-created").await;
         page.click(w.sign_in).await;
         page.see(w.lost_it_link).await;
         page.fill("password", "a quiet lamp over the harbour").await;
         page.click(w.sign_in).await;
-        page.says(w.home_title, &[("name", administrator)]).await;
-        self.look(&page, "home").await;
-        self.looker.load_narrow(&page, "home").await;
+        page.see_filled(w.home_title, &[("name", administrator)]).await;
+        self.inspect(&page, "home").await;
+        self.inspector.load_narrow(&page, "home").await;
         page.click(w.add_administrator).await;
         page.see(w.create_another_lead).await;
         page.fill("user_name", "lee").await;
@@ -290,24 +290,24 @@ impl<'a> Tour<'a> {
         page.fill("password", "eleven maps under the bridge").await;
         page.click(w.create_submit).await;
         page.see(w.user_name_taken).await;
-        self.look(&page, "add-administrator-refused").await;
+        self.inspect(&page, "add-administrator-refused").await;
         page.fill("user_name", "mo").await;
         page.click(w.create_submit).await;
-        page.says(w.created_other_lead, &[("user_name", &format!("mo@{}", customer.company))]).await;
+        page.see_filled(w.created_other_lead, &[("user_name", &format!("mo@{}", customer.company))]).await;
         page.click(w.back_home).await;
-        page.says(w.administrators, &[("count", "2")]).await;
-        self.look(&page, "home-two").await;
+        page.see_filled(w.administrators, &[("count", "2")]).await;
+        self.inspect(&page, "home-two").await;
 
-        page.keep("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
+        page.set_cookie("__Host-customer", &self.chapter.world.dev.token(customer.portal_user).await).await;
         page.open("/").await;
         page.see(w.state_handed_over).await;
-        self.look(&page, "subscriptions-done").await;
+        self.inspect(&page, "subscriptions-done").await;
         page.click(w.go).await;
-        page.says(w.reason_signed_in_and_changed, &[]).await;
-        self.look(&page, "window-blank-done").await;
+        page.see_filled(w.reason_signed_in_and_changed, &[]).await;
+        self.inspect(&page, "window-blank-done").await;
     }
 
-    /// The mails as they are read. Nobody is written to in the made-up language.
+    /// Visits the mails. There are none in the pseudo-language.
     async fn mails(&self) {
         if self.cast.language == Language::Pseudo {
             return;
@@ -318,15 +318,15 @@ impl<'a> Tour<'a> {
             [("mail-welcome", self.cast.customer.contact), ("mail-support", "support@contoso.example")]
         {
             let about = if name == "mail-support" { self.cast.customer.subscription } else { "" };
-            let mail = self.chapter.mail_about(address, about).await;
+            let mail = self.chapter.last_mail_containing(address, about).await;
             page.open("about:blank").await;
             page.tab.set_content(mail["html"].as_str().unwrap()).await.unwrap();
-            self.look(&page, name).await;
+            self.inspect(&page, name).await;
         }
     }
 }
 
-/// `i•@fabrikam.example`
+/// Returns the masked form of an address, such as `i•@fabrikam.example`.
 fn masked(address: &str) -> String {
     let (local, domain) = address.split_once('@').unwrap();
     format!("{}•@{domain}", &local[..1])

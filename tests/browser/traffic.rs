@@ -1,4 +1,4 @@
-//! What goes over the network between a page and the product, and what is lost there.
+//! Records the network traffic between a page and the product, and drops answers.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 
 use crate::page::Page;
 
-/// Everything that one page asks for, from when it is listened to.
+/// The requests of one page since the recording began.
 pub(crate) struct Traffic(Arc<Mutex<BTreeMap<String, Exchange>>>);
 
 /// One request and its answer.
@@ -26,39 +26,39 @@ pub(crate) struct Exchange {
     pub(crate) path: String,
     pub(crate) from_cache: bool,
     pub(crate) headers: Option<Headers>,
-    /// Bytes of the answer, not compressed.
+    /// The size of the uncompressed answer in bytes.
     pub(crate) bytes: i64,
 }
 
 impl Traffic {
-    /// Listens.
-    pub(crate) async fn of(page: &Page) -> Self {
+    /// Starts to record a page's traffic.
+    pub(crate) async fn record(page: &Page) -> Self {
         let mut sent = page.tab.event_listener::<EventRequestWillBeSent>().await.unwrap();
         let mut answered = page.tab.event_listener::<EventResponseReceived>().await.unwrap();
         let mut arrived = page.tab.event_listener::<EventDataReceived>().await.unwrap();
         let mut cached = page.tab.event_listener::<EventRequestServedFromCache>().await.unwrap();
         let traffic = Arc::<Mutex<BTreeMap<String, Exchange>>>::default();
-        let (kept, origin) = (Arc::clone(&traffic), page.origin.clone());
+        let (recorded, origin) = (Arc::clone(&traffic), page.origin.clone());
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     Some(event) = sent.next() => {
-                        let mut kept = kept.lock().unwrap();
-                        let exchange = kept.entry(event.request_id.inner().clone()).or_default();
+                        let mut recorded = recorded.lock().unwrap();
+                        let exchange = recorded.entry(event.request_id.inner().clone()).or_default();
                         exchange.method.clone_from(&event.request.method);
                         event.request.url.trim_start_matches(&origin).clone_into(&mut exchange.path);
                     }
                     Some(event) = answered.next() => {
-                        let mut kept = kept.lock().unwrap();
-                        let exchange = kept.entry(event.request_id.inner().clone()).or_default();
+                        let mut recorded = recorded.lock().unwrap();
+                        let exchange = recorded.entry(event.request_id.inner().clone()).or_default();
                         exchange.headers = Some(event.response.headers.clone());
                         exchange.from_cache |= event.response.from_disk_cache.unwrap_or_default();
                     }
                     Some(event) = cached.next() => {
-                        kept.lock().unwrap().entry(event.request_id.inner().clone()).or_default().from_cache = true;
+                        recorded.lock().unwrap().entry(event.request_id.inner().clone()).or_default().from_cache = true;
                     }
                     Some(event) = arrived.next() => {
-                        kept.lock().unwrap().entry(event.request_id.inner().clone()).or_default().bytes += event.data_length;
+                        recorded.lock().unwrap().entry(event.request_id.inner().clone()).or_default().bytes += event.data_length;
                     }
                     else => break,
                 }
@@ -67,23 +67,23 @@ impl Traffic {
         Self(traffic)
     }
 
-    /// What has gone to and fro.
+    /// Returns the exchanges so far.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.0.lock().unwrap().values().cloned().collect()
     }
 
-    /// How often a click has been sent.
+    /// Returns the number of times that a click was sent.
     pub(crate) fn clicks(&self) -> usize {
         let is_click = |exchange: &Exchange| exchange.method == "POST" && exchange.path.ends_with("/credentials");
         self.exchanges().into_iter().filter(is_click).count()
     }
 }
 
-/// While this is kept, answers to a click are lost on their way: what was asked for is done.
-pub(crate) struct Loss<'p>(&'p Page);
+/// A network fault that drops the answers to clicks, which are nevertheless carried out, until [`end`](Self::end) is called.
+pub(crate) struct AnswerLoss<'p>(&'p Page);
 
-impl<'p> Loss<'p> {
-    pub(crate) async fn of_answers(page: &'p Page) -> Self {
+impl<'p> AnswerLoss<'p> {
+    pub(crate) async fn start(page: &'p Page) -> Self {
         page.journal.expect("net::ERR_CONNECTION_RESET");
         let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
         let answers =
@@ -99,7 +99,7 @@ impl<'p> Loss<'p> {
         Self(page)
     }
 
-    /// The network is well again.
+    /// Restores the network.
     pub(crate) async fn end(self) {
         self.0.tab.execute(DisableParams::default()).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! What the page with the credentials weighs, and what of it is loaded once.
+//! The size of the page with the credentials, and the assets that are loaded only once.
 
 use words::Language;
 
@@ -12,39 +12,39 @@ const WINGTIP: Customer = Customer {
     portal_user: "kim@wingtip.example",
 };
 
-/// Bytes, not compressed, of the page and all that it loads.
-const MOST: i64 = 60_000;
+/// The largest size of the page and everything that it loads, in uncompressed bytes.
+const LARGEST_PAGE: i64 = 60_000;
 
-pub(crate) async fn tell(chapter: &Chapter<'_>) {
+pub(crate) async fn run(chapter: &Chapter<'_>) {
     chapter.start(&WINGTIP).await;
     let token = chapter.world.dev.token(WINGTIP.portal_user).await;
     let kim = chapter.visitor(Language::English).await;
     let page = kim.tab().await;
-    page.keep("__Host-customer", &token).await;
-    let traffic = Traffic::of(&page).await;
+    page.set_cookie("__Host-customer", &token).await;
+    let traffic = Traffic::record(&page).await;
     page.open("/").await;
     page.click(page.w.go).await;
     page.shown_password().await;
     let exchanges = traffic.exchanges();
     let bytes: i64 = exchanges.iter().map(|exchange| exchange.bytes).sum();
     println!("browser: {bytes} bytes for the page with the credentials");
-    assert!(bytes < MOST, "{bytes} bytes: {exchanges:?}");
-    assert!(bytes > 20_000, "it was really measured: {exchanges:?}");
+    assert!(bytes < LARGEST_PAGE, "{bytes} bytes: {exchanges:?}");
+    assert!(bytes > 20_000, "the size was measured: {exchanges:?}");
 
     let assets: Vec<_> = exchanges.iter().filter(|exchange| exchange.path.starts_with("/assets/")).collect();
-    assert!(assets.len() >= 4, "style, icon, scripts: {exchanges:?}");
+    assert!(assets.len() >= 4, "the page loads style, icon and scripts: {exchanges:?}");
     for asset in assets {
         let name: Vec<_> = asset.path.trim_start_matches("/assets/").split('.').collect();
         assert!(name.len() == 3 && name[1].len() == 12, "{} has no hash", asset.path);
         let headers = asset.headers.as_ref().unwrap().inner().to_string().to_lowercase();
         assert!(headers.contains("immutable") && headers.contains("max-age=31536000"), "{}: {headers}", asset.path);
     }
-    let again = Traffic::of(&page).await;
+    let again = Traffic::record(&page).await;
     page.open("/help").await;
     let loaded: Vec<_> =
         again.exchanges().into_iter().filter(|exchange| exchange.path.starts_with("/assets/")).collect();
-    // Icons have a cache of their own.
+    // Browsers keep icons in a separate cache.
     let mut loaded = loaded.iter().filter(|asset| !asset.path.starts_with("/assets/icon")).peekable();
     assert!(loaded.peek().is_some(), "the next page has a style");
-    assert!(loaded.all(|asset| asset.from_cache), "they are loaded once: {:?}", again.exchanges());
+    assert!(loaded.all(|asset| asset.from_cache), "the assets are loaded once: {:?}", again.exchanges());
 }

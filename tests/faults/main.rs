@@ -1,9 +1,10 @@
-//! What comes of it when AWS fails: every call of every function, in every way, in every state; and everything at once.
+//! Fault injection: every AWS call of every function fails in every way and in every state; and many calls fail while people use the
+//! product concurrently.
 //!
-//! Whatever was answered and whatever the table holds afterwards is held against the specification of `tests::specification`.
+//! All answers, and the table's final contents, are checked against the sequential specification in `tests::specification`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "how much was tried is to be seen")]
+#![expect(clippy::print_stdout, reason = "the report says how much was tried")]
 
 mod matrix;
 mod people;
@@ -13,7 +14,7 @@ mod schedules;
 
 use local::cloud::Mode;
 
-/// What can go wrong, by the names of the console.
+/// The modes of failure, by their names in the console.
 const MODES: [(&str, Mode); 7] = [
     ("refused", Mode::Refused),
     ("lost-response", Mode::LostResponse),

@@ -1,4 +1,4 @@
-//! Every AWS call of every function, failing in every way, in every state.
+//! Makes every AWS call of every function fail, in every way and in every state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,31 +21,31 @@ use tests::{
 
 use crate::{
     MODES,
-    people::{Mails, World, read},
+    people::{Mails, World, describe},
     report::Report,
-    scenarios::{self, Deed, Mail, Reading, Scenario},
+    scenarios::{self, Action, Mail, Reading, Scenario},
 };
 
-/// How many cases run at once: most of them wait most of the time.
+/// The number of cases that run concurrently: a case spends most of its time waiting.
 const LANES: usize = 10;
 
-/// The longest that an answer may take; a machine that is busy gets half as much again.
-const ANSWERED: Duration = Duration::from_millis(4500);
+/// The longest time that an answer may take. It includes half as much again for a busy machine.
+const ANSWER_DEADLINE: Duration = Duration::from_millis(4500);
 
-/// Past the time-out of an attempt.
+/// The delay of a request that arrives after the time-out of its attempt.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// SES gets eight seconds for its one attempt: it lands sooner after that than others after theirs.
+/// The same delay for SES, whose only attempt times out after eight seconds. It arrives sooner after the time-out than the others.
 const SES_DELAY: Duration = Duration::from_millis(8500);
 
-/// Which attempts a fault hits.
+/// The attempts that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     First,
     All,
 }
 
-/// One call of a function: which of its calls it is, and how many of the same operation come before.
+/// One call of a function: its number among the function's calls, and the number of earlier calls of the same operation.
 #[derive(Clone, Debug)]
 struct Target {
     number: usize,
@@ -72,7 +72,7 @@ impl Case {
         };
         match (self.extent, self.mode.1) {
             (Extent::First, _) => fault(1).on_attempt(1),
-            // Tried again by ourselves, not by the SDK: each is a call of its own.
+            // Our own code retries a conflict, not the SDK: each retry is a call of its own.
             (Extent::All, Mode::Conflict) => fault(3),
             (Extent::All, _) => fault(1).on_whole_calls(),
         }
@@ -85,7 +85,7 @@ impl Case {
     }
 }
 
-/// One who works through cases, one after the other, on a machine of their own.
+/// A worker that runs cases one after the other on its own machine.
 struct Lane {
     stack: Arc<TestStack>,
     machine: Machine,
@@ -93,7 +93,7 @@ struct Lane {
     numbers: Arc<AtomicUsize>,
 }
 
-/// One case in the making.
+/// One run of a scenario.
 struct Run<'a> {
     lane: &'a Lane,
     world: World,
@@ -102,27 +102,27 @@ struct Run<'a> {
     history: Vec<Event>,
 }
 
-/// Why a case did not end well.
-enum Wrong {
-    /// The machine may have been too busy: to be tried again by itself.
+/// The reason why a case failed.
+enum Failure {
+    /// The machine may have been too busy: the case runs again alone.
     Slow(String),
     Violation(String),
 }
 
-impl From<String> for Wrong {
+impl From<String> for Failure {
     fn from(violation: String) -> Self {
         Self::Violation(violation)
     }
 }
 
-type Checked<T> = Result<T, Wrong>;
+type Checked<T> = Result<T, Failure>;
 
 impl Lane {
-    /// Runs a scenario, with a fault or none; the calls that the function made.
+    /// Runs a scenario, with or without a fault; returns the AWS calls of the function when there is no fault.
     async fn run(&self, scenario: &Scenario, case: Option<&Case>) -> Checked<Vec<(String, String)>> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let world = World::new(number, async |address| {
-            // Clocks stand still here, and a token must not come from the future.
+            // The clocks here do not advance, and a token must not be from the future.
             self.stack.token_with(&address, &json!({ "iat": 1 }))
         })
         .await;
@@ -131,14 +131,14 @@ impl Lane {
         let function = self.machine.name_of(scenario.function);
         let calls = || if case.is_none() { self.calls(&function) } else { Vec::new() };
         let before = calls().len();
-        // A case that went wrong may have left its fault.
+        // A case that failed may have left its fault.
         let _ = self.stack.cloud.clear_faults_of(&function);
         if let Some(case) = case {
             self.stack.cloud.set_fault(case.fault(&function));
         }
-        run.deed(scenario, case, &orders).await?;
+        run.act(scenario, case, &orders).await?;
         let calls = calls().split_off(before);
-        run.end(scenario, state).await?;
+        run.conclude(scenario, state).await?;
         Ok(calls)
     }
 
@@ -150,7 +150,7 @@ impl Lane {
 }
 
 impl Run<'_> {
-    /// Comes to the state of a scenario, without faults; the orders to mail that there were.
+    /// Brings about the state of a scenario without faults; returns that state and the orders to mail.
     async fn prepare(&mut self, scenario: &Scenario) -> Checked<(State, Vec<Value>)> {
         let mut state = State::nothing();
         let mut orders = Vec::new();
@@ -159,13 +159,13 @@ impl Run<'_> {
             let expected = state.apply(*op);
             let answer = self.perform(*op).await?;
             if answer.as_ref() != Some(&expected) {
-                let wrong = format!("without a fault {op} is answered {answer:?} and not {expected:?}");
-                return Err(if answer.is_none() { Wrong::Slow(wrong) } else { Wrong::Violation(wrong) });
+                let wrong = format!("without a fault, {op} is answered {answer:?} instead of {expected:?}");
+                return Err(if answer.is_none() { Failure::Slow(wrong) } else { Failure::Violation(wrong) });
             }
             if state.issue > issue {
-                let new = self.ordered().await?;
-                if scenario.mail == Mail::Out && !self.send(&new).await {
-                    return Err(Wrong::Slow("a mail is not out, without a fault".to_owned()));
+                let new = self.await_orders().await?;
+                if scenario.mail == Mail::Sent && !self.send(&new).await {
+                    return Err(Failure::Slow("a mail is not sent, without a fault".to_owned()));
                 }
                 orders.extend(new);
             }
@@ -175,15 +175,15 @@ impl Run<'_> {
             self.lane.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
             let done = self.send(&orders).await;
             if done || self.lane.stack.cloud.clear_faults_of(&function) != 1 {
-                return Err(Wrong::Slow("nobody died with a lease".to_owned()));
+                return Err(Failure::Slow("no worker died while it held a lease".to_owned()));
             }
         }
         self.history.clear();
         Ok((state, orders))
     }
 
-    /// Waits for what the table's stream orders to be mailed.
-    async fn ordered(&self) -> Checked<Vec<Value>> {
+    /// Waits for the table's stream to order mails.
+    async fn await_orders(&self) -> Checked<Vec<Value>> {
         for _ in 0..1000 {
             let orders = self.lane.stack.mail_orders(&self.world.subscription());
             if !orders.is_empty() {
@@ -191,22 +191,22 @@ impl Run<'_> {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Err("an issue whose mail is not ordered".to_owned().into())
+        Err("an issue's mail is not ordered".to_owned().into())
     }
 
-    /// Delivers orders to mail; whether they are done.
+    /// Delivers orders to mail; returns whether all were carried out.
     async fn send(&mut self, orders: &[Value]) -> bool {
         let done = self.lane.machine.consume("send-mail", orders).await;
-        self.look_for_mails();
+        self.refresh_mails();
         done
     }
 
-    fn look_for_mails(&mut self) {
+    fn refresh_mails(&mut self) {
         let inbox = self.lane.stack.cloud.inbox();
-        self.mails = Mails::of(&self.world, inbox.into_iter().map(|mail| (mail.tags, mail.text)));
+        self.mails = Mails::for_subscription(&self.world, inbox.into_iter().map(|mail| (mail.tags, mail.text)));
     }
 
-    /// Carries out an operation and keeps what came of it; nothing for an answer that says nothing.
+    /// Carries out an operation and adds it to the history; returns `None` for an answer that leaves the result open.
     async fn perform(&mut self, op: Op) -> Checked<Option<Told>> {
         let called = self.elapsed();
         let answer = match op {
@@ -231,42 +231,42 @@ impl Run<'_> {
     }
 
     async fn call(&self, op: Op) -> Checked<Option<Told>> {
-        let (function, call) = self.world.asked(op, &self.mails);
+        let (function, call) = self.world.request(op, &self.mails);
         let asked = Instant::now();
         let answer = self.lane.machine.call(function, call).await;
         let took = asked.elapsed();
-        if took > ANSWERED {
-            return Err(Wrong::Slow(format!("{op} took {took:?}")));
+        if took > ANSWER_DEADLINE {
+            return Err(Failure::Slow(format!("{op} took {took:?}")));
         }
         match answer.status {
             503 if answer.problem() == Some("unavailable") => return Ok(None),
             500.. => return Err(format!("{op} is answered {} {}", answer.status, answer.body).into()),
             _ => self.world.learn(op, &answer),
         }
-        Ok(Some(read(op, &answer, &self.mails)))
+        Ok(Some(describe(op, &answer, &self.mails)))
     }
 
-    /// What the scenario is about, with the fault that is set, and again when all is well.
-    async fn deed(&mut self, scenario: &Scenario, case: Option<&Case>, orders: &[Value]) -> Checked<()> {
-        match scenario.deed {
-            Deed::Do(op, again) => {
+    /// Carries out the scenario's action while the fault is set, and again without it.
+    async fn act(&mut self, scenario: &Scenario, case: Option<&Case>, orders: &[Value]) -> Checked<()> {
+        match scenario.action {
+            Action::Do(op, again) => {
                 self.perform(op).await?;
                 if let Some(case) = case {
-                    self.landed(case).await?;
+                    self.finish_fault(case).await?;
                     self.perform(again).await?;
                 }
             }
-            Deed::Read(what) => self.read(what, case).await?,
-            Deed::Mail { issue, mails } => self.mail(orders, issue, mails, case).await?,
+            Action::Read(what) => self.check_reading(what, case).await?,
+            Action::Mail { issue, mails } => self.deliver_mail(orders, issue, mails, case).await?,
         }
         Ok(())
     }
 
-    /// The fault has hit, and what it holds back is carried out.
-    async fn landed(&self, case: &Case) -> Checked<()> {
+    /// Clears the fault, checks that it was hit, and waits until a delayed request has been carried out.
+    async fn finish_fault(&self, case: &Case) -> Checked<()> {
         let function = self.lane.machine.name_of(case.scenario.function);
         if self.lane.stack.cloud.clear_faults_of(&function) == 0 {
-            return Err(Wrong::Slow("the fault has hit nothing".to_owned()));
+            return Err(Failure::Slow("the fault was not hit".to_owned()));
         }
         if case.mode.1 == Mode::Delayed {
             tokio::time::sleep(DELAY + Duration::from_millis(150)).await;
@@ -274,14 +274,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What is looked at is shown, or cannot be had for the moment; and the same is shown when all is well.
-    async fn read(&self, what: Reading, case: Option<&Case>) -> Checked<()> {
-        let (function, call) = self.world.reads(what);
+    /// Checks that a reading shows the state or is unavailable during the fault, and that it shows the same without the fault.
+    async fn check_reading(&self, what: Reading, case: Option<&Case>) -> Checked<()> {
+        let (function, call) = self.world.reading_request(what);
         let asked = Instant::now();
         let first = self.lane.machine.call(function, call.clone()).await;
         let took = asked.elapsed();
         if let Some(case) = case {
-            self.landed(case).await?;
+            self.finish_fault(case).await?;
         }
         let second = match case {
             Some(_) => &self.lane.machine.call(function, call).await,
@@ -290,16 +290,16 @@ impl Run<'_> {
         let is_right = second.status == 200 && self.world.shows(what, &second.body);
         let is_first_right = (first.status == 503 && case.is_some()) || first.body == second.body;
         if !is_right || !is_first_right {
-            return Err(format!("shows {first:?}, and then {second:?}").into());
+            return Err(format!("{what:?} shows {first:?}, and then {second:?}").into());
         }
-        if took > ANSWERED {
-            return Err(Wrong::Slow(format!("{what:?} took {took:?}")));
+        if took > ANSWER_DEADLINE {
+            return Err(Failure::Slow(format!("{what:?} took {took:?}")));
         }
         Ok(())
     }
 
-    /// Delivers the order to mail until it is done, each time after a lease would have ended, and once more.
-    async fn mail(
+    /// Delivers the order to mail until it is carried out, each time after a lease would have ended, and once more at the end.
+    async fn deliver_mail(
         &mut self,
         orders: &[Value],
         issue: u64,
@@ -319,28 +319,28 @@ impl Run<'_> {
             self.lane.machine.pass(61);
         }
         if let Some(case) = case {
-            self.landed(case).await?;
+            self.finish_fault(case).await?;
             if !self.send(order).await {
-                return Err(Wrong::Slow("the mail is not done when all is well".to_owned()));
+                return Err(Failure::Slow("the mail is not sent without a fault".to_owned()));
             }
         }
-        let mails = self.mails.of_issue(issue);
+        let mails = self.mails.passwords(issue);
         let (count, passwords) = (mails.len(), mails.into_iter().collect::<BTreeSet<_>>());
         let passwords = passwords.len();
-        let kept = self.lane.table.get(format!("SUBSCRIPTION#{}", self.world.subscription()), "MAIL").await.unwrap();
-        let status = kept["status"].as_s().unwrap();
+        let item = self.lane.table.get(format!("SUBSCRIPTION#{}", self.world.subscription()), "MAIL").await.unwrap();
+        let status = item["status"].as_s().unwrap();
         let is_recorded = status == if most == 0 { "not-needed" } else { "sent" };
         if !done || !is_recorded || !(least..=most).contains(&count) || passwords > 1 {
-            let told = format!("done {done}, {count} mails with {passwords} passwords, recorded as {status}");
-            return Err(told.into());
+            let found = format!("done {done}, {count} mails with {passwords} passwords, recorded as {status}");
+            return Err(found.into());
         }
         Ok(())
     }
 
-    /// Whoever comes afterwards; then answers and table are held against the specification.
-    async fn end(&mut self, scenario: &Scenario, state: State) -> Checked<()> {
+    /// Carries out the operations afterwards, then checks answers and table against the specification.
+    async fn conclude(&mut self, scenario: &Scenario, state: State) -> Checked<()> {
         if scenario.function == "subscription-start" {
-            self.until_started().await?;
+            self.finish_start().await?;
         }
         for op in &scenario.afterwards {
             let is_possible = match op {
@@ -348,7 +348,7 @@ impl Run<'_> {
                 _ => true,
             };
             if is_possible && self.perform(*op).await?.is_none() {
-                return Err(Wrong::Slow(format!("{op} has no answer when all is well")));
+                return Err(Failure::Slow(format!("{op} has no answer without a fault")));
             }
         }
         let lines = self.lane.table.lines(&self.world.subscription(), &self.world.company()).await;
@@ -356,41 +356,41 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// An event that failed is delivered again, and what it orders is mailed.
-    async fn until_started(&mut self) -> Checked<()> {
+    /// Delivers an event that failed again, and sends the mail that it orders.
+    async fn finish_start(&mut self) -> Checked<()> {
         let Some(Event { op, answered, .. }) = self.history.last().cloned() else { return Ok(()) };
         if answered.is_none() && self.perform(op).await?.is_none() {
-            return Err(Wrong::Slow("the event is not done when all is well".to_owned()));
+            return Err(Failure::Slow("the event is not handled without a fault".to_owned()));
         }
         let (subscription, company) = (self.world.subscription(), self.world.company());
         let (items, _) = self.lane.table.items(&subscription, &company).await;
         let credential = items.iter().find(|item| item["SK"].as_s().unwrap() == "CREDENTIAL");
         let issue = credential.map_or(0, |item| item["issue"].as_n().unwrap().parse().unwrap());
-        if self.mails.of_issue(issue).is_empty() {
-            let orders = self.ordered().await?;
+        if self.mails.passwords(issue).is_empty() {
+            let orders = self.await_orders().await?;
             if !self.send(&orders).await {
-                return Err(Wrong::Slow("the mail is not out when all is well".to_owned()));
+                return Err(Failure::Slow("the mail is not sent without a fault".to_owned()));
             }
         }
-        match self.mails.of_issue(issue).len() {
+        match self.mails.passwords(issue).len() {
             1 => Ok(()),
             count => Err(format!("issue {issue} is mailed {count} times").into()),
         }
     }
 }
 
-/// Every fault of every call that a scenario was seen to make.
+/// Returns a case for every fault of every call that a scenario made.
 fn cases(scenario: &Scenario, calls: &[(String, String)]) -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for (number, (service, operation)) in calls.iter().enumerate() {
-        let after = seen.entry(operation).or_default();
+        let after = counts.entry(operation).or_default();
         let service = [Service::DynamoDb, Service::Kms, Service::Ses].into_iter().find(|known| known.name() == service);
         let target = Target { number, service: service.unwrap(), operation: operation.clone(), after: *after };
         *after += 1;
         for mode in MODES {
             for extent in [Extent::First, Extent::All] {
-                if happens(&target, mode.1, extent) {
+                if is_distinct(&target, mode.1, extent) {
                     cases.push(Case { scenario: scenario.clone(), target: target.clone(), mode, extent });
                 }
             }
@@ -399,20 +399,20 @@ fn cases(scenario: &Scenario, calls: &[(String, String)]) -> Vec<Case> {
     cases
 }
 
-/// Whether there is such a fault, and no other that is the same.
-fn happens(target: &Target, mode: Mode, extent: Extent) -> bool {
+/// Returns whether the fault is possible and differs from every other one.
+fn is_distinct(target: &Target, mode: Mode, extent: Extent) -> bool {
     let conflicts = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
     match (mode, extent) {
         (Mode::Conflict, _) if !conflicts.contains(&target.operation.as_str()) => false,
-        // It is answered at the first attempt.
+        // The first attempt is answered, so there are no others.
         (Mode::Duplicated, Extent::All) => false,
-        // There is one attempt.
+        // SES gets only one attempt.
         (mode, Extent::All) if target.service == Service::Ses => mode == Mode::Conflict,
         _ => true,
     }
 }
 
-/// Of each call of each function each fault once, in a state and to an extent by chance.
+/// Samples the cases: each fault of each call of each function once, in a random state and with a random extent.
 fn sample(mut cases: Vec<Case>, chance: &mut Chance) -> Vec<Case> {
     chance.shuffle(&mut cases);
     let mut seen = BTreeSet::new();
@@ -440,9 +440,9 @@ async fn every_call_of_every_function_fails_in_every_way() {
     let lanes: Vec<_> = (0..LANES).map(lane).collect();
 
     let found = Mutex::new(Vec::new());
-    work(&lanes[..4], scenarios::all(), async |lane, scenario| {
+    work_through(&lanes[..4], scenarios::all(), async |lane, scenario| {
         let calls = lane.run(&scenario, None).await;
-        let calls = calls.unwrap_or_else(|(Wrong::Slow(wrong) | Wrong::Violation(wrong))| {
+        let calls = calls.unwrap_or_else(|(Failure::Slow(wrong) | Failure::Violation(wrong))| {
             panic!("{} ({}): {wrong}", scenario.function, scenario.state)
         });
         found.lock().unwrap().extend(cases(&scenario, &calls));
@@ -458,43 +458,43 @@ async fn every_call_of_every_function_fails_in_every_way() {
         cases.retain(|case| case.name().contains(&only));
     }
     println!("{} of {all} cases", cases.len());
-    // Those that take longest first.
+    // The slowest cases go first.
     cases.sort_by_key(|case| (case.target.service != Service::Ses, case.mode.1 != Mode::Delayed));
 
     let (report, slow) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
-    work(&lanes, cases, async |lane, case| match lane.run(&case.scenario, Some(&case)).await {
-        Err(Wrong::Slow(_)) => slow.lock().unwrap().push(case),
-        Err(Wrong::Violation(wrong)) => report.lock().unwrap().case(&case, Some(wrong)),
-        Ok(_) => report.lock().unwrap().case(&case, None),
+    work_through(&lanes, cases, async |lane, case| match lane.run(&case.scenario, Some(&case)).await {
+        Err(Failure::Slow(_)) => slow.lock().unwrap().push(case),
+        Err(Failure::Violation(wrong)) => report.lock().unwrap().add_case(&case, Some(wrong)),
+        Ok(_) => report.lock().unwrap().add_case(&case, None),
     })
     .await;
     let (mut report, slow) = (report.into_inner().unwrap(), slow.into_inner().unwrap());
-    println!("{} of them again by themselves", slow.len());
+    println!("{} slow cases run again, one at a time", slow.len());
     for case in slow {
         let wrong = lanes[0].run(&case.scenario, Some(&case)).await.err();
-        report.case(&case, wrong.map(|(Wrong::Slow(wrong) | Wrong::Violation(wrong))| wrong));
+        report.add_case(&case, wrong.map(|(Failure::Slow(wrong) | Failure::Violation(wrong))| wrong));
     }
-    report.end("AWS call by call");
+    report.finish("AWS call by call");
 }
 
 impl Report {
-    fn case(&mut self, case: &Case, wrong: Option<String>) {
+    fn add_case(&mut self, case: &Case, wrong: Option<String>) {
         let name = case.name();
         let again =
             format!("FIRSTKEY_FULL=1 FIRSTKEY_ONLY='{name}' cargo nextest run -p tests --test faults every_call");
-        let wrong = wrong.map(|wrong| format!("{name}: {wrong}\nthe same again: {again}"));
+        let wrong = wrong.map(|wrong| format!("{name}: {wrong}\nto repeat: {again}"));
         self.add(case.scenario.function, case.mode.0, wrong);
     }
 }
 
-/// Everybody takes the next of `things` until there is none.
-async fn work<T>(lanes: &[Lane], things: Vec<T>, run: impl AsyncFn(&Lane, T)) {
-    let things = Mutex::new(things.into_iter());
-    let next = || things.lock().unwrap().next();
+/// Works through `items` concurrently: each lane takes the next one until none is left.
+async fn work_through<T>(lanes: &[Lane], items: Vec<T>, run: impl AsyncFn(&Lane, T)) {
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap().next();
     let (next, run) = (&next, &run);
     join_all(lanes.iter().map(|lane| async move {
-        while let Some(thing) = next() {
-            run(lane, thing).await;
+        while let Some(item) = next() {
+            run(lane, item).await;
         }
     }))
     .await;

@@ -1,4 +1,4 @@
-//! The people of one company, what they know, and how each operation is asked for.
+//! The people of one company, the secrets that they know, and the requests for each operation.
 
 use std::{
     collections::BTreeMap,
@@ -33,18 +33,18 @@ const CHOICES: [&str; 4] = [
 
 const PEOPLE: [Person; 3] = [Person::Dana, Person::Kim, Person::Stranger];
 
-/// From an address that nobody else has, so that nothing depends on how many try.
-fn address() -> String {
+/// Returns an address that no other request has, so that no result depends on the number of attempts from a network.
+fn unused_address() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0x0a00_0000);
     Ipv4Addr::from(LAST.fetch_add(1, Ordering::Relaxed)).to_string()
 }
 
 impl World {
-    /// `token` signs a person in to the portal, by their address.
+    /// Creates a subscription's people; `token` signs a person in to the portal by their address.
     pub(crate) async fn new<F: Future<Output = String>>(number: usize, token: impl Fn(String) -> F) -> Self {
         let mut world = Self { number, tokens: BTreeMap::new(), sessions: Mutex::default() };
         for person in PEOPLE {
-            world.tokens.insert(person, token(world.address_of(person)).await);
+            world.tokens.insert(person, token(world.address(person)).await);
         }
         world
     }
@@ -57,7 +57,7 @@ impl World {
         format!("company-{}", self.number)
     }
 
-    fn address_of(&self, person: Person) -> String {
+    fn address(&self, person: Person) -> String {
         format!("{person}@{}.example", self.company())
     }
 
@@ -65,7 +65,7 @@ impl World {
         &self.tokens[&person]
     }
 
-    /// Whether the session of `label` is known: whoever was not answered does not know what has begun.
+    /// Returns whether the session of `label` is known. A person who got no answer does not know a session that may have begun.
     pub(crate) fn knows(&self, label: Label) -> bool {
         self.sessions.lock().unwrap().contains_key(label)
     }
@@ -74,24 +74,25 @@ impl World {
         self.sessions.lock().unwrap()[label].clone()
     }
 
+    /// Stores the session that an answer brings.
     pub(crate) fn learn(&self, op: Op, answer: &Answer) {
         if let (Op::SignIn { begins, .. } | Op::Reset { begins, .. }, Some(session)) = (op, answer.session()) {
             self.sessions.lock().unwrap().insert(begins, session);
         }
     }
 
-    /// The event that starts the subscription, or makes it paid.
+    /// Returns the event that starts the subscription, or makes it paid.
     pub(crate) fn event(&self, id: Label, paid: bool) -> Value {
         let mut event = event(&self.subscription(), if paid { "paid" } else { "trial" });
         event["id"] = format!("{}-{id}", self.subscription()).into();
         event["detail"]["company"]["id"] = self.company().into();
-        let users = [Person::Dana, Person::Kim].map(|person| json!({ "email": self.address_of(person) }));
+        let users = [Person::Dana, Person::Kim].map(|person| json!({ "email": self.address(person) }));
         event["detail"]["portal_users"] = json!(users);
         event
     }
 
-    /// The function that an operation asks, and how.
-    pub(crate) fn asked(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
+    /// Returns the function that carries out an operation, and the request.
+    pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
         let text = |password| match password {
             Password::Temporary(issue) => mails.password(issue),
             Password::Chosen(choice) => CHOICES[choice].to_owned(),
@@ -119,13 +120,13 @@ impl World {
                 ("create-admin", call.key(key))
             }
             Op::Look { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
-            Op::Start { .. } | Op::Reissue { .. } | Op::Pass { .. } => panic!("{op} is no call"),
+            Op::Start { .. } | Op::Reissue { .. } | Op::Pass { .. } => panic!("{op} is not a request"),
         };
-        (function, call.from(&address()))
+        (function, call.from(&unused_address()))
     }
 
-    /// The function that shows something, and how it is asked.
-    pub(crate) fn reads(&self, what: Reading) -> (&'static str, Call) {
+    /// Returns the function that serves a reading, and the request.
+    pub(crate) fn reading_request(&self, what: Reading) -> (&'static str, Call) {
         let kim = || self.token(Person::Kim);
         let (function, call) = match what {
             Reading::List => ("list-subscriptions", Call::get("/subscriptions").bearer(kim())),
@@ -134,10 +135,10 @@ impl World {
                 ("portal", Call::get("/administration").session(&self.session(session)))
             }
         };
-        (function, call.from(&address()))
+        (function, call.from(&unused_address()))
     }
 
-    /// Whether a body shows what is there.
+    /// Returns whether a body shows the state that exists.
     pub(crate) fn shows(&self, what: Reading, body: &Value) -> bool {
         let names = |who: Who| body.as_str().is_some_and(|page| page.contains(&format!("{who}@{}", self.company())));
         match what {
@@ -151,8 +152,8 @@ impl World {
     }
 }
 
-/// What an answer says, in the words of the specification.
-pub(crate) fn read(op: Op, answer: &Answer, mails: &Mails) -> Told {
+/// Translates an answer into the specification's terms.
+pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Told {
     let used = &answer.body["retrievals"]["used"];
     match (op, answer.status) {
         (Op::Retrieve { .. }, 200) => match answer.password() {
@@ -171,18 +172,23 @@ pub(crate) fn read(op: Op, answer: &Answer, mails: &Mails) -> Told {
 pub(crate) struct Mails(pub(crate) Vec<(u64, String)>);
 
 impl Mails {
-    pub(crate) fn of(world: &World, all: impl Iterator<Item = (BTreeMap<String, String>, String)>) -> Self {
+    /// Picks the mails of one subscription out of all mails, each with its tags and text.
+    pub(crate) fn for_subscription(
+        world: &World,
+        all: impl Iterator<Item = (BTreeMap<String, String>, String)>,
+    ) -> Self {
         let subscription = world.subscription();
         let own = all.filter(|(tags, _)| tags["subscription"] == subscription);
         Self(own.map(|(tags, text)| (tags["issue"].parse().unwrap(), password_in(&text))).collect())
     }
 
-    pub(crate) fn of_issue(&self, issue: u64) -> Vec<&str> {
-        self.0.iter().filter(|(of, _)| *of == issue).map(|(_, password)| password.as_str()).collect()
+    /// Returns the passwords that were mailed for an issue.
+    pub(crate) fn passwords(&self, issue: u64) -> Vec<&str> {
+        self.0.iter().filter(|(mailed, _)| *mailed == issue).map(|(_, password)| password.as_str()).collect()
     }
 
     fn password(&self, issue: u64) -> String {
-        self.of_issue(issue).pop().expect("it was mailed").to_owned()
+        self.passwords(issue).pop().expect("the issue was mailed").to_owned()
     }
 
     fn issue(&self, password: &str) -> Option<u64> {

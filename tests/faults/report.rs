@@ -1,12 +1,13 @@
-//! How much was tried, and what was wrong.
+//! A report of the faults that were tried and the violations that they caused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was tried, by row and column.
+/// A table of the cases that were tried, by row and column.
 #[derive(Default)]
 pub(crate) struct Report {
+    /// The number of cases that were tried, and of those that failed.
     tried: BTreeMap<(String, String), (u32, u32)>,
-    /// What is told beside it.
+    /// Further counts, shown in columns of their own.
     notes: BTreeMap<(String, String), u32>,
     violations: u32,
 }
@@ -26,12 +27,12 @@ impl Report {
         *self.notes.entry((row.to_owned(), column.to_owned())).or_default() += u32::try_from(count).unwrap_or(u32::MAX);
     }
 
-    /// Prints it, and fails if anything was wrong.
-    pub(crate) fn end(self, what: &str) {
+    /// Prints the report and fails if there was any violation.
+    pub(crate) fn finish(self, title: &str) {
         let rows: BTreeSet<_> = self.tried.keys().map(|(row, _)| row).collect();
         let columns: BTreeSet<_> = self.tried.keys().chain(self.notes.keys()).map(|(_, column)| column).collect();
         let titles: Vec<_> = columns.iter().map(|column| column.as_str()).collect();
-        println!("| {what} | {} |\n|---|{}", titles.join(" | "), "---|".repeat(columns.len()));
+        println!("| {title} | {} |\n|---|{}", titles.join(" | "), "---|".repeat(columns.len()));
         for row in rows {
             let cells: Vec<_> = columns.iter().map(|column| self.cell(row, column)).collect();
             println!("| {row} | {} |", cells.join(" | "));
@@ -46,7 +47,7 @@ impl Report {
         match self.tried.get(cell) {
             None => self.notes.get(cell).map_or_else(|| "–".to_owned(), u32::to_string),
             Some((tried, 0)) => tried.to_string(),
-            Some((tried, wrong)) => format!("{tried}, **{wrong} wrong**"),
+            Some((tried, failed)) => format!("{tried}, **{failed} failed**"),
         }
     }
 }

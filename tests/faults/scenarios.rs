@@ -1,26 +1,26 @@
-//! The states that a call can meet, each told by what was done before it.
+//! The scenarios: the states that a call can meet, each described by the operations that lead to it.
 
 use tests::specification::{LIFETIME, Label, OWN, Op, Password::Chosen, Password::Temporary, Person, Who};
 
-/// What is done while AWS fails.
+/// The action during which AWS fails.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
-    /// An operation, and how it is asked for again.
+pub(crate) enum Action {
+    /// An operation, and the operation that retries it.
     Do(Op, Op),
-    /// Something is looked at.
+    /// A request that reads.
     Read(Reading),
-    /// The mail of an issue, which is then mailed so many times at least and at most.
+    /// The delivery of an issue's mail, with the least and the largest number of mails expected.
     Mail { issue: u64, mails: (usize, usize) },
 }
 
-/// What changes nothing.
+/// A request that changes nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading {
     /// The list of the subscriptions.
     List,
-    /// The same as a page.
+    /// The list of the subscriptions as a page.
     Subscriptions,
-    /// The page of an administrator, who is in this session.
+    /// The page of an administrator, in this session.
     Administration { session: Label },
 }
 
@@ -30,19 +30,19 @@ pub(crate) struct Scenario {
     pub(crate) function: &'static str,
     pub(crate) state: &'static str,
     pub(crate) before: Vec<Op>,
-    /// What is left of the mail when the deed begins.
+    /// The state of the welcome mail when the action begins.
     pub(crate) mail: Mail,
-    pub(crate) deed: Deed,
-    /// What must be true of whoever comes afterwards.
+    pub(crate) action: Action,
+    /// The operations afterwards, which show the final state.
     pub(crate) afterwards: Vec<Op>,
 }
 
-/// How far the welcome mail is.
+/// The state of the welcome mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mail {
-    Out,
+    Sent,
     Ordered,
-    /// Whoever was to send it had a lease on it when they died.
+    /// A worker died while it held the lease.
     Leased,
 }
 
@@ -86,29 +86,29 @@ fn look(session: &'static str) -> Op {
     Op::Look { session }
 }
 
-/// A trial whose three retrievals are taken.
+/// A trial whose three retrievals are used.
 fn used_up() -> Vec<Op> {
     vec![TRIAL, dana("a"), kim("b"), kim("c")]
 }
 
-/// Its next issue, of which nothing is taken.
+/// The issue after that of [`used_up`], with no retrieval used.
 fn next_issue() -> Vec<Op> {
     [used_up(), vec![PAID]].concat()
 }
 
-/// The same, and those three are taken as well.
+/// The issue of [`next_issue`], with its three retrievals used as well.
 fn used_up_twice() -> Vec<Op> {
     [next_issue(), vec![dana("a"), kim("b"), kim("c")]].concat()
 }
 
-/// Up to a full session `F` of the service administrator.
-fn until_chosen() -> Vec<Op> {
+/// A trial whose service administrator has chosen a password and has a full session `F`.
+fn password_chosen() -> Vec<Op> {
     vec![TRIAL, temporary("A"), reset("A", "F")]
 }
 
-/// Up to an administrator who has not signed in.
-fn until_created() -> Vec<Op> {
-    [until_chosen(), vec![create("F", Who::Lee, "lee")]].concat()
+/// A trial with an administrator who has not signed in yet.
+fn admin_created() -> Vec<Op> {
+    [password_chosen(), vec![create("F", Who::Lee, "lee")]].concat()
 }
 
 fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op, afterwards: Vec<Op>) -> Scenario {
@@ -117,10 +117,10 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
         Op::Reset { session, current, to, .. } => Op::Reset { session, current, to, begins: "again" },
         other => other,
     };
-    Scenario { function, state, before, mail: Mail::Out, deed: Deed::Do(op, again), afterwards }
+    Scenario { function, state, before, mail: Mail::Sent, action: Action::Do(op, again), afterwards }
 }
 
-/// All of them.
+/// Returns every scenario.
 pub(crate) fn all() -> Vec<Scenario> {
     [retrievals(), requests(), sign_ins(), resets(), creations(), starts(), mails(), readings()].concat()
 }
@@ -129,20 +129,20 @@ fn retrievals() -> Vec<Scenario> {
     let retrieve = |state, before, op| scenario("get-credentials", state, before, op, vec![kim("z"), dana("y")]);
     vec![
         retrieve("fresh", vec![TRIAL], dana("k")),
-        retrieve("retrieved by another", vec![TRIAL, kim("k")], dana("k")),
+        retrieve("retrieved by another person", vec![TRIAL, kim("k")], dana("k")),
         retrieve("the last of three", vec![TRIAL, kim("k"), kim("l")], dana("k")),
         retrieve("retrieved by the same click", vec![TRIAL, dana("k")], dana("k")),
-        retrieve("the same click of long ago", vec![TRIAL, dana("k"), Op::Pass { seconds: 601 }], dana("k")),
+        retrieve("the same click after ten minutes", vec![TRIAL, dana("k"), Op::Pass { seconds: 601 }], dana("k")),
         retrieve("used up", used_up(), dana("k")),
         retrieve("used up, the same click", used_up(), dana("a")),
-        retrieve("of the next issue", next_issue(), dana("k")),
-        retrieve("of the next issue, the same click as in the last", next_issue(), dana("a")),
-        retrieve("of the next issue, used up", used_up_twice(), dana("k")),
+        retrieve("next issue", next_issue(), dana("k")),
+        retrieve("next issue, the same click as in the previous one", next_issue(), dana("a")),
+        retrieve("next issue, used up", used_up_twice(), dana("k")),
         retrieve("expired", vec![TRIAL, kim("a"), EXPIRE], dana("k")),
         retrieve("signed in", vec![TRIAL, kim("a"), temporary("A")], dana("k")),
         retrieve("changed", vec![TRIAL, dana("k"), temporary("A"), reset("A", "F")], dana("k")),
-        retrieve("not existing", vec![], dana("k")),
-        retrieve("the caller a stranger", vec![TRIAL], click(Person::Stranger, "k")),
+        retrieve("no such subscription", vec![], dana("k")),
+        retrieve("the caller is a stranger", vec![TRIAL], click(Person::Stranger, "k")),
     ]
 }
 
@@ -155,9 +155,9 @@ fn requests() -> Vec<Scenario> {
         request("first", vec![TRIAL], dana_asks("k")),
         request("the same click", vec![TRIAL, dana_asks("k")], dana_asks("k")),
         request("the third", vec![TRIAL, dana_asks("a"), kim_asks("k")], dana_asks("k")),
-        request("the day is full", three, dana_asks("k")),
-        request("not existing", vec![], dana_asks("k")),
-        request("the caller a stranger", vec![TRIAL], ask(Person::Stranger, "k")),
+        request("the daily limit is reached", three, dana_asks("k")),
+        request("no such subscription", vec![], dana_asks("k")),
+        request("the caller is a stranger", vec![TRIAL], ask(Person::Stranger, "k")),
     ]
 }
 
@@ -170,29 +170,44 @@ fn sign_ins() -> Vec<Scenario> {
         sign("again", vec![TRIAL, temporary("A")], temporary("S"), vec![reset("again", "F"), look("A"), look("S")]),
         sign("wrong password", vec![TRIAL], wrong, over()),
         sign("expired", vec![TRIAL, EXPIRE], temporary("S"), over()),
-        sign("password chosen", until_chosen(), sign_in(Who::Admin, "S"), vec![look("again"), look("F")]),
-        sign("first of an administrator", until_created(), sign_in(Who::Lee, "S"), vec![look("F"), look("again")]),
+        sign(
+            "after the choice of a password",
+            password_chosen(),
+            sign_in(Who::Admin, "S"),
+            vec![look("again"), look("F")],
+        ),
+        sign("first of an administrator", admin_created(), sign_in(Who::Lee, "S"), vec![look("F"), look("again")]),
         sign(
             "an administrator again",
-            [until_created(), vec![sign_in(Who::Lee, "L")]].concat(),
+            [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(),
             sign_in(Who::Lee, "S"),
             vec![look("L"), look("again")],
         ),
-        sign("retired", [until_created(), vec![sign_in(Who::Lee, "L")]].concat(), sign_in(Who::Admin, "S"), over()),
-        sign("sign-out", until_chosen(), Op::SignOut { session: "F" }, vec![look("F")]),
+        sign("retired", [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(), sign_in(Who::Admin, "S"), over()),
+        sign("sign-out", password_chosen(), Op::SignOut { session: "F" }, vec![look("F")]),
     ]
 }
 
 fn resets() -> Vec<Scenario> {
-    let reset_of = |state, before, op, afterwards| scenario("reset-password", state, before, op, afterwards);
+    let reset_scenario = |state, before, op, afterwards| scenario("reset-password", state, before, op, afterwards);
     let two = vec![TRIAL, dana("a"), temporary("A"), temporary("B")];
-    let both = [until_chosen(), vec![sign_in(Who::Admin, "G")]].concat();
+    let both = [password_chosen(), vec![sign_in(Who::Admin, "G")]].concat();
     let wrong = Op::Reset { session: "F", current: Some(Chosen(2)), to: Chosen(1), begins: "N" };
     vec![
-        reset_of("temporary", two.clone(), reset("A", "N"), vec![look("B"), sign_in(Who::Admin, "S"), temporary("T")]),
-        reset_of("reset by another session", [two, vec![reset("B", "F")]].concat(), reset("A", "N"), vec![look("F")]),
-        reset_of("current password", both, change("F", "N"), vec![look("G"), look("F")]),
-        reset_of("wrong current password", until_chosen(), wrong, vec![look("F")]),
+        reset_scenario(
+            "temporary",
+            two.clone(),
+            reset("A", "N"),
+            vec![look("B"), sign_in(Who::Admin, "S"), temporary("T")],
+        ),
+        reset_scenario(
+            "reset by another session",
+            [two, vec![reset("B", "F")]].concat(),
+            reset("A", "N"),
+            vec![look("F")],
+        ),
+        reset_scenario("current password", both, change("F", "N"), vec![look("G"), look("F")]),
+        reset_scenario("wrong current password", password_chosen(), wrong, vec![look("F")]),
     ]
 }
 
@@ -200,13 +215,13 @@ fn creations() -> Vec<Scenario> {
     let creation = |state, before, op, afterwards| scenario("create-admin", state, before, op, afterwards);
     let lee = create("F", Who::Lee, "lee");
     vec![
-        creation("new", until_chosen(), lee, vec![create("F", Who::Lee, "other"), sign_in(Who::Lee, "L")]),
-        creation("the same click", until_created(), lee, vec![sign_in(Who::Lee, "L")]),
-        creation("taken", until_created(), create("F", Who::Lee, "other"), vec![]),
-        creation("a second", until_created(), create("F", Who::Mo, "mo"), vec![sign_in(Who::Mo, "M")]),
+        creation("new", password_chosen(), lee, vec![create("F", Who::Lee, "other"), sign_in(Who::Lee, "L")]),
+        creation("the same click", admin_created(), lee, vec![sign_in(Who::Lee, "L")]),
+        creation("taken", admin_created(), create("F", Who::Lee, "other"), vec![]),
+        creation("a second administrator", admin_created(), create("F", Who::Mo, "mo"), vec![sign_in(Who::Mo, "M")]),
         creation(
             "retired",
-            [until_created(), vec![sign_in(Who::Lee, "L")]].concat(),
+            [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(),
             create("F", Who::Mo, "mo"),
             vec![],
         ),
@@ -232,14 +247,14 @@ fn mails() -> Vec<Scenario> {
         state,
         before,
         mail,
-        deed: Deed::Mail { issue, mails },
+        action: Action::Mail { issue, mails },
         afterwards: vec![dana("k")],
     };
     vec![
         mail("pending", vec![TRIAL], Mail::Ordered, 1, (1, 2)),
-        mail("already sent", vec![TRIAL], Mail::Out, 1, (1, 1)),
-        mail("of an older issue", next_issue(), Mail::Out, 1, (1, 1)),
-        mail("leased by one who died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
+        mail("already sent", vec![TRIAL], Mail::Sent, 1, (1, 1)),
+        mail("an older issue", next_issue(), Mail::Sent, 1, (1, 1)),
+        mail("leased by a worker that died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
         mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 1, (0, 0)),
     ]
 }
@@ -249,14 +264,14 @@ fn readings() -> Vec<Scenario> {
         function,
         state,
         before,
-        mail: Mail::Out,
-        deed: Deed::Read(reading),
+        mail: Mail::Sent,
+        action: Action::Read(reading),
         afterwards: vec![],
     };
-    let administrator = [until_created(), vec![sign_in(Who::Lee, "L")]].concat();
+    let administrator = [admin_created(), vec![sign_in(Who::Lee, "L")]].concat();
     vec![
-        reading("list-subscriptions", "some", vec![TRIAL, dana("a")], Reading::List),
+        reading("list-subscriptions", "one subscription", vec![TRIAL, dana("a")], Reading::List),
         reading("portal", "the list", vec![TRIAL, dana("a")], Reading::Subscriptions),
-        reading("portal", "at home", administrator, Reading::Administration { session: "L" }),
+        reading("portal", "the home page", administrator, Reading::Administration { session: "L" }),
     ]
 }

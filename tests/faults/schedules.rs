@@ -1,4 +1,4 @@
-//! Twenty people at once, while AWS fails at random: a seed gives who does what, when, and what fails.
+//! Twenty people use the product concurrently while AWS fails at random. A seed determines who does what, when, and what fails.
 
 use std::{
     collections::BTreeMap,
@@ -24,62 +24,62 @@ use tokio::time::sleep;
 
 use crate::{
     MODES,
-    people::{Mails, World, read},
+    people::{Mails, World, describe},
     report::Report,
 };
 
-/// How many people there are.
+/// The number of people.
 const PEOPLE: usize = 20;
 
-/// How many schedules run at once in this process, each with a stack of its own.
+/// The number of schedules that run concurrently in this process, each with its own stack.
 const STACKS: usize = 4;
 
-/// How many subscriptions they share.
+/// The number of subscriptions that the people share.
 const SUBSCRIPTIONS: usize = 3;
 
-/// Past the time-out of an attempt, and the longest that anything is held back.
+/// The delays of a held request in milliseconds. The longest ones exceed the time-out of an attempt.
 const DELAYS: [u64; 3] = [100, 900, 1300];
 
-/// The product, in this process or outside.
+/// The product under test, in this process or through cargo-lambda.
 enum Product {
-    Here(Box<TestStack>),
-    Outside(Box<Dev>),
+    InProcess(Box<TestStack>),
+    CargoLambda(Box<Dev>),
 }
 
 impl Product {
-    async fn here() -> Self {
-        // As deployed, a message comes back when the lease of whoever failed it has ended.
+    async fn in_process() -> Self {
+        // As in the deployment, a message is delivered again after the lease of the worker that failed has ended.
         let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").with("MAIL_LEASE_SECONDS", "1");
-        Self::Here(Box::new(deployment.redelivering_after(Duration::from_millis(2100)).start().await))
+        Self::InProcess(Box::new(deployment.redelivering_after(Duration::from_millis(2100)).start().await))
     }
 
     async fn token(&self, email: String) -> String {
         match self {
-            Self::Here(stack) => stack.token_with(&email, &json!({ "iat": 1 })),
-            Self::Outside(dev) => dev.token(&email).await,
+            Self::InProcess(stack) => stack.token_with(&email, &json!({ "iat": 1 })),
+            Self::CargoLambda(dev) => dev.token(&email).await,
         }
     }
 
     fn aws_url(&self) -> String {
         match self {
-            Self::Here(stack) => stack.cloud.aws_url(),
-            Self::Outside(dev) => dev.product.aws.clone(),
+            Self::InProcess(stack) => stack.cloud.aws_url(),
+            Self::CargoLambda(dev) => dev.product.aws.clone(),
         }
     }
 
     async fn call(&self, function: &'static str, call: Call) -> Option<Answer> {
         match self {
-            Self::Here(stack) => Some(stack.call(function, call).await),
-            Self::Outside(dev) => tokio::time::timeout(Duration::from_secs(20), dev.call(call)).await.ok()?,
+            Self::InProcess(stack) => Some(stack.call(function, call).await),
+            Self::CargoLambda(dev) => tokio::time::timeout(Duration::from_secs(20), dev.call(call)).await.ok()?,
         }
     }
 
-    /// Whether the event is done at once. What is not comes back by itself.
+    /// Publishes an event; returns whether it was handled at once. The queue delivers it again if not.
     async fn publish(&self, event: Value) -> bool {
         let done = json!({ "batchItemFailures": [] });
         match self {
-            Self::Here(stack) => stack.cloud.deliver(event).await == Ok(done),
-            Self::Outside(dev) => {
+            Self::InProcess(stack) => stack.cloud.deliver(event).await == Ok(done),
+            Self::CargoLambda(dev) => {
                 dev.send(Request::post(format!("{}/events", dev.product.console)), Some(&event)).await.1 == done
             }
         }
@@ -87,28 +87,30 @@ impl Product {
 
     async fn mails(&self, world: &World) -> Mails {
         match self {
-            Self::Here(stack) => Mails::of(world, stack.cloud.inbox().into_iter().map(|mail| (mail.tags, mail.text))),
-            Self::Outside(dev) => {
+            Self::InProcess(stack) => {
+                Mails::for_subscription(world, stack.cloud.inbox().into_iter().map(|mail| (mail.tags, mail.text)))
+            }
+            Self::CargoLambda(dev) => {
                 let inbox = dev.inbox().await;
                 let mail = |mail: &Value| {
                     let tags: BTreeMap<String, String> = serde_json::from_value(mail["tags"].clone()).unwrap();
                     (tags, mail["text"].as_str().unwrap().to_owned())
                 };
-                Mails::of(world, inbox.iter().map(mail))
+                Mails::for_subscription(world, inbox.iter().map(mail))
             }
         }
     }
 
-    /// As an operator does when all is well again: whatever was given up is handed to its function once more.
+    /// Redrives the dead letters of a subscription, as an operator does after an outage: each goes to its function once more.
     async fn redrive(&self, subscription: &str) {
         match self {
-            Self::Here(stack) => {
+            Self::InProcess(stack) => {
                 let letters = stack.cloud.dead_letters().into_iter();
                 for letter in letters.filter(|letter| letter.body.to_string().contains(subscription)) {
                     stack.invoke(letter.queue.name(), batch(&json!(letter.message_id), &letter.body)).await;
                 }
             }
-            Self::Outside(dev) => {
+            Self::CargoLambda(dev) => {
                 let letters = dev.send(Request::get(format!("{}/dead-letters", dev.product.console)), None).await.1;
                 let letters = letters.as_array().unwrap().iter();
                 for letter in letters.filter(|letter| letter["body"].to_string().contains(subscription)) {
@@ -122,11 +124,11 @@ impl Product {
 
     async fn set_fault(&self, kind: &Kind, count: u32, delay: u64) {
         match self {
-            Self::Here(stack) => {
+            Self::InProcess(stack) => {
                 let delay = Duration::from_millis(delay);
                 stack.cloud.set_fault(Fault::new(kind.service, "*", kind.mode.1, count).held_for(delay));
             }
-            Self::Outside(dev) => {
+            Self::CargoLambda(dev) => {
                 let fault = json!({
                     "service": kind.service.name(), "operation": "*", "mode": kind.mode.0, "count": count, "delay_ms": delay,
                 });
@@ -136,37 +138,37 @@ impl Product {
     }
 }
 
-/// One message, as a function gets it from its queue.
+/// Returns a batch of one message, as a queue hands it to its function.
 fn batch(message_id: &Value, body: &Value) -> Value {
     json!({ "Records": [{ "messageId": message_id, "body": body.to_string() }] })
 }
 
-/// What may go wrong at any time.
+/// A kind of fault that may happen at any time.
 struct Kind {
     service: Service,
     mode: (&'static str, Mode),
 }
 
 fn kinds() -> Vec<Kind> {
-    let of = |service, modes: &'static [(&str, Mode)]| modes.iter().map(move |mode| Kind { service, mode: *mode });
+    let faults = |service, modes: &'static [(&str, Mode)]| modes.iter().map(move |mode| Kind { service, mode: *mode });
     let kms =
         MODES.iter().filter(|mode| mode.1 != Mode::Conflict).map(|mode| Kind { service: Service::Kms, mode: *mode });
-    of(Service::DynamoDb, &MODES).chain(kms).chain(of(Service::Ses, &MODES[..1])).collect()
+    faults(Service::DynamoDb, &MODES).chain(kms).chain(faults(Service::Ses, &MODES[..1])).collect()
 }
 
-/// An operation as somebody saw it.
-struct Seen {
+/// An operation as its caller observed it.
+struct Observation {
     op: Op,
     called: u64,
     answered: Option<(u64, Told)>,
-    /// Where there is a password to be told apart when all mails are out.
+    /// The answer, whose password can be attributed to an issue only after all mails are sent.
     answer: Option<Answer>,
 }
 
-/// One subscription of a schedule, and all that happened to it.
+/// One subscription of a schedule, and everything that happened to it.
 struct Scene {
     world: World,
-    seen: Mutex<Vec<Seen>>,
+    observations: Mutex<Vec<Observation>>,
     labels: AtomicUsize,
     wrong: Mutex<Option<String>>,
 }
@@ -182,11 +184,11 @@ struct Schedule<'a> {
     began: Instant,
 }
 
-/// What somebody is there for.
+/// The part that a person plays.
 #[derive(Clone, Copy)]
 enum Role {
     Retrieves(Person),
-    /// Signs in with the temporary password and goes on from there.
+    /// Signs in with the temporary password, chooses a password and creates an administrator.
     SetsUp(usize),
     Administers,
     Pays,
@@ -209,7 +211,7 @@ impl Scene {
 }
 
 impl Schedule<'_> {
-    async fn of(product: &Product, seed: u64) -> Schedule<'_> {
+    async fn new(product: &Product, seed: u64) -> Schedule<'_> {
         let mut scenes = Vec::new();
         for n in 0..SUBSCRIPTIONS {
             let number = usize::try_from(seed).unwrap() * SUBSCRIPTIONS + n;
@@ -219,7 +221,7 @@ impl Schedule<'_> {
                 sleep(Duration::from_millis(20)).await;
             }
             let (labels, wrong) = (AtomicUsize::default(), Mutex::default());
-            scenes.push(Scene { world, seen: Mutex::default(), labels, wrong });
+            scenes.push(Scene { world, observations: Mutex::default(), labels, wrong });
         }
         Schedule { product, scenes, began: Instant::now() }
     }
@@ -228,44 +230,49 @@ impl Schedule<'_> {
         self.began.elapsed().as_micros().try_into().unwrap()
     }
 
-    /// Carries out an operation; its answer, if there is one.
+    /// Carries out an operation; returns its result, if the answer is conclusive.
     async fn perform(&self, scene: &Scene, op: Op) -> Option<Told> {
         let called = self.elapsed();
         if let Op::Start { event, paid } = op {
             let done = self.product.publish(scene.world.event(event, paid)).await;
             let answered = done.then(|| (self.elapsed(), told(200, "done")));
-            scene.seen.lock().unwrap().push(Seen { op, called, answered: answered.clone(), answer: None });
+            scene.observations.lock().unwrap().push(Observation {
+                op,
+                called,
+                answered: answered.clone(),
+                answer: None,
+            });
             return answered.map(|(_, told)| told);
         }
         let mails = self.product.mails(&scene.world).await;
-        let (function, call) = scene.world.asked(op, &mails);
+        let (function, call) = scene.world.request(op, &mails);
         let answer = self.product.call(function, call).await;
         let at = self.elapsed();
         if answer.as_ref().is_some_and(|answer| answer.status == 429) {
-            // Nothing has happened.
+            // A rate limit changes nothing.
             return None;
         }
-        let answer = answer.filter(|answer| self.says_something(scene, op, answer));
+        let answer = answer.filter(|answer| self.is_conclusive(scene, op, answer));
         if let Some(answer) = &answer {
             scene.world.learn(op, answer);
         }
-        let answered = answer.as_ref().map(|answer| (at, read(op, answer, &mails)));
-        scene.seen.lock().unwrap().push(Seen { op, called, answered: answered.clone(), answer });
+        let answered = answer.as_ref().map(|answer| (at, describe(op, answer, &mails)));
+        scene.observations.lock().unwrap().push(Observation { op, called, answered: answered.clone(), answer });
         answered.map(|(_, told)| told)
     }
 
-    fn says_something(&self, scene: &Scene, op: Op, answer: &Answer) -> bool {
-        let is_mistake = answer.status == 500 && answer.problem() == Some("internal")
+    fn is_conclusive(&self, scene: &Scene, op: Op, answer: &Answer) -> bool {
+        let is_error = answer.status == 500 && answer.problem() == Some("internal")
             || answer.status >= 500
-                && matches!(self.product, Product::Here(_))
+                && matches!(self.product, Product::InProcess(_))
                 && answer.problem() != Some("unavailable");
-        if is_mistake {
+        if is_error {
             *scene.wrong.lock().unwrap() = Some(format!("{op} is answered {} {}", answer.status, answer.body));
         }
         answer.status < 500
     }
 
-    /// The same click until it is answered, for as long as anybody has patience.
+    /// Carries out an operation and retries it once if it has no conclusive answer.
     async fn insist(&self, scene: &Scene, op: Op) -> Option<Told> {
         for _ in 0..2 {
             if let Some(told) = self.perform(scene, op).await {
@@ -275,7 +282,7 @@ impl Schedule<'_> {
         None
     }
 
-    /// One of the people, from beginning to end.
+    /// Plays the part of one person from beginning to end.
     async fn live(&self, person: usize, mut chance: Chance) {
         let (scene, role) = (&self.scenes[person % SUBSCRIPTIONS], ROLES[person / SUBSCRIPTIONS]);
         sleep(Duration::from_millis(chance.number() % 600)).await;
@@ -344,7 +351,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Faults of every kind, until everybody has gone.
+    /// Injects faults of every kind until all people have finished.
     async fn fail(&self, mut chance: Chance, left: &AtomicUsize) {
         let kinds = kinds();
         while left.load(Ordering::SeqCst) > 0 {
@@ -358,7 +365,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Everybody at once; then what is held back lands, and everything that was ordered is done.
+    /// Runs all people concurrently with the faults, then waits until delayed requests have been carried out.
     async fn run(&self, seed: u64) {
         let left = AtomicUsize::new(PEOPLE);
         let people = (0..PEOPLE).map(|person| {
@@ -372,11 +379,11 @@ impl Schedule<'_> {
         sleep(Duration::from_millis(DELAYS[2] + 200)).await;
     }
 
-    /// What comes to light when all is well again; then each history is held against the specification.
+    /// Reads the final state without faults, then checks each history against the specification.
     async fn judge(&self) -> Result<(), String> {
         let table = Table::of(&self.product.aws_url(), "desk");
         for scene in &self.scenes {
-            self.mailed(scene, &table).await?;
+            self.await_mail(scene, &table).await?;
             for person in [Person::Dana, Person::Kim] {
                 self.perform(scene, Op::Retrieve { person, key: "last" }).await;
             }
@@ -395,11 +402,11 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// Waits until the events are done and the mail of the issue is out, if anybody needs it.
-    async fn mailed(&self, scene: &Scene, table: &Table) -> Result<(), String> {
+    /// Waits until the events are handled and the mail of the current issue is sent, unless it is not needed.
+    async fn await_mail(&self, scene: &Scene, table: &Table) -> Result<(), String> {
         let mut last = String::new();
         for turn in 0..300 {
-            if let Product::Here(stack) = self.product {
+            if let Product::InProcess(stack) = self.product {
                 stack.cloud.drained().await.unwrap();
             }
             let (subscription, company) = (scene.world.subscription(), scene.world.company());
@@ -409,9 +416,9 @@ impl Schedule<'_> {
             let mail = table.get(format!("SUBSCRIPTION#{subscription}"), "MAIL").await.unwrap();
             let status = mail["status"].as_s().unwrap();
             let paid = credential["kind"].as_s().unwrap() == "paid";
-            let sent = self.product.mails(&scene.world).await.of_issue(issue).len();
+            let sent = self.product.mails(&scene.world).await.passwords(issue).len();
             last = format!("issue {issue}, paid {paid}, its mail {status}, {sent} sent");
-            let is_asked = scene.seen.lock().unwrap().iter().any(|seen| matches!(seen.op, Op::Start { .. }));
+            let is_asked = scene.observations.lock().unwrap().iter().any(|seen| matches!(seen.op, Op::Start { .. }));
             let is_mailed = (status == "sent" && sent > 0) || status == "not-needed";
             if is_mailed && (paid || !is_asked) {
                 return Ok(());
@@ -427,17 +434,17 @@ impl Schedule<'_> {
 
 impl Scene {
     fn history(&self, mails: &Mails) -> Vec<Event> {
-        let seen = self.seen.lock().unwrap();
-        let mut events: Vec<_> =
-            seen.iter()
-                .map(|seen| {
-                    let answered = seen.answered.clone().map(|(at, told)| {
-                        (at, seen.answer.as_ref().map_or(told, |answer| read(seen.op, answer, mails)))
-                    });
-                    Event { op: seen.op, called: seen.called, answered }
-                })
-                .collect();
-        // The queue delivers again what was not done: each delivery may do something.
+        let observations = self.observations.lock().unwrap();
+        let mut events: Vec<_> = observations
+            .iter()
+            .map(|seen| {
+                let answered = seen.answered.clone().map(|(at, told)| {
+                    (at, seen.answer.as_ref().map_or(told, |answer| describe(seen.op, answer, mails)))
+                });
+                Event { op: seen.op, called: seen.called, answered }
+            })
+            .collect();
+        // The queue delivers a failed event again, and each delivery may have an effect.
         let failed = |event: &&Event| matches!(event.op, Op::Start { .. }) && event.answered.is_none();
         let redelivered: Vec<_> = events.iter().filter(failed).cloned().collect();
         events.extend(redelivered);
@@ -445,21 +452,21 @@ impl Scene {
     }
 }
 
-/// Time goes on in this process, too.
+/// Advances the clock of a product in this process.
 async fn tick(product: &Product) {
     loop {
         sleep(Duration::from_secs(1)).await;
-        if let Product::Here(stack) = product {
+        if let Product::InProcess(stack) = product {
             stack.pass(1);
         }
     }
 }
 
-/// Runs schedules one after the other, as long as there are any.
+/// Runs schedules one after the other until no seed is left.
 async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: &Mutex<Report>) {
     let next = || seeds.lock().unwrap().next();
     while let Some(seed) = next() {
-        let schedule = Schedule::of(product, seed).await;
+        let schedule = Schedule::new(product, seed).await;
         let judged = async {
             schedule.run(seed).await;
             schedule.judge().await
@@ -468,18 +475,18 @@ async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: 
             judged = judged => judged.err(),
             () = tick(product) => None,
         };
-        let again = format!("the same again: FIRSTKEY_SEED={seed} cargo nextest run -p tests --test faults {test}");
+        let again = format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run -p tests --test faults {test}");
         let mut report = report.lock().unwrap();
         for scene in &schedule.scenes {
-            let seen = scene.seen.lock().unwrap();
-            report.note(test, "operations", seen.len());
-            report.note(test, "answered", seen.iter().filter(|seen| seen.answered.is_some()).count());
+            let observations = scene.observations.lock().unwrap();
+            report.note(test, "operations", observations.len());
+            report.note(test, "answered", observations.iter().filter(|seen| seen.answered.is_some()).count());
         }
         report.add(test, "schedules", wrong.map(|wrong| format!("{wrong}\n{again}")));
     }
 }
 
-/// Those that are asked for: one, or the first.
+/// Returns the seeds to run: the one in `FIRSTKEY_SEED`, or those of the sample or of a full run.
 fn seeds(sample: u64, full: u64) -> Range<u64> {
     match tests::number_asked_for("FIRSTKEY_SEED") {
         Some(seed) => seed..seed + 1,
@@ -491,19 +498,19 @@ fn seeds(sample: u64, full: u64) -> Range<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_in_process() {
     let (seeds, report) = (Mutex::new(seeds(20, 1000)), Mutex::default());
-    // Most of a schedule is waiting.
-    let products = join_all((0..STACKS).map(|_| Product::here())).await;
+    // A schedule spends most of its time waiting.
+    let products = join_all((0..STACKS).map(|_| Product::in_process())).await;
     join_all(products.iter().map(|product| work(product, &seeds, "a_schedule_in_process", &report))).await;
-    report.into_inner().unwrap().end("twenty people at once");
+    report.into_inner().unwrap().finish("schedules of twenty people");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_through_cargo_lambda() {
     let Some(dev) = Dev::start().await else { return };
-    let (product, report) = (Product::Outside(Box::new(dev)), Mutex::default());
+    let (product, report) = (Product::CargoLambda(Box::new(dev)), Mutex::default());
     work(&product, &Mutex::new(seeds(3, 50)), "a_schedule_through_cargo_lambda", &report).await;
-    if let Product::Outside(dev) = product {
+    if let Product::CargoLambda(dev) = product {
         dev.stop().await;
     }
-    report.into_inner().unwrap().end("twenty people at once");
+    report.into_inner().unwrap().finish("schedules of twenty people");
 }

@@ -1,4 +1,4 @@
-//! What customers and vendors do: the mixed load. Whoever gets no answer does the same again, with the same key.
+//! The mixed load of customers and the vendor. A client that gets no answer retries with the same idempotency key.
 
 use std::{
     collections::BTreeSet,
@@ -14,35 +14,35 @@ use serde_json::{Value, json};
 use tests::{Answer, Call, Processes};
 use tokio::{join, time::sleep};
 
-use crate::seen::{Click, Creation, Reset, Seen, SignIn, Try};
+use crate::seen::{Attempt, Click, Creation, Observations, Reset, SignIn};
 
-/// So often the same is tried again.
+/// The number of attempts of a request.
 const TRIES: u32 = 10;
 
-/// How long somebody waits for a mail, or for their subscription to be there, on a machine that is busy.
+/// The longest wait for a mail, or for a subscription to exist, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// How many stories are told at once: five or six people each.
+/// The number of stories that run concurrently, with five or six people each.
 const AT_ONCE: usize = 4;
 
-/// A subscription, and who has to do with it. No two have anything in common.
+/// A subscription and its people. Two customers share nothing.
 #[derive(Clone)]
 pub(crate) struct Customer {
     pub(crate) id: String,
     company: String,
-    /// Clicks twice. Not many do: who clicks once leaves what a kill has left.
+    /// Whether the people click twice. Most do not: a single click leaves the state that a crash has left.
     impatient: bool,
     story: Story,
 }
 
-/// How far it goes while processes are killed.
+/// The part of the product's story that a customer goes through while processes are killed.
 #[derive(Clone, Copy)]
 enum Story {
-    /// From the event to administrators who are home, several people at every step at once.
+    /// The whole story from the event to administrators who are signed in, with several concurrent people at every step.
     Whole,
-    /// Three have retrieved, nobody can sign in, and the company pays: there is another issue.
+    /// Three people retrieve, nothing else happens, and the company pays: the next issue begins.
     UsedUp,
-    /// So many steps of the Administration Center.
+    /// This number of steps in the Administration Center.
     Halfway(u32),
 }
 
@@ -64,12 +64,12 @@ impl Customer {
         format!("{who}@{}", self.company)
     }
 
-    /// The service administrator's account.
+    /// Returns the user name of the service administrator.
     pub(crate) fn service(&self) -> String {
         self.account("admin")
     }
 
-    /// What the owner of an account chooses, the first or a later time. Nobody else chooses it.
+    /// Returns the password that the owner of an account chooses for the nth time. Every choice is unique.
     fn choice(&self, user_name: &str, time: u32) -> String {
         let who = user_name.split('@').next().unwrap_or_default();
         format!("seven green boats {} at noon {who} {time}", self.company)
@@ -85,15 +85,15 @@ impl Customer {
     }
 }
 
-/// The product, everybody who uses it, and what they saw.
+/// The product, the people who use it, and what they observed.
 pub(crate) struct World {
     pub(crate) processes: Processes,
-    pub(crate) seen: Seen,
-    /// Who has begun.
+    pub(crate) observed: Observations,
+    /// The customers whose story has begun.
     pub(crate) customers: Mutex<Vec<Customer>>,
     random: Mutex<fastrand::Rng>,
     addresses: AtomicU32,
-    /// Processes whose death is too much for whoever waits for them.
+    /// Processes whose client does not retry when they die.
     discouraging: Mutex<BTreeSet<String>>,
     closed: AtomicBool,
 }
@@ -102,7 +102,7 @@ impl World {
     pub(crate) fn new(processes: Processes, seed: u64) -> Self {
         Self {
             processes,
-            seen: Seen::default(),
+            observed: Observations::default(),
             customers: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             addresses: AtomicU32::new(0),
@@ -111,14 +111,14 @@ impl World {
         }
     }
 
-    /// One story of each kind, and everything that follows from them.
-    pub(crate) async fn one_of_each(&self) {
+    /// Runs stories of every kind until all queues are empty.
+    pub(crate) async fn run_one_of_each(&self) {
         join_all((0..6).map(|_| self.story())).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
-    /// Story after story, until there are to be no more.
-    pub(crate) async fn go_on_until_closed(&self) {
+    /// Runs story after story until [`close`](Self::close) is called.
+    pub(crate) async fn run_until_closed(&self) {
         let lane = async || {
             while !self.closed.load(Ordering::SeqCst) {
                 self.story().await;
@@ -131,7 +131,7 @@ impl World {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Whoever waits for the answer of this process does not try again when it dies.
+    /// Keeps the client that waits for this process from retrying when the process dies.
     pub(crate) fn discourage(&self, process: &str) {
         self.discouraging.lock().unwrap().insert(process.to_owned());
     }
@@ -152,37 +152,42 @@ impl World {
         match customer.story {
             Story::Whole => {
                 let center = self.administration_center(customer, 1, u32::MAX);
-                join!(self.starts(customer, "trial"), self.portal(customer, "1"), self.stranger(customer), center);
+                join!(
+                    self.deliver_start(customer, "trial"),
+                    self.portal(customer, "1"),
+                    self.stranger(customer),
+                    center
+                );
             }
             Story::UsedUp => {
                 let first = self.mail(customer, 1);
-                let ((), used_up, _) = join!(self.starts(customer, "trial"), self.use_up(customer), first);
+                let ((), used_up, _) = join!(self.deliver_start(customer, "trial"), self.use_up(customer), first);
                 if used_up {
                     let center = self.administration_center(customer, 2, u32::MAX);
-                    join!(self.starts(customer, "paid"), self.portal(customer, "2"), center);
+                    join!(self.deliver_start(customer, "paid"), self.portal(customer, "2"), center);
                 }
             }
             Story::Halfway(steps) => {
                 let center = self.administration_center(customer, 1, steps);
-                join!(self.starts(customer, "trial"), self.portal(customer, "1"), center);
-                self.starts(customer, "paid").await;
+                join!(self.deliver_start(customer, "trial"), self.portal(customer, "1"), center);
+                self.deliver_start(customer, "paid").await;
             }
         }
     }
 
-    /// The event bus delivers at least once: here twice, at once.
-    async fn starts(&self, customer: &Customer, kind: &str) {
-        // What has failed comes again by itself.
+    /// Delivers an event twice concurrently, since the event bus delivers at least once.
+    async fn deliver_start(&self, customer: &Customer, kind: &str) {
+        // The queue redelivers a failed event.
         let once = async || drop(self.processes.cloud.deliver(customer.event(kind)).await);
         join!(once(), once());
     }
 
-    /// Everybody in the Customer Portal, at once: four clicks, two of them twice, two with the same key by two people.
+    /// Runs the people in the Customer Portal concurrently: four clicks, two of them repeated, two people with the same key.
     async fn portal(&self, customer: &Customer, round: &str) {
         let [a, b] = ["a", "b"].map(|key| format!("{key}-{round}"));
         let dana = async {
             let dana = customer.person("dana");
-            self.lists(customer, &dana).await;
+            self.list_subscriptions(customer, &dana).await;
             self.click(customer, &dana, &a).await;
             join!(self.click(customer, &dana, &a), self.click(customer, &dana, &b));
         };
@@ -195,7 +200,7 @@ impl World {
         join!(dana, kim, self.click(customer, &it, &b));
     }
 
-    /// Whether all three were shown the password.
+    /// Uses all three retrievals; returns whether every click showed the password.
     async fn use_up(&self, customer: &Customer) -> bool {
         let people = ["dana", "kim", "it"].map(|who| customer.person(who));
         let clicks = people.iter().map(|person| self.click(customer, person, "first"));
@@ -205,16 +210,16 @@ impl World {
 
     async fn stranger(&self, customer: &Customer) {
         for _ in 0..3 {
-            self.try_to_retrieve(customer, "mallory@elsewhere.example", "a", true).await;
+            self.retrieve(customer, "mallory@elsewhere.example", "a", true).await;
             self.pause(300).await;
         }
     }
 
-    async fn lists(&self, customer: &Customer, person: &str) {
+    async fn list_subscriptions(&self, customer: &Customer, person: &str) {
         let call = Call::get("/subscriptions").bearer(&self.token(person));
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            let answer = self.again(customer, "list-subscriptions", &call, |_| ()).await;
+            let answer = self.call_until_answered(customer, "list-subscriptions", &call, |_| ()).await;
             if answer.is_some_and(|answer| answer.body["subscriptions"] != json!([])) {
                 return;
             }
@@ -222,11 +227,11 @@ impl World {
         }
     }
 
-    /// One click, made again while the subscription is not there yet.
+    /// Carries out a click, and repeats it while the subscription does not exist yet.
     async fn click(&self, customer: &Customer, person: &str, key: &str) -> Option<Answer> {
         let begun = Instant::now();
         loop {
-            let answer = self.try_to_retrieve(customer, person, key, false).await;
+            let answer = self.retrieve(customer, person, key, false).await;
             if answer.as_ref().is_none_or(|answer| answer.status != 404) || begun.elapsed() > PATIENCE {
                 return answer;
             }
@@ -234,11 +239,11 @@ impl World {
         }
     }
 
-    async fn try_to_retrieve(&self, customer: &Customer, person: &str, key: &str, stranger: bool) -> Option<Answer> {
+    async fn retrieve(&self, customer: &Customer, person: &str, key: &str, stranger: bool) -> Option<Answer> {
         let call = Call::get_credentials(&customer.id).bearer(&self.token(person)).key(key);
-        let tell = |one: Try| {
+        let record = |one: Attempt| {
             let answered = |read: fn(&Answer) -> Vec<String>| one.answer.map(read).unwrap_or_default();
-            self.seen.clicks.lock().unwrap().push(Click {
+            self.observed.clicks.lock().unwrap().push(Click {
                 subscription: customer.id.clone(),
                 person: person.into(),
                 key: key.into(),
@@ -250,12 +255,12 @@ impl World {
                 status: one.answer.map(|answer| answer.status),
             });
         };
-        self.again(customer, "get-credentials", &call, tell).await
+        self.call_until_answered(customer, "get-credentials", &call, record).await
     }
 
-    /// The password in the mail of an issue, once it is there.
+    /// Waits for the mail of an issue; returns its password.
     async fn mail(&self, customer: &Customer, issue: u64) -> Option<String> {
-        self.seen.expected.lock().unwrap().push((customer.id.clone(), issue));
+        self.observed.expected.lock().unwrap().push((customer.id.clone(), issue));
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some((_, password)) = self.mails(customer).into_iter().find(|(mailed, _)| *mailed == issue) {
@@ -266,7 +271,7 @@ impl World {
         None
     }
 
-    /// Issue and password of every mail to a customer.
+    /// Returns issue and password of every mail to a customer.
     pub(crate) fn mails(&self, customer: &Customer) -> Vec<(u64, String)> {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         let mut mails = self.processes.cloud.inbox();
@@ -278,7 +283,7 @@ impl World {
         mails.into_iter().map(read).collect()
     }
 
-    /// The service administrator, and then the administrators; so many steps. Nothing where somebody stops before the end.
+    /// Runs this number of steps as the service administrator and then as the administrators. Returns `None` if it stops before the end.
     async fn administration_center(&self, customer: &Customer, issue: u64, steps: u32) -> Option<()> {
         let (mailed, service) = (self.mail(customer, issue).await?, customer.service());
         let mut left = steps;
@@ -306,22 +311,22 @@ impl World {
         self.administrators(customer, &lee, &mo).await
     }
 
-    /// Two administrators come home for the first time while the service administrator comes back; one changes their password and
-    /// leaves.
+    /// Signs two administrators in for the first time while the service administrator signs in again; one of the two changes the
+    /// password and signs out.
     async fn administrators(&self, customer: &Customer, lee: &str, mo: &str) -> Option<()> {
         let (service, [first, second]) = (customer.service(), [1, 2].map(|time| customer.choice(lee, time)));
         let (mos, chosen) = (customer.choice(mo, 1), customer.choice(&service, 1));
-        let (home, ..) = join!(
+        let (session, ..) = join!(
             self.sign_in(customer, lee, &first),
             self.sign_in(customer, mo, &mos),
             self.sign_in(customer, &service, &chosen),
         );
-        let home = self.choose(customer, lee, &home?, (&first, &second)).await?;
-        self.sign_out(customer, &home).await;
+        let session = self.choose(customer, lee, &session?, (&first, &second)).await?;
+        self.sign_out(customer, &session).await;
         Some(())
     }
 
-    /// Chooses a password; who does not know whether they have signs in with either.
+    /// Chooses a password. Without a conclusive answer, signs in with the new or the old one.
     async fn choose(
         &self,
         customer: &Customer,
@@ -331,12 +336,17 @@ impl World {
     ) -> Option<String> {
         match self.reset(customer, user_name, session, (from, to)).await {
             Some(session) => Some(session),
-            None => self.enter(customer, user_name, &[to, from]).await,
+            None => self.sign_in_with_any(customer, user_name, &[to, from]).await,
         }
     }
 
-    /// The first of these passwords that signs in.
-    pub(crate) async fn enter(&self, customer: &Customer, user_name: &str, passwords: &[&str]) -> Option<String> {
+    /// Signs in with the first of these passwords that works.
+    pub(crate) async fn sign_in_with_any(
+        &self,
+        customer: &Customer,
+        user_name: &str,
+        passwords: &[&str],
+    ) -> Option<String> {
         for password in passwords {
             if let Some(session) = self.sign_in(customer, user_name, password).await {
                 return Some(session);
@@ -346,15 +356,15 @@ impl World {
     }
 
     pub(crate) async fn sign_in(&self, customer: &Customer, user_name: &str, password: &str) -> Option<String> {
-        let tell = |one: Try| {
+        let record = |one: Attempt| {
             let (session, answered) = (one.session(), one.answered);
             let (user_name, password) = (user_name.to_owned(), password.to_owned());
-            self.seen.sign_ins.lock().unwrap().push(SignIn { user_name, password, answered, session });
+            self.observed.sign_ins.lock().unwrap().push(SignIn { user_name, password, answered, session });
         };
-        self.again(customer, "sign-in", &Call::sign_in(user_name, password), tell).await?.session()
+        self.call_until_answered(customer, "sign-in", &Call::sign_in(user_name, password), record).await?.session()
     }
 
-    /// From one password to another.
+    /// Changes one password to another; returns the new session.
     pub(crate) async fn reset(
         &self,
         customer: &Customer,
@@ -362,55 +372,55 @@ impl World {
         session: &str,
         (from, to): (&str, &str),
     ) -> Option<String> {
-        let tell = |one: Try| {
+        let record = |one: Attempt| {
             let (user_name, from, to) = (user_name.to_owned(), from.to_owned(), to.to_owned());
-            self.seen.resets.lock().unwrap().push(Reset { user_name, from, to, session: one.session() });
+            self.observed.resets.lock().unwrap().push(Reset { user_name, from, to, session: one.session() });
         };
         let mut body = json!({ "new_password": to });
         if user_name != customer.service() {
             body["current_password"] = from.into();
         }
         let call = Call::post("/reset-password").session(session).json(&body);
-        self.again(customer, "reset-password", &call, tell).await?.session()
+        self.call_until_answered(customer, "reset-password", &call, record).await?.session()
     }
 
     pub(crate) async fn create(&self, customer: &Customer, session: &str, user_name: &str, password: &str) -> bool {
-        let tell = |one: Try| {
+        let record = |one: Attempt| {
             let created = one.answer.filter(|answer| answer.status == 201);
             let account_id = created.and_then(|answer| Some(answer.body["account_id"].as_str()?.to_owned()));
             let (user_name, password) = (user_name.to_owned(), password.to_owned());
-            self.seen.creations.lock().unwrap().push(Creation { user_name, password, account_id });
+            self.observed.creations.lock().unwrap().push(Creation { user_name, password, account_id });
         };
         let call = Call::create_admin(session, user_name, password).key(user_name);
-        let answer = self.again(customer, "create-admin", &call, tell).await;
+        let answer = self.call_until_answered(customer, "create-admin", &call, record).await;
         answer.is_some_and(|answer| answer.status == 201)
     }
 
     async fn sign_out(&self, customer: &Customer, session: &str) {
         let call = Call::post("/sign-out").session(session);
-        let answer = self.again(customer, "sign-in", &call, |_| ()).await;
+        let answer = self.call_until_answered(customer, "sign-in", &call, |_| ()).await;
         if answer.is_some_and(|answer| answer.status == 204) {
-            self.seen.left.lock().unwrap().push(session.to_owned());
+            self.observed.signed_out.lock().unwrap().push(session.to_owned());
         }
     }
 
-    /// Somebody comes back when nothing is killed any more, with all that they may still know, and goes to the end of the
-    /// story. What they could not do.
-    pub(crate) async fn gets_home(&self, customer: &Customer) -> Result<(), String> {
+    /// Finishes the story after the kills, with every password that the customer still knows. Returns the step that failed as an
+    /// error.
+    pub(crate) async fn finish_story(&self, customer: &Customer) -> Result<(), String> {
         for who in ["lee", "mo"] {
             let name = customer.account(who);
             let [first, second] = [1, 2].map(|time| customer.choice(&name, time));
-            if self.enter(customer, &name, &[&second, &first]).await.is_some() {
+            if self.sign_in_with_any(customer, &name, &[&second, &first]).await.is_some() {
                 return Ok(());
             }
         }
         let (service, mut known) = (customer.service(), self.mails(customer));
         known.sort();
-        let mailed = known.pop().map(|(_, password)| password).ok_or("nobody has a mail")?;
+        let mailed = known.pop().map(|(_, password)| password).ok_or("no mail was sent")?;
         let chosen = customer.choice(&service, 1);
-        let mut session = self.enter(customer, &service, &[&chosen]).await;
+        let mut session = self.sign_in_with_any(customer, &service, &[&chosen]).await;
         if session.is_none() {
-            let reset = self.enter(customer, &service, &[&mailed]).await;
+            let reset = self.sign_in_with_any(customer, &service, &[&mailed]).await;
             let reset = reset.ok_or("neither the mailed nor the chosen password signs in")?;
             session = self.reset(customer, &service, &reset, (&mailed, &chosen)).await;
         }
@@ -419,33 +429,33 @@ impl World {
         if !self.create(customer, &session, &last, &own).await {
             return Err("no administrator can be created".to_owned());
         }
-        self.enter(customer, &last, &[&own])
+        self.sign_in_with_any(customer, &last, &[&own])
             .await
             .map(drop)
             .ok_or_else(|| "the administrator cannot sign in".to_owned())
     }
 
-    /// The same call again while there is no answer, or one that asks for patience.
-    pub(crate) async fn again(
+    /// Repeats a call until there is an answer other than a rate limit or a server error.
+    pub(crate) async fn call_until_answered(
         &self,
         customer: &Customer,
         function: &'static str,
         call: &Call,
-        mut tell: impl FnMut(Try),
+        mut record: impl FnMut(Attempt),
     ) -> Option<Answer> {
         for _ in 0..TRIES {
-            // Each from a network of its own: people who try again are not to run out of attempts.
+            // Each attempt comes from another network, so that retries do not spend the budget of attempts.
             let number = self.addresses.fetch_add(1, Ordering::SeqCst);
             let address = std::net::Ipv4Addr::from_bits((10 << 24) + number).to_string();
-            // The header tells a kill whose call it hit.
+            // The header shows whose call a crash has hit.
             let call = call.clone().from(&address).header("x-customer", &customer.id);
             let asked = Instant::now();
             let answer = self.processes.call(function, call).await;
-            tell(Try { asked, answered: Instant::now(), answer: answer.as_ref().ok() });
+            record(Attempt { asked, answered: Instant::now(), answer: answer.as_ref().ok() });
             match answer {
                 Ok(answer) if answer.status < 400 => return Some(answer),
                 Ok(answer) => {
-                    self.seen.problems.lock().unwrap().push(format!("{} {function} {}", customer.id, answer.body));
+                    self.observed.problems.lock().unwrap().push(format!("{} {function} {}", customer.id, answer.body));
                     if answer.status < 500 && answer.status != 429 {
                         return Some(answer);
                     }
@@ -458,15 +468,15 @@ impl World {
         None
     }
 
-    /// Everybody has one token for all that they do.
+    /// Returns a person's token, which is the same for every request.
     fn token(&self, person: &str) -> String {
-        let mut tokens = self.seen.tokens.lock().unwrap();
+        let mut tokens = self.observed.tokens.lock().unwrap();
         tokens.entry(person.to_owned()).or_insert_with(|| self.processes.token(person)).clone()
     }
 
-    /// So many milliseconds at most.
+    /// Waits for a random time of at most `most` milliseconds.
     pub(crate) async fn pause(&self, most: u64) {
-        let drawn = self.random.lock().unwrap().u64(0..=most);
-        sleep(Duration::from_millis(drawn)).await;
+        let time = self.random.lock().unwrap().u64(0..=most);
+        sleep(Duration::from_millis(time)).await;
     }
 }

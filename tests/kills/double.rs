@@ -1,4 +1,4 @@
-//! What the double of Lambda does: a process has one event at a time, and one that dies is replaced.
+//! Tests the Lambda emulator: a process handles one event at a time, and a process that dies is replaced.
 
 use serde_json::json;
 use tests::{Call, Processes, event};
@@ -9,7 +9,7 @@ async fn kill_at_first_call(processes: &Processes, process: &'static str) {
     let mut gate = processes.cloud.gate(move |call| call.function == process);
     let held = gate.next().await.unwrap();
     assert!(processes.kill(&held.function).await);
-    assert!(!processes.kill(&held.function).await, "it is no more");
+    assert!(!processes.kill(&held.function).await, "the process is already dead");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,11 +21,11 @@ async fn a_process_that_dies_is_an_error_to_its_caller_and_is_replaced() {
     assert_eq!(guess().await.unwrap().problem(), Some("invalid-credentials"));
     assert_eq!(processes.waiting(), ["sign-in@2"]);
     assert!(processes.kill("sign-in@2").await);
-    assert_eq!(guess().await.unwrap().status, 401, "one that died while it waited is no error");
+    assert_eq!(guess().await.unwrap().status, 401, "the death of an idle process is not an error");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_gives_again_what_a_process_had_when_it_died() {
+async fn a_queue_redelivers_the_messages_of_a_process_that_died() {
     let Some(processes) = super::started().await else { return };
     let cloud = &processes.cloud;
     let (answer, ()) =
@@ -38,7 +38,7 @@ async fn a_queue_gives_again_what_a_process_had_when_it_died() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_events_at_once_have_two_processes_and_one_after_the_other_has_one() {
+async fn concurrent_events_get_a_process_each_and_sequential_events_share_one() {
     let Some(processes) = super::started().await else { return };
     let call = || processes.call("portal", Call::get("/nowhere"));
     let (first, second) = join!(call(), call());
@@ -48,7 +48,7 @@ async fn two_events_at_once_have_two_processes_and_one_after_the_other_has_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_is_an_error_to_its_caller() {
+async fn an_invalid_event_is_an_error_to_its_caller() {
     let Some(processes) = super::started().await else { return };
     let error = processes.invoke("portal", &json!("no request")).await.unwrap_err();
     assert!(error.starts_with("portal@1: the function called ") && error.contains("/error with "), "{error}");

@@ -1,8 +1,8 @@
-//! What holds afterwards, however processes died: the invariants of the protocol, by their numbers, each in a function of its own that
-//! tells what is wrong with one customer.
+//! The invariants of the protocol, by their numbers, which hold at the end however processes died. Each has its own function, which
+//! returns the violations of one customer.
 //!
-//! 7, the budgets of whoever guesses, is counted by `it/attempts.rs`: an attempt is spent by one write, and who dies after it has
-//! spent it.
+//! Invariant 7, the budgets of attempts, is tested in `it/attempts.rs`: one write spends an attempt, and a process that dies after it has
+//! spent the attempt.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -17,7 +17,7 @@ use crate::{
     seen::Click,
 };
 
-/// What is there when all is done: what people saw, and what is kept.
+/// The state at the end: the answers that people got, and the stored items.
 pub(crate) struct Aftermath<'a> {
     pub(crate) world: &'a World,
     table: Vec<Value>,
@@ -25,38 +25,41 @@ pub(crate) struct Aftermath<'a> {
     dead_letters: Vec<DeadLetter>,
 }
 
-/// Of somebody and something that is theirs.
+/// Pairs of a person or account and a secret or key that belongs to it.
 type Pairs = BTreeSet<(String, String)>;
 
-/// Number, name, and what it finds.
+/// The number and name of an invariant, and the function that returns its violations.
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
-/// Those that are seen without asking anybody.
+/// The invariants that are checked without further requests.
 pub(crate) const ALL: [Check; 14] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
-    ("1 it is counted first, and unsealed second", it_is_counted_before_it_is_unsealed),
+    ("1 a retrieval is counted before it is unsealed", counting_precedes_unsealing),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
-    ("2 a retrieval is in the history once", a_retrieval_is_told_once),
-    ("2 nobody who took one is told that it is exhausted", nobody_is_told_that_their_own_is_too_many),
+    ("2 a retrieval is in the history once", a_retrieval_is_in_the_history_once),
+    ("2 a click that was counted is not refused as exhausted", no_counted_click_is_refused_as_exhausted),
     ("3 nothing is shown after a sign-in was acknowledged", nothing_is_shown_after_a_sign_in),
-    ("3 who has signed in has ended the disclosure", a_session_ends_the_disclosure),
+    ("3 a sign-in ends the disclosure", a_sign_in_ends_the_disclosure),
     ("4 no stranger learns that a subscription exists", no_stranger_learns_anything),
     ("5 every issue is mailed, with one password", every_issue_is_mailed),
-    ("5 no event makes two issues", no_event_makes_two_issues),
-    ("6 who is retired has been replaced, and who is replaced is retired", who_is_replaced_is_retired),
+    ("5 no event starts two issues", no_event_starts_two_issues),
+    (
+        "6 the service administrator is retired if and only if an administrator has signed in",
+        a_sign_in_retires_the_service_administrator,
+    ),
     ("one click creates one administrator", one_click_creates_one_administrator),
-    ("history has no gap and nothing twice", the_history_is_whole),
+    ("the history has no gap and no duplicate", the_history_is_whole),
     ("no answer is an internal error", no_answer_is_internal),
 ];
 
 impl<'a> Aftermath<'a> {
-    pub(crate) async fn of(world: &'a World, journal: &'a [Called]) -> Self {
+    pub(crate) async fn new(world: &'a World, journal: &'a [Called]) -> Self {
         let cloud = &world.processes.cloud;
         let table = cloud.dump_table().await.unwrap();
         Self { world, table, journal, dead_letters: cloud.dead_letters() }
     }
 
-    /// The items of a subscription whose sort key begins so, in its order.
+    /// Returns the items of a subscription whose sort key begins with `sort_key`, in order.
     fn items(&self, customer: &Customer, sort_key: &str) -> Vec<&Value> {
         let own = format!("SUBSCRIPTION#{}", customer.id);
         let key = |item: &Value| item["SK"]["S"].as_str().unwrap().to_owned();
@@ -71,7 +74,7 @@ impl<'a> Aftermath<'a> {
         self.table.iter().filter(own).collect()
     }
 
-    /// Whether its event has been handled: without that there is nothing to look at.
+    /// Returns whether the customer's event was handled; otherwise there is nothing to check.
     pub(crate) fn has_begun(&self, customer: &Customer) -> bool {
         !self.items(customer, "CREDENTIAL").is_empty()
     }
@@ -84,13 +87,13 @@ impl<'a> Aftermath<'a> {
         number(&self.credential(customer)["issue"])
     }
 
-    /// The issue whose password this is, by its mail.
-    fn issue_of(&self, customer: &Customer, password: &str) -> Option<u64> {
+    /// Returns the issue whose mail has this password.
+    fn issue_with_password(&self, customer: &Customer, password: &str) -> Option<u64> {
         let mails = self.world.mails(customer);
         mails.into_iter().find(|(_, mailed)| mailed == password).map(|(issue, _)| issue)
     }
 
-    /// The history, each entry as what happened, in which issue, by whom and to whom.
+    /// Returns the history: for each entry the kind, the issue, the actor and the account.
     fn history(&self, customer: &Customer) -> Vec<(&str, u64, &str, &str)> {
         let entries = self.items(customer, "EVENT#").into_iter();
         entries
@@ -98,24 +101,24 @@ impl<'a> Aftermath<'a> {
             .collect()
     }
 
-    /// Who clicked with which key.
+    /// Returns the portal users' clicks, as pairs of person and key.
     fn clicks(&self, customer: &Customer) -> Pairs {
-        let clicks = self.world.seen.clicks.lock().unwrap();
+        let clicks = self.world.observed.clicks.lock().unwrap();
         let own = clicks.iter().filter(|click| click.subscription == customer.id && !click.stranger);
         own.map(|click| (click.person.clone(), click.key.clone())).collect()
     }
 
-    /// Who clicked with which key, and was shown the password of `issue`.
+    /// Returns the clicks that were shown the password of `issue`.
     fn shown(&self, customer: &Customer, issue: u64) -> Pairs {
-        let clicks = self.world.seen.clicks.lock().unwrap();
+        let clicks = self.world.observed.clicks.lock().unwrap();
         let own = clicks.iter().filter(|click| click.subscription == customer.id);
         let shown = own.filter(|click| {
-            click.shown.as_ref().is_some_and(|password| self.issue_of(customer, password) == Some(issue))
+            click.shown.as_ref().is_some_and(|password| self.issue_with_password(customer, password) == Some(issue))
         });
         shown.map(|click| (click.person.clone(), click.key.clone())).collect()
     }
 
-    /// The id of a click, as the protocol makes it.
+    /// Returns the retrieval id of a click, by the protocol's rule.
     fn retrieval_id(&self, person: &str, key: &str) -> String {
         let claims = self.world.processes.provider.claims(&Person::with_email(person));
         let text = |name: &str| claims[name].as_str().unwrap().to_owned();
@@ -123,18 +126,18 @@ impl<'a> Aftermath<'a> {
         RetrievalId::from_click(&caller, key).as_str().to_owned()
     }
 
-    /// The ids that are counted for the current issue.
+    /// Returns the retrieval ids that are counted in the current issue.
     fn counted(&self, customer: &Customer) -> BTreeSet<String> {
         let retrievals = self.credential(customer)["retrievals"]["M"].as_object().unwrap();
         retrievals.keys().cloned().collect()
     }
 
-    /// When the service administrator knew that they had signed in with the password of `issue`.
+    /// Returns the time of the first acknowledged sign-in with the password of `issue`.
     fn signed_in_at(&self, customer: &Customer, issue: u64) -> Option<Instant> {
         let service = customer.service();
-        let sign_ins = self.world.seen.sign_ins.lock().unwrap();
+        let sign_ins = self.world.observed.sign_ins.lock().unwrap();
         let acknowledged = sign_ins.iter().filter(|one| one.user_name == service && one.session.is_some());
-        let own = acknowledged.filter(|one| self.issue_of(customer, &one.password) == Some(issue));
+        let own = acknowledged.filter(|one| self.issue_with_password(customer, &one.password) == Some(issue));
         own.map(|one| one.answered).min()
     }
 }
@@ -158,10 +161,10 @@ fn at_most_three_clicks_see_a_password(after: &Aftermath, customer: &Customer) -
     wrong
 }
 
-fn it_is_counted_before_it_is_unsealed(after: &Aftermath, customer: &Customer) -> Vec<String> {
+fn counting_precedes_unsealing(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let own = |call: &&Called| call.process.starts_with("get-credentials@") && call.event.contains(&customer.id);
     let mut calls: Vec<_> = after.journal.iter().filter(own).collect();
-    // A stable order: the calls of one process stay in theirs.
+    // The sort is stable: the calls of one process stay in order.
     calls.sort_by_key(|call| &call.process);
     calls.dedup_by_key(|call| &call.invocation);
     let counted = |call: &Called| call.call.starts_with("UpdateItem CREDENTIAL");
@@ -170,7 +173,7 @@ fn it_is_counted_before_it_is_unsealed(after: &Aftermath, customer: &Customer) -
         let before = n.checked_sub(1).map(|before| calls[before]);
         before.is_none_or(|before| before.process != call.process || !counted(before))
     });
-    wrong.map(|(_, call)| format!("{} unsealed what it had not counted", call.process)).collect()
+    wrong.map(|(_, call)| format!("{} unsealed a password without counting the retrieval", call.process)).collect()
 }
 
 fn a_click_is_counted_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
@@ -178,29 +181,32 @@ fn a_click_is_counted_once(after: &Aftermath, customer: &Customer) -> Vec<String
     let ids = |clicks: &Pairs| clicks.iter().map(|(who, key)| after.retrieval_id(who, key)).collect::<BTreeSet<_>>();
     let (known, counted) = (ids(&clicks), after.counted(customer));
     if !counted.is_subset(&known) || counted.len() > 3 {
-        wrong.push(format!("counted are {counted:?}, and the clicks were {known:?}"));
+        wrong.push(format!("the counted ids are {counted:?}, but the clicks were {known:?}"));
     }
     let shown = ids(&after.shown(customer, after.issue(customer)));
     if !shown.is_subset(&counted) {
-        wrong.push(format!("shown were {shown:?}, and counted are {counted:?}"));
+        wrong.push(format!("the password was shown to {shown:?}, but the counted ids are {counted:?}"));
     }
     wrong
 }
 
-/// Where retrieval has ended, its entries have moved into the history.
-fn a_retrieval_is_told_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
+/// Checks the issues whose retrieval has ended: their entries have moved into the history.
+fn a_retrieval_is_in_the_history_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let (mut wrong, clicks, history) = (Vec::new(), after.clicks(customer), after.history(customer));
     let current = after.issue(customer);
     let ended =
-        |issue: u64| issue < current || history.iter().any(|(what, of, ..)| *what == "signed-in" && *of == issue);
+        |issue: u64| issue < current || history.iter().any(|(what, at, ..)| *what == "signed-in" && *at == issue);
     for issue in (1..=current).filter(|issue| ended(*issue)) {
-        let entries: Vec<_> = history.iter().filter(|(what, of, ..)| *what == "retrieved" && *of == issue).collect();
+        let entries: Vec<_> = history.iter().filter(|(what, at, ..)| *what == "retrieved" && *at == issue).collect();
         let shown = after.shown(customer, issue);
         for person in clicks.iter().map(|(person, _)| person).collect::<BTreeSet<_>>() {
-            let of = |clicks: &Pairs| clicks.iter().filter(|(who, _)| who == person).count();
+            let count = |clicks: &Pairs| clicks.iter().filter(|(who, _)| who == person).count();
             let entered = entries.iter().filter(|(_, _, by, _)| by == person).count();
-            if entered < of(&shown) || entered > of(&clicks) {
-                wrong.push(format!("{person} was shown issue {issue} {} times, and has {entered} entries", of(&shown)));
+            if entered < count(&shown) || entered > count(&clicks) {
+                wrong.push(format!(
+                    "{person} was shown issue {issue} {} times, but has {entered} entries",
+                    count(&shown)
+                ));
             }
         }
         if entries.len() > 3 || (issue == current && entries.len() != after.counted(customer).len()) {
@@ -210,43 +216,49 @@ fn a_retrieval_is_told_once(after: &Aftermath, customer: &Customer) -> Vec<Strin
     wrong
 }
 
-fn nobody_is_told_that_their_own_is_too_many(after: &Aftermath, customer: &Customer) -> Vec<String> {
+fn no_counted_click_is_refused_as_exhausted(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let counted = after.counted(customer);
-    let clicks = after.world.seen.clicks.lock().unwrap();
+    let clicks = after.world.observed.clicks.lock().unwrap();
     let own: Vec<_> = clicks.iter().filter(|click| click.subscription == customer.id).collect();
     let current = Some(after.issue(customer));
-    let shown =
-        |click: &&&Click| click.shown.as_ref().is_some_and(|password| after.issue_of(customer, password) == current);
-    // What was asked before somebody was shown it may be about the issue before.
+    let shown = |click: &&&Click| {
+        click.shown.as_ref().is_some_and(|password| after.issue_with_password(customer, password) == current)
+    };
+    // A click before the first disclosure may have been answered about the previous issue.
     let Some(begun) = own.iter().filter(shown).map(|click| click.answered).min() else { return Vec::new() };
-    let told = own.iter().filter(|click| !click.reasons.is_empty() && click.asked > begun);
-    let exhausted = told.filter(|click| click.reasons.iter().all(|reason| reason.starts_with("retrieved-")));
+    let refused = own.iter().filter(|click| !click.reasons.is_empty() && click.asked > begun);
+    let exhausted = refused.filter(|click| click.reasons.iter().all(|reason| reason.starts_with("retrieved-")));
     let wrong = exhausted.filter(|click| counted.contains(&after.retrieval_id(&click.person, &click.key)));
     wrong
-        .map(|click| format!("{} has one by the key {}, and was told {:?}", click.person, click.key, click.reasons))
+        .map(|click| {
+            format!(
+                "{}'s click with the key {} was counted, but refused with {:?}",
+                click.person, click.key, click.reasons
+            )
+        })
         .collect()
 }
 
 fn nothing_is_shown_after_a_sign_in(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let clicks = after.world.seen.clicks.lock().unwrap();
+    let clicks = after.world.observed.clicks.lock().unwrap();
     let shown = clicks.iter().filter(|click| click.subscription == customer.id);
     let mut wrong = Vec::new();
     for click in shown {
         let Some(password) = &click.shown else { continue };
-        let Some(issue) = after.issue_of(customer, password) else {
-            wrong.push(format!("{} was shown a password that no mail has", click.person));
+        let Some(issue) = after.issue_with_password(customer, password) else {
+            wrong.push(format!("{} was shown a password that is in no mail", click.person));
             continue;
         };
         let next = (issue + 1..=after.issue(customer)).next().and_then(|next| after.signed_in_at(customer, next));
         let ended = after.signed_in_at(customer, issue).into_iter().chain(next).min();
         if ended.is_some_and(|ended| ended < click.asked) {
-            wrong.push(format!("{} was shown issue {issue} after it was signed in with", click.person));
+            wrong.push(format!("{} was shown the password of issue {issue} after a sign-in with it", click.person));
         }
     }
     wrong
 }
 
-fn a_session_ends_the_disclosure(after: &Aftermath, customer: &Customer) -> Vec<String> {
+fn a_sign_in_ends_the_disclosure(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let accounts = after.accounts(customer);
     let service = accounts.iter().find(|account| account["role"]["S"] == "service-administrator");
     let version = service.map(|service| &service["version"]);
@@ -259,14 +271,14 @@ fn a_session_ends_the_disclosure(after: &Aftermath, customer: &Customer) -> Vec<
     let sessions = after.table.iter().filter(own).count();
     let disclosed = after.credential(customer).get("signed_in_at").is_none();
     let wrong = disclosed && sessions > 0;
-    wrong.then(|| format!("{sessions} sessions, and the password is still shown")).into_iter().collect()
+    wrong.then(|| format!("{sessions} sessions have begun, but the password is still shown")).into_iter().collect()
 }
 
 fn no_stranger_learns_anything(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let clicks = after.world.seen.clicks.lock().unwrap();
+    let clicks = after.world.observed.clicks.lock().unwrap();
     let strange = clicks.iter().filter(|click| click.subscription == customer.id && click.stranger);
-    let told = strange.filter_map(|click| click.status).filter(|status| ![404, 503].contains(status));
-    told.map(|status| format!("a stranger was answered {status}")).collect()
+    let statuses = strange.filter_map(|click| click.status).filter(|status| ![404, 503].contains(status));
+    statuses.map(|status| format!("a stranger was answered {status}")).collect()
 }
 
 fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> {
@@ -278,30 +290,30 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
     if number(&item["issue"]) != current || !(status == "sent" || status == "not-needed" && !needed) {
         wrong.push(format!("the mail of issue {current} is {status}"));
     }
-    let expected = after.world.seen.expected.lock().unwrap();
+    let expected = after.world.observed.expected.lock().unwrap();
     let waited = expected.iter().filter(|(who, _)| *who == customer.id).map(|(_, issue)| *issue).max();
     for issue in 1..=current {
         let passwords: BTreeSet<_> =
-            mails.iter().filter(|(of, _)| *of == issue).map(|(_, password)| password).collect();
+            mails.iter().filter(|(mailed, _)| *mailed == issue).map(|(_, password)| password).collect();
         let superfluous = issue == current && status == "not-needed";
         if passwords.len() > 1 || passwords.is_empty() && !superfluous {
             wrong.push(format!("issue {issue} was mailed with {} passwords", passwords.len()));
         }
     }
     if waited > Some(current) {
-        wrong.push(format!("people waited for issue {waited:?}, and there is {current}"));
+        wrong.push(format!("people waited for issue {waited:?}, but the current one is {current}"));
     }
     let lost = after.dead_letters.iter().filter(|letter| letter.body.to_string().contains(&customer.id));
     wrong.extend(lost.map(|letter| format!("{} gave up: {}", letter.queue.name(), letter.reason)));
     wrong
 }
 
-fn no_event_makes_two_issues(after: &Aftermath, customer: &Customer) -> Vec<String> {
+fn no_event_starts_two_issues(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let mut wrong = Vec::new();
     let (issue, handled) = (after.issue(customer), after.items(customer, "STARTED#").len() as u64);
     let issued = after.history(customer).iter().filter(|(what, ..)| *what == "issued").count() as u64;
     if issue != handled || issue != issued || issue > 2 {
-        wrong.push(format!("issue {issue}, {handled} events have begun one, the history has {issued}"));
+        wrong.push(format!("issue {issue}, {handled} events have started one, the history has {issued}"));
     }
     let services = after.accounts(customer).iter().filter(|item| item["role"]["S"] == "service-administrator").count();
     if services != 1 {
@@ -319,7 +331,7 @@ fn the_history_is_whole(after: &Aftermath, customer: &Customer) -> Vec<String> {
     }
     if number(&after.credential(customer)["seq"]) != entries.len() as u64 {
         wrong.push(format!(
-            "the credential has seq {}, of {} entries",
+            "the credential has seq {}, but there are {} entries",
             after.credential(customer)["seq"],
             entries.len()
         ));
@@ -328,100 +340,100 @@ fn the_history_is_whole(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let once: Vec<_> = history.iter().filter(|(what, ..)| !["retrieved", "password-changed"].contains(what)).collect();
     let different: BTreeSet<_> = once.iter().collect();
     if once.len() != different.len() {
-        wrong.push(format!("something happened twice: {once:?}"));
+        wrong.push(format!("the history has duplicates: {once:?}"));
     }
     let made = history.iter().filter(|(what, ..)| *what == "administrator-created").count();
     let listed = after.items(customer, "ADMINISTRATOR#").len();
     if made != listed {
-        wrong.push(format!("{made} administrators were created, and {listed} are listed"));
+        wrong.push(format!("{made} administrators were created, but {listed} are listed"));
     }
     wrong
 }
 
-fn who_is_replaced_is_retired(after: &Aftermath, customer: &Customer) -> Vec<String> {
+fn a_sign_in_retires_the_service_administrator(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let accounts = after.accounts(customer);
     let signed_in = accounts.iter().any(|account| account.get("first_signed_in_at").is_some());
     let service = accounts.iter().find(|account| account["role"]["S"] == "service-administrator");
     let retired = service.is_some_and(|service| text(service, "status") == "retired");
-    let sign_ins = after.world.seen.sign_ins.lock().unwrap();
+    let sign_ins = after.world.observed.sign_ins.lock().unwrap();
     let own = sign_ins.iter().filter(|one| one.user_name.ends_with(customer.account("").as_str()));
-    let told = own.filter(|one| one.user_name != customer.service()).any(|one| one.session.is_some());
-    let wrong = retired != signed_in || told && !signed_in;
-    let what = format!("retired: {retired}; an administrator has signed in: {signed_in}, and was told so: {told}");
+    let acknowledged = own.filter(|one| one.user_name != customer.service()).any(|one| one.session.is_some());
+    let wrong = retired != signed_in || acknowledged && !signed_in;
+    let what = format!("retired: {retired}; an administrator has signed in: {signed_in}, acknowledged: {acknowledged}");
     wrong.then_some(what).into_iter().collect()
 }
 
 fn one_click_creates_one_administrator(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let creations = after.world.seen.creations.lock().unwrap();
-    let problems = after.world.seen.problems.lock().unwrap();
+    let creations = after.world.observed.creations.lock().unwrap();
+    let problems = after.world.observed.problems.lock().unwrap();
     let own = problems.iter().filter(|problem| problem.starts_with(&customer.id));
-    // Nobody else wants these names.
+    // No other customer uses these names.
     let mut wrong: Vec<_> = own.filter(|problem| problem.contains("user-name-taken")).cloned().collect();
     for creation in creations.iter().filter(|one| one.user_name.ends_with(customer.account("").as_str())) {
         let Some(id) = &creation.account_id else { continue };
         let key = format!("ACCOUNT#{}", creation.user_name);
         let account = after.accounts(customer).into_iter().find(|account| text(account, "PK") == key);
         if account.is_none_or(|account| text(account, "account_id") != id) {
-            wrong.push(format!("{} was created as {id}, and is not it", creation.user_name));
+            wrong.push(format!("{} was created as {id}, but has another id", creation.user_name));
         }
     }
     wrong
 }
 
 fn no_answer_is_internal(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let problems = after.world.seen.problems.lock().unwrap();
+    let problems = after.world.observed.problems.lock().unwrap();
     let own = problems.iter().filter(|problem| problem.starts_with(&customer.id));
     own.filter(|problem| problem.contains("\"internal\"")).cloned().collect()
 }
 
-/// 6: somebody can sign in, and go on to the end of the story; and only then is the service administrator retired.
-pub(crate) async fn there_is_a_way_in(world: &World, customer: &Customer) -> Vec<String> {
-    world.gets_home(customer).await.err().into_iter().collect()
+/// Checks invariant 6: an administrator can sign in, or the service administrator can and creates one.
+pub(crate) async fn an_administrator_can_sign_in(world: &World, customer: &Customer) -> Vec<String> {
+    world.finish_story(customer).await.err().into_iter().collect()
 }
 
-/// 8: what was before a choice of a password, or before another issue, does nothing; once somebody is home, neither does anything of
-/// the service administrator.
-pub(crate) async fn what_is_over_does_nothing(world: &World, customer: &Customer, over: &Over) -> Vec<String> {
+/// Checks invariant 8: passwords and sessions from before a change of the password or before another issue have no effect; once an
+/// administrator has signed in, neither do those of the service administrator.
+pub(crate) async fn void_secrets_have_no_effect(world: &World, customer: &Customer, over: &VoidSecrets) -> Vec<String> {
     let mut wrong = Vec::new();
     for (user_name, password) in &over.passwords {
         if world.sign_in(customer, user_name, password).await.is_some() {
-            wrong.push(format!("{user_name} signs in with a password that is over"));
+            wrong.push(format!("{user_name} signs in with a void password"));
         }
     }
     for (user_name, session) in &over.sessions {
-        // Nobody may create an account of another company: with a session it is another problem.
+        // A valid session may not create another company's account either, but that answer has another status.
         let probe = Call::create_admin(session, "nobody@elsewhere", "a password for nobody at all");
-        let answer = world.again(customer, "create-admin", &probe, |_| ()).await;
+        let answer = world.call_until_answered(customer, "create-admin", &probe, |_| ()).await;
         if answer.as_ref().is_none_or(|answer| answer.status != 401) {
             let status = answer.map(|answer| answer.status);
-            wrong.push(format!("a session of {user_name} that is over is answered {status:?}"));
+            wrong.push(format!("a void session of {user_name} is answered {status:?}"));
         }
     }
     wrong
 }
 
-/// Passwords and sessions that are over, each with its user name.
-pub(crate) struct Over {
+/// Void passwords and sessions, each with its user name.
+pub(crate) struct VoidSecrets {
     passwords: Pairs,
     sessions: Pairs,
 }
 
-impl Over {
-    /// Those that this one has and `other` has not.
-    pub(crate) fn but(mut self, other: &Self) -> Self {
+impl VoidSecrets {
+    /// Removes the secrets that `other` has.
+    pub(crate) fn without(mut self, other: &Self) -> Self {
         self.passwords.retain(|pair| !other.passwords.contains(pair));
         self.sessions.retain(|pair| !other.sessions.contains(pair));
         self
     }
 }
 
-/// What is over for a customer; once somebody is `home`, all that the service administrator ever had.
-pub(crate) fn what_is_over(world: &World, customer: &Customer, home: bool) -> Over {
+/// Returns a customer's void passwords and sessions; if an administrator has signed in, also all of the service administrator's.
+pub(crate) fn void_secrets(world: &World, customer: &Customer, signed_in: bool) -> VoidSecrets {
     let (service, own) = (customer.service(), |name: &str| name.ends_with(customer.account("").as_str()));
     let mails = world.mails(customer);
     let last = mails.iter().map(|(issue, _)| *issue).max();
-    let (sign_ins, resets) = (world.seen.sign_ins.lock().unwrap(), world.seen.resets.lock().unwrap());
-    let left: BTreeSet<_> = world.seen.left.lock().unwrap().iter().cloned().collect();
+    let (sign_ins, resets) = (world.observed.sign_ins.lock().unwrap(), world.observed.resets.lock().unwrap());
+    let signed_out: BTreeSet<_> = world.observed.signed_out.lock().unwrap().iter().cloned().collect();
     let mut passwords: Pairs = resets
         .iter()
         .filter(|reset| own(&reset.user_name) && reset.session.is_some())
@@ -429,33 +441,32 @@ pub(crate) fn what_is_over(world: &World, customer: &Customer, home: bool) -> Ov
         .collect();
     let superseded = mails.iter().filter(|(issue, _)| Some(*issue) < last);
     passwords.extend(superseded.map(|(_, password)| (service.clone(), password.clone())));
-    if home {
+    if signed_in {
         let tried = sign_ins.iter().filter(|one| one.user_name == service);
         passwords.extend(tried.map(|one| (service.clone(), one.password.clone())));
     }
     let begun = sign_ins.iter().map(|one| (&one.user_name, &one.password, &one.session));
     let begun = begun.chain(resets.iter().map(|one| (&one.user_name, &one.to, &one.session)));
-    let is_over = |name: &String, password: &String, session: &String| {
-        passwords.contains(&(name.clone(), password.clone())) || left.contains(session)
+    let is_void = |name: &String, password: &String, session: &String| {
+        passwords.contains(&(name.clone(), password.clone())) || signed_out.contains(session)
     };
     let sessions = begun.filter(|(name, ..)| own(name)).filter_map(|(name, password, session)| {
         let session = session.as_ref()?;
-        is_over(name, password, session).then(|| (name.clone(), session.clone()))
+        is_void(name, password, session).then(|| (name.clone(), session.clone()))
     });
     let sessions = sessions.collect();
-    Over { passwords, sessions }
+    VoidSecrets { passwords, sessions }
 }
 
-/// 9: no secret is in anything that a process has said, in a problem, in a dead letter, or in the table.
+/// Checks invariant 9: no log line, problem document, dead letter or item of the table has a secret.
 pub(crate) fn nothing_leaks(after: &Aftermath, said: &str) -> Vec<String> {
-    let seen = &after.world.seen;
-    let problems = seen.problems.lock().unwrap().join("\n");
+    let observed = &after.world.observed;
+    let problems = observed.problems.lock().unwrap().join("\n");
     let letters = format!("{:?}", after.dead_letters);
     let table = serde_json::to_string(&after.table).unwrap();
-    let places =
-        [("what processes said", said), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
-    let canaries = Canaries::of(&seen.secrets());
+    let places = [("the logs", said), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
+    let canaries = Canaries::of(&observed.secrets());
     let found = places.iter().filter_map(|(place, text)| Some((place, canaries.found_in(text)?)));
-    // No more of it than tells that it is one.
+    // The message shows only enough of the secret to recognise it.
     found.map(|(place, form)| format!("a secret in {place}: {}…", &form[..4])).collect()
 }

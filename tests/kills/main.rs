@@ -1,17 +1,17 @@
-//! Processes die, and nothing is lost. Real processes of every function, as [`tests::Processes`] runs them, while about twenty people
-//! use the product at once; some die by SIGKILL: at every call of AWS that they make, before it is carried out and after it but
-//! before its answer is there, or at any moment. Whoever has no answer does the same again.
+//! Crash tests: processes die, and nothing is lost. Real processes of every function run as [`tests::Processes`] starts them, while
+//! about twenty people use the product concurrently. Some processes die by SIGKILL: at every AWS call that they make, before the call is
+//! carried out or after it but before its answer arrives; or at any moment. A client without an answer retries.
 //!
-//! - **The load** (`customers.rs`): what people do, and `seen.rs` what they were told.
-//! - **The reaper** (`reaper.rs`): who dies, and when. The calls are found in a first part of the load, in which nobody dies.
-//! - **The invariants** (`invariants.rs`): what holds when all is done, one function for each, by the protocol's numbers.
-//! - **The double** (`double.rs`): what the processes themselves are worth.
+//! - **The load** (`customers.rs`): the actions of people, and `seen.rs` the answers that they got.
+//! - **The reaper** (`reaper.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
+//! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
+//! - **The emulator** (`double.rs`): tests of the emulated Lambda runtime that runs the processes.
 //!
-//! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` chooses another seed than the printed one: of whom it kills when, and
-//! of how long people wait; the machine decides the rest. `FIRSTKEY_FULL` kills 500.
+//! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` replaces the printed seed, which determines the processes that die,
+//! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "what was killed is what a run is read for")]
+#![expect(clippy::print_stdout, reason = "a run is read for what it killed")]
 
 mod customers;
 mod double;
@@ -34,20 +34,20 @@ use crate::{
 
 const SEED: u64 = 17;
 
-/// How many customers are looked after at once when all is done.
+/// The number of customers that are checked concurrently at the end.
 const AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_every_call() {
     let Some((world, seed, begun)) = begin().await else { return };
     let mut reaper = Reaper::watch(&world.processes, tests::asked_for("FIRSTKEY_FULL"), seed);
-    world.one_of_each().await;
+    world.run_one_of_each().await;
     let killing = async {
         let killed = reaper.kill_at_every_call(&world).await;
         world.close();
         killed
     };
-    let ((kills, missed), ()) = tokio::join!(killing, world.go_on_until_closed());
+    let ((kills, missed), ()) = tokio::join!(killing, world.run_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_every_call";
     conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed }).await;
 }
@@ -63,12 +63,12 @@ async fn nothing_is_lost_where_processes_die_at_any_moment() {
         world.close();
         kills
     };
-    let (kills, ()) = tokio::join!(killing, world.go_on_until_closed());
+    let (kills, ()) = tokio::join!(killing, world.run_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_any_moment";
     conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed: Vec::new() }).await;
 }
 
-/// A world, its seed, and when it began; nothing where there are no programs.
+/// Returns a world, its seed and its start, or `None` where the programs are not built.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
     let seed = tests::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
@@ -76,7 +76,7 @@ async fn begin() -> Option<(World, u64, Instant)> {
     Some((World::new(processes, seed), seed, Instant::now()))
 }
 
-/// The product; nothing where its programs are not built, which is a failure under `cargo verify`.
+/// Starts the product. Returns `None` where its programs are not built, which is a failure under `cargo verify`.
 async fn started() -> Option<Processes> {
     let Some(programs) = Processes::programs() else {
         assert!(!tests::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
@@ -86,60 +86,63 @@ async fn started() -> Option<Processes> {
     Some(Processes::start(&programs).await)
 }
 
-/// Nobody dies any more, and all that was ordered is done: looks whether everything holds.
+/// Waits until all queues are empty, without further kills, then checks every invariant and prints the report.
 async fn conclude(world: &World, reaper: &Reaper, mut report: Report) {
     world.processes.cloud.drained().await.unwrap();
-    let (told, journal) = (Instant::now(), reaper.journal());
+    let (checked_at, journal) = (Instant::now(), reaper.journal());
     let customers = world.customers.lock().unwrap().clone();
-    let after = Aftermath::of(world, &journal).await;
+    let after = Aftermath::new(world, &journal).await;
     for customer in &customers {
-        report.look(&after, customer);
+        report.check(&after, customer);
     }
-    let looked_after = stream::iter(&customers).map(|customer| look_after(world, customer)).buffer_unordered(AT_ONCE);
-    for (customer, [before, way_in, afterwards]) in looked_after.collect::<Vec<_>>().await {
-        report.violated("8 what is over does nothing", customer, before);
-        report.violated("6 there is a way in", customer, way_in);
-        report.violated("8 what is over does nothing, also of who is retired", customer, afterwards);
+    let checked = stream::iter(&customers).map(|customer| check_secrets(world, customer)).buffer_unordered(AT_ONCE);
+    for (customer, [before, sign_in_problems, afterwards]) in checked.collect::<Vec<_>>().await {
+        report.add_violations("8 void passwords and sessions have no effect", customer, before);
+        report.add_violations("6 an administrator can sign in", customer, sign_in_problems);
+        report.add_violations(
+            "8 void passwords and sessions have no effect, nor those of a retired account",
+            customer,
+            afterwards,
+        );
     }
-    let (after, said) = (Aftermath::of(world, &journal).await, world.processes.said().await);
-    assert!(said.contains("\"outcome\":\"started\""), "it was really read: {said}");
+    let (after, said) = (Aftermath::new(world, &journal).await, world.processes.said().await);
+    assert!(said.contains("\"outcome\":\"started\""), "the logs were collected: {said}");
     for what in invariants::nothing_leaks(&after, &said) {
-        let invariant = "9 no secret is where it must not be";
-        report.violations.push(Violation { invariant, customer: "everybody".into(), what });
+        let invariant = "9 no secret leaks";
+        report.violations.push(Violation { invariant, customer: "all customers".into(), what });
     }
-    let (load, look) = (told.duration_since(report.begun).as_secs(), told.elapsed().as_secs());
-    println!(
-        "{} customers in {load} s, looked at in {look} s\n\n{}\n{}",
-        customers.len(),
-        report.table(),
-        report.line()
-    );
+    let (load, look) = (checked_at.duration_since(report.begun).as_secs(), checked_at.elapsed().as_secs());
+    println!("{} customers in {load} s, checked in {look} s\n\n{}\n{}", customers.len(), report.table(), report.line());
     if let Some(complaint) = report.complaint() {
         panic!("{complaint}");
     }
 }
 
-async fn look_after<'c>(world: &World, customer: &'c Customer) -> (&'c Customer, [Vec<String>; 3]) {
-    let over = invariants::what_is_over(world, customer, false);
-    let before = invariants::what_is_over_does_nothing(world, customer, &over).await;
-    let way_in = invariants::there_is_a_way_in(world, customer).await;
-    let over = invariants::what_is_over(world, customer, way_in.is_empty()).but(&over);
-    let afterwards = invariants::what_is_over_does_nothing(world, customer, &over).await;
-    (customer, [before, way_in, afterwards])
+async fn check_secrets<'c>(world: &World, customer: &'c Customer) -> (&'c Customer, [Vec<String>; 3]) {
+    let over = invariants::void_secrets(world, customer, false);
+    let before = invariants::void_secrets_have_no_effect(world, customer, &over).await;
+    let sign_in_problems = invariants::an_administrator_can_sign_in(world, customer).await;
+    let over = invariants::void_secrets(world, customer, sign_in_problems.is_empty()).without(&over);
+    let afterwards = invariants::void_secrets_have_no_effect(world, customer, &over).await;
+    (customer, [before, sign_in_problems, afterwards])
 }
 
 impl Report {
-    /// Whether everything holds that is seen without asking anybody.
-    fn look(&mut self, after: &Aftermath, customer: &Customer) {
+    /// Checks every invariant that needs no further request.
+    fn check(&mut self, after: &Aftermath, customer: &Customer) {
         if !after.has_begun(customer) {
-            return self.violated("5 every event begins an issue", customer, vec!["there is no credential".to_owned()]);
+            return self.add_violations(
+                "5 every event starts an issue",
+                customer,
+                vec!["there is no credential".to_owned()],
+            );
         }
         for (invariant, check) in invariants::ALL {
-            self.violated(invariant, customer, check(after, customer));
+            self.add_violations(invariant, customer, check(after, customer));
         }
     }
 
-    fn violated(&mut self, invariant: &'static str, customer: &Customer, what: Vec<String>) {
+    fn add_violations(&mut self, invariant: &'static str, customer: &Customer, what: Vec<String>) {
         let customer = &customer.id;
         self.violations.extend(what.into_iter().map(|what| Violation { invariant, customer: customer.clone(), what }));
     }

@@ -1,4 +1,4 @@
-//! Who dies, and when: processes that are held at a call of AWS, and processes at any moment.
+//! Kills processes: at an AWS call at which they are held, or at any moment.
 
 use std::{
     collections::BTreeMap,
@@ -13,28 +13,28 @@ use tokio::time::{sleep, timeout};
 
 use crate::customers::World;
 
-/// Where in a call its process dies.
+/// The moment of a call at which its process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// It is never carried out.
+    /// The call is never carried out.
     Before,
-    /// It has been carried out, and nobody hears of it.
+    /// The call is carried out, and its answer reaches no process.
     After,
-    /// Wherever it just is.
+    /// A random moment, within a call or not.
     Any,
 }
 
-/// One process that was killed.
+/// The kill of one process.
 #[derive(Clone)]
 pub(crate) struct Kill {
     pub(crate) process: String,
-    /// The call that it had just made, or whether it worked or waited.
+    /// The call that the process had just made, or whether it was working or waiting.
     pub(crate) call: String,
     pub(crate) moment: Moment,
-    /// Whoever waited for its answer does not try again: what it leaves is what stays.
+    /// Whether the client does not retry, so that the state that the process left remains.
     pub(crate) last: bool,
     pub(crate) at: Instant,
-    /// What it worked on.
+    /// The event that the process was handling.
     pub(crate) event: Arc<str>,
 }
 
@@ -43,37 +43,39 @@ impl Kill {
         self.process.split('@').next().unwrap_or_default()
     }
 
-    /// Whether it hit something that was done for `customer`.
+    /// Returns whether the process was working for `customer`.
     pub(crate) fn concerns(&self, customer: &str) -> bool {
         self.event.contains(customer)
     }
 }
 
-/// How often a queue may give a message to a process that is killed. It gives up after five times, and then nothing is left to show.
+/// The number of times that a message's process may be killed. The queue gives up after five receives, which would lose the message
+/// by design.
 const DEADLY_RECEIVES: u64 = 3;
 
-/// How long nothing that is still to be killed may come along.
+/// The longest wait for a call at which a process is still to be killed.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Function and call, and how it is still to be hit: when, and whether somebody tries again.
+/// The function and the call, with the kills still to be made: the moment, and whether it is the last attempt of the client.
 type Wanted = BTreeMap<(String, String), Vec<(Moment, bool)>>;
 
-/// A sample of the ways to be hit, and all of them. What is not carried out and done again is like what never was, so that comes last.
+/// The number of ways that a sample uses of [`WAYS`]. A call that is neither carried out nor retried leaves the same state as no call, so
+/// that way is last.
 const SAMPLE: usize = 3;
 const WAYS: [(Moment, bool); 4] =
     [(Moment::Before, true), (Moment::After, false), (Moment::After, true), (Moment::Before, false)];
 
-/// A call as it arrived.
+/// A call at its arrival.
 pub(crate) struct Called {
     pub(crate) process: String,
     pub(crate) call: String,
-    /// All attempts of one call have the same.
+    /// The SDK's id of the call, which all of its attempts share.
     pub(crate) invocation: String,
-    /// What the process worked on.
+    /// The event that the process was handling.
     pub(crate) event: Arc<str>,
 }
 
-/// Holds calls, and kills those who made them.
+/// Holds calls and kills the processes that made them.
 pub(crate) struct Reaper {
     plan: Arc<Mutex<Plan>>,
     gate: Gate,
@@ -83,17 +85,17 @@ pub(crate) struct Reaper {
 #[derive(Default)]
 struct Plan {
     wanted: Wanted,
-    /// How each call is to be hit.
+    /// The ways in which each call is to be hit.
     ways: Vec<(Moment, bool)>,
     journal: Vec<Called>,
-    /// The one that is being killed.
+    /// The kill that is being carried out.
     held: Option<Kill>,
-    /// Nobody dies before.
+    /// The earliest time of the next kill.
     not_before: Option<Instant>,
 }
 
 impl Reaper {
-    /// From here on it writes down what is called, and lets it through.
+    /// Starts to record the calls, and lets them through.
     pub(crate) fn watch(processes: &Processes, full: bool, seed: u64) -> Self {
         let ways = if full { WAYS.repeat(2) } else { WAYS[..SAMPLE].to_vec() };
         let plan = Arc::new(Mutex::new(Plan { ways, ..Plan::default() }));
@@ -104,13 +106,13 @@ impl Reaper {
         Self { plan, gate, random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// Everything that has been called.
+    /// Takes the calls that were recorded so far.
     pub(crate) fn journal(&self) -> Vec<Called> {
         std::mem::take(&mut self.plan.lock().unwrap().journal)
     }
 
-    /// Kills a process at every call that was seen while it watched, before and after; and at others that come along. The kills, and
-    /// what never came again.
+    /// Kills a process at every call that was recorded so far, before and after it is carried out, and at new calls that occur
+    /// meanwhile. Returns the kills, and the calls that did not occur again.
     pub(crate) async fn kill_at_every_call(&mut self, world: &World) -> (Vec<Kill>, Vec<String>) {
         let known: Vec<_> = self.plan.lock().unwrap().wanted.keys().cloned().collect();
         let mut kills = Vec::new();
@@ -127,7 +129,7 @@ impl Reaper {
                 let name = |(function, call)| format!("{function}: {call}");
                 return (kills, left.into_iter().map(name).collect());
             };
-            let kill = self.plan.lock().unwrap().held.clone().expect("only such calls are held");
+            let kill = self.plan.lock().unwrap().held.clone().expect("only claimed calls are held");
             if kill.last {
                 world.discourage(&kill.process);
             }
@@ -140,7 +142,7 @@ impl Reaper {
         }
     }
 
-    /// Nobody dies for a moment: the load goes on in between.
+    /// Pauses the kills for a moment, so that the load makes progress in between.
     fn rest(&mut self) {
         let pause = Duration::from_millis(self.random.u64(50..=400));
         let mut plan = self.plan.lock().unwrap();
@@ -169,7 +171,7 @@ impl Plan {
     }
 }
 
-/// Kills so many processes at moments that are drawn, so many milliseconds apart at most; most of them at work.
+/// Kills `count` processes, most of them at work, at random moments that are at most `apart` milliseconds apart.
 pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, apart: u64, seed: u64) -> Vec<Kill> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut kills = Vec::new();
@@ -194,7 +196,7 @@ pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, apar
     kills
 }
 
-/// Whether no message of the event has come so often that its next failure might be its last.
+/// Returns whether every message of the event has receives left after a kill.
 fn is_mortal(event: &str) -> bool {
     let event: Value = serde_json::from_str(event).unwrap_or_default();
     let received = |record: &Value| record["attributes"]["ApproximateReceiveCount"].as_str()?.parse::<u64>().ok();
@@ -202,10 +204,10 @@ fn is_mortal(event: &str) -> bool {
     records.filter_map(received).all(|receives| receives <= DEADLY_RECEIVES)
 }
 
-/// Items of which it does not matter how many there are.
+/// The kinds of items whose number does not distinguish calls.
 const MANY: [&str; 3] = ["EVENT", "PORTAL_USER", "PORTAL_USER/SUBSCRIPTION"];
 
-/// A call by what it does, whoever it is about: operation, items, and the first thing that an update changes.
+/// Names a call independently of its customer: operation, kinds of items, and the first change of an update.
 fn name(call: &HeldCall) -> String {
     let (operation, body) = (&call.operation, &call.body);
     let whole = |items: Vec<&Value>| {
@@ -232,13 +234,13 @@ fn name(call: &HeldCall) -> String {
     }
 }
 
-/// The item of a part of a transaction.
+/// Returns the item, or its key, of a part of a transaction.
 fn item(part: &Value) -> Option<&Value> {
-    let of = move |action: &str, what: &str| part.get(action)?.get(what);
-    of("Put", "Item").or_else(|| of("Update", "Key")).or_else(|| of("ConditionCheck", "Key"))
+    let get = move |action: &str, what: &str| part.get(action)?.get(what);
+    get("Put", "Item").or_else(|| get("Update", "Key")).or_else(|| get("ConditionCheck", "Key"))
 }
 
-/// What is an item, by its key without whoever it belongs to.
+/// Returns the kind of an item, by its key without the ids.
 fn kind(item: &Value) -> String {
     let prefix = |name: &str| item[name]["S"].as_str().and_then(|key| key.split('#').next()).unwrap_or_default();
     match (prefix("PK"), prefix("SK")) {

@@ -1,29 +1,29 @@
-//! What a run has to say: a table by function and call, and where something is wrong, what was killed on the way there.
+//! The report of a run: a table by function and call, and for each violation the kills that preceded it.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
 use crate::reaper::{Kill, Moment};
 
-/// Something that does not hold.
+/// A violated invariant.
 pub(crate) struct Violation {
     pub(crate) invariant: &'static str,
     pub(crate) customer: String,
     pub(crate) what: String,
 }
 
-/// A run.
+/// The result of a run.
 pub(crate) struct Report {
     pub(crate) test: &'static str,
     pub(crate) seed: u64,
     pub(crate) begun: Instant,
     pub(crate) kills: Vec<Kill>,
     pub(crate) violations: Vec<Violation>,
-    /// What the run wanted to hit and did not.
+    /// The calls at which the run was to kill a process and did not.
     pub(crate) missed: Vec<String>,
 }
 
 impl Report {
-    /// A row for each function and call. A violation counts in the row of every kill that hit its customer.
+    /// Returns a table with a row for each function and call. A violation counts in the row of every kill that hit its customer.
     pub(crate) fn table(&self) -> String {
         let mut rows: BTreeMap<(&str, &str), [usize; 4]> = BTreeMap::new();
         for kill in &self.kills {
@@ -44,14 +44,14 @@ impl Report {
         format!("kills: {} kills, {} violations", self.kills.len(), self.violations.len())
     }
 
-    /// What is wrong, what was killed before, and how to see it again.
+    /// Describes the violations, the kills before them, and the command that repeats the run; returns `None` if nothing is wrong.
     pub(crate) fn complaint(&self) -> Option<String> {
         if self.violations.is_empty() && self.missed.is_empty() {
             return None;
         }
         let mut text = String::new();
         for Violation { invariant, customer, what } in &self.violations {
-            writeln!(text, "{customer}: not so: {invariant}: {what}").unwrap();
+            writeln!(text, "{customer}: violated: {invariant}: {what}").unwrap();
             for kill in self.kills.iter().filter(|kill| kill.concerns(customer)) {
                 let at = kill.at.duration_since(self.begun).as_millis();
                 let moment = match kill.moment {
@@ -63,11 +63,11 @@ impl Report {
             }
         }
         for missed in &self.missed {
-            writeln!(text, "nobody was killed at {missed}: it did not come again").unwrap();
+            writeln!(text, "no process was killed at {missed}: the call did not happen again").unwrap();
         }
         let again =
             format!("FIRSTKEY_SEED={} cargo nextest run -p tests --test kills -E 'test({})'", self.seed, self.test);
-        writeln!(text, "again: cargo build && {again} --no-capture").unwrap();
+        writeln!(text, "to repeat: cargo build && {again} --no-capture").unwrap();
         Some(text)
     }
 }

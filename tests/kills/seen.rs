@@ -1,86 +1,86 @@
-//! What people saw: the witness of the invariants. It knows what nobody keeps: who was told what, and when.
+//! The answers that people got, which the invariants are checked against. No item of the table stores them.
 
 use std::{collections::HashMap, sync::Mutex, time::Instant};
 
 use tests::Answer;
 
-/// One try of a click on **Go**.
+/// One attempt of a click on **Go**.
 pub(crate) struct Click {
     pub(crate) subscription: String,
     pub(crate) person: String,
     pub(crate) key: String,
     pub(crate) asked: Instant,
     pub(crate) answered: Instant,
-    /// The password, where one was shown.
+    /// The password, if the answer shows one.
     pub(crate) shown: Option<String>,
-    /// Why none was shown.
+    /// The reasons why no password was shown.
     pub(crate) reasons: Vec<String>,
-    /// Somebody of another company asked.
+    /// Whether the person is from another company.
     pub(crate) stranger: bool,
-    /// Nothing where there was no answer.
+    /// The status, if there was an answer.
     pub(crate) status: Option<u16>,
 }
 
-/// One try to sign in.
+/// One attempt to sign in.
 pub(crate) struct SignIn {
     pub(crate) user_name: String,
     pub(crate) password: String,
     pub(crate) answered: Instant,
-    /// What began, where it was acknowledged.
+    /// The session that began, if it was acknowledged.
     pub(crate) session: Option<String>,
 }
 
-/// One try to choose a password.
+/// One attempt to choose a password.
 pub(crate) struct Reset {
     pub(crate) user_name: String,
     pub(crate) from: String,
     pub(crate) to: String,
-    /// What began, where it was acknowledged.
+    /// The session that began, if it was acknowledged.
     pub(crate) session: Option<String>,
 }
 
-/// One try to create an administrator.
+/// One attempt to create an administrator.
 pub(crate) struct Creation {
     pub(crate) user_name: String,
     pub(crate) password: String,
-    /// The account, where it was acknowledged.
+    /// The id of the account, if it was acknowledged.
     pub(crate) account_id: Option<String>,
 }
 
-/// Everything.
+/// Everything that people observed.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Observations {
     pub(crate) clicks: Mutex<Vec<Click>>,
     pub(crate) sign_ins: Mutex<Vec<SignIn>>,
     pub(crate) resets: Mutex<Vec<Reset>>,
     pub(crate) creations: Mutex<Vec<Creation>>,
     /// Sessions whose end was acknowledged.
-    pub(crate) left: Mutex<Vec<String>>,
-    /// Who waited for the mail of which issue.
+    pub(crate) signed_out: Mutex<Vec<String>>,
+    /// The customers that waited for a mail, with its issue.
     pub(crate) expected: Mutex<Vec<(String, u64)>>,
-    /// By person.
+    /// The portal token of each person.
     pub(crate) tokens: Mutex<HashMap<String, String>>,
-    /// The body of every answer that is a problem, after customer and function.
+    /// The problem documents, each after its customer and function.
     pub(crate) problems: Mutex<Vec<String>>,
 }
 
-/// One try of anything.
-pub(crate) struct Try<'a> {
+/// One attempt of any request.
+pub(crate) struct Attempt<'a> {
     pub(crate) asked: Instant,
     pub(crate) answered: Instant,
-    /// Nothing where the process died, or did not answer in time.
+    /// The answer, unless the process died or did not answer in time.
     pub(crate) answer: Option<&'a Answer>,
 }
 
-impl Try<'_> {
-    /// The session that began, where it was acknowledged.
+impl Attempt<'_> {
+    /// Returns the session that began, if it was acknowledged.
     pub(crate) fn session(&self) -> Option<String> {
         self.answer.filter(|answer| answer.status == 200).and_then(Answer::session)
     }
 }
 
-impl Seen {
-    /// Every password, token and session that anybody has had, each once.
+impl Observations {
+    /// Returns every password, token and session that a person has had, without duplicates.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut all = self.tokens.lock().unwrap().values().cloned().collect::<Vec<_>>();
         all.extend(self.clicks.lock().unwrap().iter().filter_map(|click| click.shown.clone()));

@@ -1,14 +1,14 @@
-//! Accounts (sign-in, reset-password, create-admin, and the reissue of the desk): sessions that a version ends, and the
-//! hand-over from the service administrator to administrators.
+//! Models sign-in, reset-password, create-admin and the support desk's reissue: sessions that end when their account's version
+//! changes, and the hand-over from the service administrator to administrators.
 //!
-//! A person does [`Task`]s one after the other, with the cookie that the last answer brought; people do so beside one another.
-//! A task becomes one invocation ([`Run`]): it reads items, each read a step, in any order where the code reads them at once, and
-//! makes a [`Write`](table::Write) of what it read, which is carried out as one. What happens to an attempt is one of three actions: it is
-//! `Committed` (carried out and answered), its `AnswerLost` (carried out, the SDK goes on) or it is `Delayed` (`LateWrite` carries
-//! it out at any later time, or never, which is a lost request). A lost race is read and decided again.
+//! A person does [`Task`]s one after the other, with the cookie from the last answer; several people do so concurrently.
+//! A task becomes one invocation ([`Run`]). It reads items, one step for each read and in any order where the code reads
+//! concurrently, and derives one atomic [`Write`](table::Write) from them. An attempt ends in one of three actions: `Committed`
+//! (carried out and answered), `AnswerLost` (carried out, but the SDK retries) or `Delayed` (`LateWrite` carries it out at any
+//! later time, or never, which is a lost request). After a lost race the invocation reads and decides again.
 //!
-//! People know every password: signing in is a matter of what the account was when it was read. Time is ticks of one clock;
-//! an invocation keeps the `now` that it began with, as the handlers do.
+//! Every person knows every password, so whether a sign-in succeeds depends on the account as it was read. Time is counted in ticks of
+//! one clock; an invocation keeps the `now` of its beginning, as the handlers do.
 
 mod process;
 mod table;
@@ -24,88 +24,88 @@ use table::{
 };
 use witness::Witness;
 
-/// The protocol, or a mistake that differs from it in one place.
+/// The protocol, or a mutant that differs from it in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Design,
-    /// Sessions are not compared with the version of their account, at any place.
-    VersionNotKept,
-    /// A session gets the version that its account has when it is written, not when its password was verified.
-    VersionAtPut,
-    /// A reissue does not add one to the version.
+    /// No code compares a session with the version of its account.
+    VersionNotCompared,
+    /// A session gets the account's version at the time of its write, not at the verification of the password.
+    VersionAtWrite,
+    /// A reissue does not increment the version.
     ReissueKeepsVersion,
-    /// A reset does not ask for the version of its session.
-    ResetVersionNotAsked,
-    /// Nor whether the password is still the temporary one.
+    /// A reset does not compare the account's version with that of its session.
+    ResetVersionNotCompared,
+    /// A reset compares neither the version nor whether the password is still the temporary one.
     SecondReset,
-    /// A new account does not ask what its creator's is.
+    /// The creation of an account does not check its creator's account.
     CreatorNotChecked,
-    /// After a lost race, a sign-in goes on with the account as it has become.
+    /// After a lost race, a sign-in proceeds with the account as it is then.
     RereadNotCompared,
-    /// The end of retrieval does not ask whether the account is still what it was when its password was verified.
-    AccountNotAsked,
-    /// A session from a temporary password does not end with it.
+    /// The end of retrieval does not check that the account is unchanged since its password was verified.
+    AccountNotCompared,
+    /// A session that began with a temporary password does not end when that expires.
     SessionOutlivesPassword,
-    /// The commit of a reset does not ask for the expiry.
-    ResetExpiryNotAsked,
-    /// Neither does.
-    ExpiryNowhere,
-    /// The first sign-in of an administrator retires the service administrator, and then writes the session.
+    /// The commit of a reset does not check the expiry.
+    ResetExpiryNotChecked,
+    /// Neither the session nor the commit of a reset checks the expiry.
+    ExpiryNotChecked,
+    /// The first sign-in of an administrator retires the service administrator in one write, then writes the session in another.
     RetireThenSignIn,
-    /// The other way around.
+    /// The first sign-in writes the session, then retires the service administrator in another write.
     SignInThenRetire,
-    /// The service administrator is retired when an administrator is created.
+    /// The creation of an administrator retires the service administrator.
     RetiredAtCreation,
-    /// The session is put before retrieval is ended.
+    /// The session is written before retrieval ends.
     SessionBeforeRetrievalEnds,
-    /// What an earlier attempt of the same click wrote counts as another's.
+    /// The result of an earlier attempt of the same click counts as another click's.
     OwnWriteNotRecognised,
-    /// Transactions do not ask for the number of the last entry, and overwrite.
-    SeqNotAsked,
-    /// Nor for the number of retrievals that they move into the history.
-    SizeNotAsked,
+    /// Transactions do not compare the number of the last history entry, and overwrite entries.
+    SeqNotCompared,
+    /// Transactions do not compare the number of retrievals that they move into the history.
+    SizeNotCompared,
 }
 
-/// What a person does next.
+/// A step of a person's script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     SignIn(AccountId),
     Reset,
-    /// With a key that stays the same when the person asks for the same account again.
+    /// Creates an account, with an idempotency key that stays the same when the person repeats the request.
     Create(AccountId),
-    /// The desk's; it names the issue that it replaces.
+    /// The support desk replaces the named issue.
     Reissue(u8),
 }
 
-/// What has happened before.
+/// The state in which the exploration begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// The first issue was begun.
+    /// The first issue has just begun.
     Issued,
-    /// The service administrator has chosen a password and created so many administrators, who have not signed in.
+    /// The service administrator has chosen a password and created this many administrators, who have not signed in.
     Administrators(usize),
 }
 
-/// How much of the world is explored.
+/// The bounds of the exploration.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) start: Start,
-    /// What each person does.
+    /// The script of each person.
     pub(crate) people: Vec<Vec<Task>>,
-    /// How often the SDK sends a request.
+    /// The number of times that the SDK sends a request.
     pub(crate) attempts: u8,
-    /// How often somebody else may win before an invocation gives up.
+    /// The number of races that an invocation may lose before it gives up.
     pub(crate) races: u8,
-    /// Most requests under way that nobody waits for.
+    /// The largest number of abandoned requests under way.
     pub(crate) late_writes: usize,
-    /// The clock stops here.
+    /// The tick at which the clock stops.
     pub(crate) last_tick: Time,
-    /// Most retrievals of an issue.
+    /// The largest number of retrievals of an issue.
     pub(crate) retrievals: u8,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Accounts {
+pub(crate) struct AccountModel {
     pub(crate) variant: Variant,
     pub(crate) scope: Scope,
 }
@@ -115,16 +115,16 @@ pub(crate) struct World {
     now: Time,
     table: Table,
     people: Vec<Person>,
-    /// Requests under way that nobody waits for, sorted.
+    /// Abandoned requests that are still under way, sorted.
     late: Vec<Write>,
     witness: Witness,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Person {
-    /// The cookie.
+    /// The session token in the person's cookie.
     token: Option<Click>,
-    /// Tasks that are over, whatever came of them.
+    /// The number of tasks that are over, successful or not.
     done: usize,
     run: Option<Run>,
 }
@@ -144,7 +144,7 @@ pub(crate) enum Action {
     Tick,
 }
 
-impl Model for Accounts {
+impl Model for AccountModel {
     type State = World;
     type Action = Action;
 
@@ -174,7 +174,7 @@ impl Model for Accounts {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         for p in 0..world.people.len() {
-            self.actions_of(world, p, actions);
+            self.person_actions(world, p, actions);
         }
         let mut late = world.late.clone();
         late.dedup();
@@ -198,14 +198,14 @@ impl Model for Accounts {
                 let status = world.table.service().status;
                 world.people[p].run.as_mut()?.service = Some(status);
             }
-            Action::Committed(p) => self.committed(&mut world, p)?,
+            Action::Committed(p) => self.deliver_answer(&mut world, p)?,
             Action::AnswerLost(p) => {
-                let write = self.write_of(&world, p)?;
+                let write = self.derive_write(&world, p)?;
                 world.carry_out(self.variant, write);
                 self.send_again(&mut world, p)?;
             }
             Action::Delayed(p) => {
-                let write = self.write_of(&world, p)?;
+                let write = self.derive_write(&world, p)?;
                 world.late.push(write);
                 world.late.sort_unstable();
                 self.send_again(&mut world, p)?;
@@ -230,12 +230,12 @@ impl Model for Accounts {
             }),
             Property::sometimes(SECOND_RESET_REFUSED, |_, world: &World| world.witness.second_reset_refused),
             Property::sometimes(NAME_TAKEN, |_, world: &World| world.witness.name_taken),
-            Property::sometimes(TWO_STAND, |_, world: &World| world.table.accounts.iter().flatten().count() == 3),
+            Property::sometimes(TWO_CREATED, |_, world: &World| world.table.accounts.iter().flatten().count() == 3),
             Property::sometimes(RETIRED, |_, world: &World| world.table.service().status == Status::Retired),
             Property::sometimes(REOPENED, |_, world: &World| {
                 world.witness.reopened && world.has_good_session(SERVICE, Variant::Design)
             }),
-            Property::sometimes(LATE_SESSION, |_, world: &World| world.has_session_under_way_from_before()),
+            Property::sometimes(VOID_SESSION_UNDER_WAY, |_, world: &World| world.has_void_session_under_way()),
             Property::sometimes(BACK_AFTER_EXPIRY, |_, world: &World| {
                 let first = PASSWORD_LIFETIME <= world.now && world.table.credential.issue == 2;
                 first
@@ -248,11 +248,11 @@ impl Model for Accounts {
 }
 
 pub(crate) const PASSWORD_CHOSEN: &str = "the service administrator has chosen a password";
-pub(crate) const SECOND_RESET_REFUSED: &str =
-    "of two who are signed in with a temporary password the second is refused";
-pub(crate) const NAME_TAKEN: &str = "of two who create the same account the second is refused";
-pub(crate) const TWO_STAND: &str = "two administrators are created";
+pub(crate) const SECOND_RESET_REFUSED: &str = "the second of two resets of a temporary password is refused";
+pub(crate) const NAME_TAKEN: &str = "the second of two creations of an account is refused";
+pub(crate) const TWO_CREATED: &str = "two administrators are created";
 pub(crate) const RETIRED: &str = "the service administrator is retired";
 pub(crate) const REOPENED: &str = "a reissue lets the service administrator in again after the hand-over";
-pub(crate) const LATE_SESSION: &str = "a session is under way that will be dead on arrival";
-pub(crate) const BACK_AFTER_EXPIRY: &str = "a reissue lets in whom the first password never did";
+pub(crate) const VOID_SESSION_UNDER_WAY: &str = "the write of a session that is already void is under way";
+pub(crate) const BACK_AFTER_EXPIRY: &str =
+    "a reissue lets the service administrator in after the first password expired unused";

@@ -1,14 +1,14 @@
-//! Attempts (before a password is verified): buckets that are spent by one of two conditional writes, and the count of failures
-//! that closes an account.
+//! Models the attempts that are spent before a password is verified: budgets that one of two conditional writes spends, and the
+//! count of failures that closes an account.
 //!
-//! A try is one invocation: it spends an attempt at the account from its network, then one at the account unless the network is
-//! known, and only then verifies. (The bucket of the network alone is one more of the same.) A write is of the idle shape first, and of
-//! the shape that the refusal tells after that. What happens to an attempt is one of three actions: it is `Committed` (carried out and
-//! answered), its `AnswerLost` (carried out, the SDK sends it again) or it is `Delayed` (`LateWrite` carries it out at any later
-//! time, or never).
+//! A try is one invocation. It spends an attempt of the account's budget for its network, then, unless the network is known, one of
+//! the account's own budget, and only then verifies the password. (The budget of the network alone works the same way and is left
+//! out.) The first write has the idle shape, the next the shape that the refusal calls for. A write ends in one of three actions:
+//! `Committed` (carried out and answered), `AnswerLost` (carried out, and the SDK sends it again) or `Delayed` (`LateWrite` carries
+//! it out at any later time, or never).
 //!
-//! Each caller is a machine whose clock may be off; an invocation reads it once, at its beginning. No tick passes an invocation
-//! whose time is up before it is admitted: it must go on, or be killed (`Crash`).
+//! Each caller meets a machine whose clock may be off; an invocation reads it once, when it begins. The model's clock does not tick
+//! while an invocation that is not admitted yet has no time left: it must proceed or be killed (`Crash`).
 
 mod item;
 mod tests;
@@ -19,63 +19,64 @@ use stateright::{Model, Property};
 use item::{Bucket, Budget, Item, NetworkId, Refusal, Shape, Spend, Time, Write};
 use witness::Witness;
 
-/// The protocol, or a mistake that differs from it in one place.
+/// The protocol, or a mutant that differs from it in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Design,
     /// The password is verified before an attempt is spent.
     VerifyFirst,
-    /// When the table does not answer, the password is verified all the same.
+    /// The password is verified even when the table does not answer.
     FailOpen,
-    /// The bucket is read, and what it becomes is written without a condition.
+    /// The budget is read, and its next state is written without a condition.
     ReadThenWrite,
-    /// The idle shape without its condition: `tat` is now and one interval, whatever it was.
-    IdleUnasked,
-    /// The busy shape alone: what was not spent while nobody came is saved up.
+    /// The idle shape has no condition: `tat` becomes now plus one interval, whatever it was.
+    IdleUnconditional,
+    /// The busy shape is the only one: attempts that were not spent while idle accumulate.
     BusyOnly,
-    /// A known network spends the account's budget too.
+    /// A known network also spends the account's budget.
     BudgetForKnown,
-    /// A known network is asked whether the account is closed.
-    ClosedForKnown,
-    /// A failure is counted when the password was wrong, after it was verified.
+    /// A closed account is closed to known networks, too.
+    ClosedToKnown,
+    /// A failure is counted after the password was verified and found wrong.
     CountedAfterwards,
 }
 
-/// Who tries, how often, and how far the clock of the machine that they meet is off.
+/// A person who tries passwords: from which network, whether with the right password, how often, and how far the clock of the
+/// machine that answers is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Who {
+pub(crate) struct Person {
     pub(crate) network: NetworkId,
     pub(crate) right: bool,
     pub(crate) off: Time,
     pub(crate) tries: u8,
 }
 
-/// How much of the world is explored.
+/// The bounds of the exploration.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) account: Budget,
-    /// Without, only the account has a bucket.
+    /// The account's budget for one network. Without it, only the account has a budget.
     pub(crate) from_network: Option<Budget>,
-    pub(crate) callers: Vec<Who>,
-    /// Networks that the account has signed in from.
+    pub(crate) callers: Vec<Person>,
+    /// Networks from which the account has signed in.
     pub(crate) known: Vec<NetworkId>,
-    /// Failures in a row beyond which the account is closed.
+    /// The number of consecutive failures beyond which the account is closed.
     pub(crate) closes_after: u8,
-    /// δ, as it is allowed for.
-    pub(crate) clocks_differ: Time,
-    /// The longest that an invocation takes until it is admitted.
+    /// The clock skew δ that the budget allows for.
+    pub(crate) clock_skew: Time,
+    /// The longest time that an invocation takes to be admitted.
     pub(crate) patience: Time,
-    /// How often the SDK sends a request.
+    /// The number of times that the SDK sends a request.
     pub(crate) attempts: u8,
-    /// How often the shape may change under a write.
+    /// The number of times that the shape may change while an invocation tries to write.
     pub(crate) trips: u8,
-    /// Most requests under way that nobody waits for.
+    /// The largest number of abandoned requests under way.
     pub(crate) late_writes: usize,
     pub(crate) last_tick: Time,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Attempts {
+pub(crate) struct AttemptModel {
     pub(crate) variant: Variant,
     pub(crate) scope: Scope,
 }
@@ -86,15 +87,15 @@ pub(crate) struct World {
     account: Item,
     networks: Vec<Item>,
     callers: Vec<Caller>,
-    /// Requests under way that nobody waits for, sorted.
+    /// Abandoned requests that are still under way, sorted.
     late: Vec<Write>,
     witness: Witness,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Caller {
-    who: Who,
-    /// Tries that are over.
+    person: Person,
+    /// The number of tries that are over.
     tried: u8,
     step: Step,
 }
@@ -108,11 +109,11 @@ enum Step {
         trip: u8,
         attempt: u8,
     },
-    /// With the number of failures, where it is asked for.
+    /// `failures` is the account's count where it decides whether the account is closed.
     Verifying {
         failures: Option<u8>,
     },
-    /// Best effort: what fails is not tried again, but by the SDK.
+    /// The write after the verification: best effort, so only the SDK retries it.
     Noting {
         write: Write,
         attempt: u8,
@@ -131,14 +132,14 @@ pub(crate) enum Action {
     Tick,
 }
 
-impl Model for Attempts {
+impl Model for AttemptModel {
     type State = World;
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let networks = self.scope.callers.iter().map(|who| who.network + 1).max().unwrap_or_default();
+        let networks = self.scope.callers.iter().map(|person| person.network + 1).max().unwrap_or_default();
         let item = |network| Item { known: self.scope.known.contains(&network), ..Item::default() };
-        let caller = |&who: &Who| Caller { who, tried: 0, step: Step::Waiting };
+        let caller = |&person: &Person| Caller { person, tried: 0, step: Step::Waiting };
         vec![World {
             now: 0,
             account: Item::default(),
@@ -152,7 +153,7 @@ impl Model for Attempts {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         for (i, caller) in world.callers.iter().enumerate() {
             match caller.step {
-                Step::Waiting if caller.tried < caller.who.tries && world.is_next_of_its_kind(i) => {
+                Step::Waiting if caller.tried < caller.person.tries && world.is_next_among_equals(i) => {
                     actions.push(Action::Begin(i));
                 }
                 Step::Waiting => {}
@@ -168,7 +169,7 @@ impl Model for Attempts {
         let mut late = world.late.clone();
         late.dedup();
         actions.extend(late.into_iter().map(Action::LateWrite));
-        if world.now < self.scope.last_tick && self.time_can_pass(world) {
+        if world.now < self.scope.last_tick && self.can_tick(world) {
             actions.push(Action::Tick);
         }
     }
@@ -177,7 +178,7 @@ impl Model for Attempts {
         let mut world = before.clone();
         match action {
             Action::Begin(i) => self.begin(&mut world, i),
-            Action::Committed(i) => self.committed(&mut world, i)?,
+            Action::Committed(i) => self.deliver_answer(&mut world, i)?,
             Action::AnswerLost(i) => {
                 let write = world.callers[i].write()?;
                 let _ = self.carry_out(&mut world, write);
@@ -189,7 +190,7 @@ impl Model for Attempts {
                 world.late.sort_unstable();
                 self.send_again(&mut world, i);
             }
-            Action::Verified(i) => self.verified(&mut world, i)?,
+            Action::Verified(i) => self.verify(&mut world, i)?,
             Action::Crash(i) => world.callers[i].end(),
             Action::LateWrite(write) => {
                 let place = world.late.iter().position(|late| *late == write)?;
@@ -205,12 +206,14 @@ impl Model for Attempts {
         let mut properties = witness::properties();
         properties.extend([
             Property::sometimes(BURST_SPENT, |model: &Self, world: &World| {
-                world.now == 0 && world.admits(model.scope.account.burst)
+                world.now == 0 && world.has_admitted(model.scope.account.burst)
             }),
-            Property::sometimes(REFILLED, |model: &Self, world: &World| world.admits(model.scope.account.burst + 1)),
+            Property::sometimes(REFILLED, |model: &Self, world: &World| {
+                world.has_admitted(model.scope.account.burst + 1)
+            }),
             Property::sometimes(EXHAUSTED, |_, world: &World| world.witness.exhausted),
-            Property::sometimes(MORE_BY_CLOCKS, |model: &Self, world: &World| {
-                world.now == 0 && world.admits(model.scope.account.burst + 1)
+            Property::sometimes(MORE_BY_SKEW, |model: &Self, world: &World| {
+                world.now == 0 && world.has_admitted(model.scope.account.burst + 1)
             }),
             Property::sometimes(CLOSED, |model: &Self, world: &World| {
                 world.account.failures > model.scope.closes_after
@@ -225,12 +228,12 @@ impl Model for Attempts {
 
 pub(crate) const BURST_SPENT: &str = "the burst is admitted at one instant";
 pub(crate) const REFILLED: &str = "the bucket refills";
-pub(crate) const EXHAUSTED: &str = "a caller is told to wait";
-pub(crate) const MORE_BY_CLOCKS: &str = "clocks that differ admit one more at one instant";
-pub(crate) const CLOSED: &str = "an account is closed by failures";
-pub(crate) const OPENED: &str = "its owner signs in to a closed account, which opens it";
+pub(crate) const EXHAUSTED: &str = "a caller has to wait";
+pub(crate) const MORE_BY_SKEW: &str = "clocks that differ admit one more attempt at one instant";
+pub(crate) const CLOSED: &str = "failures close an account";
+pub(crate) const OPENED: &str = "the owner signs in to a closed account, which opens it";
 
-impl Attempts {
+impl AttemptModel {
     fn budget(&self, bucket: Bucket) -> Option<Budget> {
         match bucket {
             Bucket::Account => Some(self.scope.account),
@@ -240,27 +243,27 @@ impl Attempts {
 
     fn begin(&self, world: &mut World, i: usize) {
         if self.variant == Variant::VerifyFirst {
-            world.witness.admitted(Bucket::Account, world.now);
+            world.witness.record_admission(Bucket::Account, world.now);
         }
-        let first = self.scope.from_network.map_or(Bucket::Account, |_| Bucket::From(world.callers[i].who.network));
+        let first = self.scope.from_network.map_or(Bucket::Account, |_| Bucket::From(world.callers[i].person.network));
         self.spend(world, i, first, world.now);
     }
 
     fn spend(&self, world: &mut World, i: usize, bucket: Bucket, asked_at: Time) {
         let shape = if self.variant == Variant::BusyOnly { Shape::Busy } else { Shape::Idle };
-        let now = asked_at + world.callers[i].who.off;
+        let now = asked_at + world.callers[i].person.off;
         let mut spend = Spend { bucket, shape, now, decided: None };
         if self.variant == Variant::ReadThenWrite {
             let budget = self.budget(bucket);
             spend.decided = budget.and_then(|budget| world.item(bucket).decide(self.variant, budget, spend));
             if spend.decided.is_none() {
-                return world.refused(i);
+                return world.refuse(i);
             }
         }
         world.callers[i].step = Step::Spending { spend, asked_at, trip: 1, attempt: 1 };
     }
 
-    /// The item as it is afterwards, or as it was if the write was refused.
+    /// Carries a write out: returns the new item, or the unchanged item when the condition fails.
     fn carry_out(&self, world: &mut World, write: Write) -> Result<Item, Item> {
         match write {
             Write::Spend(spend) => {
@@ -288,10 +291,10 @@ impl Attempts {
         }
     }
 
-    fn committed(&self, world: &mut World, i: usize) -> Option<()> {
+    fn deliver_answer(&self, world: &mut World, i: usize) -> Option<()> {
         let write = world.callers[i].write()?;
         match (world.callers[i].step, self.carry_out(world, write)) {
-            (Step::Spending { spend, asked_at, .. }, Ok(item)) => self.admitted(world, i, spend.bucket, item, asked_at),
+            (Step::Spending { spend, asked_at, .. }, Ok(item)) => self.admit(world, i, spend.bucket, item, asked_at),
             (Step::Spending { spend, asked_at, trip, .. }, Err(item)) => {
                 let refusal = self.budget(spend.bucket)?.judge_refusal(item.tat, spend.now);
                 match refusal {
@@ -299,72 +302,73 @@ impl Attempts {
                         let spend = Spend { shape, ..spend };
                         world.callers[i].step = Step::Spending { spend, asked_at, trip: trip + 1, attempt: 1 };
                     }
-                    Refusal::Again(_) => world.refused(i),
+                    Refusal::Again(_) => world.refuse(i),
                     Refusal::Exhausted => {
                         world.witness.exhausted = true;
-                        self.turned_away(world, i, spend.bucket);
+                        self.turn_away(world, i, spend.bucket);
                     }
                 }
             }
-            (Step::Noting { .. }, _) => self.noted(world, i, write),
+            (Step::Noting { .. }, _) => self.continue_noting(world, i, write),
             (Step::Waiting | Step::Verifying { .. }, _) => return None,
         }
         Some(())
     }
 
-    fn admitted(&self, world: &mut World, i: usize, bucket: Bucket, item: Item, asked_at: Time) {
+    fn admit(&self, world: &mut World, i: usize, bucket: Bucket, item: Item, asked_at: Time) {
         if self.variant != Variant::VerifyFirst {
-            world.witness.admitted(bucket, world.now);
+            world.witness.record_admission(bucket, world.now);
         }
         let failures = match bucket {
             Bucket::From(_) if !item.known || self.variant == Variant::BudgetForKnown => {
                 return self.spend(world, i, Bucket::Account, asked_at);
             }
-            Bucket::From(_) if self.variant == Variant::ClosedForKnown => Some(world.account.failures),
+            Bucket::From(_) if self.variant == Variant::ClosedToKnown => Some(world.account.failures),
             Bucket::From(_) => None,
             Bucket::Account => Some(item.failures),
         };
         world.callers[i].step = Step::Verifying { failures };
     }
 
-    fn turned_away(&self, world: &mut World, i: usize, bucket: Bucket) {
+    fn turn_away(&self, world: &mut World, i: usize, bucket: Bucket) {
         if bucket == Bucket::Account {
-            self.kept_out(world, i);
+            self.record_kept_out(world, i);
         }
-        world.refused(i);
+        world.refuse(i);
     }
 
-    /// By what others have done, with the right password.
-    fn kept_out(&self, world: &mut World, i: usize) {
-        let Who { network, right, .. } = world.callers[i].who;
+    /// Records a person who is kept out with the right password because of what others have done.
+    fn record_kept_out(&self, world: &mut World, i: usize) {
+        let Person { network, right, .. } = world.callers[i].person;
         world.witness.owner_kept_out |= right && self.scope.known.contains(&network);
     }
 
-    fn verified(&self, world: &mut World, i: usize) -> Option<()> {
+    fn verify(&self, world: &mut World, i: usize) -> Option<()> {
         let Step::Verifying { failures } = world.callers[i].step else { return None };
         let closed = failures.is_some_and(|failures| failures > self.scope.closes_after);
-        match (world.callers[i].who.right, closed) {
-            (true, true) => self.turned_away(world, i, Bucket::Account),
+        match (world.callers[i].person.right, closed) {
+            (true, true) => self.turn_away(world, i, Bucket::Account),
             (true, false) => {
                 world.witness.got_in_while_closed |= world.account.failures > self.scope.closes_after;
                 world.callers[i].step = Step::Noting { write: Write::Forget(Bucket::Account), attempt: 1 };
             }
-            (false, true) => world.refused(i),
+            (false, true) => world.refuse(i),
             (false, false) => {
                 world.witness.guesses += u8::from(failures.is_some());
                 if self.variant == Variant::CountedAfterwards {
                     world.callers[i].step = Step::Noting { write: Write::CountFailure, attempt: 1 };
                 } else {
-                    world.refused(i);
+                    world.refuse(i);
                 }
             }
         }
         Some(())
     }
 
-    /// Both are written at once; here one after the other, and a late one still comes at any time.
-    fn noted(&self, world: &mut World, i: usize, write: Write) {
-        let network = Bucket::From(world.callers[i].who.network);
+    /// Continues after a best-effort write. The function sends both such writes in parallel; here one follows the other, and a late
+    /// one still arrives at any time.
+    fn continue_noting(&self, world: &mut World, i: usize, write: Write) {
+        let network = Bucket::From(world.callers[i].person.network);
         if write == Write::Forget(Bucket::Account) && self.scope.from_network.is_some() {
             world.callers[i].step = Step::Noting { write: Write::Forget(network), attempt: 1 };
         } else {
@@ -372,7 +376,7 @@ impl Attempts {
         }
     }
 
-    /// No answer: the SDK sends the same request again, or gives up.
+    /// Handles a missing answer: the SDK sends the same request again, or gives up.
     fn send_again(&self, world: &mut World, i: usize) {
         match &mut world.callers[i].step {
             Step::Spending { attempt, .. } | Step::Noting { attempt, .. } if *attempt < self.scope.attempts => {
@@ -380,13 +384,13 @@ impl Attempts {
             }
             Step::Spending { spend, asked_at, .. } if self.variant == Variant::FailOpen => {
                 let (bucket, asked_at) = (spend.bucket, *asked_at);
-                self.admitted(world, i, bucket, Item::default(), asked_at);
+                self.admit(world, i, bucket, Item::default(), asked_at);
             }
             _ => world.callers[i].end(),
         }
     }
 
-    fn time_can_pass(&self, world: &World) -> bool {
+    fn can_tick(&self, world: &World) -> bool {
         world.callers.iter().all(|caller| match caller.step {
             Step::Spending { asked_at, .. } => world.now - asked_at < self.scope.patience,
             _ => true,
@@ -406,18 +410,18 @@ impl World {
         std::iter::once(Bucket::Account).chain((0..self.networks.len()).map(Bucket::From))
     }
 
-    /// Callers of one kind are alike, so they begin in order.
-    fn is_next_of_its_kind(&self, i: usize) -> bool {
-        let alike = |other: &Caller| other.who == self.callers[i].who && other.tried <= self.callers[i].tried;
+    /// Callers of one kind are interchangeable, so they begin in order.
+    fn is_next_among_equals(&self, i: usize) -> bool {
+        let alike = |other: &Caller| other.person == self.callers[i].person && other.tried <= self.callers[i].tried;
         !self.callers[..i].iter().any(|other| alike(other) && other.step == Step::Waiting)
     }
 
-    fn refused(&mut self, i: usize) {
+    fn refuse(&mut self, i: usize) {
         self.callers[i].end();
     }
 
-    fn admits(&self, count: Time) -> bool {
-        self.witness.admissions_of(Bucket::Account) == usize::try_from(count).unwrap_or_default()
+    fn has_admitted(&self, count: Time) -> bool {
+        self.witness.admission_count(Bucket::Account) == usize::try_from(count).unwrap_or_default()
     }
 }
 

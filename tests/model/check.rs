@@ -1,4 +1,4 @@
-//! Runs a model: a design must keep every property and reach what is named, a mutant must be caught.
+//! Runs a model: a design must keep every property and reach the named situations, a mutant must be caught.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Whether the enlarged scopes are asked for; they take minutes.
+/// Returns whether this run explores the enlarged scopes, which takes minutes.
 #[expect(clippy::disallowed_methods, reason = "a switch of this test program, not a setting of a function")]
-pub(crate) fn full() -> bool {
+pub(crate) fn is_full_run() -> bool {
     std::env::var("FIRSTKEY_FULL").is_ok_and(|value| value == "1")
 }
 
-/// Explores the whole model: no `always` property may be violated, and every one in `reached` must be reached.
-pub(crate) fn holds<M>(title: &str, model: M, reached: &[&'static str])
+/// Explores the whole model and asserts that no `always` property is violated and that every property in `reached` is reached.
+pub(crate) fn assert_holds<M>(title: &str, model: M, reached: &[&'static str])
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
@@ -41,8 +41,8 @@ where
     }
 }
 
-/// Explores until `property` is violated, which it must be, and prints the way there.
-pub(crate) fn found_by<M>(mutant: &str, model: M, property: &'static str)
+/// Explores the model until `property` is violated, asserts that it is, and prints the counterexample.
+pub(crate) fn assert_caught_by<M>(mutant: &str, model: M, property: &'static str)
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
@@ -53,7 +53,7 @@ where
     let checker = model.checker().finish_when(wanted).spawn_bfs().join();
     let known = checker.model().properties();
     let Some(condition) = known.iter().find(|known| known.name == property).map(|known| known.condition) else {
-        panic!("no such property: {property}");
+        panic!("the model has no property {property:?}");
     };
     let Some(path) = checker.discovery(property) else {
         panic!("{mutant}: \u{201c}{property}\u{201d} holds in all {} states", checker.unique_state_count());

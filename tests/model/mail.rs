@@ -1,13 +1,14 @@
-//! Mail (send-mail): the commit is the order to mail, a queue message carries it out, a lease keeps two from doing so at once.
+//! Models send-mail: the commit orders the mail, a queue message triggers the sending, and a lease keeps two workers from sending
+//! at once.
 //!
-//! An event is delivered several times and each delivery reads, makes a password and commits. A commit puts the mail item
-//! and, as stream and pipe do, one or more messages into the queue. A receive of a message is a worker: take the lease,
-//! unseal, send, record, acknowledge. A step that asks DynamoDB or SES may have its answer lost (it was carried out) or its
-//! request delayed (`LateRequest` carries it out at any later time, or never); any step may be the last one before a crash.
+//! An event is delivered several times, and each delivery reads, generates a password and commits. A commit puts the mail item
+//! and, as stream and pipe do, one or more messages into the queue. Each receive of a message runs a worker: take the lease,
+//! unseal, send, record, acknowledge. A step that calls DynamoDB or SES may lose its answer (it was carried out), or its
+//! request may be delayed (`LateRequest` carries it out at any later time, or never); a crash may follow any step.
 //!
-//! Time is counted in ticks, and only what is left of each time-out is kept. No tick passes a worker whose time is up:
-//! it must act before, or is killed (`Crash`). A message that is not acknowledged is visible again after its visibility
-//! time-out, which runs from the receive.
+//! Time is counted in ticks, and the state holds only the time left of each time-out. The clock does not tick while a worker has no
+//! time left: it must act first, or be killed (`Crash`). A message that is not acknowledged becomes visible again after its
+//! visibility time-out, which runs from the receive.
 
 mod item;
 mod tests;
@@ -19,54 +20,54 @@ use stateright::{Model, Property};
 use item::{Credential, DELIVERED, Late, Lease, MailItem, Message, Place};
 use witness::Witness;
 
-/// The protocol, or a mistake that differs from it in one place.
+/// The protocol, or a mutant that differs from it in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Design,
-    /// The function that starts an issue mails it, before the transaction.
+    /// The function that starts an issue sends its mail before the transaction.
     MailBeforeCommit,
     /// A message that meets a live lease is acknowledged.
     LeaseAcknowledged,
-    /// The take writes no lease.
+    /// The take does not write a lease.
     LeaseNotTaken,
-    /// The take's own earlier attempt, whose answer was lost, counts as another's lease.
+    /// The lease of the worker's own earlier attempt, whose answer was lost, counts as another worker's.
     OwnLeaseNotRecognised,
-    /// The release does not ask whose lease it is.
+    /// The release does not compare the lease's owner.
     ReleaseAnyLease,
-    /// The record asks for the lease.
-    RecordAsksForLease,
-    /// The record does not ask for the issue.
+    /// The record requires the lease.
+    RecordRequiresLease,
+    /// The record does not compare the issue.
     RecordWithoutIssue,
-    /// The SDK sends again inside one call when SES does not answer.
+    /// The SDK retries inside one call when SES does not answer.
     SesRetried,
-    /// The transaction that starts the next issue does not ask for the issue that it read.
-    IssueNotPinned,
+    /// The transaction that starts the next issue does not compare the issue that was read.
+    IssueNotCompared,
 }
 
-/// The times in ticks, and how much of the world is explored.
+/// The times in ticks, and the bounds of the exploration.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) function_time_out: u8,
     pub(crate) lease: i8,
     pub(crate) visibility: u8,
-    /// Receives of a message before it goes to the dead letters.
+    /// The number of receives of a message before it becomes a dead letter.
     pub(crate) receives: u8,
-    /// Messages that one commit becomes.
+    /// The number of messages that one commit produces.
     pub(crate) messages: usize,
-    /// How often the SDK sends a request.
+    /// The number of times that the SDK sends a request.
     pub(crate) attempts: u8,
-    /// Most requests under way that nobody waits for.
+    /// The largest number of abandoned requests under way.
     pub(crate) late_requests: usize,
-    /// The deliveries of each event: event 0 starts the subscription, event `n` asks for the issue after `n`.
+    /// The number of deliveries of each event: event 0 starts the subscription, event `n` starts the issue after `n`.
     pub(crate) deliveries: Vec<usize>,
-    /// The credential is signed in, changed or expires.
-    pub(crate) closing: bool,
-    /// SES refuses addresses and reports deliveries.
-    pub(crate) feedback: bool,
+    /// Whether a sign-in, a change or the expiry makes the mail unnecessary.
+    pub(crate) with_closing: bool,
+    /// Whether SES refuses addresses and reports deliveries.
+    pub(crate) with_feedback: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Mail {
+pub(crate) struct MailModel {
     pub(crate) variant: Variant,
     pub(crate) scope: Scope,
 }
@@ -77,7 +78,7 @@ pub(crate) struct World {
     mail: Option<MailItem>,
     deliveries: Vec<Delivery>,
     messages: Vec<Message>,
-    /// Requests under way that nobody waits for, sorted.
+    /// Abandoned requests that are still under way, sorted.
     late: Vec<Late>,
     witness: Witness,
 }
@@ -91,7 +92,7 @@ struct Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum DeliveryStep {
     Waiting,
-    /// The issue to be replaced was read, and a password made and sealed.
+    /// The issue to be replaced was read, and a password was generated and sealed.
     Prepared {
         attempt: u8,
     },
@@ -127,7 +128,7 @@ pub(crate) enum Action {
     Tick,
 }
 
-impl Model for Mail {
+impl Model for MailModel {
     type State = World;
     type Action = Action;
 
@@ -157,13 +158,13 @@ impl Model for Mail {
             self.worker_actions(world, m, actions);
         }
         actions.extend((0..world.late.len()).map(Action::LateRequest));
-        if self.scope.closing && world.credential.as_ref().is_some_and(|credential| credential.needed) {
+        if self.scope.with_closing && world.credential.as_ref().is_some_and(|credential| credential.needed) {
             actions.push(Action::Close);
         }
-        if self.scope.feedback && world.witness.mails_of(world.issue()) > 0 {
+        if self.scope.with_feedback && world.witness.mail_count(world.issue()) > 0 {
             actions.push(Action::Delivered);
         }
-        if world.time_can_pass() {
+        if world.can_tick() {
             actions.push(Action::Tick);
         }
     }
@@ -178,9 +179,9 @@ impl Model for Mail {
             }
             Action::CommitAnswerLost(d) => {
                 self.commit(&mut world, d);
-                world.deliveries[d].step = self.commit_again(world.deliveries[d].step);
+                world.deliveries[d].step = self.retry_commit(world.deliveries[d].step);
             }
-            Action::LateRequest(n) => self.late_request(&mut world, n),
+            Action::LateRequest(n) => self.carry_out_late(&mut world, n),
             Action::Close => world.credential.as_mut()?.needed = false,
             Action::Delivered => {
                 let issue = world.issue();
@@ -188,7 +189,7 @@ impl Model for Mail {
             }
             Action::Tick => world.tick(self.scope.lease),
             Action::Receive(m) => self.receive(&mut world, m),
-            of_worker => self.worker_step(&mut world, &of_worker)?,
+            step => self.worker_step(&mut world, &step)?,
         }
         Some(world)
     }
@@ -196,9 +197,9 @@ impl Model for Mail {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = witness::properties();
         properties.extend([
-            Property::sometimes(MAILED, |_, world: &World| world.first_mail_sent_and_recorded(1)),
-            Property::sometimes(NEXT_MAILED, |_, world: &World| world.first_mail_sent_and_recorded(2)),
-            Property::sometimes(MAILED_TWICE, |_, world: &World| world.witness.mails_of(1) == 2),
+            Property::sometimes(MAILED, |_, world: &World| world.is_mailed_once_and_recorded(1)),
+            Property::sometimes(NEXT_MAILED, |_, world: &World| world.is_mailed_once_and_recorded(2)),
+            Property::sometimes(MAILED_TWICE, |_, world: &World| world.witness.mail_count(1) == 2),
             Property::sometimes(NO_LONGER_NEEDED, |_, world: &World| world.has_rank(item::NOT_NEEDED)),
             Property::sometimes(REFUSED_ADDRESS, |_, world: &World| world.has_rank(item::BOUNCED)),
             Property::sometimes(DEAD_LETTER, |_, world: &World| {
@@ -212,12 +213,12 @@ impl Model for Mail {
 pub(crate) const MAILED: &str = "a mail is sent, recorded and acknowledged";
 pub(crate) const NEXT_MAILED: &str = "the mail of the next issue is sent, recorded and acknowledged";
 pub(crate) const MAILED_TWICE: &str = "a mail is sent twice, after a crash or a lost answer";
-pub(crate) const NO_LONGER_NEEDED: &str = "a mail is not needed any more";
-pub(crate) const REFUSED_ADDRESS: &str = "an address is refused";
-pub(crate) const DEAD_LETTER: &str = "a message ends in the dead letters";
+pub(crate) const NO_LONGER_NEEDED: &str = "a mail is no longer needed";
+pub(crate) const REFUSED_ADDRESS: &str = "SES refuses an address";
+pub(crate) const DEAD_LETTER: &str = "a message becomes a dead letter";
 
-impl Mail {
-    /// Reads the issue and makes a password, unless the event has been carried out by another delivery.
+impl MailModel {
+    /// Reads the issue and generates a password, unless another delivery of the event has been carried out.
     fn prepare(&self, world: &mut World, d: usize) {
         let Delivery { event, .. } = world.deliveries[d];
         if world.issue() > event {
@@ -225,15 +226,15 @@ impl Mail {
             return;
         }
         if self.variant == Variant::MailBeforeCommit {
-            world.witness.mailed(event + 1, d);
+            world.witness.record_mail(event + 1, d);
         }
         world.deliveries[d].step = DeliveryStep::Prepared { attempt: 1 };
     }
 
-    /// The transaction: credential and mail item together, if the issue is still the one that was read.
+    /// Commits credential and mail item in one transaction, if the issue is still the one that was read.
     fn commit(&self, world: &mut World, d: usize) {
         let Delivery { event, .. } = world.deliveries[d];
-        let pinned = self.variant != Variant::IssueNotPinned || event == 0;
+        let pinned = self.variant != Variant::IssueNotCompared || event == 0;
         if pinned && world.issue() != event {
             return;
         }
@@ -242,10 +243,10 @@ impl Mail {
         world.mail = Some(MailItem::pending(issue));
         let message = Message { issue, receives: 0, place: Place::Queue { hidden: 0 } };
         world.messages.extend(std::iter::repeat_n(message, self.scope.messages));
-        world.witness.begun(event, d);
+        world.witness.record_issue(event, d);
     }
 
-    fn commit_again(&self, step: DeliveryStep) -> DeliveryStep {
+    fn retry_commit(&self, step: DeliveryStep) -> DeliveryStep {
         match step {
             DeliveryStep::Prepared { attempt } if attempt < self.scope.attempts => {
                 DeliveryStep::Prepared { attempt: attempt + 1 }
@@ -256,15 +257,15 @@ impl Mail {
 }
 
 impl World {
-    /// The current issue, 0 before the first.
+    /// Returns the current issue, 0 before the first.
     fn issue(&self) -> u8 {
         self.credential.as_ref().map_or(0, |credential| credential.issue)
     }
 
-    fn first_mail_sent_and_recorded(&self, issue: u8) -> bool {
+    fn is_mailed_once_and_recorded(&self, issue: u8) -> bool {
         self.issue() == issue
             && self.has_rank(item::SENT)
-            && self.witness.mails_of(issue) == 1
+            && self.witness.mail_count(issue) == 1
             && self.messages.iter().all(|message| message.issue != issue || message.place == Place::Acknowledged)
     }
 
@@ -277,18 +278,18 @@ impl World {
         self.late.sort_unstable();
     }
 
-    /// Something waits for time to pass, and no worker must act or die before.
-    fn time_can_pass(&self) -> bool {
+    /// Returns whether something waits for time to pass and no worker must act or die first.
+    fn can_tick(&self) -> bool {
         let lease = self.mail.as_ref().is_some_and(|mail| mail.lease.is_some());
         let hidden = self.messages.iter().any(|message| matches!(message.place, Place::Queue { hidden } if hidden > 0));
         let mut workers = self.messages.iter().filter_map(Message::worker).peekable();
         (lease || hidden || workers.peek().is_some()) && workers.all(|worker| worker.left > 0)
     }
 
-    /// `length` is that of a lease.
+    /// Advances the clock by one tick; `length` is the length of a lease.
     fn tick(&mut self, length: i8) {
         if let Some(mail) = &mut self.mail {
-            // No request asks from longer ago than a lease lasts, so one that is over for so long is as good as none.
+            // No request is older than a lease lasts, so a lease that has been over for that long is equivalent to no lease.
             mail.lease = mail.lease.map(|lease| Lease { left: lease.left - 1, ..lease });
             mail.lease = mail.lease.filter(|lease| lease.left > 1 - length);
         }
@@ -302,7 +303,7 @@ impl World {
                 Place::Acknowledged | Place::DeadLetters => {}
             }
         }
-        // A take that arrives when its own lease would be over takes nothing: it is as good as lost.
+        // A take that arrives when its own lease would already be over has no effect, like a lost request.
         self.late.retain_mut(|late| match late {
             Late::Take(request) => {
                 request.asked_ago += 1;

@@ -1,35 +1,35 @@
-//! The protocol, explored: every interleaving of what DynamoDB, SES, the queue, the SDK, the clients and the clock may do,
-//! within a scope, by the model checker [stateright](https://docs.rs/stateright).
+//! Explores the protocols with the model checker [stateright](https://docs.rs/stateright): every interleaving, within a scope, of
+//! what DynamoDB, SES, the queue, the SDK, the clients and the clock may do.
 //!
-//! There is one module for each of the four protocols: [`retrieve`] (get-credentials), [`mail`] (send-mail, and the transactions
-//! that start an issue), [`account`] (sign-in, reset-password, create-admin) and [`attempts`] (the rate limits before a password is
-//! verified). Each has the same parts:
+//! There is one module for each protocol: [`retrieve`] (get-credentials), [`mail`] (send-mail, and the transactions that start an
+//! issue), [`attempts`] (the attempts that are spent before a password is verified) and [`account`] (sign-in, reset-password,
+//! create-admin and the reissue). Each has the same parts:
 //!
 //! - **The item** (`retrieve/credential.rs`, `mail/item.rs`): the state in the table and the conditional writes on it. Each
-//!   write is one step, because DynamoDB carries it out as one.
+//!   write is one step, because DynamoDB carries it out atomically.
 //! - **The processes** (`retrieve.rs`, `mail.rs`, `mail/worker.rs`): what a function does between its writes. An `Action` is
-//!   one step of one of them, or of the world: an answer is lost, a request arrives after its caller gave up, a process
-//!   dies, a tick of the clock passes, somebody signs in. A lost request is one that is delayed and never arrives.
-//! - **The witness** (`witness.rs`): an observer who writes down what the protocol itself does not keep, such as who saw
-//!   which password, and the invariants over it. Their numbers are those of the protocol's list of invariants.
-//! - **The tests** (`tests.rs`): scopes, and what is expected in them.
+//!   one step of a process or of its environment: an answer is lost, a request arrives after its caller gave up, a process
+//!   dies, a tick of the clock passes, a person signs in. A lost request is one that is delayed and never arrives.
+//! - **The witness** (`witness.rs`): an observer that records what the protocol itself does not store, such as who saw
+//!   which password, and the invariants over these records. Their numbers are those of the protocol's list of invariants.
+//! - **The tests** (`tests.rs`): the scopes and the expected results.
 //!
-//! A test of the **design** explores its scope completely. No invariant may be violated in any state, and the situations that
-//! it names must be reached, so that an invariant cannot hold because nothing ever happens. It prints states and seconds.
+//! A test of the **design** explores its scope completely. No state may violate an invariant, and the situations that the test
+//! names must be reached, so that an invariant cannot hold merely because nothing happens. It prints states and seconds.
 //!
 //! A test of a **mutant** runs the same model with one branch changed, by a `Variant` or by another time-out, and names the
-//! invariant that must find it. It prints the way there, one action a line, with the index of the invocation, message or
-//! late request in parentheses; `cargo test -p tests --test model -- --nocapture` shows them. An invariant that no mutant
-//! breaks would be worth nothing.
+//! invariant that must catch it. It prints the counterexample, one action a line, with the index of the invocation, message or
+//! late request in parentheses; `cargo test -p tests --test model -- --nocapture` shows them. Every invariant has a mutant
+//! that breaks it: one that cannot fail would prove nothing.
 //!
 //! The scopes are small, since a state takes about 30 µs in the dev profile: all tests together end within a minute on one
-//! core. `FIRSTKEY_FULL=1` enlarges them, for minutes in the release profile.
+//! core. `FIRSTKEY_FULL=1` enlarges them; they then take minutes in the release profile.
 //!
-//! What is not in here: retries of conflicts by `shared/aws` (to the protocol they are attempts whose request was lost),
-//! clocks that differ (expiry, replay and the date of an issue are of one clock), eventual consistency (every read
-//! that decides is strongly consistent).
+//! The models leave out the retries of conflicts by `shared/aws` (to the protocol they are attempts whose request was lost),
+//! clock skew between the table's writers (expiry, replay and the date of an issue follow one clock; [`attempts`] alone has
+//! several) and eventual consistency (every read that decides something is strongly consistent).
 
-#![expect(clippy::print_stdout, reason = "states, seconds and counter-examples are what a run is read for")]
+#![expect(clippy::print_stdout, reason = "a run is read for its states, seconds and counterexamples")]
 
 mod account;
 mod attempts;

@@ -1,14 +1,14 @@
-//! Retrieve (get-credentials): one `UpdateItem`, or one more in a later issue, then one `Decrypt`, then the answer.
+//! Models get-credentials: one `UpdateItem` (one more in a later issue), then one `Decrypt`, then the answer.
 //!
-//! A click becomes one or more invocations (the client retries it with the same Idempotency-Key, also while the first
-//! still runs); an invocation makes a request, or two, and the SDK sends each up to [`Scope::attempts`] times. What happens to an
-//! attempt is one of four actions: it is `Counted` (carried out and answered), its `AnswerLost` (carried out, the SDK goes
-//! on), `Delayed` (still under way when the SDK goes on; `LateWrite` carries it out at any later time, or never, which is
+//! A click becomes one or more invocations: the client retries it with the same Idempotency-Key, also while the first
+//! still runs. An invocation makes one or two requests, and the SDK sends each up to [`Scope::attempts`] times. An attempt
+//! ends in one of four actions: `Counted` (carried out and answered), `AnswerLost` (carried out, but the SDK retries),
+//! `Delayed` (still under way when the SDK retries; `LateWrite` carries it out at any later time, or never, which is
 //! a lost request) or `Duplicated` (carried out and answered, and carried out once more as a late write).
 //!
-//! A request names the issue that it asks for: the first, since nothing is read before, and then the one that a refusal shows.
-//! The clock is one for all; a request keeps the `:now` that it was made with, and an issue is dated when its transaction is
-//! prepared, so nothing that holds here depends on the order of two moments within a tick.
+//! A request names the issue that it is for: first issue 1, since nothing has been read yet, then the issue in the refusal's
+//! image. All processes share one clock. A request keeps the `:now` of its creation, and an issue is dated when its transaction
+//! is prepared, so nothing that holds here depends on the order of two moments within a tick.
 
 mod credential;
 mod tests;
@@ -19,53 +19,53 @@ use stateright::{Model, Property};
 use credential::{Click, Credential, FIRST_ISSUE, Password, Person, Request, Retrieval, RetrievalId, Time};
 use witness::{Breach, Witness};
 
-/// The protocol, or a mistake that differs from it in one place.
+/// The protocol, or a mutant that differs from it in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Design,
-    /// Retrievals are a number: an attempt cannot be recognised.
+    /// The item stores the number of retrievals without ids, so an attempt cannot be recognised.
     BareCounter,
-    /// The condition is checked by a read, the write has none.
+    /// A read checks the condition; the write has none.
     ReadThenWrite,
     /// The password is unsealed before it is counted.
     DecryptFirst,
-    /// A known id is answered for ever, not for ten minutes.
+    /// A known id is answered with the password for ever, not for ten minutes.
     UnlimitedReplay,
-    /// The id is made of the principal that matched, which may be a whole company.
+    /// The id is made from the principal that matched, which may be a whole company.
     ReplayByPrincipal,
-    /// The failed write does not ask for `ALL_OLD`.
+    /// The write does not request `ALL_OLD` on failure.
     NoOldImage,
-    /// A known id is answered without looking whether the password may still be shown.
+    /// A known id is answered without a check that the password may still be shown.
     ReplayUnchecked,
-    /// The condition does not ask for the issue.
-    IssueNotAsked,
-    /// The condition asks whether the issue had begun when the request was made, by its date, and not for the issue.
-    BeginByClock,
-    /// The next issue does not ask for the number of retrievals that it moves into the history.
-    SizeNotAsked,
+    /// The condition does not compare the issue.
+    IssueNotCompared,
+    /// The condition compares the issue's date with the request's time, not the issue itself.
+    DateCompared,
+    /// The next issue's condition does not compare the number of retrievals that it moves into the history.
+    SizeNotCompared,
 }
 
-/// How much of the world is explored.
+/// The bounds of the exploration.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
-    /// Each with the number of invocations that the client may make of it.
+    /// The clicks, each with the number of invocations that the client may make of it.
     pub(crate) clicks: Vec<(Click, u8)>,
-    /// Retrievals that others have taken before.
-    pub(crate) taken_before: u8,
-    /// How often the SDK sends a request.
+    /// The number of retrievals that other people took before.
+    pub(crate) retrieved_before: u8,
+    /// The number of times that the SDK sends a request.
     pub(crate) attempts: u8,
-    /// Most requests under way that nobody waits for.
+    /// The largest number of abandoned requests under way.
     pub(crate) late_writes: usize,
-    /// The clock stops here.
+    /// The tick at which the clock stops.
     pub(crate) last_tick: Time,
-    /// Sign-in, change and end happen.
-    pub(crate) closing: bool,
-    /// The next issue happens (reissue, renewal, `paid`).
-    pub(crate) next_issue: bool,
+    /// Whether sign-in, change of the password and end of the subscription happen.
+    pub(crate) with_closing: bool,
+    /// Whether a next issue begins (reissue, renewal, `paid`).
+    pub(crate) with_next_issue: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Retrieve {
+pub(crate) struct RetrieveModel {
     pub(crate) variant: Variant,
     pub(crate) scope: Scope,
 }
@@ -75,7 +75,7 @@ pub(crate) struct World {
     now: Time,
     credential: Credential,
     invocations: Vec<Invocation>,
-    /// Requests under way that nobody waits for, sorted.
+    /// Abandoned requests that are still under way, sorted.
     late: Vec<Request>,
     next_issue: NextIssue,
     witness: Witness,
@@ -97,7 +97,7 @@ enum Step {
         replay: bool,
     },
     Answered(Answer),
-    /// Crashed, or 503: the client knows nothing and may retry the click.
+    /// The invocation crashed or answered 503: the client has no result and may retry the click.
     Failed,
 }
 
@@ -105,7 +105,7 @@ enum Step {
 struct Attempt {
     number: u8,
     request: Request,
-    /// What was unsealed before, in the mutant that decrypts first.
+    /// The password that the mutant `DecryptFirst` unsealed before it counted.
     held: Option<Password>,
 }
 
@@ -116,7 +116,7 @@ enum Answer {
     Conflict,
 }
 
-/// The transaction that starts the next issue: read, make and seal a password, commit.
+/// The steps that start the next issue: read, generate and seal a password, commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum NextIssue {
     NotAsked,
@@ -143,18 +143,18 @@ pub(crate) enum Action {
     CommitNextIssue,
 }
 
-impl Model for Retrieve {
+impl Model for RetrieveModel {
     type State = World;
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
         let mut credential = Credential::begin(FIRST_ISSUE, 0, false);
         let mut witness = Witness::default();
-        for n in 0..self.scope.taken_before {
+        for n in 0..self.scope.retrieved_before {
             let by = Click { person: Person::Other(n), key: 'x' };
             credential.retrievals.push(Retrieval { id: RetrievalId::new(self.variant, by), at: 0, by });
-            witness.counted(FIRST_ISSUE, by);
-            witness.seen(FIRST_ISSUE, by);
+            witness.record_count(FIRST_ISSUE, by);
+            witness.record_disclosure(FIRST_ISSUE, by);
         }
         let invocations = self.scope.clicks.iter().flat_map(|&(click, times)| {
             std::iter::repeat_n(Invocation { click, step: Step::NotCalled }, usize::from(times))
@@ -172,7 +172,7 @@ impl Model for Retrieve {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         for (i, invocation) in world.invocations.iter().enumerate() {
             match invocation.step {
-                Step::NotCalled if world.is_next_of_its_click(i) => actions.push(Action::Call(i)),
+                Step::NotCalled if world.is_next_for_its_click(i) => actions.push(Action::Call(i)),
                 Step::Counting(_) => {
                     actions.extend([Action::Counted(i), Action::AnswerLost(i), Action::Crash(i)]);
                     if world.late.len() < self.scope.late_writes {
@@ -189,7 +189,7 @@ impl Model for Retrieve {
         if world.now < self.scope.last_tick {
             actions.push(Action::Tick);
         }
-        if self.scope.closing {
+        if self.scope.with_closing {
             let credential = &world.credential;
             if credential.sealed.is_some() && !credential.signed_in {
                 actions.push(Action::SignIn);
@@ -202,7 +202,7 @@ impl Model for Retrieve {
             }
         }
         match world.next_issue {
-            NextIssue::NotAsked if self.scope.next_issue => actions.push(Action::ReadForNextIssue),
+            NextIssue::NotAsked if self.scope.with_next_issue => actions.push(Action::ReadForNextIssue),
             NextIssue::Read { .. } => actions.push(Action::CommitNextIssue),
             NextIssue::NotAsked | NextIssue::Acknowledged => {}
         }
@@ -212,15 +212,15 @@ impl Model for Retrieve {
         let mut world = before.clone();
         match action {
             Action::Call(i) => self.call(&mut world, i),
-            Action::Counted(i) => self.counted(&mut world, i, false),
-            Action::Duplicated(i) => self.counted(&mut world, i, true),
-            Action::AnswerLost(i) => self.unanswered(&mut world, i, false),
-            Action::Delayed(i) => self.unanswered(&mut world, i, true),
+            Action::Counted(i) => self.carry_out_and_answer(&mut world, i, false),
+            Action::Duplicated(i) => self.carry_out_and_answer(&mut world, i, true),
+            Action::AnswerLost(i) => self.lose_answer(&mut world, i, false),
+            Action::Delayed(i) => self.lose_answer(&mut world, i, true),
             Action::LateWrite(n) => {
                 let request = world.late.remove(n);
                 let _ = self.update_item(&mut world, &request);
             }
-            Action::Unsealed(i) => world.unsealed(i),
+            Action::Unsealed(i) => world.unseal(i),
             Action::UnsealFailed(i) | Action::Crash(i) => world.invocations[i].step = Step::Failed,
             Action::Tick => world.now += 1,
             Action::SignIn => {
@@ -244,27 +244,27 @@ impl Model for Retrieve {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = witness::properties();
         properties.extend([
-            Property::sometimes(THREE_SEE_IT, |_, world: &World| world.witness.see_issue(1) == 3),
-            Property::sometimes(A_BLANK, |_, world: &World| world.answered(Answer::Blank)),
-            Property::sometimes(A_CONFLICT, |_, world: &World| world.answered(Answer::Conflict)),
-            Property::sometimes(A_REPLAY, |_, world: &World| {
-                world.answered(Answer::Password { issue: 1, password: Password(1), replay: true })
+            Property::sometimes(THREE_DISCLOSED, |_, world: &World| world.witness.disclosures(1) == 3),
+            Property::sometimes(BLANK_ANSWERED, |_, world: &World| world.has_answered(Answer::Blank)),
+            Property::sometimes(CONFLICT_ANSWERED, |_, world: &World| world.has_answered(Answer::Conflict)),
+            Property::sometimes(REPLAYED, |_, world: &World| {
+                world.has_answered(Answer::Password { issue: 1, password: Password(1), replay: true })
             }),
-            Property::sometimes(THE_NEXT_ISSUE, |_, world: &World| {
-                world.answered(Answer::Password { issue: 2, password: Password(2), replay: false })
+            Property::sometimes(NEXT_ISSUE_SHOWN, |_, world: &World| {
+                world.has_answered(Answer::Password { issue: 2, password: Password(2), replay: false })
             }),
         ]);
         properties
     }
 }
 
-pub(crate) const THREE_SEE_IT: &str = "three retrievals show the password";
-pub(crate) const A_BLANK: &str = "a retrieval is answered with a blank";
-pub(crate) const A_CONFLICT: &str = "a click older than ten minutes is answered 409";
-pub(crate) const A_REPLAY: &str = "a click made again shows the same password";
-pub(crate) const THE_NEXT_ISSUE: &str = "a retrieval shows the password of the next issue";
+pub(crate) const THREE_DISCLOSED: &str = "three retrievals show the password";
+pub(crate) const BLANK_ANSWERED: &str = "a retrieval is answered with a blank";
+pub(crate) const CONFLICT_ANSWERED: &str = "a click older than ten minutes is answered with 409";
+pub(crate) const REPLAYED: &str = "a repeated click shows the same password";
+pub(crate) const NEXT_ISSUE_SHOWN: &str = "a retrieval shows the password of the next issue";
 
-impl Retrieve {
+impl RetrieveModel {
     fn request(&self, world: &World, click: Click, issue: u8, now: Time) -> Request {
         let mut request = Request { click, issue, now, made_in: world.credential.issue, decided: None };
         if self.variant == Variant::ReadThenWrite {
@@ -279,36 +279,36 @@ impl Retrieve {
         let mut held = None;
         if self.variant == Variant::DecryptFirst && world.credential.admits(self.variant, &request) {
             held = world.credential.sealed;
-            world.witness.seen(world.credential.issue, click);
+            world.witness.record_disclosure(world.credential.issue, click);
         }
         world.invocations[i].step = Step::Counting(Attempt { number: 1, request, held });
     }
 
-    /// The attempt is carried out and its answer arrives; `twice` leaves a copy of the request under way.
-    fn counted(&self, world: &mut World, i: usize, twice: bool) {
+    /// Carries the attempt out and delivers its answer; `twice` leaves a copy of the request under way.
+    fn carry_out_and_answer(&self, world: &mut World, i: usize, twice: bool) {
         let Step::Counting(attempt) = world.invocations[i].step.clone() else { return };
         let result = self.update_item(world, &attempt.request);
         if twice {
             world.send_late(attempt.request.clone());
         }
         world.invocations[i].step = match result {
-            Ok(new) => world.admitted(&attempt, &new, false),
-            Err(old) => self.refused(world, &attempt, &old),
+            Ok(new) => world.admit(&attempt, &new, false),
+            Err(old) => self.handle_refusal(world, &attempt, &old),
         };
     }
 
-    /// The attempt has no answer: it was carried out, or it is still under way. The SDK sends the same request again.
-    fn unanswered(&self, world: &mut World, i: usize, under_way: bool) {
+    /// Loses the answer: the attempt was carried out or is still under way. The SDK sends the same request again.
+    fn lose_answer(&self, world: &mut World, i: usize, under_way: bool) {
         let Step::Counting(attempt) = world.invocations[i].step.clone() else { return };
         if under_way {
             world.send_late(attempt.request.clone());
         } else {
             let _ = self.update_item(world, &attempt.request);
         }
-        world.invocations[i].step = self.again(attempt);
+        world.invocations[i].step = self.retry_or_fail(attempt);
     }
 
-    fn again(&self, attempt: Attempt) -> Step {
+    fn retry_or_fail(&self, attempt: Attempt) -> Step {
         if attempt.number < self.scope.attempts {
             Step::Counting(Attempt { number: attempt.number + 1, ..attempt })
         } else {
@@ -316,60 +316,60 @@ impl Retrieve {
         }
     }
 
-    /// The conditional write, with `ALL_NEW`, and `ALL_OLD` on failure.
+    /// Carries out the conditional write; returns the new image, or the old one when the condition fails.
     fn update_item(&self, world: &mut World, request: &Request) -> Result<Credential, Credential> {
         let holds = request.decided.unwrap_or_else(|| world.credential.admits(self.variant, request));
         if !holds {
             return Err(world.credential.clone());
         }
-        world.witness_count(request);
+        world.observe_count(request);
         let id = RetrievalId::new(self.variant, request.click);
         world.credential.retrievals.push(Retrieval { id, at: request.now, by: request.click });
         Ok(world.credential.clone())
     }
 
-    /// What the old image of a failed write tells, in the order of the protocol.
-    fn refused(&self, world: &mut World, attempt: &Attempt, old: &Credential) -> Step {
+    /// Decides what the old image of a refused write means, in the protocol's order of checks.
+    fn handle_refusal(&self, world: &mut World, attempt: &Attempt, old: &Credential) -> Step {
         let request = &attempt.request;
         if self.variant == Variant::NoOldImage {
-            return world.no_password(Answer::Blank, request, old);
+            return world.answer_without_password(Answer::Blank, request, old);
         }
-        let known = old.recognise(self.variant, request.click);
-        let young = known.is_some_and(|entry| self.variant == Variant::UnlimitedReplay || entry.young(request.now));
-        let retrievable = old.retrievable(request.now);
+        let known = old.find_retrieval(self.variant, request.click);
+        let young = known.is_some_and(|entry| self.variant == Variant::UnlimitedReplay || entry.is_young(request.now));
+        let retrievable = old.is_retrievable(request.now);
         if young && (retrievable || self.variant == Variant::ReplayUnchecked) {
-            return world.admitted(attempt, old, true);
+            return world.admit(attempt, old, true);
         }
-        if !retrievable || old.exhausted() {
-            return world.no_password(Answer::Blank, request, old);
+        if !retrievable || old.is_exhausted() {
+            return world.answer_without_password(Answer::Blank, request, old);
         }
         if known.is_some() {
-            return world.no_password(Answer::Conflict, request, old);
+            return world.answer_without_password(Answer::Conflict, request, old);
         }
         if old.issued_at > request.now {
             return Step::Failed;
         }
-        // The request asked for another issue: it is made again, for the one in the image.
+        // The request was for another issue: make a new one for the issue in the image.
         let request = self.request(world, request.click, old.issue, request.now);
         Step::Counting(Attempt { number: 1, request, held: attempt.held })
     }
 
     fn commit_next_issue(&self, world: &mut World) {
         let NextIssue::Read { issue, retrievals, at } = world.next_issue else { return };
-        let same_size = self.variant == Variant::SizeNotAsked || world.credential.retrievals.len() == retrievals;
+        let same_size = self.variant == Variant::SizeNotCompared || world.credential.retrievals.len() == retrievals;
         if world.credential.issue != issue || !same_size {
             world.next_issue = NextIssue::NotAsked;
             return;
         }
-        world.witness.next_issue(issue, retrievals);
+        world.witness.record_next_issue(issue, retrievals);
         world.credential = Credential::begin(issue + 1, at, world.credential.ended);
         world.next_issue = NextIssue::Acknowledged;
     }
 }
 
 impl World {
-    /// Invocations of one click are alike, so they are called in order.
-    fn is_next_of_its_click(&self, i: usize) -> bool {
+    /// Invocations of one click are interchangeable, so they start in order.
+    fn is_next_for_its_click(&self, i: usize) -> bool {
         let click = self.invocations[i].click;
         i == 0 || self.invocations[i - 1].click != click || self.invocations[i - 1].step != Step::NotCalled
     }
@@ -379,36 +379,36 @@ impl World {
         self.late.sort();
     }
 
-    fn admitted(&mut self, attempt: &Attempt, image: &Credential, replay: bool) -> Step {
-        self.witness_admission(&attempt.request, image);
+    fn admit(&mut self, attempt: &Attempt, image: &Credential, replay: bool) -> Step {
+        self.observe_admission(&attempt.request, image);
         match attempt.held.or(image.sealed) {
             Some(password) => Step::Unsealing { issue: image.issue, password, replay },
             None => Step::Failed,
         }
     }
 
-    fn no_password(&mut self, answer: Answer, request: &Request, old: &Credential) -> Step {
-        self.witness_no_password(request, old);
+    fn answer_without_password(&mut self, answer: Answer, request: &Request, old: &Credential) -> Step {
+        self.observe_refusal(request, old);
         Step::Answered(answer)
     }
 
-    /// From here on the caller may see the password: what crashes later may have answered.
-    fn unsealed(&mut self, i: usize) {
+    /// Counts as a disclosure from here on: an invocation that crashes later may already have answered.
+    fn unseal(&mut self, i: usize) {
         let Step::Unsealing { issue, password, replay } = self.invocations[i].step else { return };
-        self.witness.seen(issue, self.invocations[i].click);
+        self.witness.record_disclosure(issue, self.invocations[i].click);
         if password != Password(issue) {
-            self.witness.breach(Breach::PasswordOfAnotherIssue);
+            self.witness.record_breach(Breach::PasswordOfAnotherIssue);
         }
         self.invocations[i].step = Step::Answered(Answer::Password { issue, password, replay });
     }
 
-    /// The part that sign-in, change and end have in common.
+    /// Removes the sealed copy, as sign-in and the end of the subscription both do.
     fn close(&mut self) {
         self.credential.sealed = None;
         self.witness.closed = true;
     }
 
-    fn answered(&self, answer: Answer) -> bool {
+    fn has_answered(&self, answer: Answer) -> bool {
         self.invocations.iter().any(|invocation| invocation.step == Step::Answered(answer))
     }
 }

@@ -1,25 +1,25 @@
-//! What an invocation does between its writes.
+//! The steps of an invocation between its writes.
 
 use super::table::{Account, Click, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Time, Write};
-use super::{Accounts, Action, Person, Task, Variant, World};
+use super::{AccountModel, Action, Person, Task, Variant, World};
 
-/// One invocation. What is `None` is still to be read, or is not needed.
+/// One invocation. An item that is `None` has not been read yet, or is not needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     task: Task,
     asked_at: Time,
-    /// Of a sign-in the one to be written, of a reset or a creation the one that it happens in.
+    /// The session to write, for a sign-in; the session of the request, for a reset or a creation.
     session: Option<Session>,
     account: Option<Account>,
     credential: Option<Credential>,
     pub(crate) service: Option<Status>,
     attempt: u8,
     races: u8,
-    /// The first of two writes is carried out, in the mutants that write twice.
+    /// Whether the first of two writes was carried out, in the mutants that write twice.
     half_done: bool,
 }
 
-/// What is needed before a write can be made.
+/// The items that must be read before the write can be derived.
 #[derive(Clone, Copy)]
 struct Needs {
     account: bool,
@@ -34,20 +34,20 @@ impl Run {
     }
 
     fn needs(&self) -> Needs {
-        let (account, credential) = (self.account.is_none(), self.credential.is_none());
-        let nothing_more = Needs { account, credential: false, service: false };
+        let (no_account, credential) = (self.account.is_none(), self.credential.is_none());
+        let nothing_more = Needs { account: no_account, credential: false, service: false };
         match (self.task, &self.account) {
-            (Task::SignIn(_), Some(of)) if of.temporary.is_some() => Needs { credential, ..nothing_more },
-            (Task::SignIn(id), Some(of)) if id != SERVICE && !of.first_signed_in => {
+            (Task::SignIn(_), Some(account)) if account.temporary.is_some() => Needs { credential, ..nothing_more },
+            (Task::SignIn(id), Some(account)) if id != SERVICE && !account.first_signed_in => {
                 Needs { credential, service: !credential && self.service.is_none(), ..nothing_more }
             }
             (Task::SignIn(_), _) => nothing_more,
             (Task::Reset | Task::Create(_), _) => Needs { credential, ..nothing_more },
-            (Task::Reissue(_), _) => Needs { account: account && !credential, credential, ..nothing_more },
+            (Task::Reissue(_), _) => Needs { account: no_account && !credential, credential, ..nothing_more },
         }
     }
 
-    /// Both writes of a mutant that writes twice, or the one that there is.
+    /// Returns whether no write follows this one; only the mutants that write twice have a second.
     fn is_last_write(&self, variant: Variant, write: Write) -> bool {
         self.half_done
             || !match variant {
@@ -66,8 +66,8 @@ impl Run {
     }
 }
 
-impl Accounts {
-    pub(crate) fn actions_of(&self, world: &World, p: usize, actions: &mut Vec<Action>) {
+impl AccountModel {
+    pub(crate) fn person_actions(&self, world: &World, p: usize, actions: &mut Vec<Action>) {
         let person = &world.people[p];
         let Some(run) = &person.run else {
             let next = self.scope.people[p].get(person.done).filter(|task| world.may_begin(p, **task));
@@ -91,8 +91,8 @@ impl Accounts {
         }
     }
 
-    /// A sign-in reads the account and verifies; whatever else comes of it than a verified password writes nothing. Within a session
-    /// its item is read first, which never changes.
+    /// Begins a task. A sign-in reads the account and verifies the password; without a verified password it would write nothing. Any
+    /// other task reads its session's item first, which never changes.
     pub(crate) fn begin(&self, world: &mut World, p: usize, task: Task) -> Option<()> {
         let mut run = Run::new(task, world.now);
         match task {
@@ -100,7 +100,7 @@ impl Accounts {
                 run.account = world.table.accounts[id];
                 run.session = Some(Session::begin(self.variant, world.click(p), id, &run.account?, world.now));
             }
-            Task::Reset | Task::Create(_) => run.session = world.people[p].session_in(&world.table).copied(),
+            Task::Reset | Task::Create(_) => run.session = world.people[p].current_session(&world.table).copied(),
             Task::Reissue(_) => {}
         }
         world.people[p].run = Some(run);
@@ -118,7 +118,7 @@ impl Accounts {
             }
         }
         world.people[p].run.as_mut()?.account = account;
-        self.look_at_session(world, p)
+        self.check_session(world, p)
     }
 
     pub(crate) fn read_credential(&self, world: &mut World, p: usize) -> Option<()> {
@@ -129,17 +129,17 @@ impl Accounts {
             Task::SignIn(_) => {
                 let temporary = run.account?.temporary;
                 if temporary.is_some_and(|temporary| temporary.issue != credential.issue) {
-                    self.lost_race(world, p)?;
+                    self.retry_lost_race(world, p)?;
                 }
             }
             Task::Reissue(issue) if credential.issue != issue => world.people[p].give_up(),
             Task::Reset | Task::Create(_) | Task::Reissue(_) => {}
         }
-        self.look_at_session(world, p)
+        self.check_session(world, p)
     }
 
-    /// Who has no good session goes no further; seen when all of it has been read, and once.
-    fn look_at_session(&self, world: &mut World, p: usize) -> Option<()> {
+    /// Refuses a request without a good session. It is checked once, when account and credential have been read.
+    fn check_session(&self, world: &mut World, p: usize) -> Option<()> {
         let Some(Run { task: Task::Reset | Task::Create(_), asked_at, races: 0, session, account, credential, .. }) =
             &world.people[p].run
         else {
@@ -148,14 +148,14 @@ impl Accounts {
         let (Some(account), Some(_)) = (account, credential) else { return Some(()) };
         if !session.as_ref()?.is_good(self.variant, account, *asked_at) {
             let click = world.click(p);
-            world.witness_refusal(click, false);
+            world.observe_refusal(click, false);
             world.people[p].give_up();
         }
         Some(())
     }
 
-    pub(crate) fn committed(&self, world: &mut World, p: usize) -> Option<()> {
-        let write = self.write_of(world, p)?;
+    pub(crate) fn deliver_answer(&self, world: &mut World, p: usize) -> Option<()> {
+        let write = self.derive_write(world, p)?;
         let click = world.click(p);
         let last = world.people[p].run.as_ref()?.is_last_write(self.variant, write);
         match world.carry_out(self.variant, write) {
@@ -163,7 +163,7 @@ impl Accounts {
                 let run = world.people[p].run.as_mut()?;
                 run.half_done = true;
                 run.attempt = 1;
-                // The count of the history has gone on.
+                // The history's count has moved on.
                 run.credential = Some(world.table.credential);
             }
             Outcome::Done => {
@@ -176,16 +176,16 @@ impl Accounts {
             refused @ (Outcome::Ended | Outcome::NameTaken) => {
                 world.witness.name_taken |= refused == Outcome::NameTaken;
                 let done = world.was_done(write, click);
-                world.witness_refusal(click, done);
+                world.observe_refusal(click, done);
                 world.people[p].give_up();
             }
-            Outcome::LostRace => self.lost_race(world, p)?,
+            Outcome::LostRace => self.retry_lost_race(world, p)?,
         }
         Some(())
     }
 
-    /// Look again: a sign-in at everything, a reissue too, what happens in a session at the credential alone.
-    fn lost_race(&self, world: &mut World, p: usize) -> Option<()> {
+    /// Starts over after a lost race: a sign-in and a reissue read everything again, a task within a session the credential alone.
+    fn retry_lost_race(&self, world: &mut World, p: usize) -> Option<()> {
         let run = world.people[p].run.as_mut()?;
         run.races += 1;
         if run.races == self.scope.races {
@@ -201,7 +201,7 @@ impl Accounts {
         Some(())
     }
 
-    /// No answer: the SDK sends the same request again, or gives up.
+    /// Handles a missing answer: the SDK sends the same request again, or gives up.
     pub(crate) fn send_again(&self, world: &mut World, p: usize) -> Option<()> {
         let run = world.people[p].run.as_mut()?;
         run.attempt += 1;
@@ -211,11 +211,11 @@ impl Accounts {
         Some(())
     }
 
-    /// The write that follows from what was read.
-    pub(crate) fn write_of(&self, world: &World, p: usize) -> Option<Write> {
+    /// Derives the write from the items that were read.
+    pub(crate) fn derive_write(&self, world: &World, p: usize) -> Option<Write> {
         let run = world.people[p].run.as_ref()?;
         Some(match run.task {
-            Task::SignIn(id) => self.write_of_sign_in(run, id)?,
+            Task::SignIn(id) => self.derive_sign_in_write(run, id)?,
             Task::Reset => {
                 let (session, next) = (run.session?, run.session?.after_reset(world.click(p)));
                 Write::Reset { session, next, asked_at: run.asked_at, seq: run.credential?.seq }
@@ -232,7 +232,7 @@ impl Accounts {
         })
     }
 
-    fn write_of_sign_in(&self, run: &Run, id: usize) -> Option<Write> {
+    fn derive_sign_in_write(&self, run: &Run, id: usize) -> Option<Write> {
         let (session, account) = (run.session?, run.account?);
         if let Some(temporary) = account.temporary {
             let Credential { seq, retrievals, signed_in, .. } = run.credential?;
@@ -257,7 +257,7 @@ impl Accounts {
 }
 
 impl Person {
-    /// On to the next task; also after an answer.
+    /// Ends the invocation, with or without an answer, and moves on to the next task.
     pub(crate) fn give_up(&mut self) {
         self.run = None;
         self.done += 1;
@@ -267,7 +267,7 @@ impl Person {
         self.run.as_ref()?.session.as_ref()
     }
 
-    pub(crate) fn session_in<'a>(&self, table: &'a super::Table) -> Option<&'a Session> {
+    pub(crate) fn current_session<'a>(&self, table: &'a super::Table) -> Option<&'a Session> {
         table.session(self.token?)
     }
 }
@@ -278,7 +278,7 @@ impl World {
     }
 
     fn may_begin(&self, p: usize, task: Task) -> bool {
-        let session = self.people[p].session_in(&self.table);
+        let session = self.people[p].current_session(&self.table);
         match task {
             Task::SignIn(id) => self.table.accounts[id].is_some_and(|account| account.may_sign_in(self.now)),
             Task::Reset => session.is_some(),
@@ -287,7 +287,7 @@ impl World {
         }
     }
 
-    /// Whether the click has done what `write` was to do, by this attempt or by another.
+    /// Returns whether this attempt of the click, or another one, has done what `write` was to do.
     fn was_done(&self, write: Write, click: Click) -> bool {
         match write {
             Write::Create { account, by, .. } => {
@@ -304,7 +304,7 @@ impl World {
         })
     }
 
-    pub(crate) fn has_session_under_way_from_before(&self) -> bool {
+    pub(crate) fn has_void_session_under_way(&self) -> bool {
         self.late.iter().any(|late| match late {
             Write::Session(session) => {
                 self.table.accounts[session.account].is_some_and(|account| session.version < account.version)
@@ -313,8 +313,8 @@ impl World {
         })
     }
 
-    /// In the mutants that write twice: somebody is about to.
-    pub(crate) fn retirement_is_under_way(&self) -> bool {
+    /// Returns whether the retirement is about to be written, in the mutants that write twice.
+    pub(crate) fn has_retirement_under_way(&self) -> bool {
         let under_way = |late: &Write| matches!(late, Write::HandOver { retires: true, .. });
         let half_done = |person: &Person| person.run.as_ref().is_some_and(|run| run.half_done);
         self.late.iter().any(under_way) || self.people.iter().any(half_done)

@@ -1,26 +1,27 @@
-//! The items and what is written to them: each [`Write`] is carried out as one, under its conditions, or not at all.
+//! The items and the writes on them. Each [`Write`] is atomic: it is carried out as a whole, under its conditions, or not at all.
 
 use super::Variant;
 
 /// Ticks of one clock.
 pub(crate) type Time = u8;
 
-/// Accounts are known by their place; this one is the service administrator's.
+/// The index of an account. [`SERVICE`] is the service administrator's.
 pub(crate) type AccountId = usize;
 pub(crate) const SERVICE: AccountId = 0;
 
 pub(crate) const PASSWORD_LIFETIME: Time = 1;
-/// Longer than what is left of the password, whose end the session must then have.
+/// The lifetime of a reset session: longer than the password's, so that the session must be cut to end with the password.
 const RESET_LIFETIME: Time = 2;
 
-/// Who does what for the how-manieth time: an invocation, and the token that it hands out.
+/// The number of a task of a person. It identifies the invocation, and the token that the invocation hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Click {
     pub(crate) person: usize,
     pub(crate) task: usize,
 }
 
-/// `created_by`: the account of the session, and the key of the click, which a person keeps when the same is asked for again.
+/// The attribute `created_by`: the account of the session, and the click's idempotency key, which a person keeps when repeating the
+/// request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CreatedBy {
     pub(crate) creator: AccountId,
@@ -44,7 +45,7 @@ pub(crate) enum Status {
     Retired,
 }
 
-/// Of a password that must be changed.
+/// The issue and expiry of a temporary password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Temporary {
     pub(crate) issue: u8,
@@ -58,7 +59,7 @@ pub(crate) struct Account {
     pub(crate) temporary: Option<Temporary>,
     pub(crate) created_by: Option<CreatedBy>,
     pub(crate) first_signed_in: bool,
-    /// How often password or status were written, as the observer counts; the protocol's own count is `version`.
+    /// The witness's count of the writes of password and status; the protocol's own count is `version`.
     pub(crate) changes: u8,
 }
 
@@ -67,22 +68,22 @@ pub(crate) struct Session {
     pub(crate) token: Click,
     pub(crate) account: AccountId,
     pub(crate) version: u8,
-    /// The issue of the password that it was begun with; such a session may do nothing but reset it.
+    /// The issue of the temporary password that began the session; such a session may only reset that password.
     pub(crate) temporary: Option<u8>,
     pub(crate) expires_at: Time,
-    /// The observer's: `changes` of the account when its password was verified.
+    /// The account's `changes` when its password was verified; only the witness reads it.
     pub(crate) since: u8,
 }
 
-/// As it was serialised: every attempt of the SDK, and a copy that is carried out late, is this same request.
+/// A serialised write. The SDK's retries and late copies are this same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Write {
-    /// The plain put.
+    /// Puts the session alone.
     Session(Session),
     EndRetrieval {
         session: Session,
         issue: u8,
-        /// Of the account as it was last read.
+        /// The version of the account as it was last read.
         version: u8,
         seq: u8,
         retrievals: u8,
@@ -90,7 +91,7 @@ pub(crate) enum Write {
     HandOver {
         session: Session,
         seq: u8,
-        /// The session and the mark on the own account; always, but in the mutants that write twice.
+        /// Whether the write includes the session and the mark on its account; only the mutants that write twice split them off.
         signs_in: bool,
         retires: bool,
     },
@@ -115,14 +116,14 @@ pub(crate) enum Write {
     },
 }
 
-/// What the process makes of the answer.
+/// The meaning of the answer to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
-    /// The account is not what it was when the session began.
+    /// The account has changed since the session began.
     Ended,
     NameTaken,
-    /// Something changed in between: look again.
+    /// Another write came between: read and decide again.
     LostRace,
 }
 
@@ -130,9 +131,9 @@ pub(crate) enum Outcome {
 pub(crate) struct Table {
     pub(crate) credential: Credential,
     pub(crate) accounts: Vec<Option<Account>>,
-    /// Sorted.
+    /// The sessions, sorted.
     pub(crate) sessions: Vec<Session>,
-    /// How many history entries there are.
+    /// The number of history entries.
     pub(crate) history: u8,
 }
 
@@ -152,24 +153,24 @@ impl Account {
         self.status == Status::Active && self.temporary.is_none_or(|temporary| now < temporary.expires_at)
     }
 
-    pub(crate) fn as_it_was(&self, version: u8) -> bool {
+    pub(crate) fn is_unchanged(&self, version: u8) -> bool {
         self.status == Status::Active && self.version == version
     }
 
-    pub(crate) fn changed(&mut self) {
+    pub(crate) fn record_change(&mut self) {
         self.version += 1;
         self.changes += 1;
     }
 }
 
 impl Session {
-    pub(crate) fn begin(variant: Variant, token: Click, of: AccountId, account: &Account, now: Time) -> Self {
+    pub(crate) fn begin(variant: Variant, token: Click, id: AccountId, account: &Account, now: Time) -> Self {
         let expires_at = account.temporary.map_or(Time::MAX, |temporary| {
             let own = now + RESET_LIFETIME;
             if variant.cuts_sessions() { own.min(temporary.expires_at) } else { own }
         });
         let temporary = account.temporary.map(|temporary| temporary.issue);
-        Self { token, account: of, version: account.version, temporary, expires_at, since: account.changes }
+        Self { token, account: id, version: account.version, temporary, expires_at, since: account.changes }
     }
 
     pub(crate) fn after_reset(&self, token: Click) -> Self {
@@ -178,7 +179,7 @@ impl Session {
     }
 
     pub(crate) fn is_good(&self, variant: Variant, account: &Account, now: Time) -> bool {
-        let same = variant == Variant::VersionNotKept || self.version == account.version;
+        let same = variant == Variant::VersionNotCompared || self.version == account.version;
         now < self.expires_at && same && account.status == Status::Active
     }
 }
@@ -188,7 +189,7 @@ impl Table {
         self.sessions.iter().find(|session| session.token == token)
     }
 
-    pub(crate) fn signed_in_for_the_first_time(&self) -> bool {
+    pub(crate) fn has_first_sign_in(&self) -> bool {
         self.accounts.iter().flatten().any(|account| account.first_signed_in)
     }
 
@@ -196,7 +197,7 @@ impl Table {
         self.accounts[SERVICE].unwrap_or(Account::new(None, None))
     }
 
-    /// Where it is there, it is the same one.
+    /// Puts the session if it is absent. If it is present, it is the same session.
     pub(crate) fn put_session(&mut self, session: Session) {
         if self.session(session.token).is_none() {
             self.sessions.push(session);
@@ -204,22 +205,22 @@ impl Table {
         }
     }
 
-    /// What all transactions ask: `#seq = :q`, and that nobody has the numbers of their entries.
-    pub(crate) fn next_in_history(&self, variant: Variant, seq: u8) -> bool {
-        variant == Variant::SeqNotAsked || (self.credential.seq == seq && self.history == seq)
+    /// Evaluates the condition of all transactions: `#seq = :q`, and the numbers of their history entries are free.
+    pub(crate) fn is_next_in_history(&self, variant: Variant, seq: u8) -> bool {
+        variant == Variant::SeqNotCompared || (self.credential.seq == seq && self.history == seq)
     }
 }
 
 impl Variant {
     fn cuts_sessions(self) -> bool {
-        !matches!(self, Self::SessionOutlivesPassword | Self::ExpiryNowhere)
+        !matches!(self, Self::SessionOutlivesPassword | Self::ExpiryNotChecked)
     }
 
-    pub(crate) fn asks_expiry(self) -> bool {
-        !matches!(self, Self::ResetExpiryNotAsked | Self::ExpiryNowhere)
+    pub(crate) fn checks_expiry(self) -> bool {
+        !matches!(self, Self::ResetExpiryNotChecked | Self::ExpiryNotChecked)
     }
 
-    pub(crate) fn asks_reset_version(self) -> bool {
-        !matches!(self, Self::VersionNotKept | Self::ResetVersionNotAsked | Self::SecondReset)
+    pub(crate) fn compares_reset_version(self) -> bool {
+        !matches!(self, Self::VersionNotCompared | Self::ResetVersionNotCompared | Self::SecondReset)
     }
 }

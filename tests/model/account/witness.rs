@@ -1,27 +1,27 @@
-//! What an observer beside the table writes down, and the invariants over it. The protocol never reads any of this.
+//! Records what an observer of the table would see, and states the invariants over it. The protocol never reads any of this.
 
 use stateright::Property;
 
 use super::table::{Account, Click, Credential, SERVICE, Session, Status, Time};
-use super::{Accounts, World};
+use super::{AccountModel, World};
 
-pub(crate) const NO_SESSION_FROM_BEFORE: &str =
-    "8: after reset, reissue or retirement no session from before it is good";
+pub(crate) const NO_SESSION_FROM_BEFORE: &str = "8: a reset, a reissue or a retirement ends every earlier session";
 pub(crate) const NO_RESET_FROM_BEFORE: &str = "8: no session from before such a change resets the password";
-pub(crate) const NOBODY_CREATED_FROM_BEFORE: &str = "8: no session from before such a change creates an administrator";
+pub(crate) const NO_CREATION_FROM_BEFORE: &str = "8: no session from before such a change creates an administrator";
 pub(crate) const NO_RETRIEVAL_ENDED_FROM_BEFORE: &str =
-    "8: no password from before such a change ends a retrieval, nor that of an issue after its own";
-pub(crate) const NOT_SHOWN_AFTER_SIGN_IN: &str = "3: no password is shown that somebody has signed in with";
-pub(crate) const NO_RESET_AFTER_EXPIRY: &str = "no temporary password is reset by who asked after its expiry";
-pub(crate) const ONE_RESET: &str = "each temporary password is reset once, however many are signed in with it";
-pub(crate) const SOMEBODY_HAS_A_WAY_IN: &str =
+    "8: no password from before such a change, or of an earlier issue, ends a retrieval";
+pub(crate) const NOT_SHOWN_AFTER_SIGN_IN: &str = "3: no password is shown after a sign-in with it";
+pub(crate) const NO_RESET_AFTER_EXPIRY: &str =
+    "no reset that was requested after a temporary password expired succeeds";
+pub(crate) const ONE_RESET: &str = "each temporary password is reset at most once, however many sessions it began";
+pub(crate) const NOT_LOCKED_OUT: &str =
     "6: the service administrator is retired only when an administrator has signed in";
 pub(crate) const RETIREMENT_NOT_LOST: &str =
     "once an administrator has signed in, the service administrator is retired until the next reissue";
-pub(crate) const TOLD_THE_TRUTH: &str = "nobody is told that nothing was done by a click that was carried out";
+pub(crate) const REFUSALS_ARE_TRUE: &str = "no click that was carried out is answered with a refusal";
 pub(crate) const HISTORY_COMPLETE: &str = "the history has every entry, retrievals included, under consecutive numbers";
 
-/// Something that must not happen at one moment, and leaves no trace in the table.
+/// A violation that leaves no trace in the table, so the witness records it when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Breach {
     ResetFromBefore,
@@ -29,19 +29,19 @@ pub(crate) enum Breach {
     RetrievalEndedFromBefore,
     ResetAfterExpiry,
     ResetTwice,
-    ToldOtherwise,
+    FalseRefusal,
     LostFromHistory,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Witness {
-    /// History entries that were written.
+    /// The number of history entries that were written.
     pub(crate) entries: u8,
-    /// Issues whose temporary password was reset.
+    /// The issues whose temporary password was reset.
     reset: Vec<u8>,
-    /// A reissue made the service administrator's account active again, or kept it so, after the hand-over.
+    /// Whether a reissue after the hand-over made the service administrator's account active, or left it active.
     pub(crate) reopened: bool,
-    /// Somebody with a session of a temporary password was told that it had ended.
+    /// Whether a reset in a session of a temporary password was refused because the session had ended.
     pub(crate) second_reset_refused: bool,
     pub(crate) name_taken: bool,
     breaches: Vec<Breach>,
@@ -52,50 +52,51 @@ impl Witness {
         Self { entries, ..Self::default() }
     }
 
-    pub(crate) fn breach(&mut self, breach: Breach) {
+    pub(crate) fn record_breach(&mut self, breach: Breach) {
         if let Err(place) = self.breaches.binary_search(&breach) {
             self.breaches.insert(place, breach);
         }
     }
 
-    pub(crate) fn breached(&self, breach: Breach) -> bool {
+    pub(crate) fn has_breach(&self, breach: Breach) -> bool {
         self.breaches.contains(&breach)
     }
 
-    /// A transaction ends the retrieval of `credential` and moves so many entries into the history.
-    pub(crate) fn moved(&mut self, credential: Credential, retrievals: u8) {
+    /// Records that a transaction ends the retrieval of `credential` and moves this many entries into the history.
+    pub(crate) fn record_moved(&mut self, credential: Credential, retrievals: u8) {
         if !credential.signed_in && credential.retrievals != retrievals {
-            self.breach(Breach::LostFromHistory);
+            self.record_breach(Breach::LostFromHistory);
         }
     }
 
-    /// `session` resets the password of `account`, which is as it was before.
-    pub(crate) fn reset(&mut self, session: &Session, account: &Account, asked_at: Time) {
+    /// Records that `session` resets the password of `account`, given as it was before.
+    pub(crate) fn record_reset(&mut self, session: &Session, account: &Account, asked_at: Time) {
         if is_from_before(session, account) {
-            self.breach(Breach::ResetFromBefore);
+            self.record_breach(Breach::ResetFromBefore);
         }
         if account.temporary.is_some_and(|temporary| temporary.expires_at <= asked_at) {
-            self.breach(Breach::ResetAfterExpiry);
+            self.record_breach(Breach::ResetAfterExpiry);
         }
         if let Some(issue) = session.temporary {
             if self.reset.contains(&issue) {
-                self.breach(Breach::ResetTwice);
+                self.record_breach(Breach::ResetTwice);
             } else {
                 self.reset.push(issue);
             }
         }
     }
 
-    /// `session` ends the retrieval of `credential`, and of nothing that came before it or after its account's last change.
-    pub(crate) fn retrieval_ended(&mut self, session: &Session, account: &Account, credential: Credential) {
+    /// Records that `session` ends the retrieval of `credential`: only a session of that issue, begun since its account's last
+    /// change, may.
+    pub(crate) fn record_end_of_retrieval(&mut self, session: &Session, account: &Account, credential: Credential) {
         if session.temporary != Some(credential.issue) || is_from_before(session, account) {
-            self.breach(Breach::RetrievalEndedFromBefore);
+            self.record_breach(Breach::RetrievalEndedFromBefore);
         }
     }
 
-    pub(crate) fn created(&mut self, session: &Session, creator: &Account) {
+    pub(crate) fn record_creation(&mut self, session: &Session, creator: &Account) {
         if is_from_before(session, creator) {
-            self.breach(Breach::CreatedFromBefore);
+            self.record_breach(Breach::CreatedFromBefore);
         }
     }
 }
@@ -105,8 +106,9 @@ fn is_from_before(session: &Session, account: &Account) -> bool {
 }
 
 impl World {
-    /// A session begins when it is written, whether or not anybody has its token.
-    fn good_sessions_are_of_today(&self, model: &Accounts) -> bool {
+    /// Returns whether no good session is older than the last change of its account. A session counts from its write on, even if no
+    /// person has its token.
+    fn good_sessions_are_current(&self, model: &AccountModel) -> bool {
         self.table.sessions.iter().all(|session| {
             let account = self.table.accounts[session.account].as_ref();
             account.is_none_or(|account| {
@@ -115,49 +117,49 @@ impl World {
         })
     }
 
-    fn shown_after_sign_in(&self) -> bool {
+    fn is_shown_after_sign_in(&self) -> bool {
         let credential = &self.table.credential;
         let issue = Some(credential.issue);
         let begun = |session: &Session| session.account == SERVICE && session.temporary == issue;
         credential.sealed && self.table.sessions.iter().any(begun)
     }
 
-    /// Apart from the moment between two writes, in the mutants that write twice.
-    fn retirement_is_lost(&self) -> bool {
+    /// Returns whether the retirement is missing; between the two writes of the mutants that write twice, it is not yet.
+    fn has_lost_retirement(&self) -> bool {
         let stays = self.table.service().status == Status::Active && !self.witness.reopened;
-        stays && self.table.signed_in_for_the_first_time() && !self.retirement_is_under_way()
+        stays && self.table.has_first_sign_in() && !self.has_retirement_under_way()
     }
 
-    /// Whoever is told that a session has ended, or that a name is taken, has not done it by this click.
-    pub(crate) fn witness_refusal(&mut self, click: Click, done: bool) {
+    /// Records a refusal because the session has ended or the name is taken: a breach if this very click was carried out.
+    pub(crate) fn observe_refusal(&mut self, click: Click, done: bool) {
         if done {
-            self.witness.breach(Breach::ToldOtherwise);
+            self.witness.record_breach(Breach::FalseRefusal);
         }
         let temporary = self.people[click.person].session().is_some_and(|session| session.temporary.is_some());
         self.witness.second_reset_refused |= temporary && !self.witness.reset.is_empty();
     }
 }
 
-pub(crate) fn properties() -> Vec<Property<Accounts>> {
+pub(crate) fn properties() -> Vec<Property<AccountModel>> {
     vec![
-        Property::always(NO_SESSION_FROM_BEFORE, |model, world: &World| world.good_sessions_are_of_today(model)),
-        Property::always(NO_RESET_FROM_BEFORE, |_, world: &World| !world.witness.breached(Breach::ResetFromBefore)),
-        Property::always(NOBODY_CREATED_FROM_BEFORE, |_, world: &World| {
-            !world.witness.breached(Breach::CreatedFromBefore)
+        Property::always(NO_SESSION_FROM_BEFORE, |model, world: &World| world.good_sessions_are_current(model)),
+        Property::always(NO_RESET_FROM_BEFORE, |_, world: &World| !world.witness.has_breach(Breach::ResetFromBefore)),
+        Property::always(NO_CREATION_FROM_BEFORE, |_, world: &World| {
+            !world.witness.has_breach(Breach::CreatedFromBefore)
         }),
         Property::always(NO_RETRIEVAL_ENDED_FROM_BEFORE, |_, world: &World| {
-            !world.witness.breached(Breach::RetrievalEndedFromBefore)
+            !world.witness.has_breach(Breach::RetrievalEndedFromBefore)
         }),
-        Property::always(NOT_SHOWN_AFTER_SIGN_IN, |_, world: &World| !world.shown_after_sign_in()),
-        Property::always(NO_RESET_AFTER_EXPIRY, |_, world: &World| !world.witness.breached(Breach::ResetAfterExpiry)),
-        Property::always(ONE_RESET, |_, world: &World| !world.witness.breached(Breach::ResetTwice)),
-        Property::always(SOMEBODY_HAS_A_WAY_IN, |_, world: &World| {
-            world.table.service().status == Status::Active || world.table.signed_in_for_the_first_time()
+        Property::always(NOT_SHOWN_AFTER_SIGN_IN, |_, world: &World| !world.is_shown_after_sign_in()),
+        Property::always(NO_RESET_AFTER_EXPIRY, |_, world: &World| !world.witness.has_breach(Breach::ResetAfterExpiry)),
+        Property::always(ONE_RESET, |_, world: &World| !world.witness.has_breach(Breach::ResetTwice)),
+        Property::always(NOT_LOCKED_OUT, |_, world: &World| {
+            world.table.service().status == Status::Active || world.table.has_first_sign_in()
         }),
-        Property::always(RETIREMENT_NOT_LOST, |_, world: &World| !world.retirement_is_lost()),
-        Property::always(TOLD_THE_TRUTH, |_, world: &World| !world.witness.breached(Breach::ToldOtherwise)),
+        Property::always(RETIREMENT_NOT_LOST, |_, world: &World| !world.has_lost_retirement()),
+        Property::always(REFUSALS_ARE_TRUE, |_, world: &World| !world.witness.has_breach(Breach::FalseRefusal)),
         Property::always(HISTORY_COMPLETE, |_, world: &World| {
-            world.table.history == world.witness.entries && !world.witness.breached(Breach::LostFromHistory)
+            world.table.history == world.witness.entries && !world.witness.has_breach(Breach::LostFromHistory)
         }),
     ]
 }

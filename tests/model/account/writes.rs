@@ -1,4 +1,4 @@
-//! Conditions, effects, and what a refusal is taken for, write by write.
+//! The condition, the effect, and the meaning of a refusal of each write.
 
 use super::table::{
     Account, AccountId, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Temporary, Time, Write,
@@ -8,7 +8,7 @@ use super::{Variant, World};
 impl World {
     pub(crate) fn carry_out(&mut self, variant: Variant, write: Write) -> Outcome {
         match write {
-            Write::Session(session) => self.put_plainly(variant, session),
+            Write::Session(session) => self.put_session_alone(variant, session),
             Write::EndRetrieval { session, issue, version, seq, retrievals } => {
                 self.end_retrieval(variant, session, (issue, version), (seq, retrievals))
             }
@@ -23,9 +23,9 @@ impl World {
         }
     }
 
-    fn put_plainly(&mut self, variant: Variant, session: Session) -> Outcome {
+    fn put_session_alone(&mut self, variant: Variant, session: Session) -> Outcome {
         let version = match self.table.accounts[session.account] {
-            Some(account) if variant == Variant::VersionAtPut => account.version,
+            Some(account) if variant == Variant::VersionAtWrite => account.version,
             _ => session.version,
         };
         self.table.put_session(Session { version, ..session });
@@ -43,15 +43,15 @@ impl World {
             return Outcome::Done;
         }
         let credential = self.table.credential;
-        let all_moved = variant == Variant::SizeNotAsked || credential.retrievals == retrievals;
+        let all_moved = variant == Variant::SizeNotCompared || credential.retrievals == retrievals;
         let service = self.table.service();
-        let unchanged = variant == Variant::AccountNotAsked || service.as_it_was(version);
+        let unchanged = variant == Variant::AccountNotCompared || service.is_unchanged(version);
         let open = credential.issue == issue && !credential.signed_in;
-        if !unchanged || !open || !self.table.next_in_history(variant, seq) || !all_moved {
+        if !unchanged || !open || !self.table.is_next_in_history(variant, seq) || !all_moved {
             return Outcome::LostRace;
         }
-        self.witness.retrieval_ended(&session, &service, credential);
-        self.witness.moved(credential, retrievals);
+        self.witness.record_end_of_retrieval(&session, &service, credential);
+        self.witness.record_moved(credential, retrievals);
         self.table.credential.signed_in = true;
         self.table.credential.sealed = false;
         self.write_history(seq, retrievals + 1);
@@ -65,9 +65,9 @@ impl World {
         }
         let Some(mut own) = self.table.accounts[session.account] else { return Outcome::LostRace };
         let service = self.table.service();
-        let first = !own.first_signed_in && own.as_it_was(session.version);
+        let first = !own.first_signed_in && own.is_unchanged(session.version);
         let not_retired = service.status == Status::Active;
-        if (signs_in && !first) || (retires && !not_retired) || !self.table.next_in_history(variant, seq) {
+        if (signs_in && !first) || (retires && !not_retired) || !self.table.is_next_in_history(variant, seq) {
             return Outcome::LostRace;
         }
         if signs_in {
@@ -87,20 +87,20 @@ impl World {
             return Outcome::Done;
         }
         let Some(mut account) = self.table.accounts[session.account] else { return Outcome::Ended };
-        let same = !variant.asks_reset_version() || account.version == session.version;
+        let same = !variant.compares_reset_version() || account.version == session.version;
         let still_temporary = session.temporary.is_none()
             || variant == Variant::SecondReset
-            || account.temporary.is_some_and(|own| asked_at < own.expires_at || !variant.asks_expiry());
+            || account.temporary.is_some_and(|own| asked_at < own.expires_at || !variant.checks_expiry());
         if !same || account.status != Status::Active || !still_temporary {
             return Outcome::Ended;
         }
         let same_issue = session.temporary.is_none_or(|issue| self.table.credential.issue == issue);
-        if !same_issue || !self.table.next_in_history(variant, seq) {
+        if !same_issue || !self.table.is_next_in_history(variant, seq) {
             return Outcome::LostRace;
         }
-        self.witness.reset(&session, &account, asked_at);
+        self.witness.record_reset(&session, &account, asked_at);
         account.temporary = None;
-        account.changed();
+        account.record_change();
         self.table.accounts[session.account] = Some(account);
         if session.temporary.is_some() {
             self.table.credential.changed = true;
@@ -117,7 +117,7 @@ impl World {
             return Outcome::Done;
         }
         let Some(creator) = self.table.accounts[session.account] else { return Outcome::Ended };
-        let version_not_asked = matches!(variant, Variant::VersionNotKept | Variant::CreatorNotChecked);
+        let version_not_asked = matches!(variant, Variant::VersionNotCompared | Variant::CreatorNotChecked);
         let unchanged = version_not_asked || creator.version == session.version;
         let active = creator.status == Status::Active || variant == Variant::CreatorNotChecked;
         if !unchanged || !active {
@@ -126,10 +126,10 @@ impl World {
         if taken_by.is_some() {
             return Outcome::NameTaken;
         }
-        if !self.table.next_in_history(variant, seq) {
+        if !self.table.is_next_in_history(variant, seq) {
             return Outcome::LostRace;
         }
-        self.witness.created(&session, &creator);
+        self.witness.record_creation(&session, &creator);
         self.table.accounts[account] = Some(Account::new(None, Some(by)));
         if variant == Variant::RetiredAtCreation && self.table.service().status == Status::Active {
             self.retire();
@@ -138,7 +138,7 @@ impl World {
         Outcome::Done
     }
 
-    /// A lost race for any reason: whoever asks looks again, and finds that the issue is another one by now where it is.
+    /// Carries out a reissue. Every refusal counts as a lost race: the invocation reads again, and then sees if the issue has changed.
     fn reissue(
         &mut self,
         variant: Variant,
@@ -148,18 +148,18 @@ impl World {
     ) -> Outcome {
         let credential = self.table.credential;
         let mut service = self.table.service();
-        let all_moved = variant == Variant::SizeNotAsked || credential.retrievals == retrievals;
-        let next = self.table.next_in_history(variant, seq);
+        let all_moved = variant == Variant::SizeNotCompared || credential.retrievals == retrievals;
+        let next = self.table.is_next_in_history(variant, seq);
         if credential.issue != issue || service.version != version || !next || !all_moved {
             return Outcome::LostRace;
         }
         let to_move = if credential.signed_in { 0 } else { retrievals };
-        self.witness.moved(credential, retrievals);
-        self.witness.reopened |= self.table.signed_in_for_the_first_time();
+        self.witness.record_moved(credential, retrievals);
+        self.witness.reopened |= self.table.has_first_sign_in();
         self.table.credential = Credential::issued(issue + 1, seq, asked_at);
         service.temporary = Some(Temporary { issue: issue + 1, expires_at: self.table.credential.expires_at });
         service.status = Status::Active;
-        service.changed();
+        service.record_change();
         if variant == Variant::ReissueKeepsVersion {
             service.version = version;
         }
@@ -171,19 +171,19 @@ impl World {
     fn retire(&mut self) {
         let mut service = self.table.service();
         service.status = Status::Retired;
-        service.changed();
+        service.record_change();
         self.table.accounts[SERVICE] = Some(service);
         self.witness.reopened = false;
     }
 
-    /// Moves the count of the history on, and writes entries under the numbers that follow it.
+    /// Advances the history's count and writes entries under the numbers that follow it.
     fn write_history(&mut self, seq: u8, entries: u8) {
         self.table.credential.seq = seq + entries;
         self.table.history = self.table.history.max(seq + entries);
         self.witness.entries += entries;
     }
 
-    /// Only one transaction puts this session: an earlier attempt was carried out.
+    /// Returns whether an earlier attempt was carried out: no other transaction puts this session.
     fn was_carried_out(&self, variant: Variant, session: Session) -> bool {
         variant != Variant::OwnWriteNotRecognised && self.table.session(session.token).is_some()
     }

@@ -1,11 +1,11 @@
-//! A bucket with its count of failures, and the plain writes on it.
+//! An item with a budget and a count of failures, and the writes on it.
 
 use super::Variant;
 
-/// Ticks; a process reads the clock of its own machine.
+/// Ticks. A process reads the clock of its own machine.
 pub(crate) type Time = i8;
 
-/// Networks are known by their place.
+/// The index of a network.
 pub(crate) type NetworkId = usize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct Budget {
     pub(crate) interval: Time,
 }
 
-/// Which item a write is on: the account's, or the account's for one network.
+/// The item that a write is on: the account's own, or the account's item for one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Bucket {
     Account,
@@ -27,22 +27,22 @@ pub(crate) enum Shape {
     Busy,
 }
 
-/// A write that spends one attempt, as it was serialised: whatever the SDK sends again, and what is carried out late, is this one.
+/// The serialised write that spends one attempt. The SDK's retries and late copies are this same write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Spend {
     pub(crate) bucket: Bucket,
     pub(crate) shape: Shape,
     pub(crate) now: Time,
-    /// What is written without a condition, in the mutant that decides by reading.
+    /// The item to write without a condition, in the mutant that reads and then writes.
     pub(crate) decided: Option<Item>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Write {
     Spend(Spend),
-    /// The right password: failures are not in a row any more.
+    /// Resets the count of failures after a right password.
     Forget(Bucket),
-    /// One more, in the mutant that counts them after the verification.
+    /// Adds one failure, in the mutant that counts them after the verification.
     CountFailure,
 }
 
@@ -50,11 +50,11 @@ pub(crate) enum Write {
 pub(crate) struct Item {
     pub(crate) tat: Option<Time>,
     pub(crate) failures: u8,
-    /// Of a network: the account has signed in from here.
+    /// Whether the account has signed in from this network; unused in the account's own item.
     pub(crate) known: bool,
 }
 
-/// What a refused write means.
+/// The meaning of a refused write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Again(Shape),
@@ -76,14 +76,14 @@ impl Budget {
 }
 
 impl Item {
-    /// The condition and the update of `spend`.
+    /// Evaluates the condition of `spend` and applies its update; returns whether the condition held.
     pub(crate) fn spend(&mut self, variant: Variant, budget: Budget, spend: Spend) -> bool {
         if let Some(decided) = spend.decided {
             *self = decided;
             return true;
         }
         let admitted = match spend.shape {
-            Shape::Idle => variant == Variant::IdleUnasked || self.tat.is_none_or(|tat| tat <= spend.now),
+            Shape::Idle => variant == Variant::IdleUnconditional || self.tat.is_none_or(|tat| tat <= spend.now),
             Shape::Busy => {
                 let begun = self.tat.is_none_or(|tat| tat > spend.now) || variant == Variant::BusyOnly;
                 begun && self.tat.is_none_or(|tat| tat <= budget.latest(spend.now))
@@ -100,7 +100,7 @@ impl Item {
         admitted
     }
 
-    /// As it would be after `spend`, decided by a read; `None` where nothing is left.
+    /// Returns the item after `spend`, decided by a read, or `None` when no attempt is left.
     pub(crate) fn decide(mut self, variant: Variant, budget: Budget, spend: Spend) -> Option<Self> {
         match budget.judge_refusal(self.tat, spend.now) {
             Refusal::Again(shape) => self.spend(variant, budget, Spend { shape, ..spend }).then_some(self),

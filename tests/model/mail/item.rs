@@ -1,8 +1,8 @@
-//! The mail item and its conditional writes, the message that carries it, and the credential beside it.
+//! The mail item and its conditional writes, the message that orders the mail, and the credential.
 
 use super::Variant;
 
-/// A password is known by the delivery of the event that made it.
+/// A password, identified by the delivery of the event that generated it.
 pub(crate) type Password = usize;
 
 pub(crate) const PENDING: u8 = 10;
@@ -15,26 +15,26 @@ pub(crate) const NOT_NEEDED: u8 = 60;
 pub(crate) struct Credential {
     pub(crate) issue: u8,
     pub(crate) sealed: Password,
-    /// Neither signed in, nor changed, nor expired.
+    /// Whether the mail is still needed: no sign-in, no change, no expiry.
     pub(crate) needed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MailItem {
     pub(crate) issue: u8,
-    /// The status, by its rank.
+    /// The rank of the status.
     pub(crate) rank: u8,
     pub(crate) lease: Option<Lease>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
-    /// Ticks until `lease_until`; below 0 it has been over for so long.
+    /// Ticks until `lease_until`; a negative number says how long the lease has been over.
     pub(crate) left: i8,
     pub(crate) by: Owner,
 }
 
-/// The take as it was serialised: a later attempt, and one that is carried out late, asks with the same `:now`.
+/// The serialised take. The SDK's retries and late copies carry the same `:now`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TakeRequest {
     pub(crate) by: Owner,
@@ -44,7 +44,7 @@ pub(crate) struct TakeRequest {
     pub(crate) lease: i8,
 }
 
-/// One receive of one message: what a lease is taken by.
+/// The owner of a lease: one receive of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Owner {
     pub(crate) message: usize,
@@ -54,11 +54,11 @@ pub(crate) struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
     Taken,
-    /// Our own lease, from an attempt whose answer was lost.
+    /// The mail has this worker's own lease, from an attempt whose answer was lost.
     Own,
-    /// Another's lease.
+    /// The mail has another worker's lease.
     Live,
-    /// Sent, or another issue by now.
+    /// The mail is sent, or the item holds another issue by now.
     Done,
 }
 
@@ -81,19 +81,20 @@ impl MailItem {
         Take::Taken
     }
 
-    /// The mail is sent, whoever records it. A refusal means that it is recorded already, or another issue by now.
+    /// Records that the mail is sent, whichever worker has the lease. A refusal means that it is already recorded, or that the item
+    /// holds another issue by now.
     pub(crate) fn record(&mut self, variant: Variant, issue: u8, by: Owner) {
         let own = self.lease.is_some_and(|lease| lease.by == by);
         if (self.issue == issue || variant == Variant::RecordWithoutIssue)
             && self.rank < SENT
-            && (own || variant != Variant::RecordAsksForLease)
+            && (own || variant != Variant::RecordRequiresLease)
         {
             self.rank = SENT;
             self.lease = None;
         }
     }
 
-    /// Gives back our own lease, after SES refused.
+    /// Releases the worker's own lease after SES refused.
     pub(crate) fn release(&mut self, variant: Variant, issue: u8, by: Owner) {
         let own = self.lease.is_some_and(|lease| lease.by == by);
         if self.issue == issue && (own || variant == Variant::ReleaseAnyLease) {
@@ -101,7 +102,7 @@ impl MailItem {
         }
     }
 
-    /// What SES or the credential tells: a rank only rises.
+    /// Raises the rank after news from SES or the credential; a rank never falls.
     pub(crate) fn raise(&mut self, issue: u8, rank: u8) {
         if self.issue == issue && self.rank < rank {
             self.rank = rank;
@@ -118,11 +119,11 @@ pub(crate) struct Message {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    /// In the queue; received again when no ticks of its visibility time-out are left.
+    /// The message is in the queue and can be received when `hidden`, the rest of its visibility time-out, is 0.
     Queue {
         hidden: u8,
     },
-    /// A function works on it.
+    /// A worker has received it.
     Worked {
         hidden: u8,
         worker: Worker,
@@ -133,14 +134,14 @@ pub(crate) enum Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
-    /// Ticks until the function's time-out kills it.
+    /// The ticks until the function's time-out kills the worker.
     pub(crate) left: u8,
     pub(crate) step: Step,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// `asked_ago` counts from the first attempt.
+    /// Takes the lease; `asked_ago` counts from the first attempt.
     Take {
         attempt: u8,
         asked_ago: i8,
@@ -179,7 +180,7 @@ impl Message {
     }
 }
 
-/// A request under way that nobody waits for; the issue it is for is that of the owner's message.
+/// An abandoned request that is still under way; its issue is that of the owner's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Late {
     Take(TakeRequest),

@@ -1,9 +1,9 @@
-//! One receive of one message, step by step: take, unseal, send, record, acknowledge.
+//! The steps of a worker, which is one receive of one message: take, unseal, send, record, acknowledge.
 
 use super::item::{BOUNCED, Late, NOT_NEEDED, Owner, Place, Step, Take, TakeRequest, Worker};
-use super::{Action, Mail, Variant, World};
+use super::{Action, MailModel, Variant, World};
 
-impl Mail {
+impl MailModel {
     pub(crate) fn worker_actions(&self, world: &World, m: usize, actions: &mut Vec<Action>) {
         let delays = world.late.len() < self.scope.late_requests;
         let step = match &world.messages[m].place {
@@ -17,7 +17,7 @@ impl Mail {
             Step::Unseal => actions.extend([Action::Unsealed(m), Action::UnsealFailed(m)]),
             Step::Send { .. } => {
                 actions.extend([Action::SesAccepts(m), Action::SesThrottles(m), Action::SesAnswerLost(m)]);
-                if self.scope.feedback {
+                if self.scope.with_feedback {
                     actions.push(Action::SesRefusesAddress(m));
                 }
             }
@@ -34,7 +34,7 @@ impl Mail {
         }
     }
 
-    /// The queue hands the message out, or gives it up after its last receive.
+    /// Hands the message out, or moves it to the dead letters after its last receive.
     pub(crate) fn receive(&self, world: &mut World, m: usize) {
         let message = &mut world.messages[m];
         if message.receives == self.scope.receives {
@@ -46,47 +46,18 @@ impl Mail {
         message.place = Place::Worked { hidden: self.scope.visibility, worker };
     }
 
-    /// `None` for an action that is not a worker's.
+    /// Carries out a worker's action; returns `None` for an action that is not a worker's.
     pub(crate) fn worker_step(&self, world: &mut World, action: &Action) -> Option<()> {
         match *action {
-            Action::Taken(m) => {
-                let request = self.take_request(world, m)?;
-                match self.take(world, request) {
-                    Take::Taken | Take::Own => world.go_on(m, Step::Unseal),
-                    Take::Live if self.variant == Variant::LeaseAcknowledged => world.go_on(m, Step::Acknowledge),
-                    Take::Live => world.report_failed(m),
-                    Take::Done => world.go_on(m, Step::Acknowledge),
-                }
+            Action::Taken(m) | Action::TakeAnswerLost(m) | Action::TakeDelayed(m) => {
+                self.take_step(world, action, m)?;
             }
-            Action::TakeAnswerLost(m) => {
-                let request = self.take_request(world, m)?;
-                self.take(world, request);
-                self.again(world, m);
-            }
-            Action::TakeDelayed(m) => {
-                world.send_late(Late::Take(self.take_request(world, m)?));
-                self.again(world, m);
-            }
-            Action::Unsealed(m) => world.unsealed(m)?,
-            Action::SesAccepts(m) => {
-                world.ses_accepts(m)?;
-                world.go_on(m, Step::Record { attempt: 1 });
-            }
-            Action::SesThrottles(m) => world.go_on(m, Step::Release),
-            Action::SesRefusesAddress(m) => {
-                let issue = world.messages[m].issue;
-                world.mail.as_mut()?.raise(issue, BOUNCED);
-                world.go_on(m, Step::Acknowledge);
-            }
-            Action::SesAnswerLost(m) => {
-                world.ses_accepts(m)?;
-                self.again(world, m);
-            }
-            Action::SendDelayed(m) => {
-                let Step::Send { password, .. } = world.step(m)? else { return None };
-                world.send_late(Late::Send { issue: world.messages[m].issue, password });
-                self.again(world, m);
-            }
+            Action::Unsealed(m) => world.unseal(m)?,
+            Action::SesAccepts(m)
+            | Action::SesThrottles(m)
+            | Action::SesRefusesAddress(m)
+            | Action::SesAnswerLost(m)
+            | Action::SendDelayed(m) => self.send_step(world, action, m)?,
             Action::Released(m) => {
                 self.release(world, world.owner(m));
                 self.fail(world, m);
@@ -97,15 +68,15 @@ impl Mail {
             }
             Action::Recorded(m) => {
                 self.record(world, world.owner(m));
-                world.go_on(m, Step::Acknowledge);
+                world.proceed_to(m, Step::Acknowledge);
             }
             Action::RecordAnswerLost(m) => {
                 self.record(world, world.owner(m));
-                self.again(world, m);
+                self.retry_or_fail(world, m);
             }
             Action::RecordDelayed(m) => {
                 world.send_late(Late::Record(world.owner(m)));
-                self.again(world, m);
+                self.retry_or_fail(world, m);
             }
             Action::Acknowledged(m) => world.messages[m].place = Place::Acknowledged,
             Action::UnsealFailed(m) | Action::Crash(m) => self.fail(world, m),
@@ -114,16 +85,65 @@ impl Mail {
         Some(())
     }
 
-    /// A request that nobody waits for is carried out.
-    pub(crate) fn late_request(&self, world: &mut World, n: usize) {
+    fn take_step(&self, world: &mut World, action: &Action, m: usize) -> Option<()> {
+        match action {
+            Action::Taken(_) => {
+                let request = self.take_request(world, m)?;
+                match self.take(world, request) {
+                    Take::Taken | Take::Own => world.proceed_to(m, Step::Unseal),
+                    Take::Live if self.variant == Variant::LeaseAcknowledged => world.proceed_to(m, Step::Acknowledge),
+                    Take::Live => world.report_failed(m),
+                    Take::Done => world.proceed_to(m, Step::Acknowledge),
+                }
+            }
+            Action::TakeAnswerLost(_) => {
+                let request = self.take_request(world, m)?;
+                self.take(world, request);
+                self.retry_or_fail(world, m);
+            }
+            _ => {
+                world.send_late(Late::Take(self.take_request(world, m)?));
+                self.retry_or_fail(world, m);
+            }
+        }
+        Some(())
+    }
+
+    fn send_step(&self, world: &mut World, action: &Action, m: usize) -> Option<()> {
+        match action {
+            Action::SesAccepts(_) => {
+                world.record_sent(m)?;
+                world.proceed_to(m, Step::Record { attempt: 1 });
+            }
+            Action::SesThrottles(_) => world.proceed_to(m, Step::Release),
+            Action::SesRefusesAddress(_) => {
+                let issue = world.messages[m].issue;
+                world.mail.as_mut()?.raise(issue, BOUNCED);
+                world.proceed_to(m, Step::Acknowledge);
+            }
+            Action::SesAnswerLost(_) => {
+                world.record_sent(m)?;
+                self.retry_or_fail(world, m);
+            }
+            _ => {
+                let Step::Send { password, .. } = world.step(m)? else { return None };
+                world.send_late(Late::Send { issue: world.messages[m].issue, password });
+                self.retry_or_fail(world, m);
+            }
+        }
+        Some(())
+    }
+
+    /// Carries out an abandoned request.
+    pub(crate) fn carry_out_late(&self, world: &mut World, n: usize) {
         match world.late.remove(n) {
             Late::Take(request) => {
                 let issue = world.messages[request.by.message].issue;
                 if self.take(world, request) == Take::Taken {
-                    world.witness.of(issue).failed(self.scope.receives);
+                    world.witness.issue_mut(issue).record_failure(self.scope.receives);
                 }
             }
-            Late::Send { issue, password } => world.witness.mailed(issue, password),
+            Late::Send { issue, password } => world.witness.record_mail(issue, password),
             Late::Release(owner) => self.release(world, owner),
             Late::Record(owner) => self.record(world, owner),
         }
@@ -139,7 +159,7 @@ impl Mail {
         let Some(mail) = &mut world.mail else { return Take::Done };
         let take = mail.take(self.variant, issue, request);
         if take == Take::Taken {
-            world.witness.of(issue).leases += 1;
+            world.witness.issue_mut(issue).leases += 1;
         }
         take
     }
@@ -155,37 +175,37 @@ impl Mail {
         let issue = world.messages[owner.message].issue;
         if let Some(mail) = &mut world.mail {
             mail.record(self.variant, issue, owner);
-            world.witness.of(issue).recorded |= mail.issue == issue;
+            world.witness.issue_mut(issue).recorded |= mail.issue == issue;
         }
     }
 
-    /// As reported failed, for a reason that counts: a crash, a refusal, or no answer.
+    /// Counts a crash, a refusal or a missing answer, and returns the message to the queue.
     fn fail(&self, world: &mut World, m: usize) {
         let sent = matches!(world.step(m), Some(Step::Record { .. }));
-        let issue = world.witness.of(world.messages[m].issue);
-        issue.failed(self.scope.receives);
+        let issue = world.witness.issue_mut(world.messages[m].issue);
+        issue.record_failure(self.scope.receives);
         issue.unknown += u8::from(sent);
         world.report_failed(m);
     }
 
-    /// No answer: the SDK sends the request again, or gives up and the message is reported failed. SES is asked once.
-    fn again(&self, world: &mut World, m: usize) {
+    /// Handles a missing answer: the SDK sends the request again, or gives up and the message is reported failed. SES gets one attempt.
+    fn retry_or_fail(&self, world: &mut World, m: usize) {
         let issue = world.messages[m].issue;
         match world.step(m) {
             Some(Step::Take { attempt, asked_ago }) if attempt < self.scope.attempts => {
-                world.go_on(m, Step::Take { attempt: attempt + 1, asked_ago });
+                world.proceed_to(m, Step::Take { attempt: attempt + 1, asked_ago });
             }
             Some(Step::Record { attempt }) if attempt < self.scope.attempts => {
-                world.go_on(m, Step::Record { attempt: attempt + 1 });
+                world.proceed_to(m, Step::Record { attempt: attempt + 1 });
             }
             Some(Step::Send { attempt, password })
                 if attempt < self.scope.attempts && self.variant == Variant::SesRetried =>
             {
-                world.witness.of(issue).unknown += 1;
-                world.go_on(m, Step::Send { attempt: attempt + 1, password });
+                world.witness.issue_mut(issue).unknown += 1;
+                world.proceed_to(m, Step::Send { attempt: attempt + 1, password });
             }
             Some(Step::Send { .. }) => {
-                world.witness.of(issue).unknown += 1;
+                world.witness.issue_mut(issue).unknown += 1;
                 self.fail(world, m);
             }
             _ => self.fail(world, m),
@@ -202,21 +222,21 @@ impl World {
         self.messages[m].worker().map(|worker| worker.step)
     }
 
-    fn go_on(&mut self, m: usize, next: Step) {
+    fn proceed_to(&mut self, m: usize, next: Step) {
         if let Place::Worked { worker, .. } = &mut self.messages[m].place {
             worker.step = next;
         }
     }
 
-    /// The message stays in the queue, hidden until its visibility time-out is over.
+    /// Leaves the message in the queue, hidden until its visibility time-out is over.
     fn report_failed(&mut self, m: usize) {
         if let Place::Worked { hidden, .. } = self.messages[m].place {
             self.messages[m].place = Place::Queue { hidden };
         }
     }
 
-    /// Reads the credential and unseals what stands there, unless it is of another issue or nobody needs it.
-    fn unsealed(&mut self, m: usize) -> Option<()> {
+    /// Reads the credential and unseals its password, unless the credential has another issue or the mail is no longer needed.
+    fn unseal(&mut self, m: usize) -> Option<()> {
         let issue = self.messages[m].issue;
         let credential = self.credential.as_ref()?;
         let next = if credential.issue != issue {
@@ -227,13 +247,13 @@ impl World {
             self.mail.as_mut()?.raise(issue, NOT_NEEDED);
             Step::Acknowledge
         };
-        self.go_on(m, next);
+        self.proceed_to(m, next);
         Some(())
     }
 
-    fn ses_accepts(&mut self, m: usize) -> Option<()> {
+    fn record_sent(&mut self, m: usize) -> Option<()> {
         let Step::Send { password, .. } = self.step(m)? else { return None };
-        self.witness.mailed(self.messages[m].issue, password);
+        self.witness.record_mail(self.messages[m].issue, password);
         Some(())
     }
 }

@@ -1,18 +1,20 @@
-//! The credential item and the one conditional write that spends a retrieval.
+//! The credential item and the conditional write that spends a retrieval.
 
 use super::Variant;
 
-/// Ticks of one clock; a tick stands for minutes, so an invocation rarely sees more than one.
+/// Ticks of one clock. A tick represents minutes, so an invocation rarely spans more than one.
 pub(crate) type Time = u8;
 
-/// "Younger than ten minutes" is younger than this.
+/// The replay window of ten minutes, in ticks.
 pub(crate) const REPLAY_WINDOW: Time = 2;
-/// Longer than the window, so that expiry can fall inside the window of a late click and outside that of an early one.
+/// The lifetime of a password: longer than the replay window, so that expiry can fall inside the window of a late click and outside
+/// that of an early one.
 pub(crate) const LIFETIME: Time = 3;
 pub(crate) const ALLOWED: usize = 3;
 pub(crate) const FIRST_ISSUE: u8 = 1;
 
-/// Ana and Ben match by the same organisation principal, Cleo by her address. Others retrieved before the story begins.
+/// A portal user. Ana and Ben match by the same organisation principal, Cleo by her address; the others retrieved before the model
+/// begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Person {
     Ana,
@@ -21,14 +23,14 @@ pub(crate) enum Person {
     Other(u8),
 }
 
-/// One press of Go: a person and the Idempotency-Key that the client made for it and keeps through its retries.
+/// One press of **Go**: a person, and the Idempotency-Key that the client generates for it and keeps through its retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Click {
     pub(crate) person: Person,
     pub(crate) key: char,
 }
 
-/// What the digest is taken over: the person and the key.
+/// The input of the digest: the person and the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum RetrievalId {
     Person(Click),
@@ -44,20 +46,20 @@ impl RetrievalId {
     }
 }
 
-/// The `UpdateItem` as it was serialised: every attempt of the SDK, and a copy that is carried out late, is this same request.
+/// The serialised `UpdateItem`. Every attempt of the SDK, and every copy that is carried out late, is this same request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
     pub(crate) click: Click,
-    /// The issue that it asks for.
+    /// The issue that the request is for.
     pub(crate) issue: u8,
     pub(crate) now: Time,
-    /// The issue that was the current one when it was made, as an observer knows it.
+    /// The current issue when the request was made; only the witness knows it.
     pub(crate) made_in: u8,
-    /// The condition as a read before the write saw it, in the mutant that decides by reading.
+    /// The result of the read, in the mutant that reads and then writes without a condition.
     pub(crate) decided: Option<bool>,
 }
 
-/// An entry of `retrievals`.
+/// An entry of the item's `retrievals`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Retrieval {
     pub(crate) id: RetrievalId,
@@ -65,7 +67,7 @@ pub(crate) struct Retrieval {
     pub(crate) by: Click,
 }
 
-/// A password is known by the issue that it was made for.
+/// A password, identified by the issue that it was generated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Password(pub(crate) u8);
 
@@ -82,7 +84,7 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
-    /// An issue that is dated `now`. The transaction keeps `ended_at` as it was.
+    /// Builds an issue that is dated `now`. The transaction leaves `ended_at` unchanged.
     pub(crate) fn begin(issue: u8, now: Time, ended: bool) -> Self {
         Self {
             issue,
@@ -96,37 +98,37 @@ impl Credential {
         }
     }
 
-    /// The `ConditionExpression`, for a portal user.
+    /// Evaluates the `ConditionExpression` for a portal user's request.
     pub(crate) fn admits(&self, variant: Variant, request: &Request) -> bool {
-        self.retrievable(request.now)
-            && self.recognise(variant, request.click).is_none()
-            && !self.exhausted()
+        self.is_retrievable(request.now)
+            && self.find_retrieval(variant, request.click).is_none()
+            && !self.is_exhausted()
             && match variant {
-                Variant::IssueNotAsked => true,
-                Variant::BeginByClock => self.issued_at <= request.now,
+                Variant::IssueNotCompared => true,
+                Variant::DateCompared => self.issued_at <= request.now,
                 _ => self.issue == request.issue,
             }
     }
 
-    /// Sealed, not expired, and nobody signed in, changed it or ended the subscription.
-    pub(crate) fn retrievable(&self, now: Time) -> bool {
+    /// Returns whether the password is sealed and not expired, and no sign-in, change or end of the subscription has happened.
+    pub(crate) fn is_retrievable(&self, now: Time) -> bool {
         self.sealed.is_some() && self.expires_at > now && !self.signed_in && !self.changed && !self.ended
     }
 
-    pub(crate) fn exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.retrievals.len() >= ALLOWED
     }
 
-    /// The entry under the click's own retrieval id. A bare counter keeps no ids.
-    pub(crate) fn recognise(&self, variant: Variant, click: Click) -> Option<&Retrieval> {
+    /// Returns the entry with the click's own retrieval id. A bare counter stores no ids.
+    pub(crate) fn find_retrieval(&self, variant: Variant, click: Click) -> Option<&Retrieval> {
         let id = RetrievalId::new(variant, click);
         self.retrievals.iter().find(|entry| variant != Variant::BareCounter && entry.id == id)
     }
 }
 
 impl Retrieval {
-    /// An `at` in the future counts as young: clocks differ.
-    pub(crate) fn young(&self, now: Time) -> bool {
+    /// Returns whether the entry is within the replay window. An `at` in the future is, since clocks differ.
+    pub(crate) fn is_young(&self, now: Time) -> bool {
         now.saturating_sub(self.at) < REPLAY_WINDOW
     }
 }
