@@ -37,8 +37,8 @@ const ICON: &str = include_str!("../../assets/console.svg");
 const MAIL_TIME: Duration = Duration::from_secs(2);
 
 /// Shown when subscription-start rejects an event. The function reports the reason only in its log.
-const REFUSED: &str = "The event was published, and subscription-start did not take it: an event before it says otherwise, another \
-                       subscription has the user name, or AWS failed. Its log says which; the queue tries again, five times in all.";
+const REFUSED: &str = "The event was published, but subscription-start did not take it: an earlier event contradicts it, another \
+                       subscription has the user name, or AWS failed. The function's log says which. The queue delivers it five times.";
 
 pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
     let routes = Router::new()
@@ -63,10 +63,13 @@ pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
 
 async fn guard(request: Request, next: Next) -> Response {
     if !serve::names_this_machine(request.headers()) {
-        return problem(StatusCode::FORBIDDEN, "The console answers to names of this machine only.");
+        return problem(
+            StatusCode::FORBIDDEN,
+            "The console only answers requests whose Host is a name of this machine.",
+        );
     }
     if !request.method().is_safe() && comes_from_another_site(request.headers()) {
-        return problem(StatusCode::FORBIDDEN, "The console does not take orders from other web pages.");
+        return problem(StatusCode::FORBIDDEN, "The console does not accept requests from other websites.");
     }
     next.run(request).await
 }

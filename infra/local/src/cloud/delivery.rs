@@ -42,7 +42,7 @@ pub(super) async fn run(queues: Arc<Queues>, queue: Queue, invoke: Invoke) {
                 tracing::warn!(
                     queue = queue.name(),
                     error,
-                    "the invocation failed; the whole batch will be redelivered"
+                    "the invocation failed, and so did every message of the batch"
                 );
             }
         });

@@ -25,7 +25,7 @@ use crate::template::Template;
 /// protection) have no meaning here.
 const EMULATED: [&str; 4] = ["AttributeDefinitions", "BillingMode", "KeySchema", "StreamSpecification"];
 
-/// Operations that report consumed capacity.
+/// The operations that report consumed capacity.
 const METERED: [&str; 10] = [
     "GetItem",
     "PutItem",

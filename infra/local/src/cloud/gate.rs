@@ -13,7 +13,7 @@ use super::serve::Closed;
 
 /// A call that waits at a gate. If it is dropped, it is never executed, and its caller gets no answer.
 pub struct HeldCall {
-    /// The access key id that signed it.
+    /// The access key id that signed the call, which locally is the name of the function.
     pub function: String,
     /// The operation, such as `UpdateItem`.
     pub operation: String,

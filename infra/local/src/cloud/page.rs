@@ -20,10 +20,10 @@ use super::{DeadLetter, Inner, REGION, clock, lock};
 const CALLS: usize = 50;
 
 /// The mail languages that the form offers: the BCP 47 tag and the label.
-const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not said")];
+const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not specified")];
 
 /// The kinds of welcome mail that the form offers: the value and the label.
-const CONTENTS: [(&str, &str); 3] = [("", "what is usual"), ("credentials", "credentials"), ("link", "a link")];
+const CONTENTS: [(&str, &str); 3] = [("", "default"), ("credentials", "credentials"), ("link", "a link")];
 
 /// The whole page.
 #[derive(Template)]

@@ -1,4 +1,4 @@
-//! The Pipe from the table's stream to the queue of send-mail.
+//! The Pipe, which sends records of the table's stream to the queue of send-mail.
 //!
 //! The position in the stream is saved together with the messages that were sent, so after a restart with `--data` the Pipe
 //! resumes where it stopped; the stream itself is part of the table's file. The emulator's stream has one shard and is

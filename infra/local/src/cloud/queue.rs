@@ -93,7 +93,7 @@ pub struct DeadLetter {
     pub queue: Queue,
     /// The id that SQS assigned.
     pub message_id: String,
-    /// The event or stream record.
+    /// The event or stream record in the message.
     pub body: Value,
     /// The number of deliveries.
     pub receives: u32,

@@ -7,11 +7,11 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
-    /// DynamoDB and its streams.
+    /// Amazon DynamoDB and its streams.
     DynamoDb,
-    /// Key Management Service.
+    /// AWS Key Management Service.
     Kms,
-    /// Simple Email Service.
+    /// Amazon Simple Email Service.
     Ses,
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn ask(State(issuer): State<Arc<Issuer>>, Query(request): Query
         return refusal;
     }
     if request.prompt.as_deref() == Some("none") {
-        return request.answer_error("login_required", "this provider keeps no session");
+        return request.answer_error("login_required", "this provider has no sessions");
     }
     page::sign_in(&issuer.options, &request.fields(), request.login_hint.as_deref().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! DynamoDB, KMS and SES, through the SDK.
+//! Tests of DynamoDB, KMS and SES through the SDK.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;

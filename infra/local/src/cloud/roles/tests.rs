@@ -1,4 +1,4 @@
-//! A few truths about IAM, written by hand, and what must not be guessed.
+//! Hand-written examples of IAM's rules, and of policies that must be refused because they are not supported.
 
 use std::collections::BTreeMap;
 
