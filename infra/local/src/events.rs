@@ -1,5 +1,5 @@
-//! The events of `events/`, one a function, with `{{id_token}}` where a token stands. What else stands in such braces
-//! is known to whoever walked there: the password that was retrieved, the session that was begun.
+//! The example events of `events/`, one for each function. `{{id_token}}` is a placeholder for a token. Other placeholders, such
+//! as a retrieved password or a session, can only be filled by a test that has carried out the steps before.
 
 use std::{fs, io, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const ID_TOKEN: &str = "{{id_token}}";
 
-/// Writes every event of the directory `from` into the directory `to`, with a token in its place.
+/// Copies every event from one directory to another and fills in the token.
 pub fn write(from: &Path, to: &Path, id_token: &str) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for (name, event) in read(from)? {
@@ -16,8 +16,8 @@ pub fn write(from: &Path, to: &Path, id_token: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// An event for each function that can be called without anything happening: a batch of nothing, or a request of
-/// nobody for nothing. By the function's name.
+/// Returns, with the function's name, an event for each function that can be called without effect: an empty batch, or an
+/// unauthenticated request without a body.
 pub fn harmless(from: &Path) -> io::Result<Vec<(String, Value)>> {
     let mut found = Vec::new();
     for (name, event) in read(from)? {
@@ -44,7 +44,7 @@ fn read(directory: &Path) -> io::Result<Vec<(String, String)>> {
     Ok(events)
 }
 
-/// A token is letters, digits, `-`, `_` and `.`: it needs no escaping in JSON.
+/// Fills in the token. It needs no escaping in JSON, because it consists of letters, digits, `-`, `_` and `.`.
 fn render(event: &str, id_token: &str) -> String {
     event.replace(ID_TOKEN, id_token)
 }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_wherever_one_stands() -> io::Result<()> {
+    fn every_placeholder_of_a_token_is_filled() -> io::Result<()> {
         let (from, to) = (directory()?, tempfile::tempdir()?);
         let to = to.path().join("events");
         write(from.path(), &to, "e30.e30.c2ln")?;
@@ -81,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn only_events_that_do_nothing_are_harmless() -> io::Result<()> {
+    fn only_events_without_effect_are_harmless() -> io::Result<()> {
         let harmless = harmless(directory()?.path())?;
         let names: Vec<_> = harmless.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["get-credentials", "subscription-start"]);
         assert_eq!(harmless[0].1["headers"]["authorization"], "Bearer ");
-        assert_eq!(harmless[0].1["body"], Value::Null, "whoever asks for nothing changes nothing");
+        assert_eq!(harmless[0].1["body"], Value::Null, "a request without a body changes nothing");
         assert_eq!(harmless[1].1, json!({ "Records": [] }));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The product as it runs: `cargo dev` as a program of its own, for whoever looks at it from outside.
+//! Runs `cargo dev` as a separate process, for tests that exercise the product from outside.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -11,72 +11,73 @@ use tokio::{
     time::timeout,
 };
 
-/// Building, and the first start of every function, on a machine that is busy.
-const START: Duration = Duration::from_mins(10);
+/// The time-out of the start, which includes the build and the first start of every function on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_mins(10);
 
-const FAREWELL: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `cargo dev` at ports that were free, and all that it says.
+/// A running `cargo dev` on free ports, with its output.
 pub struct Product {
     child: Child,
-    said: mpsc::UnboundedReceiver<String>,
-    /// Where the functions are.
+    output: mpsc::UnboundedReceiver<String>,
+    /// The URL of the functions.
     pub functions: String,
-    /// Where the console is.
+    /// The URL of the console.
     pub console: String,
-    /// Where the AWS endpoint is.
+    /// The URL of the AWS endpoint.
     pub aws: String,
-    /// Where the identity provider is.
+    /// The URL of the identity provider.
     pub oidc: String,
 }
 
 impl Product {
-    /// Starts it in a directory of the workspace, by Cargo, which builds what has changed. What it says until it is ready is repeated.
-    #[expect(clippy::print_stderr, reason = "whoever waits sees for what, and why it did not start")]
+    /// Starts `cargo dev` in a directory of the workspace; Cargo builds what has changed. Repeats its output until it is ready.
+    #[expect(clippy::print_stderr, reason = "the output shows what the start waits for, or why it failed")]
     pub async fn start(directory: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new("cargo");
         command.args(["dev", "--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
         command.current_dir(directory).kill_on_drop(true);
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().context("cargo dev")?;
-        let (say, mut said) = mpsc::unbounded_channel();
-        tokio::spawn(repeat(child.stdout.take().context("its output")?, say.clone()));
-        tokio::spawn(repeat(child.stderr.take().context("its errors")?, say));
+        let (lines, mut output) = mpsc::unbounded_channel();
+        tokio::spawn(forward(child.stdout.take().context("cargo dev has no standard output")?, lines.clone()));
+        tokio::spawn(forward(child.stderr.take().context("cargo dev has no standard error")?, lines));
         let ready = async {
-            while let Some(line) = said.recv().await {
+            while let Some(line) = output.recv().await {
                 if line.starts_with("ready") {
                     return Ok(line);
                 }
                 eprintln!("{line}");
             }
-            bail!("cargo dev ended")
+            bail!("cargo dev exited before it was ready")
         };
-        let ready = timeout(START, ready).await.context("cargo dev is not ready in time")??;
+        let ready = timeout(START_TIMEOUT, ready).await.context("cargo dev was not ready in time")??;
         let address = |name: &str| {
             let found = ready.split_whitespace().skip_while(|word| *word != name).nth(1);
-            found.map(str::to_owned).with_context(|| format!("{name} in {ready}"))
+            found.map(str::to_owned).with_context(|| format!("no address for {name} in {ready:?}"))
         };
         let (functions, console) = (address("functions")?, address("console")?);
         let (aws, oidc) = (address("aws")?, address("oidc")?);
-        Ok(Self { child, said, functions, console, aws, oidc })
+        Ok(Self { child, output, functions, console, aws, oidc })
     }
 
-    /// Ends it as Ctrl-C does (killed, it would leave cargo-lambda behind), and returns all that it said since it was ready.
+    /// Stops `cargo dev` as Ctrl-C does, because killing it would leave cargo-lambda behind. Returns its output since it was
+    /// ready.
     pub async fn stop(mut self) -> anyhow::Result<Vec<String>> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(id.context("cargo dev has ended by itself")?, Signal::INT)?;
-        timeout(FAREWELL, self.child.wait()).await.context("cargo dev does not end")??;
-        let mut said = Vec::new();
-        while let Some(line) = self.said.recv().await {
-            said.push(line);
+        kill_process(id.context("cargo dev has already exited")?, Signal::INT)?;
+        timeout(STOP_TIMEOUT, self.child.wait()).await.context("cargo dev does not stop")??;
+        let mut lines = Vec::new();
+        while let Some(line) = self.output.recv().await {
+            lines.push(line);
         }
-        Ok(said)
+        Ok(lines)
     }
 }
 
-async fn repeat(output: impl AsyncRead + Unpin, say: mpsc::UnboundedSender<String>) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let _ = say.send(line);
+async fn forward(output: impl AsyncRead + Unpin, lines: mpsc::UnboundedSender<String>) {
+    let mut reader = BufReader::new(output).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        let _ = lines.send(line);
     }
 }

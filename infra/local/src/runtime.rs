@@ -1,5 +1,5 @@
-//! As much of the Lambda runtime API as it takes to see a function become ready, which asks for its first event and has
-//! no answer; or to have it answer one event after the other, until it is killed.
+//! An emulator of the Lambda runtime API for one process of a function. It either measures the time until the function asks
+//! for its first event, or lets the function answer one event after the other until it is killed.
 
 use std::{
     fmt, io,
@@ -30,37 +30,37 @@ use uuid::Uuid;
 
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next ";
 
-/// Milliseconds since the epoch, in the year 2100: no answer is late.
+/// The deadline of every invocation in milliseconds since the Unix epoch, in the year 2100, so that no answer is late.
 const DEADLINE: &str = "4102444800000";
 
-/// The time-out of every function of the deployment. One that is not there by then does not start at all.
+/// The time-out of every deployed function. A function that has not started by then has failed to start.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// Where one function asks for its events.
+/// The runtime API of one function, before the function has started.
 #[derive(Debug)]
 pub struct Runtime {
     listener: TcpListener,
 }
 
 impl Runtime {
-    /// Listens.
+    /// Starts to listen on a free port.
     pub async fn start() -> io::Result<Self> {
         Ok(Self { listener: TcpListener::bind("127.0.0.1:0").await? })
     }
 
-    /// Starts the function and takes the time until it asks for its first event; then kills it.
+    /// Starts the function, measures the time until it asks for its first event, and kills it.
     pub async fn time_to_next(&self, function: Command) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut child = self.spawn(function)?;
         let elapsed = tokio::select! {
-            asked = timeout(TIME_OUT, self.next()) => asked.context("the function asked for no event")?.map(|()| started.elapsed()),
+            asked = timeout(TIME_OUT, self.next()) => asked.context("the function did not ask for an event in time")?.map(|()| started.elapsed()),
             status = child.wait() => Err(anyhow::anyhow!("the function ended at once: {}", status?)),
         };
         child.kill().await?;
         elapsed
     }
 
-    /// Starts the function, to be invoked for as long as the answer is kept.
+    /// Starts the function. It runs until the returned [`Running`] is dropped.
     pub fn run(self, function: Command) -> anyhow::Result<Running> {
         let child = self.spawn(function)?;
         let (events, queued) = mpsc::channel(1);
@@ -72,18 +72,18 @@ impl Runtime {
             .fallback(failure)
             .with_state(Arc::new(api));
         let mut tasks = JoinSet::new();
-        // Best effort: without it times are longer, all alike.
+        // Best effort: without it, all times are equally longer.
         let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         tasks.spawn(axum::serve(listener, router).into_future());
         let (kill, (ended, end)) = (Arc::new(Notify::new()), watch::channel(None));
-        tasks.spawn(outlive(child, Arc::clone(&kill), ended));
+        tasks.spawn(supervise(child, Arc::clone(&kill), ended));
         Ok(Running { events, answers, life: Life { kill, end }, _tasks: tasks })
     }
 
     fn spawn(&self, mut function: Command) -> anyhow::Result<Child> {
         let address = self.listener.local_addr()?.to_string();
         function.env("AWS_LAMBDA_RUNTIME_API", address).kill_on_drop(true);
-        function.spawn().context("the function could not be started")
+        function.spawn().context("cannot start the function")
     }
 
     async fn next(&self) -> anyhow::Result<()> {
@@ -93,12 +93,16 @@ impl Runtime {
             ensure!(connection.read_buf(&mut request).await? > 0, "the function closed its connection");
         }
         let request = String::from_utf8_lossy(&request);
-        ensure!(request.starts_with(NEXT), "the function began with {:?}", request.lines().next().unwrap_or_default());
+        ensure!(
+            request.starts_with(NEXT),
+            "the first request of the function was {:?}",
+            request.lines().next().unwrap_or_default()
+        );
         Ok(())
     }
 }
 
-/// A function that answers events. Dropped, it ends.
+/// A running function that answers events. Dropping it kills the process.
 pub struct Running {
     events: mpsc::Sender<Invocation>,
     answers: mpsc::Receiver<Result<Answer, String>>,
@@ -106,20 +110,20 @@ pub struct Running {
     _tasks: JoinSet<io::Result<()>>,
 }
 
-/// The life of a function's process, to be ended at any moment.
+/// A handle to the process of a function, which can kill it at any moment.
 #[derive(Clone)]
 pub struct Life {
     kill: Arc<Notify>,
     end: watch::Receiver<Option<ExitStatus>>,
 }
 
-/// What a function answered to one event.
+/// A function's answer to one event.
 pub struct Answer {
-    /// Of the invocation, never given to another one.
+    /// The id of the invocation, which is unique.
     pub request_id: String,
-    /// As it came.
+    /// The unparsed body.
     pub body: String,
-    /// From the event that was handed out to the answer that was there.
+    /// The time from the delivery of the event to the arrival of the answer.
     pub took: Duration,
 }
 
@@ -129,14 +133,14 @@ struct Invocation {
 }
 
 impl Running {
-    /// The function's answer to `event`, and how long it took.
+    /// Invokes the function with `event`, and returns its answer and the time that it took.
     pub async fn invoke(&mut self, event: &Value) -> anyhow::Result<Answer> {
         let request_id = Uuid::new_v4().to_string();
         let invocation = Invocation { request_id: request_id.clone(), event: event.to_string() };
         self.events.send(invocation).await.context("the runtime API ended")?;
         let answer = tokio::select! {
             biased;
-            answer = timeout(TIME_OUT, self.answers.recv()) => answer.context("the function did not answer")?,
+            answer = timeout(TIME_OUT, self.answers.recv()) => answer.context("the function did not answer in time")?,
             how = self.life.clone().ended() => bail!("the function ended: {how}"),
         };
         let answer = answer.context("the runtime API ended")?.map_err(anyhow::Error::msg)?;
@@ -144,7 +148,7 @@ impl Running {
         Ok(answer)
     }
 
-    /// Its life.
+    /// Returns the handle to the process.
     #[must_use]
     pub fn life(&self) -> &Life {
         &self.life
@@ -164,29 +168,30 @@ impl fmt::Debug for Life {
 }
 
 impl Life {
-    /// Sends SIGKILL, and returns when the process is no more.
+    /// Sends SIGKILL and waits until the process has exited.
     pub async fn kill(&self) {
         self.kill.notify_one();
         self.clone().ended().await;
     }
 
-    /// Whether the process is no more.
+    /// Returns whether the process has exited.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.end.borrow().is_some() || self.end.has_changed().is_err()
     }
 
-    /// Waits for its end; how it ended.
+    /// Waits until the process has exited, and returns its exit status as text.
     async fn ended(mut self) -> String {
         match self.end.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(status)) => status.to_string(),
-            _ => "nobody looked".to_owned(),
+            _ => "its exit status is unknown".to_owned(),
         }
     }
 }
 
-/// Whoever waits for the process is who kills it: its number is never another's by then.
-async fn outlive(mut child: Child, kill: Arc<Notify>, ended: watch::Sender<Option<ExitStatus>>) -> io::Result<()> {
+/// Waits for the process and kills it on demand. Both happen in one task, so a process id that the system has reused is
+/// never killed.
+async fn supervise(mut child: Child, kill: Arc<Notify>, ended: watch::Sender<Option<ExitStatus>>) -> io::Result<()> {
     let status = tokio::select! {
         status = child.wait() => status?,
         () = kill.notified() => {
@@ -211,7 +216,7 @@ impl Api {
         self.handed_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody waits for the answer to an invocation that was given up.
+    /// Passes on an answer. Sending fails only if the caller has given up, and then the answer is not needed.
     async fn answer(&self, answer: Result<Answer, String>) -> StatusCode {
         self.answered.send(answer).await.ok();
         StatusCode::ACCEPTED
@@ -231,10 +236,10 @@ async fn next(State(api): Shared) -> Response {
 async fn response(State(api): Shared, Path(request_id): Path<String>, body: String) -> StatusCode {
     let took = api.handed_out().take().map(|since| since.elapsed());
     let answer = took.map(|took| Answer { request_id, body, took });
-    api.answer(answer.ok_or_else(|| "the function answered what it was not asked".to_owned())).await
+    api.answer(answer.ok_or_else(|| "the function answered without an invocation".to_owned())).await
 }
 
-/// An error of the function, or a path that is none of ours.
+/// Handles an error report of the function, or a request to an unknown path.
 async fn failure(State(api): Shared, uri: Uri, body: String) -> StatusCode {
     api.answer(Err(format!("the function called {uri} with {body}"))).await
 }
@@ -249,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A function's side of the API, beside a process that does nothing.
+    /// The function's side of the API, played by the test, next to a process that does nothing.
     struct Function(String);
 
     impl Function {
@@ -268,7 +273,7 @@ mod tests {
             Ok((head.headers, String::from_utf8(body.collect().await?.to_bytes().into())?))
         }
 
-        /// Asks for an event, and repeats it `after` some time as its answer.
+        /// Asks for an event and sends it back as the answer `after` some time.
         async fn repeat(&self, path: &str, after: Duration) -> anyhow::Result<()> {
             let (headers, event) = self.call("GET", "invocation/next", "").await?;
             let id = headers["lambda-runtime-aws-request-id"].to_str()?;
@@ -279,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_answer_is_of_its_event_and_has_its_time() -> anyhow::Result<()> {
+    async fn each_answer_belongs_to_its_event_and_has_its_duration() -> anyhow::Result<()> {
         let (function, mut running) = Function::start().await?;
         for (n, after) in [50, 0].map(Duration::from_millis).into_iter().enumerate() {
             let event = json!({ "n": n });
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_is_no_answer() -> anyhow::Result<()> {
+    async fn an_error_report_is_not_an_answer() -> anyhow::Result<()> {
         let (function, mut running) = Function::start().await?;
         let event = json!("why");
         let (answer, _) = tokio::join!(running.invoke(&event), function.repeat("error", Duration::ZERO));
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_that_is_killed_does_not_answer() -> anyhow::Result<()> {
+    async fn a_killed_function_does_not_answer() -> anyhow::Result<()> {
         let (_function, mut running) = Function::start().await?;
         let life = running.life().clone();
         assert!(!life.is_over());
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_that_ended_does_not_answer() -> anyhow::Result<()> {
+    async fn a_function_that_has_exited_does_not_answer() -> anyhow::Result<()> {
         let mut running = Runtime::start().await?.run(Command::new("true"))?;
         let error = running.invoke(&json!({})).await.err().context("no answer")?.to_string();
         assert!(error.starts_with("the function ended"), "{error}");

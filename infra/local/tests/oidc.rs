@@ -1,4 +1,4 @@
-//! The OpenID Connect provider from outside: discovery, the code flow, tokens, and what it refuses.
+//! Tests of the OpenID Connect provider over HTTP: discovery, the code flow, tokens, and refused requests.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ type Answer = Response<Bytes>;
 
 const CALLBACK: &str = "http://localhost:9000/auth/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-/// The challenge of [`VERIFIER`], both from RFC 7636, appendix B.
+/// The challenge for [`VERIFIER`]; both are from RFC 7636, appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 async fn provider() -> Result<Provider, Box<dyn Error>> {
@@ -56,16 +56,16 @@ fn body(answer: &Answer) -> Result<Value, Box<dyn Error>> {
     Ok(serde_json::from_slice(answer.body())?)
 }
 
-/// The value of a parameter of the address that the answer redirects to.
+/// Returns the value of a query parameter in the address that the answer redirects to.
 fn redirected(answer: &Answer, name: &str) -> Option<String> {
     let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
     let query = location.strip_prefix(CALLBACK)?.strip_prefix('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// A right request for a code, with some parameters changed; an empty value takes one away.
+/// Returns a valid request for a code with some parameters changed; an empty value removes a parameter.
 fn request<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let right = [
+    let valid = [
         ("response_type", "code"),
         ("client_id", "firstkey"),
         ("redirect_uri", CALLBACK),
@@ -75,8 +75,8 @@ fn request<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ];
-    let kept = right.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-    kept.chain(changes.iter().copied().filter(|(_, value)| !value.is_empty())).collect()
+    let unchanged = valid.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    unchanged.chain(changes.iter().copied().filter(|(_, value)| !value.is_empty())).collect()
 }
 
 async fn code(provider: &Provider) -> Result<String, Box<dyn Error>> {
@@ -89,19 +89,19 @@ async fn code(provider: &Provider) -> Result<String, Box<dyn Error>> {
 }
 
 async fn redeem(provider: &Provider, code: &str, changes: &[(&str, &str)]) -> Result<Answer, Box<dyn Error>> {
-    let right = [
+    let valid = [
         ("grant_type", "authorization_code"),
         ("client_id", "firstkey"),
         ("code", code),
         ("redirect_uri", CALLBACK),
         ("code_verifier", VERIFIER),
     ];
-    let kept = right.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-    let fields: Vec<_> = kept.chain(changes.iter().copied()).collect();
+    let unchanged = valid.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let fields: Vec<_> = unchanged.chain(changes.iter().copied()).collect();
     post_form(&format!("{}/token", provider.issuer()), &fields).await
 }
 
-/// The claims, if a key of the provider's published set, chosen by `kid`, signed them.
+/// Verifies a token with the key of the published set that its `kid` names, and returns its claims.
 async fn verify(provider: &Provider, token: &str) -> Result<Value, Box<dyn Error>> {
     let keys: JwkSet = serde_json::from_slice(get(&format!("{}/jwks", provider.issuer())).await?.body())?;
     let header = jsonwebtoken::decode_header(token)?;
@@ -128,7 +128,7 @@ async fn discovery_names_the_issuer_and_endpoints_that_answer() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_code_flow_gives_an_id_token_with_the_nonce() -> Outcome {
+async fn the_code_flow_returns_an_id_token_with_the_nonce() -> Outcome {
     let provider = provider().await?;
     let code = code(&provider).await?;
     let answer = redeem(&provider, &code, &[]).await?;
@@ -153,7 +153,7 @@ async fn a_code_works_once() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_code_wants_its_own_verifier_address_and_client() -> Outcome {
+async fn a_code_is_valid_only_with_its_verifier_redirect_uri_and_client() -> Outcome {
     let provider = provider().await?;
     for (change, error) in [
         (("code_verifier", "another-verifier-that-is-long-enough-for-the-rfc"), "invalid_grant"),
@@ -170,7 +170,7 @@ async fn a_code_wants_its_own_verifier_address_and_client() -> Outcome {
 }
 
 #[tokio::test]
-async fn without_s256_and_the_rest_of_a_right_request_there_is_no_page() -> Outcome {
+async fn an_invalid_request_for_a_code_is_redirected_with_an_error() -> Outcome {
     let provider = provider().await?;
     for (change, error) in [
         (("code_challenge", ""), "invalid_request"),
@@ -191,7 +191,7 @@ async fn without_s256_and_the_rest_of_a_right_request_there_is_no_page() -> Outc
 }
 
 #[tokio::test]
-async fn strangers_addresses_and_clients_are_never_redirected_to() -> Outcome {
+async fn browsers_are_never_redirected_to_an_unknown_address_or_client() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/authorize", provider.issuer());
     for change in [("redirect_uri", "http://evil.example/"), ("redirect_uri", ""), ("client_id", "another")] {
@@ -211,7 +211,7 @@ async fn strangers_addresses_and_clients_are_never_redirected_to() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_sign_in_page_escapes_what_it_repeats() -> Outcome {
+async fn the_sign_in_page_escapes_request_parameters() -> Outcome {
     let provider = provider().await?;
     let hostile = "\"><script>alert(1)</script>";
     let fields = request(&[("state", hostile), ("login_hint", hostile), ("prompt", "login")]);
@@ -224,7 +224,7 @@ async fn the_sign_in_page_escapes_what_it_repeats() -> Outcome {
 }
 
 #[tokio::test]
-async fn tokens_of_both_keys_verify_by_their_kid() -> Outcome {
+async fn tokens_of_both_keys_are_verified_by_their_kid() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/dev/token", provider.issuer());
     let mut kids = Vec::new();
@@ -243,7 +243,7 @@ async fn tokens_of_both_keys_verify_by_their_kid() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_dev_token_says_what_it_was_asked_to_say() -> Outcome {
+async fn a_dev_token_has_the_requested_claims() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/dev/token", provider.issuer());
     let mint = async |person: Value| -> Result<Value, Box<dyn Error>> {
@@ -266,7 +266,7 @@ async fn a_dev_token_says_what_it_was_asked_to_say() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_dev_token_is_not_made_from_what_is_not_understood() -> Outcome {
+async fn an_invalid_request_for_a_dev_token_is_refused() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/dev/token", provider.issuer());
     for person in [
@@ -281,7 +281,7 @@ async fn a_dev_token_is_not_made_from_what_is_not_understood() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_dev_token_need_not_be_asked_for_in_json_and_no_other_origin_may_read_it() -> Outcome {
+async fn a_dev_token_needs_no_json_content_type_and_other_origins_cannot_read_it() -> Outcome {
     let provider = provider().await?;
     let request = Request::post(format!("{}/dev/token", provider.issuer()));
     let request = request.header(header::CONTENT_TYPE, "text/plain").header(header::ORIGIN, "http://evil.example");
@@ -292,7 +292,7 @@ async fn a_dev_token_need_not_be_asked_for_in_json_and_no_other_origin_may_read_
 }
 
 #[tokio::test]
-async fn odd_tokens_can_be_signed_on_purpose() -> Outcome {
+async fn tokens_that_a_verifier_must_reject_can_be_signed() -> Outcome {
     let provider = provider().await?;
     let mut claims = provider.claims(&Person::with_email("dana@fabrikam.example"));
     assert!(verify(&provider, &provider.sign(Algorithm::Es256, &json!({}), &claims)).await.is_ok());
@@ -303,7 +303,7 @@ async fn odd_tokens_can_be_signed_on_purpose() -> Outcome {
 }
 
 #[tokio::test]
-async fn keys_are_kept_where_data_is_kept_and_nobody_else_reads_them() -> Outcome {
+async fn keys_are_saved_in_the_data_directory_and_only_the_owner_can_read_them() -> Outcome {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir()?;
     let data = directory.path().join("data");

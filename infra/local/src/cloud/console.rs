@@ -1,7 +1,8 @@
-//! The console: a page for people, JSON for checks.
+//! The console: a web page for developers, and a JSON API for tests.
 //!
-//! A web page that a developer happens to visit must not drive it: other origins' posts are refused, and only names of this
-//! machine are answered. JSON need not be declared, so that `curl -d` is enough.
+//! A website that the developer happens to visit must not be able to control the console. It therefore refuses unsafe
+//! requests from other origins, and every request whose `Host` is not a name of this machine. The API does not require a
+//! JSON content type, so `curl -d` is enough.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,12 +33,12 @@ const STYLE: &str = include_str!("../../assets/console.css");
 const SCRIPT: &str = include_str!("../../assets/console.js");
 const ICON: &str = include_str!("../../assets/console.svg");
 
-/// How long whoever starts a subscription waits for its mail, at most.
+/// The longest time that the form's answer waits for the welcome mail.
 const MAIL_TIME: Duration = Duration::from_secs(2);
 
-/// What a function says about a message that it did not do is in its log alone.
-const REFUSED: &str = "The event was published, and subscription-start did not take it: an event before it says otherwise, another \
-                       subscription has the user name, or AWS failed. Its log says which; the queue tries again, five times in all.";
+/// Shown when subscription-start rejects an event. The function reports the reason only in its log.
+const REFUSED: &str = "The event was published, but subscription-start did not take it: an earlier event contradicts it, another \
+                       subscription has the user name, or AWS failed. The function's log says which. The queue delivers it five times.";
 
 pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
     let routes = Router::new()
@@ -62,15 +63,19 @@ pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
 
 async fn guard(request: Request, next: Next) -> Response {
     if !serve::names_this_machine(request.headers()) {
-        return problem(StatusCode::FORBIDDEN, "The console answers to names of this machine only.");
+        return problem(
+            StatusCode::FORBIDDEN,
+            "The console only answers requests whose Host is a name of this machine.",
+        );
     }
     if !request.method().is_safe() && comes_from_another_site(request.headers()) {
-        return problem(StatusCode::FORBIDDEN, "The console does not take orders from other web pages.");
+        return problem(StatusCode::FORBIDDEN, "The console does not accept requests from other websites.");
     }
     next.run(request).await
 }
 
-/// Browsers say where a post comes from; what says nothing is no browser.
+/// Returns whether another website sent the request. Browsers always state the origin of an unsafe request; a client
+/// that sends no such header is not a browser.
 fn comes_from_another_site(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
@@ -81,7 +86,7 @@ fn comes_from_another_site(headers: &HeaderMap) -> bool {
 }
 
 async fn events(State(inner): State<Arc<Inner>>, event: Bytes) -> Response {
-    let event = match json_of(&event) {
+    let event = match parse_json(&event) {
         Ok(event) => event,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
@@ -91,18 +96,18 @@ async fn events(State(inner): State<Arc<Inner>>, event: Bytes) -> Response {
     }
 }
 
-/// In a task of its own: the event is published, whether or not the publisher waits for the answer.
+/// Publishes an event in its own task, so that the delivery completes even if the client disconnects.
 async fn deliver(inner: Arc<Inner>, event: Value) -> Result<Value, (StatusCode, String)> {
     let delivered = tokio::spawn(async move { inner.deliver(event).await }).await;
     match delivered {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(DeliverError::Event(reason))) => Err((StatusCode::BAD_REQUEST, reason)),
         Ok(Err(DeliverError::Function(reason))) => Err((StatusCode::BAD_GATEWAY, reason)),
-        Err(_) => Err((StatusCode::INTERNAL_SERVER_ERROR, "The delivery was cut short.".to_owned())),
+        Err(_) => Err((StatusCode::INTERNAL_SERVER_ERROR, "The delivery was interrupted.".to_owned())),
     }
 }
 
-/// A mail as the contract shows it.
+/// A mail in the form that `GET /inbox` returns.
 #[derive(Serialize)]
 struct InboxEntry {
     to: String,
@@ -138,7 +143,7 @@ async fn dead_letters(State(inner): State<Arc<Inner>>) -> Json<Vec<DeadLetter>> 
 }
 
 async fn faults(State(inner): State<Arc<Inner>>, fault: Bytes) -> Response {
-    let fault = match json_of(&fault) {
+    let fault = match parse_json(&fault) {
         Ok(fault) => Fault::from_json(&fault),
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
@@ -151,7 +156,7 @@ async fn faults(State(inner): State<Arc<Inner>>, fault: Bytes) -> Response {
     }
 }
 
-fn json_of(body: &[u8]) -> Result<Value, JsonRejection> {
+fn parse_json(body: &[u8]) -> Result<Value, JsonRejection> {
     Json::from_bytes(body).map(|Json(value)| value)
 }
 
@@ -159,7 +164,7 @@ async fn page(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<Stri
     rendered(StatusCode::OK, &Page::after(&inner, query.get("started").cloned()))
 }
 
-/// The parts of the page that change by themselves, where they changed since what was `seen`.
+/// Returns the live parts of the page if they have changed since the version in `seen`.
 async fn live(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
     match LiveParts::after(&inner, query.get("seen").map_or("", String::as_str)) {
         Some(parts) => rendered(StatusCode::OK, &parts),
@@ -167,15 +172,15 @@ async fn live(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<Stri
     }
 }
 
-/// A mail's HTML as its reader sees it: by itself, without scripts, with links that open beside it.
+/// Returns the HTML of a mail as a document of its own: sandboxed, without scripts, with links that open in a new tab.
 async fn mail(State(inner): State<Arc<Inner>>, Path(place): Path<usize>) -> Response {
     const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src https: data:; \
                           style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'; base-uri 'none'";
-    let Some(html) = inner.inbox.html(place) else {
+    let Some(document) = inner.inbox.html(place) else {
         return problem(StatusCode::NOT_FOUND, "The inbox has no such mail.");
     };
-    let html = html.replacen("<head>", "<head><base target=\"_blank\">", 1);
-    page_of(StatusCode::OK, POLICY, html)
+    let document = document.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    html(StatusCode::OK, POLICY, document)
 }
 
 async fn start(State(inner): State<Arc<Inner>>, form: Result<Form<StartForm>, FormRejection>) -> Response {
@@ -183,10 +188,10 @@ async fn start(State(inner): State<Arc<Inner>>, form: Result<Form<StartForm>, Fo
         Ok(Form(form)) => form,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
-    match published(&inner, &form).await {
+    match publish(&inner, &form).await {
         Ok(()) => {
             *lock(&inner.form) = form.clone();
-            // Whoever has no scripts finds the mail in the page that follows.
+            // Without scripts the page does not refresh, so the mail should be there when the browser loads it.
             timeout(MAIL_TIME, inner.drained()).await.ok();
             let query =
                 form_urlencoded::Serializer::new(String::new()).append_pair("started", &form.subscription_id).finish();
@@ -196,8 +201,8 @@ async fn start(State(inner): State<Arc<Inner>>, form: Result<Form<StartForm>, Fo
     }
 }
 
-/// Publishes what a form says, where it is right.
-async fn published(inner: &Arc<Inner>, form: &StartForm) -> Result<(), (StatusCode, Refusal)> {
+/// Publishes the event that the form describes, if the form is valid.
+async fn publish(inner: &Arc<Inner>, form: &StartForm) -> Result<(), (StatusCode, Refusal)> {
     let event = form.event().map_err(|refusal| (StatusCode::UNPROCESSABLE_ENTITY, refusal))?;
     let failed = |status, why| Err((status, Refusal { why, field: None }));
     match deliver(Arc::clone(inner), event).await {
@@ -213,22 +218,22 @@ fn rendered(status: StatusCode, page: &impl Template) -> Response {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                           frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     match page.render() {
-        Ok(html) => page_of(status, POLICY, html),
+        Ok(document) => html(status, POLICY, document),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn page_of(status: StatusCode, policy: &'static str, html: String) -> Response {
+fn html(status: StatusCode, policy: &'static str, document: String) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, Html(html)).into_response()
+    (status, headers, Html(document)).into_response()
 }
 
-/// What the page loads, asked for again each time: it is on this machine.
+/// Returns a stylesheet, script or icon. Browsers revalidate it on every load, which is cheap on the same machine.
 fn asset(media_type: &'static str, content: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, media_type),
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_other_pages_are_foreign() {
+    fn only_requests_from_other_websites_are_foreign() {
         assert!(!foreign(&[("host", "localhost:9001")]), "curl");
         assert!(!foreign(&[("host", "localhost:9001"), ("sec-fetch-site", "same-origin")]));
         assert!(!foreign(&[("host", "localhost:9001"), ("origin", "http://localhost:9001")]));

@@ -1,4 +1,4 @@
-//! Messages become Lambda events here, and a function's answer becomes acknowledgements.
+//! Event source mappings: they turn queue messages into Lambda events, and a function's response into acknowledgements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,20 @@ use tokio::task::JoinSet;
 use super::queue::{Batch, Message, Queue, Queues};
 use super::{Invoke, REGION};
 
-/// After how long an invocation is given up. Deployed, functions behind a queue have three times as long; here nobody wants to wait.
+/// The time-out of an invocation. Deployed functions behind a queue have three times as long; a developer should not have
+/// to wait that long.
 pub(super) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// `BatchSize` of every mapping.
+/// The `BatchSize` of every mapping.
 const BATCH_SIZE: usize = 10;
 
-/// `MaximumConcurrency` of every mapping.
+/// The `MaximumConcurrency` of every mapping.
 const IN_FLIGHT: usize = 4;
 
-/// How long a mapping waits for more messages after the first.
+/// How long a mapping waits for more messages after the first one.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// The event source mapping of a queue: delivers until it is dropped.
+/// Runs the event source mapping of a queue until the future is dropped.
 pub(super) async fn run(queues: Arc<Queues>, queue: Queue, invoke: Invoke) {
     let mut flights = JoinSet::new();
     loop {
@@ -38,24 +39,29 @@ pub(super) async fn run(queues: Arc<Queues>, queue: Queue, invoke: Invoke) {
         let invoke = Arc::clone(&invoke);
         flights.spawn(async move {
             if let Err(error) = deliver(batch, &invoke).await {
-                tracing::warn!(queue = queue.name(), error, "a batch comes back");
+                tracing::warn!(
+                    queue = queue.name(),
+                    error,
+                    "the invocation failed, and so did every message of the batch"
+                );
             }
         });
         while flights.try_join_next().is_some() {}
     }
 }
 
-/// One delivery, with the function's answer. The error is that of the invocation: then all of the batch has failed.
+/// Delivers a batch and returns the function's response. An error means that the invocation failed, and with it the whole
+/// batch.
 pub(super) async fn deliver(batch: Batch, invoke: &Invoke) -> Result<Value, String> {
     let function = batch.queue.name();
     let records: Vec<_> = batch.messages.iter().map(|message| record(batch.queue, message)).collect();
     match invoked(invoke, function, json!({"Records": records})).await {
         Ok(answer) => {
-            match failed_of(&answer, &batch.messages) {
+            match failed_ids(&answer, &batch.messages) {
                 Ok(failed) => batch.settle(|id| {
                     failed.iter().any(|failed| failed == id).then(|| format!("{function} reported it failed"))
                 }),
-                Err(nonsense) => batch.settle(|_| Some(format!("{function} answered what cannot be read: {nonsense}"))),
+                Err(problem) => batch.settle(|_| Some(format!("{function} returned an invalid response: {problem}"))),
             }
             Ok(answer)
         }
@@ -66,7 +72,7 @@ pub(super) async fn deliver(batch: Batch, invoke: &Invoke) -> Result<Value, Stri
     }
 }
 
-/// Invokes a function within its time-out.
+/// Invokes a function and limits it to its time-out.
 pub(super) async fn invoked(invoke: &Invoke, function: &'static str, event: Value) -> Result<Value, String> {
     match tokio::time::timeout(FUNCTION_TIMEOUT, invoke(function, event)).await {
         Ok(answer) => answer.map_err(|error| format!("{function}: {error}")),
@@ -74,24 +80,26 @@ pub(super) async fn invoked(invoke: &Invoke, function: &'static str, event: Valu
     }
 }
 
-/// The ids that failed. What AWS takes for success is success here, and anything it cannot read fails the batch:
+/// Returns the ids of the messages that failed. As in AWS, some empty responses count as success, and an invalid one fails
+/// the whole batch:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>.
-fn failed_of(answer: &Value, messages: &[Message]) -> Result<Vec<String>, &'static str> {
+fn failed_ids(answer: &Value, messages: &[Message]) -> Result<Vec<String>, &'static str> {
     let failures = match answer {
         Value::Null => return Ok(Vec::new()),
         Value::Object(fields) => match fields.get("batchItemFailures") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(failures)) => failures,
-            Some(_) => return Err("batchItemFailures is no list"),
+            Some(_) => return Err("batchItemFailures is not a list"),
         },
-        _ => return Err("it is no object"),
+        _ => return Err("the response is not an object"),
     };
     let id = |failure: &Value| failure["itemIdentifier"].as_str().map(str::to_owned);
     let failed: Vec<_> = failures.iter().map(id).collect::<Option<_>>().ok_or("a failure has no itemIdentifier")?;
     let known = failed.iter().all(|id| messages.iter().any(|message| message.id == *id));
-    known.then_some(failed).ok_or("an itemIdentifier is of no message of the batch")
+    known.then_some(failed).ok_or("an itemIdentifier does not belong to the batch")
 }
 
+/// Returns the record of a message in a Lambda event.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>
 fn record(queue: Queue, message: &Message) -> Value {
     json!({
@@ -122,7 +130,7 @@ mod tests {
     use crate::{cloud::queue::RECEIVES, template::Template};
 
     #[test]
-    fn queues_and_mappings_are_those_of_the_template() {
+    fn queues_and_mappings_have_the_settings_of_the_template() {
         let template = Template::deployed().expect("the template");
         let properties = |id: &str| template.resource(id).expect(id)["Properties"].clone();
         for function in ["SubscriptionStart", "SendMail"] {
@@ -135,16 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_as_lambda_reads_it() {
+    fn a_response_is_interpreted_as_lambda_does() {
         let queues = Arc::new(Queues::open(None, Duration::ZERO).expect("queues in memory"));
         let batch = queues.send_and_receive(Queue::SendMail, "{}".to_owned());
         let id = batch.messages[0].id.clone();
-        let failed = |answer: Value| failed_of(&answer, &batch.messages);
+        let failed = |answer: Value| failed_ids(&answer, &batch.messages);
         for success in [json!(null), json!({}), json!({"batchItemFailures": null}), json!({"batchItemFailures": []})] {
             assert_eq!(failed(success), Ok(vec![]));
         }
         assert_eq!(failed(json!({"batchItemFailures": [{"itemIdentifier": id}]})), Ok(vec![id]));
-        for nonsense in [
+        for invalid in [
             json!("ok"),
             json!([]),
             json!({"batchItemFailures": {}}),
@@ -153,13 +161,13 @@ mod tests {
             json!({"batchItemFailures": [{"id": "x"}]}),
             json!({"batchItemFailures": [{"itemIdentifier": "another"}]}),
         ] {
-            let shown = nonsense.to_string();
-            assert!(failed(nonsense).is_err(), "{shown}");
+            let shown = invalid.to_string();
+            assert!(failed(invalid).is_err(), "{shown}");
         }
     }
 
     #[test]
-    fn a_body_has_its_md5() {
+    fn the_md5_of_an_empty_body_is_right() {
         assert_eq!(md5(""), "d41d8cd98f00b204e9800998ecf8427e");
     }
 }

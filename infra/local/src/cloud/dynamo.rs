@@ -1,4 +1,4 @@
-//! The embedded DynamoDB: calls go to it over loopback, table set-up and its stream in process.
+//! The embedded DynamoDB emulator. API calls reach it over loopback; the table is created and its stream read in process.
 
 use std::path::Path;
 
@@ -21,10 +21,11 @@ use super::service::Service;
 use super::wire::Answer;
 use crate::template::Template;
 
-/// What the emulator takes of an `AWS::DynamoDB::Table`; the rest (keys of KMS, copies, protection) is about a real one.
+/// The properties of `AWS::DynamoDB::Table` that the emulator supports. The others (KMS keys, backups, deletion
+/// protection) have no meaning here.
 const EMULATED: [&str; 4] = ["AttributeDefinitions", "BillingMode", "KeySchema", "StreamSpecification"];
 
-/// Operations that report consumed capacity.
+/// The operations that report consumed capacity.
 const METERED: [&str; 10] = [
     "GetItem",
     "PutItem",
@@ -41,7 +42,7 @@ const METERED: [&str; 10] = [
 /// The attributes of the table's key.
 const KEY: [&str; 2] = ["PK", "SK"];
 
-/// Operations of [`METERED`] after which the stream holds nothing new.
+/// The operations that cannot add records to the stream.
 const READS: [&str; 5] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"];
 
 pub(super) struct Dynamo {
@@ -50,7 +51,7 @@ pub(super) struct Dynamo {
     stream: String,
     client: Client<HttpConnector, Full<Bytes>>,
     uri: String,
-    /// Told after every call that may have written.
+    /// Notified after every call that may have written.
     pub(super) written: Notify,
 }
 
@@ -58,7 +59,7 @@ impl Dynamo {
     pub(super) async fn start(file: Option<&Path>, table: &str, tasks: &mut JoinSet<()>) -> Result<Self, Error> {
         let database = open(file)?;
         create_table(&database, table)?;
-        let stream = stream_of(&database, table)?;
+        let stream = find_stream(&database, table)?;
         let failed = |source| Error::caused("cannot listen for the embedded DynamoDB", source);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let uri = format!("http://{}/", listener.local_addr().map_err(failed)?);
@@ -67,17 +68,17 @@ impl Dynamo {
         Ok(Self { database, table: table.to_owned(), stream, client, uri, written: Notify::new() })
     }
 
-    /// Carries out a call, and learns what it consumed: asks for the number where the caller did not, and then keeps
-    /// it from the answer.
+    /// Executes a call and records the capacity that it consumed. If the caller did not request the consumed capacity,
+    /// this method requests it and removes it from the response.
     pub(super) async fn call(&self, operation: &str, headers: &HeaderMap, body: Bytes) -> Answer {
-        let (body, asked) = if METERED.contains(&operation) { metered(body) } else { (body, true) };
+        let (body, requested) = if METERED.contains(&operation) { metered(body) } else { (body, true) };
         let answer = match self.forward(headers, body.clone()).await {
             Ok((status, answer)) if is_failed_condition(status, &answer) => {
                 Answer::json(status, answer).consuming(self.refused_units(&body))
             }
-            Ok((status, answer)) => counted(status, answer, asked),
+            Ok((status, answer)) => counted(status, answer, requested),
             Err(error) => {
-                tracing::error!(%error, "the embedded DynamoDB does not answer");
+                tracing::error!(%error, "the embedded DynamoDB does not respond");
                 Answer::refused(Service::DynamoDb)
             }
         };
@@ -114,7 +115,7 @@ impl Dynamo {
         Some(types::table_write_capacity_units(stored, new))
     }
 
-    /// All records of the table's stream, oldest first.
+    /// Returns all records of the table's stream, oldest first.
     pub(super) fn records(&self) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Value> = Vec::new();
         loop {
@@ -127,36 +128,37 @@ impl Dynamo {
         }
     }
 
-    /// The next records of the table's stream, oldest first; from its beginning where no position is given.
+    /// Returns the stream records after a position, oldest first. Without a position it starts at the beginning.
     pub(super) fn records_after(&self, position: Option<&str>) -> Result<Vec<Value>, Error> {
         let failed = |source| Error::caused("cannot read the table's stream", source);
         let kind = if position.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
-        let iterator = self.database.get_shard_iterator(typed(json!({
+        let iterator = self.database.get_shard_iterator(request(json!({
             "StreamArn": self.stream,
             "ShardId": dynoxide::streams::shard_id(&self.table),
             "ShardIteratorType": kind,
             "SequenceNumber": position,
         }))?);
         let iterator = iterator.map_err(failed)?.shard_iterator;
-        let read = self.database.get_records(typed(json!({"ShardIterator": iterator}))?).map_err(failed)?;
+        let read = self.database.get_records(request(json!({"ShardIterator": iterator}))?).map_err(failed)?;
         read.records.into_iter().map(|record| self.as_delivered(&record)).collect()
     }
 
-    /// A record as an EventBridge Pipe puts it into its target. The emulator's own region is not of this world.
+    /// Returns a record in the form in which an EventBridge Pipe delivers it. The emulator uses a made-up region, which is
+    /// replaced with the region of the local cloud.
     fn as_delivered(&self, record: &dynoxide::actions::get_records::Record) -> Result<Value, Error> {
-        let mut record = untyped(record)?;
+        let mut record = to_json(record)?;
         record["awsRegion"] = REGION.into();
         record["eventSourceARN"] = self.stream.replace(dynoxide::streams::LOCAL_REGION, REGION).into();
         Ok(record)
     }
 
-    /// Every item, in DynamoDB's own JSON.
+    /// Returns every item of the table in DynamoDB JSON.
     pub(super) fn dump(&self) -> Result<Vec<Value>, Error> {
         let mut items = Vec::new();
         let mut start = Value::Null;
         loop {
-            let page = self.database.scan(typed(json!({"TableName": self.table, "ExclusiveStartKey": start}))?);
-            let page = untyped(&page.map_err(|source| Error::caused("cannot scan the table", source))?)?;
+            let page = self.database.scan(request(json!({"TableName": self.table, "ExclusiveStartKey": start}))?);
+            let page = to_json(&page.map_err(|source| Error::caused("cannot scan the table", source))?)?;
             items.extend(page["Items"].as_array().into_iter().flatten().cloned());
             start = page["LastEvaluatedKey"].clone();
             if start.is_null() {
@@ -166,7 +168,7 @@ impl Dynamo {
     }
 }
 
-/// Without a file, in memory under a name of its own, which a second connection can open.
+/// Opens the database: in the file, or else in memory under a unique name, which a second connection can open.
 fn open(file: Option<&Path>) -> Result<Database, Error> {
     let failed = |source: Cause| Error::caused("cannot open the embedded DynamoDB", source);
     let name = match file {
@@ -178,8 +180,8 @@ fn open(file: Option<&Path>) -> Result<Database, Error> {
     Ok(database)
 }
 
-/// The emulator looks for the last of a table's stream records at every write, and has no index for it: a thousand
-/// writes make each of them slower by milliseconds.
+/// Adds an index that the emulator lacks. It looks up the table's latest stream record at every write; without the index,
+/// a thousand earlier writes slow each further one by milliseconds.
 fn index_stream(database: &str) -> rusqlite::Result<()> {
     rusqlite::Connection::open(database)?.execute_batch(
         "CREATE INDEX IF NOT EXISTS stream_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
@@ -191,48 +193,50 @@ fn create_table(database: &Database, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let failed = |source| Error::caused(format!("cannot create the table {name}"), source);
-    let described = described_table()?;
+    let properties = deployed_table()?;
     let mut table: Map<String, Value> =
-        EMULATED.into_iter().map(|property| (property.to_owned(), described[property].clone())).collect();
+        EMULATED.into_iter().map(|property| (property.to_owned(), properties[property].clone())).collect();
     table.insert("TableName".to_owned(), name.into());
     let mut table = Value::Object(table);
     table["StreamSpecification"]["StreamEnabled"] = true.into();
-    database.create_table(typed(table)?).map_err(failed)?;
-    let specification = &described["TimeToLiveSpecification"];
-    let request = json!({"TableName": name, "TimeToLiveSpecification": specification});
-    database.update_time_to_live(typed(request)?).map_err(failed)?;
+    database.create_table(request(table)?).map_err(failed)?;
+    let specification = &properties["TimeToLiveSpecification"];
+    let time_to_live = json!({"TableName": name, "TimeToLiveSpecification": specification});
+    database.update_time_to_live(request(time_to_live)?).map_err(failed)?;
     Ok(())
 }
 
-/// The table as the template describes it.
-fn described_table() -> Result<Value, Error> {
-    let wrong = |source| Error::caused("the template's table cannot be used", source);
+/// Returns the properties of the table in the deployment template.
+fn deployed_table() -> Result<Value, Error> {
+    let wrong = |source| Error::caused("cannot use the table of the deployment template", source);
     let template = Template::deployed().map_err(wrong)?;
     Ok(template.resource("Table").map_err(wrong)?["Properties"].clone())
 }
 
-fn stream_of(database: &Database, table: &str) -> Result<String, Error> {
+fn find_stream(database: &Database, table: &str) -> Result<String, Error> {
     let streams = database
-        .list_streams(typed(json!({"TableName": table}))?)
+        .list_streams(request(json!({"TableName": table}))?)
         .map_err(|source| Error::caused("cannot find the table's stream", source))?;
     let stream = streams.streams.into_iter().next();
     stream.map(|stream| stream.stream_arn).ok_or_else(|| Error::new(format!("the table {table} has no stream")))
 }
 
-fn typed<T: serde::de::DeserializeOwned>(mut request: Value) -> Result<T, Error> {
-    if let Some(fields) = request.as_object_mut() {
+/// Converts JSON to one of the emulator's request types; null fields count as absent.
+fn request<T: serde::de::DeserializeOwned>(mut json: Value) -> Result<T, Error> {
+    if let Some(fields) = json.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
     }
-    serde_json::from_value(request)
-        .map_err(|source| Error::caused("the embedded DynamoDB changed its requests", source))
+    serde_json::from_value(json)
+        .map_err(|source| Error::caused("the embedded DynamoDB does not accept the request", source))
 }
 
-fn untyped<T: serde::Serialize>(response: &T) -> Result<Value, Error> {
-    serde_json::to_value(response).map_err(|source| Error::caused("the embedded DynamoDB changed its answers", source))
+fn to_json<T: serde::Serialize>(response: &T) -> Result<Value, Error> {
+    serde_json::to_value(response)
+        .map_err(|source| Error::caused("cannot convert a response of the embedded DynamoDB", source))
 }
 
-/// The call with `ReturnConsumedCapacity`, and whether the caller had asked for it. What is no JSON object is left for
-/// DynamoDB to refuse.
+/// Returns the call with `ReturnConsumedCapacity`, and whether the caller had requested it already. A body that is not a
+/// JSON object is left unchanged, for DynamoDB to refuse.
 fn metered(body: Bytes) -> (Bytes, bool) {
     let Ok(mut call) = serde_json::from_slice::<Map<String, Value>>(&body) else { return (body, true) };
     match call.get("ReturnConsumedCapacity").and_then(Value::as_str) {
@@ -251,12 +255,13 @@ fn is_failed_condition(status: StatusCode, body: &[u8]) -> bool {
         })
 }
 
-fn counted(status: StatusCode, body: Bytes, asked: bool) -> Answer {
+/// Returns the answer with the capacity that it consumed. The capacity stays in the body only if the caller requested it.
+fn counted(status: StatusCode, body: Bytes, requested: bool) -> Answer {
     let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(&body) else {
         return Answer::json(status, body);
     };
     let consumed_capacity = answer.get("ConsumedCapacity").and_then(units);
-    let body = if asked || answer.remove("ConsumedCapacity").is_none() {
+    let body = if requested || answer.remove("ConsumedCapacity").is_none() {
         body
     } else {
         Value::Object(answer).to_string().into()
@@ -264,7 +269,7 @@ fn counted(status: StatusCode, body: Bytes, asked: bool) -> Answer {
     Answer::json(status, body).consuming(consumed_capacity)
 }
 
-/// Batches and transactions report each table: summed.
+/// Returns the consumed capacity units. Batches and transactions report them for each table; this is the sum.
 fn units(consumed: &Value) -> Option<f64> {
     match consumed {
         Value::Array(tables) => tables.iter().map(units).sum(),
@@ -277,9 +282,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capacity_is_asked_for_where_the_caller_did_not_and_summed_over_tables() {
-        let (call, asked) = metered(r#"{"TableName":"t"}"#.into());
-        assert!(!asked && String::from_utf8_lossy(&call).contains("TOTAL"));
+    fn capacity_is_requested_if_the_caller_did_not_and_summed_over_tables() {
+        let (call, requested) = metered(r#"{"TableName":"t"}"#.into());
+        assert!(!requested && String::from_utf8_lossy(&call).contains("TOTAL"));
         let own = Bytes::from(r#"{"ReturnConsumedCapacity":"INDEXES"}"#);
         assert_eq!(metered(own.clone()), (own, true));
         let batch = r#"{"Responses":{},"ConsumedCapacity":[{"CapacityUnits":0.5},{"CapacityUnits":2.0}]}"#;

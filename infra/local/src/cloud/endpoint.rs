@@ -1,6 +1,6 @@
-//! The AWS endpoint: every service on one port, told apart by the scope of the signature.
+//! The AWS endpoint. It serves every service on one port; the credential scope of the signature names the service.
 //!
-//! Calls are carried out in tasks of their own, as in AWS: a caller who goes away does not undo what was asked.
+//! Each call runs in its own task, because AWS completes a call even if the caller disconnects.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::service::{Caller, Service};
 use super::ses;
 use super::wire::Answer;
 
-/// The largest call of any of the services: DynamoDB's batches.
+/// The largest request body of any of the services, which is a DynamoDB batch.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 pub(super) struct Endpoint {
@@ -34,7 +34,7 @@ pub(super) struct Endpoint {
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
     pub(super) roles: Arc<Roles>,
-    /// Closed when the cloud is dropped, which ends calls that are still held.
+    /// Closed when the cloud is dropped, which ends the calls that are still held.
     pub(super) alive: watch::Receiver<()>,
 }
 
@@ -50,7 +50,10 @@ impl Endpoint {
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
         let (head, body) = request.into_parts();
         if !names_this_machine(&head.headers) {
-            return Ok(plain(StatusCode::FORBIDDEN, "the local cloud answers to names of this machine only"));
+            return Ok(plain(
+                StatusCode::FORBIDDEN,
+                "the local cloud only answers requests whose Host is a name of this machine",
+            ));
         }
         let caller = match Caller::read(&head.headers) {
             Ok(caller) => caller,
@@ -58,16 +61,17 @@ impl Endpoint {
         };
         let call = self.read(caller, head.headers, body).await?;
         let mut alive = self.alive.clone();
-        let carried_out = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             tokio::select! {
                 answer = self.gated(&call) => answer,
                 _ = alive.changed() => Err(Closed),
             }
         });
-        Ok(carried_out.await.map_err(|_| Closed)??.into_response())
+        Ok(task.await.map_err(|_| Closed)??.into_response())
     }
 
-    /// The operation stands in a header, except in SES's form: only there is the body read before a reset.
+    /// Reads a call and decides which fault hits it. SES names the operation in the body, the other services in a header,
+    /// so only an SES body is read before a `reset` fault closes the connection.
     async fn read(&self, caller: Caller, headers: HeaderMap, body: Incoming) -> Result<Call, Closed> {
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let named = target.and_then(|target| target.rsplit('.').next()).map(str::to_owned);
@@ -98,32 +102,32 @@ impl Endpoint {
 
     async fn answer_or_fail(&self, call: &Call) -> Result<Answer, Closed> {
         let service = call.caller.service;
-        let Some(fault) = &call.fault else { return Ok(self.carry_out(call).await) };
+        let Some(fault) = &call.fault else { return Ok(self.execute(call).await) };
         match fault.mode {
             Mode::LostResponse => {
-                self.carry_out(call).await;
+                self.execute(call).await;
                 Err(Closed)
             }
-            Mode::Refused => Ok(self.not_carried_out(call, Answer::refused(service))),
-            Mode::Throttled => Ok(self.not_carried_out(call, Answer::throttled(service))),
-            Mode::Conflict => Ok(self.not_carried_out(call, Answer::conflict(&call.operation, &call.body))),
+            Mode::Refused => Ok(self.reject(call, Answer::refused(service))),
+            Mode::Throttled => Ok(self.reject(call, Answer::throttled(service))),
+            Mode::Conflict => Ok(self.reject(call, Answer::conflict(&call.operation, &call.body))),
             Mode::Delayed => {
                 tokio::time::sleep(fault.delay).await;
-                Ok(self.carry_out(call).await)
+                Ok(self.execute(call).await)
             }
             Mode::Duplicated => {
-                let first = self.carry_out(call).await;
-                self.carry_out(call).await;
+                let first = self.execute(call).await;
+                self.execute(call).await;
                 Ok(first)
             }
             Mode::Reset => Err(Closed),
         }
     }
 
-    /// If the caller's role allows it.
-    async fn carry_out(&self, call: &Call) -> Answer {
+    /// Executes the call if the caller's role allows it.
+    async fn execute(&self, call: &Call) -> Answer {
         if let Err(denied) = self.roles.admit(&call.caller, &call.operation, &call.body) {
-            return self.not_carried_out(call, Answer::denied(call.caller.service, &denied.to_string()));
+            return self.reject(call, Answer::denied(call.caller.service, &denied.to_string()));
         }
         let body = call.body.clone();
         let answer = match call.caller.service {
@@ -135,7 +139,8 @@ impl Endpoint {
         answer
     }
 
-    fn not_carried_out(&self, call: &Call, answer: Answer) -> Answer {
+    /// Records and returns the answer to a call that is not executed.
+    fn reject(&self, call: &Call, answer: Answer) -> Answer {
         self.record(&call.caller, &call.operation, Some(&answer));
         answer
     }
@@ -153,7 +158,7 @@ impl Endpoint {
     }
 }
 
-/// A caller who goes away while sending, or sends more than any service takes, gets no answer.
+/// Reads the whole body. A caller that disconnects while sending, or exceeds [`BODY_LIMIT`], gets no answer.
 async fn collected(body: Incoming) -> Result<Bytes, Closed> {
     Ok(Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| Closed)?.to_bytes())
 }

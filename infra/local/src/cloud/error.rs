@@ -1,11 +1,11 @@
-//! Why the local cloud could not start or carry on.
+//! The error of the local cloud.
 
 use std::fmt;
 
-/// Whatever went wrong below.
+/// An underlying error of any type.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What could not be done, for the person who started it; the cause is the source.
+/// An operation that the local cloud could not complete. The message is for the developer; the source is the cause.
 #[derive(Debug)]
 pub struct Error {
     what: String,

@@ -1,4 +1,4 @@
-//! Faults that the AWS endpoint is told to make, and which call they hit.
+//! Fault injection: which faults the AWS endpoint injects, and into which calls.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -9,26 +9,26 @@ use serde_json::Value;
 use super::lock;
 use super::service::{Caller, Service};
 
-/// How long a `delayed` call is held unless the fault says otherwise: well past every time-out of a function.
+/// The default delay of a `delayed` call, far longer than any time-out of a function.
 const DELAY: Duration = Duration::from_secs(10);
 
-/// DynamoDB operations that a transaction can get in the way of. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
+/// The DynamoDB operations that can conflict with a transaction. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
 const CONFLICTING: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"];
 
-/// What goes wrong.
+/// What a fault does to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Carried out, then the connection is closed without an answer.
+    /// The call is executed, then the connection is closed without an answer.
     LostResponse,
-    /// 500, not carried out.
+    /// The call is answered with 500 and not executed.
     Refused,
-    /// The service's own throttling error, not carried out.
+    /// The call is answered with the service's throttling error and not executed.
     Throttled,
-    /// `TransactionConflictException`; a transaction is cancelled with that reason. DynamoDB only.
+    /// A write fails with `TransactionConflictException`; a transaction is cancelled with that reason. DynamoDB only.
     Conflict,
-    /// Held, then carried out, whether or not the caller still waits.
+    /// The call is held and then executed, even if the caller has given up.
     Delayed,
-    /// Carried out twice; the first answer is given.
+    /// The call is executed twice and answered with the first result.
     Duplicated,
     /// The connection is closed before the call is read.
     Reset,
@@ -44,31 +44,31 @@ const MODES: [(&str, Mode); 7] = [
     ("reset", Mode::Reset),
 ];
 
-/// A fault, and the calls that it hits.
+/// A fault and the calls that it hits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The service whose calls it hits.
     pub service: Service,
-    /// The operation's own name, such as `UpdateItem`, or `*` for every one.
+    /// The name of the operation, such as `UpdateItem`, or `*` for every operation.
     pub operation: String,
-    /// What goes wrong.
+    /// What the fault does to a call.
     pub mode: Mode,
-    /// How many calls it hits; 0 clears it.
+    /// The number of calls to hit; 0 clears the fault.
     pub count: u32,
-    /// Only the attempt of this number of each call, as the SDK counts them from 1.
+    /// Hits only this attempt of each call, counted from 1 as the SDK does.
     pub attempt: Option<u32>,
-    /// How long a `delayed` call is held.
+    /// The time that a `delayed` call is held.
     pub delay: Duration,
-    /// Only calls that this function has signed.
+    /// Hits only calls that this function has signed.
     pub function: Option<String>,
-    /// How many of the calls that it could hit it lets by first.
+    /// The number of matching calls to let through before the first hit.
     pub after: u32,
-    /// Whether it hits every attempt of a call that it hits, and `count` is of calls.
+    /// Whether every attempt of a hit call is hit. `count` then counts calls instead of attempts.
     pub whole_calls: bool,
 }
 
 impl Fault {
-    /// Hits the next `count` calls of an operation, or of every one for `*`.
+    /// Creates a fault that hits the next `count` calls of an operation, or of any operation if it is `*`.
     #[must_use]
     pub fn new(service: Service, operation: &str, mode: Mode, count: u32) -> Self {
         let operation = operation.to_owned();
@@ -76,44 +76,44 @@ impl Fault {
         Self { service, operation, mode, count, attempt, delay, function, after: 0, whole_calls: false }
     }
 
-    /// Hits only this attempt of each call: 1 is the first.
+    /// Limits the fault to one attempt of each call, counted from 1.
     #[must_use]
     pub fn on_attempt(self, attempt: u32) -> Self {
         Self { attempt: Some(attempt), ..self }
     }
 
-    /// Holds a `delayed` call for so long.
+    /// Sets the time that a `delayed` call is held.
     #[must_use]
     pub fn held_for(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
-    /// Hits only calls of one function.
+    /// Limits the fault to the calls of one function.
     #[must_use]
     pub fn of_function(self, function: &str) -> Self {
         Self { function: Some(function.to_owned()), ..self }
     }
 
-    /// Lets so many calls by first.
+    /// Lets this many matching calls through before the first hit.
     #[must_use]
     pub fn after(self, calls: u32) -> Self {
         Self { after: calls, ..self }
     }
 
-    /// Hits every attempt of each call that it hits.
+    /// Extends the fault to every attempt of each hit call.
     #[must_use]
     pub fn on_whole_calls(self) -> Self {
         Self { whole_calls: true, ..self }
     }
 
-    /// Reads the body of `POST /faults`; the error names the field that is wrong.
+    /// Parses the body of `POST /faults`. The error names the invalid field.
     pub fn from_json(json: &Value) -> Result<Self, String> {
         let fields = json.as_object().ok_or("a fault is a JSON object")?;
         if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(format!("`{unknown}` is no field of a fault; its fields are {}", FIELDS.join(", ")));
+            return Err(format!("`{unknown}` is not a field of a fault; the fields are {}", FIELDS.join(", ")));
         }
         let service = text(json, "service")?;
-        let service = Service::named(service).ok_or("`service` must be dynamodb, kms or ses")?;
+        let service = Service::from_name(service).ok_or("`service` must be dynamodb, kms or ses")?;
         let operation = text(json, "operation")?;
         if operation != "*" && !operation.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("`operation` must be an operation's name, such as UpdateItem, or *".to_owned());
@@ -121,10 +121,10 @@ impl Fault {
         let mode = text(json, "mode")?;
         let mode = MODES.iter().find(|(name, _)| *name == mode).map(|(_, mode)| *mode).ok_or_else(mode_expected)?;
         if mode == Mode::Conflict && service != Service::DynamoDb {
-            return Err("`mode` conflict is DynamoDB's alone".to_owned());
+            return Err("`mode` conflict is only possible for dynamodb".to_owned());
         }
         if mode == Mode::Conflict && operation != "*" && !CONFLICTING.contains(&operation) {
-            return Err(format!("`operation` cannot conflict: only {} can", CONFLICTING.join(", ")));
+            return Err(format!("`operation` cannot conflict; only {} can", CONFLICTING.join(", ")));
         }
         let count = number(json, "count")?.ok_or("`count` is missing")?;
         let attempt = number(json, "attempt")?;
@@ -135,7 +135,7 @@ impl Fault {
         Ok(Self { attempt, delay, ..Self::new(service, operation, mode, count) })
     }
 
-    fn fits(&self, caller: &Caller, operation: &str) -> bool {
+    fn matches(&self, caller: &Caller, operation: &str) -> bool {
         self.service == caller.service
             && (self.operation == "*" || self.operation == operation)
             && self.attempt.is_none_or(|only| only == caller.attempt)
@@ -177,19 +177,20 @@ fn mode_expected() -> String {
     format!("`mode` must be one of {}", names.join(", "))
 }
 
-/// A fault that waits for its calls.
+/// A fault that is set, with its progress.
 struct Armed {
     fault: Fault,
-    /// Calls that it let by, and calls that it has hit, by the SDK's ids.
+    /// The calls that were let through, by the SDK's invocation id.
     passed: BTreeSet<String>,
+    /// The calls that were hit, by the SDK's invocation id.
     hit: BTreeSet<String>,
     hits: u32,
 }
 
 impl Armed {
-    /// Whether it hits this attempt; it is spent by that.
+    /// Returns whether the fault hits this attempt, and counts the hit.
     fn strike(&mut self, caller: &Caller, operation: &str) -> bool {
-        if !self.fault.fits(caller, operation) || self.passed.contains(&caller.invocation) {
+        if !self.fault.matches(caller, operation) || self.passed.contains(&caller.invocation) {
             return false;
         }
         if self.fault.whole_calls && self.hit.contains(&caller.invocation) {
@@ -220,14 +221,14 @@ pub(super) struct Faults(Mutex<State>);
 #[derive(Default)]
 struct State {
     armed: Vec<Armed>,
-    /// How many calls of a function were hit by faults of its own that are over.
-    over: Vec<(String, u32)>,
+    /// The number of hits of each ended fault that was limited to a function, with the function's name.
+    ended: Vec<(String, u32)>,
 }
 
 impl State {
     fn end(&mut self, ends: impl Fn(&Armed) -> bool) {
         for Armed { fault, hits, .. } in self.armed.extract_if(.., |armed| ends(armed)) {
-            self.over.extend(fault.function.map(|function| (function, hits)));
+            self.ended.extend(fault.function.map(|function| (function, hits)));
         }
     }
 }
@@ -241,7 +242,7 @@ impl Faults {
         }
     }
 
-    /// The fault that hits this call, if one does: the oldest of those that fit. It is spent by that.
+    /// Returns the fault that hits this call, if any, and counts the hit. The oldest matching fault wins.
     pub(super) fn take(&self, caller: &Caller, operation: &str) -> Option<Fault> {
         let mut state = lock(&self.0);
         let hit = state.armed.iter_mut().find_map(|armed| armed.strike(caller, operation).then(|| armed.fault.clone()));
@@ -249,11 +250,11 @@ impl Faults {
         hit
     }
 
-    /// Clears the faults of one function, and tells how many of its calls they have hit.
+    /// Clears the faults of one function and returns how many of its calls they have hit.
     pub(super) fn clear(&self, function: &str) -> u32 {
         let mut state = lock(&self.0);
         state.end(|armed| armed.fault.function.as_deref() == Some(function));
-        state.over.extract_if(.., |(whose, _)| whose == function).map(|(_, hits)| hits).sum()
+        state.ended.extract_if(.., |(limited_to, _)| limited_to == function).map(|(_, hits)| hits).sum()
     }
 }
 
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_fault_is_refused_by_the_name_of_its_field() {
+    fn the_error_for_an_invalid_fault_names_the_field() {
         for (change, field) in [
             (("service", json!("s3")), "service"),
             (("service", Value::Null), "service"),
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_conflict_is_told_so() {
+    fn a_conflict_is_refused_for_operations_that_cannot_conflict() {
         let on = |service: &str, operation: &str| {
             Fault::from_json(&json!({"service": service, "operation": operation, "mode": "conflict", "count": 1}))
         };
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_replaces_its_like_and_zero_clears_it() {
+    fn a_fault_replaces_one_with_the_same_target_and_a_count_of_zero_clears_it() {
         let faults = Faults::default();
         let fault = |mode, count| Fault::new(Service::DynamoDb, "UpdateItem", mode, count);
         faults.set(fault(Mode::Refused, 5));
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_and_a_star_choose_the_calls() {
+    fn attempt_and_wildcard_operation_select_the_calls() {
         let faults = Faults::default();
         faults.set(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 2).on_attempt(1));
         faults.set(Fault::new(Service::DynamoDb, "*", Mode::Conflict, 1));
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn one_call_of_one_function_is_aimed_at_with_all_its_attempts() {
+    fn a_fault_can_hit_all_attempts_of_one_call_of_one_function() {
         let faults = Faults::default();
         let fault = Fault::new(Service::DynamoDb, "GetItem", Mode::Refused, 1).of_function("aimed").after(1);
         faults.set(fault.on_whole_calls());
@@ -343,9 +344,13 @@ mod tests {
             ..call(Service::DynamoDb, invocation, attempt)
         };
         assert!(!hit(&call(Service::DynamoDb, "of another", 1)));
-        assert!(!hit(&named("first", 1)) && !hit(&named("first", 2)), "it is let by, and so is its next attempt");
+        assert!(!hit(&named("first", 1)) && !hit(&named("first", 2)), "the first call passes with all its attempts");
         assert!(hit(&named("second", 1)) && hit(&named("second", 2)));
         assert!(!hit(&named("third", 1)));
-        assert_eq!((faults.clear("aimed"), faults.clear("aimed")), (1, 0), "one call was hit");
+        assert_eq!(
+            (faults.clear("aimed"), faults.clear("aimed")),
+            (1, 0),
+            "one call was hit, and clearing resets the count"
+        );
     }
 }

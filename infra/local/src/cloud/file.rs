@@ -1,4 +1,4 @@
-//! State kept between starts, a JSON file for each owner.
+//! JSON files that preserve state between starts, one for each owner.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Cause, Error};
 
-/// Nothing where the file does not exist.
+/// Reads the state from a file, or returns `None` if the file does not exist.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let unreadable = |source: Cause| Error::caused(format!("cannot read {}", path.display()), source);
     match fs::read(path) {
@@ -19,15 +19,15 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
     }
 }
 
-/// Written beside and renamed, so that a kill in between leaves the old state whole.
+/// Writes the state to a temporary file and renames it, so that a crash leaves the old state intact.
 pub(super) fn write<T: Serialize>(path: &Path, state: &T) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = private().truncate(true).write(true).open(&beside)?;
+    let temporary = path.with_extension("new");
+    let mut file = private().truncate(true).write(true).open(&temporary)?;
     file.write_all(&serde_json::to_vec(state)?)?;
-    fs::rename(beside, path)
+    fs::rename(temporary, path)
 }
 
-/// How a file is opened that only its owner may read: there are keys and mails in it.
+/// Returns options to create a file that only its owner can read, because it holds keys or mails.
 pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true);
@@ -36,7 +36,7 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// Only the owner may look in: it holds keys and mails.
+/// Creates a directory that only its owner can open, because it holds keys and mails.
 pub(super) fn create_directory(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

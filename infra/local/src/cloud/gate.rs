@@ -1,4 +1,4 @@
-//! Gates: calls that wait until a test lets them through, one by one and in the order that it chooses.
+//! Gates hold calls until a test releases them, one by one and in the order that the test chooses.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -11,28 +11,28 @@ use tokio::sync::{mpsc, oneshot};
 use super::lock;
 use super::serve::Closed;
 
-/// A call that waits. Dropped, it is never carried out, and its caller gets no answer.
+/// A call that waits at a gate. If it is dropped, it is never executed, and its caller gets no answer.
 pub struct HeldCall {
-    /// The access key id that signed it.
+    /// The access key id that signed the call, which locally is the name of the function.
     pub function: String,
-    /// The API's own name of it, such as `UpdateItem`.
+    /// The operation, such as `UpdateItem`.
     pub operation: String,
-    /// The SDK's own id of the call, which all its attempts share: a caller who waited too long for one sends another.
+    /// The SDK's invocation id. All attempts of a call share it: a caller that waits too long for one sends another.
     pub invocation: String,
-    /// What is asked; null where that is no JSON.
+    /// The request body; null if it is not JSON.
     pub body: Value,
     pass: Option<oneshot::Sender<oneshot::Sender<()>>>,
 }
 
 impl HeldCall {
-    /// Lets it through, and returns when it has been carried out.
+    /// Releases the call and returns when it has been executed.
     pub async fn release(mut self) {
-        let (passage, carried_out) = oneshot::channel();
+        let (passage, executed) = oneshot::channel();
         if let Some(pass) = self.pass.take()
             && pass.send(passage).is_ok()
         {
-            // Nothing is ever sent: the other end is dropped when the call is done.
-            carried_out.await.ok();
+            // Nothing is ever sent; the sender is dropped when the call has been executed.
+            executed.await.ok();
         }
     }
 }
@@ -43,11 +43,11 @@ impl fmt::Debug for HeldCall {
     }
 }
 
-/// Where calls wait. Dropped, it is open for those that are still to come.
+/// A gate where calls wait. Once it is dropped, later calls pass without waiting.
 pub struct Gate(mpsc::UnboundedReceiver<HeldCall>);
 
 impl Gate {
-    /// The next call that has arrived; nothing once the cloud has ended.
+    /// Waits for the next call; returns `None` once the cloud has ended.
     pub async fn next(&mut self) -> Option<HeldCall> {
         self.0.recv().await
     }
@@ -58,7 +58,7 @@ type Holds = Box<dyn Fn(&HeldCall) -> bool + Send>;
 #[derive(Default)]
 pub(super) struct Gates(Mutex<Vec<(Holds, mpsc::UnboundedSender<HeldCall>)>>);
 
-/// Kept while a call is carried out, so that whoever let it through learns when it is done.
+/// Held while a call is executed. Dropping it tells [`HeldCall::release`] that the call is done.
 pub(super) struct Passage {
     _held: Option<oneshot::Sender<()>>,
 }
@@ -70,7 +70,7 @@ impl Gates {
         Gate(arrived)
     }
 
-    /// Waits at the first gate that holds such a call, if one does.
+    /// Waits at the first gate that holds this call, or passes at once if there is none.
     pub(super) async fn pass(
         &self,
         function: &str,
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_are_held_go_on_in_the_order_of_their_release_and_others_do_not_wait() {
+    async fn held_calls_continue_in_the_order_of_their_release_and_others_do_not_wait() {
         let gates = Arc::<Gates>::default();
         let mut gate = gates.add(Box::new(|call| call.function != "free" && call.body["Key"] == 1));
         let first = call(&gates, "first");
@@ -142,14 +142,14 @@ mod tests {
 
         let release = tokio::spawn(second_held.release());
         let passage = second.await.expect("no panic").expect("passed");
-        assert!(!first.is_finished() && !release.is_finished(), "it is not carried out before its passage ends");
+        assert!(!first.is_finished() && !release.is_finished(), "release waits until the passage is dropped");
         drop(passage);
-        release.await.expect("carried out");
+        release.await.expect("executed");
         tokio::join!(first_held.release(), async { drop(first.await.expect("no panic").expect("passed")) });
     }
 
     #[tokio::test]
-    async fn a_held_call_that_is_dropped_is_closed_and_a_dropped_gate_is_open() {
+    async fn dropping_a_held_call_closes_its_connection_and_dropping_a_gate_opens_it() {
         let gates = Arc::<Gates>::default();
         let mut gate = gates.add(Box::new(|_| true));
         let closed = call(&gates, "closed");

@@ -1,4 +1,4 @@
-//! The mails that SES would have delivered.
+//! The inbox: the mails that SES would have delivered.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::error::{Cause, Error};
 use super::{file, lock};
 
-/// A mail as it was handed to SES. Several addresses are joined by a comma, as in a header.
+/// A mail as it was sent to SES. Several addresses are joined by commas, as in a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
-    /// SES's id of it, which later events about it carry.
+    /// The id that SES assigned, which later events about the mail carry.
     pub message_id: String,
     /// The sender.
     pub from: String,
@@ -22,21 +22,21 @@ pub struct Mail {
     pub to: String,
     /// The subject.
     pub subject: String,
-    /// The text part; empty where there is none.
+    /// The text part, or an empty string.
     pub text: String,
-    /// The HTML part; empty where there is none.
+    /// The HTML part, or an empty string.
     pub html: String,
-    /// Where answers go, if somewhere else than to the sender.
+    /// The address for replies, if it is not the sender's.
     pub reply_to: Option<String>,
-    /// When SES took it, RFC 3339.
+    /// When SES accepted the mail, in RFC 3339.
     pub sent_at: String,
     /// The message tags.
     pub tags: BTreeMap<String, String>,
-    /// The configuration set that its events go through.
+    /// The configuration set that publishes the mail's events.
     pub configuration_set: Option<String>,
 }
 
-/// In memory, and in a file of one JSON line a mail where state is kept.
+/// All mails, in memory and, if state is preserved, in a file with one JSON line for each mail.
 pub(super) struct Inbox {
     mails: Mutex<Vec<Mail>>,
     file: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn open(file: Option<PathBuf>) -> Result<Self, Error> {
-        let kept = match &file {
+        let mails = match &file {
             Some(path) if path.exists() => {
                 let unreadable =
                     |source: Cause| Error::caused(format!("cannot read the inbox, {}", path.display()), source);
@@ -53,10 +53,10 @@ impl Inbox {
             }
             _ => Vec::new(),
         };
-        Ok(Self { mails: Mutex::new(kept), file })
+        Ok(Self { mails: Mutex::new(mails), file })
     }
 
-    pub(super) fn keep(&self, mail: Mail) -> std::io::Result<()> {
+    pub(super) fn add(&self, mail: Mail) -> std::io::Result<()> {
         let mut mails = lock(&self.mails);
         if let Some(path) = &self.file {
             let line = serde_json::to_string(&mail)?;
@@ -74,7 +74,7 @@ impl Inbox {
         lock(&self.mails).len()
     }
 
-    /// The HTML part of the mail in this place, from 0.
+    /// Returns the HTML part of the mail at this index.
     pub(super) fn html(&self, place: usize) -> Option<String> {
         lock(&self.mails).get(place).map(|mail| mail.html.clone())
     }

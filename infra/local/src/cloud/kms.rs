@@ -1,4 +1,4 @@
-//! The embedded KMS, with the sealing key under its alias.
+//! The embedded KMS emulator, with the sealing key under its alias.
 
 use std::path::PathBuf;
 
@@ -15,23 +15,23 @@ use super::{Error, REGION};
 /// The alias of the key that seals temporary passwords.
 pub const SEALING_KEY: &str = "alias/firstkey-sealing";
 
-/// The emulator takes the region from here.
+/// The address from which the emulator takes the region.
 const URI: &str = "https://kms.us-east-1.amazonaws.com/";
 
 pub(super) struct Kms(KmsService);
 
 impl Kms {
-    /// With a file, keys are read from it and every change is written to it.
+    /// Starts KMS. If a file is given, keys are read from it and every change is written to it.
     pub(super) async fn start(file: Option<PathBuf>) -> Result<Self, Error> {
         let kms = Self(KmsService::new());
         if let Some(path) = file {
-            if let Some(kept) = file::read::<KmsStateView>(&path)? {
-                let restored = kms.0.restore(default_account_id(), REGION, kept).await;
-                restored.map_err(|source| Error::caused("cannot restore the keys of KMS", source))?;
+            if let Some(state) = file::read::<KmsStateView>(&path)? {
+                let restored = kms.0.restore(default_account_id(), REGION, state).await;
+                restored.map_err(|source| Error::caused("cannot restore the KMS keys", source))?;
             }
             kms.0.notifier().subscribe(move |_, _, state| {
                 if let Err(error) = file::write(&path, state) {
-                    tracing::error!(%error, "the keys of KMS cannot be written");
+                    tracing::error!(%error, "cannot write the KMS keys");
                 }
             });
         }
@@ -50,7 +50,7 @@ impl Kms {
 
     async fn ask(&self, operation: &str, body: Value) -> Result<Value, Error> {
         let target = HeaderValue::try_from(format!("TrentService.{operation}"))
-            .map_err(|source| Error::caused(format!("{operation} is no operation of KMS"), source))?;
+            .map_err(|source| Error::caused(format!("{operation} is not an operation of KMS"), source))?;
         let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-amz-target"), target)]);
         let request = MockRequest { method: "POST".into(), uri: URI.into(), headers, body: body.to_string().into() };
         let response = self.0.handle(request).await;

@@ -1,15 +1,15 @@
-//! AWS as far as the product uses it, in one process: the endpoint for functions, queues and a Pipe that invoke them,
-//! and the console.
+//! The parts of AWS that the product uses, in one process: the endpoint that functions call, the queues and the Pipe that
+//! invoke functions, and the console.
 //!
-//! | module | what it stands for |
+//! | module | contents |
 //! |---|---|
-//! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and how each service words its answers |
-//! | `dynamo`, `kms`, `ses`, `inbox` | the services behind it |
-//! | `roles` | who may do what, by the roles of the deployment template |
-//! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
-//! | `bus`, `pipe`, `pattern` | the rules of the event bus, and the table's stream, filtered into a queue |
+//! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
+//! | `dynamo`, `kms`, `ses`, `inbox` | the services behind the endpoint |
+//! | `roles` | authorization, by the roles of the deployment template |
+//! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
+//! | `bus`, `pipe`, `pattern` | the rules of the event bus, the Pipe from the table's stream to a queue, and their patterns |
 //! | `queue`, `delivery` | SQS and its event source mappings |
-//! | `console`, `page` | the page for people, which goes through the story, and the JSON for checks |
+//! | `console`, `page` | the console: a web page for developers and a JSON API for tests |
 
 mod bus;
 mod clock;
@@ -68,31 +68,32 @@ use queue::Queues;
 use requests::Requests;
 use roles::Roles;
 
-/// The region that everything is in.
+/// The AWS region of the local cloud.
 pub const REGION: &str = "us-east-1";
 
-/// Invokes a function by its name with an event; the error is whatever kept it from answering.
+/// Invokes the named function with an event. The error says why the function did not answer.
 pub type Invoke = Arc<dyn Fn(&'static str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
 
-/// How a cloud is started.
+/// The options of a local cloud.
 #[derive(Clone)]
 pub struct CloudOptions {
-    /// Where state is kept between starts; in memory where there is no directory.
+    /// The directory that preserves state between starts. Without one, state is in memory only.
     pub data: Option<PathBuf>,
-    /// After how long a failed message is delivered again.
+    /// The delay before a failed message is delivered again.
     pub redelivery: Duration,
     /// The name of the table.
     pub table: String,
-    /// Who mails come from, an address or `Name <address>`: the role of send-mail allows no other.
+    /// The sender of mails, an address or `Name <address>`. The role of send-mail allows no other sender.
     pub sender: String,
-    /// How the queues reach the functions.
+    /// Invokes functions for the queues.
     pub invoke: Invoke,
-    /// Where browsers find the product: the console's page leads there.
+    /// The origin of the product in browsers, which the console links to.
     pub product: String,
 }
 
 impl CloudOptions {
-    /// In memory, table `firstkey`, mails from Contoso, redelivery after one second, the product on port 9000 of this machine.
+    /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, redelivery after one
+    /// second, and the product at port 9000 of this machine.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
@@ -102,12 +103,12 @@ impl CloudOptions {
     }
 }
 
-/// A running local cloud. Dropped, it ends: connections close, deliveries stop, held calls are not carried out.
+/// A running local cloud. Dropping it ends it: connections close, deliveries stop, and held calls are not executed.
 pub struct Cloud {
     inner: Arc<Inner>,
     aws: SocketAddr,
     console: SocketAddr,
-    /// Dropped with the cloud, which ends what runs beside `_tasks`.
+    /// Dropped with the cloud, which ends the calls that run outside `_tasks`.
     _alive: watch::Sender<()>,
     _tasks: JoinSet<()>,
 }
@@ -124,18 +125,18 @@ struct Inner {
     pipe: Arc<Pipe>,
     invoke: Invoke,
     product: String,
-    /// The console's form, as it was filled in last.
+    /// The console's form as it was last submitted.
     form: Mutex<StartForm>,
 }
 
 impl Cloud {
-    /// Starts everything on two listeners, and returns when calls can be made.
+    /// Starts the local cloud on two listeners and returns when it accepts calls.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
         let CloudOptions { data, redelivery, table, sender, invoke, product } = options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
-        let kept = |name: &str| data.as_ref().map(|directory| directory.join(name));
+        let state_file = |name: &str| data.as_ref().map(|directory| directory.join(name));
         let address = |listener: &TcpListener| {
             listener.local_addr().map_err(|source| Error::caused("a listener has no address", source))
         };
@@ -143,10 +144,10 @@ impl Cloud {
 
         let roles = Arc::new(Roles::deployed(&table, &sender)?);
         let mut tasks = JoinSet::new();
-        let dynamo = Arc::new(Dynamo::start(kept("table.sqlite").as_deref(), &table, &mut tasks).await?);
-        let kms = Kms::start(kept("kms.json")).await?;
-        let inbox = Arc::new(Inbox::open(kept("inbox.jsonl"))?);
-        let queues = Arc::new(Queues::open(kept("queues.json"), redelivery)?);
+        let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
+        let kms = Kms::start(state_file("kms.json")).await?;
+        let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
+        let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery)?);
         let bus = Bus::deployed()?;
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
@@ -165,84 +166,85 @@ impl Cloud {
         Ok(Self { inner, aws: aws_address, console: console_address, _alive: alive, _tasks: tasks })
     }
 
-    /// What functions take as `AWS_ENDPOINT_URL`.
+    /// Returns the URL of the AWS endpoint, for `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.aws)
     }
 
-    /// Where the console is.
+    /// Returns the URL of the console.
     #[must_use]
     pub fn console_url(&self) -> String {
         format!("http://{}", self.console)
     }
 
-    /// Every mail that SES took, oldest first.
+    /// Returns every mail that SES accepted, oldest first.
     #[must_use]
     pub fn inbox(&self) -> Vec<Mail> {
         self.inner.inbox.all()
     }
 
-    /// Every call of the AWS endpoint, in the order of their answers.
+    /// Returns every call to the AWS endpoint, in the order in which they were answered.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.inner.requests.all()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the record of calls.
     pub fn clear_requests(&self) {
         self.inner.requests.clear();
     }
 
-    /// The roles of the functions, what was used of them, and what they refused.
+    /// Returns the roles of the functions, with the grants that were used and the requests that were denied.
     #[must_use]
     pub fn roles(&self) -> &Roles {
         &self.inner.roles
     }
 
-    /// Sets a fault, in place of the one of the same service, operation, mode and function.
+    /// Sets a fault. It replaces a fault with the same service, operation, mode and function.
     pub fn set_fault(&self, fault: Fault) {
         self.inner.faults.set(fault);
     }
 
-    /// Clears the faults that were set for one function alone; how many of its calls they have hit since they were last cleared.
+    /// Clears the faults that are limited to one function. Returns how many calls they have hit since the last clearing.
     #[must_use]
     pub fn clear_faults_of(&self, function: &str) -> u32 {
         self.inner.faults.clear(function)
     }
 
-    /// From here on, calls that `holds` chooses wait at this gate until they are let through.
+    /// Adds a gate. From now on, calls that `holds` selects wait there until they are released.
     pub fn gate(&self, holds: impl Fn(&HeldCall) -> bool + Send + 'static) -> Gate {
         self.inner.gates.add(Box::new(holds))
     }
 
-    /// Publishes an event and waits for the function's answer to its first delivery. What failed comes back by itself.
+    /// Publishes an event and returns the function's response to the first delivery. A failed event is redelivered by its
+    /// queue.
     pub async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
         self.inner.deliver(event).await
     }
 
-    /// Messages that were given up, oldest first.
+    /// Returns the dead letters, oldest first.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.inner.queues.dead_letters()
     }
 
-    /// Every item of the table, in DynamoDB's JSON.
+    /// Returns every item of the table in DynamoDB JSON.
     pub async fn dump_table(&self) -> Result<Vec<Value>, Error> {
         let dynamo = Arc::clone(&self.inner.dynamo);
         let dumped = tokio::task::spawn_blocking(move || dynamo.dump()).await;
-        dumped.map_err(|source| Error::caused("the table could not be dumped", source))?
+        dumped.map_err(|source| Error::caused("cannot dump the table", source))?
     }
 
-    /// Every record of the table's stream so far, oldest first, as the Pipe reads them.
+    /// Returns every record of the table's stream, oldest first, in the form that the Pipe reads.
     pub async fn stream_records(&self) -> Result<Vec<Value>, Error> {
         let dynamo = Arc::clone(&self.inner.dynamo);
         let read = tokio::task::spawn_blocking(move || dynamo.records()).await;
-        read.map_err(|source| Error::caused("the stream could not be read", source))?
+        read.map_err(|source| Error::caused("cannot read the stream", source))?
     }
 
-    /// Waits until the Pipe has nothing to read and no queue holds a message: everything that was ordered so far is
-    /// done or a dead letter. Calls that a fault holds back are not waited for.
+    /// Waits until the Pipe has read the whole stream and every queue is empty, so that all work has been done or has
+    /// become a dead letter. Calls that a fault delays are not waited for.
     pub async fn drained(&self) -> Result<(), Error> {
         self.inner.drained().await
     }
@@ -254,12 +256,12 @@ impl fmt::Debug for Cloud {
     }
 }
 
-/// Why an event has no answer.
+/// The reason why an event was not answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DeliverError {
-    /// It is no event that the product takes.
+    /// No rule of the event bus matches the event.
     Event(String),
-    /// The function did not answer; the event stays in its queue.
+    /// The function did not answer. The event stays in its queue.
     Function(String),
 }
 
@@ -287,7 +289,7 @@ impl Inner {
         }
     }
 
-    /// Sends an event to the target that the rules of the event bus choose.
+    /// Routes an event by the rules of the event bus.
     async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
         let answer = match self.bus.target(&event) {
             Some(Target::Queue(queue)) => {
@@ -312,10 +314,10 @@ impl Inner {
     }
 }
 
-const UNROUTED: &str = "no rule of the event bus takes this event: `detail-type` must be SubscriptionStarted or \
-                        SubscriptionEnded, or `source` aws.ses";
+const UNROUTED: &str = "no rule of the event bus matches this event: `detail-type` must be SubscriptionStarted or \
+                        SubscriptionEnded, or `source` must be aws.ses";
 
-/// State behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
+/// Locks a mutex and ignores poisoning: the state is consistent after every statement, so a panic cannot corrupt it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,28 +16,28 @@ use super::inbox::Mail;
 use super::requests::Request;
 use super::{DeadLetter, Inner, REGION, clock, lock};
 
-/// The page shows the newest calls only; `GET /requests` has them all.
+/// The number of calls on the page, newest first. `GET /requests` returns all of them.
 const CALLS: usize = 50;
 
-/// What the form offers as languages of the mail: BCP 47, and what it is called.
+/// The mail languages that the form offers: the BCP 47 tag and the label.
 const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not specified")];
 
-/// What it offers as the mail's content.
-const CONTENTS: [(&str, &str); 3] = [("", "the default"), ("credentials", "credentials"), ("link", "a link")];
+/// The kinds of welcome mail that the form offers: the value and the label.
+const CONTENTS: [(&str, &str); 3] = [("", "default"), ("credentials", "credentials"), ("link", "a link")];
 
-/// The page.
+/// The whole page.
 #[derive(Template)]
 #[template(path = "console.html")]
 pub(super) struct Page {
     form: StartForm,
     refusal: Option<Refusal>,
-    /// The subscription that was started just before.
+    /// The subscription that the form has just started.
     started: Option<String>,
     product: String,
     live: Live,
 }
 
-/// The parts of the page that change by themselves.
+/// The live parts of the page, which the browser refreshes.
 #[derive(Template)]
 #[template(path = "console_live.html")]
 pub(super) struct LiveParts {
@@ -45,16 +45,16 @@ pub(super) struct LiveParts {
 }
 
 struct Live {
-    /// What these parts show, for whoever wants to know whether there is more.
+    /// The version of these parts, which the browser sends back to ask for changes.
     seen: String,
     mails: Vec<Letter>,
     calls: Vec<Call>,
-    /// How many calls there are.
-    of: usize,
+    /// The number of all recorded calls.
+    total_calls: usize,
     dead_letters: Vec<DeadLetter>,
 }
 
-/// A mail and its place in the inbox, from 0.
+/// A mail and its index in the inbox.
 struct Letter {
     number: usize,
     mail: Mail,
@@ -65,31 +65,31 @@ struct Call(Request);
 /// A line of a mail's text.
 struct Line<'a>(&'a str);
 
-/// Why an event was not published, or not taken.
+/// The reason why an event was not published, or was rejected by its function.
 pub(super) struct Refusal {
     pub(super) why: String,
-    /// The field of the form, where it is one.
+    /// The field of the form that is invalid, if it is a single field.
     pub(super) field: Option<&'static str>,
 }
 
 impl Page {
-    /// With the form as it was filled in last, under a new id.
-    fn of(inner: &Inner) -> Self {
+    /// Creates a page with the values of the last submitted form and a new subscription id.
+    fn new(inner: &Inner) -> Self {
         let form = StartForm { subscription_id: suggested_id(), ..lock(&inner.form).clone() };
-        Self { form, refusal: None, started: None, product: inner.product.clone(), live: Live::of(inner) }
+        Self { form, refusal: None, started: None, product: inner.product.clone(), live: Live::new(inner) }
     }
 
-    /// After a subscription was started.
+    /// Creates the page that confirms that a subscription was started.
     pub(super) fn after(inner: &Inner, started: Option<String>) -> Self {
-        Self { started, ..Self::of(inner) }
+        Self { started, ..Self::new(inner) }
     }
 
-    /// With the form as somebody filled it in, and what is wrong with it.
+    /// Creates the page that shows a submitted form again, with the reason why it was refused.
     pub(super) fn refusing(inner: &Inner, form: StartForm, refusal: Refusal) -> Self {
-        Self { form, refusal: Some(refusal), ..Self::of(inner) }
+        Self { form, refusal: Some(refusal), ..Self::new(inner) }
     }
 
-    /// That a field is not right, for its tag.
+    /// Returns the ARIA attributes that mark a field as invalid, or nothing if the field is valid.
     fn about(&self, field: &str) -> HtmlSafeOutput<&'static str> {
         let wrong = self.refusal.as_ref().is_some_and(|refusal| refusal.field == Some(field));
         HtmlSafeOutput(if wrong { " aria-invalid=\"true\" aria-describedby=\"refusal\"" } else { "" })
@@ -97,23 +97,23 @@ impl Page {
 }
 
 impl LiveParts {
-    /// Nothing where there is no more than what was `seen`.
+    /// Returns the live parts, or `None` if nothing has changed since the version in `seen`.
     pub(super) fn after(inner: &Inner, seen: &str) -> Option<Self> {
-        (seen != Live::seen(inner)).then(|| Self { live: Live::of(inner) })
+        (seen != Live::seen(inner)).then(|| Self { live: Live::new(inner) })
     }
 }
 
 impl Live {
-    fn of(inner: &Inner) -> Self {
-        // First: what comes in between is shown, and shown again.
+    fn new(inner: &Inner) -> Self {
+        // The version is taken first: a change in between is shown now and once more, but never missed.
         let seen = Self::seen(inner);
         let mails = inner.inbox.all().into_iter().enumerate().map(|(number, mail)| Letter { number, mail });
-        let (calls, of) = inner.requests.newest(CALLS);
+        let (calls, total_calls) = inner.requests.newest(CALLS);
         Self {
             seen,
             mails: mails.rev().collect(),
             calls: calls.into_iter().map(Call).collect(),
-            of,
+            total_calls,
             dead_letters: inner.queues.dead_letters(),
         }
     }
@@ -125,7 +125,7 @@ impl Live {
 }
 
 impl Letter {
-    /// `Contoso`, from `Contoso <credentials@contoso.example>`.
+    /// Returns the display name of the sender, such as `Contoso` in `Contoso <credentials@contoso.example>`.
     fn sender(&self) -> &str {
         let from = self.mail.from.as_str();
         from.split_once(" <").map_or(from, |(name, _)| name.trim_matches('"'))
@@ -141,7 +141,7 @@ impl Letter {
 }
 
 impl Line<'_> {
-    /// Mail programs make a link of an address.
+    /// Returns whether the line is a URL, which mail programs turn into a link.
     fn is_address(&self) -> bool {
         let begins = self.0.starts_with("http://") || self.0.starts_with("https://");
         begins && !self.0.contains(char::is_whitespace)
@@ -158,13 +158,13 @@ impl Call {
         }
     }
 
-    /// Also where a condition did not hold.
+    /// Returns whether the call failed, which includes a failed condition.
     fn has_failed(&self) -> bool {
         self.0.status.is_none_or(|status| status >= 400)
     }
 }
 
-/// The form of the page. What is not sent is empty, so that it can be asked for.
+/// The form of the page. A field that is not sent is empty, so that validation reports it.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct StartForm {
@@ -175,14 +175,14 @@ pub(super) struct StartForm {
     pub(super) company_name: String,
     pub(super) email: String,
     pub(super) portal_user: String,
-    /// Empty for none, as the next two.
+    /// The second portal user; this field and the next two may be empty.
     pub(super) second_portal_user: String,
     pub(super) locale: String,
     pub(super) welcome_mail: String,
 }
 
 impl StartForm {
-    /// What it suggests.
+    /// Returns the form with suggested values.
     pub(super) fn suggested() -> Self {
         Self {
             subscription_id: String::new(),
@@ -198,10 +198,10 @@ impl StartForm {
         }
     }
 
-    /// The event that a vendor's billing system would publish, where it is one.
+    /// Returns the event that a vendor's billing system would publish, if the form is valid.
     pub(super) fn event(&self) -> Result<Value, Refusal> {
         let people = [&self.portal_user, &self.second_portal_user].into_iter().enumerate();
-        // The first has to be there, even if it is empty: it is then what is wrong.
+        // The first portal user is required, so an empty one is kept for validation to report.
         let people = people.filter(|(place, email)| *place == 0 || !email.is_empty());
         let mut detail = json!({
             "subscription_id": self.subscription_id,
@@ -233,7 +233,7 @@ impl StartForm {
         }
     }
 
-    /// In words of the form, for what is wrong with a field of the event.
+    /// Translates an invalid event field to a message about the form's field.
     fn refusal(&self, invalid: InvalidEvent) -> Refusal {
         let second = EmailAddress::parse(&self.portal_user).is_some();
         let (field, rule) = match invalid {
@@ -273,22 +273,22 @@ impl StartForm {
 }
 
 fn suggested_id() -> String {
-    let chance = Uuid::new_v4().simple().to_string();
-    format!("sub-{}", &chance[..6])
+    let random = Uuid::new_v4().simple().to_string();
+    format!("sub-{}", &random[..6])
 }
 
-/// `26 Nov, 16:20 UTC`
+/// Formats a time for people, such as `26 Nov, 16:20 UTC`.
 fn in_words(at: &str) -> String {
-    written(at, format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC"))
+    format_time(at, format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC"))
 }
 
-/// `16:20:31 UTC`
+/// Formats a time of day with seconds, such as `16:20:31 UTC`.
 fn exactly(at: &str) -> String {
-    written(at, format_description!("[hour]:[minute]:[second] UTC"))
+    format_time(at, format_description!("[hour]:[minute]:[second] UTC"))
 }
 
-/// What is no RFC 3339 stays as it is.
-fn written(at: &str, format: &[BorrowedFormatItem<'_>]) -> String {
+/// Formats an RFC 3339 time; other text is returned unchanged.
+fn format_time(at: &str, format: &[BorrowedFormatItem<'_>]) -> String {
     let parsed = OffsetDateTime::parse(at, &Rfc3339).ok().and_then(|at| at.format(format).ok());
     parsed.unwrap_or_else(|| at.to_owned())
 }

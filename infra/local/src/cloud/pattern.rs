@@ -1,11 +1,11 @@
-//! EventBridge event patterns, so that the filter which is deployed is the filter which is tested.
+//! EventBridge event patterns, so that tests use the filter that is deployed.
 //!
-//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>. An operator that is not
-//! evaluated here (`cidr`, say) is an error when the pattern is read, never a filter that lets the wrong things through.
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>. An unsupported operator,
+//! such as `cidr`, is an error when the pattern is read, so that no filter ever matches wrong events.
 
 use serde_json::{Map, Value};
 
-/// The fields that an event must have: every one of `all`, and of each `$or` one alternative.
+/// The fields that an event must have: all fields of `all`, and one alternative of each `$or`.
 #[derive(Debug)]
 pub(super) struct Pattern {
     all: Vec<(String, Rule)>,
@@ -34,7 +34,7 @@ enum TextTest {
     Suffix(String),
     SuffixIgnoreCase(String),
     EqualsIgnoreCase(String),
-    /// What stands between the asterisks.
+    /// The parts between the asterisks.
     Wildcard(Vec<String>),
 }
 
@@ -48,9 +48,9 @@ enum Comparison {
 }
 
 impl Pattern {
-    /// The error says where in the pattern it is.
+    /// Parses a pattern in JSON. An error names the place in the pattern.
     pub(super) fn read(json: &str) -> Result<Self, String> {
-        let pattern: Value = serde_json::from_str(json).map_err(|error| format!("no JSON: {error}"))?;
+        let pattern: Value = serde_json::from_str(json).map_err(|error| format!("not JSON: {error}"))?;
         Self::parse("", &pattern)
     }
 
@@ -72,7 +72,7 @@ impl Pattern {
     pub(super) fn matches(&self, event: &Value) -> bool {
         match event {
             Value::Object(fields) => self.matches_fields(fields),
-            // One element has to satisfy the whole of it, not each field another.
+            // One element must satisfy the whole pattern; different elements for different fields are not enough.
             Value::Array(elements) if !elements.is_empty() => elements.iter().any(|element| self.matches(element)),
             _ => self.matches_fields(&Map::new()),
         }
@@ -91,7 +91,7 @@ impl Rule {
             Value::Array(matchers) if !matchers.is_empty() => {
                 matchers.iter().map(|matcher| Matcher::parse(path, matcher)).collect::<Result<_, _>>().map(Self::AnyOf)
             }
-            _ => Err(format!("{path}: values stand in an array that is not empty")),
+            _ => Err(format!("{path}: values must be in a non-empty array")),
         }
     }
 
@@ -107,7 +107,7 @@ impl Rule {
     }
 }
 
-/// An array matches by any of its values, however deep; an object is no value.
+/// Collects the values to match: of an array, all values at any depth. An object is not a value.
 fn gather_leaves<'a>(value: Option<&'a Value>, leaves: &mut Vec<&'a Value>) {
     match value {
         None | Some(Value::Object(_)) => {}
@@ -120,14 +120,14 @@ impl Matcher {
     fn parse(path: &str, matcher: &Value) -> Result<Self, String> {
         let Value::Object(operator) = matcher else {
             return if matcher.is_array() {
-                Err(format!("{path}: an array stands in an array"))
+                Err(format!("{path}: an array must not contain an array"))
             } else {
                 Ok(Self::Exactly(matcher.clone()))
             };
         };
         let mut entries = operator.iter();
         let (Some((name, operand)), None) = (entries.next(), entries.next()) else {
-            return Err(format!("{path}: an operator is an object of one field"));
+            return Err(format!("{path}: an operator is an object with one field"));
         };
         match name.as_str() {
             "exists" => {
@@ -173,7 +173,7 @@ impl TextTest {
             ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", ..) => {
                 return Err(format!("{path}: `{operator}` takes a string"));
             }
-            _ => return Err(format!("{path}: the operator `{operator}` is not known to the local cloud")),
+            _ => return Err(format!("{path}: the operator `{operator}` is not supported by the local cloud")),
         };
         Ok(read)
     }
@@ -202,7 +202,7 @@ impl Comparison {
         })
     }
 
-    #[expect(clippy::float_cmp, reason = "`=` asks for this very number")]
+    #[expect(clippy::float_cmp, reason = "`=` in a pattern requires the exact number")]
     fn holds(self, number: f64, bound: f64) -> bool {
         match self {
             Self::Less => number < bound,
@@ -224,7 +224,7 @@ fn alternatives(path: &str, rule: &Value) -> Result<Vec<Pattern>, String> {
     group.iter().map(|alternative| Pattern::parse(path, alternative)).collect()
 }
 
-/// One comparison, or two for a range: `[">", 0, "<=", 5]`.
+/// Parses one comparison, or two for a range, such as `[">", 0, "<=", 5]`.
 fn numeric(path: &str, operand: &Value) -> Result<Vec<(Comparison, f64)>, String> {
     let wrong = || format!("{path}: `numeric` takes one or two comparisons, such as [\">\", 0, \"<=\", 5]");
     let terms = operand.as_array().filter(|terms| matches!(terms.len(), 2 | 4)).ok_or_else(wrong)?;
@@ -232,37 +232,37 @@ fn numeric(path: &str, operand: &Value) -> Result<Vec<(Comparison, f64)>, String
     terms.chunks_exact(2).map(pair).collect::<Option<_>>().ok_or_else(wrong)
 }
 
-/// A value, a list of values, or one text operator with a value or a list.
+/// Parses the operand of `anything-but`: a value, a list of values, or a text operator with a value or a list.
 fn anything_but(path: &str, operand: &Value) -> Result<Vec<Matcher>, String> {
-    let listed = |operand: &Value| match operand {
+    let to_list = |operand: &Value| match operand {
         Value::Array(values) => values.clone(),
         value => vec![value.clone()],
     };
     let unwanted = match operand {
         Value::Object(operator) if operator.len() == 1 => {
             let (name, operands) = operator.iter().next().ok_or_else(|| format!("{path}: `anything-but` is empty"))?;
-            let tests = listed(operands);
+            let tests = to_list(operands);
             tests
                 .iter()
                 .map(|test| TextTest::parse(path, name, test).map(Matcher::Text))
                 .collect::<Result<Vec<_>, _>>()?
         }
-        operand => listed(operand).into_iter().map(Matcher::Exactly).collect(),
+        operand => to_list(operand).into_iter().map(Matcher::Exactly).collect(),
     };
     let scalar = |matcher: &Matcher| !matches!(matcher, Matcher::Exactly(Value::Object(_) | Value::Array(_)));
     if unwanted.is_empty() || !unwanted.iter().all(scalar) {
-        return Err(format!("{path}: `anything-but` takes values, or one operator on text"));
+        return Err(format!("{path}: `anything-but` takes values or one text operator"));
     }
     Ok(unwanted)
 }
 
-/// Splits at asterisks; `\*` and `\\` stand for themselves.
+/// Splits a wildcard pattern at its asterisks; `\*` and `\\` are literals.
 fn wildcard(path: &str, text: &str) -> Result<Vec<String>, String> {
     let mut parts = vec![String::new()];
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
-            '*' if letters.peek() == Some(&'*') => return Err(format!("{path}: `wildcard` has ** in it")),
+            '*' if letters.peek() == Some(&'*') => return Err(format!("{path}: `wildcard` must not contain **")),
             '*' => parts.push(String::new()),
             _ => {
                 let literal = if letter == '\\' { letters.next() } else { Some(letter) };
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_anded_values_ored_and_others_ignored() {
+    fn all_fields_and_any_value_must_match_and_other_fields_are_ignored() {
         let pattern = json!({"a": {"b": ["x", "y"]}, "c": [1]});
         assert!(matches(&pattern, &json!({"a": {"b": "y", "more": 0}, "c": 1, "d": 2})));
         assert!(!matches(&pattern, &json!({"a": {"b": "z"}, "c": 1})));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_matches_by_any_of_its_values_and_an_object_in_it_as_a_whole() {
+    fn an_array_matches_if_any_value_matches_and_an_object_in_it_only_as_a_whole() {
         assert!(leaf(&json!("b"), &json!(["a", ["b"]])));
         assert!(!leaf(&json!("c"), &json!(["a", "b"])));
         let pattern = json!({"list": {"a": [1], "b": [2]}});
@@ -331,8 +331,8 @@ mod tests {
     }
 
     #[test]
-    fn exists_looks_for_values_not_objects() {
-        let (there, absent) = (json!({"f": [{"exists": true}]}), json!({"f": [{"exists": false}]}));
+    fn exists_looks_for_values_and_not_for_objects() {
+        let (present, absent) = (json!({"f": [{"exists": true}]}), json!({"f": [{"exists": false}]}));
         for (event, has) in [
             (json!({"f": 1}), true),
             (json!({"f": null}), true),
@@ -341,7 +341,7 @@ mod tests {
             (json!({"f": []}), false),
             (json!({}), false),
         ] {
-            assert_eq!(matches(&there, &event), has, "{event}");
+            assert_eq!(matches(&present, &event), has, "{event}");
             assert_eq!(matches(&absent, &event), !has, "{event}");
         }
         let nested = json!({"tries": {"N": [{"exists": false}]}});
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn text_operators() {
+    fn text_operators_match_as_documented() {
         for (matcher, good, bad) in [
             (json!({"prefix": "MA"}), "MAIL", "mail"),
             (json!({"prefix": {"equals-ignore-case": "ma"}}), "MAIL", "xMA"),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_compared_in_ranges() {
+    fn numbers_are_compared_with_bounds() {
         let range = json!({"numeric": [">", 0, "<=", 5]});
         for (number, within) in [(json!(0), false), (json!(0.1), true), (json!(5), true), (json!(5.1), false)] {
             assert_eq!(leaf(&range, &number), within, "{number}");
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn or_takes_one_alternative_beside_the_other_fields() {
+    fn or_requires_one_alternative_in_addition_to_the_other_fields() {
         let pattern = json!({"a": [1], "$or": [{"b": [2]}, {"c": {"d": [3]}}]});
         assert!(matches(&pattern, &json!({"a": 1, "b": 2})));
         assert!(matches(&pattern, &json!({"a": 1, "c": {"d": 3}})));
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_evaluated_is_refused_when_it_is_read() {
+    fn an_unsupported_or_invalid_pattern_is_refused_when_it_is_read() {
         for (pattern, word) in [
             (json!({"a": {"b": [{"cidr": "10.0.0.0/8"}]}}), "a.b: the operator `cidr`"),
             (json!({"a": [{"Prefix": "x"}]}), "`Prefix`"),

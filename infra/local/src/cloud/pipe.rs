@@ -1,7 +1,8 @@
-//! The Pipe from the table's stream to the queue of send-mail.
+//! The Pipe, which sends records of the table's stream to the queue of send-mail.
 //!
-//! Its position in the stream and the messages that it fed are kept together, so a restart with `--data` goes on where
-//! it was: the stream is part of the table's file. The emulator's stream is one shard and never trimmed.
+//! The position in the stream is saved together with the messages that were sent, so after a restart with `--data` the Pipe
+//! resumes where it stopped; the stream itself is part of the table's file. The emulator's stream has one shard and is
+//! never trimmed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(super) struct Pipe {
     dynamo: Arc<Dynamo>,
     queues: Arc<Queues>,
     filter: Pattern,
-    /// One reader at a time, or records would be fed twice.
+    /// Allows one reader at a time, because two would send records twice.
     reading: Mutex<()>,
 }
 
@@ -30,7 +31,7 @@ impl Pipe {
     pub(super) async fn run(self: Arc<Self>) {
         loop {
             if let Err(error) = self.pump().await {
-                tracing::error!(%error, cause = ?std::error::Error::source(&error), "the Pipe cannot go on");
+                tracing::error!(%error, cause = ?std::error::Error::source(&error), "the Pipe failed and retries in a second");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             }
@@ -38,7 +39,7 @@ impl Pipe {
         }
     }
 
-    /// Feeds everything that the stream holds by now.
+    /// Sends every record that the stream holds now.
     pub(super) async fn pump(&self) -> Result<(), Error> {
         let _reading = self.reading.lock().await;
         loop {
@@ -51,15 +52,16 @@ impl Pipe {
     }
 }
 
-/// The filter of the template's Pipe.
+/// Returns the filter of the Pipe in the deployment template.
 fn deployed_filter() -> Result<Pattern, Error> {
-    let wrong = |refusal: String| Error::caused("the filter of the template's Pipe cannot be used", refusal);
+    let wrong =
+        |refusal: String| Error::caused("cannot use the filter of the Pipe in the deployment template", refusal);
     let template = Template::deployed().map_err(|error| wrong(error.to_string()))?;
     let pipe = template.resource("MailPipe").map_err(|error| wrong(error.to_string()))?;
     let filters = &pipe["Properties"]["SourceParameters"]["FilterCriteria"]["Filters"];
     match filters.as_array().map(Vec::as_slice) {
         Some([filter]) => Pattern::read(filter["Pattern"].as_str().unwrap_or_default()).map_err(wrong),
-        _ => Err(wrong("one filter is asked for".to_owned())),
+        _ => Err(wrong("there must be one filter".to_owned())),
     }
 }
 
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filter_takes_mails_that_nobody_has_tried() {
+    fn the_filter_matches_pending_mails_that_were_never_tried() {
         let filter = deployed_filter().expect("the Pipe's filter");
         let record = |sk: &str, status: &str, tries: Value| {
             let mut image = json!({"status": {"S": status}});
@@ -81,7 +83,10 @@ mod tests {
         };
         assert!(filter.matches(&record("MAIL", "pending", Value::Null)));
         assert!(filter.matches(&record("MAIL#reminder#1", "pending", Value::Null)));
-        assert!(!filter.matches(&record("MAIL", "pending", json!("1"))), "it was tried: the queue has it");
+        assert!(
+            !filter.matches(&record("MAIL", "pending", json!("1"))),
+            "a mail that was tried is already in the queue"
+        );
         assert!(!filter.matches(&record("MAIL", "sent", Value::Null)));
         assert!(!filter.matches(&record("CREDENTIAL", "pending", Value::Null)));
         let removed = json!({"eventName": "REMOVE", "dynamodb": {"Keys": {"SK": {"S": "MAIL"}}, "OldImage": {}}});

@@ -1,7 +1,8 @@
-//! SQS queues and the event source mappings that feed functions from them.
+//! SQS queues, from which the event source mappings feed functions.
 //!
-//! A message is waiting or with one function, never with two. What a function reports failed, or all of a batch when it
-//! errs, comes back after the redelivery time, and is a dead letter after the fifth time.
+//! A message is waiting or in flight to one function, never to two. A message that its function reports as failed, or the
+//! whole batch if the function fails, is redelivered after the redelivery time. After the fifth failure it becomes a dead
+//! letter.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,25 +17,25 @@ use uuid::Uuid;
 
 use super::{Error, clock, file, lock};
 
-/// `maxReceiveCount` of every queue.
+/// The `maxReceiveCount` of every queue.
 pub(super) const RECEIVES: u32 = 5;
 
-/// The queues of the deployment.
+/// A queue of the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Queue {
-    /// `SubscriptionStarted` events.
+    /// Holds `SubscriptionStarted` events.
     SubscriptionStart,
-    /// `SubscriptionEnded` events.
+    /// Holds `SubscriptionEnded` events.
     SubscriptionEnd,
-    /// Records of the table's stream that order a mail.
+    /// Holds the records of the table's stream that order a mail.
     SendMail,
 }
 
 impl Queue {
     pub(super) const ALL: [Self; 3] = [Self::SubscriptionStart, Self::SubscriptionEnd, Self::SendMail];
 
-    /// The name of the queue, and of the function that it feeds.
+    /// Returns the name of the queue, which is also the name of the function that it feeds.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +59,7 @@ pub(super) struct Message {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Visibility {
-    /// After a restart, too: what was in flight then was lost with the process.
+    /// Visible. Also the state after a restart, because a message that was in flight was lost with the process.
     #[default]
     Waiting,
     InFlight,
@@ -85,20 +86,20 @@ impl Message {
     }
 }
 
-/// A message that its function failed five times.
+/// A message that failed five times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// Where it came from.
+    /// The queue that held the message.
     pub queue: Queue,
-    /// SQS's id of it.
+    /// The id that SQS assigned.
     pub message_id: String,
-    /// The event or stream record.
+    /// The event or stream record in the message.
     pub body: Value,
-    /// How often it was delivered.
+    /// The number of deliveries.
     pub receives: u32,
-    /// What the last failure was.
+    /// The reason of the last failure.
     pub reason: String,
-    /// When it was given up, RFC 3339.
+    /// When the message became a dead letter, in RFC 3339.
     pub at: String,
 }
 
@@ -119,11 +120,11 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn open(file: Option<PathBuf>, redelivery: Duration) -> Result<Self, Error> {
-        let kept = file.as_deref().map(file::read).transpose()?.flatten();
-        Ok(Self { state: Mutex::new(kept.unwrap_or_default()), changed: watch::Sender::new(()), redelivery, file })
+        let state = file.as_deref().map(file::read).transpose()?.flatten();
+        Ok(Self { state: Mutex::new(state.unwrap_or_default()), changed: watch::Sender::new(()), redelivery, file })
     }
 
-    /// Messages of the Pipe, together with its new position: never one without the other.
+    /// Adds messages from the Pipe and updates its position, in one step.
     pub(super) fn feed(&self, queue: Queue, bodies: impl Iterator<Item = String>, position: String) {
         self.change(|state| {
             state.waiting.entry(queue).or_default().extend(bodies.map(Message::new));
@@ -139,7 +140,7 @@ impl Queues {
         lock(&self.state).dead_letters.clone()
     }
 
-    /// Puts a message in and takes it out at once, for whoever waits for its first delivery.
+    /// Adds a message and receives it at once, for a caller that waits for the first delivery.
     pub(super) fn send_and_receive(self: &Arc<Self>, queue: Queue, body: String) -> Batch {
         let mut message = Message::new(body);
         let received = message.receive();
@@ -174,8 +175,8 @@ impl Queues {
         visible.min()
     }
 
-    /// Takes what is visible, oldest first, at most so many.
-    pub(super) fn receive(self: &Arc<Self>, queue: Queue, most: usize) -> Batch {
+    /// Receives up to `limit` visible messages, oldest first.
+    pub(super) fn receive(self: &Arc<Self>, queue: Queue, limit: usize) -> Batch {
         let now = Instant::now();
         let visible = |message: &&mut Message| match message.visibility {
             Visibility::Waiting => true,
@@ -185,7 +186,7 @@ impl Queues {
         let mut messages = Vec::new();
         self.change(|state| {
             let waiting = state.waiting.entry(queue).or_default();
-            messages.extend(waiting.iter_mut().filter(visible).take(most).map(Message::receive));
+            messages.extend(waiting.iter_mut().filter(visible).take(limit).map(Message::receive));
         });
         Batch { queues: Arc::clone(self), queue, messages, settled: false }
     }
@@ -214,7 +215,7 @@ impl Queues {
         if let Some(path) = &self.file
             && let Err(error) = file::write(path, &*state)
         {
-            tracing::error!(%error, "the queues cannot be written");
+            tracing::error!(%error, "cannot write the queues");
         }
         drop(state);
         self.changed.send_replace(());
@@ -240,7 +241,8 @@ impl State {
     }
 }
 
-/// Messages in flight. Dropped before it is settled, as when its function panics, all of it has failed.
+/// Messages in flight. If the batch is dropped before it is settled, for example because its function panics, all messages
+/// have failed.
 pub(super) struct Batch {
     queues: Arc<Queues>,
     pub(super) queue: Queue,
@@ -249,7 +251,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// `failed` gives the reason for each message that is to come back.
+    /// Ends the delivery. `failed` returns the reason of failure for each message that failed.
     pub(super) fn settle(mut self, failed: impl Fn(&str) -> Option<String>) {
         self.settled = true;
         self.queues.settle(self.queue, &self.messages, failed);
@@ -259,7 +261,7 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         if !self.settled {
-            self.queues.settle(self.queue, &self.messages, |_| Some("the delivery was cut short".to_owned()));
+            self.queues.settle(self.queue, &self.messages, |_| Some("the delivery was interrupted".to_owned()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The record of every call of an AWS service.
+//! The record of every call to an AWS service.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -7,24 +7,25 @@ use serde::Serialize;
 
 use super::lock;
 
-/// A long-lived `cargo dev` forgets its oldest calls beyond this many.
-const KEPT: usize = 200_000;
+/// The maximum length of the record, so that a long-lived `cargo dev` does not grow without bound.
+const CAPACITY: usize = 200_000;
 
 /// One call that reached the AWS endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Request {
-    /// When it was answered, RFC 3339.
+    /// When the call was answered, in RFC 3339.
     pub at: String,
-    /// The access key id that signed it: locally the name of the function.
+    /// The access key id that signed the call, which locally is the name of the function.
     pub function: String,
-    /// `dynamodb`, `kms` or `ses`.
+    /// The service: `dynamodb`, `kms` or `ses`.
     pub service: &'static str,
-    /// The API's own name of it, such as `UpdateItem`.
+    /// The operation, such as `UpdateItem`.
     pub operation: String,
-    /// Which attempt of its call this was, as the SDK counts them from 1.
+    /// The attempt of the call, counted from 1 by the SDK.
     #[serde(skip)]
     pub attempt: u32,
-    /// What the service answered, also where the answer was then withheld; nothing for a call closed before it was read.
+    /// The status that the service answered with, even if a fault then withheld the answer. `None` if the connection was
+    /// closed before the call was read.
     pub status: Option<u16>,
     /// The capacity units that DynamoDB reports, summed over the tables of a batch or transaction. A single write whose condition failed has
     /// the units that DynamoDB charges for it; any other failed call has none.
@@ -37,14 +38,14 @@ pub(super) struct Requests(Mutex<Log>);
 #[derive(Default)]
 struct Log {
     requests: VecDeque<Request>,
-    /// How often it changed.
+    /// The number of changes so far.
     changes: u64,
 }
 
 impl Requests {
     pub(super) fn record(&self, request: Request) {
         let mut log = lock(&self.0);
-        if log.requests.len() == KEPT {
+        if log.requests.len() == CAPACITY {
             log.requests.pop_front();
         }
         log.requests.push_back(request);
@@ -55,13 +56,13 @@ impl Requests {
         lock(&self.0).requests.iter().cloned().collect()
     }
 
-    /// The newest, newest first, and how many there are of all.
-    pub(super) fn newest(&self, most: usize) -> (Vec<Request>, usize) {
+    /// Returns up to `limit` of the newest calls, newest first, and the number of all calls.
+    pub(super) fn newest(&self, limit: usize) -> (Vec<Request>, usize) {
         let log = lock(&self.0);
-        (log.requests.iter().rev().take(most).cloned().collect(), log.requests.len())
+        (log.requests.iter().rev().take(limit).cloned().collect(), log.requests.len())
     }
 
-    /// How often it changed so far.
+    /// Returns how often the record has changed.
     pub(super) fn changes(&self) -> u64 {
         lock(&self.0).changes
     }

@@ -1,4 +1,4 @@
-//! Connections: HTTP/1.1, each in a task that ends with the listener's.
+//! The HTTP/1.1 server. Each connection runs in its own task, which ends with the listener's task.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// The connection is to be closed without an answer.
+/// The instruction to close the connection without an answer.
 #[derive(Debug)]
 pub(super) struct Closed;
 
@@ -30,8 +30,8 @@ impl From<Infallible> for Closed {
     }
 }
 
-/// Serves until it is dropped, which closes every connection. An answer of `Closed` closes its connection: hyper
-/// writes nothing when the service fails.
+/// Serves until the future is dropped, which closes every connection. A service that returns `Closed` closes its
+/// connection, because hyper writes nothing when the service fails.
 pub(super) async fn serve<S, F, B, E>(listener: TcpListener, service: S)
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -46,7 +46,7 @@ where
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Best effort: without it answers are right, only slower.
+                    // Best effort: without it, answers are only slower.
                     stream.set_nodelay(true).ok();
                     let service = service.clone();
                     connections.spawn(async move {
@@ -54,11 +54,11 @@ where
                             let answer = service(request);
                             async move { answer.await.map_err(Into::<Closed>::into) }
                         });
-                        // Fails when the caller goes away or an answer is withheld: both are the caller's to see.
+                        // Fails if the caller disconnects or an answer is withheld; the caller sees both.
                         http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
                     });
                 }
-                // Out of file descriptors, say: the next one may succeed.
+                // For example out of file descriptors; the next attempt may succeed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -66,7 +66,8 @@ where
     }
 }
 
-/// Whether the request was meant for this machine. A page whose name was rebound to 127.0.0.1 still sends its own name.
+/// Returns whether the `Host` header is a name of this machine. This prevents DNS rebinding: a website whose name was
+/// rebound to 127.0.0.1 still sends its own name.
 pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
     let name = match host.rsplit_once(':') {

@@ -1,4 +1,4 @@
-//! The AWS services that the endpoint stands for, and who calls them.
+//! The AWS services behind the endpoint, and their callers.
 
 use http::{HeaderMap, header};
 use serde::Serialize;
@@ -7,18 +7,18 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
-    /// DynamoDB and its streams.
+    /// Amazon DynamoDB and its streams.
     DynamoDb,
-    /// Key Management Service.
+    /// AWS Key Management Service.
     Kms,
-    /// Simple Email Service.
+    /// Amazon Simple Email Service.
     Ses,
 }
 
 impl Service {
     const ALL: [Self; 3] = [Self::DynamoDb, Self::Kms, Self::Ses];
 
-    /// Its name in a `SigV4` credential scope.
+    /// Returns the name of the service in a `SigV4` credential scope.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,20 +28,21 @@ impl Service {
         }
     }
 
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 
-/// Who calls what, as the signature says. The signature itself is not checked: locally nobody has a secret to sign with.
+/// The caller and the service that it calls, as stated by the signature. The signature itself is not verified, because
+/// there are no secret keys in the local cloud.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) service: Service,
     /// The access key id, which cargo-lambda sets to the name of the function.
     pub(super) function: String,
-    /// Which attempt of its call this is, by the SDK's own count.
+    /// The attempt of the call, counted from 1 by the SDK.
     pub(super) attempt: u32,
-    /// The SDK's own id of the call, which all its attempts share.
+    /// The SDK's invocation id, which all attempts of a call share.
     pub(super) invocation: String,
 }
 
@@ -52,12 +53,12 @@ impl Caller {
         let credential = authorization
             .split_once("Credential=")
             .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
-            .ok_or("no AWS Signature Version 4: the Authorization header has no Credential")?;
+            .ok_or("not an AWS Signature Version 4: the Authorization header has no Credential")?;
         let scope: Vec<_> = credential.rsplitn(5, '/').collect();
         let ["aws4_request", service, _region, _date, function] = scope[..] else {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
-        let service = Service::named(service)
+        let service = Service::from_name(service)
             .ok_or_else(|| format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses"))?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_service_is_named_and_an_unsigned_call_told_so() {
+    fn an_unknown_service_and_an_unsigned_call_are_refused_with_the_reason() {
         let refusal = |headers: &HeaderMap| Caller::read(headers).expect_err("no caller");
         assert!(refusal(&signed("x/20261122/us-east-1/s3/aws4_request")).contains("s3"));
         assert!(refusal(&signed("x/dynamodb")).contains("scope"));

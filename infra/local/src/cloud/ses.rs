@@ -1,5 +1,5 @@
-//! SES as far as the product uses it: `SendEmail` of the query protocol, kept for the inbox. What this double does not
-//! keep, it refuses by name, so that nothing is lost in silence.
+//! A fake of SES, with the one operation that the product uses: `SendEmail` of the query protocol, which adds the mail to
+//! the inbox. The fake refuses every parameter that it does not store, and names it, so that nothing is lost silently.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::inbox::{Inbox, Mail};
 use super::service::Service;
 use super::wire::{Answer, SES_NAMESPACE};
 
-/// The form's `Action`, or nothing where there is none.
+/// Returns the form's `Action`, or an empty string if there is none.
 pub(super) fn action(form: &Bytes) -> String {
     field(form, "Action").unwrap_or_default()
 }
 
-/// A field of the form.
+/// Returns a field of the form.
 pub(super) fn field(form: &Bytes, name: &str) -> Option<String> {
     form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
@@ -26,17 +26,17 @@ pub(super) fn call(inbox: &Inbox, form: &Bytes) -> Answer {
     let sent = match action(form).as_str() {
         "SendEmail" => read(form),
         "" => Err(("MissingAction", "The request has no Action.".to_owned())),
-        other => Err(("InvalidAction", format!("The local SES knows SendEmail only, not {other}."))),
+        other => Err(("InvalidAction", format!("The local SES only supports SendEmail, not {other}."))),
     };
     let mail = match sent {
         Ok(mail) => mail,
         Err((code, message)) => return Answer::error(Service::Ses, StatusCode::BAD_REQUEST, code, &message),
     };
     let answer = accepted(&mail.message_id);
-    match inbox.keep(mail) {
+    match inbox.add(mail) {
         Ok(()) => answer,
         Err(error) => {
-            tracing::error!(%error, "the inbox cannot be written");
+            tracing::error!(%error, "cannot write the inbox");
             Answer::refused(Service::Ses)
         }
     }
@@ -55,7 +55,7 @@ fn accepted(message_id: &str) -> Answer {
 
 type Refusal = (&'static str, String);
 
-/// Reads the form as <https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html> words it.
+/// Parses the form described in <https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html>.
 fn read(form: &Bytes) -> Result<Mail, Refusal> {
     let mut fields: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     for known in
@@ -76,7 +76,7 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
     let reply_to = members(&mut fields, "ReplyToAddresses");
     let tags = tags(&mut fields)?;
     if let Some(unknown) = fields.keys().next() {
-        return Err(("InvalidParameterValue", format!("The local SES does not keep {unknown}.")));
+        return Err(("InvalidParameterValue", format!("The local SES does not support {unknown}.")));
     }
     if to.is_empty() {
         return Err(missing("Destination.ToAddresses"));
@@ -98,12 +98,12 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
     })
 }
 
-/// Takes `<list>.member.1`, `.2` and so on.
+/// Removes and returns the fields `<list>.member.1`, `<list>.member.2` and so on.
 fn members(fields: &mut BTreeMap<String, String>, list: &str) -> Vec<String> {
     (1..).map_while(|index| fields.remove(&format!("{list}.member.{index}"))).collect()
 }
 
-/// SES allows tags of ASCII letters, digits, `_` and `-` only, at most 256 characters.
+/// Removes and returns the message tags. SES allows at most 256 characters: ASCII letters, digits, `_` and `-`.
 fn tags(fields: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal> {
     let mut tags = BTreeMap::new();
     for index in 1.. {
@@ -112,7 +112,7 @@ fn tags(fields: &mut BTreeMap<String, String>) -> Result<BTreeMap<String, String
         for part in [&name, &value] {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
             if part.is_empty() || part.len() > 256 || !part.bytes().all(allowed) {
-                return Err(("InvalidParameterValue", format!("{part:?} is no tag name or value.")));
+                return Err(("InvalidParameterValue", format!("{part:?} is not a valid tag name or value.")));
             }
         }
         if tags.insert(name.clone(), value).is_some() {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_is_refused_by_name() {
+    fn an_unsupported_parameter_is_refused_by_name() {
         assert!(refusal("&Destination.CcAddresses.member.1=c%40x.example").contains("CcAddresses"));
         assert!(refusal("&Tags.member.1.Name=a%40b&Tags.member.1.Value=c").contains("a@b"));
         assert!(refusal("&Tags.member.1.Name=a&Tags.member.1.Value=").contains("tag"));

@@ -1,4 +1,4 @@
-//! Answers as each service words them: JSON with `__type` for DynamoDB and KMS, XML for SES.
+//! The response format of each service: JSON with `__type` for DynamoDB and KMS, XML for SES.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -14,7 +14,7 @@ const XML: HeaderValue = HeaderValue::from_static("text/xml");
 /// The namespace of SES's query protocol, API version 2010-12-01.
 pub(super) const SES_NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
 
-/// What a service answers.
+/// A service's answer to a call.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -36,7 +36,7 @@ impl Answer {
         Self { status, content_type: XML, body: body.into(), consumed_capacity: None }
     }
 
-    /// An error whose outside is the same in every service: a code and a message.
+    /// Creates an error with a code and a message in the format of the service.
     pub(super) fn error(service: Service, status: StatusCode, code: &str, message: &str) -> Self {
         let shape = match service {
             Service::Ses => return Self::xml(status, ses_error(status, code, message)),
@@ -46,7 +46,7 @@ impl Answer {
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
     }
 
-    /// The caller's role does not allow it.
+    /// Creates the error for a call that the caller's role does not allow.
     pub(super) fn denied(service: Service, message: &str) -> Self {
         let shape = match service {
             Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
@@ -57,17 +57,17 @@ impl Answer {
         Self::json(StatusCode::BAD_REQUEST, body.to_string())
     }
 
-    /// The service fails, without having done anything.
+    /// Creates the internal error of the service, for a call that was not executed.
     pub(super) fn refused(service: Service) -> Self {
         let code = match service {
             Service::DynamoDb => "InternalServerError",
             Service::Kms => "KMSInternalException",
             Service::Ses => "InternalFailure",
         };
-        Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud was told to refuse this call.")
+        Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud refused this call.")
     }
 
-    /// The service's own word for "too fast".
+    /// Creates the throttling error of the service.
     pub(super) fn throttled(service: Service) -> Self {
         let (code, message) = match service {
             Service::DynamoDb => (
@@ -80,7 +80,7 @@ impl Answer {
         Self::error(service, StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// What DynamoDB says to a write or a transaction that met another transaction on an item.
+    /// Creates DynamoDB's error for a write or a transaction that conflicts with another transaction on an item.
     pub(super) fn conflict(operation: &str, body: &Bytes) -> Self {
         const CONFLICT: &str = "Transaction is ongoing for the item";
         if !operation.starts_with("Transact") {

@@ -1,5 +1,6 @@
-//! The door before cargo-lambda. cargo-lambda queues a hundred requests for a function and, at one more, waits for room while it holds
-//! the lock that makes room: it never answers again. So no more than it can hold are let through, the others wait here.
+//! A proxy that limits the number of concurrent requests to cargo-lambda. cargo-lambda queues up to a hundred requests for a
+//! function. At the next one it deadlocks: it waits for space while it holds the lock that is needed to make space. So this
+//! proxy forwards only as many requests as cargo-lambda can hold, and the others wait here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,23 +18,23 @@ use hyper_util::{
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 
-/// Requests that cargo-lambda has at once; with those of the queues still under a hundred.
-const AT_ONCE: usize = 64;
+/// The maximum number of forwarded requests. Together with the invocations by the queues it stays below a hundred.
+const MAX_CONCURRENT: usize = 64;
 
-/// How long API Gateway waits for a function: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that API Gateway waits for a function: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves until it is dropped.
+/// The running proxy, which stops when it is dropped.
 pub(super) struct Front(JoinHandle<()>);
 
 impl Front {
-    /// Passes on what comes to `listener` to cargo-lambda on `port`.
-    pub(super) fn before(listener: TcpListener, port: u16) -> Self {
-        let door =
-            Door { port, client: Client::builder(TokioExecutor::new()).build_http(), room: Semaphore::new(AT_ONCE) };
-        let router = Router::new().fallback(pass).with_state(Arc::new(door));
+    /// Starts to forward requests from `listener` to cargo-lambda on `port`.
+    pub(super) fn start(listener: TcpListener, port: u16) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let proxy = Proxy { port, client, permits: Semaphore::new(MAX_CONCURRENT) };
+        let router = Router::new().fallback(pass).with_state(Arc::new(proxy));
         Self(tokio::spawn(async move {
-            // It ends with the listener alone, and that with the process.
+            // Serving only ends with the listener, which lives as long as the process.
             let _ = axum::serve(listener, router).await;
         }))
     }
@@ -45,26 +46,26 @@ impl Drop for Front {
     }
 }
 
-struct Door {
+struct Proxy {
     port: u16,
     client: Client<HttpConnector, Body>,
-    room: Semaphore,
+    permits: Semaphore,
 }
 
-/// In a task of its own: whoever goes away leaves a request that cargo-lambda still holds.
-async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let passed = tokio::spawn(async move {
-        let _place = door.room.acquire().await.ok()?;
-        timeout(PATIENCE, door.forward(request)).await.ok()
+/// Forwards a request in its own task, because cargo-lambda still holds the request of a client that disconnects.
+async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
+    let forwarded = tokio::spawn(async move {
+        let _permit = proxy.permits.acquire().await.ok()?;
+        timeout(TIMEOUT, proxy.forward(request)).await.ok()
     });
-    match passed.await {
+    match forwarded.await {
         Ok(Some(Ok(response))) => response,
-        Ok(Some(Err(_))) => refusal(StatusCode::BAD_GATEWAY, "cargo-lambda does not answer"),
+        Ok(Some(Err(_))) => refusal(StatusCode::BAD_GATEWAY, "cargo-lambda does not respond"),
         Ok(None) | Err(_) => refusal(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
     }
 }
 
-impl Door {
+impl Proxy {
     async fn forward(&self, mut request: Request) -> anyhow::Result<Response> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = format!("http://127.0.0.1:{}{path}", self.port).parse::<Uri>()?;
@@ -73,7 +74,7 @@ impl Door {
     }
 }
 
-/// As API Gateway words its own answers.
+/// Returns an error in the format of API Gateway.
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn all_get_their_answer_and_never_more_than_its_fill_are_at_cargo_lambda() -> anyhow::Result<()> {
+    async fn all_requests_are_answered_and_the_number_at_cargo_lambda_is_limited() -> anyhow::Result<()> {
         let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counted = (Arc::clone(&at_once), Arc::clone(&most));
         let slow = move |request: Request| async move {
@@ -104,7 +105,7 @@ mod tests {
         tokio::spawn(async move { axum::serve(behind, Router::new().fallback(any(slow))).await });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let _front = Front::before(listener, port);
+        let _front = Front::start(listener, port);
 
         let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
         let calls = (0..200).map(|n| {
@@ -118,7 +119,7 @@ mod tests {
         for answered in join_all(calls).await {
             assert!(answered?);
         }
-        assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+        assert_eq!(most.load(Ordering::SeqCst), MAX_CONCURRENT);
         Ok(())
     }
 }

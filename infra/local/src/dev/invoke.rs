@@ -1,4 +1,4 @@
-//! Invoking a function through cargo-lambda, as an event source mapping does.
+//! Invokes functions through cargo-lambda, for the event source mappings.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use local::cloud::Invoke;
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// The functions' time-out. A call whose process dies gets no answer at all.
+/// The time-out of the functions. It also ends the wait for a function whose process has died, which never answers.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// Calls functions on the port of cargo-lambda.
+/// A client that invokes functions on the port of cargo-lambda.
 #[derive(Debug, Clone)]
 pub(super) struct Functions {
     port: u16,
@@ -30,13 +30,13 @@ impl Functions {
         Self { port, client, gate: watch::Sender::new(false) }
     }
 
-    /// Lets the queues through.
+    /// Lets the queues invoke functions from now on.
     pub(super) fn open(&self) {
         self.gate.send_replace(true);
     }
 
-    /// For the queues of the local cloud. What they kept from the last time waits until the functions are there: it
-    /// must not fail its five deliveries while they are started.
+    /// Returns the client in the form that the queues of the local cloud need. Messages from an earlier run wait until the
+    /// functions have started, because otherwise they would fail their five deliveries.
     pub(super) fn as_invoke(&self) -> Invoke {
         let functions = self.clone();
         Arc::new(move |function, event| {
@@ -48,12 +48,12 @@ impl Functions {
         })
     }
 
-    /// The function's answer, or what kept it from answering.
+    /// Invokes a function. The error says why it did not answer.
     pub(super) async fn invoke(&self, function: &str, event: &Value, within: Duration) -> Result<Value, String> {
         let answer = tokio::time::timeout(within, self.post(function, event)).await;
         let (status, failed, body) = match answer {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(format!("{function} could not be called: {error}")),
+            Ok(Err(error)) => return Err(format!("{function} could not be invoked: {error}")),
             Err(_) => return Err(format!("{function} did not answer within {} s", within.as_secs())),
         };
         if failed || !status.is_success() {
@@ -62,7 +62,7 @@ impl Functions {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&body).map_err(|error| format!("{function} answered what is not JSON: {error}"))
+        serde_json::from_slice(&body).map_err(|error| format!("{function} answered with invalid JSON: {error}"))
     }
 
     async fn post(&self, function: &str, event: &Value) -> anyhow::Result<(StatusCode, bool, Bytes)> {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_told_from_a_failure_and_from_silence() -> anyhow::Result<()> {
+    async fn an_answer_a_failure_and_a_missing_answer_are_distinguished() -> anyhow::Result<()> {
         let functions = functions().await?;
         let within = Duration::from_millis(500);
         let call = async |function| functions.invoke(function, &json!({ "Records": [] }), within).await;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn queues_wait_until_the_functions_are_there() -> anyhow::Result<()> {
+    async fn queues_wait_until_the_functions_have_started() -> anyhow::Result<()> {
         let functions = functions().await?;
         let mut delivery = functions.as_invoke()("echo", json!([]));
         let early = tokio::time::timeout(Duration::from_millis(100), &mut delivery).await;
@@ -123,10 +123,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_a_failure() -> anyhow::Result<()> {
+    async fn a_refused_connection_is_a_failure() -> anyhow::Result<()> {
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
         let called = Functions::new(port).invoke("echo", &json!({}), TIME_OUT).await;
-        assert!(called.is_err_and(|error| error.contains("could not be called")));
+        assert!(called.is_err_and(|error| error.contains("could not be invoked")));
         Ok(())
     }
 }

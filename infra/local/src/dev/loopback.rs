@@ -1,5 +1,5 @@
-//! The functions' port on the other loopback address: `localhost` is `::1` first to many clients, and to
-//! `cargo lambda invoke`, while cargo-lambda listens on one address alone.
+//! Forwards the functions' port from the IPv6 loopback address. Many clients, among them `cargo lambda invoke`, resolve
+//! `localhost` to `::1` first, but the functions' port listens on 127.0.0.1 only.
 
 use std::{
     io,
@@ -12,12 +12,12 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Forwards until it is dropped.
+/// A running forwarder, which stops when it is dropped.
 #[derive(Debug)]
 pub(super) struct Loopback(JoinHandle<()>);
 
 impl Loopback {
-    /// From `::1` to `127.0.0.1`, on the same port. Nothing on a machine without IPv6.
+    /// Forwards connections from `::1` to `127.0.0.1` on the same port. Returns `None` on a machine without IPv6.
     pub(super) async fn forward(port: u16) -> io::Result<Option<Self>> {
         match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
             Ok(listener) => Ok(Some(Self(tokio::spawn(forward(listener, port))))),
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_comes_on_one_address_goes_to_the_other() -> io::Result<()> {
+    async fn a_connection_to_one_address_reaches_the_other() -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let Some(_forwarding) = Loopback::forward(port).await? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `cargo dev`: the functions under cargo-lambda, with the local cloud and the provider around them.
+//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud and the OpenID Connect provider.
 
 mod front;
 mod invoke;
@@ -24,37 +24,37 @@ use tokio::{
 use self::{front::Front, invoke::Functions, loopback::Loopback, ports::Ports, settings::Addresses, watch::Watch};
 use crate::{arguments::DevOptions, tell, workspace::Workspace};
 
-/// Who the live events come from.
+/// The portal user whose token is in the live events.
 const PERSON: &str = "dana@fabrikam.example";
 
-/// Tokens last an hour; the files with them are always good for half of one.
+/// How often the live events get a new token. Tokens last an hour, so the files are always valid for half an hour.
 const TOKEN_RENEWAL: Duration = Duration::from_mins(30);
 
-/// A first call may wait for Cargo's lock, while somebody else builds.
+/// The time-out of a function's first call, which may wait for Cargo's lock while another build runs.
 const FIRST_CALL: Duration = Duration::from_mins(2);
 
-/// Runs until a signal, or until cargo-lambda ends by itself.
+/// Runs until a signal arrives or cargo-lambda exits.
 pub(crate) async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::Result<()> {
-    let (stop, opens) = (stopped()?, options.open);
+    let (stop, opens_browser) = (stop_signal()?, options.open);
     tokio::pin!(stop);
     let mut product = tokio::select! {
         product = Product::start(options, workspace) => product?,
         () = &mut stop => return Ok(()),
     };
     tell!("{}", product.ready);
-    tell!("Open {} and start a subscription. Ctrl-C ends everything.", product.console);
-    if opens {
+    tell!("Open {} and start a subscription. Press Ctrl-C to stop.", product.console);
+    if opens_browser {
         open::open(&product.console);
     }
     let ended = tokio::select! {
-        ended = product.live(workspace) => ended,
+        ended = product.renew_tokens(workspace) => ended,
         () = &mut stop => Ok(()),
     };
     product.watch.stop().await;
     ended
 }
 
-/// Everything that runs. Dropped in this order: functions first, then what they call.
+/// Everything that runs. Fields are dropped in this order: the functions first, then what they call.
 struct Product {
     watch: Watch,
     provider: Provider,
@@ -67,23 +67,23 @@ struct Product {
 
 impl Product {
     async fn start(options: DevOptions, workspace: &Workspace) -> anyhow::Result<Self> {
-        let ports = Ports::take(&options).await?;
+        let ports = Ports::bind(&options).await?;
         crate::tools::LAMBDA.get(workspace).await?;
         build(workspace).await?;
 
-        let addresses = Addresses::of(&ports)?;
+        let addresses = Addresses::new(&ports)?;
         let settings = settings::chosen(&addresses, options.redelivery);
         let port = ports::free().await?;
         let functions = Functions::new(port);
 
         let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
-        let provider = provider.context("the OpenID Connect provider")?;
+        let provider = provider.context("cannot start the OpenID Connect provider")?;
         let cloud = cloud(&settings, options, functions.as_invoke());
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
         let settings = settings.into_iter().chain(settings::fixed(&addresses));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
-        let front = Front::before(ports.functions, port);
+        let front = Front::start(ports.functions, port);
         let product = Self {
             watch,
             provider,
@@ -99,8 +99,8 @@ impl Product {
         Ok(product)
     }
 
-    /// Keeps the live events' tokens fresh for as long as the functions run.
-    async fn live(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
+    /// Renews the tokens of the live events until cargo-lambda exits.
+    async fn renew_tokens(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
         let mut renewal = interval(TOKEN_RENEWAL);
         renewal.tick().await;
         loop {
@@ -114,14 +114,15 @@ impl Product {
     fn write_events(&self, workspace: &Workspace) -> anyhow::Result<()> {
         let token = self.provider.token(&Person::with_email(PERSON));
         let to = workspace.target.join("events");
-        events::write(&workspace.root.join("events"), &to, &token).with_context(|| format!("writing {}", to.display()))
+        events::write(&workspace.root.join("events"), &to, &token)
+            .with_context(|| format!("cannot write {}", to.display()))
     }
 }
 
-/// The functions alone, as cargo-lambda will run them: it then finds them built.
+/// Builds only the functions, with the settings of cargo-lambda, so that it finds them built.
 async fn build(workspace: &Workspace) -> anyhow::Result<()> {
-    let status = workspace.command("cargo").arg("build").status().await.context("cargo could not be started")?;
-    ensure!(status.success(), "the functions do not build");
+    let status = workspace.command("cargo").arg("build").status().await.context("cannot start cargo")?;
+    ensure!(status.success(), "the build of the functions failed");
     Ok(())
 }
 
@@ -144,16 +145,16 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: local::clou
     }
 }
 
-/// Calls every function once: what cannot start is said here, and the first real call finds the rest started.
+/// Invokes every function once, so that a function that cannot start is reported now and real calls find it started.
 async fn warm_up(functions: &Functions, events: &Path) -> anyhow::Result<()> {
-    for (function, event) in events::harmless(events).context("the directory events")? {
+    for (function, event) in events::harmless(events).context("cannot read the directory events")? {
         functions.invoke(&function, &event, FIRST_CALL).await.map_err(anyhow::Error::msg)?;
     }
     Ok(())
 }
 
-/// Ctrl-C, `kill`, or a closed terminal.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+/// Returns a future that completes on Ctrl-C, on `kill`, or when the terminal is closed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let [mut interrupt, mut terminate, mut hang_up] =
         [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     Ok(async move {

@@ -9,10 +9,10 @@ use tokio::process::Command;
 
 use crate::environment;
 
-/// What opens an address on this system.
+/// The command that opens a URL on this system.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
-/// Where somebody looks on, and their system shows windows. Best effort: the address is printed as well.
+/// Opens a URL if the developer works at a terminal on a desktop. Best effort, because the URL is also printed.
 pub(super) fn open(url: &str) {
     if !is_wanted(stdout().is_terminal(), cfg!(target_os = "macos"), |name| environment::get(name).is_some()) {
         return;
@@ -37,13 +37,13 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_opened_for_somebody_who_sits_before_it_and_for_nobody_else() {
+    fn the_browser_is_opened_only_at_a_terminal_on_a_local_desktop() {
         assert!(wanted(true, false, &["DISPLAY"]));
         assert!(wanted(true, false, &["WAYLAND_DISPLAY"]));
         assert!(wanted(true, true, &[]));
-        assert!(!wanted(false, false, &["DISPLAY"]), "a test reads what is printed");
+        assert!(!wanted(false, false, &["DISPLAY"]), "a program reads the output");
         assert!(!wanted(true, false, &[]), "no windows");
         assert!(!wanted(true, true, &["CI"]));
-        assert!(!wanted(true, false, &["DISPLAY", "SSH_CONNECTION"]), "windows would be shown elsewhere");
+        assert!(!wanted(true, false, &["DISPLAY", "SSH_CONNECTION"]), "the window would open on another machine");
     }
 }

@@ -1,4 +1,5 @@
-//! The ports, all taken before anything is built: a taken one is better said at once than in two minutes.
+//! The ports of `cargo dev`. All are bound before anything is built, so that a port in use is reported at once and not after
+//! two minutes.
 
 use std::{io, net::Ipv4Addr};
 
@@ -8,45 +9,45 @@ use tokio::net::TcpListener;
 use super::loopback::Loopback;
 use crate::arguments::DevOptions;
 
-/// Everything listens on loopback alone.
+/// The listeners, all on loopback only.
 pub(super) struct Ports {
     pub(super) console: TcpListener,
     pub(super) aws: TcpListener,
     pub(super) oidc: TcpListener,
     pub(super) loopback: Option<Loopback>,
-    /// Where the functions are called; cargo-lambda is behind it.
+    /// The port where functions are called, which the proxy forwards to cargo-lambda.
     pub(super) functions: TcpListener,
 }
 
 impl Ports {
-    pub(super) async fn take(options: &DevOptions) -> anyhow::Result<Self> {
-        let functions = take(options.port, "--port").await?;
+    pub(super) async fn bind(options: &DevOptions) -> anyhow::Result<Self> {
+        let functions = bind(options.port, "--port").await?;
         let port = number(&functions)?;
         Ok(Self {
             functions,
-            loopback: Loopback::forward(port).await.with_context(|| taken("::1", port, "--port"))?,
-            console: take(options.console_port, "--console-port").await?,
-            aws: take(options.aws_port, "--aws-port").await?,
-            oidc: take(options.oidc_port, "--oidc-port").await?,
+            loopback: Loopback::forward(port).await.with_context(|| unavailable("::1", port, "--port"))?,
+            console: bind(options.console_port, "--console-port").await?,
+            aws: bind(options.aws_port, "--aws-port").await?,
+            oidc: bind(options.oidc_port, "--oidc-port").await?,
         })
     }
 }
 
-/// A port that nobody has, for cargo-lambda, which listens by itself.
+/// Returns a free port for cargo-lambda, which binds it itself.
 pub(super) async fn free() -> anyhow::Result<u16> {
-    Ok(number(&take(0, "--port").await?)?)
+    Ok(number(&bind(0, "--port").await?)?)
 }
 
-async fn take(port: u16, option: &str) -> anyhow::Result<TcpListener> {
+async fn bind(port: u16, option: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listener.with_context(|| taken("127.0.0.1", port, option))
+    listener.with_context(|| unavailable("127.0.0.1", port, option))
 }
 
-fn taken(address: &str, port: u16, option: &str) -> String {
-    format!("port {port} of {address} cannot be used; end what uses it, or choose another with {option}")
+fn unavailable(address: &str, port: u16, option: &str) -> String {
+    format!("port {port} of {address} is not available; stop the program that uses it, or choose another with {option}")
 }
 
-/// The port of a listener.
+/// Returns the port of a listener.
 pub(super) fn number(listener: &TcpListener) -> io::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
@@ -56,11 +57,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_taken_port_is_named_with_the_option_that_changes_it() -> anyhow::Result<()> {
-        let taken = TcpListener::bind("127.0.0.1:0").await?;
-        let port = taken.local_addr()?.port();
+    async fn the_error_for_a_port_in_use_names_the_option_that_changes_it() -> anyhow::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
         let free = DevOptions { port: 0, console_port: 0, aws_port: 0, oidc_port: 0, ..DevOptions::default() };
-        assert!(Ports::take(&free).await.is_ok());
+        assert!(Ports::bind(&free).await.is_ok());
         for (options, option) in [
             (DevOptions { port, console_port: 0, aws_port: 0, oidc_port: 0, ..DevOptions::default() }, "--port"),
             (
@@ -68,7 +69,7 @@ mod tests {
                 "--aws-port",
             ),
         ] {
-            let refusal = Ports::take(&options).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+            let refusal = Ports::bind(&options).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
             assert!(refusal.contains(&format!("port {port} of")), "{refusal}");
             assert!(refusal.contains(&format!("with {option}: ")), "{refusal}");
         }

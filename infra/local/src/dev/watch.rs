@@ -23,19 +23,19 @@ use tokio::{
 
 use crate::{say, tools, workspace::Workspace};
 
-/// How long cargo-lambda has to end the functions.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The time that cargo-lambda gets to stop the functions.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Watch {
     child: Child,
     port: u16,
-    /// What it and the functions say is repeated, until it is asked to end: how functions take that is nobody's concern.
+    /// Repeats the output of cargo-lambda and the functions until they are stopped. Messages about stopping are noise.
     output: JoinSet<()>,
     ending: Arc<AtomicBool>,
 }
 
 impl Watch {
-    /// Starts cargo-lambda, in a process group of its own so that a Ctrl-C reaches it through [`Watch::stop`] alone.
+    /// Starts cargo-lambda in its own process group, so that Ctrl-C reaches it only through [`Watch::stop`].
     pub(super) async fn start(
         workspace: &Workspace,
         port: u16,
@@ -50,43 +50,43 @@ impl Watch {
         }
         command.envs(settings).env("CARGO_TARGET_DIR", &workspace.target);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().context("cargo-lambda could not be started")?;
+        let mut child = command.spawn().context("cannot start cargo-lambda")?;
 
         let (mut output, ending) = (JoinSet::new(), Arc::<AtomicBool>::default());
         output.spawn(repeat(child.stdout.take(), Arc::clone(&ending)));
         output.spawn(repeat(child.stderr.take(), Arc::clone(&ending)));
         let mut watch = Self { child, port, output, ending };
-        watch.listening().await?;
+        watch.wait_until_listening().await?;
         Ok(watch)
     }
 
-    /// Waits for the end that nobody asked for.
+    /// Waits until cargo-lambda exits without having been stopped.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         let status = self.child.wait().await;
-        // What it said last is why. Functions that linger hold its pipes open.
+        // Its last output says why. The time-out is for functions that still run and hold its pipes open.
         let _ = timeout(Duration::from_secs(1), async { while self.output.join_next().await.is_some() {} }).await;
         match status {
-            Ok(status) => anyhow!("cargo-lambda ended by itself: {status}"),
-            Err(error) => anyhow!("cargo-lambda cannot be waited for: {error}"),
+            Ok(status) => anyhow!("cargo-lambda exited: {status}"),
+            Err(error) => anyhow!("cannot wait for cargo-lambda: {error}"),
         }
     }
 
-    /// Ends cargo-lambda, which ends its functions. They also end by themselves when it is gone.
+    /// Stops cargo-lambda, which stops its functions. They also exit on their own when cargo-lambda is gone.
     pub(super) async fn stop(mut self) {
         self.ending.store(true, Ordering::Relaxed);
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id
             && let Err(error) = kill_process(id, Signal::TERM)
         {
-            say!("cargo-lambda could not be told to end: {error}");
+            say!("cannot stop cargo-lambda: {error}");
         }
-        if timeout(FAREWELL, self.child.wait()).await.is_err() {
-            say!("cargo-lambda does not end; killing it");
+        if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+            say!("cargo-lambda does not stop; killing it");
             let _ = self.child.kill().await;
         }
     }
 
-    async fn listening(&mut self) -> anyhow::Result<()> {
+    async fn wait_until_listening(&mut self) -> anyhow::Result<()> {
         loop {
             if self.child.try_wait()?.is_some() {
                 return Err(self.ended().await);

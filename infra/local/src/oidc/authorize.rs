@@ -1,4 +1,4 @@
-//! The authorization endpoint and the sign-out endpoint: the two that people see.
+//! The authorization endpoint and the sign-out endpoint, which show pages to people.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Issuer, codes::Grant, page, person::Person, redirect};
 
-/// A request for a code (OpenID Connect Core 1.0, section 3.1.2.1). Unknown parameters are ignored, as it demands.
+/// A request for a code (OpenID Connect Core 1.0, section 3.1.2.1). Unknown parameters are ignored, as the standard requires.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Request {
@@ -30,7 +30,7 @@ pub(super) struct Request {
     login_hint: Option<String>,
 }
 
-/// The request again, with who answers it.
+/// The submitted sign-in form: the original request and the person's address.
 #[derive(Debug, Deserialize)]
 pub(super) struct SignIn {
     email: String,
@@ -38,25 +38,25 @@ pub(super) struct SignIn {
     request: Request,
 }
 
-/// Where to go after signing out (OpenID Connect RP-Initiated Logout 1.0).
+/// A request to sign out (OpenID Connect RP-Initiated Logout 1.0).
 #[derive(Debug, Deserialize)]
 pub(super) struct SignOut {
     post_logout_redirect_uri: Option<String>,
     state: Option<String>,
 }
 
-/// Shows the sign-in page. There is no session: everybody is asked every time, whatever `prompt` says.
+/// Shows the sign-in page. The provider has no sessions, so it asks every time, whatever `prompt` says.
 pub(super) async fn ask(State(issuer): State<Arc<Issuer>>, Query(request): Query<Request>) -> Response {
     if let Err(refusal) = request.check(&issuer) {
         return refusal;
     }
     if request.prompt.as_deref() == Some("none") {
-        return request.answer_error("login_required", "this provider keeps no session");
+        return request.answer_error("login_required", "this provider has no sessions");
     }
     page::sign_in(&issuer.options, &request.fields(), request.login_hint.as_deref().unwrap_or_default())
 }
 
-/// Takes the sign-in page's form, and sends the browser back with a code.
+/// Handles the form of the sign-in page and redirects the browser back with a code.
 pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form<SignIn>) -> Response {
     let SignIn { email, request } = sign_in;
     if let Err(refusal) = request.check(&issuer) {
@@ -72,33 +72,34 @@ pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form
         nonce: request.nonce.clone(),
         person: Person::with_email(email.trim()),
     };
-    issuer.codes.lock().expect("no holder of this lock panics").put(code.clone(), grant, Instant::now());
+    issuer.codes.lock().expect("no holder of this lock panics").insert(code.clone(), grant, Instant::now());
     request.answer(&[("code", Some(&code)), ("iss", Some(&issuer.url))])
 }
 
-/// Nothing to forget; sends the browser on where that is allowed.
+/// Redirects the browser if its target is allowed. There is no session to end.
 pub(super) async fn sign_out(State(issuer): State<Arc<Issuer>>, Query(sign_out): Query<SignOut>) -> Response {
     match sign_out.post_logout_redirect_uri {
         None => page::signed_out(),
         Some(uri) if redirect::is_allowed(&uri, &issuer.options.redirect_origins) => {
             Redirect::to(&redirect::with_parameters(&uri, &[("state", sign_out.state.as_deref())])).into_response()
         }
-        Some(_) => page::refusal(StatusCode::BAD_REQUEST, NOT_OURS),
+        Some(_) => page::refusal(StatusCode::BAD_REQUEST, UNKNOWN_TARGET),
     }
 }
 
-const NOT_OURS: &str = "The application that sent you here asked to send you on to an address which this provider does \
-                        not know. It knows the public origin of the product alone.";
+const UNKNOWN_TARGET: &str = "The application that sent you here asked to redirect you to an address that this provider does \
+                        not allow. It only allows the public origin of the product.";
 
 impl Request {
-    /// An unknown client or address is told to the person; everything else to the application (RFC 6749, 4.1.2.1).
-    #[expect(clippy::result_large_err, reason = "a refusal is an answer, made once a request")]
+    /// Checks the request. The error page for an unknown client or address is shown to the person; every other error goes
+    /// to the application (RFC 6749, section 4.1.2.1).
+    #[expect(clippy::result_large_err, reason = "the error is the response, created at most once for each request")]
     fn check(&self, issuer: &Issuer) -> Result<(), Response> {
         if !redirect::is_allowed(&self.redirect_uri, &issuer.options.redirect_origins) {
-            return Err(page::refusal(StatusCode::BAD_REQUEST, NOT_OURS));
+            return Err(page::refusal(StatusCode::BAD_REQUEST, UNKNOWN_TARGET));
         }
         if self.client_id != issuer.options.client_id {
-            return Err(page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here is not known."));
+            return Err(page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here is unknown."));
         }
         let wrong = |error, description| Err(self.answer_error(error, description));
         if self.response_type != "code" {
@@ -128,7 +129,7 @@ impl Request {
         Redirect::to(&redirect::with_parameters(&self.redirect_uri, &parameters)).into_response()
     }
 
-    /// What the form must send again.
+    /// Returns the parameters that the form must send again.
     fn fields(&self) -> Vec<(&'static str, &str)> {
         let optional = [("state", &self.state), ("nonce", &self.nonce), ("response_mode", &self.response_mode)];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
@@ -146,9 +147,9 @@ impl Request {
     }
 }
 
-/// 256 bits that nobody guesses.
+/// Returns 256 random bits in base64url.
 pub(super) fn random() -> String {
     let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives randomness");
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system provides random numbers");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

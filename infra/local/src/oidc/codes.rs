@@ -1,4 +1,4 @@
-//! Authorization codes: each works once, for a minute, for the request that it answered.
+//! Authorization codes. Each is valid once, for one minute, and only for the request that it answered.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
 
 use super::person::Person;
 
-/// RFC 6749 allows ten minutes and asks for short; a browser's redirect takes a second.
+/// The lifetime of a code. RFC 6749 recommends a short one, ten minutes at most; a browser's redirect takes a second.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// What a code was given for.
+/// The request that a code was issued for, and the person who signed in.
 #[derive(Debug, Clone)]
 pub(super) struct Grant {
     pub(super) redirect_uri: String,
@@ -23,15 +23,16 @@ pub(super) struct Grant {
 pub(super) struct Codes(HashMap<String, (Instant, Grant)>);
 
 impl Codes {
-    pub(super) fn put(&mut self, code: String, grant: Grant, now: Instant) {
-        self.0.retain(|_, (given, _)| now.duration_since(*given) < LIFETIME);
+    pub(super) fn insert(&mut self, code: String, grant: Grant, now: Instant) {
+        self.0.retain(|_, (issued_at, _)| now.duration_since(*issued_at) < LIFETIME);
         self.0.insert(code, (now, grant));
     }
 
-    /// A code is spent by the first attempt, whether or not the rest of it is right.
+    /// Removes a code and returns its grant if it is still valid. The first attempt uses up the code, even if the rest of
+    /// the request is invalid.
     pub(super) fn take(&mut self, code: &str, now: Instant) -> Option<Grant> {
-        let (given, grant) = self.0.remove(code)?;
-        (now.duration_since(given) < LIFETIME).then_some(grant)
+        let (issued_at, grant) = self.0.remove(code)?;
+        (now.duration_since(issued_at) < LIFETIME).then_some(grant)
     }
 }
 
@@ -51,25 +52,25 @@ mod tests {
     #[test]
     fn a_code_works_once() {
         let (mut codes, now) = (Codes::default(), Instant::now());
-        codes.put("code".to_owned(), grant(), now);
+        codes.insert("code".to_owned(), grant(), now);
         assert!(codes.take("code", now).is_some());
         assert!(codes.take("code", now).is_none());
     }
 
     #[test]
-    fn a_code_lasts_a_minute_and_no_longer() {
+    fn a_code_expires_after_a_minute() {
         let (mut codes, now) = (Codes::default(), Instant::now());
-        codes.put("early".to_owned(), grant(), now);
-        codes.put("late".to_owned(), grant(), now);
+        codes.insert("early".to_owned(), grant(), now);
+        codes.insert("late".to_owned(), grant(), now);
         assert!(codes.take("early", now + Duration::from_secs(59)).is_some());
         assert!(codes.take("late", now + LIFETIME).is_none());
     }
 
     #[test]
-    fn codes_that_nobody_redeemed_are_forgotten() {
+    fn expired_codes_are_removed() {
         let (mut codes, now) = (Codes::default(), Instant::now());
-        codes.put("old".to_owned(), grant(), now);
-        codes.put("new".to_owned(), grant(), now + Duration::from_secs(61));
+        codes.insert("old".to_owned(), grant(), now);
+        codes.insert("new".to_owned(), grant(), now + Duration::from_secs(61));
         assert_eq!(codes.0.len(), 1);
     }
 }

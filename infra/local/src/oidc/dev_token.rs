@@ -1,4 +1,5 @@
-//! `POST /dev/token`: an ID token for anybody, without a browser. The body need not be declared: `curl -d` is enough.
+//! `POST /dev/token`: issues an ID token for any person, without a browser. It does not require a JSON content type, so
+//! `curl -d` is enough.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The two signing keys, and JSON Web Signatures made with them.
 //!
-//! There are two so that a verifier which ignores `kid`, or takes the first key it finds, is caught.
+//! There are two keys so that tests catch a verifier that ignores `kid` or takes the first key that it finds.
 
 use std::{fs, io, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
@@ -19,7 +19,7 @@ use super::merge;
 
 const FILE: &str = "oidc-keys.json";
 
-/// An algorithm of RFC 7518 that the provider has a key for.
+/// A signature algorithm of RFC 7518 for which the provider has a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Algorithm {
@@ -36,7 +36,7 @@ pub(super) struct Keys {
     ecdsa: EcdsaKeyPair,
 }
 
-/// Private keys as PKCS #8, base64url.
+/// The file of the private keys, in PKCS #8 and base64url.
 #[derive(Serialize, Deserialize)]
 struct File {
     rs256: String,
@@ -50,18 +50,18 @@ impl Keys {
         Ok(Self { rsa, ecdsa })
     }
 
-    /// The keys of an earlier start, or new ones that the next start finds.
-    pub(super) fn kept_in(directory: &Path) -> io::Result<Self> {
+    /// Reads the keys of an earlier start, or generates keys and writes them for the next start.
+    pub(super) fn read_or_generate(directory: &Path) -> io::Result<Self> {
         let path = directory.join(FILE);
-        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let with_path = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         match fs::read(&path) {
-            Ok(text) => Self::parse(&text).map_err(about),
+            Ok(text) => Self::parse(&text).map_err(with_path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = Self::generate()?;
-                fs::create_dir_all(directory).and_then(|()| keys.write(&path)).map_err(about)?;
+                fs::create_dir_all(directory).and_then(|()| keys.write(&path)).map_err(with_path)?;
                 Ok(keys)
             }
-            Err(error) => Err(about(error)),
+            Err(error) => Err(with_path(error)),
         }
     }
 
@@ -85,17 +85,17 @@ impl Keys {
                 let mut signature = vec![0; self.rsa.public_modulus_len()];
                 self.rsa
                     .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .expect("a signature fits a buffer of the modulus' length");
+                    .expect("the signature is as long as the modulus");
                 signature
             }
             Algorithm::Es256 => {
                 let signature = self.ecdsa.sign(&random, message);
-                signature.expect("signing with a key made for this algorithm").as_ref().to_vec()
+                signature.expect("the key belongs to this algorithm").as_ref().to_vec()
             }
         }
     }
 
-    /// The public half, as RFC 7517 has it, its `kid` the thumbprint of RFC 7638.
+    /// Returns the public key in the format of RFC 7517; its `kid` is the thumbprint of RFC 7638.
     fn jwk(&self, algorithm: Algorithm) -> Value {
         let (mut jwk, canonical) = match algorithm {
             Algorithm::Rs256 => {
@@ -106,7 +106,7 @@ impl Keys {
                 (json!({ "kty": "RSA", "n": n, "e": e }), canonical)
             }
             Algorithm::Es256 => {
-                // The point uncompressed: 4, then both coordinates.
+                // The uncompressed point: the byte 4, then both coordinates.
                 let (x, y) = self.ecdsa.public_key().as_ref()[1..].split_at(32);
                 let (x, y) = (base64(x), base64(y));
                 let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);

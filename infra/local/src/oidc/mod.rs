@@ -1,8 +1,8 @@
 //! An OpenID Connect provider for development: the code flow of a public client with PKCE (RFC 6749, RFC 7636, OpenID
-//! Connect Core 1.0), a page where any e-mail address can be typed, and `POST /dev/token` for scripts.
+//! Connect Core 1.0), a sign-in page that accepts any e-mail address, and `POST /dev/token` for scripts.
 //!
-//! It proves nobody's identity: it says who somebody claims to be. It listens on loopback, sends codes to the origins
-//! in its [`Options`] alone, and answers no other origin's scripts.
+//! The provider does not verify identities; it accepts what a person claims. It listens on loopback, redirects only to the
+//! origins in its [`Options`], and does not let scripts of other origins read its answers.
 
 mod authorize;
 mod codes;
@@ -35,21 +35,21 @@ use tokio::{
 use self::{codes::Codes, keys::Keys};
 pub use self::{keys::Algorithm, person::Person};
 
-/// How long an ID token is good for, in seconds: what Okta, Auth0 and Google give.
+/// The lifetime of an ID token in seconds, the same as at Okta, Auth0 and Google.
 const TOKEN_LIFETIME_SECONDS: u64 = 3600;
 
-/// What a provider needs to know.
+/// The options of a provider.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The one client that may ask for codes; the audience of every ID token.
+    /// The only client that may request codes, and the audience of every ID token.
     pub client_id: String,
-    /// Where the signing keys are kept; without it they are new at every start.
+    /// The directory that preserves the signing keys. Without one, every start generates new keys.
     pub data: Option<PathBuf>,
-    /// The origins (`http://localhost:9000`) that codes and signed-out people are sent back to, and no others.
+    /// The only origins, such as `http://localhost:9000`, to which the provider redirects after sign-in and sign-out.
     pub redirect_origins: Vec<String>,
 }
 
-/// A provider that serves until it is dropped.
+/// A running provider, which stops when it is dropped.
 #[derive(Debug)]
 pub struct Provider {
     issuer: Arc<Issuer>,
@@ -57,10 +57,11 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Serves on `listener`, whose address becomes the issuer's.
+    /// Starts a provider on `listener`, whose address becomes the issuer's.
     pub async fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
         let data = options.data.clone();
-        let keys = spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::kept_in(&directory)));
+        let keys =
+            spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::read_or_generate(&directory)));
         let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
         let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), more_claims: Mutex::default() });
@@ -69,39 +70,39 @@ impl Provider {
         Ok(Self { issuer, server })
     }
 
-    /// The issuer, to the letter as in the discovery document and the tokens.
+    /// Returns the issuer exactly as in the discovery document and the tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer.url
     }
 
-    /// What `jwks_uri` answers.
+    /// Returns the key set that `jwks_uri` serves.
     #[must_use]
     pub fn jwks(&self) -> Value {
         self.issuer.keys.jwks()
     }
 
-    /// The claims of an ID token for `person`, fresh and good for an hour.
+    /// Returns the claims of a new ID token for `person`, which is valid for an hour.
     #[must_use]
     pub fn claims(&self, person: &Person) -> Value {
         self.issuer.claims(person, None)
     }
 
-    /// An ID token for `person`, as `POST /dev/token` gives it.
+    /// Issues an ID token for `person`, as `POST /dev/token` does.
     #[must_use]
     pub fn token(&self, person: &Person) -> String {
         self.issuer.token(person, None)
     }
 
-    /// Claims that every token has from then on, over its own; null takes one away.
+    /// Sets claims that are merged into every token from now on. They override the token's own claims; null removes a claim.
     pub fn add_claims(&self, claims: Value) {
         if let Ok(mut more) = self.issuer.more_claims.lock() {
             *more = claims;
         }
     }
 
-    /// Signs any claims whatever, for tokens that a verifier must refuse. `header` is merged over `alg`, `typ` and `kid`;
-    /// null takes a field away.
+    /// Signs any claims, to create tokens that a verifier must reject. `header` is merged into `alg`, `typ` and `kid`; null
+    /// removes a field.
     #[must_use]
     pub fn sign(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
         self.issuer.keys.sign(algorithm, header, claims)
@@ -179,13 +180,13 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
     }))
 }
 
-/// The error body of RFC 6749, section 5.2.
+/// Returns the error response of RFC 6749, section 5.2.
 fn refuse(error: &str, description: &str) -> Response {
     let body = Json(json!({ "error": error, "error_description": description }));
     (StatusCode::BAD_REQUEST, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
-/// A JSON merge patch (RFC 7396) of one level: null takes a field away.
+/// Applies a JSON merge patch (RFC 7396) to the top level of an object: null removes a field.
 fn merge(target: &mut Value, patch: &Value) {
     let (Some(target), Some(patch)) = (target.as_object_mut(), patch.as_object()) else { return };
     for (name, value) in patch {
@@ -197,8 +198,8 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the local cloud is its own world with its own clock")]
+#[expect(clippy::disallowed_methods, reason = "the provider emulates an external service, which has its own clock")]
 fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.expect("the machine's clock is past 1970").as_secs()
+    since.expect("the system clock is later than 1970").as_secs()
 }

@@ -1,4 +1,4 @@
-//! The provider's pages: one form, one farewell, one refusal.
+//! The provider's pages: the sign-in form, the confirmation of sign-out, and the error page.
 
 use axum::{
     http::{StatusCode, header},
@@ -14,7 +14,7 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;backg
                      button{font:inherit;margin-top:1rem;padding:.5rem 1.5rem;border:0;background:#0b57a4;color:#fff}\
                      :focus-visible{outline:3px solid #b35900;outline-offset:2px}";
 
-/// The form that stands for every provider's sign-in: no password, any address.
+/// Returns the sign-in form, which accepts any address without a password.
 pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -> Response {
     let hidden = fields.iter().fold(String::new(), |hidden, (name, value)| {
         hidden + &format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
@@ -28,7 +28,7 @@ pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -
          <button>Sign in</button></form>",
         escape(email)
     );
-    // Browsers hold the redirect that answers a form to form-action as well.
+    // Browsers apply form-action also to the redirect that answers a form.
     let form_action = format!("form-action 'self' {}", options.redirect_origins.join(" "));
     page(StatusCode::OK, "Sign in", &body, &form_action)
 }
@@ -39,8 +39,8 @@ pub(super) fn signed_out() -> Response {
 }
 
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
-    let body = format!("<h1>That did not work</h1><p>{}</p>", escape(why));
-    page(status, "That did not work", &body, "form-action 'none'")
+    let body = format!("<h1>The request was refused</h1><p>{}</p>", escape(why));
+    page(status, "The request was refused", &body, "form-action 'none'")
 }
 
 fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Response {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_closes_a_text_or_an_attribute_is_escaped() {
+    fn characters_that_end_text_or_an_attribute_are_escaped() {
         assert_eq!(escape(r#"<a href="x" b='y'>&"#), "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
     }
 }

@@ -1,4 +1,4 @@
-//! Who a token is about.
+//! The person that a token identifies.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -7,34 +7,34 @@ use serde_json::Value;
 
 use super::keys::Algorithm;
 
-/// Somebody as they describe themselves to `POST /dev/token`.
+/// A person, in the format of the body of `POST /dev/token`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
     /// The claim `email`.
     pub email: String,
-    /// The claim `email_verified`; true unless given.
+    /// The claim `email_verified`; true by default.
     #[serde(default)]
     pub email_verified: Option<bool>,
-    /// The claim `sub`; made from the address unless given, the same one every time.
+    /// The claim `sub`; by default it is derived from the address, so that it is the same every time.
     #[serde(default)]
     pub subject: Option<String>,
-    /// More claims, an object; they win over the ones above, and null takes one away.
+    /// An object of additional claims. They override the claims above; null removes a claim.
     #[serde(default)]
     pub claims: Value,
-    /// Which of the two keys signs; RS256 unless given.
+    /// The signature algorithm, which selects the key; RS256 by default.
     #[serde(default)]
     pub alg: Option<Algorithm>,
 }
 
 impl Person {
-    /// Somebody with a verified address.
+    /// Creates a person with a verified address.
     #[must_use]
     pub fn with_email(email: &str) -> Self {
         Self { email: email.to_owned(), ..Self::default() }
     }
 
-    /// Spellings of one address that differ in case alone are one account.
+    /// Returns the subject. Addresses that differ only in case have the same subject.
     pub(super) fn subject(&self) -> String {
         self.subject.clone().unwrap_or_else(|| {
             let digest = digest(&SHA256, self.email.to_ascii_lowercase().as_bytes());

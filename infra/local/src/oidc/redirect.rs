@@ -1,6 +1,7 @@
-//! Where people may be sent, and with what.
+//! The addresses to which the provider redirects browsers.
 
-/// Whether `uri` is a page of one of the origins. Fragments and anything a browser might read differently are refused.
+/// Returns whether `uri` belongs to one of the origins. Fragments, and characters that browsers may interpret differently,
+/// are not allowed.
 pub(super) fn is_allowed(uri: &str, origins: &[String]) -> bool {
     let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
     plain
@@ -9,7 +10,7 @@ pub(super) fn is_allowed(uri: &str, origins: &[String]) -> bool {
         })
 }
 
-/// `uri` with more parameters in its query.
+/// Returns `uri` with additional query parameters.
 pub(super) fn with_parameters(uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in parameters {
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_encoded_and_join_those_that_stand() {
+    fn parameters_are_encoded_and_added_to_an_existing_query() {
         assert_eq!(with_parameters("http://a/", &[("state", Some("a&b=ü"))]), "http://a/?state=a%26b%3D%C3%BC");
         assert_eq!(with_parameters("http://a/?x=1", &[("code", Some("c")), ("state", None)]), "http://a/?x=1&code=c");
         assert_eq!(with_parameters("http://a/", &[("state", None)]), "http://a/");

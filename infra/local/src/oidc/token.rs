@@ -1,4 +1,4 @@
-//! The token endpoint: a code, with the verifier behind its challenge, for an ID token.
+//! The token endpoint: exchanges a code and its PKCE verifier for an ID token.
 
 use std::{sync::Arc, time::Instant};
 
@@ -36,14 +36,14 @@ pub(super) async fn redeem(
         return refuse("unsupported_grant_type", "grant_type must be authorization_code");
     }
     if request.client_id != issuer.options.client_id {
-        return refuse("invalid_client", "no such client");
+        return refuse("invalid_client", "the client is unknown");
     }
     let grant = issuer.codes.lock().expect("no holder of this lock panics").take(&request.code, Instant::now());
     let Some(grant) = grant else {
         return refuse("invalid_grant", "the code is unknown, used or older than a minute");
     };
     if grant.redirect_uri != request.redirect_uri {
-        return refuse("invalid_grant", "redirect_uri is not that of the authorization request");
+        return refuse("invalid_grant", "redirect_uri differs from the one in the authorization request");
     }
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.as_bytes()));
     if challenge != grant.code_challenge {

@@ -1,4 +1,4 @@
-//! Values in place of intrinsic functions. What is not understood is an error, never a guess.
+//! Evaluates intrinsic functions. An unsupported function is an error, never a guess.
 
 use serde_json::{Map, Value};
 
@@ -11,10 +11,10 @@ pub(super) struct Resolver<'a> {
 
 impl Resolver<'_> {
     pub(super) fn resolve(&self, value: &Value) -> Result<Value, Error> {
-        self.value(value)?.ok_or_else(|| Error::new("AWS::NoValue stands where a value has to be"))
+        self.value(value)?.ok_or_else(|| Error::new("AWS::NoValue is not allowed where a value is required"))
     }
 
-    /// `None` for `AWS::NoValue`: as if it was not written.
+    /// Returns `None` for `AWS::NoValue`, which removes the field or element.
     fn value(&self, value: &Value) -> Result<Option<Value>, Error> {
         match value {
             Value::Array(values) => Ok(Some(Value::Array(self.list(values)?))),
@@ -71,10 +71,10 @@ impl Resolver<'_> {
             return Ok(value.into());
         }
         let default = &self.template["Parameters"][name]["Default"];
-        if default.is_null() { Err(Error::new(format!("{name} is not known here"))) } else { Ok(default.clone()) }
+        if default.is_null() { Err(Error::new(format!("{name} is unknown"))) } else { Ok(default.clone()) }
     }
 
-    /// `${Name}`, `${Name.Attribute}`; `${!Name}` stands for itself, without the mark.
+    /// Replaces `${Name}` and `${Name.Attribute}` with their values, and `${!Name}` with the literal `${Name}`.
     fn substitute(&self, text: &str, own: &Map<String, Value>) -> Result<Value, Error> {
         let mut parts = text.split("${");
         let mut whole = parts.next().unwrap_or_default().to_owned();
@@ -83,8 +83,8 @@ impl Resolver<'_> {
             let (name, rest) = part.split_once('}').ok_or_else(unclosed)?;
             match (name.strip_prefix('!'), own.get(name)) {
                 (Some(literal), _) => whole.extend(["${", literal, "}"]),
-                (None, Some(value)) => whole.push_str(&written(&self.resolve(value)?)?),
-                (None, None) => whole.push_str(&written(&self.named(name)?)?),
+                (None, Some(value)) => whole.push_str(&to_text(&self.resolve(value)?)?),
+                (None, None) => whole.push_str(&to_text(&self.named(name)?)?),
             }
             whole.push_str(rest);
         }
@@ -97,12 +97,12 @@ impl Resolver<'_> {
     }
 
     fn holds(&self, condition: &Value) -> Result<bool, Error> {
-        let unknown = || Error::new(format!("a condition that is not understood: {condition}"));
+        let unknown = || Error::new(format!("the condition is not supported: {condition}"));
         let (function, argument) = condition.as_object().and_then(intrinsic).ok_or_else(unknown)?;
         match (function, argument, argument.as_array().map(Vec::as_slice)) {
             ("Condition", Value::String(name), _) => self.condition(name),
             ("Fn::Equals", _, Some([one, other])) => {
-                Ok(written(&self.resolve(one)?)? == written(&self.resolve(other)?)?)
+                Ok(to_text(&self.resolve(one)?)? == to_text(&self.resolve(other)?)?)
             }
             ("Fn::Not", _, Some([condition])) => Ok(!self.holds(condition)?),
             ("Fn::And", _, Some(conditions)) => self.all(conditions).map(|all| !all.contains(&false)),
@@ -116,7 +116,8 @@ impl Resolver<'_> {
     }
 }
 
-/// A function is an object of one field. So is `{"Condition": …}` in a statement of a policy, whose value is an object.
+/// Returns the name and the argument of an intrinsic function, which is an object with one field. `Condition` is a function only
+/// if its value is a string; in a policy statement its value is an object.
 fn intrinsic(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut entries = fields.iter();
     let (Some((name, argument)), None) = (entries.next(), entries.next()) else { return None };
@@ -125,19 +126,19 @@ fn intrinsic(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
 }
 
 fn texts(values: &[Value]) -> Result<Vec<String>, Error> {
-    values.iter().map(written).collect()
+    values.iter().map(to_text).collect()
 }
 
-fn written(value: &Value) -> Result<String, Error> {
+fn to_text(value: &Value) -> Result<String, Error> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-        _ => Err(Error::new(format!("text is asked for, not {value}"))),
+        _ => Err(Error::new(format!("text is required, not {value}"))),
     }
 }
 
 fn wrong(function: &str, argument: &Value) -> Error {
-    Error::new(format!("{function} is not understood here: {argument}"))
+    Error::new(format!("{function} is not supported: {argument}"))
 }
 
 #[cfg(test)]
@@ -168,7 +169,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
     }
 
     #[test]
-    fn functions_have_the_values_of_what_they_name() {
+    fn functions_are_replaced_by_their_values() {
         for (value, expected) in [
             (json!({"Ref": "Table"}), json!("firstkey")),
             (json!({"Ref": "Lease"}), json!(60)),
@@ -185,7 +186,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
     }
 
     #[test]
-    fn conditions_are_decided_by_parameters() {
+    fn conditions_depend_on_parameters() {
         for (condition, without, with) in [("HasDomain", 0, 1), ("IsDev", 1, 1), ("Both", 0, 1), ("Either", 1, 1)] {
             let value = json!({"Fn::If": [condition, 1, 0]});
             assert_eq!(resolved(&value, ""), Ok(json!(without)), "{condition}");
@@ -194,7 +195,7 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn the_error_names_what_is_not_supported() {
         for (value, word) in [
             (json!({"Ref": "Unknown"}), "Unknown"),
             (json!({"Fn::GetAtt": ["Table", "StreamArn"]}), "Table.StreamArn"),

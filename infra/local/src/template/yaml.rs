@@ -1,13 +1,13 @@
-//! YAML into JSON, with the tags of CloudFormation in their long forms.
+//! Converts YAML to JSON, with CloudFormation tags in their long forms.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value, json};
 
 use super::Error;
 
-/// Reads one document of YAML. `!Ref` and `!Condition` become objects of one field of the same name, any other tag, `!X`, one of the
-/// field `Fn::X`. What is written as JSON would write null, a truth value or a number is one, and everything else is text. Anchors,
-/// and keys that stand twice in a mapping, are errors.
+/// Parses one YAML document. `!Ref` and `!Condition` become objects with one field of the same name; any other tag, `!X`, becomes an
+/// object with the field `Fn::X`. A plain scalar is null, a Boolean or a number if it is valid JSON for it, otherwise text. Anchors
+/// and duplicate keys are errors.
 pub fn from_yaml(text: &str) -> Result<Value, Error> {
     let mut reader = Reader { events: Parser::new_from_str(text) };
     let mut documents = Vec::new();
@@ -20,7 +20,7 @@ pub fn from_yaml(text: &str) -> Result<Value, Error> {
     }
     match (documents.pop(), documents.len()) {
         (Some(document), 0) => Ok(document),
-        _ => Err(Error::new("one document of YAML is asked for")),
+        _ => Err(Error::new("there must be exactly one YAML document")),
     }
 }
 
@@ -30,8 +30,8 @@ struct Reader<E> {
 
 impl<'a, E: Iterator<Item = Result<(Event<'a>, saphyr_parser::Span), saphyr_parser::ScanError>>> Reader<E> {
     fn next(&mut self) -> Result<Event<'a>, Error> {
-        let event = self.events.next().ok_or_else(|| Error::new("the YAML ends too early"))?;
-        event.map(|(event, _)| event).map_err(|error| Error::new(format!("no YAML: {error}")))
+        let event = self.events.next().ok_or_else(|| Error::new("the YAML ends unexpectedly"))?;
+        event.map(|(event, _)| event).map_err(|error| Error::new(format!("not YAML: {error}")))
     }
 
     fn node(&mut self) -> Result<Value, Error> {
@@ -50,7 +50,7 @@ impl<'a, E: Iterator<Item = Result<(Event<'a>, saphyr_parser::Span), saphyr_pars
                 let fields = self.mapping()?;
                 tagged(tag.as_deref(), Value::Object(fields))
             }
-            other => Err(Error::new(format!("YAML that is not read here: {other:?}"))),
+            other => Err(Error::new(format!("unsupported YAML: {other:?}"))),
         }
     }
 
@@ -70,11 +70,11 @@ impl<'a, E: Iterator<Item = Result<(Event<'a>, saphyr_parser::Span), saphyr_pars
             let key = match self.next()? {
                 Event::MappingEnd => return Ok(fields),
                 Event::Scalar(key, _, 0, None) => key.into_owned(),
-                other => return Err(Error::new(format!("a key is text: {other:?}"))),
+                other => return Err(Error::new(format!("a key must be text: {other:?}"))),
             };
             let value = self.node()?;
             if fields.insert(key.clone(), value).is_some() {
-                return Err(Error::new(format!("the key {key} stands twice in a mapping")));
+                return Err(Error::new(format!("duplicate key {key} in a mapping")));
             }
         }
     }
@@ -90,11 +90,11 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
     }
 }
 
-/// `!GetAtt Table.Arn` names a resource and an attribute, which may have points itself.
+/// Applies a tag to a value. `!GetAtt Table.Arn` is split into a resource and an attribute, which may itself contain dots.
 fn tagged(tag: Option<&Tag>, value: Value) -> Result<Value, Error> {
     let Some(tag) = tag else { return Ok(value) };
     if tag.handle != "!" {
-        return Err(Error::new(format!("the tag {tag} is none of CloudFormation")));
+        return Err(Error::new(format!("the tag {tag} is not a CloudFormation tag")));
     }
     let name = match tag.suffix.as_str() {
         name @ ("Ref" | "Condition") => name.to_owned(),
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_become_long_forms_wherever_they_stand() {
+    fn tags_become_long_forms_everywhere() {
         let text = "
             plain: [1, 1.5, true, null, text, '1']
             ref: !Ref Table
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_read_otherwise_elsewhere_is_refused() {
+    fn yaml_that_other_parsers_read_differently_is_refused() {
         for text in ["a: 1\na: 2", "a: 1\n---\nb: 2", "", "a: [", "? [a]\n: 1", "a: !!python/none 1", "a: &b 1\nc: *b"]
         {
             assert!(from_yaml(text).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! The console's JSON and page, over HTTP.
+//! Tests of the console's JSON API and its page, over HTTP.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, response};
@@ -51,7 +51,7 @@ fn event() -> Value {
 }
 
 #[tokio::test]
-async fn an_event_is_answered_with_what_the_function_answered() {
+async fn publishing_an_event_returns_the_answer_of_the_function() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!({"batchItemFailures": []})))).await;
     let answer = post(&cloud, "/events", &[JSON], &event()).await;
@@ -62,7 +62,7 @@ async fn an_event_is_answered_with_what_the_function_answered() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_missing_is_named() {
+async fn the_error_names_a_missing_function() {
     let cloud = started(None, Functions::default().answering(|_, _, _| Err("there is no such function".into()))).await;
     let ended = json!({"detail-type": "SubscriptionEnded", "detail": {}});
     let (status, problem) = post(&cloud, "/events", &[JSON], &ended).await;
@@ -75,7 +75,7 @@ async fn a_function_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn requests_and_faults_over_json() {
+async fn requests_and_faults_are_available_as_json() {
     let cloud = cloud().await;
     let fault = json!({"service": "dynamodb", "operation": "PutItem", "mode": "refused", "count": 1, "attempt": 1});
     assert_eq!(post(&cloud, "/faults", &[JSON], &fault).await.0, StatusCode::NO_CONTENT);
@@ -94,7 +94,7 @@ async fn requests_and_faults_over_json() {
     assert!(problem["detail"].as_str().expect("a detail").contains("`operation`"));
 }
 
-/// As the SDK sends it, by somebody whom no role restricts.
+/// Sends a mail in the form that the SDK uses, with the unrestricted key `probe`.
 async fn send_mail(cloud: &Cloud, html: &str) {
     let form = form_urlencoded::Serializer::new(String::new())
         .append_pair("Action", "SendEmail")
@@ -114,7 +114,7 @@ async fn send_mail(cloud: &Cloud, html: &str) {
 }
 
 #[tokio::test]
-async fn the_inbox_has_the_fields_of_the_contract() {
+async fn the_inbox_has_the_documented_fields() {
     let cloud = cloud().await;
     send_mail(&cloud, "<p>").await;
     let inbox = get(&cloud, "/inbox").await;
@@ -129,7 +129,7 @@ fn header(head: &response::Parts, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_shows_mails_without_running_them() {
+async fn the_page_shows_mails_without_running_their_scripts() {
     let cloud = cloud().await;
     send_mail(&cloud, "<head><script>alert(2)</script>").await;
     let (status, page) = ask(&cloud.console_url(), Method::GET, "/", &[], "").await;
@@ -153,7 +153,7 @@ async fn the_page_shows_mails_without_running_them() {
 }
 
 #[tokio::test]
-async fn what_the_page_loads_is_its_own_and_nothing_is_inline() {
+async fn the_page_loads_only_its_own_files_and_has_nothing_inline() {
     let cloud = cloud().await;
     let (head, page) = answer(&cloud.console_url(), Method::GET, "/", &[], "").await;
     let policy = header(&head, "content-security-policy");
@@ -172,11 +172,11 @@ async fn what_the_page_loads_is_its_own_and_nothing_is_inline() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_news_gets_what_is_new_and_nothing_while_there_is_none() {
+async fn the_live_parts_are_sent_only_when_they_have_changed() {
     let cloud = cloud().await;
     let console = cloud.console_url();
     let seen = |page: &str| {
-        let (_, rest) = page.split_once("data-seen=\"").expect("what it shows");
+        let (_, rest) = page.split_once("data-seen=\"").expect("the version of the live parts");
         rest.split_once('"').expect("a value").0.to_owned()
     };
     let live = async |seen: &str| ask(&console, Method::GET, &format!("/live?seen={seen}"), &[], "").await;
@@ -189,14 +189,14 @@ async fn whoever_waits_for_news_gets_what_is_new_and_nothing_while_there_is_none
         status == StatusCode::OK && parts.contains("it@fabrikam.example") && parts.contains("SendEmail"),
         "{parts}"
     );
-    assert!(!parts.contains("<form"), "what somebody fills in is not touched");
+    assert!(!parts.contains("<form"), "the form keeps its input");
     let second = seen(&parts);
     assert_eq!(live(&second).await.0, StatusCode::NO_CONTENT);
 
     assert_eq!(ask(&console, Method::DELETE, "/requests", &[], "").await.0, StatusCode::NO_CONTENT);
     let (status, parts) = live(&second).await;
     assert!(status == StatusCode::OK && !parts.contains("SendEmail"), "{parts}");
-    assert_eq!(live("").await.0, StatusCode::OK, "who has seen nothing");
+    assert_eq!(live("").await.0, StatusCode::OK, "a client without a version gets everything");
 }
 
 const FORM: [(&str, &str); 10] = [
@@ -212,7 +212,7 @@ const FORM: [(&str, &str); 10] = [
     ("welcome_mail", ""),
 ];
 
-/// Sends the form with one field filled in differently.
+/// Submits the form with another value in one field.
 async fn submit(cloud: &Cloud, field: &str, value: &str) -> (response::Parts, String) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, usual) in FORM {
@@ -230,7 +230,7 @@ fn detail(invocation: &(&'static str, Value)) -> Value {
 }
 
 #[tokio::test]
-async fn the_form_of_the_page_publishes_an_event() {
+async fn submitting_the_form_publishes_an_event() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!({"batchItemFailures": []})))).await;
     let (head, _) = submit(&cloud, "", "").await;
@@ -254,7 +254,7 @@ async fn the_form_of_the_page_publishes_an_event() {
 }
 
 #[tokio::test]
-async fn the_seven_fields_of_old_are_enough() {
+async fn the_form_works_with_its_seven_required_fields() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!({"batchItemFailures": []})))).await;
     let form = "subscription_id=sub-7&kind=trial&product=Suite&company_id=fabrikam&company_name=Fabrikam%2C+Inc.\
@@ -266,7 +266,7 @@ async fn the_seven_fields_of_old_are_enough() {
 }
 
 #[tokio::test]
-async fn after_a_start_the_page_says_so_and_has_the_form_ready_for_another() {
+async fn after_a_start_the_page_confirms_it_and_offers_the_form_for_another() {
     let cloud = cloud().await;
     submit(&cloud, "", "").await;
     let (_, page) = ask(&cloud.console_url(), Method::GET, "/?started=sub-7", &[], "").await;
@@ -278,7 +278,7 @@ async fn after_a_start_the_page_says_so_and_has_the_form_ready_for_another() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_form_is_said_at_its_field_and_nothing_is_lost_or_published() {
+async fn an_invalid_form_shows_the_error_at_its_field_keeps_the_input_and_publishes_nothing() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!({"batchItemFailures": []})))).await;
     for (field, value, why) in [
@@ -299,10 +299,10 @@ async fn what_is_wrong_with_the_form_is_said_at_its_field_and_nothing_is_lost_or
             page.contains(&format!("role=\"alert\" id=\"refusal\">Nothing was published. {why}")),
             "{field}: {page}"
         );
-        let typed = FORM.iter().filter(|(name, _)| !["kind", "locale", "welcome_mail"].contains(name));
-        for (name, usual) in typed {
-            let kept = if *name == field { value } else { usual }.replace('&', "&#38;");
-            assert!(page.contains(&format!("value=\"{kept}\"")), "{field}: {name} is lost");
+        let text_fields = FORM.iter().filter(|(name, _)| !["kind", "locale", "welcome_mail"].contains(name));
+        for (name, usual) in text_fields {
+            let typed = if *name == field { value } else { usual }.replace('&', "&#38;");
+            assert!(page.contains(&format!("value=\"{typed}\"")), "{field}: {name} is lost");
         }
         let (_, tag) = page.split_once(&format!("name=\"{field}\"")).expect("the field");
         assert!(tag.split_once('>').expect("its tag").0.contains("aria-invalid"), "{field}");
@@ -312,7 +312,7 @@ async fn what_is_wrong_with_the_form_is_said_at_its_field_and_nothing_is_lost_or
 }
 
 #[tokio::test]
-async fn what_the_function_does_not_take_is_said_on_the_page_with_the_form_as_it_was() {
+async fn an_event_that_the_function_rejects_is_reported_on_the_page_and_the_form_keeps_its_input() {
     for (answer, status, why) in [
         (Err("there is no such function".to_owned()), StatusCode::BAD_GATEWAY, "there is no such function"),
         (Ok(()), StatusCode::CONFLICT, "subscription-start did not take it"),
@@ -329,7 +329,7 @@ async fn what_the_function_does_not_take_is_said_on_the_page_with_the_form_as_it
 }
 
 #[tokio::test]
-async fn the_page_leads_to_the_product_and_shows_the_newest_calls_and_what_was_given_up() {
+async fn the_page_links_to_the_product_and_shows_the_newest_calls_and_the_dead_letters() {
     let functions = Functions::default().answering(|_, _, _| Err("there is no such function".into()));
     let cloud = started(None, functions).await;
     let clients = clients(&cloud, 1);
@@ -349,7 +349,7 @@ async fn the_page_leads_to_the_product_and_shows_the_newest_calls_and_what_was_g
 }
 
 #[tokio::test]
-async fn other_web_pages_cannot_drive_it() {
+async fn other_websites_cannot_control_the_console() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!(null)))).await;
     let console = cloud.console_url();
@@ -372,7 +372,7 @@ async fn other_web_pages_cannot_drive_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_aws_call_is_told_so() {
+async fn an_unsigned_call_is_refused_with_the_reason() {
     let cloud = cloud().await;
     let (status, answer) = ask(&cloud.aws_url(), Method::POST, "/", &[], "{}").await;
     assert_eq!((status, answer.as_str()), (StatusCode::BAD_REQUEST, "not signed: no Authorization header"));

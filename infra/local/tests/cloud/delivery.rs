@@ -1,4 +1,4 @@
-//! The Pipe and the queues, with functions of the test's own.
+//! Tests of the Pipe and the queues, with fake functions.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -10,23 +10,24 @@ use aws_sdk_kms::primitives::Blob;
 use local::cloud::{Cloud, DeliverError, Queue, SEALING_KEY};
 use serde_json::{Value, json};
 
-use crate::stack::{Functions, clients, content, started, text};
+use crate::stack::{Functions, clients, started, succeeding, text};
 
 fn started_event(id: &str) -> Value {
     json!({"detail-type": "SubscriptionStarted", "source": "billing.contoso", "detail": {"subscription_id": id}})
 }
 
-fn all_well() -> Value {
+fn success() -> Value {
     json!({"batchItemFailures": []})
 }
 
+/// Returns the response that reports the selected messages of a batch as failed.
 fn failing(event: &Value, fails: impl Fn(&Value) -> bool) -> Value {
     let failed = event["Records"].as_array().into_iter().flatten().filter(|record| fails(record));
     let failed: Vec<_> = failed.map(|record| json!({"itemIdentifier": record["messageId"]})).collect();
     json!({ "batchItemFailures": failed })
 }
 
-/// The bodies that a function was given, one for each delivery of each message, with the receive count.
+/// Returns the body and the receive count of every delivered message, in order.
 fn deliveries(functions: &Functions) -> Vec<(Value, String)> {
     let invocations = functions.invocations();
     let records = invocations.iter().flat_map(|(_, event)| event["Records"].as_array().into_iter().flatten());
@@ -39,7 +40,7 @@ fn deliveries(functions: &Functions) -> Vec<(Value, String)> {
         .collect()
 }
 
-/// Part of a transaction: an item that is pending.
+/// Returns the write of a pending item, as part of a transaction.
 fn order(pk: &str, sk: &str) -> TransactWriteItem {
     let put = Put::builder().table_name("firstkey").item("PK", text(pk)).item("SK", text(sk));
     let put = put.item("status", text("pending")).build().expect("a put");
@@ -51,9 +52,9 @@ async fn drained(cloud: &Cloud) {
 }
 
 #[tokio::test]
-async fn the_pipe_feeds_mails_that_nobody_has_tried_in_order_and_nothing_else() {
+async fn the_pipe_sends_only_untried_mails_and_keeps_their_order() {
     let functions = Functions::default();
-    let cloud = started(None, functions.answering(|_, _, _| Ok(all_well()))).await;
+    let cloud = started(None, functions.answering(|_, _, _| Ok(success()))).await;
     let clients = clients(&cloud, 1);
     clients.put("SUBSCRIPTION#0", "CREDENTIAL", "pending").await;
     clients.put("SUBSCRIPTION#0", "MAIL", "sent").await;
@@ -64,12 +65,12 @@ async fn the_pipe_feeds_mails_that_nobody_has_tried_in_order_and_nothing_else() 
     both.transact_items(order("SUBSCRIPTION#13", "MAIL")).send().await.expect("the transaction");
     drained(&cloud).await;
 
-    let fed = deliveries(&functions);
+    let sent = deliveries(&functions);
     let ids: Vec<_> =
-        fed.iter().map(|(body, _)| body["dynamodb"]["Keys"]["PK"]["S"].as_str().expect("a key")).collect();
+        sent.iter().map(|(body, _)| body["dynamodb"]["Keys"]["PK"]["S"].as_str().expect("a key")).collect();
     let expected: Vec<_> = (1..=13).map(|id| format!("SUBSCRIPTION#{id}")).collect();
     assert_eq!(ids, expected);
-    let record = &fed[0].0;
+    let record = &sent[0].0;
     assert_eq!(record["eventName"], "INSERT");
     assert_eq!(record["eventSource"], "aws:dynamodb");
     assert_eq!(record["awsRegion"], "us-east-1");
@@ -79,9 +80,9 @@ async fn the_pipe_feeds_mails_that_nobody_has_tried_in_order_and_nothing_else() 
 }
 
 #[tokio::test]
-async fn a_mail_that_is_ordered_again_is_fed_again() {
+async fn a_mail_that_is_ordered_again_is_sent_to_the_queue_again() {
     let functions = Functions::default();
-    let cloud = started(None, functions.answering(|_, _, _| Ok(all_well()))).await;
+    let cloud = started(None, functions.answering(|_, _, _| Ok(success()))).await;
     let clients = clients(&cloud, 1);
     clients.put("SUBSCRIPTION#1", "MAIL", "pending").await;
     clients.put("SUBSCRIPTION#1", "MAIL", "sent").await;
@@ -92,12 +93,12 @@ async fn a_mail_that_is_ordered_again_is_fed_again() {
 }
 
 #[tokio::test]
-async fn only_what_failed_comes_back() {
+async fn only_failed_messages_are_redelivered() {
     let functions = Functions::default();
     let invoke = functions.answering(|_, _, event| {
         let second_try = |record: &Value| record["attributes"]["ApproximateReceiveCount"] != "1";
-        let unlucky = |record: &Value| record["body"].as_str().is_some_and(|body| body.contains("SUBSCRIPTION#2"));
-        Ok(failing(event, |record| unlucky(record) && !second_try(record)))
+        let selected = |record: &Value| record["body"].as_str().is_some_and(|body| body.contains("SUBSCRIPTION#2"));
+        Ok(failing(event, |record| selected(record) && !second_try(record)))
     });
     let cloud = started(None, invoke).await;
     let clients = clients(&cloud, 1);
@@ -121,7 +122,7 @@ async fn the_fifth_failure_makes_a_dead_letter() {
     let functions = Functions::default();
     let invoke = functions.answering(|before, _, event| match before {
         0 => Err("the process died".to_owned()),
-        1 => Ok(json!("nonsense")),
+        1 => Ok(json!("not a batch response")),
         2 => Ok(json!({"batchItemFailures": [{"itemIdentifier": "of another batch"}]})),
         _ => Ok(failing(event, |_| true)),
     });
@@ -137,7 +138,7 @@ async fn the_fifth_failure_makes_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn an_event_is_answered_by_its_first_delivery_and_goes_on_in_its_queue() {
+async fn publishing_returns_the_first_response_and_the_queue_redelivers_the_event() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|before, _, event| Ok(failing(event, |_| before == 0)))).await;
     let answer = cloud.deliver(started_event("sub-1")).await.expect("an answer");
@@ -149,9 +150,9 @@ async fn an_event_is_answered_by_its_first_delivery_and_goes_on_in_its_queue() {
 }
 
 #[tokio::test]
-async fn events_go_to_their_own_functions() {
+async fn each_event_is_routed_to_its_function() {
     let functions = Functions::default();
-    let cloud = started(None, functions.answering(|_, _, _| Ok(all_well()))).await;
+    let cloud = started(None, functions.answering(|_, _, _| Ok(success()))).await;
     let ended = json!({"detail-type": "SubscriptionEnded", "source": "billing.contoso", "detail": {}});
     let bounce = json!({"detail-type": "Email Bounced", "source": "aws.ses", "detail": {}});
     cloud.deliver(ended.clone()).await.expect("an answer");
@@ -166,27 +167,27 @@ async fn events_go_to_their_own_functions() {
 
 #[tokio::test]
 async fn a_message_is_never_in_flight_twice() {
-    let flying = Arc::new(Mutex::new(HashSet::<String>::new()));
-    let twice = Arc::new(Mutex::new(Vec::<String>::new()));
-    let most = Arc::new(Mutex::new(0));
-    let (seen, doubled, widest) = (Arc::clone(&flying), Arc::clone(&twice), Arc::clone(&most));
+    let in_flight = Arc::new(Mutex::new(HashSet::<String>::new()));
+    let duplicates = Arc::new(Mutex::new(Vec::<String>::new()));
+    let maximum = Arc::new(Mutex::new(0));
+    let (shared, found, largest) = (Arc::clone(&in_flight), Arc::clone(&duplicates), Arc::clone(&maximum));
     let invoke: local::cloud::Invoke = Arc::new(move |_, event| {
         let records = event["Records"].as_array().cloned().unwrap_or_default();
         let ids: Vec<String> =
             records.iter().map(|record| record["messageId"].as_str().unwrap_or_default().to_owned()).collect();
-        let mut flying = seen.lock().expect("no test panics here");
-        doubled
+        let mut in_flight = shared.lock().expect("no test panics here");
+        found
             .lock()
             .expect("no test panics here")
-            .extend(ids.iter().filter(|id| !flying.insert((*id).clone())).cloned());
-        let mut widest = widest.lock().expect("no test panics here");
-        *widest = flying.len().max(*widest);
-        let seen = Arc::clone(&seen);
+            .extend(ids.iter().filter(|id| !in_flight.insert((*id).clone())).cloned());
+        let mut largest = largest.lock().expect("no test panics here");
+        *largest = in_flight.len().max(*largest);
+        let shared = Arc::clone(&shared);
         Box::pin(async move {
-            // Longer than the redelivery time, which must not start before the batch has ended.
+            // Longer than the redelivery time, which must not start before the function has answered.
             tokio::time::sleep(Duration::from_millis(120)).await;
-            let mut flying = seen.lock().expect("no test panics here");
-            flying.retain(|id| !ids.contains(id));
+            let mut in_flight = shared.lock().expect("no test panics here");
+            in_flight.retain(|id| !ids.contains(id));
             Ok(failing(&event, |record| record["attributes"]["ApproximateReceiveCount"] == "1"))
         })
     });
@@ -195,15 +196,15 @@ async fn a_message_is_never_in_flight_twice() {
     let orders = clients(&cloud, 1).dynamo.transact_write_items().set_transact_items(Some(orders));
     orders.send().await.expect("the transaction");
     drained(&cloud).await;
-    assert!(twice.lock().expect("no test panics here").is_empty());
-    assert!(*most.lock().expect("no test panics here") > 10, "several batches were in flight");
+    assert!(duplicates.lock().expect("no test panics here").is_empty());
+    assert!(*maximum.lock().expect("no test panics here") > 10, "several batches were in flight");
     assert!(cloud.dead_letters().is_empty());
 }
 
 #[tokio::test]
-async fn a_function_that_hangs_is_given_up_and_the_message_comes_back() {
+async fn a_hanging_function_times_out_and_the_message_is_redelivered() {
     let functions = Functions::default();
-    let answering = functions.answering(|_, _, _| Ok(all_well()));
+    let answering = functions.answering(|_, _, _| Ok(success()));
     let hangs_once: local::cloud::Invoke = {
         let functions = functions.clone();
         Arc::new(move |function, event| {
@@ -221,9 +222,9 @@ async fn a_function_that_hangs_is_given_up_and_the_message_comes_back() {
 }
 
 #[tokio::test]
-async fn a_function_that_panics_has_failed() {
+async fn a_panic_of_a_function_is_a_failure() {
     let functions = Functions::default();
-    let answering = functions.answering(|_, _, _| Ok(all_well()));
+    let answering = functions.answering(|_, _, _| Ok(success()));
     let panics_once: local::cloud::Invoke = {
         let functions = functions.clone();
         Arc::new(move |function, event| {
@@ -242,26 +243,30 @@ async fn a_function_that_panics_has_failed() {
 }
 
 #[tokio::test]
-async fn what_is_kept_survives_a_restart() {
+async fn state_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("state");
-    let sealed = first_life(&data).await;
+    let sealed = first_run(&data).await;
 
     let functions = Functions::default();
-    let cloud = started(Some(data), functions.answering(|_, _, _| Ok(all_well()))).await;
+    let cloud = started(Some(data), functions.answering(|_, _, _| Ok(success()))).await;
     let clients = clients(&cloud, 1);
     let opened = clients.kms.decrypt().key_id(SEALING_KEY).ciphertext_blob(Blob::new(sealed)).send().await;
     assert_eq!(opened.expect("opened").plaintext.expect("plaintext").as_ref(), b"k7wmp");
     assert_eq!(cloud.dump_table().await.expect("a dump").len(), 1);
-    assert_eq!(cloud.dead_letters().len(), 1, "that of the first life");
+    assert_eq!(cloud.dead_letters().len(), 1, "the dead letter of the first run");
     drained(&cloud).await;
     let ids: Vec<_> =
         deliveries(&functions).into_iter().map(|(body, received)| (body["eventName"].clone(), received)).collect();
-    assert_eq!(ids, [(json!("INSERT"), "2".to_owned())], "the mail that was in flight, and not the dead letter");
+    assert_eq!(
+        ids,
+        [(json!("INSERT"), "2".to_owned())],
+        "only the mail that was in flight is redelivered, not the dead letter"
+    );
 }
 
-/// Ends with one dead letter and one message in flight; gives what KMS sealed.
-async fn first_life(data: &Path) -> Vec<u8> {
+/// Runs a cloud until it has one dead letter and one message in flight, and returns a ciphertext of its KMS.
+async fn first_run(data: &Path) -> Vec<u8> {
     let invoke: local::cloud::Invoke = Arc::new(|function, event| match function {
         "send-mail" => Box::pin(std::future::pending()),
         _ => Box::pin(async move { Ok(failing(&event, |_| true)) }),
@@ -277,23 +282,23 @@ async fn first_life(data: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn records_that_the_pipe_had_not_read_are_read_after_a_restart() {
+async fn the_pipe_reads_unread_records_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().to_owned();
-    let cloud = started(Some(data.clone()), content()).await;
+    let cloud = started(Some(data.clone()), succeeding()).await;
     clients(&cloud, 1).put("SUBSCRIPTION#1", "MAIL", "pending").await;
     drained(&cloud).await;
     drop(cloud);
-    // As if the process had been killed before the Pipe came to it.
-    std::fs::remove_file(data.join("queues.json")).expect("the queues were kept");
+    // Simulates a crash before the Pipe has read the record.
+    std::fs::remove_file(data.join("queues.json")).expect("the queues were saved");
     let functions = Functions::default();
-    let cloud = started(Some(data), functions.answering(|_, _, _| Ok(all_well()))).await;
+    let cloud = started(Some(data), functions.answering(|_, _, _| Ok(success()))).await;
     drained(&cloud).await;
     assert_eq!(functions.invocations().len(), 1);
 }
 
 #[tokio::test]
-async fn a_dropped_cloud_is_gone() {
+async fn a_dropped_cloud_stops_deliveries_and_closes_connections() {
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, event| Ok(failing(event, |_| true)))).await;
     let clients = clients(&cloud, 1);

@@ -1,4 +1,4 @@
-//! Each fault, as the SDK sees it.
+//! The effect of each injected fault on the SDK.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::stack::{Clients, clients, cloud, text};
 
 const ALWAYS: u32 = 100_000;
 
-/// Adds one to a counter, as nobody should.
+/// Increments a counter without a condition, which counts a retried call twice.
 async fn count(clients: &Clients) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
     let update = clients.dynamo.update_item().table_name("firstkey").key("PK", text("counter")).key("SK", text("-"));
     let update = update.update_expression("ADD #n :one").expression_attribute_names("#n", "n");
@@ -40,27 +40,27 @@ async fn mail(clients: &Clients) -> Result<(), SdkError<aws_sdk_ses::operation::
 }
 
 #[tokio::test]
-async fn a_lost_response_was_carried_out() {
+async fn a_call_whose_response_is_lost_was_executed() {
     let cloud = cloud().await;
     cloud.set_fault(fault(Mode::LostResponse, 1));
     let lost = count(&clients(&cloud, 1)).await.expect_err("no answer");
     assert!(matches!(lost, SdkError::DispatchFailure(_)), "{lost:?}");
     assert_eq!(counted(&cloud).await.as_deref(), Some("1"));
-    assert_eq!(cloud.requests()[0].status, Some(200), "the record knows what the caller does not");
+    assert_eq!(cloud.requests()[0].status, Some(200), "the record has the answer that the caller lost");
 }
 
 #[tokio::test]
-async fn losing_every_first_answer_makes_the_sdk_repeat_every_call() {
+async fn the_sdk_repeats_every_call_whose_first_response_is_lost() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 3);
     cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::LostResponse, ALWAYS).on_attempt(1));
     count(&clients).await.expect("the second attempt is answered");
     count(&clients).await.expect("the second attempt is answered");
-    assert_eq!(counted(&cloud).await.as_deref(), Some("4"), "this is why a bare counter is wrong");
+    assert_eq!(counted(&cloud).await.as_deref(), Some("4"), "this is why a counter needs a condition");
 }
 
 #[tokio::test]
-async fn a_refused_call_did_nothing_and_is_retried() {
+async fn a_refused_call_has_no_effect_and_is_retried() {
     let cloud = cloud().await;
     cloud.set_fault(fault(Mode::Refused, 2));
     let refused = count(&clients(&cloud, 1)).await.expect_err("refused");
@@ -72,7 +72,7 @@ async fn a_refused_call_did_nothing_and_is_retried() {
 }
 
 #[tokio::test]
-async fn throttling_is_worded_as_each_service_does_and_retried() {
+async fn throttling_uses_the_error_of_each_service_and_is_retried() {
     let cloud = cloud().await;
     let (once, thrice) = (clients(&cloud, 1), clients(&cloud, 3));
     for service in [Service::DynamoDb, Service::Kms, Service::Ses] {
@@ -92,7 +92,7 @@ async fn throttling_is_worded_as_each_service_does_and_retried() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_worded_as_each_service_does() {
+async fn a_refusal_uses_the_error_of_each_service() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     cloud.set_fault(Fault::new(Service::Kms, "DescribeKey", Mode::Refused, 1));
@@ -106,7 +106,7 @@ async fn a_refusal_is_worded_as_each_service_does() {
 }
 
 #[tokio::test]
-async fn a_write_conflicts_with_a_transaction_and_a_transaction_says_where() {
+async fn a_write_can_conflict_and_a_transaction_names_the_conflicting_item() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 3);
     cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Conflict, 2));
@@ -134,12 +134,12 @@ async fn a_write_conflicts_with_a_transaction_and_a_transaction_says_where() {
 }
 
 #[tokio::test]
-async fn a_delayed_call_is_carried_out_after_its_caller_has_gone() {
+async fn a_delayed_call_is_executed_after_its_caller_has_given_up() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     count(&clients).await.expect("the connection is open");
     cloud.set_fault(fault(Mode::Delayed, 1).held_for(Duration::from_secs(1)));
-    tokio::time::timeout(Duration::from_millis(100), count(&clients)).await.expect_err("gave up");
+    tokio::time::timeout(Duration::from_millis(100), count(&clients)).await.expect_err("the caller gives up");
     assert_eq!(counted(&cloud).await.as_deref(), Some("1"));
     tokio::time::timeout(Duration::from_secs(5), async {
         while counted(&cloud).await.as_deref() != Some("2") {
@@ -147,11 +147,11 @@ async fn a_delayed_call_is_carried_out_after_its_caller_has_gone() {
         }
     })
     .await
-    .expect("carried out in the end");
+    .expect("the call is executed");
 }
 
 #[tokio::test]
-async fn a_duplicated_call_is_carried_out_twice_and_answered_once() {
+async fn a_duplicated_call_is_executed_twice_and_answered_once() {
     let cloud = cloud().await;
     cloud.set_fault(fault(Mode::Duplicated, 1));
     let first = count(&clients(&cloud, 1)).await.expect("an answer").attributes.expect("the new item");
@@ -161,7 +161,7 @@ async fn a_duplicated_call_is_carried_out_twice_and_answered_once() {
 }
 
 #[tokio::test]
-async fn a_reset_call_did_nothing() {
+async fn a_reset_call_has_no_effect() {
     let cloud = cloud().await;
     cloud.set_fault(fault(Mode::Reset, 1));
     cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Reset, 1).on_attempt(1));

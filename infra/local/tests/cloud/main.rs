@@ -1,4 +1,4 @@
-//! The local cloud, as functions and people meet it: through the AWS SDK and through HTTP.
+//! Tests of the local cloud through its interfaces: the AWS SDK, as functions use it, and HTTP, as people use it.
 
 mod console;
 mod delivery;

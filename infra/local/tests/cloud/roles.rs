@@ -1,16 +1,16 @@
-//! What a role does not allow is refused in the service's own words, and not carried out.
+//! A call that a role does not allow is denied with the service's own error and not executed.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use local::cloud::{SEALING_KEY, roles::Role};
 
-use crate::stack::{clients, clients_of, cloud, text};
+use crate::stack::{clients, clients_with_key, cloud, text};
 
 #[tokio::test]
-async fn a_call_that_the_role_of_its_function_does_not_allow_is_refused_and_not_carried_out() {
+async fn a_call_that_the_role_does_not_allow_is_denied_and_not_executed() {
     let cloud = cloud().await;
-    let portal = clients_of(&cloud, "portal@1", 1);
+    let portal = clients_with_key(&cloud, "portal@1", 1);
     let put = portal.dynamo.put_item().table_name("firstkey").item("PK", text("SUBSCRIPTION#a")).item("SK", text("x"));
     let refused = put.send().await.expect_err("the portal writes nothing").into_service_error();
     assert_eq!(refused.code(), Some("AccessDeniedException"));
@@ -31,10 +31,10 @@ async fn a_call_that_the_role_of_its_function_does_not_allow_is_refused_and_not_
 }
 
 #[tokio::test]
-async fn a_function_that_nobody_knows_may_do_nothing_and_whoever_looks_at_the_table_everything() {
+async fn an_unknown_function_may_do_nothing_and_tests_and_developers_everything() {
     let cloud = cloud().await;
     let get = |key: &'static str| {
-        let get = clients_of(&cloud, key, 1).dynamo.get_item().table_name("firstkey");
+        let get = clients_with_key(&cloud, key, 1).dynamo.get_item().table_name("firstkey");
         get.key("PK", text("SUBSCRIPTION#a")).key("SK", text("CREDENTIAL")).send()
     };
     for key in ["mail-feedback", "get-credentials2", "", "@1", "AKIAIOSFODNN7EXAMPLE"] {
@@ -47,15 +47,15 @@ async fn a_function_that_nobody_knows_may_do_nothing_and_whoever_looks_at_the_ta
 }
 
 #[tokio::test]
-async fn what_a_role_allows_is_remembered_by_its_smallest_part() {
+async fn used_grants_are_recorded_in_the_smallest_unit() {
     let cloud = cloud().await;
-    let get = clients_of(&cloud, "contact-support", 1).dynamo.get_item().table_name("firstkey");
+    let get = clients_with_key(&cloud, "contact-support", 1).dynamo.get_item().table_name("firstkey");
     get.key("PK", text("SUBSCRIPTION#a")).key("SK", text("CREDENTIAL")).send().await.expect("it reads credentials");
     let used: Vec<_> = cloud.roles().used("contact-support").into_iter().collect();
     let [grant] = used.as_slice() else { panic!("one grant: {used:?}") };
     assert_eq!((&*grant.action, grant.keys.as_deref()), ("dynamodb:GetItem", Some("SUBSCRIPTION#*")));
-    cloud.roles().replace("contact-support", Role::read(&[]).expect("a role without anything"));
-    let get = clients_of(&cloud, "contact-support", 1).dynamo.get_item().table_name("firstkey");
+    cloud.roles().replace("contact-support", Role::read(&[]).expect("an empty role"));
+    let get = clients_with_key(&cloud, "contact-support", 1).dynamo.get_item().table_name("firstkey");
     let get = get.key("PK", text("SUBSCRIPTION#a")).key("SK", text("CREDENTIAL")).send().await;
     assert_eq!(get.expect_err("another role").code(), Some("AccessDeniedException"));
 }

@@ -1,4 +1,4 @@
-//! DynamoDB, KMS and SES, through the SDK.
+//! Tests of DynamoDB, KMS and SES through the SDK.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -13,7 +13,7 @@ use local::cloud::SEALING_KEY;
 use crate::stack::{Clients, clients, cloud, text};
 
 #[tokio::test]
-async fn the_table_is_there_as_it_will_be_deployed() {
+async fn the_table_has_the_deployed_schema() {
     let cloud = cloud().await;
     let dynamo = clients(&cloud, 1).dynamo;
     let table = dynamo.describe_table().table_name("firstkey").send().await.expect("the table");
@@ -34,7 +34,7 @@ async fn the_table_is_there_as_it_will_be_deployed() {
 }
 
 #[tokio::test]
-async fn a_failed_condition_gives_the_old_item_and_every_call_its_record() {
+async fn a_failed_condition_returns_the_old_item_and_every_call_is_recorded() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     clients.put("SUBSCRIPTION#a", "CREDENTIAL", "issued").await;
@@ -46,7 +46,7 @@ async fn a_failed_condition_gives_the_old_item_and_every_call_its_record() {
         update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send()
     };
     let updated = update("attribute_not_exists(#n)").await.expect("the first update");
-    assert!(updated.consumed_capacity.is_none(), "it was not asked for");
+    assert!(updated.consumed_capacity.is_none(), "the caller did not request it");
     let failed = update("attribute_not_exists(#n)").await.expect_err("the condition fails").into_service_error();
     let UpdateItemError::ConditionalCheckFailedException(failed) = failed else { panic!("{:?}", failed.code()) };
     assert_eq!(failed.item.expect("the old item").get("status"), Some(&text("issued")));
@@ -95,7 +95,7 @@ async fn a_refused_conditional_write_is_charged_by_the_size_of_the_item() {
 }
 
 #[tokio::test]
-async fn batches_and_transactions_report_the_sum_of_what_they_consumed() {
+async fn the_record_of_a_batch_or_transaction_has_the_sum_of_consumed_capacity() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     let put = |sk: &str| {
@@ -108,13 +108,13 @@ async fn batches_and_transactions_report_the_sum_of_what_they_consumed() {
     let keys = KeysAndAttributes::builder().keys(key("1")).keys(key("2")).consistent_read(true).build();
     let batch = clients.dynamo.batch_get_item().request_items("firstkey", keys.expect("keys"));
     let batch = batch.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.expect("the batch");
-    assert_eq!(batch.consumed_capacity().len(), 1, "it was asked for");
+    assert_eq!(batch.consumed_capacity().len(), 1, "the caller requested it");
     let units: Vec<_> = cloud.requests().iter().map(|request| request.consumed_capacity).collect();
     assert_eq!(units, [Some(4.0), Some(2.0)]);
 }
 
 #[tokio::test]
-async fn what_is_sealed_opens_in_its_own_context_only() {
+async fn a_ciphertext_is_decrypted_only_with_its_encryption_context() {
     let cloud = cloud().await;
     let kms = clients(&cloud, 1).kms;
     let sealed = kms.encrypt().key_id(SEALING_KEY).plaintext(Blob::new("k7wmp")).encryption_context("issue", "1");
@@ -140,7 +140,7 @@ async fn send(clients: &Clients, tag: &str) -> Result<String, aws_sdk_ses::opera
 }
 
 #[tokio::test]
-async fn a_mail_is_kept_with_everything_it_was_sent_with() {
+async fn the_inbox_has_every_field_of_a_sent_mail() {
     let cloud = cloud().await;
     let id = send(&clients(&cloud, 1), "sub-1001").await.expect("sent");
     let [mail] = &cloud.inbox()[..] else { panic!("{} mails", cloud.inbox().len()) };
@@ -156,7 +156,7 @@ async fn a_mail_is_kept_with_everything_it_was_sent_with() {
 }
 
 #[tokio::test]
-async fn ses_refuses_what_it_does_not_do_by_name() {
+async fn ses_names_the_operation_or_tag_that_it_refuses() {
     let cloud = cloud().await;
     let clients = clients(&cloud, 1);
     let refused = clients.ses.get_send_quota().send().await.expect_err("not emulated").into_service_error();

@@ -1,4 +1,4 @@
-//! A cloud of its own for each test, and SDK clients that call it as a function does.
+//! A separate local cloud for each test, and SDK clients that call it as functions do.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use local::cloud::{Cloud, CloudOptions, Invoke};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// What functions were invoked with, and what they are to answer.
+/// Fake functions: a record of their invocations, with answers chosen by the test.
 #[derive(Clone, Default)]
 pub(crate) struct Functions(Arc<Mutex<Vec<(&'static str, Value)>>>);
 
@@ -20,7 +20,7 @@ impl Functions {
         self.0.lock().expect("no test panics here").clone()
     }
 
-    /// Functions which answer by this, told how often anything was invoked before.
+    /// Returns functions that answer with `answer`, which receives the number of earlier invocations.
     pub(crate) fn answering(
         &self,
         answer: impl Fn(usize, &'static str, &Value) -> Result<Value, String> + Send + Sync + 'static,
@@ -35,13 +35,13 @@ impl Functions {
     }
 }
 
-/// Functions that succeed at everything.
-pub(crate) fn content() -> Invoke {
+/// Returns functions that always succeed.
+pub(crate) fn succeeding() -> Invoke {
     Functions::default().answering(|_, _, _| Ok(serde_json::json!({"batchItemFailures": []})))
 }
 
 pub(crate) async fn cloud() -> Cloud {
-    started(None, content()).await
+    started(None, succeeding()).await
 }
 
 pub(crate) async fn started(data: Option<PathBuf>, invoke: Invoke) -> Cloud {
@@ -57,14 +57,14 @@ pub(crate) struct Clients {
     pub(crate) ses: aws_sdk_ses::Client,
 }
 
-/// Clients of `probe`, who may do everything, with so many attempts.
+/// Returns clients with the key `probe`, which may do everything, and this number of attempts.
 pub(crate) fn clients(cloud: &Cloud, attempts: u32) -> Clients {
-    clients_of(cloud, "probe", attempts)
+    clients_with_key(cloud, "probe", attempts)
 }
 
-/// Clients of whoever has this key.
-#[expect(clippy::disallowed_methods, reason = "the local cloud is tested without the product's own clients")]
-pub(crate) fn clients_of(cloud: &Cloud, key: &str, attempts: u32) -> Clients {
+/// Returns clients with this access key.
+#[expect(clippy::disallowed_methods, reason = "these tests do not use the product's clients")]
+pub(crate) fn clients_with_key(cloud: &Cloud, key: &str, attempts: u32) -> Clients {
     macro_rules! client {
         ($service:ident) => {
             $service::Client::from_conf(

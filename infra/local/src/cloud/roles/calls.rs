@@ -1,7 +1,8 @@
-//! What a call asks of a role: for each service the action, the resource and the condition keys, as the service authorization reference
-//! has them. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>
+//! The authorization requests of a call: for each service the action, the resource and the condition keys, as defined in the
+//! service authorization reference. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>
 //!
-//! A transaction is judged item by item, by the actions of its items; a batch as a whole, by all keys that it names.
+//! A transaction is authorized item by item, with the action of each item. A batch is authorized as a whole, with all keys
+//! that it names.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use super::policy::{LEADING_KEYS, Request};
 use crate::cloud::service::Service;
 use crate::cloud::ses;
 
-/// Every request must be allowed for the call to be. A call that cannot be read asks for nothing that a role has.
+/// Returns the authorization requests of a call, which must all be allowed. An unreadable call becomes a request that no
+/// role allows.
 pub(super) fn requests(service: Service, operation: &str, body: &Bytes) -> Vec<Request> {
     match service {
         Service::DynamoDb => dynamodb(operation, &json(body)),
@@ -29,7 +31,7 @@ fn json(body: &Bytes) -> Value {
 fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
     let table = |call: &Value| names::table_arn(call["TableName"].as_str().unwrap_or_default());
     match operation {
-        "TransactWriteItems" => each(&call["TransactItems"], |item| {
+        "TransactWriteItems" => each_item(&call["TransactItems"], |item| {
             let (kind, item) = item.as_object()?.iter().next()?;
             let action = match kind.as_str() {
                 "Put" => "PutItem",
@@ -40,7 +42,7 @@ fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
             };
             Some(on_keys(action, table(item), vec![leading_key(item)?]))
         }),
-        "TransactGetItems" => each(&call["TransactItems"], |item| {
+        "TransactGetItems" => each_item(&call["TransactItems"], |item| {
             Some(on_keys("GetItem", table(&item["Get"]), vec![leading_key(&item["Get"])?]))
         }),
         "BatchGetItem" => {
@@ -51,18 +53,18 @@ fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
             asked.as_array()?.iter().map(item).collect()
         }),
         "Query" if call["IndexName"].is_null() => {
-            vec![on_keys(operation, table(call), queried(call).into_iter().collect())]
+            vec![on_keys(operation, table(call), queried_key(call).into_iter().collect())]
         }
         "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => {
             vec![on_keys(operation, table(call), leading_key(call).into_iter().collect())]
         }
-        // No role has any of these, nor a statement without keys: whatever is asked is refused.
+        // No role allows any other action, nor an action on the table without keys, so these requests are always denied.
         _ => vec![on_keys(operation, table(call), Vec::new())],
     }
 }
 
-/// One request for each; what cannot be read is one that nothing allows.
-fn each(items: &Value, read: impl Fn(&Value) -> Option<Request>) -> Vec<Request> {
+/// Returns one request for each item; an unreadable item becomes a request that no role allows.
+fn each_item(items: &Value, read: impl Fn(&Value) -> Option<Request>) -> Vec<Request> {
     let items = items.as_array().map_or(&[][..], Vec::as_slice);
     let mut requests: Vec<_> = items.iter().map(|item| read(item).unwrap_or_else(unreadable)).collect();
     if requests.is_empty() {
@@ -89,7 +91,7 @@ fn on_keys(operation: &str, resource: String, keys: Vec<String>) -> Request {
     Request { action: format!("dynamodb:{operation}"), resource, context }
 }
 
-/// The partition key of the item that is written, or that is named.
+/// Returns the partition key of the `Item` or the `Key` of a call.
 fn leading_key(call: &Value) -> Option<String> {
     partition(call.get("Item").or_else(|| call.get("Key"))?)
 }
@@ -98,8 +100,8 @@ fn partition(item: &Value) -> Option<String> {
     item["PK"]["S"].as_str().map(str::to_owned)
 }
 
-/// The partition key of a query: what its key condition says that `PK` equals.
-fn queried(call: &Value) -> Option<String> {
+/// Returns the partition key of a query, the value that its key condition compares `PK` with.
+fn queried_key(call: &Value) -> Option<String> {
     let condition = call["KeyConditionExpression"].as_str()?;
     let named = |name: &str| call["ExpressionAttributeNames"][name].as_str().unwrap_or(name) == "PK";
     let (_, value) = condition
@@ -121,7 +123,8 @@ fn kms(operation: &str, call: &Value) -> Request {
     Request { action: format!("kms:{operation}"), resource, context: keys }
 }
 
-/// A mail is sent for an identity, with the configuration set that it names or that the identity has.
+/// Returns the requests of sending a mail: one for the sender's identity, and one for the configuration set, which the call
+/// names or the identity has by default.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonses.html>
 fn ses(operation: &str, form: &Bytes) -> Vec<Request> {
     let source = ses::field(form, "Source").unwrap_or_default();
@@ -133,7 +136,7 @@ fn ses(operation: &str, form: &Bytes) -> Vec<Request> {
     resources.map(request).into()
 }
 
-/// `a@b.example` of `Name <a@b.example>`.
+/// Returns the address of a sender, such as `a@b.example` in `Name <a@b.example>`.
 pub(super) fn address(sender: &str) -> &str {
     sender.rsplit_once('<').map_or(sender, |(_, rest)| rest.trim_end_matches('>')).trim()
 }

@@ -1,6 +1,6 @@
-//! The conditions of statements: the operators and the keys that the template's roles use, and no others.
+//! The conditions of statements, with only those operators and keys that the roles of the template use.
 //!
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>, and for the sets
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>, and for set operators
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
 
 use std::collections::BTreeMap;
@@ -9,24 +9,24 @@ use serde_json::Value;
 
 use super::policy::{NotUnderstood, not_understood, texts};
 
-/// One operator on one key.
+/// A condition: one operator on one key.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     key: String,
     test: Test,
-    /// Any of them will do.
+    /// The values of the condition; one match is enough.
     values: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Test {
-    /// Whether the key is absent.
+    /// Tests whether the key is absent.
     Null,
-    /// The one value of the key.
+    /// Compares the single value of the key.
     One(Compare),
-    /// Each value of the key: so it holds where there is none, and stands beside a `Null`.
+    /// Compares each value of the key. It also holds if there is no value, so it must be combined with a `Null`.
     All(Compare),
-    /// At least one value of the key.
+    /// Compares the values of the key until one matches.
     Any(Compare),
 }
 
@@ -66,30 +66,30 @@ impl Condition {
             key if key.strip_prefix("kms:EncryptionContext:").is_some_and(|name| !name.is_empty()) => false,
             _ => return Err(NotUnderstood(format!("the condition key {key}"))),
         };
-        // On a set, an operator without a quantifier has no meaning of its own; on one value, a quantifier has a misleading one.
+        // On a multivalued key, an operator without a quantifier is undefined; on a single-valued key, a quantifier is misleading.
         if matches!(test, Test::One(_)) == several && test != Test::Null {
             return Err(unknown());
         }
-        let values = if test == Test::Null { vec![truth(values).ok_or_else(unknown)?] } else { texts(values)? };
+        let values = if test == Test::Null { vec![boolean(values).ok_or_else(unknown)?] } else { texts(values)? };
         Ok(Self { key: key.to_owned(), test, values })
     }
 
     pub(super) fn holds(&self, context: &BTreeMap<String, Vec<String>>) -> bool {
         let given = context.get(&self.key).map_or(&[][..], Vec::as_slice);
-        let is_asked_for = |compare, given: &String| match compare {
+        let matches = |compare, given: &String| match compare {
             Compare::Equals => self.values.contains(given),
             Compare::Like => self.values.iter().any(|pattern| like(pattern, given)),
         };
         match self.test {
             Test::Null => given.is_empty() == (self.values == ["true"]),
-            Test::One(compare) => matches!(given, [one] if is_asked_for(compare, one)),
-            Test::All(compare) => given.iter().all(|given| is_asked_for(compare, given)),
-            Test::Any(compare) => given.iter().any(|given| is_asked_for(compare, given)),
+            Test::One(compare) => matches!(given, [one] if matches(compare, one)),
+            Test::All(compare) => given.iter().all(|given| matches(compare, given)),
+            Test::Any(compare) => given.iter().any(|given| matches(compare, given)),
         }
     }
 
-    /// What it asks of a key, if it is a condition of that.
-    pub(super) fn values_of(&self, key: &str) -> &[String] {
+    /// Returns the values that the condition requires of `key`, or nothing if it is a condition on another key.
+    pub(super) fn values_for(&self, key: &str) -> &[String] {
         if self.key == key && self.test != Test::Null { &self.values } else { &[] }
     }
 }
@@ -102,8 +102,8 @@ fn compare(operator: &str) -> Option<Compare> {
     }
 }
 
-/// `Null` takes the word or the value.
-fn truth(value: &Value) -> Option<String> {
+/// Parses the operand of `Null`, a Boolean or its text.
+fn boolean(value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
         Value::String(word) if word == "true" || word == "false" => Some(word.clone()),
@@ -111,10 +111,10 @@ fn truth(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a text is as a pattern has it: `*` is any text, `?` any character.
+/// Returns whether the text matches the pattern, in which `*` is any text and `?` any character.
 pub(super) fn like(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    // Where the last `*` stands, and up to where of the text it reaches.
+    // `star` is the position of the last `*` in the pattern, and the end of the text that it matches so far.
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match (pattern.get(p), star) {

@@ -1,29 +1,30 @@
-//! What the names of the template stand for here.
+//! The values of the template's names in the local cloud.
 
 use crate::cloud::REGION;
 use crate::template::Template;
 
 use super::calls::{address, domain};
 
-/// The account that everything is in.
+/// The AWS account of the local cloud.
 pub(super) const ACCOUNT: &str = "123456789012";
 
-/// The identity's own configuration set, by the name that the template has for it.
+/// The logical id of the configuration set in the template, which the mail identity has by default.
 const CONFIGURATION_SET: &str = "MailConfiguration";
 
-/// The sealing key, by the name that the template has for it.
+/// The logical id of the sealing key in the template.
 const SEALING_KEY: &str = "SealingKey";
 
-/// The names of one local cloud.
+/// The configurable names of a local cloud.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) table: String,
-    /// Who mails come from, an address or `Name <address>`.
+    /// The sender of mails, an address or `Name <address>`.
     pub(super) sender: String,
 }
 
 impl Names {
-    /// The value of a name of the template: a parameter that decides about a role, a pseudo parameter, a resource, or its ARN.
+    /// Returns the value of a name in the template: a parameter that affects a role, a pseudo parameter, a resource or the
+    /// ARN of a resource.
     pub(super) fn value(&self, template: &Template, name: &str) -> Option<String> {
         let sender = address(&self.sender);
         let value = match name {
@@ -43,7 +44,7 @@ impl Names {
         Some(value)
     }
 
-    /// The ARN of a resource of the template.
+    /// Returns the ARN of a resource of the template.
     fn arn(&self, id: &str, kind: &str) -> Option<String> {
         match kind {
             "AWS::DynamoDB::Table" => Some(table_arn(&self.table)),
@@ -60,7 +61,7 @@ pub(super) fn table_arn(table: &str) -> String {
     arn("dynamodb", &format!("table/{table}"))
 }
 
-/// Of a key by its alias: IAM asks for the key behind it.
+/// Returns the ARN of a key. IAM authorizes the key, so the alias of the sealing key is resolved.
 pub(super) fn key_arn(key: &str) -> String {
     let id = if key == crate::cloud::SEALING_KEY { SEALING_KEY } else { key };
     arn("kms", &format!("key/{id}"))

@@ -1,5 +1,5 @@
-//! A role as IAM judges it, as far as the template's roles go. What is not understood (a field, an operator, a key, a wildcard in an
-//! action) is an error when the role is read, never a call that passes.
+//! The evaluation of a role as in IAM, limited to what the template's roles use. An unsupported field, operator, key or wildcard
+//! in an action is an error when the role is read, so that it never allows a call.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
@@ -9,18 +9,18 @@ use serde_json::{Map, Value};
 
 use super::condition::{Condition, like};
 
-/// What a caller wants to do, to what, and what else conditions may ask for.
+/// An authorization request: the action, the resource, and the condition keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `dynamodb:UpdateItem`
+    /// The action, such as `dynamodb:UpdateItem`.
     pub action: String,
-    /// An ARN, or `*` for an action that has none.
+    /// The ARN of the resource, or `*` for an action without a resource.
     pub resource: String,
-    /// The condition keys that the request has, each with its values.
+    /// The condition keys of the request, each with its values.
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-/// What a role may do.
+/// A role: the statements of its policies.
 #[derive(Clone, Debug)]
 pub struct Role {
     statements: Vec<Statement>,
@@ -35,25 +35,25 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
-/// The smallest part of what a role is given, to be compared with what is used of it.
+/// The smallest unit that a role grants, so that granted and used permissions can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
-    /// The statement.
+    /// The `Sid` of the statement.
     pub sid: String,
-    /// One action of it.
+    /// An action of the statement.
     pub action: String,
-    /// One resource of it.
+    /// A resource of the statement.
     pub resource: String,
-    /// One pattern of leading keys, where it has them.
+    /// A pattern of leading keys, if the statement has such a condition.
     pub keys: Option<String>,
 }
 
-/// A role that cannot be judged, and why.
+/// The part of a role that is not supported, so that the role cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotUnderstood(pub(super) String);
 
 impl Role {
-    /// Reads the documents of a role's policies, without intrinsic functions.
+    /// Reads the policy documents of a role, which must not contain intrinsic functions.
     pub fn read(documents: &[Value]) -> Result<Self, NotUnderstood> {
         let mut statements = Vec::new();
         for document in documents {
@@ -67,12 +67,12 @@ impl Role {
         }
         let sids: BTreeSet<_> = statements.iter().map(|statement| &statement.sid).collect();
         if sids.len() < statements.len() {
-            return Err(NotUnderstood("two statements have one Sid".to_owned()));
+            return Err(NotUnderstood("two statements have the same Sid".to_owned()));
         }
         Ok(Self { statements })
     }
 
-    /// What allows a request; nothing where it is refused. An explicit denial wins.
+    /// Returns the grants that allow a request, or `None` if it is denied. An explicit denial overrides every grant.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Option<BTreeSet<Grant>> {
         let matching = || self.statements.iter().filter(|statement| statement.matches(request));
@@ -83,18 +83,18 @@ impl Role {
         Some(matching().flat_map(|statement| statement.used_by(request)).collect())
     }
 
-    /// Everything that it allows.
+    /// Returns everything that the role grants.
     #[must_use]
     pub fn grants(&self) -> BTreeSet<Grant> {
         self.statements.iter().filter(|statement| statement.allows).flat_map(Statement::grants).collect()
     }
 
-    /// Its statements, by name.
+    /// Returns the `Sid` of every statement.
     pub fn sids(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().map(|statement| statement.sid.as_str())
     }
 
-    /// The same role without a statement.
+    /// Returns the role without the statement with this `Sid`.
     #[must_use]
     pub fn without(&self, sid: &str) -> Self {
         let mut role = self.clone();
@@ -102,7 +102,7 @@ impl Role {
         role
     }
 
-    /// The same role with one more action in a statement.
+    /// Returns the role with another action in the statement with this `Sid`.
     #[must_use]
     pub fn with_action(&self, sid: &str, action: &str) -> Self {
         let mut role = self.clone();
@@ -118,7 +118,7 @@ impl Statement {
         let fields = object(statement, &["Sid", "Effect", "Action", "Resource", "Condition"])?;
         let actions = texts(&fields["Action"])?;
         if let Some(action) = actions.iter().find(|action| !action.contains(':') || action.contains(['*', '?'])) {
-            return Err(NotUnderstood(format!("the action {action}: every action is named")));
+            return Err(NotUnderstood(format!("the action {action}: wildcards are not supported")));
         }
         Ok(Self {
             sid: fields["Sid"].as_str().ok_or_else(|| not_understood("Sid", statement))?.to_owned(),
@@ -139,19 +139,19 @@ impl Statement {
             && self.conditions.iter().all(|condition| condition.holds(&request.context))
     }
 
-    /// The grants that a request which matches makes use of.
+    /// Returns the grants that a matching request uses.
     fn used_by(&self, request: &Request) -> impl Iterator<Item = Grant> {
         let keys = request.context.get(LEADING_KEYS);
         self.grants().filter(move |grant| {
-            let of_keys = |pattern: &String| keys.is_some_and(|keys| keys.iter().any(|key| like(pattern, key)));
+            let matches_a_key = |pattern: &String| keys.is_some_and(|keys| keys.iter().any(|key| like(pattern, key)));
             grant.action == request.action
                 && like(&grant.resource, &request.resource)
-                && grant.keys.as_ref().is_none_or(of_keys)
+                && grant.keys.as_ref().is_none_or(matches_a_key)
         })
     }
 
     fn grants(&self) -> impl Iterator<Item = Grant> {
-        let patterns = self.conditions.iter().flat_map(|condition| condition.values_of(LEADING_KEYS));
+        let patterns = self.conditions.iter().flat_map(|condition| condition.values_for(LEADING_KEYS));
         let mut keys: Vec<Option<String>> = patterns.cloned().map(Some).collect();
         if keys.is_empty() {
             keys.push(None);
@@ -170,10 +170,10 @@ impl Statement {
     }
 }
 
-/// The partition keys that a call names.
+/// The condition key that holds the partition keys of a call.
 pub(super) const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
-/// The fields of an object that has those and no others; what is missing reads as null.
+/// Returns the fields of an object that may only have the `known` fields. A missing field reads as null.
 fn object<'a>(value: &'a Value, known: &[&str]) -> Result<Fields<'a>, NotUnderstood> {
     let fields = value.as_object().ok_or_else(|| not_understood("an object", value))?;
     match fields.keys().find(|name| !known.contains(&name.as_str())) {
@@ -198,12 +198,12 @@ impl std::ops::Index<&str> for Fields<'_> {
     }
 }
 
-/// One or several, as policies have it.
+/// Returns the elements of a policy value that is either a list or a single element.
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
-/// One text or several, at least one, without the variables of policies.
+/// Returns one or more strings. Policy variables are not supported.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, NotUnderstood> {
     let texts = list(value).iter().map(|text| text.as_str().filter(|text| !text.contains("${")).map(str::to_owned));
     let texts: Option<Vec<_>> = texts.collect();
@@ -216,7 +216,7 @@ pub(super) fn not_understood(what: &str, at: &Value) -> NotUnderstood {
 
 impl fmt::Display for NotUnderstood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what is not understood here: {}", self.0)
+        write!(f, "not supported by the local cloud: {}", self.0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A few truths about IAM, written by hand, and what must not be guessed.
+//! Hand-written examples of IAM's rules, and of policies that must be refused because they are not supported.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ const NAMES: &str = "kms:EncryptionContextKeys";
 const ISSUE: &str = "kms:EncryptionContext:issue";
 
 #[test]
-fn what_no_statement_allows_is_refused() {
+fn a_request_that_no_statement_allows_is_denied() {
     let role = role(&statement(&Value::Null));
     assert!(role.decide(&get(&[])).is_some());
     assert!(role.decide(&Request { action: "dynamodb:PutItem".into(), ..get(&[]) }).is_none());
@@ -48,7 +48,7 @@ fn what_no_statement_allows_is_refused() {
 }
 
 #[test]
-fn a_denial_wins_whatever_else_allows() {
+fn an_explicit_denial_overrides_every_grant() {
     let mut denial = statement(&Value::Null);
     (denial["Sid"], denial["Effect"]) = ("D".into(), "Deny".into());
     assert!(role(&json!([statement(&Value::Null), denial])).decide(&get(&[])).is_none());
@@ -59,18 +59,18 @@ fn a_denial_wins_whatever_else_allows() {
 }
 
 #[test]
-fn for_all_values_holds_where_there_is_none_and_so_stands_beside_a_null() {
+fn for_all_values_holds_without_values_and_needs_a_null_condition() {
     let unguarded = json!({"ForAllValues:StringLike": {KEYS: ["SUBSCRIPTION#*", "ACCOUNT#*"]}});
-    assert!(allows(&unguarded, &[]), "that is why there is a guard");
+    assert!(allows(&unguarded, &[]), "this is why it needs a guard");
     assert!(allows(&unguarded, &[(KEYS, &[])]));
     let guarded = json!({"Null": {KEYS: "false"}, "ForAllValues:StringLike": {KEYS: ["SUBSCRIPTION#*", "ACCOUNT#*"]}});
     assert!(!allows(&guarded, &[]) && !allows(&guarded, &[(KEYS, &[])]));
     assert!(allows(&guarded, &[(KEYS, &["SUBSCRIPTION#1", "ACCOUNT#a@b"])]));
-    assert!(!allows(&guarded, &[(KEYS, &["SUBSCRIPTION#1", "SESSION#x"])]), "one is too many");
+    assert!(!allows(&guarded, &[(KEYS, &["SUBSCRIPTION#1", "SESSION#x"])]), "one key does not match");
 }
 
 #[test]
-fn for_any_value_asks_for_one_and_there_is_none_in_nothing() {
+fn for_any_value_requires_a_matching_value() {
     let condition = json!({"ForAnyValue:StringEquals": {NAMES: ["issue"]}});
     assert!(!allows(&condition, &[]) && !allows(&condition, &[(NAMES, &[])]));
     assert!(allows(&condition, &[(NAMES, &["subscription", "issue"])]));
@@ -78,7 +78,7 @@ fn for_any_value_asks_for_one_and_there_is_none_in_nothing() {
 }
 
 #[test]
-fn one_value_must_be_there_and_be_as_asked() {
+fn a_single_valued_key_must_be_present_and_match() {
     let condition = json!({"StringEquals": {ISSUE: ["1", "2"]}});
     assert!(allows(&condition, &[(ISSUE, &["2"])]));
     assert!(!allows(&condition, &[(ISSUE, &["3"])]) && !allows(&condition, &[]));
@@ -88,7 +88,7 @@ fn one_value_must_be_there_and_be_as_asked() {
 }
 
 #[test]
-fn null_asks_whether_a_key_is_there() {
+fn null_tests_whether_a_key_is_absent() {
     for (word, with, without) in [("true", false, true), ("false", true, false)] {
         for value in [json!(word), json!(word == "true")] {
             let condition = json!({"Null": {ISSUE: value}});
@@ -108,7 +108,7 @@ fn all_operators_and_all_keys_must_hold() {
 }
 
 #[test]
-fn wildcards_stand_for_any_text_and_any_character() {
+fn wildcards_match_any_text_or_any_character() {
     let like = super::condition::like;
     for (pattern, text) in [
         ("*", ""),
@@ -129,12 +129,7 @@ fn wildcards_stand_for_any_text_and_any_character() {
 }
 
 #[test]
-fn what_is_not_understood_is_an_error_and_never_a_guess() {
-    let refused = |change: &dyn Fn(&mut Value)| {
-        let mut wrong = statement(&json!({"Null": {KEYS: "false"}}));
-        change(&mut wrong);
-        Role::read(&[document(&json!([wrong]))]).expect_err("it is not understood").to_string()
-    };
+fn an_unsupported_condition_is_an_error() {
     for (operator, key, value) in [
         ("StringNotEquals", ISSUE, json!("1")),
         ("StringEqualsIfExists", ISSUE, json!("1")),
@@ -151,9 +146,20 @@ fn what_is_not_understood_is_an_error_and_never_a_guess() {
         ("Null", KEYS, json!("no")),
     ] {
         let condition = json!({operator: {key: value}});
-        let said = refused(&|statement| statement["Condition"] = condition.clone());
-        assert!(said.starts_with("what is not understood here"), "{condition}");
+        let error = refusal(|statement| statement["Condition"] = condition.clone());
+        assert!(error.starts_with("not supported by the local cloud"), "{condition}");
     }
+}
+
+/// Returns the error of a role whose statement was changed to something that is not supported.
+fn refusal(change: impl Fn(&mut Value)) -> String {
+    let mut unsupported = statement(&json!({"Null": {KEYS: "false"}}));
+    change(&mut unsupported);
+    Role::read(&[document(&json!([unsupported]))]).expect_err("it is not supported").to_string()
+}
+
+#[test]
+fn an_unsupported_statement_is_an_error() {
     for (field, value) in [
         ("NotAction", json!("dynamodb:GetItem")),
         ("NotResource", json!("*")),
@@ -169,16 +175,16 @@ fn what_is_not_understood_is_an_error_and_never_a_guess() {
         ("Sid", json!(null)),
         ("Condition", json!([])),
     ] {
-        assert!(!refused(&|statement| statement[field] = value.clone()).is_empty(), "{field}");
+        assert!(!refusal(|statement| statement[field] = value.clone()).is_empty(), "{field}");
     }
     let twice = json!([statement(&Value::Null), statement(&Value::Null)]);
-    assert!(Role::read(&[document(&twice)]).is_err(), "one name for two statements");
+    assert!(Role::read(&[document(&twice)]).is_err(), "two statements with the same Sid");
     assert!(Role::read(&[json!({"Version": "2008-10-17", "Statement": []})]).is_err());
     assert!(Role::read(&[json!({"Statement": []})]).is_err());
 }
 
 #[test]
-fn what_is_used_is_told_by_statement_action_resource_and_key() {
+fn grants_are_listed_by_statement_action_resource_and_key() {
     let conditions = json!({"Null": {KEYS: "false"}, "ForAllValues:StringLike": {KEYS: ["ACCOUNT#*", "SESSION#*"]}});
     let mut writes = statement(&conditions);
     writes["Action"] = json!(["dynamodb:GetItem", "dynamodb:PutItem"]);
@@ -198,14 +204,14 @@ fn what_is_used_is_told_by_statement_action_resource_and_key() {
     assert_eq!(role.with_action("S", "dynamodb:Scan").grants().len(), 6);
 }
 
-mod of_calls {
-    //! What calls ask for.
+mod authorization_requests {
+    //! The authorization requests of calls.
 
     use super::super::calls;
     use super::*;
     use crate::cloud::service::Service;
 
-    /// Action and leading keys of each request.
+    /// Returns the action and the leading keys of each request.
     fn asked(operation: &str, call: &Value) -> Vec<(String, Vec<String>)> {
         let requests = calls::requests(Service::DynamoDb, operation, &call.to_string().into());
         let keys = |request: &Request| request.context.get(KEYS).cloned().unwrap_or_default();
@@ -251,7 +257,7 @@ mod of_calls {
     }
 
     #[test]
-    fn a_transaction_is_judged_item_by_item_and_a_batch_by_all_its_keys() {
+    fn a_transaction_is_authorized_item_by_item_and_a_batch_by_all_its_keys() {
         let put = json!({"Put": {"TableName": "t", "Item": item("A")}});
         let update = json!({"Update": {"TableName": "t", "Key": item("B")}});
         let delete = json!({"Delete": {"TableName": "t", "Key": item("C")}});
@@ -275,7 +281,7 @@ mod of_calls {
     }
 
     #[test]
-    fn what_cannot_be_read_asks_for_what_nobody_has() {
+    fn an_unreadable_call_asks_for_an_action_that_no_role_allows() {
         for (operation, call) in [
             ("TransactWriteItems", json!({})),
             ("TransactWriteItems", json!({"TransactItems": [{"Append": {"TableName": "t", "Key": item("A")}}]})),
@@ -295,7 +301,7 @@ mod of_calls {
     }
 
     #[test]
-    fn kms_names_the_key_behind_the_alias_and_the_context_in_two_ways() {
+    fn a_kms_request_names_the_key_behind_the_alias_and_the_context_by_name_and_value() {
         let call = json!({"KeyId": "alias/firstkey-sealing", "EncryptionContext": {"subscription": "s", "issue": "1"}});
         let requests = calls::requests(Service::Kms, "Decrypt", &call.to_string().into());
         let [request] = requests.as_slice() else { panic!("one request") };
@@ -315,7 +321,7 @@ mod of_calls {
     }
 
     #[test]
-    fn a_mail_is_sent_for_an_identity_with_a_configuration_set() {
+    fn sending_a_mail_requires_the_identity_and_the_configuration_set() {
         let form = "Action=SendEmail&Source=Contoso+%3Ca%40contoso.example%3E";
         let requests = calls::requests(Service::Ses, "SendEmail", &form.into());
         let resources: Vec<_> = requests.iter().map(|request| request.resource.as_str()).collect();

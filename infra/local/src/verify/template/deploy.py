@@ -1,7 +1,7 @@
-"""Deploys the transformed template in ministack, an emulator of AWS that others wrote, as far as it goes.
+"""Deploys the transformed template in ministack, a third-party emulator of AWS.
 
-Argument: the transformed template. Prints one line that says how far it went. Fails where the stack does not come up whole but for what
-is left out below, or where what came up is not what the template says.
+Argument: the path of the transformed template. Prints a one-line summary. Fails if the stack is not created completely, apart from what is
+left out below, or if the created resources differ from the template.
 """
 
 import json
@@ -23,27 +23,27 @@ PARAMETERS = {
     "SupportEmail": "support@contoso.example",
     "VendorName": "Contoso",
 }
-# Types that ministack does not know.
+# The resource types that ministack does not support.
 UNKNOWN = {"AWS::Events::EventBusPolicy", "AWS::IAM::RolePolicy"}
-# It makes identities without their DKIM records.
+# ministack creates mail identities without their DKIM records.
 UNKNOWN_OUTPUTS = {"MailRecords"}
 
 
 def is_left_out(resource):
-    """Alarms over more than one metric are unknown to it as well."""
+    """Returns whether ministack does not support the resource, which includes alarms over more than one metric."""
     return resource["Type"] in UNKNOWN or "Metrics" in resource["Properties"]
 
 
 def reduced(template):
-    """The template without what ministack does not know, and the names of that."""
+    """Returns the template without what ministack does not support, and the names of the resources that were left out."""
     left_out = {name for name, resource in template["Resources"].items() if is_left_out(resource)}
     resources = {name: resource for name, resource in template["Resources"].items() if name not in left_out}
     for resource in resources.values():
         needs = resource.pop("DependsOn", [])
         needs = [needs] if isinstance(needs, str) else needs
-        kept = [name for name in needs if name not in left_out]
-        if kept:
-            resource["DependsOn"] = kept
+        remaining = [name for name in needs if name not in left_out]
+        if remaining:
+            resource["DependsOn"] = remaining
     outputs = {name: output for name, output in template["Outputs"].items() if name not in UNKNOWN_OUTPUTS}
     return template | {"Resources": resources, "Outputs": outputs}, left_out
 
@@ -55,7 +55,7 @@ def free_port():
 
 
 def deployed(client, template):
-    """The stack, when nothing goes on any more. Its template is too long to be sent in the call itself, as on AWS."""
+    """Creates the stack and waits until it is complete. As on AWS, the template is too long for the call itself, so it is sent by way of S3."""
     client("s3").create_bucket(Bucket=STACK)
     client("s3").put_object(Bucket=STACK, Key="template.json", Body=json.dumps(template).encode())
     formation = client("cloudformation")
@@ -70,23 +70,23 @@ def deployed(client, template):
         if not stack["StackStatus"].endswith("IN_PROGRESS"):
             return stack
         time.sleep(0.5)
-    sys.exit("the stack is still being made after a minute")
+    sys.exit("the stack was not complete after a minute")
 
 
 def conditional(template):
-    """Resources that the parameters above do not ask for: a domain, other accounts, an address for alarms."""
+    """Returns the resources that the parameters above do not enable: a domain, other accounts, an address for alarms."""
     return {name for name, resource in template["Resources"].items() if "Condition" in resource}
 
 
 def check(client, stack, template):
-    """Whether what came up is what the template says. The routes are not looked at: ministack does not read the body of an API."""
+    """Compares the created resources with the template. Routes are not compared, because ministack ignores the body of an API."""
     if stack["StackStatus"] != "CREATE_COMPLETE":
         sys.exit(f"{stack['StackStatus']}: {stack.get('StackStatusReason')}")
     made = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
     missing = template["Resources"].keys() - conditional(template) - ids.keys()
     if missing:
-        sys.exit(f"not made: {', '.join(sorted(missing))}")
+        sys.exit(f"not created: {', '.join(sorted(missing))}")
 
     table = client("dynamodb").describe_table(TableName=ids["Table"])["Table"]
     if table["StreamSpecification"] != {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}:
@@ -95,7 +95,7 @@ def check(client, stack, template):
     for name in functions:
         settings = client("lambda").get_function_configuration(FunctionName=ids[name])["Environment"]["Variables"]
         if settings["TABLE_NAME"] != ids["Table"]:
-            sys.exit(f"{name} is told the table {settings['TABLE_NAME']}")
+            sys.exit(f"{name} has the wrong table in its settings: {settings['TABLE_NAME']}")
     return len(ids), len(functions)
 
 
@@ -132,8 +132,8 @@ def main():
         server.terminate()
         server.wait()
     print(
-        f"{made} of {len(whole['Resources'])} resources come up in ministack, {functions} functions among them; "
-        f"{len(left_out)} are left out, which it does not know, and the others only come with a domain or other accounts"
+        f"{made} of {len(whole['Resources'])} resources were created in ministack, among them {functions} functions; "
+        f"{len(left_out)} were left out because it does not support them, and the others require a domain or other accounts"
     )
 
 

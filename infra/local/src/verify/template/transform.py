@@ -1,7 +1,7 @@
-"""Transforms SAM templates as CloudFormation does, and has parliament look at their policies, without AWS.
+"""Transforms SAM templates as CloudFormation does, and checks their policies with parliament, without AWS.
 
-transform.py DIRECTORY: from every DIRECTORY/source/NAME.yaml it makes DIRECTORY/transformed/NAME.json, and
-DIRECTORY/found/NAME.json, a list of {"by", "rule", "text"}: why it cannot be transformed, and what parliament finds.
+Usage: transform.py DIRECTORY. Transforms every DIRECTORY/source/NAME.yaml to DIRECTORY/transformed/NAME.json, and writes the findings to
+DIRECTORY/found/NAME.json, a list of {"by", "rule", "text"}: either why the template cannot be transformed, or what parliament reports.
 """
 
 import json
@@ -24,7 +24,7 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "firstkey",
 }
-# By the type of a resource: what its ARN looks like.
+# An example ARN for each resource type.
 ARNS = {
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/firstkey",
     "AWS::Events::EventBus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/firstkey",
@@ -47,7 +47,7 @@ def transform(source):
 
 
 class _Session:
-    """Where the translator asks in which partition it is."""
+    """A fake boto session, from which the translator reads the region to determine the partition."""
 
     region_name = REGION
 
@@ -62,7 +62,7 @@ def policies(template):
 
 
 def resolved(value, template):
-    """Only as far as parliament needs it: ARNs of the right service, and text where there is text."""
+    """Resolves intrinsic functions only as far as parliament needs it: ARNs of the right service, and text elsewhere."""
     if isinstance(value, list):
         return [resolved(one, template) for one in value]
     if not isinstance(value, dict):
@@ -104,6 +104,6 @@ def main(directory):
         (directory / "found" / f"{source.stem}.json").write_text(json.dumps(found))
 
 
-# The translator warns that nobody collects its metrics.
+# The translator warns that its metrics are not collected.
 logging.disable(logging.WARNING)
 main(pathlib.Path(sys.argv[1]))
