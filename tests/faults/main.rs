@@ -11,7 +11,7 @@ mod report;
 mod scenarios;
 mod schedules;
 
-use local::cloud::Mode;
+use cloud::Mode;
 
 /// What can go wrong, by the names of the console.
 const MODES: [(&str, Mode); 7] = [

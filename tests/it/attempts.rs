@@ -1,7 +1,7 @@
 //! Budgets of whoever guesses: what is verified is told by 401, what is not by 429.
 
+use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 

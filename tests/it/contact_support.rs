@@ -1,6 +1,6 @@
 //! Requests to the vendor's support.
 
-use local::cloud::{Fault, Mode, Service};
+use cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Answer, Call, TestStack, event};
 

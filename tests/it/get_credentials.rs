@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 
@@ -257,12 +257,12 @@ async fn a_subscription_that_is_unknown_foreign_or_no_id_is_the_same_not_found()
 #[tokio::test]
 async fn no_token_that_is_not_good_writes_anything() {
     let stack = with_a_subscription().await;
-    let person = local::oidc::Person::with_email("dana@fabrikam.example");
+    let person = provider::Person::with_email("dana@fabrikam.example");
     let claims = stack.provider.claims(&person);
     let sign = |header: &Value, change: Value| {
         let mut claims = claims.clone();
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        stack.provider.sign(local::oidc::Algorithm::Rs256, header, &claims)
+        stack.provider.sign(provider::Algorithm::Rs256, header, &claims)
     };
     let bad = [
         sign(&json!({}), json!({ "exp": 1 })),

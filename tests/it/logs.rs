@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use local::template::Template;
 use serde_json::{Value, json};
+use template::Template;
 use tests::{Call, Deployment, event};
 
 use crate::no_leaks::log;

@@ -1,7 +1,7 @@
 //! What an event makes of a subscription.
 
+use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Call, Deployment, TestStack, event};
 

@@ -53,18 +53,20 @@
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
+mod chance;
 pub mod contract;
 mod dev;
 pub mod history;
 mod http;
 mod processes;
+pub mod product;
 pub mod specification;
 mod stack;
 pub mod table;
 
+pub use chance::Chance;
 pub use dev::{Dev, skipped};
 pub use http::{Answer, Call};
-pub use local::chance::Chance;
 pub use processes::{Processes, Work};
 pub use stack::{Deployment, Machine, TestStack, event};
 
