@@ -28,9 +28,9 @@ use super::inbox::Mail;
 use super::page::{LiveParts, Page, Refusal, StartForm};
 use super::{DeadLetter, DeliverError, Inner, lock, requests, serve};
 
-const STYLE: &str = include_str!("../../assets/console.css");
-const SCRIPT: &str = include_str!("../../assets/console.js");
-const ICON: &str = include_str!("../../assets/console.svg");
+const STYLE: &str = include_str!("../assets/console.css");
+const SCRIPT: &str = include_str!("../assets/console.js");
+const ICON: &str = include_str!("../assets/console.svg");
 
 /// How long whoever starts a subscription waits for its mail, at most.
 const MAIL_TIME: Duration = Duration::from_secs(2);
