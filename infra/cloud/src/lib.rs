@@ -9,6 +9,8 @@
 //! | `faults`, `gate`, `requests` | what tests want from it: faults and halts on demand, and a record of every call |
 //! | `pipe`, `pattern` | the table's stream, filtered into a queue |
 //! | `queue`, `delivery` | SQS and its event source mappings |
+//! | `runtime` | the runtime API of Lambda, for one process of a function |
+//! | `events` | the events of `events/`, with live tokens |
 //! | `console`, `page` | the page for people, which goes through the story, and the JSON for checks |
 
 mod clock;
@@ -17,6 +19,7 @@ mod delivery;
 mod dynamo;
 mod endpoint;
 mod error;
+pub mod events;
 mod faults;
 mod file;
 mod gate;
@@ -28,6 +31,7 @@ mod pipe;
 mod queue;
 mod requests;
 pub mod roles;
+pub mod runtime;
 mod serve;
 mod service;
 mod ses;
