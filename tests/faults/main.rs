@@ -12,7 +12,7 @@ mod report;
 mod scenarios;
 mod schedules;
 
-use local::cloud::Mode;
+use cloud::Mode;
 
 /// The modes of failure, by their names in the console.
 const MODES: [(&str, Mode); 7] = [

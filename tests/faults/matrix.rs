@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{
     Chance, Deployment, Machine, TestStack,

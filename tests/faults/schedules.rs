@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use lambda_http::http::Request;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{
     Answer, Call, Chance, Deployment, Dev, TestStack,

@@ -1,7 +1,7 @@
 //! Tests of the budgets for password guesses. A guess that was verified gets 401, one that the budget refused gets 429.
 
+use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 

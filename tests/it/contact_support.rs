@@ -1,6 +1,6 @@
 //! Support requests to the vendor.
 
-use local::cloud::{Fault, Mode, Service};
+use cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Answer, Call, TestStack, event};
 

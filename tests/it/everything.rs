@@ -74,7 +74,7 @@ fn every_function_is_named_to_the_local_cloud_and_its_main_only_wires() {
 
 #[test]
 fn every_function_has_a_role_of_its_own_and_no_policies_that_somebody_else_writes() {
-    let template = local::template::Template::deployed().unwrap();
+    let template = template::Template::deployed().unwrap();
     for name in functions() {
         let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
         let role = format!("{}Role", name.split('-').map(capital).collect::<String>());

@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 
@@ -260,12 +260,12 @@ async fn an_unknown_a_foreign_and_a_malformed_subscription_id_get_the_same_not_f
 #[tokio::test]
 async fn an_invalid_token_is_refused_before_anything_is_read_or_written() {
     let stack = with_a_subscription().await;
-    let person = local::oidc::Person::with_email("dana@fabrikam.example");
+    let person = provider::Person::with_email("dana@fabrikam.example");
     let claims = stack.provider.claims(&person);
     let sign = |header: &Value, change: Value| {
         let mut claims = claims.clone();
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        stack.provider.sign(local::oidc::Algorithm::Rs256, header, &claims)
+        stack.provider.sign(provider::Algorithm::Rs256, header, &claims)
     };
     let bad = [
         sign(&json!({}), json!({ "exp": 1 })),

@@ -20,10 +20,10 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, Put, PutRequest, TransactWriteItem, Update, WriteRequest},
 };
+use cloud::{Gate, HeldCall};
 use domain::{PasswordHash, SessionToken, TemporaryPassword};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lambda::Hasher;
-use local::cloud::{Gate, HeldCall};
 use serde_json::json;
 use tests::{
     Answer, Call, Chance, Deployment, TestStack, event,

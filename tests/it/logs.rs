@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use local::{
-    cloud::{Fault, Mode, Service},
-    template::Template,
-};
+use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
+use template::Template;
 use tests::{Call, Deployment, event};
 
 use crate::no_leaks::log;

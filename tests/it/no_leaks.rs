@@ -9,12 +9,12 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use cloud::{Fault, Mode, Service};
 use domain::{Account, AccountStatus, PasswordHash, Role, SealedPassword, SubscriptionId, Timestamp, UserName};
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
-use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Answer, Call, TestStack, canary::forms, event};
 

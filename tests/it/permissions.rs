@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use cloud::roles::{Grant, Request, Role};
 use futures_util::future::BoxFuture;
-use local::cloud::roles::{Grant, Request, Role};
 use tests::{Answer, Call, Deployment, TestStack, event};
 
 /// What came of everything that a function can do: another text where a part of it was refused.

@@ -1,6 +1,6 @@
 //! The pages, and the paths that no function has.
 
-use local::cloud::{Fault, Mode, Service};
+use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 use words::{Language, Words};

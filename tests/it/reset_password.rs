@@ -3,9 +3,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws::{ChangeOutcome, Passwords, Sessions, Table};
+use cloud::{Fault, Mode, Service};
 use domain::{PasswordHash, SessionToken, Timestamp};
 use futures_util::join;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
+use cloud::{Fault, Mode, Service};
 use domain::{MailStatus, Timestamp};
-use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Deployment, TestStack, event};
 use words::Language;

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
-use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
 use tests::{Answer, Call, Deployment, TestStack, event};
 

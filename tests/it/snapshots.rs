@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use local::cloud::{Fault, Mail, Mode, Service};
+use cloud::{Fault, Mail, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Call, Deployment, TestStack, event, table::Table};
 use words::Language;

@@ -1,7 +1,7 @@
 //! Tests of what an event does to a subscription.
 
+use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
-use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Call, Deployment, TestStack, event};
 

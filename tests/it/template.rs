@@ -7,8 +7,8 @@ use std::{
 };
 
 use lambda::{Clock, Settings};
-use local::template::Template;
 use serde_json::{Value, json};
+use template::Template;
 
 /// What Cargo knows: the routes of cargo-lambda, and the packages.
 fn workspace() -> Value {

@@ -276,7 +276,7 @@ impl World {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         let mut mails = self.processes.cloud.inbox();
         mails.retain(|mail| mail.tags["subscription"] == customer.id);
-        let read = |mail: local::cloud::Mail| {
+        let read = |mail: cloud::Mail| {
             let password = mail.text.lines().find(is_password).unwrap_or("no password");
             (mail.tags["issue"].parse().unwrap(), password.to_owned())
         };

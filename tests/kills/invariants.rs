@@ -6,8 +6,9 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use cloud::DeadLetter;
 use domain::{Caller, EmailAddress, RetrievalId};
-use local::{cloud::DeadLetter, oidc::Person};
+use provider::Person;
 use serde_json::Value;
 use tests::{Call, canary::Canaries};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::cloud::{Gate, HeldCall};
+use cloud::{Gate, HeldCall};
 use serde_json::Value;
 use tests::Processes;
 use tokio::time::{sleep, timeout};

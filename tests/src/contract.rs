@@ -7,8 +7,8 @@ use std::{
 };
 
 use jsonschema::Validator;
-use local::template::from_yaml;
 use serde_json::{Value, json};
+use template::from_yaml;
 
 use crate::Answer;
 

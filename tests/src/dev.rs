@@ -10,10 +10,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use lambda_http::http::{Request, StatusCode};
-use local::product::Product;
 use serde_json::{Value, json};
 
-use crate::{Answer, Call, contract::Asked};
+use crate::{Answer, Call, contract::Asked, product::Product};
 
 /// Lambda's own interface, which is none of the product's.
 const INVOCATIONS: &str = "/2015-03-31/";

@@ -20,7 +20,10 @@
 //! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
 //! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
-//! | `mutants.md` | which of these tests finds which wrong change to the code |
+//! | `contract/` | the HTTP contract, asked from outside by Schemathesis |
+//! | `start/`, `timing/` | how soon a function starts, and that signing in takes one time, whatever is wrong |
+//! | `template/` | linters, our own rules and planted faults for the deployment template |
+//! | `mutants/` | wrong changes to the code, a file for each, and which of these tests finds it |
 //!
 //! Where each invariant of the protocol is looked at, beside `faults/` and `kills/`, which look at all of them but the seventh while AWS
 //! fails and processes die:
@@ -53,18 +56,20 @@
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
+mod chance;
 pub mod contract;
 mod dev;
 pub mod history;
 mod http;
 mod processes;
+pub mod product;
 pub mod specification;
 mod stack;
 pub mod table;
 
+pub use chance::Chance;
 pub use dev::{Dev, skipped};
 pub use http::{Answer, Call};
-pub use local::chance::Chance;
 pub use processes::{Processes, Work};
 pub use stack::{Deployment, Machine, TestStack, event};
 

@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use local::{
-    cloud::{Cloud, CloudOptions},
-    oidc::{Person, Provider},
+use cloud::{
+    Cloud, CloudOptions,
     runtime::{Life, Running, Runtime},
 };
+use provider::{Person, Provider};
 use serde_json::Value;
 use tokio::{process::Command, sync::Semaphore};
 

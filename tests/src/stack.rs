@@ -9,13 +9,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use cloud::{Cloud, CloudOptions, SEALING_KEY};
 use futures_util::future::BoxFuture;
 use lambda::{Clock, HttpService, Settings};
 use lambda_http::{LambdaEvent, Service, request::LambdaRequest};
-use local::{
-    cloud::{Cloud, CloudOptions, SEALING_KEY},
-    oidc::{self, Algorithm, Person, Provider},
-};
+use provider::{Algorithm, Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
@@ -432,7 +430,7 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
 }
 
 pub(crate) async fn provider() -> Provider {
-    let options = oidc::Options {
+    let options = provider::Options {
         client_id: "firstkey".into(),
         data: None,
         redirect_origins: vec!["http://localhost:9000".into()],

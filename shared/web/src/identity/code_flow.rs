@@ -110,11 +110,11 @@ impl CodeFlow {
         let endpoints = self.endpoints(now).await?;
         let form = self.form(&endpoints, code, verifier);
         let answer = timeout(REDEEM_TIME, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
-        let (status, document) = answer.map_err(unavailable)?;
+        let (status, document) = answer?;
         match status {
-            200 => parse_token(&document).ok_or_else(|| unavailable(Failure::NoToken)),
+            200 => parse_token(&document).ok_or_else(|| Failure::NoToken.into()),
             400 | 401 => Err(refused(&document)),
-            other => Err(unavailable(Failure::Status(other))),
+            other => Err(Failure::Status(other).into()),
         }
     }
 

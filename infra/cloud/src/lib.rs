@@ -1,0 +1,327 @@
+//! The parts of AWS that the product uses, in one process: the endpoint that functions call, the queues and the Pipe that
+//! invoke functions, and the console.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
+//! | `dynamo`, `kms`, `ses`, `inbox` | the services behind the endpoint |
+//! | `roles` | authorization, by the roles of the deployment template |
+//! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
+//! | `bus`, `pipe`, `pattern` | the rules of the event bus, the Pipe from the table's stream to a queue, and their patterns |
+//! | `queue`, `delivery` | SQS and its event source mappings |
+//! | `console`, `page` | the console: a web page for developers and a JSON API for tests |
+//! | `runtime` | the runtime API of Lambda, for one process of a function |
+//! | `events` | the events of `events/`, with live tokens |
+
+mod bus;
+mod clock;
+mod console;
+mod delivery;
+mod dynamo;
+mod endpoint;
+mod error;
+pub mod events;
+mod faults;
+mod file;
+mod gate;
+mod inbox;
+mod kms;
+mod page;
+mod pattern;
+mod pipe;
+mod queue;
+mod requests;
+pub mod roles;
+pub mod runtime;
+mod serve;
+mod service;
+mod ses;
+mod wire;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use error::Error;
+pub use faults::{Fault, Mode};
+pub use gate::{Gate, HeldCall};
+pub use inbox::Mail;
+pub use kms::SEALING_KEY;
+pub use queue::{DeadLetter, Queue};
+pub use requests::Request;
+pub use service::Service;
+
+use bus::{Bus, Target};
+use dynamo::Dynamo;
+use endpoint::Endpoint;
+use faults::Faults;
+use gate::Gates;
+use inbox::Inbox;
+use kms::Kms;
+use page::StartForm;
+use pipe::Pipe;
+use queue::Queues;
+use requests::Requests;
+use roles::Roles;
+
+/// The AWS region of the local cloud.
+pub const REGION: &str = "us-east-1";
+
+/// Invokes the named function with an event. The error says why the function did not answer.
+pub type Invoke = Arc<dyn Fn(&'static str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+
+/// The options of a local cloud.
+#[derive(Clone)]
+pub struct CloudOptions {
+    /// The directory that preserves state between starts. Without one, state is in memory only.
+    pub data: Option<PathBuf>,
+    /// The delay before a failed message is delivered again.
+    pub redelivery: Duration,
+    /// The name of the table.
+    pub table: String,
+    /// The sender of mails, an address or `Name <address>`. The role of send-mail allows no other sender.
+    pub sender: String,
+    /// Invokes functions for the queues.
+    pub invoke: Invoke,
+    /// The origin of the product in browsers, which the console links to.
+    pub product: String,
+}
+
+impl CloudOptions {
+    /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, redelivery after one
+    /// second, and the product at port 9000 of this machine.
+    #[must_use]
+    pub fn new(invoke: Invoke) -> Self {
+        let redelivery = Duration::from_secs(1);
+        let sender = "Contoso <credentials@contoso.example>".to_owned();
+        let product = "http://localhost:9000".to_owned();
+        Self { data: None, redelivery, table: "firstkey".to_owned(), sender, invoke, product }
+    }
+}
+
+/// A running local cloud. Dropping it ends it: connections close, deliveries stop, and held calls are not executed.
+pub struct Cloud {
+    inner: Arc<Inner>,
+    aws: SocketAddr,
+    console: SocketAddr,
+    /// Dropped with the cloud, which ends the calls that run outside `_tasks`.
+    _alive: watch::Sender<()>,
+    _tasks: JoinSet<()>,
+}
+
+struct Inner {
+    dynamo: Arc<Dynamo>,
+    inbox: Arc<Inbox>,
+    faults: Arc<Faults>,
+    gates: Arc<Gates>,
+    requests: Arc<Requests>,
+    roles: Arc<Roles>,
+    queues: Arc<Queues>,
+    bus: Bus,
+    pipe: Arc<Pipe>,
+    invoke: Invoke,
+    product: String,
+    /// The console's form as it was last submitted.
+    form: Mutex<StartForm>,
+}
+
+impl Cloud {
+    /// Starts the local cloud on two listeners and returns when it accepts calls.
+    pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
+        let CloudOptions { data, redelivery, table, sender, invoke, product } = options;
+        if let Some(directory) = &data {
+            file::create_directory(directory)?;
+        }
+        let state_file = |name: &str| data.as_ref().map(|directory| directory.join(name));
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map_err(|source| Error::caused("a listener has no address", source))
+        };
+        let (aws_address, console_address) = (address(&aws)?, address(&console)?);
+
+        let roles = Arc::new(Roles::deployed(&table, &sender)?);
+        let mut tasks = JoinSet::new();
+        let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
+        let kms = Kms::start(state_file("kms.json")).await?;
+        let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
+        let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery)?);
+        let bus = Bus::deployed()?;
+        let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
+        let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
+        let form = Mutex::new(StartForm::suggested());
+        let inner = Inner { dynamo, inbox, faults, gates, requests, roles, queues, bus, pipe, invoke, product, form };
+        let inner = Arc::new(inner);
+
+        let (alive, watched) = watch::channel(());
+        let endpoint = Arc::new(inner.endpoint(kms, watched));
+        tasks.spawn(serve::serve(aws, move |request| Arc::clone(&endpoint).answer(request)));
+        tasks.spawn(console::serve(console, Arc::clone(&inner)));
+        tasks.spawn(Arc::clone(&inner.pipe).run());
+        for queue in Queue::ALL {
+            tasks.spawn(delivery::run(Arc::clone(&inner.queues), queue, Arc::clone(&inner.invoke)));
+        }
+        Ok(Self { inner, aws: aws_address, console: console_address, _alive: alive, _tasks: tasks })
+    }
+
+    /// Returns the URL of the AWS endpoint, for `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn aws_url(&self) -> String {
+        format!("http://{}", self.aws)
+    }
+
+    /// Returns the URL of the console.
+    #[must_use]
+    pub fn console_url(&self) -> String {
+        format!("http://{}", self.console)
+    }
+
+    /// Returns every mail that SES accepted, oldest first.
+    #[must_use]
+    pub fn inbox(&self) -> Vec<Mail> {
+        self.inner.inbox.all()
+    }
+
+    /// Returns every call to the AWS endpoint, in the order in which they were answered.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.inner.requests.all()
+    }
+
+    /// Clears the record of calls.
+    pub fn clear_requests(&self) {
+        self.inner.requests.clear();
+    }
+
+    /// Returns the roles of the functions, with the grants that were used and the requests that were denied.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.inner.roles
+    }
+
+    /// Sets a fault. It replaces a fault with the same service, operation, mode and function.
+    pub fn set_fault(&self, fault: Fault) {
+        self.inner.faults.set(fault);
+    }
+
+    /// Clears the faults that are limited to one function. Returns how many calls they have hit since the last clearing.
+    #[must_use]
+    pub fn clear_faults_of(&self, function: &str) -> u32 {
+        self.inner.faults.clear(function)
+    }
+
+    /// Adds a gate. From now on, calls that `holds` selects wait there until they are released.
+    pub fn gate(&self, holds: impl Fn(&HeldCall) -> bool + Send + 'static) -> Gate {
+        self.inner.gates.add(Box::new(holds))
+    }
+
+    /// Publishes an event and returns the function's response to the first delivery. A failed event is redelivered by its
+    /// queue.
+    pub async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
+        self.inner.deliver(event).await
+    }
+
+    /// Returns the dead letters, oldest first.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.inner.queues.dead_letters()
+    }
+
+    /// Returns every item of the table in DynamoDB JSON.
+    pub async fn dump_table(&self) -> Result<Vec<Value>, Error> {
+        let dynamo = Arc::clone(&self.inner.dynamo);
+        let dumped = tokio::task::spawn_blocking(move || dynamo.dump()).await;
+        dumped.map_err(|source| Error::caused("cannot dump the table", source))?
+    }
+
+    /// Returns every record of the table's stream, oldest first, in the form that the Pipe reads.
+    pub async fn stream_records(&self) -> Result<Vec<Value>, Error> {
+        let dynamo = Arc::clone(&self.inner.dynamo);
+        let read = tokio::task::spawn_blocking(move || dynamo.records()).await;
+        read.map_err(|source| Error::caused("cannot read the stream", source))?
+    }
+
+    /// Waits until the Pipe has read the whole stream and every queue is empty, so that all work has been done or has
+    /// become a dead letter. Calls that a fault delays are not waited for.
+    pub async fn drained(&self) -> Result<(), Error> {
+        self.inner.drained().await
+    }
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("aws", &self.aws).field("console", &self.console).finish_non_exhaustive()
+    }
+}
+
+/// The reason why an event was not answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DeliverError {
+    /// No rule of the event bus matches the event.
+    Event(String),
+    /// The function did not answer. The event stays in its queue.
+    Function(String),
+}
+
+impl fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(reason) | Self::Function(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for DeliverError {}
+
+impl Inner {
+    fn endpoint(&self, kms: Kms, alive: watch::Receiver<()>) -> Endpoint {
+        Endpoint {
+            dynamo: Arc::clone(&self.dynamo),
+            kms,
+            inbox: Arc::clone(&self.inbox),
+            faults: Arc::clone(&self.faults),
+            gates: Arc::clone(&self.gates),
+            requests: Arc::clone(&self.requests),
+            roles: Arc::clone(&self.roles),
+            alive,
+        }
+    }
+
+    /// Routes an event by the rules of the event bus.
+    async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
+        let answer = match self.bus.target(&event) {
+            Some(Target::Queue(queue)) => {
+                let batch = self.queues.send_and_receive(queue, event.to_string());
+                delivery::deliver(batch, &self.invoke).await
+            }
+            Some(Target::Function(function)) => delivery::invoked(&self.invoke, function, event).await,
+            None => return Err(DeliverError::Event(UNROUTED.to_owned())),
+        };
+        answer.map_err(DeliverError::Function)
+    }
+
+    async fn drained(&self) -> Result<(), Error> {
+        loop {
+            let before = self.queues.position();
+            self.queues.empty().await;
+            self.pipe.pump().await?;
+            if self.queues.position() == before {
+                return Ok(());
+            }
+        }
+    }
+}
+
+const UNROUTED: &str = "no rule of the event bus matches this event: `detail-type` must be SubscriptionStarted or \
+                        SubscriptionEnded, or `source` must be aws.ses";
+
+/// Locks a mutex and ignores poisoning: the state is consistent after every statement, so a panic cannot corrupt it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,204 @@
+//! Authorization by the roles of the deployment template: the local cloud denies what AWS would deny.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `policy`, `condition` | roles, and the decision whether a role allows a request |
+//! | `calls` | the authorization requests of a call |
+//! | `names` | the values of the template's names in the local cloud |
+//!
+//! The access key identifies the caller. It is the name of a function, optionally followed by `@` and a suffix that
+//! distinguishes instances of the function.
+
+mod calls;
+mod condition;
+mod names;
+mod policy;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::error::Cause;
+use super::service::Caller;
+use super::{Error, lock};
+use names::{ACCOUNT, Names};
+use template::Template;
+
+pub use policy::{Grant, NotUnderstood, Request, Role};
+
+/// Callers that are not functions and may do everything: tests that read the table or write what no function writes yet, the
+/// stages of `cargo verify`, and developers with the AWS command line, whose key is `local` or `test`.
+const UNRESTRICTED: [&str; 7] = ["desk", "local", "probe", "reissue", "test", "tests", "verify"];
+
+/// The roles of all functions, with the grants that were used and the requests that were denied.
+pub struct Roles {
+    by_function: Mutex<BTreeMap<String, Role>>,
+    used: Mutex<BTreeMap<String, BTreeSet<Grant>>>,
+    denied: Mutex<Vec<Denied>>,
+}
+
+/// A request that the caller's role does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// The access key of the caller.
+    pub caller: String,
+    /// The request that was denied.
+    pub request: Request,
+}
+
+impl Roles {
+    /// Reads the roles of the deployment template, for a local cloud with this table and sender.
+    pub(super) fn deployed(table: &str, sender: &str) -> Result<Self, Error> {
+        let failed = |source: Cause| Error::caused("cannot use the roles of infra/template.yaml", source);
+        let template = Template::deployed().map_err(|error| failed(error.into()))?;
+        let names = Names { table: table.to_owned(), sender: sender.to_owned() };
+        let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
+        Ok(Self { by_function: Mutex::new(roles), used: Mutex::default(), denied: Mutex::default() })
+    }
+
+    /// Returns the role of a function.
+    #[must_use]
+    pub fn role(&self, function: &str) -> Option<Role> {
+        lock(&self.by_function).get(function).cloned()
+    }
+
+    /// Replaces the role of a function.
+    pub fn replace(&self, function: &str, role: Role) {
+        lock(&self.by_function).insert(function.to_owned(), role);
+    }
+
+    /// Returns the functions that have a role.
+    #[must_use]
+    pub fn functions(&self) -> Vec<String> {
+        lock(&self.by_function).keys().cloned().collect()
+    }
+
+    /// Returns the grants that a function has used so far.
+    #[must_use]
+    pub fn used(&self, function: &str) -> BTreeSet<Grant> {
+        lock(&self.used).get(function).cloned().unwrap_or_default()
+    }
+
+    /// Returns the requests that were denied so far.
+    #[must_use]
+    pub fn denied(&self) -> Vec<Denied> {
+        lock(&self.denied).clone()
+    }
+
+    /// Returns whether the caller with this access key may make the request. Records the grants that it uses, or the denial.
+    pub fn allows(&self, caller: &str, request: &Request) -> bool {
+        let function = caller.split('@').next().unwrap_or_default();
+        if UNRESTRICTED.contains(&function) {
+            return true;
+        }
+        let used = lock(&self.by_function).get(function).and_then(|role| role.decide(request));
+        let Some(used) = used else {
+            tracing::warn!(
+                caller,
+                action = request.action,
+                resource = request.resource,
+                "the role does not allow this call"
+            );
+            lock(&self.denied).push(Denied { caller: caller.to_owned(), request: request.clone() });
+            return false;
+        };
+        lock(&self.used).entry(function.to_owned()).or_default().extend(used);
+        true
+    }
+
+    /// Checks that every authorization request of a call is allowed.
+    pub(super) fn admit(&self, caller: &Caller, operation: &str, body: &Bytes) -> Result<(), Denied> {
+        for request in calls::requests(caller.service, operation, body) {
+            if !self.allows(&caller.function, &request) {
+                return Err(Denied { caller: caller.function.clone(), request });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the message that AWS uses.
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { action, resource, .. } = &self.request;
+        let caller = &self.caller;
+        write!(
+            f,
+            "User: arn:aws:sts::{ACCOUNT}:assumed-role/{caller} is not authorized to perform: {action} on resource: {resource} \
+             because no identity-based policy allows the {action} action"
+        )
+    }
+}
+
+/// Returns the role of each function, by the function's name.
+fn read(template: &Template, names: &Names) -> Result<BTreeMap<String, Role>, NotUnderstood> {
+    for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::UserPolicy", "AWS::Serverless::Connector"] {
+        if let Some((id, _)) = template.resources_of(kind).next() {
+            return Err(NotUnderstood(format!("{id}, which has the type {kind}")));
+        }
+    }
+    let functions = template.resources_of("AWS::Serverless::Function");
+    functions.map(|(id, function)| Ok((kebab_case(id), function_role(template, names, id, function)?))).collect()
+}
+
+fn function_role(template: &Template, names: &Names, id: &str, function: &Value) -> Result<Role, NotUnderstood> {
+    let role = format!("{id}Role");
+    let properties = &function["Properties"];
+    let unsupported = ["Policies", "PermissionsBoundary"].into_iter().find(|name| !properties[*name].is_null());
+    let connected = function.get("Connectors").map(|_| "Connectors");
+    if let Some(name) = unsupported.or(connected) {
+        return Err(NotUnderstood(format!("{name} of {id}: its policies must be in its role")));
+    }
+    if properties["Role"] != json!({ "Fn::GetAtt": [role, "Arn"] }) {
+        return Err(NotUnderstood(format!("the role of {id}: it must be {role}")));
+    }
+    let documents: Result<Vec<_>, _> = documents(template, &role)?
+        .iter()
+        .map(|value| template.resolve(value, &|name| names.value(template, name)))
+        .collect();
+    Role::read(&documents.map_err(|error| NotUnderstood(format!("{role}: {error}")))?)
+        .map_err(|NotUnderstood(what)| NotUnderstood(format!("{role}: {what}")))
+}
+
+/// Returns the policy documents of a role: those inside the role, and those of `RolePolicy` resources that name it.
+fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, NotUnderstood> {
+    let resource = template.resource(role).map_err(|error| NotUnderstood(error.to_string()))?;
+    let unconditional = |id: &str, resource: &Value| match &resource["Condition"] {
+        Value::Null => Ok(()),
+        condition => Err(NotUnderstood(format!("the condition {condition} of {id}"))),
+    };
+    unconditional(role, resource)?;
+    let properties =
+        resource["Properties"].as_object().ok_or_else(|| NotUnderstood(format!("{role}: no properties")))?;
+    let known = ["AssumeRolePolicyDocument", "Policies", "Description", "Tags"];
+    if let Some(name) = properties.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(NotUnderstood(format!("{name} of {role}")));
+    }
+    let own = properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
+    let mut documents: Vec<_> = own.map(|policy| &policy["PolicyDocument"]).collect();
+    for (id, policy) in template.resources_of("AWS::IAM::RolePolicy") {
+        let named = policy["Properties"]["RoleName"]["Ref"].as_str();
+        if named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))? == role {
+            unconditional(id, policy)?;
+            documents.push(&policy["Properties"]["PolicyDocument"]);
+        }
+    }
+    Ok(documents)
+}
+
+/// Converts a logical id to the name of the function, such as `GetCredentials` to `get-credentials`.
+fn kebab_case(id: &str) -> String {
+    let mut name = String::with_capacity(id.len() + 4);
+    for letter in id.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}

@@ -1,0 +1,80 @@
+//! The values of the template's names in the local cloud.
+
+use crate::REGION;
+use template::Template;
+
+use super::calls::{address, domain};
+
+/// The AWS account of the local cloud.
+pub(super) const ACCOUNT: &str = "123456789012";
+
+/// The logical id of the configuration set in the template, which the mail identity has by default.
+const CONFIGURATION_SET: &str = "MailConfiguration";
+
+/// The logical id of the sealing key in the template.
+const SEALING_KEY: &str = "SealingKey";
+
+/// The configurable names of a local cloud.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) table: String,
+    /// The sender of mails, an address or `Name <address>`.
+    pub(super) sender: String,
+}
+
+impl Names {
+    /// Returns the value of a name in the template: a parameter that affects a role, a pseudo parameter, a resource or the
+    /// ARN of a resource.
+    pub(super) fn value(&self, template: &Template, name: &str) -> Option<String> {
+        let sender = address(&self.sender);
+        let value = match name {
+            "AWS::Partition" => "aws".to_owned(),
+            "AWS::Region" => REGION.to_owned(),
+            "AWS::AccountId" => ACCOUNT.to_owned(),
+            "AWS::StackName" => "firstkey".to_owned(),
+            "MailDomain" => domain(sender).to_owned(),
+            "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
+            "Table" => self.table.clone(),
+            _ => match name.split_once('.') {
+                Some((id, "Arn")) => self.arn(id, template.resource(id).ok()?["Type"].as_str()?)?,
+                Some(_) => return None,
+                None => template.resource(name).ok().map(|_| name.to_owned())?,
+            },
+        };
+        Some(value)
+    }
+
+    /// Returns the ARN of a resource of the template.
+    fn arn(&self, id: &str, kind: &str) -> Option<String> {
+        match kind {
+            "AWS::DynamoDB::Table" => Some(table_arn(&self.table)),
+            "AWS::KMS::Key" => Some(arn("kms", &format!("key/{id}"))),
+            "AWS::Logs::LogGroup" => Some(arn("logs", &format!("log-group:{id}:*"))),
+            "AWS::SQS::Queue" => Some(arn("sqs", id)),
+            "AWS::IAM::Role" => Some(format!("arn:aws:iam::{ACCOUNT}:role/{id}")),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn table_arn(table: &str) -> String {
+    arn("dynamodb", &format!("table/{table}"))
+}
+
+/// Returns the ARN of a key. IAM authorizes the key, so the alias of the sealing key is resolved.
+pub(super) fn key_arn(key: &str) -> String {
+    let id = if key == crate::SEALING_KEY { SEALING_KEY } else { key };
+    arn("kms", &format!("key/{id}"))
+}
+
+pub(super) fn identity_arn(domain: &str) -> String {
+    arn("ses", &format!("identity/{domain}"))
+}
+
+pub(super) fn configuration_set_arn(name: Option<&str>) -> String {
+    arn("ses", &format!("configuration-set/{}", name.unwrap_or(CONFIGURATION_SET)))
+}
+
+fn arn(service: &str, resource: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
+}

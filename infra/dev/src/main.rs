@@ -1,0 +1,194 @@
+//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud and the OpenID Connect provider.
+
+mod arguments;
+mod front;
+mod invoke;
+mod loopback;
+mod open;
+mod ports;
+mod settings;
+mod watch;
+
+use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use cloud::{Cloud, CloudOptions, events};
+use provider::{Person, Provider};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::interval,
+};
+use tools::{Workspace, say, tell};
+
+use self::{
+    arguments::{Command, DevOptions},
+    front::Front,
+    invoke::Functions,
+    loopback::Loopback,
+    ports::Ports,
+    settings::Addresses,
+    watch::Watch,
+};
+
+/// The portal user whose token is in the live events.
+const PERSON: &str = "dana@fabrikam.example";
+
+/// How often the live events get a new token. Tokens last an hour, so the files are always valid for half an hour.
+const TOKEN_RENEWAL: Duration = Duration::from_mins(30);
+
+/// The time-out of a function's first call, which may wait for Cargo's lock while another build runs.
+const FIRST_CALL: Duration = Duration::from_mins(2);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match command().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command() -> anyhow::Result<()> {
+    match arguments::parse(lexopt::Parser::from_env())? {
+        Command::Help(text) => {
+            tell!("{text}");
+            Ok(())
+        }
+        Command::Dev(options) => run(options, &Workspace::find().await?).await,
+    }
+}
+
+/// Runs until a signal arrives or cargo-lambda exits.
+async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::Result<()> {
+    let (stop, opens_browser) = (stop_signal()?, options.open);
+    tokio::pin!(stop);
+    let mut product = tokio::select! {
+        product = Product::start(options, workspace) => product?,
+        () = &mut stop => return Ok(()),
+    };
+    tell!("{}", product.ready);
+    tell!("Open {} and start a subscription. Press Ctrl-C to stop.", product.console);
+    if opens_browser {
+        open::open(&product.console);
+    }
+    let ended = tokio::select! {
+        ended = product.renew_tokens(workspace) => ended,
+        () = &mut stop => Ok(()),
+    };
+    product.watch.stop().await;
+    ended
+}
+
+/// Everything that runs. Fields are dropped in this order: the functions first, then what they call.
+struct Product {
+    watch: Watch,
+    provider: Provider,
+    _front: Front,
+    _loopback: Option<Loopback>,
+    _cloud: Cloud,
+    ready: String,
+    console: String,
+}
+
+impl Product {
+    async fn start(options: DevOptions, workspace: &Workspace) -> anyhow::Result<Self> {
+        let ports = Ports::bind(&options).await?;
+        tools::LAMBDA.get(workspace).await?;
+        build(workspace).await?;
+
+        let addresses = Addresses::new(&ports)?;
+        let settings = settings::chosen(&addresses, options.redelivery);
+        let port = ports::free().await?;
+        let functions = Functions::new(port);
+
+        let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
+        let provider = provider.context("cannot start the OpenID Connect provider")?;
+        let cloud = cloud(&settings, options, functions.as_invoke());
+        let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
+
+        let settings = settings.into_iter().chain(settings::fixed(&addresses));
+        let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
+        let front = Front::start(ports.functions, port);
+        let product = Self {
+            watch,
+            provider,
+            _front: front,
+            _loopback: ports.loopback,
+            _cloud: cloud,
+            ready: format!("ready  {addresses}"),
+            console: addresses.console,
+        };
+        warm_up(&functions, &workspace.root.join("events")).await?;
+        functions.open();
+        product.write_events(workspace)?;
+        Ok(product)
+    }
+
+    /// Renews the tokens of the live events until cargo-lambda exits.
+    async fn renew_tokens(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
+        let mut renewal = interval(TOKEN_RENEWAL);
+        renewal.tick().await;
+        loop {
+            tokio::select! {
+                error = self.watch.ended() => return Err(error),
+                _ = renewal.tick() => self.write_events(workspace)?,
+            }
+        }
+    }
+
+    fn write_events(&self, workspace: &Workspace) -> anyhow::Result<()> {
+        let token = self.provider.token(&Person::with_email(PERSON));
+        let to = workspace.target.join("events");
+        events::write(&workspace.root.join("events"), &to, &token)
+            .with_context(|| format!("cannot write {}", to.display()))
+    }
+}
+
+/// Builds only the functions, with the settings of cargo-lambda, so that it finds them built.
+async fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    let status = workspace.command("cargo").arg("build").status().await.context("cannot start cargo")?;
+    ensure!(status.success(), "the build of the functions failed");
+    Ok(())
+}
+
+fn provider(settings: &[(&str, OsString)], options: &DevOptions) -> provider::Options {
+    provider::Options {
+        client_id: settings::find(settings, "OIDC_CLIENT_ID"),
+        data: options.data.clone(),
+        redirect_origins: vec![settings::find(settings, "PUBLIC_ORIGIN")],
+    }
+}
+
+fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke) -> CloudOptions {
+    CloudOptions {
+        data: options.data,
+        redelivery: options.redelivery,
+        table: settings::find(settings, "TABLE_NAME"),
+        sender: settings::find(settings, "SENDER"),
+        invoke,
+        product: settings::find(settings, "PUBLIC_ORIGIN"),
+    }
+}
+
+/// Invokes every function once, so that a function that cannot start is reported now and real calls find it started.
+async fn warm_up(functions: &Functions, events: &Path) -> anyhow::Result<()> {
+    for (function, event) in events::harmless(events).context("cannot read the directory events")? {
+        functions.invoke(&function, &event, FIRST_CALL).await.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+/// Returns a future that completes on Ctrl-C, on `kill`, or when the terminal is closed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let [mut interrupt, mut terminate, mut hang_up] =
+        [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,107 @@
+//! The environment variables of the functions.
+
+use std::{ffi::OsString, fmt, io, time::Duration};
+
+use cloud::REGION;
+
+use super::ports::{self, Ports};
+use tools::environment;
+
+/// The log level of cargo-lambda. It does not affect the logs of the functions.
+const LOG: &str = "warn";
+
+/// The URLs of everything that `cargo dev` starts.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    pub(super) origin: String,
+    pub(super) console: String,
+    pub(super) aws: String,
+    pub(super) issuer: String,
+}
+
+impl Addresses {
+    pub(super) fn new(ports: &Ports) -> io::Result<Self> {
+        let at = |host: &str, listener| Ok::<_, io::Error>(format!("http://{host}:{}", ports::number(listener)?));
+        Ok(Self {
+            origin: at("localhost", &ports.functions)?,
+            console: at("localhost", &ports.console)?,
+            aws: at("localhost", &ports.aws)?,
+            // For a browser this is a different site from localhost, as the provider is in production.
+            issuer: at("127.0.0.1", &ports.oidc)?,
+        })
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, console, aws, issuer } = self;
+        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}")
+    }
+}
+
+/// Returns the variables that are withheld from the functions, which must not reach the developer's AWS account.
+pub(super) fn withheld() -> impl Iterator<Item = OsString> {
+    environment::names().filter(|name| name.as_encoded_bytes().starts_with(b"AWS_"))
+}
+
+/// Returns the variables that lead to the local cloud. `AWS_ACCESS_KEY_ID` is not among them, because the manifest of each
+/// function sets it to the function's name.
+pub(super) fn fixed(addresses: &Addresses) -> Vec<(&'static str, OsString)> {
+    let local = ["localhost", "127.0.0.1"].map(OsString::from);
+    let no_proxy = environment::get("NO_PROXY").into_iter().chain(local).collect::<Vec<_>>().join(",".as_ref());
+    vec![
+        ("AWS_ENDPOINT_URL", addresses.aws.clone().into()),
+        ("AWS_REGION", REGION.into()),
+        ("AWS_SECRET_ACCESS_KEY", "local".into()),
+        ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        ("NO_PROXY", no_proxy),
+    ]
+}
+
+/// Returns the settings. The developer's environment overrides each of these defaults.
+pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'static str, OsString)> {
+    let lease = lease(redelivery).to_string();
+    [
+        ("TABLE_NAME", "firstkey"),
+        ("SEALING_KEY", cloud::SEALING_KEY),
+        ("SENDER", "Contoso <credentials@contoso.example>"),
+        ("PUBLIC_ORIGIN", &addresses.origin),
+        ("OIDC_ISSUER", &addresses.issuer),
+        ("OIDC_CLIENT_ID", "firstkey"),
+        // Empty, so that the portal uses its own wording in each language.
+        ("OIDC_DISPLAY_NAME", ""),
+        ("SUPPORT_EMAIL", "support@contoso.example"),
+        ("SUPPORT_LANGUAGE", "en"),
+        ("PRODUCT_URL", "https://product.contoso.example/"),
+        ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
+        ("WELCOME_MAIL", "credentials"),
+        // All local clients share the address 127.0.0.1.
+        ("SIGN_IN_NETWORK_BURST", "100000"),
+        ("MAIL_LEASE_SECONDS", &lease),
+        ("RUST_LOG", LOG),
+    ]
+    .map(|(name, default)| (name, environment::get(name).unwrap_or_else(|| default.into())))
+    .to_vec()
+}
+
+/// Returns the value of a setting, or an empty string.
+pub(super) fn find(settings: &[(&str, OsString)], name: &str) -> String {
+    let found = settings.iter().find(|(candidate, _)| *candidate == name);
+    found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Returns the lease of a mail in seconds. It must end before the redelivery, which would otherwise find the mail leased.
+fn lease(redelivery: Duration) -> u64 {
+    redelivery.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lease_is_the_redelivery_time_rounded_up_to_at_least_one_second() {
+        let leases = [0, 1, 250, 1000, 1001, 30_000].map(|millis| lease(Duration::from_millis(millis)));
+        assert_eq!(leases, [1, 1, 1, 1, 2, 30]);
+    }
+}

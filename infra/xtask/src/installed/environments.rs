@@ -1,0 +1,60 @@
+//! Outside tools in Python, pinned. Each set has a virtual environment of its own: their dependencies do not agree.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+
+use tools::{Workspace, python, say};
+
+/// Packages that are installed together, under `target/tools/<name>`.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) name: &'static str,
+    pub(crate) packages: &'static [&'static str],
+}
+
+/// Transforms and validates templates, and looks at their policies. parliament finds its data by way of setuptools.
+pub(crate) const SAM: Environment = Environment {
+    name: "sam",
+    packages: &[
+        "aws-sam-cli==1.170.0",
+        "aws-sam-translator==1.115.0",
+        "cfn-lint==1.58.0",
+        "parliament==1.6.4",
+        "setuptools==80.9.0",
+    ],
+};
+
+/// Looks at a transformed template for what an attacker would look for.
+pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages: &["checkov==3.3.30"] };
+
+/// An emulator of AWS that others wrote, and who asks it.
+pub(crate) const MINISTACK: Environment =
+    Environment { name: "ministack", packages: &["ministack==1.5.33", "boto3==1.43.106"] };
+
+/// Sends what an `OpenAPI` document allows, and what it does not, and holds the answers against it.
+pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
+
+/// Every environment of `cargo verify`.
+pub(crate) const ALL: [Environment; 4] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS];
+
+impl Environment {
+    /// The directory of its programs, Python among them; installed where it is missing or other than it should be.
+    pub(crate) async fn programs(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
+        let directory = workspace.target.join("tools").join(self.name);
+        let (programs, installed) = (directory.join("bin"), directory.join("installed"));
+        if fs::read_to_string(&installed).is_ok_and(|packages| packages == self.packages.join("\n")) {
+            return Ok(programs);
+        }
+        say!("installing {} from PyPI into {}", self.packages.join(", "), directory.display());
+        python::make(&directory).await?;
+        let mut install = Command::new(programs.join("python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.packages);
+        let output = install.kill_on_drop(true).output().await.context("pip could not be started")?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&said).trim_end());
+        fs::write(&installed, self.packages.join("\n"))?;
+        Ok(programs)
+    }
+}

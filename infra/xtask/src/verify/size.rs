@@ -1,0 +1,64 @@
+//! The sizes of the functions: what Lambda unpacks before it starts them, and what is uploaded.
+
+use std::fs;
+
+use anyhow::ensure;
+
+use tools::Workspace;
+
+use super::Outcome;
+
+const MIB: u64 = 1024 * 1024;
+
+/// What `cargo lambda build` makes of a function, and how large that may be.
+const MOST: [(&str, u64); 2] = [("bootstrap", 7 * MIB), ("bootstrap.zip", MIB * 7 / 2)];
+
+pub(super) fn check(workspace: &Workspace, functions: &[String]) -> Outcome {
+    let mut sizes = Vec::new();
+    for function in functions {
+        let mut both = Vec::new();
+        for (file, most) in MOST {
+            let size = fs::metadata(workspace.released(function, file)?)?.len();
+            ensure!(size <= most, "{function}/{file} is {}, more than {}", mebibytes(size), mebibytes(most));
+            both.push(mebibytes(size));
+        }
+        sizes.push(format!("{function} {}", both.join(" zipped ")));
+    }
+    Ok(Some(sizes.join(", ")))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let hundredths = bytes * 100 / MIB;
+    format!("{}.{:02} MiB", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_function_that_is_too_large_to_upload_is_named() -> anyhow::Result<()> {
+        let target = tempfile::tempdir()?;
+        let directory = target.path().join("lambda").join("sign-in");
+        fs::create_dir_all(&directory)?;
+        let (root, functions) = (PathBuf::from("."), vec!["sign-in".to_owned()]);
+        let workspace = Workspace { root, target: target.path().to_owned(), functions: functions.clone(), full: false };
+        let write = |file: &str, size| fs::File::create(directory.join(file))?.set_len(size);
+        write("bootstrap", MIB * 7)?;
+        write("bootstrap.zip", MIB * 7 / 2)?;
+        assert_eq!(check(&workspace, &functions)?, Some("sign-in 7.00 MiB zipped 3.50 MiB".to_owned()));
+        write("bootstrap.zip", MIB * 7 / 2 + 1)?;
+        let error = check(&workspace, &functions).expect_err("too large");
+        assert!(error.to_string().starts_with("sign-in/bootstrap.zip is 3.50 MiB"), "{error}");
+        let error = check(&workspace, &["portal".to_owned()]).expect_err("not built");
+        assert!(error.to_string().ends_with("lambda/portal/bootstrap is missing: run the stage release"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn sizes_read_as_people_say_them() {
+        assert_eq!([0, MIB, MIB * 7, MIB * 5 / 2].map(mebibytes), ["0.00 MiB", "1.00 MiB", "7.00 MiB", "2.50 MiB"]);
+    }
+}

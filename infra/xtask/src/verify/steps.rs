@@ -1,0 +1,99 @@
+//! The stages that are one command.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+
+use tools::Workspace;
+
+use super::Outcome;
+
+pub(super) async fn format(workspace: &Workspace) -> Outcome {
+    cargo(workspace, &["fmt", "--all", "--check"]).await
+}
+
+pub(super) async fn lint(workspace: &Workspace) -> Outcome {
+    cargo(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await
+}
+
+pub(super) async fn doc(workspace: &Workspace) -> Outcome {
+    let mut command = workspace.command("cargo");
+    command.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    succeed(command).await
+}
+
+/// Advisories come from a repository elsewhere, which a check that must pass offline cannot ask.
+pub(super) async fn deny(workspace: &Workspace) -> Outcome {
+    let mut command = tools::DENY.command(workspace).await?;
+    command.args(["--config", ".deny.toml", "check", "licenses", "bans", "sources"]);
+    succeed(command).await
+}
+
+/// The functions alone, since the emulators turn on features that functions do without; then the program behind `cargo dev`.
+pub(super) async fn build(workspace: &Workspace) -> Outcome {
+    cargo(workspace, &["build"]).await?;
+    dev(workspace).await?;
+    Ok(None)
+}
+
+/// Builds the program behind `cargo dev` with the features of the whole workspace, which every test is built with.
+pub(super) async fn dev(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    cargo(workspace, &["build", "--workspace", "--bin", "dev"]).await?;
+    Ok(workspace.target.join("debug").join("dev"))
+}
+
+/// Where the check of the words is.
+pub(super) fn words_check(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("tests").join("words").join("check.py")
+}
+
+pub(super) async fn words(workspace: &Workspace) -> Outcome {
+    let mut command = workspace.command("python3");
+    command.arg(words_check(workspace));
+    succeed(command).await
+}
+
+/// Release builds that a sample run makes: the functions that `start` and `timing` measure, and the largest one.
+const SAMPLE: [&str; 3] = ["get-credentials", "portal", "sign-in"];
+
+/// The functions of which this run makes release builds.
+pub(super) fn released(workspace: &Workspace) -> Vec<String> {
+    let is_released = |function: &&String| workspace.full || SAMPLE.contains(&function.as_str());
+    workspace.functions.iter().filter(is_released).cloned().collect()
+}
+
+/// As `sam build` builds them, but for this machine, with its own linker. One command for the functions and their yardstick, and
+/// nothing else: Cargo unifies features of what it builds at once. The second one finds all built, and packs it.
+pub(super) async fn release(workspace: &Workspace) -> Outcome {
+    for format in ["binary", "zip"] {
+        let mut command = tools::LAMBDA.command(workspace).await?;
+        command.args(["build", "--release", "--compiler", "cargo", "--output-format", format, "--package", "noop"]);
+        for function in released(workspace) {
+            command.args(["--package", &function]);
+        }
+        command.env("CARGO_TARGET_DIR", &workspace.target);
+        succeed(command).await?;
+    }
+    Ok(None)
+}
+
+async fn cargo(workspace: &Workspace, arguments: &[&str]) -> Outcome {
+    let mut command = workspace.command("cargo");
+    command.args(arguments);
+    succeed(command).await
+}
+
+pub(super) async fn succeed(mut command: Command) -> Outcome {
+    let line = line(&command);
+    let status = command.status().await.with_context(|| format!("{line} could not be started"))?;
+    ensure!(status.success(), "{line}: {status}");
+    Ok(None)
+}
+
+/// The command as one would type it.
+pub(super) fn line(command: &Command) -> String {
+    let command = command.as_std();
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

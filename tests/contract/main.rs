@@ -1,0 +1,155 @@
+//! The contract from outside: Schemathesis sends the running product what `infra/openapi.yaml` allows and what it does not, with real
+//! tokens, and finds no 5xx and nothing that is not described. What cargo-lambda answers by itself, `infra/hooks.py` leaves out.
+
+#![expect(clippy::print_stdout, reason = "how much was asked is to be seen")]
+
+use std::{collections::VecDeque, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use http::{Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tests::product::{self, Product};
+use tokio::{process::Command, time::sleep};
+
+const SEED: &str = "20";
+
+/// Cases of each operation in each phase that draws them; `FIRSTKEY_FULL=1` draws ten times as many.
+const CASES: u32 = 20;
+
+const CHOSEN: &str = "seven green boats at noon";
+const OWN: &str = "a quiet lamp over the harbour";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_of_the_running_product_is_as_the_contract_describes_it() -> anyhow::Result<()> {
+    let Some(schemathesis) = product::installed("schemathesis", "schemathesis") else { return Ok(()) };
+    if tests::skipped("cargo-lambda and Schemathesis") {
+        return Ok(());
+    }
+    let product = Product::start(&product::workspace()).await?;
+    let outcome = asked(&schemathesis, &product).await;
+    product.stop().await?;
+    outcome
+}
+
+async fn asked(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
+    let teller = Teller { product, client: Client::builder(TokioExecutor::new()).build_http() };
+    let (token, session) = teller.story().await.context("what is told before")?;
+    let cases = if tests::asked_for("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
+    println!("{cases} cases an operation, by seed {SEED}");
+    let infra = product::workspace().join("infra").canonicalize()?;
+    let mut command = Command::new(schemathesis);
+    command.arg("--config-file").arg(infra.join("schemathesis.toml"));
+    command.arg("run").arg(infra.join("openapi.yaml")).arg("--no-color");
+    command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
+    // Where it leaves what it keeps, and where its hooks are.
+    command.current_dir(product::target()).env("PYTHONPATH", &infra);
+    command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("schemathesis")?;
+    let output = child.wait_with_output().await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{}", said.trim_end());
+    ensure!(output.status.success(), "an answer is not as infra/openapi.yaml describes it: {}", output.status);
+    let counted = said.lines().find(|line| line.contains("generated")).unwrap_or_default();
+    println!("contract: seed {SEED}: {}", counted.trim());
+    Ok(())
+}
+
+/// Whoever tells a story to the running product.
+struct Teller<'a> {
+    product: &'a Product,
+    client: Client<HttpConnector, Full<VecDeque<u8>>>,
+}
+
+impl Teller<'_> {
+    /// Two subscriptions, one of them handed over to its administrator: a customer's token, and the administrator's session.
+    async fn story(&self) -> anyhow::Result<(String, String)> {
+        for subscription in ["sub-1002", "sub-1001"] {
+            let started = self.post(&format!("{}/events", self.product.console), "", &started(subscription)).await?;
+            ensure!(started.body == json!({ "batchItemFailures": [] }), "{subscription}: {}", started.body);
+        }
+        let password = self.mailed_password("admin@fabrikam").await?;
+        let session = self.signs_in("admin@fabrikam", &password).await?;
+        let reset = self.posts("reset-password", &session, &json!({ "new_password": CHOSEN })).await?;
+        let lee = json!({ "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN });
+        self.posts("administrators", &reset.session, &lee).await?;
+        let session = self.signs_in("lee@fabrikam", OWN).await?;
+        let person = json!({ "email": "dana@fabrikam.example" });
+        let token = self.post(&format!("{}/dev/token", self.product.oidc), "", &person).await?.body;
+        Ok((token["id_token"].as_str().context("a token")?.to_owned(), session))
+    }
+
+    async fn mailed_password(&self, user_name: &str) -> anyhow::Result<String> {
+        for _ in 0..100 {
+            let request = Request::get(format!("{}/inbox", self.product.console)).body(Full::default())?;
+            let inbox = self.exchange(request).await?.body;
+            let mut mails = inbox.as_array().into_iter().flatten().filter_map(|mail| mail["text"].as_str());
+            let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
+            let mail = mails.find(|text| text.lines().any(|line| line.trim() == user_name));
+            if let Some(password) = mail.and_then(|text| text.lines().map(str::trim).find(is_password)) {
+                return Ok(password.to_owned());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("no mail for {user_name}")
+    }
+
+    async fn signs_in(&self, user_name: &str, password: &str) -> anyhow::Result<String> {
+        Ok(self.posts("sign-in", "", &json!({ "user_name": user_name, "password": password })).await?.session)
+    }
+
+    async fn posts(&self, path: &str, session: &str, body: &Value) -> anyhow::Result<Answer> {
+        let answer = self.post(&format!("{}/{path}", self.product.functions), session, body).await?;
+        ensure!(answer.succeeded, "{path}: {}", answer.body["code"]);
+        Ok(answer)
+    }
+
+    async fn post(&self, url: &str, session: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
+        let request = request.header(header::COOKIE, format!("__Host-session={session}"));
+        self.exchange(request.body(Full::new(VecDeque::from(body.to_string().into_bytes())))?).await
+    }
+
+    async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> anyhow::Result<Answer> {
+        let (head, body) = self.client.request(request).await?.into_parts();
+        let cookie = head.headers.get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
+        let session = cookie.and_then(|cookie| cookie.strip_prefix("__Host-session=")?.split(';').next());
+        Ok(Answer {
+            succeeded: head.status.is_success(),
+            session: session.unwrap_or_default().to_owned(),
+            body: serde_json::from_slice(&body.collect().await?.to_bytes()).unwrap_or_default(),
+        })
+    }
+}
+
+struct Answer {
+    succeeded: bool,
+    session: String,
+    body: Value,
+}
+
+fn started(subscription: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": format!("started-{subscription}"),
+        "detail-type": "SubscriptionStarted",
+        "source": "billing.contoso",
+        "account": "123456789012",
+        "time": "2026-11-10T09:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {
+            "subscription_id": subscription,
+            "kind": "trial",
+            "product": "Contoso Online Suite",
+            "company": { "id": "fabrikam", "name": "Fabrikam, Inc." },
+            "service_administrator": { "email": "it@fabrikam.example" },
+            "portal_users": [{ "email": "dana@fabrikam.example" }],
+        },
+    })
+}

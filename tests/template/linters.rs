@@ -1,0 +1,202 @@
+//! The linters of others. None of them needs AWS or the network.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use tests::product::{installed, workspace};
+use tokio::process::Command;
+
+use super::{Copies, DEPLOYED, FAULTS, Finding};
+
+const TRANSFORM: &str = include_str!("transform.py");
+const DEPLOY: &str = include_str!("deploy.py");
+
+const REGION: &str = "us-east-1";
+
+/// What checkov asks for and is not done, and why. What is about one resource stands in its metadata.
+const NOT_DONE: [(&str, &str); 6] = [
+    ("CKV_AWS_27", "queues are encrypted with the keys of SQS: EventBridge and the Pipe put without a right to a key"),
+    (
+        "CKV_AWS_115",
+        "a reserved concurrency takes from every other function; new accounts have ten instances to reserve from",
+    ),
+    (
+        "CKV_AWS_116",
+        "no function is invoked asynchronously: the API waits, and the queues have dead letters of their own",
+    ),
+    ("CKV_AWS_117", "the functions reach AWS and the identity provider alone, and nothing reaches them by a network"),
+    ("CKV_AWS_158", "logs hold no personal data and no secret, and are encrypted with the key of the service"),
+    ("CKV_AWS_173", "settings are names and addresses; they are encrypted with the key of the service"),
+];
+
+/// The programs that look at templates.
+pub(super) struct Linters {
+    sam: PathBuf,
+    cfn_lint: PathBuf,
+    /// The interpreter that has SAM's translator and parliament.
+    python: PathBuf,
+    checkov: PathBuf,
+    /// The interpreter that has ministack.
+    ministack: PathBuf,
+}
+
+impl Linters {
+    /// Finds all of them; without one of them the test is left out.
+    pub(super) fn find() -> Option<Self> {
+        Some(Self {
+            sam: installed("sam", "sam")?,
+            cfn_lint: installed("sam", "cfn-lint")?,
+            python: installed("sam", "python")?,
+            checkov: installed("checkov", "checkov")?,
+            ministack: installed("ministack", "python")?,
+        })
+    }
+
+    pub(super) async fn validate(&self, source: &Path) -> anyhow::Result<()> {
+        let mut command = command(&self.sam);
+        command.args(["validate", "--lint", "--region", REGION, "--template"]).arg(source);
+        succeed(command).await
+    }
+
+    /// Transforms all copies, and has parliament look at their roles.
+    pub(super) async fn transform(&self, copies: &Copies) -> anyhow::Result<()> {
+        let mut command = command(&self.python);
+        command.args(["-W", "ignore", "-c", TRANSFORM]).arg(&copies.0);
+        succeed(command).await
+    }
+
+    /// Deploys the template itself in an emulator; how far it went.
+    pub(super) async fn deploy(&self, copies: &Copies) -> anyhow::Result<String> {
+        let mut command = command(&self.ministack);
+        command.args(["-W", "ignore", "-c", DEPLOY]).arg(copies.transformed(DEPLOYED));
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await?;
+        ensure!(output.status.success(), "the template does not come up in ministack: {}", output.status);
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// What cfn-lint and checkov find in the template, and in those copies whose fault is theirs to find.
+    pub(super) async fn findings(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+        let (mut found, others) = tokio::try_join!(self.cfn_lint(copies), self.checkov(copies))?;
+        found.extend(others);
+        Ok(found)
+    }
+
+    async fn cfn_lint(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+        let mut command = command(&self.cfn_lint);
+        command.args(["--format", "json", "--include-checks", "I", "--regions", REGION, "--template"]);
+        command.arg(copies.transformed(DEPLOYED)).args(names_for("cfn-lint").map(|name| copies.source(&name)));
+        let answer = json(command).await?;
+        let findings = answer.as_array().context("cfn-lint answers with a list")?;
+        let read = findings.iter().map(|finding| {
+            let place = &finding["Location"]["Start"]["LineNumber"];
+            let (rule, text) = (&finding["Rule"]["Id"], &finding["Message"]);
+            (name_of(&finding["Filename"]), by("cfn-lint", rule, format!("line {place}: {text}")))
+        });
+        Ok(read.collect())
+    }
+
+    async fn checkov(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+        let directory = copies.0.join("checkov");
+        for name in names_for("checkov") {
+            fs::copy(copies.transformed(&name), directory.join(format!("{name}.json")))?;
+        }
+        let mut command = command(&self.checkov);
+        command.args(["--framework", "cloudformation", "--skip-download", "--output", "json", "--directory"]);
+        command.arg(&directory).arg("--skip-check").arg(NOT_DONE.map(|(check, _)| check).join(","));
+        let answer = json(command).await?;
+        let looked_at: BTreeSet<_> =
+            checks(&answer, "passed_checks").map(|check| name_of(&check["file_path"])).collect();
+        let missed: Vec<_> = names_for("checkov").filter(|name| !looked_at.contains(name)).collect();
+        ensure!(missed.is_empty(), "checkov has not looked at {}", missed.join(", "));
+        let read = checks(&answer, "failed_checks").map(|check| {
+            let text = format!("{}: {}", check["resource"], check["check_name"]);
+            (name_of(&check["file_path"]), by("checkov", &check["check_id"], text))
+        });
+        Ok(read.collect())
+    }
+}
+
+/// Without anything of the account that happens to be at hand.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(workspace()).kill_on_drop(true).envs([
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "none"),
+        ("AWS_SECRET_ACCESS_KEY", "none"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("SAM_CLI_TELEMETRY", "0"),
+    ]);
+    command
+}
+
+async fn succeed(mut command: Command) -> anyhow::Result<()> {
+    let line = line(&command);
+    let status = command.status().await.with_context(|| format!("{line} could not be started"))?;
+    ensure!(status.success(), "{line}: {status}");
+    Ok(())
+}
+
+/// The command as one would type it.
+fn line(command: &Command) -> String {
+    let command = command.as_std();
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// The template, and the copies whose fault a linter has to find.
+fn names_for(linter: &'static str) -> impl Iterator<Item = String> {
+    let faults = FAULTS.iter().filter(move |fault| fault.by == linter);
+    [DEPLOYED.to_owned()].into_iter().chain(faults.map(super::Fault::name))
+}
+
+/// Linters end with an error where they find something.
+async fn json(mut command: Command) -> anyhow::Result<Value> {
+    let line = line(&command);
+    let output = command.output().await.with_context(|| format!("{line} could not be started"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{line}: {}\n{said}", output.status))
+}
+
+fn checks<'a>(answer: &'a Value, which: &str) -> impl Iterator<Item = &'a Value> {
+    answer["results"][which].as_array().into_iter().flatten()
+}
+
+fn by(linter: &str, rule: &Value, text: String) -> Finding {
+    Finding { by: linter.to_owned(), rule: rule.as_str().unwrap_or_default().to_owned(), text }
+}
+
+fn name_of(file: &Value) -> String {
+    let stem = Path::new(file.as_str().unwrap_or_default()).file_stem();
+    stem.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_done_has_a_reason() {
+        for (check, reason) in NOT_DONE {
+            assert!(check.starts_with("CKV_AWS_") && reason.split(' ').count() > 5, "{check}: {reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_asked_of_one_resource_has_a_reason_beside_it() -> anyhow::Result<()> {
+        let template = template::Template::deployed()?;
+        let resources = template.document()["Resources"].as_object().context("resources")?;
+        let skipped = resources.values().filter_map(|resource| resource["Metadata"]["checkov"]["skip"].as_array());
+        let skipped: Vec<_> = skipped.flatten().collect();
+        assert!(!skipped.is_empty());
+        for skip in skipped {
+            assert!(skip["comment"].as_str().is_some_and(|reason| reason.split(' ').count() > 5), "{skip}");
+        }
+        Ok(())
+    }
+}
