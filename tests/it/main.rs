@@ -22,4 +22,5 @@ mod send_mail;
 mod sign_in;
 mod subscription_start;
 mod template;
+mod upgrade;
 mod whole;

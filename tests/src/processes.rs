@@ -75,7 +75,7 @@ impl Processes {
 
     /// Starts the cloud; processes start when there is something to do.
     pub async fn start(programs: &Path) -> Self {
-        let (aws, provider) = (listener().await, provider().await);
+        let (aws, provider) = (listener().await, provider(0).await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
         let sender = settings["SENDER"].clone();

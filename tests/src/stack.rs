@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -27,11 +28,22 @@ pub struct Deployment {
     redelivery: Duration,
     holds_mails: bool,
     tries_roles: bool,
+    starts_at: Option<i64>,
+    data: Option<PathBuf>,
+    provider_port: u16,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50), holds_mails: false, tries_roles: false }
+        Self {
+            settings: HashMap::new(),
+            redelivery: Duration::from_millis(50),
+            holds_mails: false,
+            tries_roles: false,
+            starts_at: None,
+            data: None,
+            provider_port: 0,
+        }
     }
 }
 
@@ -59,6 +71,25 @@ impl Deployment {
     #[must_use]
     pub fn trying_roles(self) -> Self {
         Self { tries_roles: true, ..self }
+    }
+
+    /// Starts the clock at `seconds` since the epoch instead of the machine's time.
+    #[must_use]
+    pub fn starting_at(self, seconds: i64) -> Self {
+        Self { starts_at: Some(seconds), ..self }
+    }
+
+    /// Keeps the state of the cloud, its keys included, in a directory.
+    #[must_use]
+    pub fn keeping_data_in(self, directory: PathBuf) -> Self {
+        Self { data: Some(directory), ..self }
+    }
+
+    /// Starts the identity provider on a fixed port, waiting until the port is free. What the table keeps of a person depends on the
+    /// provider's address.
+    #[must_use]
+    pub fn with_provider_on(self, port: u16) -> Self {
+        Self { provider_port: port, ..self }
     }
 
     /// Starts it.
@@ -96,8 +127,8 @@ impl TestStack {
     }
 
     async fn deploy(deployment: Deployment) -> Self {
-        let (aws, provider) = (listener().await, provider().await);
-        let clock = Arc::new(AtomicI64::new(system_seconds()));
+        let (aws, provider) = (listener().await, provider(deployment.provider_port).await);
+        let clock = Arc::new(AtomicI64::new(deployment.starts_at.unwrap_or_else(system_seconds)));
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.extend(deployment.settings);
         let functions = Arc::new(Functions::new(&settings, "", &clock));
@@ -112,6 +143,7 @@ impl TestStack {
             })
         }));
         options.redelivery = deployment.redelivery;
+        options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, functions, settings, clock, held_mails, tries_roles: deployment.tries_roles }
@@ -234,12 +266,16 @@ impl TestStack {
     /// The same functions on another machine, with a clock of its own, which the cloud tells apart: there their names end in `suffix`.
     #[must_use]
     pub fn apart(&self, suffix: &str) -> Machine {
+        self.apart_with(suffix, &[])
+    }
+
+    /// Returns such a machine whose functions have these settings instead of the deployment's.
+    #[must_use]
+    pub fn apart_with(&self, suffix: &str, more: &[(&str, &str)]) -> Machine {
         let clock = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst)));
-        Machine {
-            functions: Arc::new(Functions::new(&self.settings, suffix, &clock)),
-            clock,
-            suffix: suffix.to_owned(),
-        }
+        let mut settings = self.settings.clone();
+        settings.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        Machine { functions: Arc::new(Functions::new(&settings, suffix, &clock)), clock, suffix: suffix.to_owned() }
     }
 
     /// Takes the messages that wait for whoever mails for a subscription.
@@ -287,6 +323,12 @@ impl Machine {
     #[must_use]
     pub fn name_of(&self, function: &str) -> String {
         format!("{function}{}", self.suffix)
+    }
+
+    /// Returns this machine's time, in seconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
     }
 
     /// Lets time pass here.
@@ -431,17 +473,28 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-pub(crate) async fn provider() -> Provider {
+/// Starts the identity provider; on any free port where `port` is 0.
+pub(crate) async fn provider(port: u16) -> Provider {
     let options = oidc::Options {
         client_id: "firstkey".into(),
         data: None,
         redirect_origins: vec!["http://localhost:9000".into()],
     };
-    Provider::start(listener().await, options).await.unwrap()
+    Provider::start(listener_on(port).await, options).await.unwrap()
+}
+
+async fn listener_on(port: u16) -> TcpListener {
+    for _ in 0..300 {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+    panic!("another process uses port {port}")
 }
 
 pub(crate) async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
+    listener_on(0).await
 }
 
 #[expect(
