@@ -1,6 +1,6 @@
 //! What comes of it when AWS fails: every call of every function, in every way, in every state; and everything at once.
 //!
-//! Whatever was answered and whatever the table holds afterwards is held against the specification of `tests::specification`.
+//! Whatever was answered and whatever the table holds afterwards is held against the specification of `support::specification`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 #![expect(clippy::print_stdout, reason = "how much was tried is to be seen")]

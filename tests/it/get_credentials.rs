@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use futures_util::future::join_all;
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 /// A stack with one subscription, `sub-1`, whose mail is out.
 async fn with_a_subscription() -> TestStack {

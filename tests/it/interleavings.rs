@@ -23,8 +23,8 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnord
 use lambda::Hasher;
 use local::cloud::{Gate, HeldCall};
 use serde_json::json;
-use tests::{
-    Answer, Call, Chance, Deployment, TestStack, event,
+use support::{
+    Answer, Call, Deployment, TestStack, event,
     specification::{
         Label, OWN,
         Op::{self, Create, Reissue, Reset, SignIn},
@@ -386,11 +386,11 @@ fn reissue_entry(credential: &Item) -> Put {
 
 // One order of the steps.
 
-/// What is decided wherever there is more than one way to go on: by a script, then by chance or always the first way.
+/// What is decided wherever there is more than one way to go on: by a script, then at random or always the first way.
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
-    chance: Option<Chance>,
+    random: Option<fastrand::Rng>,
     /// Each way that was taken, and of how many.
     taken: Vec<(usize, usize)>,
 }
@@ -400,9 +400,9 @@ impl Choices {
         if ways == 1 {
             return 0;
         }
-        let way = match (self.script.get(self.taken.len()), &mut self.chance) {
+        let way = match (self.script.get(self.taken.len()), &mut self.random) {
             (Some(way), _) => *way,
-            (None, Some(chance)) => chance.below(ways),
+            (None, Some(random)) => random.usize(..ways),
             (None, None) => 0,
         };
         assert!(way < ways, "the same choices led elsewhere before");
@@ -422,7 +422,7 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
 }
 
 /// How many orders of three operations are tried.
-static SAMPLE: LazyLock<u64> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
+static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
 
 /// Somebody who carries out one operation.
 #[derive(Default)]
@@ -592,10 +592,10 @@ impl Outcome {
 impl Desk {
     /// Carries out one order in a copy of `start`; which orders of whole operations explain it.
     async fn order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
-        let (script, chance) = (choices.script.clone(), choices.chance.clone());
+        let (script, random) = (choices.script.clone(), choices.random.clone());
         for _ in 0..3 {
             let mut world = self.copy(start).await;
-            *choices = Choices { script: script.clone(), chance: chance.clone(), taken: Vec::new() };
+            *choices = Choices { script: script.clone(), random: random.clone(), taken: Vec::new() };
             let outcome = self.at_once(&world, ops, choices).await;
             if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
                 // The machine was so busy that a call had to wait longer than a function does.
@@ -674,7 +674,12 @@ impl Desk {
     /// Three operations in some orders of their steps.
     async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
         for seed in 0..*SAMPLE {
-            self.order(start, &ops, &mut Choices { chance: Some(Chance::of(seed)), ..Choices::default() }).await;
+            self.order(
+                start,
+                &ops,
+                &mut Choices { random: Some(fastrand::Rng::with_seed(seed)), ..Choices::default() },
+            )
+            .await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The list of subscriptions.
 
 use serde_json::{Value, json};
-use tests::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event};
 
 fn ids(body: &Value) -> Vec<&str> {
     body["subscriptions"].as_array().unwrap().iter().map(|one| one["subscription_id"].as_str().unwrap()).collect()

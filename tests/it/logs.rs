@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use local::template::Template;
 use serde_json::{Value, json};
-use tests::{Call, Deployment, event};
+use support::{Call, Deployment, event};
 
 use crate::no_leaks::log;
 

@@ -2,7 +2,7 @@
 
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 /// The page of somebody who has signed in.
 async fn page_of(stack: &TestStack, token: &str) -> String {

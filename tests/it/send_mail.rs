@@ -6,7 +6,7 @@ use aws::{Lease, MailOrder, Mails, Table, Take};
 use domain::{MailStatus, Timestamp};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
-use tests::{Deployment, TestStack, event};
+use support::{Deployment, TestStack, event};
 
 const LEASE: i64 = 60;
 

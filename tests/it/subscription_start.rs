@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event};
 
 /// Delivers an event so many times at once; how many deliveries failed.
 async fn at_once(stack: &TestStack, event: &Value, times: usize) -> usize {

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use tests::{Deployment, TestStack};
+use support::{Deployment, TestStack};
 
 use company::{Answers, Company};
 use states::{STATES, State, Step};
@@ -154,7 +154,7 @@ async fn every_state_that_a_release_wrote_is_read_and_changed_as_by_that_release
 /// The environment names the release whose fixtures are written; otherwise the steps are taken, so that they stay right.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_is_reached_and_written_where_that_is_asked_for() {
-    let release = tests::text_asked_for("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
+    let release = support::text_asked_for("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
     let data = data_directory("written", None);
     let first = stack(data.clone()).await;
     let mut written = Vec::new();

@@ -2,7 +2,6 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`chance`] | chance that can be repeated, for checks |
 //! | [`cloud`] | AWS as far as the product uses it: endpoint, queues, Pipe, console; also started by tests, in process |
 //! | [`events`] | the events of `events/`, with live tokens |
 //! | [`oidc`] | an OpenID Connect provider for development |
@@ -10,7 +9,6 @@
 //! | [`runtime`] | the runtime API of Lambda, for one process of a function |
 //! | [`template`] | the deployment template, and what stands in it |
 
-pub mod chance;
 pub mod cloud;
 pub mod events;
 pub mod oidc;

@@ -6,7 +6,7 @@ use aws::{MailOrder, Mails};
 use domain::{MailStatus, Timestamp};
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{
+use support::{
     Answer, Call, Machine, TestStack, event,
     table::{Table, text},
 };
@@ -250,7 +250,7 @@ impl<'a> Company<'a> {
             ("AWS_ENDPOINT_URL", self.stack.cloud.aws_url()),
         ]);
         let aws = aws::connect(|name| settings.get(name).cloned()).unwrap();
-        let mails = Mails::new(aws::Table::new(&aws, "firstkey"));
+        let mails = Mails::new(aws::Table::new(&aws, "firstkey".to_owned()));
         let order = MailOrder::parse(&self.order("1").to_string()).unwrap();
         mails.settle(&order, status, None, Timestamp::from_epoch_seconds(self.now())).await.unwrap();
     }

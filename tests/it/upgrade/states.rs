@@ -1,7 +1,7 @@
 //! The states that the items of a subscription can be in, each described by the steps that lead to it.
 
 use domain::MailStatus;
-use tests::specification::LIFETIME;
+use support::specification::LIFETIME;
 
 /// One step on the way to a state.
 #[derive(Clone, Copy, Debug)]

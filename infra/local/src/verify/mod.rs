@@ -63,9 +63,9 @@ const STAGES: [Stage; 18] = [
         run: |workspace| Box::pin(proof::run(workspace, "faults")),
     },
     Stage {
-        name: "kills",
+        name: "crashes",
         about: "processes killed at every call",
-        run: |workspace| Box::pin(proof::run(workspace, "kills")),
+        run: |workspace| Box::pin(proof::run(workspace, "crashes")),
     },
     Stage {
         name: "browser",

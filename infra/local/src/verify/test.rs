@@ -6,7 +6,7 @@ use super::{Outcome, nextest, steps::succeed};
 use crate::workspace::Workspace;
 
 /// All but the binaries that have a stage of their own. By expression, which may match none.
-const HERE: &str = "not binary(/^(browser|faults|kills)$/)";
+const HERE: &str = "not binary(/^(browser|faults|crashes)$/)";
 
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let mut command = nextest::command(workspace).await?;

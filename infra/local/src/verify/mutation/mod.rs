@@ -11,7 +11,6 @@ mod tree;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail, ensure};
-use local::chance::Chance;
 
 use self::{
     mutants::{Edit, MUTANTS, Mutant, Suite},
@@ -71,7 +70,7 @@ fn chosen(workspace: &Workspace) -> anyhow::Result<Vec<&'static Mutant>> {
     }
     say!("{SAMPLE} of {} mutants, by seed {SEED}", MUTANTS.len());
     let mut places: Vec<_> = (0..MUTANTS.len()).collect();
-    Chance::of(SEED).shuffle(&mut places);
+    fastrand::Rng::with_seed(SEED).shuffle(&mut places);
     places.truncate(SAMPLE);
     places.sort_unstable();
     Ok(places.into_iter().map(|place| &MUTANTS[place]).collect())

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use local::chance::Chance;
+use fastrand::Rng;
 
 use super::CASES;
 
@@ -33,12 +33,12 @@ impl Comparison {
     /// Of the medians, with what chance alone makes of the same times. The tries of a round are shared out among the cases
     /// anew, as the order of their trying was, so every "case" of a draw is one more run of the same thing; what a round
     /// has in common, a machine that is busy with something else, stays in its round.
-    pub(super) fn of(rounds: &[Round], chance: &mut Chance) -> Self {
+    pub(super) fn of(rounds: &[Round], random: &mut Rng) -> Self {
         let medians = medians(rounds);
         let mut drawn = rounds.to_vec();
         let differences = (0..DRAWS).map(|_| {
             for round in &mut drawn {
-                chance.shuffle(round.as_flattened_mut());
+                random.shuffle(round.as_flattened_mut());
             }
             difference(&self::medians(&drawn))
         });
@@ -108,14 +108,14 @@ mod tests {
     /// A hundred rounds in which every try takes 20 ms and up to one more, by chance; and whatever `more` adds for its
     /// round and its case, in microseconds.
     fn tried(seed: u64, more: impl Fn(usize, usize) -> u32) -> Comparison {
-        let mut chance = Chance::of(seed);
+        let mut random = Rng::with_seed(seed);
         let mut one = |round, case| {
-            let by_chance = u32::try_from(chance.below(1_001)).expect("at most a thousand");
+            let by_chance = random.u32(..1_001);
             MICROSECOND * (20_000 + by_chance + more(round, case))
         };
         let round = |round| std::array::from_fn(|case| std::array::from_fn(|_| one(round, case)));
         let rounds: Vec<_> = (0..100).map(round).collect();
-        Comparison::of(&rounds, &mut chance)
+        Comparison::of(&rounds, &mut random)
     }
 
     #[test]

@@ -55,6 +55,7 @@
 pub mod canary;
 pub mod contract;
 mod dev;
+pub mod functions;
 pub mod history;
 mod http;
 mod processes;
@@ -63,8 +64,8 @@ mod stack;
 pub mod table;
 
 pub use dev::{Dev, skipped};
+pub use functions::{Function, Route, Trigger};
 pub use http::{Answer, Call};
-pub use local::chance::Chance;
 pub use processes::{Processes, Work};
 pub use stack::{Deployment, Machine, TestStack, event};
 

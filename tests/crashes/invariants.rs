@@ -9,11 +9,11 @@ use std::{collections::BTreeSet, time::Instant};
 use domain::{Caller, EmailAddress, RetrievalId};
 use local::{cloud::DeadLetter, oidc::Person};
 use serde_json::Value;
-use tests::{Call, canary::Canaries};
+use support::{Call, canary::Canaries};
 
 use crate::{
     customers::{Customer, World},
-    reaper::Called,
+    injector::Called,
     seen::Click,
 };
 

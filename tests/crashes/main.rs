@@ -1,11 +1,11 @@
-//! Processes die, and nothing is lost. Real processes of every function, as [`tests::Processes`] runs them, while about twenty people
+//! Processes die, and nothing is lost. Real processes of every function, as [`support::Processes`] runs them, while about twenty people
 //! use the product at once; some die by SIGKILL: at every call of AWS that they make, before it is carried out and after it but
 //! before its answer is there, or at any moment. Whoever has no answer does the same again.
 //!
 //! - **The load** (`customers.rs`): what people do, and `seen.rs` what they were told.
-//! - **The reaper** (`reaper.rs`): who dies, and when. The calls are found in a first part of the load, in which nobody dies.
+//! - **The injector** (`injector.rs`): who dies, and when. The calls are found in a first part of the load, in which nobody dies.
 //! - **The invariants** (`invariants.rs`): what holds when all is done, one function for each, by the protocol's numbers.
-//! - **The double** (`double.rs`): what the processes themselves are worth.
+//! - **The emulator** (`emulator.rs`): what the processes themselves are worth.
 //!
 //! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` chooses another seed than the printed one: of whom it kills when, and
 //! of how long people wait; the machine decides the rest. `FIRSTKEY_FULL` kills 500.
@@ -14,21 +14,21 @@
 #![expect(clippy::print_stdout, reason = "what was killed is what a run is read for")]
 
 mod customers;
-mod double;
+mod emulator;
+mod injector;
 mod invariants;
-mod reaper;
 mod report;
 mod seen;
 
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
-use tests::Processes;
+use support::{Function, Processes};
 
 use crate::{
     customers::{Customer, World},
+    injector::Injector,
     invariants::Aftermath,
-    reaper::Reaper,
     report::{Report, Violation},
 };
 
@@ -40,38 +40,40 @@ const AT_ONCE: usize = 8;
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_every_call() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let mut reaper = Reaper::watch(&world.processes, tests::asked_for("FIRSTKEY_FULL"), seed);
+    let mut injector = Injector::watch(&world.processes, support::asked_for("FIRSTKEY_FULL"), seed);
     world.one_of_each().await;
-    let killing = async {
-        let killed = reaper.kill_at_every_call(&world).await;
+    assert_eq!(injector.functions(), Function::names(), "the load in customers.rs has every function");
+    let crashing = async {
+        let crashed = injector.crash_at_every_call(&world).await;
         world.close();
-        killed
+        crashed
     };
-    let ((kills, missed), ()) = tokio::join!(killing, world.go_on_until_closed());
+    let ((crashes, missed), ()) = tokio::join!(crashing, world.go_on_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_every_call";
-    conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed }).await;
+    conclude(&world, &injector, Report { test, seed, begun, crashes, violations: Vec::new(), missed }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_any_moment() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let full = tests::asked_for("FIRSTKEY_FULL");
-    let reaper = Reaper::watch(&world.processes, full, seed);
+    let full = support::asked_for("FIRSTKEY_FULL");
+    let injector = Injector::watch(&world.processes, full, seed);
     let (count, apart) = if full { (250, 700) } else { (10, 3000) };
-    let killing = async {
-        let kills = reaper::kill_at_any_moment(&world.processes, count, apart, seed).await;
+    let crashing = async {
+        let crashes = injector::crash_at_any_moment(&world.processes, count, apart, seed).await;
         world.close();
-        kills
+        crashes
     };
-    let (kills, ()) = tokio::join!(killing, world.go_on_until_closed());
+    let (crashes, ()) = tokio::join!(crashing, world.go_on_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_any_moment";
-    conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed: Vec::new() }).await;
+    conclude(&world, &injector, Report { test, seed, begun, crashes, violations: Vec::new(), missed: Vec::new() })
+        .await;
 }
 
 /// A world, its seed, and when it began; nothing where there are no programs.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
-    let seed = tests::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
+    let seed = support::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     Some((World::new(processes, seed), seed, Instant::now()))
 }
@@ -79,7 +81,7 @@ async fn begin() -> Option<(World, u64, Instant)> {
 /// The product; nothing where its programs are not built, which is a failure under `cargo verify`.
 async fn started() -> Option<Processes> {
     let Some(programs) = Processes::programs() else {
-        assert!(!tests::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
+        assert!(!support::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
         println!("skipped: the programs of the functions are not built; `cargo build` builds them");
         return None;
     };
@@ -87,9 +89,9 @@ async fn started() -> Option<Processes> {
 }
 
 /// Nobody dies any more, and all that was ordered is done: looks whether everything holds.
-async fn conclude(world: &World, reaper: &Reaper, mut report: Report) {
+async fn conclude(world: &World, injector: &Injector, mut report: Report) {
     world.processes.cloud.drained().await.unwrap();
-    let (told, journal) = (Instant::now(), reaper.journal());
+    let (told, journal) = (Instant::now(), injector.journal());
     let customers = world.customers.lock().unwrap().clone();
     let after = Aftermath::of(world, &journal).await;
     for customer in &customers {

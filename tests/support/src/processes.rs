@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::{process::Command, sync::Semaphore};
 
 use crate::{
-    Answer, Call,
+    Answer, Call, Function,
     contract::Asked,
     stack::{listener, provider, settings},
 };
@@ -51,26 +51,13 @@ pub struct Work {
 }
 
 impl Processes {
-    /// The functions of the product, by the names of their programs.
-    pub const FUNCTIONS: [&str; 9] = [
-        "contact-support",
-        "create-admin",
-        "get-credentials",
-        "list-subscriptions",
-        "portal",
-        "reset-password",
-        "send-mail",
-        "sign-in",
-        "subscription-start",
-    ];
-
     /// The programs of the functions, as `cargo build` leaves them beside this test; nothing where one is missing.
     #[must_use]
     pub fn programs() -> Option<PathBuf> {
         let test = std::env::current_exe().ok()?;
         // <target>/<profile>/deps/<test>
         let directory = test.parent()?.parent()?;
-        Self::FUNCTIONS.iter().all(|function| directory.join(function).exists()).then(|| directory.to_owned())
+        Function::ALL.iter().all(|function| directory.join(function.name()).exists()).then(|| directory.to_owned())
     }
 
     /// Starts the cloud; processes start when there is something to do.

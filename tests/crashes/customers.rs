@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Processes};
+use support::{Answer, Call, Processes};
 use tokio::{join, time::sleep};
 
 use crate::seen::{Click, Creation, Reset, Seen, SignIn, Try};
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 pub(crate) struct Customer {
     pub(crate) id: String,
     company: String,
-    /// Clicks twice. Not many do: who clicks once leaves what a kill has left.
+    /// Clicks twice. Not many do: who clicks once leaves what a crash has left.
     impatient: bool,
     story: Story,
 }
@@ -76,7 +76,7 @@ impl Customer {
     }
 
     fn event(&self, kind: &str) -> Value {
-        let mut event = tests::event(&self.id, kind);
+        let mut event = support::event(&self.id, kind);
         let detail = &mut event["detail"];
         detail["company"] = json!({ "id": self.company, "name": "Fabrikam, Inc." });
         detail["service_administrator"] = json!({ "email": self.person("it") });
@@ -113,7 +113,7 @@ impl World {
 
     /// One story of each kind, and everything that follows from them.
     pub(crate) async fn one_of_each(&self) {
-        join_all((0..6).map(|_| self.story())).await;
+        join_all((0..6).map(|_| Box::pin(self.story()))).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
@@ -121,7 +121,7 @@ impl World {
     pub(crate) async fn go_on_until_closed(&self) {
         let lane = async || {
             while !self.closed.load(Ordering::SeqCst) {
-                self.story().await;
+                Box::pin(self.story()).await;
             }
         };
         join_all((0..AT_ONCE).map(|_| lane())).await;
@@ -190,9 +190,20 @@ impl World {
             let kim = customer.person("kim");
             self.click(customer, &kim, &a).await;
             self.click(customer, &kim, &a).await;
+            self.asks_support(customer, &kim).await;
         };
         let it = customer.person("it");
-        join!(dana, kim, self.click(customer, &it, &b));
+        join!(dana, kim, self.click(customer, &it, &b), self.opens_portal(customer, &it));
+    }
+
+    async fn asks_support(&self, customer: &Customer, person: &str) {
+        let call = Call::contact_support(&customer.id, "Please call.").bearer(&self.token(person)).key("support");
+        self.again(customer, "contact-support", &call, |_| ()).await;
+    }
+
+    async fn opens_portal(&self, customer: &Customer, person: &str) {
+        let call = Call::get("/").cookie("__Host-customer", &self.token(person));
+        self.again(customer, "portal", &call, |_| ()).await;
     }
 
     /// Whether all three were shown the password.
@@ -266,16 +277,17 @@ impl World {
         None
     }
 
-    /// Issue and password of every mail to a customer.
+    /// Issue and password of every welcome mail to a customer.
     pub(crate) fn mails(&self, customer: &Customer) -> Vec<(u64, String)> {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         let mut mails = self.processes.cloud.inbox();
         mails.retain(|mail| mail.tags["subscription"] == customer.id);
         let read = |mail: local::cloud::Mail| {
-            let password = mail.text.lines().find(is_password).unwrap_or("no password");
-            (mail.tags["issue"].parse().unwrap(), password.to_owned())
+            // A request to support is a mail without a password.
+            let password = mail.text.lines().find(is_password)?;
+            Some((mail.tags["issue"].parse().unwrap(), password.to_owned()))
         };
-        mails.into_iter().map(read).collect()
+        mails.into_iter().filter_map(read).collect()
     }
 
     /// The service administrator, and then the administrators; so many steps. Nothing where somebody stops before the end.
@@ -437,7 +449,7 @@ impl World {
             // Each from a network of its own: people who try again are not to run out of attempts.
             let number = self.addresses.fetch_add(1, Ordering::SeqCst);
             let address = std::net::Ipv4Addr::from_bits((10 << 24) + number).to_string();
-            // The header tells a kill whose call it hit.
+            // The header tells a crash whose call it hit.
             let call = call.clone().from(&address).header("x-customer", &customer.id);
             let asked = Instant::now();
             let answer = self.processes.call(function, call).await;
