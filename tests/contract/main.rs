@@ -13,7 +13,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use tests::product::{self, Product};
+use support::product::{self, Product};
 use tokio::{process::Command, time::sleep};
 
 const SEED: &str = "20";
@@ -27,7 +27,7 @@ const OWN: &str = "a quiet lamp over the harbour";
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_the_running_product_is_as_the_contract_describes_it() -> anyhow::Result<()> {
     let Some(schemathesis) = product::installed("schemathesis", "schemathesis") else { return Ok(()) };
-    if tests::skipped("cargo-lambda and Schemathesis") {
+    if support::skipped("cargo-lambda and Schemathesis") {
         return Ok(());
     }
     let product = Product::start(&product::workspace()).await?;
@@ -39,7 +39,7 @@ async fn every_answer_of_the_running_product_is_as_the_contract_describes_it() -
 async fn asked(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
     let teller = Teller { product, client: Client::builder(TokioExecutor::new()).build_http() };
     let (token, session) = teller.story().await.context("what is told before")?;
-    let cases = if tests::asked_for("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
+    let cases = if support::asked_for("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
     println!("{cases} cases an operation, by seed {SEED}");
     let infra = product::workspace().join("infra").canonicalize()?;
     let mut command = Command::new(schemathesis);

@@ -1,7 +1,7 @@
 //! Fault injection: every AWS call of every function fails in every way and in every state; and many calls fail while people use the
 //! product concurrently.
 //!
-//! All answers, and the table's final contents, are checked against the sequential specification in `tests::specification`.
+//! All answers, and the table's final contents, are checked against the sequential specification in `support::specification`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 #![expect(clippy::print_stdout, reason = "the report says how much was tried")]

@@ -12,8 +12,8 @@ use std::{
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{
-    Chance, Deployment, Machine, TestStack,
+use support::{
+    Deployment, Machine, TestStack,
     history::{Event, explain},
     specification::{Op, State, Told, told},
     table::Table,
@@ -413,8 +413,8 @@ fn is_distinct(target: &Target, mode: Mode, extent: Extent) -> bool {
 }
 
 /// Samples the cases: each fault of each call of each function once, in a random state and with a random extent.
-fn sample(mut cases: Vec<Case>, chance: &mut Chance) -> Vec<Case> {
-    chance.shuffle(&mut cases);
+fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {
+    random.shuffle(&mut cases);
     let mut seen = BTreeSet::new();
     let mut new = |case: &Case| {
         let Target { number, operation, .. } = &case.target;
@@ -426,7 +426,7 @@ fn sample(mut cases: Vec<Case>, chance: &mut Chance) -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_function_fails_in_every_way() {
-    let seed = tests::number_asked_for("FIRSTKEY_SEED").unwrap_or(1);
+    let seed = support::number_asked_for("FIRSTKEY_SEED").unwrap_or(1);
     println!("FIRSTKEY_SEED={seed}");
     let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").holding_mails();
     let stack = Arc::new(deployment.start().await);
@@ -451,10 +451,10 @@ async fn every_call_of_every_function_fails_in_every_way() {
     let mut cases = found.into_inner().unwrap();
     cases.sort_by_key(Case::name);
     let all = cases.len();
-    if !tests::asked_for("FIRSTKEY_FULL") {
-        cases = sample(cases, &mut Chance::of(seed));
+    if !support::asked_for("FIRSTKEY_FULL") {
+        cases = sample(cases, &mut fastrand::Rng::with_seed(seed));
     }
-    if let Some(only) = tests::text_asked_for("FIRSTKEY_ONLY") {
+    if let Some(only) = support::text_asked_for("FIRSTKEY_ONLY") {
         cases.retain(|case| case.name().contains(&only));
     }
     println!("{} of {all} cases", cases.len());

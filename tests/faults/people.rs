@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tests::{
+use support::{
     Answer, Call, event,
     specification::{Label, OWN, Op, Password, Person, Told, Who, told},
 };

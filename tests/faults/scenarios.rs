@@ -1,6 +1,9 @@
 //! The scenarios: the states that a call can meet, each described by the operations that lead to it.
 
-use tests::specification::{LIFETIME, Label, OWN, Op, Password::Chosen, Password::Temporary, Person, Who};
+use support::{
+    Function,
+    specification::{LIFETIME, Label, OWN, Op, Password::Chosen, Password::Temporary, Person, Who},
+};
 
 /// The action during which AWS fails.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +125,25 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
 
 /// Returns every scenario.
 pub(crate) fn all() -> Vec<Scenario> {
-    [retrievals(), requests(), sign_ins(), resets(), creations(), starts(), mails(), readings()].concat()
+    Function::ALL.iter().flat_map(|function| scenarios(*function)).collect()
+}
+
+/// The scenarios of a function, of which there is at least one.
+fn scenarios(function: Function) -> Vec<Scenario> {
+    let scenarios = match function {
+        Function::ContactSupport => requests(),
+        Function::CreateAdmin => creations(),
+        Function::GetCredentials => retrievals(),
+        Function::ListSubscriptions => lists(),
+        Function::Portal => pages(),
+        Function::ResetPassword => resets(),
+        Function::SendMail => mails(),
+        Function::SignIn => sign_ins(),
+        Function::SubscriptionStart => starts(),
+    };
+    assert!(!scenarios.is_empty(), "{function} has no scenario");
+    assert!(scenarios.iter().all(|scenario| scenario.function == function.name()), "a scenario is not of {function}");
+    scenarios
 }
 
 fn retrievals() -> Vec<Scenario> {
@@ -259,18 +280,17 @@ fn mails() -> Vec<Scenario> {
     ]
 }
 
-fn readings() -> Vec<Scenario> {
-    let reading = |function, state, before, reading| Scenario {
-        function,
-        state,
-        before,
-        mail: Mail::Sent,
-        action: Action::Read(reading),
-        afterwards: vec![],
-    };
+fn reading(function: &'static str, state: &'static str, before: Vec<Op>, reading: Reading) -> Scenario {
+    Scenario { function, state, before, mail: Mail::Sent, action: Action::Read(reading), afterwards: vec![] }
+}
+
+fn lists() -> Vec<Scenario> {
+    vec![reading("list-subscriptions", "one subscription", vec![TRIAL, dana("a")], Reading::List)]
+}
+
+fn pages() -> Vec<Scenario> {
     let administrator = [admin_created(), vec![sign_in(Who::Lee, "L")]].concat();
     vec![
-        reading("list-subscriptions", "one subscription", vec![TRIAL, dana("a")], Reading::List),
         reading("portal", "the list", vec![TRIAL, dana("a")], Reading::Subscriptions),
         reading("portal", "the home page", administrator, Reading::Administration { session: "L" }),
     ]

@@ -14,8 +14,8 @@ use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use lambda_http::http::Request;
 use serde_json::{Value, json};
-use tests::{
-    Answer, Call, Chance, Deployment, Dev, TestStack,
+use support::{
+    Answer, Call, Deployment, Dev, TestStack,
     history::{Event, explain},
     specification::{Label, OWN, Op, Password, Person, State, Told, Who, told},
     table::Table,
@@ -283,33 +283,33 @@ impl Schedule<'_> {
     }
 
     /// Plays the part of one person from beginning to end.
-    async fn live(&self, person: usize, mut chance: Chance) {
+    async fn live(&self, person: usize, mut random: fastrand::Rng) {
         let (scene, role) = (&self.scenes[person % SUBSCRIPTIONS], ROLES[person / SUBSCRIPTIONS]);
-        sleep(Duration::from_millis(chance.number() % 600)).await;
+        sleep(Duration::from_millis(random.u64(..600))).await;
         match role {
             Role::Retrieves(person) => {
                 for _ in 0..3 {
-                    let op = Op::Retrieve { person, key: chance.one_of(&["a", "b", "c"]) };
+                    let op = Op::Retrieve { person, key: random.choice(["a", "b", "c"]).unwrap() };
                     self.insist(scene, op).await;
-                    sleep(Duration::from_millis(chance.number() % 300)).await;
+                    sleep(Duration::from_millis(random.u64(..300))).await;
                 }
             }
             Role::SetsUp(choice) => {
-                sleep(Duration::from_millis(chance.number() % 800)).await;
-                self.set_up(scene, choice, &mut chance).await;
+                sleep(Duration::from_millis(random.u64(..800))).await;
+                self.set_up(scene, choice, &mut random).await;
             }
             Role::Administers => {
-                sleep(Duration::from_millis(800 + chance.number() % 800)).await;
+                sleep(Duration::from_millis(800 + random.u64(..800))).await;
                 self.administer(scene).await;
             }
             Role::Pays => {
-                sleep(Duration::from_millis(chance.number() % 1000)).await;
+                sleep(Duration::from_millis(random.u64(..1000))).await;
                 self.insist(scene, Op::Start { event: "paid", paid: true }).await;
             }
         }
     }
 
-    async fn set_up(&self, scene: &Scene, choice: usize, chance: &mut Chance) {
+    async fn set_up(&self, scene: &Scene, choice: usize, random: &mut fastrand::Rng) {
         let issue = self.product.mails(&scene.world).await.0.iter().map(|(issue, _)| *issue).max().unwrap_or(1);
         let (temporary, to) = (Password::Temporary(issue), Password::Chosen(choice));
         let first = scene.label();
@@ -332,7 +332,7 @@ impl Schedule<'_> {
         }
         let key = if choice == 0 { "one" } else { "other" };
         self.insist(scene, Op::Create { session: full, who: Who::Lee, key }).await;
-        if chance.below(2) == 0 {
+        if random.bool() {
             self.perform(scene, Op::SignOut { session: full }).await;
             self.perform(scene, Op::Look { session: full }).await;
         }
@@ -352,13 +352,13 @@ impl Schedule<'_> {
     }
 
     /// Injects faults of every kind until all people have finished.
-    async fn fail(&self, mut chance: Chance, left: &AtomicUsize) {
+    async fn fail(&self, mut random: fastrand::Rng, left: &AtomicUsize) {
         let kinds = kinds();
         while left.load(Ordering::SeqCst) > 0 {
-            let kind = &kinds[chance.below(kinds.len())];
-            let count = 1 + u32::try_from(chance.below(3)).unwrap();
-            self.product.set_fault(kind, count, chance.one_of(&DELAYS)).await;
-            sleep(Duration::from_millis(20 + chance.number() % 100)).await;
+            let kind = &kinds[random.usize(..kinds.len())];
+            let count = random.u32(1..=3);
+            self.product.set_fault(kind, count, random.choice(DELAYS).unwrap()).await;
+            sleep(Duration::from_millis(20 + random.u64(..100))).await;
         }
         for kind in &kinds {
             self.product.set_fault(kind, 0, 0).await;
@@ -371,11 +371,11 @@ impl Schedule<'_> {
         let people = (0..PEOPLE).map(|person| {
             let left = &left;
             async move {
-                self.live(person, Chance::of(seed * 100 + person as u64)).await;
+                self.live(person, fastrand::Rng::with_seed(seed * 100 + person as u64)).await;
                 left.fetch_sub(1, Ordering::SeqCst);
             }
         });
-        join!(join_all(people), self.fail(Chance::of(seed), &left));
+        join!(join_all(people), self.fail(fastrand::Rng::with_seed(seed), &left));
         sleep(Duration::from_millis(DELAYS[2] + 200)).await;
     }
 
@@ -488,9 +488,9 @@ async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: 
 
 /// Returns the seeds to run: the one in `FIRSTKEY_SEED`, or those of the sample or of a full run.
 fn seeds(sample: u64, full: u64) -> Range<u64> {
-    match tests::number_asked_for("FIRSTKEY_SEED") {
+    match support::number_asked_for("FIRSTKEY_SEED") {
         Some(seed) => seed..seed + 1,
-        None if tests::asked_for("FIRSTKEY_FULL") => 1..full + 1,
+        None if support::asked_for("FIRSTKEY_FULL") => 1..full + 1,
         None => 1..sample + 1,
     }
 }

@@ -3,7 +3,7 @@
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 const CHOSEN: &str = "seven green boats at noon";
 const WRONG: &str = "six blue kites at midnight";

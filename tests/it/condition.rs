@@ -13,7 +13,7 @@ use domain::{
     SealedPassword, SubscriptionId, Timestamp, UserName,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::TestRunner};
-use tests::TestStack;
+use support::TestStack;
 
 const NOW: i64 = 1_800_000_000;
 const WEEK: i64 = 604_800;
@@ -160,7 +160,7 @@ enum Expected {
     Refused,
 }
 
-static PROBES: LazyLock<u32> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 20_000 } else { 600 });
+static PROBES: LazyLock<u32> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 20_000 } else { 600 });
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "this test writes items that no function would write")]

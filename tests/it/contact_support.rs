@@ -2,7 +2,7 @@
 
 use cloud::{Fault, Mode, Service};
 use serde_json::json;
-use tests::{Answer, Call, TestStack, event};
+use support::{Answer, Call, TestStack, event};
 
 async fn ask(stack: &TestStack, token: &str, subscription: &str, key: &str) -> Answer {
     let call = Call::contact_support(subscription, "It does not work.\nPlease call.").bearer(token).key(key);

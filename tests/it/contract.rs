@@ -1,23 +1,14 @@
 //! The HTTP contract: its routes are those that are built, its examples are right, and an answer that it does not have is found.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{
-    Answer,
+use support::{
+    Answer, Function, Route,
     contract::{Asked, METHODS, document, fits},
+    functions::read,
 };
 use web::ProblemCode::{self, *};
-
-/// Method, path and function.
-type Route = (String, String, String);
-
-fn read(path: &str) -> String {
-    fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
 
 /// Every operation of the document, each with where it stands.
 fn operations() -> Vec<(Route, String, &'static Value)> {
@@ -26,39 +17,26 @@ fn operations() -> Vec<(Route, String, &'static Value)> {
         for method in METHODS.into_iter().filter(|method| !item[*method].is_null()) {
             let operation = &item[method];
             let function = operation["x-function"].as_str().unwrap_or_else(|| panic!("{method} {path}: no x-function"));
-            let route = (method.to_ascii_uppercase(), path.clone(), function.to_owned());
+            let function = Function::from_name(function);
+            let route = Route { method: method.to_ascii_uppercase(), path: path.clone(), function };
             all.push((route, format!("#/paths/{}/{method}", path.replace('/', "~1")), operation));
         }
     }
     all
 }
 
-/// The value between the first two quotation marks after `name`.
-fn quoted(line: &str, name: &str) -> Option<String> {
-    line.split_once(name)?.1.split('"').nth(1).map(str::to_owned)
+/// The value between the first two quotation marks.
+fn quoted(line: &str) -> Option<String> {
+    line.split('"').nth(1).map(str::to_owned)
 }
 
 #[test]
 fn the_routes_are_those_of_the_router() {
-    let manifest = read("Cargo.toml");
-    let router = manifest.split("[workspace.metadata.lambda.watch.router]\n").nth(1).unwrap();
-    let router = router.lines().take_while(|line| line.starts_with('"'));
-    let (mut built, mut others) = (BTreeSet::new(), BTreeMap::new());
-    for line in router {
-        let path = quoted(line, "").unwrap();
-        match quoted(line, "method =") {
-            Some(method) => {
-                built.insert((method, path, quoted(line, "function =").unwrap()));
-            }
-            None => {
-                others.insert(path, quoted(line, "= ").unwrap());
-            }
-        }
-    }
-    assert_eq!(others, BTreeMap::from([("/".into(), "portal".into()), ("/{*path}".into(), "portal".to_owned())]));
-    let documented: BTreeSet<Route> = operations().into_iter().map(|(route, ..)| route).collect();
+    let (others, built): (BTreeSet<_>, BTreeSet<_>) =
+        Route::all().into_iter().partition(|route| route.path == Route::DEFAULT);
+    assert_eq!(others.into_iter().map(|route| route.function).collect::<Vec<_>>(), [Function::Portal]);
     let (pages, documented): (BTreeSet<_>, BTreeSet<_>) =
-        documented.into_iter().partition(|(_, _, function)| function == "portal");
+        operations().into_iter().map(|(route, ..)| route).partition(|route| route.function == Function::Portal);
     assert_eq!(documented, built);
     assert!(!pages.is_empty());
 }
@@ -70,12 +48,12 @@ fn the_pages_are_those_that_the_portal_has() {
     let built: BTreeSet<(String, String)> = arms
         .map(|arm| {
             let method = if arm.contains("Method::POST") { "POST" } else { "GET" };
-            (method.to_owned(), quoted(arm, "").unwrap())
+            (method.to_owned(), quoted(arm).unwrap())
         })
         .collect();
-    let pages = operations().into_iter().map(|(route, ..)| route).filter(|(_, _, function)| function == "portal");
+    let pages = operations().into_iter().map(|(route, ..)| route).filter(|route| route.function == Function::Portal);
     let pages: BTreeSet<_> =
-        pages.map(|(method, path, _)| (method, path)).filter(|(_, path)| !path.contains('{')).collect();
+        pages.map(|route| (route.method, route.path)).filter(|(_, path)| !path.contains('{')).collect();
     assert_eq!(pages, built);
 }
 

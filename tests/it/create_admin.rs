@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use serde_json::{Value, json};
-use tests::{Answer, Call, TestStack, event};
+use support::{Answer, Call, TestStack, event};
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";

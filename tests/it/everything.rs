@@ -1,85 +1,127 @@
-//! Every function has what every function must have.
+//! The list of functions in `tests/support/src/functions.rs` is complete, and every function in it has what every function must have.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs};
 
-use tests::Processes;
+use support::{
+    Function, Route, Trigger,
+    contract::{METHODS, document},
+    functions::{read, root, workspace},
+};
 
-fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+/// The names of what a directory holds, without the extension.
+fn names_in(directory: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(directory)).unwrap();
+    let name = |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    entries.map(|entry| name(entry.unwrap().path())).collect()
 }
 
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+fn listed() -> BTreeSet<String> {
+    Function::names().into_iter().map(ToOwned::to_owned).collect()
 }
 
-fn functions() -> Vec<String> {
-    let entries = fs::read_dir(root().join("functions")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert!(names.len() >= 5, "{names:?}");
-    names
+#[test]
+fn the_list_has_every_function_once() {
+    assert_eq!(Function::ALL.len(), listed().len());
+    assert_eq!(listed(), names_in("functions"), "tests/support/src/functions.rs beside functions/");
+    let workspace = workspace();
+    let packages = workspace["packages"].as_array().unwrap().iter();
+    let functions = packages.filter(|package| package["manifest_path"].as_str().unwrap().contains("/functions/"));
+    let functions: BTreeSet<_> = functions.map(|package| package["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(listed(), functions, "a crate has the name of its function");
 }
 
 #[test]
 fn every_function_has_a_route_or_a_source() {
-    let manifest = read("Cargo.toml");
-    for name in functions() {
-        let head: String = read(&format!("functions/{name}/src/handler.rs"))
+    let routed: BTreeSet<Function> = Route::all().into_iter().map(|route| route.function).collect();
+    for function in Function::ALL {
+        let head: String = read(&format!("functions/{function}/src/handler.rs"))
             .lines()
             .take_while(|line| line.starts_with("//!"))
             .collect();
-        let routed =
-            manifest.contains(&format!("function = \"{name}\"")) || manifest.contains(&format!("= \"{name}\""));
         let source = head.contains("**Source**");
-        assert!(routed != source, "{name}: a route in Cargo.toml, or a source in the head of handler.rs");
-        assert!(source || head.contains("**Route**"), "{name}: its route in the head of handler.rs");
+        let has_route = routed.contains(function);
+        assert!(has_route != source, "{function}: a route in Cargo.toml, or a source in the head of handler.rs");
+        assert!(source || head.contains("**Route**"), "{function}: its route in the head of handler.rs");
+        assert_eq!(
+            matches!(function.trigger(), Trigger::Http { .. }),
+            has_route,
+            "{function}: its trigger in the list"
+        );
     }
 }
 
 #[test]
-fn every_function_is_among_the_processes_that_are_killed() {
-    assert_eq!(Processes::FUNCTIONS.map(ToOwned::to_owned).as_slice(), functions());
+fn every_path_that_no_other_function_has_is_the_portals() {
+    let workspace = workspace();
+    let router = &workspace["metadata"]["lambda"]["watch"]["router"];
+    for path in ["/", "/{*path}"] {
+        assert_eq!(router[path], Function::Portal.name(), "{path}");
+    }
+}
+
+#[test]
+fn every_function_with_routes_is_in_the_contract_and_no_other() {
+    let paths = document()["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|item| METHODS.iter().map(move |method| &item[*method]));
+    let described: BTreeSet<_> =
+        operations.filter_map(|operation| operation["x-function"].as_str()).map(Function::from_name).collect();
+    let has_routes = |function: &Function| matches!(function.trigger(), Trigger::Http { .. });
+    assert_eq!(described, Function::ALL.iter().copied().filter(has_routes).collect(), "infra/openapi.yaml");
 }
 
 #[test]
 fn every_function_has_an_event_that_reads() {
-    for name in functions() {
-        let event: serde_json::Value = serde_json::from_str(&read(&format!("events/{name}.json"))).unwrap();
-        let shape = if event["version"] == "2.0" { "requestContext" } else { "Records" };
-        assert!(!event[shape].is_null(), "{name}: neither a request nor a batch");
+    assert_eq!(listed(), names_in("events"), "events/");
+    for function in Function::ALL {
+        let event: serde_json::Value = serde_json::from_str(&function.event()).unwrap();
+        let shape = match function.trigger() {
+            Trigger::Http { .. } => "requestContext",
+            Trigger::Queue => "Records",
+        };
+        assert!(!event[shape].is_null(), "{function}: its event has no {shape}");
     }
 }
 
 #[test]
 fn every_function_has_a_row_in_the_readme_and_a_test_file() {
-    let readme = read("README.md");
-    for name in functions() {
-        assert!(readme.lines().any(|line| line.starts_with(&format!("| `{name}` |"))), "{name}: no row in README.md");
-        let file = format!("tests/it/{}.rs", name.replace('-', "_"));
+    let (readme, main) = (read("README.md"), read("tests/it/main.rs"));
+    for function in Function::ALL {
+        let row = format!("| `{function}` |");
+        assert!(readme.lines().any(|line| line.starts_with(&row)), "{function}: no row in README.md");
+        let file = function.test_file();
         assert!(read(&file).contains("#[tokio::test"), "{file} tests nothing");
+        let module = format!("mod {};", function.name().replace('-', "_"));
+        assert!(main.lines().any(|line| line == module), "tests/it/main.rs has no `{module}`");
     }
 }
 
 #[test]
 fn every_function_is_named_to_the_local_cloud_and_its_main_only_wires() {
-    for name in functions() {
-        let manifest = read(&format!("functions/{name}/Cargo.toml"));
-        assert!(manifest.contains(&format!("[package.metadata.lambda.env]\nAWS_ACCESS_KEY_ID = \"{name}\"")), "{name}");
-        assert!(
-            read(&format!("functions/{name}/src/main.rs")).lines().count() <= 15,
-            "{name}: main.rs is over 15 lines"
-        );
+    for function in Function::ALL {
+        let manifest = read(&format!("functions/{function}/Cargo.toml"));
+        let key = format!("[package.metadata.lambda.env]\nAWS_ACCESS_KEY_ID = \"{function}\"");
+        assert!(manifest.contains(&key), "{function}");
+        let main = read(&format!("functions/{function}/src/main.rs"));
+        assert!(main.lines().count() <= 15, "{function}: main.rs is over 15 lines");
     }
 }
 
 #[test]
 fn every_function_has_a_role_of_its_own_and_no_policies_that_somebody_else_writes() {
     let template = template::Template::deployed().unwrap();
-    for name in functions() {
-        let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-        let role = format!("{}Role", name.split('-').map(capital).collect::<String>());
-        let role = &template.resource(&role).unwrap()["Properties"];
-        assert!(role["ManagedPolicyArns"].is_null(), "{name}");
-        assert_eq!(role["Policies"][0]["PolicyName"], name.as_str());
+    for function in Function::ALL {
+        let role = &template.resource(&format!("{}Role", function.logical_id())).unwrap()["Properties"];
+        assert!(role["ManagedPolicyArns"].is_null(), "{function}");
+        assert_eq!(role["Policies"][0]["PolicyName"], function.name());
+    }
+}
+
+#[test]
+fn every_function_with_a_queue_has_one_in_the_local_cloud() {
+    use cloud::Queue;
+    // A queue of the local cloud may wait for a function that is not written yet, so only this direction is checked.
+    let queues = [Queue::SubscriptionStart, Queue::SubscriptionEnd, Queue::SendMail].map(Queue::name);
+    for function in Function::ALL.iter().filter(|function| function.trigger() == Trigger::Queue) {
+        assert!(queues.contains(&function.name()), "{function}: no queue in the local cloud");
     }
 }

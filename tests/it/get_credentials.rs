@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 /// Starts a stack with one subscription, `sub-1`, whose welcome mail has been sent.
 async fn with_a_subscription() -> TestStack {

@@ -25,8 +25,8 @@ use domain::{PasswordHash, SessionToken, TemporaryPassword};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lambda::Hasher;
 use serde_json::json;
-use tests::{
-    Answer, Call, Chance, Deployment, TestStack, event,
+use support::{
+    Answer, Call, Deployment, TestStack, event,
     specification::{
         Label, OWN,
         Op::{self, Create, Reissue, Reset, SignIn},
@@ -397,7 +397,7 @@ fn reissue_entry(credential: &Item) -> Put {
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
-    chance: Option<Chance>,
+    random: Option<fastrand::Rng>,
     /// The choices so far: the index of each, and the number of ways there were.
     taken: Vec<(usize, usize)>,
 }
@@ -407,9 +407,9 @@ impl Choices {
         if ways == 1 {
             return 0;
         }
-        let way = match (self.script.get(self.taken.len()), &mut self.chance) {
+        let way = match (self.script.get(self.taken.len()), &mut self.random) {
             (Some(way), _) => *way,
-            (None, Some(chance)) => chance.below(ways),
+            (None, Some(random)) => random.usize(..ways),
             (None, None) => 0,
         };
         assert!(way < ways, "the same choices led to other steps before");
@@ -429,7 +429,7 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
 }
 
 /// The number of orders of three operations that are tried.
-static SAMPLE: LazyLock<u64> = LazyLock::new(|| if tests::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
+static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
 
 /// A worker that carries out one operation.
 #[derive(Default)]
@@ -602,10 +602,10 @@ impl Outcome {
 impl Bench {
     /// Carries out one order in a copy of `start`. Returns the serial orders of the operations that explain it.
     async fn run_order(&mut self, start: &Snapshot, ops: &[Op], choices: &mut Choices) -> Vec<Vec<usize>> {
-        let (script, chance) = (choices.script.clone(), choices.chance.clone());
+        let (script, random) = (choices.script.clone(), choices.random.clone());
         for _ in 0..3 {
             let mut world = self.copy(start).await;
-            *choices = Choices { script: script.clone(), chance: chance.clone(), taken: Vec::new() };
+            *choices = Choices { script: script.clone(), random: random.clone(), taken: Vec::new() };
             let outcome = self.run_concurrently(&world, ops, choices).await;
             if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
                 // The machine was so busy that a call waited longer than the time limit of a function.
@@ -685,7 +685,12 @@ impl Bench {
     /// Runs three operations in some orders of their steps.
     async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
         for seed in 0..*SAMPLE {
-            self.run_order(start, &ops, &mut Choices { chance: Some(Chance::of(seed)), ..Choices::default() }).await;
+            self.run_order(
+                start,
+                &ops,
+                &mut Choices { random: Some(fastrand::Rng::with_seed(seed)), ..Choices::default() },
+            )
+            .await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of the list of subscriptions.
 
 use serde_json::{Value, json};
-use tests::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event};
 
 /// Returns the ids of the subscriptions in an answer.
 fn ids(body: &Value) -> Vec<&str> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
+use support::{Call, Deployment, event};
 use template::Template;
-use tests::{Call, Deployment, event};
 
 use crate::no_leaks::log;
 

@@ -23,4 +23,5 @@ mod sign_in;
 mod snapshots;
 mod subscription_start;
 mod template;
+mod upgrade;
 mod whole;

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::json;
-use tests::{Answer, Call, TestStack, canary::forms, event};
+use support::{Answer, Call, TestStack, canary::forms, event};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {

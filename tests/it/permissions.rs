@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use cloud::roles::{Grant, Request, Role};
 use futures_util::future::BoxFuture;
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
 /// What came of everything that a function can do: another text where a part of it was refused.
 type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
@@ -28,20 +28,6 @@ const OF_A_QUEUE: [(&str, &str); 4] = [
     ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{id}Queue"),
     ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{id}Queue"),
     ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{id}Queue"),
-];
-
-const QUEUES: [&str; 2] = ["subscription-start", "send-mail"];
-
-const STORIES: [(&str, Story); 9] = [
-    ("contact-support", |stack| Box::pin(contact_support(stack))),
-    ("create-admin", |stack| Box::pin(create_admin(stack))),
-    ("get-credentials", |stack| Box::pin(get_credentials(stack))),
-    ("list-subscriptions", |stack| Box::pin(list_subscriptions(stack))),
-    ("portal", |stack| Box::pin(portal(stack))),
-    ("reset-password", |stack| Box::pin(reset_password(stack))),
-    ("send-mail", |stack| Box::pin(send_mail(stack))),
-    ("sign-in", |stack| Box::pin(sign_in(stack))),
-    ("subscription-start", |stack| Box::pin(subscription_start(stack))),
 ];
 
 fn said(answer: &Answer) -> String {
@@ -135,19 +121,22 @@ async fn portal(stack: &TestStack) -> Vec<String> {
 }
 
 /// What Lambda may do in a function's name.
-fn lambda(stack: &TestStack, function: &str) -> Vec<String> {
-    let queue = QUEUES.contains(&function).then_some(OF_A_QUEUE).into_iter().flatten();
-    let id: String = function.split('-').map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect();
-    let asked = OF_ALL.into_iter().chain(queue).map(|(action, resource)| {
+fn lambda(stack: &TestStack, function: Function) -> Vec<String> {
+    let queue = match function.trigger() {
+        Trigger::Http { .. } => [].iter(),
+        Trigger::Queue => OF_A_QUEUE.iter(),
+    };
+    let id = function.logical_id();
+    let asked = OF_ALL.iter().chain(queue).map(|&(action, resource)| {
         let resource =
             if resource.is_empty() { "*".to_owned() } else { format!("arn:aws:{resource}").replace("{id}", &id) };
         let request = Request { action: action.to_owned(), resource, context: [].into() };
-        format!("{action} {}", stack.cloud.roles().allows(function, &request))
+        format!("{action} {}", stack.cloud.roles().allows(function.name(), &request))
     });
     asked.collect()
 }
 
-async fn told(stack: &TestStack, function: &str, story: Story) -> Vec<String> {
+async fn told(stack: &TestStack, function: Function, story: Story) -> Vec<String> {
     let mut told = story(stack).await;
     told.extend(lambda(stack, function));
     told
@@ -157,12 +146,13 @@ fn in_vain(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
     role.grants().difference(used).cloned().collect()
 }
 
-async fn uses_all_of_its_role(function: &str) {
-    let story = STORIES.into_iter().find(|(name, _)| *name == function).unwrap().1;
+async fn uses_all_of_its_role(function: Function) {
+    let story = story(function);
     let stack = TestStack::start().await;
     let whole = told(&stack, function, story).await;
     assert_eq!(stack.cloud.roles().denied(), []);
-    let (role, used) = (stack.cloud.roles().role(function).unwrap(), stack.cloud.roles().used(function));
+    let name = function.name();
+    let (role, used) = (stack.cloud.roles().role(name).unwrap(), stack.cloud.roles().used(name));
     assert_eq!(in_vain(&role, &used), [].into(), "{function} is given what it does not use");
     for sid in role.sids() {
         for action in ["dynamodb:DeleteItem", "kms:ReEncryptFrom", "ses:SendRawEmail", "sqs:SendMessage"] {
@@ -173,41 +163,45 @@ async fn uses_all_of_its_role(function: &str) {
             );
         }
         let stack = Deployment::default().trying_roles().start().await;
-        stack.cloud.roles().replace(function, role.without(sid));
+        stack.cloud.roles().replace(name, role.without(sid));
         assert_ne!(told(&stack, function, story).await, whole, "{function} does not need {sid}");
         let refused = stack.cloud.roles().denied();
-        assert!(
-            !refused.is_empty() && refused.iter().all(|denied| denied.caller == function),
-            "{function}: {refused:?}"
-        );
+        assert!(!refused.is_empty() && refused.iter().all(|denied| denied.caller == name), "{function}: {refused:?}");
     }
 }
 
-macro_rules! each {
-    ($($test:ident $function:literal)*) => {
+/// A story and a test for each function. One that is missing does not compile.
+macro_rules! stories {
+    ($($test:ident $function:ident $story:ident)*) => {
+        fn story(function: Function) -> Story {
+            match function {
+                $(Function::$function => |stack| Box::pin($story(stack)),)*
+            }
+        }
+
         $(#[tokio::test]
         async fn $test() {
-            uses_all_of_its_role($function).await;
+            uses_all_of_its_role(Function::$function).await;
         })*
     };
 }
 
-each! {
-    contact_support_uses_all_of_its_role_and_needs_each_statement "contact-support"
-    create_admin_uses_all_of_its_role_and_needs_each_statement "create-admin"
-    get_credentials_uses_all_of_its_role_and_needs_each_statement "get-credentials"
-    list_subscriptions_uses_all_of_its_role_and_needs_each_statement "list-subscriptions"
-    portal_uses_all_of_its_role_and_needs_each_statement "portal"
-    reset_password_uses_all_of_its_role_and_needs_each_statement "reset-password"
-    send_mail_uses_all_of_its_role_and_needs_each_statement "send-mail"
-    sign_in_uses_all_of_its_role_and_needs_each_statement "sign-in"
-    subscription_start_uses_all_of_its_role_and_needs_each_statement "subscription-start"
+stories! {
+    contact_support_uses_all_of_its_role_and_needs_each_statement ContactSupport contact_support
+    create_admin_uses_all_of_its_role_and_needs_each_statement CreateAdmin create_admin
+    get_credentials_uses_all_of_its_role_and_needs_each_statement GetCredentials get_credentials
+    list_subscriptions_uses_all_of_its_role_and_needs_each_statement ListSubscriptions list_subscriptions
+    portal_uses_all_of_its_role_and_needs_each_statement Portal portal
+    reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password
+    send_mail_uses_all_of_its_role_and_needs_each_statement SendMail send_mail
+    sign_in_uses_all_of_its_role_and_needs_each_statement SignIn sign_in
+    subscription_start_uses_all_of_its_role_and_needs_each_statement SubscriptionStart subscription_start
 }
 
 #[tokio::test]
 async fn every_function_has_a_role_and_a_story() {
     let stack = TestStack::start().await;
-    assert_eq!(stack.cloud.roles().functions(), STORIES.map(|(function, _)| function));
+    assert_eq!(stack.cloud.roles().functions(), Function::names());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 use words::{Language, Words};
 
 fn words() -> &'static Words {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 use words::{Language, Words};
 
 /// A browser that was redirected to the provider.

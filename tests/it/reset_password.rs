@@ -7,7 +7,7 @@ use cloud::{Fault, Mode, Service};
 use domain::{PasswordHash, SessionToken, Timestamp};
 use futures_util::join;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 const CHOSEN: &str = "seven green boats at noon";
 const OTHER: &str = "a quiet lamp over the harbour";

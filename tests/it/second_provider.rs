@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use lambda_http::http::{Request, StatusCode, Uri, response};
 use serde_json::Value;
-use tests::{Answer, Call, Deployment, TestStack, event, skipped};
+use support::{Answer, Call, Deployment, TestStack, event, skipped};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},

@@ -6,7 +6,7 @@ use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
 use cloud::{Fault, Mode, Service};
 use domain::{MailStatus, Timestamp};
 use serde_json::json;
-use tests::{Deployment, TestStack, event};
+use support::{Deployment, TestStack, event};
 use words::Language;
 
 const LEASE: i64 = 60;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use serde_json::json;
-use tests::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event};
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use cloud::{Fault, Mail, Mode, Service};
 use serde_json::{Value, json};
-use tests::{Call, Deployment, TestStack, event, table::Table};
+use support::{Call, Deployment, TestStack, event, table::Table};
 use words::Language;
 
 use crate::portal_sign_in::Sent;

@@ -3,7 +3,7 @@
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event};
 
 /// Delivers an event `times` times at once, and returns how many deliveries failed.
 async fn deliver_at_once(stack: &TestStack, event: &Value, times: usize) -> usize {

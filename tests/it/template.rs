@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -10,21 +9,7 @@ use lambda::{Clock, Settings};
 use serde_json::{Value, json};
 use template::Template;
 
-/// What Cargo knows: the routes of cargo-lambda, and the packages.
-fn workspace() -> Value {
-    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
-    let output = Command::new("cargo").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// The functions of the workspace, by their names.
-fn packages() -> BTreeSet<String> {
-    let workspace = workspace();
-    let packages = workspace["packages"].as_array().unwrap();
-    let here = packages.iter().filter(|package| package["manifest_path"].as_str().unwrap().contains("/functions/"));
-    here.map(|package| package["name"].as_str().unwrap().to_owned()).collect()
-}
+use support::{Function, Route, Trigger};
 
 /// The functions of the template, by the binary that each is.
 fn functions(template: &Template) -> BTreeMap<String, (&str, &Value)> {
@@ -36,91 +21,52 @@ fn functions(template: &Template) -> BTreeMap<String, (&str, &Value)> {
     by_binary.collect()
 }
 
-/// `get-credentials` is `GetCredentials`.
-fn logical_id(name: &str) -> String {
-    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-    name.split('-').map(capital).collect()
-}
-
 #[test]
 fn the_template_has_the_functions_of_the_workspace_each_by_its_name() {
     let template = Template::deployed().unwrap();
     let functions = functions(&template);
-    assert_eq!(functions.keys().cloned().collect::<BTreeSet<_>>(), packages());
+    assert_eq!(functions.keys().collect::<Vec<_>>(), Function::names());
     for (name, (id, function)) in functions {
-        assert_eq!(id, logical_id(&name));
+        assert_eq!(id, Function::from_name(&name).logical_id());
         assert_eq!(function["FunctionName"]["Fn::Sub"], format!("${{AWS::StackName}}-{name}"));
         assert_eq!(function["Role"]["Fn::GetAtt"], serde_json::json!([format!("{id}Role"), "Arn"]));
     }
 }
 
-/// Method, path and function; `$default` is whatever no other route has.
-type Route = (String, String, String);
-
-fn routes_of_cargo_lambda() -> BTreeSet<Route> {
-    let workspace = workspace();
-    let paths = workspace["metadata"]["lambda"]["watch"]["router"].as_object().unwrap();
-    let mut routes = BTreeSet::new();
-    for (path, target) in paths {
-        match target {
-            Value::String(function) => {
-                assert!(
-                    ["/", "/{*path}"].contains(&path.as_str()),
-                    "{path}: every method of one path is no route of the template"
-                );
-                routes.insert(("ANY".to_owned(), "$default".to_owned(), function.clone()));
-            }
-            targets => routes.extend(targets.as_array().unwrap().iter().map(|target| {
-                let text = |name: &str| target[name].as_str().unwrap().to_owned();
-                (text("method"), path.clone(), text("function"))
-            })),
-        }
-    }
-    routes
-}
-
 #[test]
 fn the_template_has_the_routes_that_cargo_lambda_has() {
     let template = Template::deployed().unwrap();
-    let mut routes = BTreeSet::new();
+    let mut routes = Vec::new();
     for (name, (_, function)) in functions(&template) {
         for (_, event) in function["Events"].as_object().unwrap() {
             let properties = &event["Properties"];
             let text = |name: &str, otherwise: &str| properties[name].as_str().unwrap_or(otherwise).to_owned();
             if event["Type"] == "HttpApi" {
                 assert_eq!(properties["ApiId"]["Ref"], "Api");
-                routes.insert((text("Method", "ANY"), text("Path", "$default"), name.clone()));
+                let (method, path) = (text("Method", "ANY"), text("Path", Route::DEFAULT));
+                routes.push(Route { method, path, function: Function::from_name(&name) });
             }
         }
     }
-    assert_eq!(routes, routes_of_cargo_lambda());
+    routes.sort();
+    assert_eq!(routes, Route::all());
 }
 
 #[test]
 fn a_function_without_a_route_has_the_queue_of_its_name() {
     let template = Template::deployed().unwrap();
-    let routed: BTreeSet<_> = routes_of_cargo_lambda().into_iter().map(|(_, _, function)| function).collect();
-    for (name, (id, function)) in functions(&template).into_iter().filter(|(name, _)| !routed.contains(name)) {
-        let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
-        assert_eq!(events.len(), 1, "{name}");
-        assert_eq!(events[0]["Type"], "SQS", "{name}");
-        assert_eq!(events[0]["Properties"]["Queue"]["Fn::GetAtt"][0], format!("{id}Queue"), "{name}");
+    for (name, (id, function)) in functions(&template) {
+        match Function::from_name(&name).trigger() {
+            Trigger::Http { .. } => {}
+            Trigger::Queue => {
+                let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
+                assert_eq!(events.len(), 1, "{name}");
+                assert_eq!(events[0]["Type"], "SQS", "{name}");
+                assert_eq!(events[0]["Properties"]["Queue"]["Fn::GetAtt"][0], format!("{id}Queue"), "{name}");
+            }
+        }
     }
 }
-
-type Start = fn(&Settings, Clock) -> Result<(), lambda::Error>;
-
-const FUNCTIONS: [(&str, Start); 9] = [
-    ("contact-support", |settings, clock| contact_support::App::new(settings, clock).map(drop)),
-    ("create-admin", |settings, clock| create_admin::App::new(settings, clock).map(drop)),
-    ("get-credentials", |settings, clock| get_credentials::App::new(settings, clock).map(drop)),
-    ("list-subscriptions", |settings, clock| list_subscriptions::App::new(settings, clock).map(drop)),
-    ("portal", |settings, clock| portal::App::new(settings, clock).map(drop)),
-    ("reset-password", |settings, clock| reset_password::App::new(settings, clock).map(drop)),
-    ("send-mail", |settings, clock| send_mail::App::new(settings, clock).map(drop)),
-    ("sign-in", |settings, clock| sign_in::App::new(settings, clock).map(drop)),
-    ("subscription-start", |settings, clock| subscription_start::App::new(settings, clock).map(drop)),
-];
 
 /// What a deployment has to say for itself, and what the names of resources stand for.
 fn named(name: &str) -> Option<String> {
@@ -151,7 +97,8 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 fn each_function_starts_with_the_settings_that_the_template_gives_it_and_asks_for_no_others() {
     let template = Template::deployed().unwrap();
     let mut functions = functions(&template);
-    for (name, start) in FUNCTIONS {
+    for registered in Function::ALL {
+        let name = registered.name();
         let (_, function) = functions.remove(name).unwrap_or_else(|| panic!("{name} is not in the template"));
         let (given, asked) = (environment(&template, function), Arc::<Mutex<BTreeSet<String>>>::default());
         let (values, noted) = (given.clone(), Arc::clone(&asked));
@@ -159,7 +106,9 @@ fn each_function_starts_with_the_settings_that_the_template_gives_it_and_asks_fo
             noted.lock().unwrap().insert(name.to_owned());
             values.get(name).cloned()
         });
-        start(&settings, Clock::System).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        if let Err(error) = registered.start(&settings, Clock::System) {
+            panic!("{name} does not start: {error}");
+        }
         // Where AWS is, and who calls it, is Lambda's to say.
         let ours = |name: &&String| !name.starts_with("AWS_");
         let asked: BTreeSet<_> = asked.lock().unwrap().iter().filter(ours).cloned().collect();

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use cloud::runtime::Runtime;
-use tests::product::released;
+use support::product::released;
 use tokio::process::Command;
 
 const YARDSTICK: &str = "noop";
@@ -22,7 +22,7 @@ const MOST_TIMES: f64 = 2.5;
 #[tokio::test]
 async fn a_function_asks_for_its_first_event_almost_as_soon_as_one_that_does_nothing() -> anyhow::Result<()> {
     let (Some(yardstick), Some(measured)) = (released(YARDSTICK), released(MEASURED)) else { return Ok(()) };
-    if tests::skipped("a machine that does nothing else") {
+    if support::skipped("a machine that does nothing else") {
         return Ok(());
     }
     compare(&yardstick, &measured).await

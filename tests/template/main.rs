@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
-use tests::product;
+use support::product;
 
 use self::{
     faults::{FAULTS, Fault},

@@ -27,7 +27,7 @@ use cloud::{
     runtime::{Answer, Running, Runtime},
 };
 use serde_json::{Value, json};
-use tests::{Chance, product};
+use support::product;
 use tokio::{net::TcpListener, process::Command};
 
 use self::{
@@ -84,7 +84,7 @@ const WELCOME: Case = Case {
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_in_takes_one_time_and_has_one_answer_whatever_is_wrong() -> anyhow::Result<()> {
     let Some(function) = product::released(FUNCTION) else { return Ok(()) };
-    if tests::skipped("a machine that does nothing else") {
+    if support::skipped("a machine that does nothing else") {
         return Ok(());
     }
     compare(&function).await
@@ -94,7 +94,7 @@ async fn compare(function: &Path) -> anyhow::Result<()> {
     println!("orders and draws by seed {SEED}, and once more by {}", SEED + 1);
     let mut desk = Desk::open(function).await?;
     desk.admits(&WELCOME).await?;
-    desk.rounds(WARM_UP, &mut Chance::of(SEED)).await?;
+    desk.rounds(WARM_UP, &mut Rng::with_seed(SEED)).await?;
     let first = desk.compare(SEED).await?;
     if first.is_one_time() {
         println!("timing: {first}");
@@ -160,19 +160,19 @@ impl Desk {
     }
 
     async fn compare(&mut self, seed: u64) -> anyhow::Result<Comparison> {
-        let mut chance = Chance::of(seed);
-        let rounds = self.rounds(ROUNDS, &mut chance).await?;
-        Ok(Comparison::of(&rounds, &mut chance))
+        let mut random = Rng::with_seed(seed);
+        let rounds = self.rounds(ROUNDS, &mut random).await?;
+        Ok(Comparison::of(&rounds, &mut random))
     }
 
     /// Tries every case twice a round, each round in an order of its own.
-    async fn rounds(&mut self, rounds: usize, chance: &mut Chance) -> anyhow::Result<Vec<Round>> {
+    async fn rounds(&mut self, rounds: usize, random: &mut Rng) -> anyhow::Result<Vec<Round>> {
         let places = CASES.iter().enumerate().flat_map(|(n, case)| (0..SERIES).map(move |series| (case, (n, series))));
         let round: Vec<_> = places.collect();
         let mut planned = self.planned(round.iter().cycle().take(rounds * round.len()).copied()).await?;
         let mut times = vec![Round::default(); rounds];
         for (planned, times) in planned.chunks_mut(round.len()).zip(&mut times) {
-            chance.shuffle(planned);
+            random.shuffle(planned);
             for Try { case, event, place } in planned {
                 self.cloud.clear_requests();
                 let answer = self.function.invoke(event).await.context(case.name)?;

@@ -1,8 +1,8 @@
-//! Whether times that belong to different cases differ by more than chance makes them.
+//! Compares the times of different cases with what random variation explains.
 
 use std::{fmt, time::Duration};
 
-use tests::Chance;
+use fastrand::Rng;
 
 use super::CASES;
 
@@ -15,7 +15,7 @@ pub(crate) type Round = [[Duration; SERIES]; CASES.len()];
 /// The slowest case may take so much more than the quickest.
 const MOST_APART: f64 = 0.05;
 
-/// How often chance is asked.
+/// The number of random permutations.
 const DRAWS: usize = 2_000;
 
 /// The four medians, and what they are to be judged by. Differences are shares of the smaller median.
@@ -30,15 +30,15 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Of the medians, with what chance alone makes of the same times. The tries of a round are shared out among the cases
+    /// Of the medians, with what random variation alone makes of the same times. The tries of a round are shared out among the cases
     /// anew, as the order of their trying was, so every "case" of a draw is one more run of the same thing; what a round
     /// has in common, a machine that is busy with something else, stays in its round.
-    pub(crate) fn of(rounds: &[Round], chance: &mut Chance) -> Self {
+    pub(crate) fn of(rounds: &[Round], random: &mut Rng) -> Self {
         let medians = medians(rounds);
         let mut drawn = rounds.to_vec();
         let differences = (0..DRAWS).map(|_| {
             for round in &mut drawn {
-                chance.shuffle(round.as_flattened_mut());
+                random.shuffle(round.as_flattened_mut());
             }
             difference(&self::medians(&drawn))
         });
@@ -54,7 +54,7 @@ impl Comparison {
         }
     }
 
-    /// Whether these times can show what is asked: where chance alone makes more, no difference says anything.
+    /// Whether these times can show what is asked: where random variation alone makes more, no difference says anything.
     pub(crate) fn tells(&self) -> bool {
         self.by_chance <= MOST_APART
     }
@@ -105,17 +105,17 @@ mod tests {
 
     const MICROSECOND: Duration = Duration::from_micros(1);
 
-    /// A hundred rounds in which every try takes 20 ms and up to one more, by chance; and whatever `more` adds for its
+    /// A hundred rounds in which every try takes 20 ms and up to one more, at random; and whatever `more` adds for its
     /// round and its case, in microseconds.
     fn tried(seed: u64, more: impl Fn(usize, usize) -> u32) -> Comparison {
-        let mut chance = Chance::of(seed);
+        let mut random = Rng::with_seed(seed);
         let mut one = |round, case| {
-            let by_chance = u32::try_from(chance.below(1_001)).expect("at most a thousand");
+            let by_chance = random.u32(..1_001);
             MICROSECOND * (20_000 + by_chance + more(round, case))
         };
         let round = |round| std::array::from_fn(|case| std::array::from_fn(|_| one(round, case)));
         let rounds: Vec<_> = (0..100).map(round).collect();
-        Comparison::of(&rounds, &mut chance)
+        Comparison::of(&rounds, &mut random)
     }
 
     #[test]

@@ -77,7 +77,7 @@ const STAGES: [Stage; 19] = [
         Box::pin(proof::with_tools(workspace, "contract", &[SCHEMATHESIS]))
     }),
     stage("faults", 4, "every call failing in every way", |workspace| Box::pin(proof::run(workspace, "faults"))),
-    stage("kills", 3, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "kills"))),
+    stage("crashes", 3, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "crashes"))),
     stage("browser", 4, "the story, keys alone, no scripts, axe-core", |workspace| {
         Box::pin(proof::run(workspace, "browser"))
     }),

@@ -74,7 +74,7 @@ mod tests {
             "    | fault | tried |",
             "    |---|---|",
             "    faults: 12 tried, 0 violations",
-            "    kills: 3 kills, 0 violations",
+            "    crashes: 3 crashes, 0 violations",
         ]
         .map(ToOwned::to_owned)
         .into();

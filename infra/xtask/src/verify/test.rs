@@ -7,7 +7,7 @@ use tools::Workspace;
 use super::{Outcome, mutation, nextest, stamps::git, steps::succeed};
 
 /// All but the binaries that have a stage of their own. By expression, which may match none.
-const HERE: &str = "not binary_id(/^tests::(browser|contract|faults|kills|start|template|timing)$/)";
+const HERE: &str = "not binary_id(/^tests::(browser|contract|crashes|faults|start|template|timing)$/)";
 
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let mut command = nextest::command_with_product(workspace).await?;

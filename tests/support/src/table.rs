@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, collections::HashMap};
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
 
 use crate::specification::{Who, account_line, credential_line, support_line};
 
@@ -41,6 +43,12 @@ impl Table {
         let get = self.0.get_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
         let get = get.consistent_read(true);
         patiently(|| get.clone().send()).await.item
+    }
+
+    /// Puts an item that is written in DynamoDB's JSON.
+    pub async fn put(&self, item: &Value) {
+        let put = self.0.put_item().table_name("firstkey").set_item(Some(attributes(item)));
+        patiently(|| put.clone().send()).await;
     }
 
     /// The items of a subscription of a company.
@@ -130,6 +138,27 @@ fn entry(item: &Item) -> (u64, String) {
     let account = item.get("account").and_then(|account| account.as_s().ok());
     let account = account.map(|account| format!(": {}", short(account))).unwrap_or_default();
     (sequence, format!("{} by {}{account}", read_text(item, "what"), short(read_text(item, "by"))))
+}
+
+/// Parses the attributes of an item in DynamoDB's JSON.
+fn attributes(item: &Value) -> Item {
+    item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn attribute(typed: &Value) -> AttributeValue {
+    let (kind, value) = typed.as_object().unwrap().iter().next().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let binary = |value: &Value| Blob::new(BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap());
+    match kind.as_str() {
+        "S" => AttributeValue::S(text(value)),
+        "N" => AttributeValue::N(text(value)),
+        "B" => AttributeValue::B(binary(value)),
+        "BOOL" => AttributeValue::Bool(value.as_bool().unwrap()),
+        "BS" => AttributeValue::Bs(value.as_array().unwrap().iter().map(binary).collect()),
+        "SS" => AttributeValue::Ss(value.as_array().unwrap().iter().map(text).collect()),
+        "M" => AttributeValue::M(attributes(value)),
+        _ => panic!("no attribute of the table has the type {kind}"),
+    }
 }
 
 /// A text as an attribute.

@@ -18,14 +18,14 @@
 //! | `it/whole.rs` | the same from outside, through cargo-lambda |
 //! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
 //! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
-//! | `kills/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
+//! | `crashes/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
 //! | `contract/` | the HTTP contract, asked from outside by Schemathesis |
 //! | `start/`, `timing/` | how soon a function starts, and that signing in takes one time, whatever is wrong |
 //! | `template/` | linters, our own rules and planted faults for the deployment template |
 //! | `mutants/` | wrong changes to the code, a file for each, and which of these tests finds it |
 //!
-//! Where each invariant of the protocol is looked at, beside `faults/` and `kills/`, which look at all of them but the seventh while AWS
+//! Where each invariant of the protocol is looked at, beside `faults/` and `crashes/`, which look at all of them but the seventh while AWS
 //! fails and processes die:
 //!
 //! | invariant | as a model | against the real code |
@@ -34,31 +34,31 @@
 //! | 3: none after sign-in, change, expiry or the end of its issue | `model/retrieve`, `model/account` | `it/condition.rs`, `it/sign_in.rs` |
 //! | 4: a stranger learns nothing | | `it/condition.rs`, `it/get_credentials.rs`, `it/list_subscriptions.rs` |
 //! | 5: every issue is mailed, and no event gives two | `model/mail` | `it/send_mail.rs`, `it/subscription_start.rs` |
-//! | 6: there is always a way in | `model/account`, `model/attempts` | `it/interleavings.rs`, `it/attempts.rs`, `kills/invariants.rs` |
+//! | 6: there is always a way in | `model/account`, `model/attempts` | `it/interleavings.rs`, `it/attempts.rs`, `crashes/invariants.rs` |
 //! | 7: no guesser has more than the budget | `model/attempts` | `it/attempts.rs` |
 //! | 8: what is over does nothing | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
-//! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `kills/invariants.rs` |
+//! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `crashes/invariants.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` know what is right from [`specification`], which is written apart from the code: one subscription
 //! as operations leave it that are carried out one after the other. [`history`] finds out whether what happened at once could have
 //! happened so.
 //!
-//! The faults that are tried are a sample, by a seed that is printed; `FIRSTKEY_FULL=1` tries all of them. Whatever fails, in `kills/`
+//! The faults that are tried are a sample, by a seed that is printed; `FIRSTKEY_FULL=1` tries all of them. Whatever fails, in `crashes/`
 //! too, prints its seed, what happened on the way there, and the command that runs it again, such as
 //!
 //! ```text
 //! FIRSTKEY_SEED=17 cargo nextest run -p tests --test faults a_schedule_in_process
 //! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run -p tests --test faults every_call
-//! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test kills -E 'test(every_call)' --no-capture
+//! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test crashes -E 'test(every_call)' --no-capture
 //! ```
 
 #![expect(clippy::missing_panics_doc, reason = "a stack that does not come up fails its test")]
 #![expect(clippy::unwrap_used, reason = "the same")]
 
 pub mod canary;
-mod chance;
 pub mod contract;
 mod dev;
+pub mod functions;
 pub mod history;
 mod http;
 mod processes;
@@ -67,8 +67,8 @@ pub mod specification;
 mod stack;
 pub mod table;
 
-pub use chance::Chance;
 pub use dev::{Dev, skipped};
+pub use functions::{Function, Route, Trigger};
 pub use http::{Answer, Call};
 pub use processes::{Processes, Work};
 pub use stack::{Deployment, Machine, TestStack, event};

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::{process::Command, sync::Semaphore};
 
 use crate::{
-    Answer, Call,
+    Answer, Call, Function,
     contract::Asked,
     stack::{listener, provider, settings},
 };
@@ -51,31 +51,18 @@ pub struct Work {
 }
 
 impl Processes {
-    /// The functions of the product, by the names of their programs.
-    pub const FUNCTIONS: [&str; 9] = [
-        "contact-support",
-        "create-admin",
-        "get-credentials",
-        "list-subscriptions",
-        "portal",
-        "reset-password",
-        "send-mail",
-        "sign-in",
-        "subscription-start",
-    ];
-
     /// The programs of the functions, as `cargo build` leaves them beside this test; nothing where one is missing.
     #[must_use]
     pub fn programs() -> Option<PathBuf> {
         let test = std::env::current_exe().ok()?;
         // <target>/<profile>/deps/<test>
         let directory = test.parent()?.parent()?;
-        Self::FUNCTIONS.iter().all(|function| directory.join(function).exists()).then(|| directory.to_owned())
+        Function::ALL.iter().all(|function| directory.join(function.name()).exists()).then(|| directory.to_owned())
     }
 
     /// Starts the cloud; processes start when there is something to do.
     pub async fn start(programs: &Path) -> Self {
-        let (aws, provider) = (listener().await, provider().await);
+        let (aws, provider) = (listener().await, provider(0).await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
         let sender = settings["SENDER"].clone();

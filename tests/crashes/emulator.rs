@@ -1,11 +1,11 @@
 //! Tests the Lambda emulator: a process handles one event at a time, and a process that dies is replaced.
 
 use serde_json::json;
-use tests::{Call, Processes, event};
+use support::{Call, Processes, event};
 use tokio::join;
 
 /// Kills the first process of a function at its first call.
-async fn kill_at_first_call(processes: &Processes, process: &'static str) {
+async fn crash_at_first_call(processes: &Processes, process: &'static str) {
     let mut gate = processes.cloud.gate(move |call| call.function == process);
     let held = gate.next().await.unwrap();
     assert!(processes.kill(&held.function).await);
@@ -16,7 +16,7 @@ async fn kill_at_first_call(processes: &Processes, process: &'static str) {
 async fn a_process_that_dies_is_an_error_to_its_caller_and_is_replaced() {
     let Some(processes) = super::started().await else { return };
     let guess = || processes.call("sign-in", Call::sign_in("admin@fabrikam", "nobody's password"));
-    let (answer, ()) = join!(guess(), kill_at_first_call(&processes, "sign-in@1"));
+    let (answer, ()) = join!(guess(), crash_at_first_call(&processes, "sign-in@1"));
     assert_eq!(answer.unwrap_err(), "sign-in@1: the function ended: signal: 9 (SIGKILL)");
     assert_eq!(guess().await.unwrap().problem(), Some("invalid-credentials"));
     assert_eq!(processes.waiting(), ["sign-in@2"]);
@@ -29,7 +29,7 @@ async fn a_queue_redelivers_the_messages_of_a_process_that_died() {
     let Some(processes) = super::started().await else { return };
     let cloud = &processes.cloud;
     let (answer, ()) =
-        join!(cloud.deliver(event("sub-1", "trial")), kill_at_first_call(&processes, "subscription-start@1"));
+        join!(cloud.deliver(event("sub-1", "trial")), crash_at_first_call(&processes, "subscription-start@1"));
     assert!(answer.unwrap_err().to_string().ends_with("signal: 9 (SIGKILL)"));
     cloud.drained().await.unwrap();
     assert_eq!((cloud.inbox().len(), cloud.dead_letters()), (1, Vec::new()));

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex, time::Instant};
 
-use tests::Answer;
+use support::Answer;
 
 /// One attempt of a click on **Go**.
 pub(crate) struct Click {

@@ -90,7 +90,7 @@ impl Product {
 /// Returns the root of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 /// Returns Cargo's target directory, in which the running test was built.

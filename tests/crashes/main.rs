@@ -1,11 +1,11 @@
-//! Crash tests: processes die, and nothing is lost. Real processes of every function run as [`tests::Processes`] starts them, while
+//! Crash tests: processes die, and nothing is lost. Real processes of every function run as [`support::Processes`] starts them, while
 //! about twenty people use the product concurrently. Some processes die by SIGKILL: at every AWS call that they make, before the call is
 //! carried out or after it but before its answer arrives; or at any moment. A client without an answer retries.
 //!
 //! - **The load** (`customers.rs`): the actions of people, and `seen.rs` the answers that they got.
-//! - **The reaper** (`reaper.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
+//! - **The injector** (`injector.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
 //! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
-//! - **The emulator** (`double.rs`): tests of the emulated Lambda runtime that runs the processes.
+//! - **The emulator** (`emulator.rs`): tests of the emulated Lambda runtime that runs the processes.
 //!
 //! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` replaces the printed seed, which determines the processes that die,
 //! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
@@ -14,21 +14,21 @@
 #![expect(clippy::print_stdout, reason = "a run is read for what it killed")]
 
 mod customers;
-mod double;
+mod emulator;
+mod injector;
 mod invariants;
-mod reaper;
 mod report;
 mod seen;
 
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
-use tests::Processes;
+use support::{Function, Processes};
 
 use crate::{
     customers::{Customer, World},
+    injector::Injector,
     invariants::Aftermath,
-    reaper::Reaper,
     report::{Report, Violation},
 };
 
@@ -40,38 +40,40 @@ const AT_ONCE: usize = 8;
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_every_call() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let mut reaper = Reaper::watch(&world.processes, tests::asked_for("FIRSTKEY_FULL"), seed);
+    let mut injector = Injector::watch(&world.processes, support::asked_for("FIRSTKEY_FULL"), seed);
     world.run_one_of_each().await;
-    let killing = async {
-        let killed = reaper.kill_at_every_call(&world).await;
+    assert_eq!(injector.functions(), Function::names(), "the load in customers.rs calls every function");
+    let crashing = async {
+        let crashed = injector.crash_at_every_call(&world).await;
         world.close();
-        killed
+        crashed
     };
-    let ((kills, missed), ()) = tokio::join!(killing, world.run_until_closed());
+    let ((crashes, missed), ()) = tokio::join!(crashing, world.run_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_every_call";
-    conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed }).await;
+    conclude(&world, &injector, Report { test, seed, begun, crashes, violations: Vec::new(), missed }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_any_moment() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let full = tests::asked_for("FIRSTKEY_FULL");
-    let reaper = Reaper::watch(&world.processes, full, seed);
+    let full = support::asked_for("FIRSTKEY_FULL");
+    let injector = Injector::watch(&world.processes, full, seed);
     let (count, apart) = if full { (250, 700) } else { (10, 3000) };
-    let killing = async {
-        let kills = reaper::kill_at_any_moment(&world.processes, count, apart, seed).await;
+    let crashing = async {
+        let crashes = injector::crash_at_any_moment(&world.processes, count, apart, seed).await;
         world.close();
-        kills
+        crashes
     };
-    let (kills, ()) = tokio::join!(killing, world.run_until_closed());
+    let (crashes, ()) = tokio::join!(crashing, world.run_until_closed());
     let test = "nothing_is_lost_where_processes_die_at_any_moment";
-    conclude(&world, &reaper, Report { test, seed, begun, kills, violations: Vec::new(), missed: Vec::new() }).await;
+    conclude(&world, &injector, Report { test, seed, begun, crashes, violations: Vec::new(), missed: Vec::new() })
+        .await;
 }
 
 /// Returns a world, its seed and its start, or `None` where the programs are not built.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
-    let seed = tests::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
+    let seed = support::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     Some((World::new(processes, seed), seed, Instant::now()))
 }
@@ -79,7 +81,7 @@ async fn begin() -> Option<(World, u64, Instant)> {
 /// Starts the product. Returns `None` where its programs are not built, which is a failure under `cargo verify`.
 async fn started() -> Option<Processes> {
     let Some(programs) = Processes::programs() else {
-        assert!(!tests::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
+        assert!(!support::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
         println!("skipped: the programs of the functions are not built; `cargo build` builds them");
         return None;
     };
@@ -87,9 +89,9 @@ async fn started() -> Option<Processes> {
 }
 
 /// Waits until all queues are empty, without further kills, then checks every invariant and prints the report.
-async fn conclude(world: &World, reaper: &Reaper, mut report: Report) {
+async fn conclude(world: &World, injector: &Injector, mut report: Report) {
     world.processes.cloud.drained().await.unwrap();
-    let (checked_at, journal) = (Instant::now(), reaper.journal());
+    let (checked_at, journal) = (Instant::now(), injector.journal());
     let customers = world.customers.lock().unwrap().clone();
     let after = Aftermath::new(world, &journal).await;
     for customer in &customers {

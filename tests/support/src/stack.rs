@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -17,7 +18,7 @@ use provider::{Algorithm, Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-use crate::{Answer, Call, contract::Asked};
+use crate::{Answer, Call, Function, contract::Asked, functions::Handler};
 
 /// The settings of a deployment, before it starts.
 pub struct Deployment {
@@ -25,11 +26,22 @@ pub struct Deployment {
     redelivery: Duration,
     holds_mails: bool,
     tries_roles: bool,
+    starts_at: Option<i64>,
+    data: Option<PathBuf>,
+    provider_port: u16,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
-        Self { settings: HashMap::new(), redelivery: Duration::from_millis(50), holds_mails: false, tries_roles: false }
+        Self {
+            settings: HashMap::new(),
+            redelivery: Duration::from_millis(50),
+            holds_mails: false,
+            tries_roles: false,
+            starts_at: None,
+            data: None,
+            provider_port: 0,
+        }
     }
 }
 
@@ -57,6 +69,25 @@ impl Deployment {
     #[must_use]
     pub fn trying_roles(self) -> Self {
         Self { tries_roles: true, ..self }
+    }
+
+    /// Starts the clock at `seconds` since the epoch instead of the machine's time.
+    #[must_use]
+    pub fn starting_at(self, seconds: i64) -> Self {
+        Self { starts_at: Some(seconds), ..self }
+    }
+
+    /// Keeps the state of the cloud, its keys included, in a directory.
+    #[must_use]
+    pub fn keeping_data_in(self, directory: PathBuf) -> Self {
+        Self { data: Some(directory), ..self }
+    }
+
+    /// Starts the identity provider on a fixed port, waiting until the port is free. What the table keeps of a person depends on the
+    /// provider's address.
+    #[must_use]
+    pub fn with_provider_on(self, port: u16) -> Self {
+        Self { provider_port: port, ..self }
     }
 
     /// Starts it.
@@ -94,8 +125,8 @@ impl TestStack {
     }
 
     async fn deploy(deployment: Deployment) -> Self {
-        let (aws, provider) = (listener().await, provider().await);
-        let clock = Arc::new(AtomicI64::new(system_seconds()));
+        let (aws, provider) = (listener().await, provider(deployment.provider_port).await);
+        let clock = Arc::new(AtomicI64::new(deployment.starts_at.unwrap_or_else(system_seconds)));
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.extend(deployment.settings);
         let functions = Arc::new(Functions::new(&settings, "", &clock));
@@ -110,6 +141,7 @@ impl TestStack {
             })
         }));
         options.redelivery = deployment.redelivery;
+        options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, functions, settings, clock, held_mails, tries_roles: deployment.tries_roles }
@@ -232,12 +264,16 @@ impl TestStack {
     /// The same functions on another machine, with a clock of its own, which the cloud tells apart: there their names end in `suffix`.
     #[must_use]
     pub fn apart(&self, suffix: &str) -> Machine {
+        self.apart_with(suffix, &[])
+    }
+
+    /// Returns such a machine whose functions have these settings instead of the deployment's.
+    #[must_use]
+    pub fn apart_with(&self, suffix: &str, more: &[(&str, &str)]) -> Machine {
         let clock = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst)));
-        Machine {
-            functions: Arc::new(Functions::new(&self.settings, suffix, &clock)),
-            clock,
-            suffix: suffix.to_owned(),
-        }
+        let mut settings = self.settings.clone();
+        settings.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        Machine { functions: Arc::new(Functions::new(&settings, suffix, &clock)), clock, suffix: suffix.to_owned() }
     }
 
     /// Takes the messages that wait for whoever mails for a subscription.
@@ -256,7 +292,7 @@ impl TestStack {
     /// Kills every running instance of a function, as it stands.
     pub fn kill(&self, function: &str) {
         let mut running = self.functions.running.lock().unwrap();
-        for (_, instance) in running.extract_if(.., |(name, _)| *name == function) {
+        for (_, instance) in running.extract_if(.., |(running, _)| running.name() == function) {
             instance.abort();
         }
     }
@@ -287,6 +323,12 @@ impl Machine {
         format!("{function}{}", self.suffix)
     }
 
+    /// Returns this machine's time, in seconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
     /// Lets time pass here.
     pub fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
@@ -294,99 +336,37 @@ impl Machine {
 }
 
 struct Functions {
-    subscription_start: Arc<subscription_start::App>,
-    send_mail: Arc<send_mail::App>,
-    http: HashMap<&'static str, HttpFunction>,
-    running: Mutex<Vec<(&'static str, AbortHandle)>>,
+    handlers: HashMap<Function, Handler>,
+    running: Mutex<Vec<(Function, AbortHandle)>>,
     room: Semaphore,
 }
 
-/// How many instances run at once, the others waiting: more of them than this, unoptimised, do not finish a call within the time-outs
-/// that are pinned for a function that has a processor to itself.
+/// The most instances that run at once; others wait. With more of them, unoptimised, a call takes longer than the time-outs allow that are
+/// set for a function with a processor to itself.
 const INSTANCES: usize = 16;
-
-type HttpFunction = Box<dyn Fn(LambdaEvent<LambdaRequest>) -> BoxFuture<'static, Value> + Send + Sync>;
 
 impl Functions {
     fn new(settings: &HashMap<String, String>, suffix: &str, clock: &Arc<AtomicI64>) -> Self {
-        let settings = |function: &str| {
+        let start = |function: Function| {
             let mut settings = settings.clone();
             settings.insert("AWS_ACCESS_KEY_ID".into(), format!("{function}{suffix}"));
-            Settings::given(settings)
+            let handler = function.start(&Settings::given(settings), Clock::Manual(Arc::clone(clock)));
+            (function, handler.unwrap_or_else(|error| panic!("{function} does not start: {error}")))
         };
-        let clock = || Clock::Manual(Arc::clone(clock));
-        let get_credentials = get_credentials::App::new(&settings("get-credentials"), clock()).unwrap();
-        let list_subscriptions = list_subscriptions::App::new(&settings("list-subscriptions"), clock()).unwrap();
-        let sign_in = sign_in::App::new(&settings("sign-in"), clock()).unwrap();
-        let reset_password = reset_password::App::new(&settings("reset-password"), clock()).unwrap();
-        let create_admin = create_admin::App::new(&settings("create-admin"), clock()).unwrap();
-        let contact_support = contact_support::App::new(&settings("contact-support"), clock()).unwrap();
-        let portal = portal::App::new(&settings("portal"), clock()).unwrap();
-        let http = HashMap::from([
-            ("sign-in", http_function(web::endpoint(sign_in, sign_in::handle))),
-            ("reset-password", http_function(web::endpoint(reset_password, reset_password::handle))),
-            ("create-admin", http_function(web::endpoint(create_admin, create_admin::handle))),
-            ("get-credentials", http_function(web::endpoint(get_credentials, get_credentials::handle))),
-            ("list-subscriptions", http_function(web::endpoint(list_subscriptions, list_subscriptions::handle))),
-            ("contact-support", http_function(web::endpoint(contact_support, contact_support::handle))),
-            ("portal", http_function(web::endpoint(portal, portal::handle))),
-        ]);
-        Self {
-            subscription_start: Arc::new(
-                subscription_start::App::new(&settings("subscription-start"), clock()).unwrap(),
-            ),
-            send_mail: Arc::new(send_mail::App::new(&settings("send-mail"), clock()).unwrap()),
-            http,
-            running: Mutex::default(),
-            room: Semaphore::new(INSTANCES),
-        }
+        let handlers = Function::ALL.iter().map(|function| start(*function)).collect();
+        Self { handlers, running: Mutex::default(), room: Semaphore::new(INSTANCES) }
     }
 
-    async fn invoke(self: &Arc<Self>, function: &'static str, event: Value) -> Result<Value, String> {
+    async fn invoke(self: &Arc<Self>, function: &str, event: Value) -> Result<Value, String> {
         let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
+        let function = Function::find(function).ok_or_else(|| format!("no function {function}"))?;
         let (this, asked) = (Arc::clone(self), Asked::by(&event));
-        let instance = tokio::spawn(async move { this.run(function, event).await });
+        let instance = tokio::spawn(async move { this.handlers[&function](event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));
         let answer = instance.await.map_err(|_| "killed".to_owned())??;
         asked.inspect(|asked| asked.hold(&Answer::read(&answer)));
         Ok(answer)
     }
-
-    async fn run(&self, function: &str, event: Value) -> Result<Value, String> {
-        let batch = |event| serde_json::from_value(event).map_err(|_| "no batch".to_owned());
-        let response = match function {
-            "subscription-start" => {
-                lambda::handle_batch(&self.subscription_start, &subscription_start::handle, batch(event)?, "request")
-                    .await
-            }
-            "send-mail" => lambda::handle_batch(&self.send_mail, &send_mail::handle, batch(event)?, "request").await,
-            _ => {
-                let http = self.http.get(function).ok_or_else(|| format!("no function {function}"))?;
-                let request = serde_json::from_value(event).map_err(|_| "no request".to_owned())?;
-                return Ok(http(LambdaEvent::new(request, lambda_http::Context::default())).await);
-            }
-        };
-        serde_json::to_value(response).map_err(|error| error.to_string())
-    }
-}
-
-fn http_function<S>(endpoint: S) -> HttpFunction
-where
-    S: Service<lambda_http::Request, Response = web::Reply, Error = std::convert::Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send + 'static,
-{
-    let service = HttpService::new(endpoint, web::malformed);
-    Box::new(move |event| {
-        let answer = service.clone().call(event);
-        Box::pin(async move {
-            let Ok(answer) = answer.await;
-            serde_json::to_value(answer).unwrap()
-        })
-    })
 }
 
 /// A `SubscriptionStarted` for Fabrikam, as the vendor's bus gives it.
@@ -435,11 +415,21 @@ pub(crate) async fn provider() -> Provider {
         data: None,
         redirect_origins: vec!["http://localhost:9000".into()],
     };
-    Provider::start(listener().await, options).await.unwrap()
+    Provider::start(listener_on(port).await, options).await.unwrap()
+}
+
+async fn listener_on(port: u16) -> TcpListener {
+    for _ in 0..300 {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+    panic!("another process uses port {port}")
 }
 
 pub(crate) async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
+    listener_on(0).await
 }
 
 #[expect(

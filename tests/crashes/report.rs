@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
 
-use crate::reaper::{Kill, Moment};
+use crate::injector::{Crash, Moment};
 
 /// A violated invariant.
 pub(crate) struct Violation {
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     pub(crate) test: &'static str,
     pub(crate) seed: u64,
     pub(crate) begun: Instant,
-    pub(crate) kills: Vec<Kill>,
+    pub(crate) crashes: Vec<Crash>,
     pub(crate) violations: Vec<Violation>,
     /// The calls at which the run was to kill a process and did not.
     pub(crate) missed: Vec<String>,
@@ -26,10 +26,10 @@ impl Report {
     /// Returns a table with a row for each function and call. A violation counts in the row of every kill that hit its customer.
     pub(crate) fn table(&self) -> String {
         let mut rows: BTreeMap<(&str, &str), [usize; 4]> = BTreeMap::new();
-        for kill in &self.kills {
-            let row = rows.entry((kill.function(), kill.call.as_str())).or_default();
-            row[kill.moment as usize] += 1;
-            row[3] += self.violations.iter().filter(|violation| kill.concerns(&violation.customer)).count();
+        for crash in &self.crashes {
+            let row = rows.entry((crash.function(), crash.call.as_str())).or_default();
+            row[crash.moment as usize] += 1;
+            row[3] += self.violations.iter().filter(|violation| crash.concerns(&violation.customer)).count();
         }
         let mut table = String::from(
             "| function | call | killed before | after | any moment | violations |\n|---|---|--:|--:|--:|--:|\n",
@@ -41,7 +41,7 @@ impl Report {
     }
 
     pub(crate) fn line(&self) -> String {
-        format!("kills: {} kills, {} violations", self.kills.len(), self.violations.len())
+        format!("crashes: {} crashes, {} violations", self.crashes.len(), self.violations.len())
     }
 
     /// Describes the violations, the kills before them, and the command that repeats the run; returns `None` if nothing is wrong.
@@ -52,21 +52,21 @@ impl Report {
         let mut text = String::new();
         for Violation { invariant, customer, what } in &self.violations {
             writeln!(text, "{customer}: violated: {invariant}: {what}").unwrap();
-            for kill in self.kills.iter().filter(|kill| kill.concerns(customer)) {
-                let at = kill.at.duration_since(self.begun).as_millis();
-                let moment = match kill.moment {
+            for crash in self.crashes.iter().filter(|crash| crash.concerns(customer)) {
+                let at = crash.at.duration_since(self.begun).as_millis();
+                let moment = match crash.moment {
                     Moment::Before => "before it was carried out",
                     Moment::After => "after it was carried out",
                     Moment::Any => "at any moment",
                 };
-                writeln!(text, "    {at:>6} ms: {} died at {}, {moment}", kill.process, kill.call).unwrap();
+                writeln!(text, "    {at:>6} ms: {} died at {}, {moment}", crash.process, crash.call).unwrap();
             }
         }
         for missed in &self.missed {
             writeln!(text, "no process was killed at {missed}: the call did not happen again").unwrap();
         }
         let again =
-            format!("FIRSTKEY_SEED={} cargo nextest run -p tests --test kills -E 'test({})'", self.seed, self.test);
+            format!("FIRSTKEY_SEED={} cargo nextest run -p tests --test crashes -E 'test({})'", self.seed, self.test);
         writeln!(text, "to repeat: cargo build && {again} --no-capture").unwrap();
         Some(text)
     }

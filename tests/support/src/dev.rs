@@ -40,7 +40,7 @@ impl Dev {
         if skipped("cargo-lambda") {
             return None;
         }
-        let product = Product::start(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))).await.unwrap();
+        let product = Product::start(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))).await.unwrap();
         Some(Self { product, client: Client::builder(TokioExecutor::new()).build_http() })
     }
 

@@ -29,7 +29,7 @@ const EVERYTHING_ELSE: &str = "/{path}";
 const GATEWAY: &str = "application/json";
 
 static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| from_yaml(include_str!("../../infra/openapi.yaml")).expect("openapi.yaml is YAML"));
+    LazyLock::new(|| from_yaml(include_str!("../../../infra/openapi.yaml")).expect("openapi.yaml is YAML"));
 
 /// A schema is compiled when the first answer is held against it.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);

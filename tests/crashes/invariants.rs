@@ -10,11 +10,11 @@ use cloud::DeadLetter;
 use domain::{Caller, EmailAddress, RetrievalId};
 use provider::Person;
 use serde_json::Value;
-use tests::{Call, canary::Canaries};
+use support::{Call, canary::Canaries};
 
 use crate::{
     customers::{Customer, World},
-    reaper::Called,
+    injector::Called,
     seen::Click,
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use cloud::{Gate, HeldCall};
 use serde_json::Value;
-use tests::Processes;
+use support::Processes;
 use tokio::time::{sleep, timeout};
 
 use crate::customers::World;
@@ -26,7 +26,7 @@ pub(crate) enum Moment {
 
 /// The kill of one process.
 #[derive(Clone)]
-pub(crate) struct Kill {
+pub(crate) struct Crash {
     pub(crate) process: String,
     /// The call that the process had just made, or whether it was working or waiting.
     pub(crate) call: String,
@@ -38,7 +38,7 @@ pub(crate) struct Kill {
     pub(crate) event: Arc<str>,
 }
 
-impl Kill {
+impl Crash {
     pub(crate) fn function(&self) -> &str {
         self.process.split('@').next().unwrap_or_default()
     }
@@ -76,7 +76,7 @@ pub(crate) struct Called {
 }
 
 /// Holds calls and kills the processes that made them.
-pub(crate) struct Reaper {
+pub(crate) struct Injector {
     plan: Arc<Mutex<Plan>>,
     gate: Gate,
     random: fastrand::Rng,
@@ -89,12 +89,12 @@ struct Plan {
     ways: Vec<(Moment, bool)>,
     journal: Vec<Called>,
     /// The kill that is being carried out.
-    held: Option<Kill>,
+    held: Option<Crash>,
     /// The earliest time of the next kill.
     not_before: Option<Instant>,
 }
 
-impl Reaper {
+impl Injector {
     /// Starts to record the calls, and lets them through.
     pub(crate) fn watch(processes: &Processes, full: bool, seed: u64) -> Self {
         let ways = if full { WAYS.repeat(2) } else { WAYS[..SAMPLE].to_vec() };
@@ -106,6 +106,14 @@ impl Reaper {
         Self { plan, gate, random: fastrand::Rng::with_seed(seed) }
     }
 
+    /// Returns the functions that have called AWS, sorted by name.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let mut functions: Vec<_> =
+            self.plan.lock().unwrap().wanted.keys().map(|(function, _)| function.clone()).collect();
+        functions.dedup();
+        functions
+    }
+
     /// Takes the calls that were recorded so far.
     pub(crate) fn journal(&self) -> Vec<Called> {
         std::mem::take(&mut self.plan.lock().unwrap().journal)
@@ -113,9 +121,9 @@ impl Reaper {
 
     /// Kills a process at every call that was recorded so far, before and after it is carried out, and at new calls that occur
     /// meanwhile. Returns the kills, and the calls that did not occur again.
-    pub(crate) async fn kill_at_every_call(&mut self, world: &World) -> (Vec<Kill>, Vec<String>) {
+    pub(crate) async fn crash_at_every_call(&mut self, world: &World) -> (Vec<Crash>, Vec<String>) {
         let known: Vec<_> = self.plan.lock().unwrap().wanted.keys().cloned().collect();
-        let mut kills = Vec::new();
+        let mut crashes = Vec::new();
         self.rest();
         loop {
             let left: Vec<_> = {
@@ -123,21 +131,21 @@ impl Reaper {
                 known.iter().filter(|call| !plan.wanted[*call].is_empty()).cloned().collect()
             };
             if left.is_empty() {
-                return (kills, Vec::new());
+                return (crashes, Vec::new());
             }
             let Ok(Some(call)) = timeout(PATIENCE, self.gate.next()).await else {
                 let name = |(function, call)| format!("{function}: {call}");
-                return (kills, left.into_iter().map(name).collect());
+                return (crashes, left.into_iter().map(name).collect());
             };
-            let kill = self.plan.lock().unwrap().held.clone().expect("only claimed calls are held");
-            if kill.last {
-                world.discourage(&kill.process);
+            let crash = self.plan.lock().unwrap().held.clone().expect("only claimed calls are held");
+            if crash.last {
+                world.discourage(&crash.process);
             }
-            world.processes.kill(&kill.process).await;
-            if kill.moment == Moment::After {
+            world.processes.kill(&crash.process).await;
+            if crash.moment == Moment::After {
                 call.release().await;
             }
-            kills.push(kill);
+            crashes.push(crash);
             self.rest();
         }
     }
@@ -166,16 +174,16 @@ impl Plan {
             return false;
         }
         let Some((moment, last)) = ways.pop() else { return false };
-        self.held = Some(Kill { process: call.function.clone(), call: key.1, moment, last, at: now, event });
+        self.held = Some(Crash { process: call.function.clone(), call: key.1, moment, last, at: now, event });
         true
     }
 }
 
 /// Kills `count` processes, most of them at work, at random moments that are at most `apart` milliseconds apart.
-pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, apart: u64, seed: u64) -> Vec<Kill> {
+pub(crate) async fn crash_at_any_moment(processes: &Processes, count: usize, apart: u64, seed: u64) -> Vec<Crash> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut kills = Vec::new();
-    while kills.len() < count {
+    let mut crashes = Vec::new();
+    while crashes.len() < count {
         sleep(Duration::from_millis(random.u64(20..=apart))).await;
         let mut working = processes.working();
         working.retain(|work| is_mortal(&work.event));
@@ -190,10 +198,10 @@ pub(crate) async fn kill_at_any_moment(processes: &Processes, count: usize, apar
         };
         let at = Instant::now();
         if processes.kill(&process).await {
-            kills.push(Kill { process, call: call.to_owned(), moment: Moment::Any, last: false, at, event });
+            crashes.push(Crash { process, call: call.to_owned(), moment: Moment::Any, last: false, at, event });
         }
     }
-    kills
+    crashes
 }
 
 /// Returns whether every message of the event has receives left after a kill.

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Processes};
+use support::{Answer, Call, Processes};
 use tokio::{join, time::sleep};
 
 use crate::seen::{Attempt, Click, Creation, Observations, Reset, SignIn};
@@ -76,7 +76,7 @@ impl Customer {
     }
 
     fn event(&self, kind: &str) -> Value {
-        let mut event = tests::event(&self.id, kind);
+        let mut event = support::event(&self.id, kind);
         let detail = &mut event["detail"];
         detail["company"] = json!({ "id": self.company, "name": "Fabrikam, Inc." });
         detail["service_administrator"] = json!({ "email": self.person("it") });
@@ -113,7 +113,7 @@ impl World {
 
     /// Runs stories of every kind until all queues are empty.
     pub(crate) async fn run_one_of_each(&self) {
-        join_all((0..6).map(|_| self.story())).await;
+        join_all((0..6).map(|_| Box::pin(self.story()))).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
@@ -121,7 +121,7 @@ impl World {
     pub(crate) async fn run_until_closed(&self) {
         let lane = async || {
             while !self.closed.load(Ordering::SeqCst) {
-                self.story().await;
+                Box::pin(self.story()).await;
             }
         };
         join_all((0..AT_ONCE).map(|_| lane())).await;
@@ -195,9 +195,20 @@ impl World {
             let kim = customer.person("kim");
             self.click(customer, &kim, &a).await;
             self.click(customer, &kim, &a).await;
+            self.ask_support(customer, &kim).await;
         };
         let it = customer.person("it");
-        join!(dana, kim, self.click(customer, &it, &b));
+        join!(dana, kim, self.click(customer, &it, &b), self.open_portal(customer, &it));
+    }
+
+    async fn ask_support(&self, customer: &Customer, person: &str) {
+        let call = Call::contact_support(&customer.id, "Please call.").bearer(&self.token(person)).key("support");
+        self.call_until_answered(customer, "contact-support", &call, |_| ()).await;
+    }
+
+    async fn open_portal(&self, customer: &Customer, person: &str) {
+        let call = Call::get("/").cookie("__Host-customer", &self.token(person));
+        self.call_until_answered(customer, "portal", &call, |_| ()).await;
     }
 
     /// Uses all three retrievals; returns whether every click showed the password.
@@ -271,7 +282,7 @@ impl World {
         None
     }
 
-    /// Returns issue and password of every mail to a customer.
+    /// Issue and password of every welcome mail to a customer.
     pub(crate) fn mails(&self, customer: &Customer) -> Vec<(u64, String)> {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         let mut mails = self.processes.cloud.inbox();
@@ -280,7 +291,7 @@ impl World {
             let password = mail.text.lines().find(is_password).unwrap_or("no password");
             (mail.tags["issue"].parse().unwrap(), password.to_owned())
         };
-        mails.into_iter().map(read).collect()
+        mails.into_iter().filter_map(read).collect()
     }
 
     /// Runs this number of steps as the service administrator and then as the administrators. Returns `None` if it stops before the end.
@@ -447,7 +458,7 @@ impl World {
             // Each attempt comes from another network, so that retries do not spend the budget of attempts.
             let number = self.addresses.fetch_add(1, Ordering::SeqCst);
             let address = std::net::Ipv4Addr::from_bits((10 << 24) + number).to_string();
-            // The header shows whose call a crash has hit.
+            // The header tells a crash whose call it hit.
             let call = call.clone().from(&address).header("x-customer", &customer.id);
             let asked = Instant::now();
             let answer = self.processes.call(function, call).await;

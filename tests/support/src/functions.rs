@@ -1,0 +1,241 @@
+//! The list of functions. Whatever does something with every function iterates this list: the stack, the processes, the tests of roles, of the
+//! template and of the contract, the faults, the crash tests, and the walk through cargo-lambda.
+//!
+//! What else a function has follows from its name: its crate in `functions/`, its event in `events/`, its tests in `tests/it/`, its resources in
+//! the template, and its queue. `tests/it/everything.rs` holds the list against all of these.
+
+use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use lambda::{Clock, HttpService, Settings};
+use lambda_http::{LambdaEvent, Service};
+use serde_json::Value;
+
+/// Handles one event of a function and returns its answer, or why there is none.
+pub type Handler = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+
+/// What invokes a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// The HTTP API, by the routes in `Cargo.toml`.
+    Http {
+        /// The status of the answer to the function's event in `events/`.
+        status: u16,
+    },
+    /// The queue that has the function's name.
+    Queue,
+}
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:literal $variant:ident $package:ident $kind:ident $({ $($field:ident: $value:expr),* })?;)*) => {
+        /// A function of the product.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Function {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Function {
+            /// Every function, in the order of the story: the event of each needs what the functions before it have answered.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Returns the function's name, which is that of its crate and its program.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Returns what invokes the function.
+            #[must_use]
+            pub const fn trigger(self) -> Trigger {
+                match self { $(Self::$variant => Trigger::$kind $({ $($field: $value),* })?,)* }
+            }
+
+            /// Starts the function as its `main` does, and returns its handler.
+            pub fn start(self, settings: &Settings, clock: Clock) -> Result<Handler, lambda::Error> {
+                match self { $(Self::$variant => Ok(handler!($kind, $package, settings, clock)),)* }
+            }
+        }
+    };
+}
+
+macro_rules! handler {
+    (Http, $package:ident, $settings:ident, $clock:ident) => {{
+        let endpoint = web::endpoint($package::App::new($settings, $clock)?, $package::handle);
+        http_handler(endpoint)
+    }};
+    (Queue, $package:ident, $settings:ident, $clock:ident) => {{
+        let app = Arc::new($package::App::new($settings, $clock)?);
+        Box::new(move |event| {
+            let app = Arc::clone(&app);
+            Box::pin(async move {
+                let batch = serde_json::from_value(event).map_err(|_| "the event is not a batch".to_owned())?;
+                let response = lambda::handle_batch(&app, &$package::handle, batch, "request").await;
+                serde_json::to_value(response).map_err(|error| error.to_string())
+            })
+        })
+    }};
+}
+
+functions! {
+    /// Starts a subscription and orders its welcome mail.
+    "subscription-start" SubscriptionStart subscription_start Queue;
+    /// Sends the mails that were ordered.
+    "send-mail" SendMail send_mail Queue;
+    /// Lists a customer's subscriptions.
+    "list-subscriptions" ListSubscriptions list_subscriptions Http { status: 200 };
+    /// Shows the temporary password.
+    "get-credentials" GetCredentials get_credentials Http { status: 200 };
+    /// Orders a mail to support.
+    "contact-support" ContactSupport contact_support Http { status: 202 };
+    /// Signs in to the Administration Center, and out.
+    "sign-in" SignIn sign_in Http { status: 200 };
+    /// Replaces a password.
+    "reset-password" ResetPassword reset_password Http { status: 200 };
+    /// Creates an administrator.
+    "create-admin" CreateAdmin create_admin Http { status: 201 };
+    /// Serves the pages, and every path that no other function has.
+    "portal" Portal portal Http { status: 404 };
+}
+
+fn http_handler<S>(endpoint: S) -> Handler
+where
+    S: Service<lambda_http::Request, Response = web::Reply, Error = std::convert::Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let service = HttpService::new(endpoint, web::malformed);
+    Box::new(move |event| {
+        let mut service = service.clone();
+        Box::pin(async move {
+            let request = serde_json::from_value(event).map_err(|_| "the event is not a request".to_owned())?;
+            let Ok(answer) = service.call(LambdaEvent::new(request, lambda_http::Context::default())).await;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// A route of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The method; `ANY` for the function that has every other path.
+    pub method: String,
+    /// The path, with its parameters in braces; [`Route::DEFAULT`] for every other path.
+    pub path: String,
+    /// The function.
+    pub function: Function,
+}
+
+impl Route {
+    /// The path of the route that has whatever no other route has.
+    pub const DEFAULT: &str = "$default";
+
+    /// Reads the routes of cargo-lambda from the workspace's `Cargo.toml`, which is the one list of routes.
+    ///
+    /// # Panics
+    ///
+    /// Panics where a route names a function that is not in the list.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let workspace = workspace();
+        let paths = workspace["metadata"]["lambda"]["watch"]["router"].as_object().expect("Cargo.toml has routes");
+        let mut routes: Vec<_> = paths.iter().flat_map(|(path, target)| Self::from_target(path, target)).collect();
+        routes.sort();
+        routes.dedup();
+        routes
+    }
+
+    fn from_target(path: &str, target: &Value) -> Vec<Self> {
+        let route = |method: &str, path: &str, function: &Value| {
+            let function = function.as_str().expect("a route names its function");
+            Self { method: method.to_owned(), path: path.to_owned(), function: Function::from_name(function) }
+        };
+        match target {
+            Value::String(_) => {
+                assert!(
+                    ["/", "/{*path}"].contains(&path),
+                    "{path}: the template has no route for every method of a path"
+                );
+                vec![route("ANY", Self::DEFAULT, target)]
+            }
+            targets => {
+                let targets = targets.as_array().expect("a route has a list of targets").iter();
+                targets.map(|one| route(one["method"].as_str().unwrap_or_default(), path, &one["function"])).collect()
+            }
+        }
+    }
+}
+
+impl Function {
+    /// Returns the function of a name, if the list has it.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|function| function.name() == name)
+    }
+
+    /// Returns the function of a name.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the list has no such function.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        Self::find(name).unwrap_or_else(|| panic!("tests/support/src/functions.rs has no function {name}"))
+    }
+
+    /// Returns the names of all functions, sorted.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        let mut names: Vec<_> = Self::ALL.iter().map(|function| function.name()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Returns the name that begins the names of the function's resources in the template: `GetCredentials` for `get-credentials`.
+    #[must_use]
+    pub fn logical_id(self) -> String {
+        let capitalized = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        self.name().split('-').map(capitalized).collect()
+    }
+
+    /// Reads the function's event, with placeholders for what another function has answered.
+    #[must_use]
+    pub fn event(self) -> String {
+        read(&format!("events/{}.json", self.name()))
+    }
+
+    /// Returns the path of the function's tests, from the root of the repository.
+    #[must_use]
+    pub fn test_file(self) -> String {
+        format!("tests/it/{}.rs", self.name().replace('-', "_"))
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Returns the root of the repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Reads a file of the repository, by its path from the root.
+#[must_use]
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns what Cargo knows of the workspace: its packages, and the routes of cargo-lambda.
+#[must_use]
+pub fn workspace() -> Value {
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new("cargo").args(arguments).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("cargo answers in JSON")
+}
