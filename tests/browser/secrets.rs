@@ -33,6 +33,7 @@ const CLOCK: &str = "
       for (const [id, { run, at }] of timers) if (at <= Date.now() && timers.delete(id)) run();
     };";
 
+#[expect(clippy::too_many_lines, reason = "a chapter is one story, which reads from top to bottom")]
 pub(crate) async fn run(chapter: &Chapter<'_>) {
     let mailed = chapter.start(&TAILSPIN).await;
     let kim = chapter.visitor(Language::English).await;

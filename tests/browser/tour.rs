@@ -167,6 +167,7 @@ impl<'a> Tour<'a> {
     }
 
     /// Visits the list and every window over it.
+    #[expect(clippy::too_many_lines, reason = "a chapter is one story, which reads from top to bottom")]
     async fn list_and_windows(&self) {
         let customer = &self.cast.customer;
         let (dana, it) =
@@ -235,6 +236,7 @@ impl<'a> Tour<'a> {
     }
 
     /// Visits the Administration Center, and the list afterwards.
+    #[expect(clippy::too_many_lines, reason = "a chapter is one story, which reads from top to bottom")]
     async fn administration(&self) {
         let Cast { customer, administrator, second, .. } = self.cast;
         let lee = self.chapter.visitor(self.cast.language).await;

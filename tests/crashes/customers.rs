@@ -282,14 +282,15 @@ impl World {
         None
     }
 
-    /// Issue and password of every welcome mail to a customer.
+    /// Returns issue and password of every welcome mail to a customer.
     pub(crate) fn mails(&self, customer: &Customer) -> Vec<(u64, String)> {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         let mut mails = self.processes.cloud.inbox();
         mails.retain(|mail| mail.tags["subscription"] == customer.id);
         let read = |mail: cloud::Mail| {
-            let password = mail.text.lines().find(is_password).unwrap_or("no password");
-            (mail.tags["issue"].parse().unwrap(), password.to_owned())
+            // A request to support is a mail without a password.
+            let password = mail.text.lines().find(is_password)?;
+            Some((mail.tags["issue"].parse().unwrap(), password.to_owned()))
         };
         mails.into_iter().filter_map(read).collect()
     }

@@ -117,10 +117,10 @@ impl Bench {
         let mut started = event(&world.subscription(), "trial");
         started["detail"]["company"]["id"] = company(0).into();
         stack.started(started).await;
-        let (hasher, mut hashes) = (Hasher::default(), BTreeMap::new());
+        let (argon2, mut hashes) = (Hasher::default(), BTreeMap::new());
         for issue in 2..=3 {
             let comparable = TemporaryPassword::comparable(&reissued_password(issue));
-            hashes.insert(issue, hasher.hash(comparable).await.unwrap());
+            hashes.insert(issue, argon2.hash(comparable).await.unwrap());
         }
         let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
         let bench = Self {

@@ -7,7 +7,6 @@ use cloud::{Fault, Mode, Service};
 use domain::{MailStatus, Timestamp};
 use serde_json::json;
 use support::{Deployment, TestStack, event};
-use words::Language;
 
 const LEASE: i64 = 60;
 

@@ -36,13 +36,13 @@ impl Redactions {
 
     /// Replaces the times at these offsets, in seconds, from `start`, in every form in which they are shown.
     fn times(mut self, start: i64, offsets: &[i64]) -> Self {
-        let at = |seconds| domain::Timestamp::from_epoch_seconds(seconds).to_string();
+        let at = domain::Timestamp::from_epoch_seconds;
         for offset in offsets {
             let (actual, shown) = (at(start + offset), at(START + offset));
             for words in Language::ALL.map(Language::words) {
-                self = self.with(&words::date(words, &actual), &words::date(words, &shown));
+                self = self.with(&words::date(words, actual), &words::date(words, shown));
             }
-            self = self.with(&actual, &shown);
+            self = self.with(&actual.to_string(), &shown.to_string());
         }
         self
     }

@@ -26,6 +26,7 @@ use cloud::{
     Cloud, CloudOptions, REGION, events,
     runtime::{Answer, Running, Runtime},
 };
+use fastrand::Rng;
 use serde_json::{Value, json};
 use support::product;
 use tokio::{net::TcpListener, process::Command};

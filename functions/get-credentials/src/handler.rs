@@ -157,7 +157,3 @@ struct Reason {
     at: Timestamp,
     detail: String,
 }
-
-fn problem(failure: Failure) -> Problem {
-    Problem::failed(failure.may_pass(), failure)
-}

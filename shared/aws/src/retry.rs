@@ -58,11 +58,15 @@ where
 
 /// Repeats `attempt` after a lost race, up to five times with a pause between. `first` is what the caller has read already, if anything;
 /// every later attempt gets `None` and reads for itself.
-pub(crate) async fn through_races<S, T>(
+pub(crate) async fn through_races<S, T, F, Fut>(
     operation: &'static str,
     first: Option<S>,
-    attempt: impl AsyncFn(Option<S>) -> Result<Race<T>, Failure>,
-) -> Result<T, Failure> {
+    attempt: F,
+) -> Result<T, Failure>
+where
+    F: Fn(Option<S>) -> Fut,
+    Fut: Future<Output = Result<Race<T>, Failure>>,
+{
     let mut known = first;
     for race in 0..RACES {
         if race > 0 {

@@ -159,14 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_written_in_the_style_of_the_language() {
-        let date = |language: Language| date(language.words(), "2026-01-07T09:04:00Z");
-        assert_eq!(date(Language::English), "7 January 2026, 09:04 UTC");
-        assert_eq!(date(Language::German), "7. Januar 2026, 09:04 UTC");
-        assert_eq!(super::date(Language::English.words(), "2026-12-30T23:59:59Z"), "30 December 2026, 23:59 UTC");
-    }
-
-    #[test]
     fn placeholders_are_filled_and_values_are_not_filled_again() {
         assert_eq!(fill("{a} and {b}.", &[("a", "{b}"), ("b", "2")]), "{b} and 2.");
         assert_eq!(parts("{a}{b").collect::<Vec<_>>(), [Part::Place("a"), Part::Text("b")]);

@@ -12,8 +12,7 @@ use std::{
 
 use cloud::{Cloud, CloudOptions, SEALING_KEY};
 use futures_util::future::BoxFuture;
-use lambda::{Clock, HttpService, Settings};
-use lambda_http::{LambdaEvent, Service, request::LambdaRequest};
+use lambda::{Clock, Settings};
 use provider::{Algorithm, Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
@@ -409,7 +408,8 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-pub(crate) async fn provider() -> Provider {
+/// Starts the identity provider; on any free port if `port` is 0.
+pub(crate) async fn provider(port: u16) -> Provider {
     let options = provider::Options {
         client_id: "firstkey".into(),
         data: None,

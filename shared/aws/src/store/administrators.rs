@@ -59,7 +59,7 @@ impl Administrators {
         if new.account.user_name == signed_in.account.user_name {
             return Ok(CreateOutcome::NameTaken);
         }
-        through_races(OPERATION, Some(signed_in.credential.clone()), async |known| {
+        through_races(OPERATION, Some(signed_in.credential.clone()), |known| async move {
             let known = match known {
                 Some(known) => known,
                 None => self.0.existing_credential(&signed_in.session.subscription).await?,

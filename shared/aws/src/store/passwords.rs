@@ -51,13 +51,13 @@ impl Passwords {
         digest: &SessionDigest,
         now: Timestamp,
     ) -> Result<ChangeOutcome, Failure> {
-        let choice = Choice { hash, next, digest };
-        through_races(OPERATION, Some(signed_in.credential.clone()), async |known| {
+        let choice = &Choice { hash, next, digest };
+        through_races(OPERATION, Some(signed_in.credential.clone()), |known| async move {
             let known = match known {
                 Some(known) => known,
                 None => self.0.existing_credential(&signed_in.session.subscription).await?,
             };
-            self.change_once(signed_in, &choice, &known, now).await
+            self.change_once(signed_in, choice, &known, now).await
         })
         .await
     }

@@ -57,8 +57,8 @@ impl SignIns {
         digest: &SessionDigest,
         now: Timestamp,
     ) -> Result<BeginOutcome, Failure> {
-        let new = NewSession { session, digest };
-        through_races("dynamodb TransactWriteItems (sign in)", Some(account.clone()), async |known| {
+        let new = &NewSession { session, digest };
+        through_races("dynamodb TransactWriteItems (sign in)", Some(account.clone()), |known| async move {
             let current = match known {
                 Some(known) => known,
                 None => match self.table.account(account::key(&account.user_name)).await? {
@@ -67,9 +67,9 @@ impl SignIns {
                 },
             };
             match current.sign_in_effect() {
-                SignInEffect::EndsRetrieval(issue) => self.end_retrieval(&current, issue, &new, now).await,
-                SignInEffect::HandsOver => self.hand_over(&current, &new, now).await,
-                SignInEffect::SessionOnly => self.put(&new).await,
+                SignInEffect::EndsRetrieval(issue) => self.end_retrieval(&current, issue, new, now).await,
+                SignInEffect::HandsOver => self.hand_over(&current, new, now).await,
+                SignInEffect::SessionOnly => self.put(new).await,
             }
         })
         .await

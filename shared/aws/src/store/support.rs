@@ -81,7 +81,7 @@ impl SupportRequests {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<OrderOutcome, Failure> {
-        through_races(OPERATION, None::<Credential>, async |_| {
+        through_races(OPERATION, None::<Credential>, |_| async move {
             let known = self.0.credential(subscription).await?;
             let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
                 return Ok(Race::Decided(OrderOutcome::NoSubscription));
