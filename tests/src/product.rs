@@ -39,13 +39,12 @@ impl Product {
     /// changed. What it says until it is ready is repeated.
     #[expect(clippy::print_stderr, reason = "whoever waits sees for what, and why it did not start")]
     pub async fn start(directory: &Path) -> anyhow::Result<Self> {
-        let mut command = match crate::text_asked_for("FIRSTKEY_DEV") {
-            Some(program) => Command::new(program),
-            None => {
-                let mut cargo = Command::new("cargo");
-                cargo.arg("dev");
-                cargo
-            }
+        let mut command = if let Some(program) = crate::text_asked_for("FIRSTKEY_DEV") {
+            Command::new(program)
+        } else {
+            let mut cargo = Command::new("cargo");
+            cargo.arg("dev");
+            cargo
         };
         command.args(["--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
         command.current_dir(directory).kill_on_drop(true);
