@@ -7,9 +7,9 @@ use std::{
     process::Stdio,
 };
 
+use ::tests::product::{installed, workspace};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use tests::product::{installed, workspace};
 use tokio::process::Command;
 
 use super::{Copies, DEPLOYED, FAULTS, Finding};

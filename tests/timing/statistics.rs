@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tests::Chance;
+use ::tests::Chance;
 
 use super::CASES;
 
