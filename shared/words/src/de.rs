@@ -111,7 +111,7 @@ pub(crate) const WORDS: Words = Words {
     print: "Drucken",
     copy_instructions: "Anleitung ohne Passwort kopieren",
     hand_over: "Wenn Sie nicht selbst der Dienstadministrator sind, geben Sie diese Zugangsdaten an Ihren Dienstadministrator weiter",
-    hand_over_how: "persönlich, telefonisch oder auf Papier. Bitte leiten Sie sie nicht per E-Mail oder Chat weiter.",
+    hand_over_how: "und zwar persönlich, telefonisch oder auf Papier. Bitte leiten Sie sie nicht per E-Mail oder Chat weiter.",
     retrievals_left_sentence: "Noch {remaining} von {allowed} Abrufen.",
     retrieved_by_you: "Sie haben sie am {at} abgerufen.",
     retrieved_by: "{by} hat sie am {at} abgerufen.",
@@ -236,11 +236,11 @@ pub(crate) const WORDS: Words = Words {
     mail_sign_in_here: "Am Administrationscenter anmelden:",
     mail_sign_in: "Am Administrationscenter anmelden",
     mail_works_until: "Das temporäre Passwort ist gültig bis {at}. Bei der ersten Anmeldung legt Ihr Dienstadministrator ein eigenes Passwort fest und erstellt dann das dauerhafte Administratorkonto.",
-    mail_hand_over_how: "persönlich, telefonisch oder auf Papier. Bitte leiten Sie diese Nachricht nicht weiter.",
+    mail_hand_over_how: "und zwar persönlich, telefonisch oder auf Papier. Bitte leiten Sie diese Nachricht nicht weiter.",
     mail_lost: "Falls Sie diese Nachricht verlieren, kann eine Person aus Ihrem Unternehmen die Zugangsdaten bis zu dreimal im Kundenportal abrufen, und zwar mit dem Konto, das beim Kauf verwendet wurde:",
     mail_waiting: "Ihr Dienstadministrator benötigt temporäre Zugangsdaten, um sich zum ersten Mal anzumelden und das Produkt einzurichten. Sie liegen im Kundenportal für Sie bereit. Melden Sie sich dort mit dem Konto an, das beim Kauf verwendet wurde, und wählen Sie „Zugangsdaten abrufen“:",
     mail_link_until: "Die Zugangsdaten sind gültig bis {at}. Alle in Ihrem Unternehmen mit Zugriff auf das Abonnement können sie abrufen, insgesamt bis zu dreimal. Ihr Dienstadministrator meldet sich damit am Administrationscenter an:",
-    mail_link_hand_over_how: "persönlich, telefonisch oder auf Papier.",
+    mail_link_hand_over_how: "und zwar persönlich, telefonisch oder auf Papier.",
     mail_not_asked: "Sie haben das nicht angefordert? Dann müssen Sie nichts tun: Wenn sich niemand anmeldet, läuft das Passwort ab. Wenden Sie sich im Zweifelsfall an uns:",
 
     // The mail of a support request, which the vendor's support reads.
