@@ -180,6 +180,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("SignInNetworkBurst", "SIGN_IN_NETWORK_BURST"),
         ("KeepServiceAdministrator", "KEEP_SERVICE_ADMINISTRATOR"),
         ("WelcomeMail", "WELCOME_MAIL"),
+        ("SupportLanguage", "SUPPORT_LANGUAGE"),
         ("OidcSubjectClaim", "OIDC_SUBJECT_CLAIM"),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{setting}` |"))).unwrap();

@@ -1,23 +1,26 @@
-//! `send-mail`: what a transaction has ordered to be mailed, welcome mails and requests to support, is mailed, once where nothing goes
-//! wrong, and never lost.
+//! `send-mail`: sends the welcome mails and the support requests that a transaction has ordered. No mail is lost, and each is sent once
+//! unless a call fails.
 //!
 //! **Source**: a queue of stream records of mail items that are pending and have not been tried, in batches.
 //!
-//! The only function that unseals for a mail and that calls SES. It takes a lease on the mail, sends, and records. SES has no
-//! idempotency key, so a crash between sending and recording can send the mail of an issue a second time, with the same password.
+//! This is the only function that unseals a password for a mail, and the only one that calls SES. It takes a lease on the mail, sends it,
+//! and records the result. SES has no idempotency key, so a crash between sending and recording can send the mail of an issue a second
+//! time, with the same password.
+
+mod letter;
 
 use std::{sync::Arc, time::Duration};
 
-use askama::Template;
 use aws::{Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, Table, Take, TakenMail, Unsealer};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Credential, Kind, MailContent, MailStatus, SupportRequest, TemporaryPassword, Timestamp, WelcomeMail};
+use domain::{Credential, MailContent, MailStatus, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
-use words::{Language, Words};
-use zeroize::Zeroizing;
+use words::Language;
 
-/// May lease and settle mails, unseal, and send; may not seal, and may not count retrievals.
+use crate::letter::Letter;
+
+/// What the function may do: lease and settle mails, unseal, and send. It may not seal or count retrievals.
 pub struct App {
     mails: Mails,
     unsealer: Unsealer,
@@ -26,17 +29,18 @@ pub struct App {
     lease: Duration,
     origin: String,
     support_url: String,
+    support_language: Language,
 }
 
-/// Longer than this function may run; the two together are no longer than the queue hides a message.
+/// How long a lease lasts: longer than this function may run. The two together are no longer than the queue hides a message.
 const LEASE: Duration = Duration::from_mins(1);
 
-/// Each takes 2.5 s at most.
+/// How often a sent mail is recorded until it succeeds. Each try takes 2.5 s at most.
 const RECORD_TRIES: u32 = 3;
 const RECORD_PAUSE: Duration = Duration::from_millis(300);
 
 impl App {
-    /// With the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `MAIL_LEASE_SECONDS`.
+    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `SUPPORT_LANGUAGE`, `MAIL_LEASE_SECONDS`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let origin = settings.required("PUBLIC_ORIGIN")?;
@@ -47,6 +51,7 @@ impl App {
             clock,
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
+            support_language: settings.parsed("SUPPORT_LANGUAGE", Language::English, Language::from_code)?,
             origin,
         })
     }
@@ -66,7 +71,7 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
 }
 
 impl App {
-    /// Whatever fails before SES was asked gives the lease back, for the next delivery to go on at once.
+    /// Writes and sends a leased mail. A failure before the call of SES gives the lease back, so that the next delivery can start at once.
     async fn deliver(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<(), Rejection> {
         let letter = match self.write(order, taken, now).await {
             Ok(Some(letter)) => letter,
@@ -97,7 +102,7 @@ impl App {
         }
     }
 
-    /// The mail in words; `None` where nobody needs it any more.
+    /// Writes the mail, or returns `None` if it is no longer needed.
     async fn write(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<Option<Letter>, Rejection> {
         let credential = self.mails.credential(&order.subscription).await.map_err(Rejection::temporary)?;
         let Some(credential) = credential else { return Ok(None) };
@@ -107,11 +112,13 @@ impl App {
             }
             Mail::Welcome(_) => Ok(None),
             Mail::Support(request) => {
-                Letter::support(&credential, request, now).map(Some).map_err(Rejection::temporary)
+                let language = self.support_language;
+                Letter::support(language, &credential, request, now).map(Some).map_err(Rejection::temporary)
             }
         }
     }
 
+    /// Writes a welcome mail, and unseals the password if the mail carries it.
     async fn welcome(&self, mail: &WelcomeMail, credential: &Credential) -> Result<Letter, Rejection> {
         let password = match (mail.content, &credential.sealed_password) {
             (MailContent::Credentials, Some(sealed)) => {
@@ -125,7 +132,7 @@ impl App {
             .map_err(Rejection::temporary)
     }
 
-    /// The mail is out: what is not recorded now is sent again, so it is tried for as long as this function has time.
+    /// Records that the mail was sent. A mail that is not recorded is sent again, so this retries for as long as the function has time.
     async fn record(&self, order: &MailOrder, message_id: &str, now: Timestamp) -> Result<(), Rejection> {
         for _ in 1..RECORD_TRIES {
             if self.settle(order, MailStatus::Sent, Some(message_id), now).await.is_ok() {
@@ -136,6 +143,7 @@ impl App {
         self.settle(order, MailStatus::Sent, Some(message_id), now).await
     }
 
+    /// Writes the final status of a mail.
     async fn settle(
         &self,
         order: &MailOrder,
@@ -146,147 +154,11 @@ impl App {
         self.mails.settle(order, status, message_id, now).await.map_err(Rejection::temporary)
     }
 
+    /// Releases the lease, and returns the rejection that made it necessary.
     async fn give_back(&self, order: &MailOrder, taken: &TakenMail, rejection: Rejection) -> Result<(), Rejection> {
         if let Err(failure) = self.mails.release(order, taken).await {
             warn!(outcome = "lease-kept", cause = %failure);
         }
         Err(rejection)
     }
-}
-
-/// A mail in words. No `Debug`: it holds the password, and is wiped when dropped.
-struct Letter {
-    subject: String,
-    text: Zeroizing<String>,
-    html: Zeroizing<String>,
-}
-
-impl Letter {
-    fn welcome(
-        language: Language,
-        credential: &Credential,
-        password: Option<&TemporaryPassword>,
-        origin: &str,
-        support_url: &str,
-    ) -> Result<Self, askama::Error> {
-        let w = language.words();
-        let (company, product) = (&*credential.company.name, &*credential.product);
-        let opening = if credential.kind == Kind::Paid { w.mail_subscribed } else { w.mail_trying };
-        let subject = words::fill(w.mail_subject, &[("product", product)]);
-        let until = [("at", &*words::date(w, &credential.expires_at.to_string()))];
-        #[expect(clippy::disallowed_methods, reason = "here the password is mailed")]
-        let password = password.map(TemporaryPassword::expose_secret);
-        let letter = &Welcome {
-            w,
-            language: language.code(),
-            subject: &subject,
-            opening: &words::fill(opening, &[("company", company), ("product", product)]),
-            user_name: credential.user_name.as_str(),
-            password,
-            sign_in_url: &format!("{origin}/administration"),
-            works_until: &words::fill(if password.is_some() { w.mail_works_until } else { w.mail_link_until }, &until),
-            portal_url: origin,
-            support_url,
-        };
-        let (text, html) = (WelcomeText { letter }.render()?, WelcomeHtml { letter }.render()?);
-        let (text, html) = (Zeroizing::new(text), Zeroizing::new(html));
-        Ok(Self { subject, text, html })
-    }
-
-    /// What somebody asks support, with what support needs to know and never a password.
-    fn support(credential: &Credential, request: &SupportRequest, now: Timestamp) -> Result<Self, askama::Error> {
-        let subject =
-            format!("Support request {}: {}, {}", request.reference, credential.product, credential.company.name);
-        let letter = &Support {
-            subject: &subject,
-            reference: request.reference.as_str(),
-            message: request.message.as_str(),
-            by: &request.by,
-            answerable: request.reply_to.is_some(),
-            subscription: credential.subscription.as_str(),
-            product: &credential.product,
-            paid: credential.kind == Kind::Paid,
-            company: &credential.company.name,
-            user_name: credential.user_name.as_str(),
-            facts: facts(credential, now),
-        };
-        let (text, html) = (SupportText { letter }.render()?, SupportHtml { letter }.render()?);
-        Ok(Self { subject, text: Zeroizing::new(text), html: Zeroizing::new(html) })
-    }
-}
-
-/// What happened to the credentials, in its order.
-fn facts(credential: &Credential, now: Timestamp) -> Vec<String> {
-    let mut facts = vec![format!("issue {}, of {}", credential.issue, credential.issued_at.in_words())];
-    for retrieval in credential.retrievals_in_order() {
-        facts.push(format!("retrieved on {} by {}", retrieval.at.in_words(), retrieval.by));
-    }
-    let steps = [
-        ("the service administrator signed in", credential.signed_in_at),
-        ("the service administrator chose a password", credential.changed_at),
-        ("an administrator was created", credential.handed_over_at),
-        ("the subscription ended", credential.ended_at),
-    ];
-    facts.extend(steps.into_iter().filter_map(|(what, at)| Some(format!("{what} on {}", at?.in_words()))));
-    if credential.changed_at.is_none() {
-        let works =
-            if credential.expired(now) { "the temporary password stopped working on" } else { "it works until" };
-        facts.push(format!("{works} {}", credential.expires_at.in_words()));
-    }
-    facts
-}
-
-/// What both forms of the welcome mail say. No `Debug`: it holds the password.
-struct Welcome<'a> {
-    w: &'static Words,
-    language: &'static str,
-    subject: &'a str,
-    opening: &'a str,
-    user_name: &'a str,
-    /// Absent in a mail that leads to the portal.
-    password: Option<&'a str>,
-    sign_in_url: &'a str,
-    works_until: &'a str,
-    portal_url: &'a str,
-    support_url: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "welcome.txt", escape = "none")]
-struct WelcomeText<'a> {
-    letter: &'a Welcome<'a>,
-}
-
-#[derive(Template)]
-#[template(path = "welcome.html")]
-struct WelcomeHtml<'a> {
-    letter: &'a Welcome<'a>,
-}
-
-/// What both forms of a support request say. No `Debug`: people write what they should not.
-struct Support<'a> {
-    subject: &'a str,
-    reference: &'a str,
-    message: &'a str,
-    by: &'a str,
-    /// Whether there is an address to answer to.
-    answerable: bool,
-    subscription: &'a str,
-    product: &'a str,
-    paid: bool,
-    company: &'a str,
-    user_name: &'a str,
-    facts: Vec<String>,
-}
-
-#[derive(Template)]
-#[template(path = "support.txt", escape = "none")]
-struct SupportText<'a> {
-    letter: &'a Support<'a>,
-}
-
-#[derive(Template)]
-#[template(path = "support.html")]
-struct SupportHtml<'a> {
-    letter: &'a Support<'a>,
 }

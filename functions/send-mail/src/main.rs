@@ -1,4 +1,4 @@
-//! The function `send-mail`; what it does stands in `handler.rs`.
+//! The Lambda function `send-mail`; see `handler.rs`.
 
 use send_mail::{App, handle};
 

@@ -1,8 +1,8 @@
-//! Which texts there are.
+//! The keys of the texts.
 
 macro_rules! words {
     ($($key:ident)*) => {
-        /// The texts of a language. Each is what its English text in `en.rs` says.
+        /// The texts of one language, by key. The English text in `en.rs` says what a key means.
         #[expect(missing_docs, reason = "the English text says what a key is, better than a sentence about it")]
         #[derive(Clone, Copy)]
         pub struct Words {
@@ -10,7 +10,7 @@ macro_rules! words {
         }
 
         impl Words {
-            /// Every key with its text, in one order for all languages.
+            /// Returns every key with its text, in the same order for all languages.
             #[must_use]
             pub fn all(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((stringify!($key), self.$key)),*]
@@ -58,7 +58,7 @@ words! {
     signed_out_lead
     signed_out_there
     signed_out_back
-    // Customers: sign-in that did not work.
+    // Customers: a sign-in that failed.
     not_signed_in
     sign_in_cancelled
     sign_in_stale
@@ -107,14 +107,13 @@ words! {
     action_get
     go
     // Customers: the questions before another retrieval.
-    question
     question_other
     question_ask
     question_last
     question_last_after
     question_again
     question_retrieve
-    // Customers: the window.
+    // Customers: the window with the credentials.
     credentials_for
     retrieving
     for_whom
@@ -190,7 +189,7 @@ words! {
     help_a_account
     help_q_typing
     help_a_typing
-    // Administration.
+    // The Administration Center.
     password_or_temporary
     show_password
     hide_password
@@ -252,4 +251,22 @@ words! {
     mail_link_until
     mail_link_hand_over_how
     mail_not_asked
+    // The mail of a support request.
+    request_subject
+    request_title
+    request_from
+    request_from_unverified
+    request_about_trial
+    request_about_paid
+    request_company
+    request_user_name
+    request_history
+    history_issued
+    history_retrieved
+    history_signed_in
+    history_changed
+    history_handed_over
+    history_ended
+    history_expired
+    history_works_until
 }

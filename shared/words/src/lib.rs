@@ -1,14 +1,14 @@
-//! What is said to people, in one file a language. A text that a language lacks fails the build.
+//! Translations of every text that people read, one file for each language. A text that a language lacks fails the build.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `en.rs` | English, from which the other languages are made |
+//! | `en.rs` | English, from which the other languages are translated |
 //! | `de.rs` | German |
-//! | `keys.rs` | which texts there are |
-//! | `pseudo.rs` | a language for tests: English from right to left, every word of ours in brackets |
+//! | `keys.rs` | the keys of the texts |
+//! | `pseudo.rs` | a pseudo-language for tests: English from right to left, every text in brackets |
 //!
-//! A text may have places, `{name}`, which [`parts`] finds: what goes in is never markup of the text's own. To add a language, copy `en.rs`,
-//! translate it, and name it in [`Language`].
+//! A text may have placeholders, `{name}`, which [`parts`] finds. A value that fills a placeholder is plain text, never markup. To add a
+//! language, copy `en.rs`, translate it, and add it to [`Language`].
 
 mod de;
 mod en;
@@ -17,31 +17,31 @@ mod pseudo;
 
 pub use keys::Words;
 
-/// A language that every text is in.
+/// A language into which every text is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// English.
     English,
     /// German.
     German,
-    /// For tests: nobody prefers it, and no page offers it.
+    /// The pseudo-language for tests. No page offers it, and no `Accept-Language` selects it.
     Pseudo,
 }
 
-/// A piece of a text: as it stands, or the name of a place.
+/// A piece of a text: literal text, or the name of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// As it stands.
+    /// Literal text.
     Text(&'a str),
-    /// Something goes here.
+    /// The name of a placeholder.
     Place(&'a str),
 }
 
 impl Language {
-    /// Those that people choose from.
+    /// The languages that people can choose.
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
-    /// Its code (BCP 47).
+    /// Returns the language's code (BCP 47).
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Language {
         }
     }
 
-    /// Its texts.
+    /// Returns the language's texts.
     #[must_use]
     pub fn words(self) -> &'static Words {
         match self {
@@ -61,14 +61,14 @@ impl Language {
         }
     }
 
-    /// The language of this code, to the letter.
+    /// Returns the language with exactly this code.
     #[must_use]
-    pub fn of_code(code: &str) -> Option<Self> {
+    pub fn from_code(code: &str) -> Option<Self> {
         [Self::English, Self::German, Self::Pseudo].into_iter().find(|language| language.code() == code)
     }
 
-    /// The language that somebody prefers by their `Accept-Language` (RFC 9110, 12.5.4), or their event's `locale`; English where
-    /// they know none of ours.
+    /// Returns the preferred language of an `Accept-Language` header (RFC 9110, 12.5.4) or of an event's `locale`, and English if none of
+    /// our languages is accepted.
     #[must_use]
     pub fn preferred(accepted: &str) -> Self {
         let mut best = (Self::English, 0.0);
@@ -86,7 +86,7 @@ impl Language {
     }
 }
 
-/// The pieces of a text in their order.
+/// Splits a text into its pieces, in order.
 pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
     text.split('{').enumerate().flat_map(|(n, piece)| {
         let (place, rest) =
@@ -95,7 +95,7 @@ pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The text with plain text in its places. What is to become markup is escaped afterwards, as any other text.
+/// Fills the placeholders of a text with plain text. For use as markup, escape the result like any other text.
 #[must_use]
 pub fn fill(text: &str, places: &[(&str, &str)]) -> String {
     let given = |name| places.iter().find(|(given, _)| *given == name).map_or("", |(_, value)| value);
@@ -107,7 +107,7 @@ pub fn fill(text: &str, places: &[(&str, &str)]) -> String {
         .collect()
 }
 
-/// `17 November 2026, 10:04 UTC`, as the language has it, for a time in RFC 3339 and UTC.
+/// Formats a time in RFC 3339 and UTC as the language writes it: `17 November 2026, 10:04 UTC`.
 #[must_use]
 pub fn date(words: &Words, rfc3339: &str) -> String {
     // 2026-11-17T10:04:00Z
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_has_the_places_of_the_english_one_and_is_not_empty() {
+    fn every_translation_has_the_placeholders_of_the_english_text_and_is_not_empty() {
         for language in [Language::German, Language::Pseudo] {
             for ((key, english), (_, other)) in Language::English.words().all().into_iter().zip(language.words().all())
             {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translation_is_one() {
+    fn no_german_text_is_left_in_english() {
         let same = |(english, german): &((&str, &str), (&str, &str))| english.1 == german.1;
         let all = Language::English.words().all().into_iter().zip(Language::German.words().all());
         let untranslated: Vec<_> = all.filter(same).map(|(english, _)| english.0).collect();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_one_that_somebody_prefers_among_ours() {
+    fn the_preferred_language_is_the_accepted_one_with_the_highest_quality() {
         let cases = [
             ("", Language::English),
             ("de", Language::German),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_written_as_the_language_has_it() {
+    fn a_date_is_written_in_the_style_of_the_language() {
         let date = |language: Language| date(language.words(), "2026-01-07T09:04:00Z");
         assert_eq!(date(Language::English), "7 January 2026, 09:04 UTC");
         assert_eq!(date(Language::German), "7. Januar 2026, 09:04 UTC");
@@ -174,11 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_filled_and_what_goes_in_is_left_alone() {
+    fn placeholders_are_filled_and_values_are_not_filled_again() {
         assert_eq!(fill("{a} and {b}.", &[("a", "{b}"), ("b", "2")]), "{b} and 2.");
         assert_eq!(parts("{a}{b").collect::<Vec<_>>(), [Part::Place("a"), Part::Text("b")]);
-        assert!(Language::of_code("qps").is_some_and(|language| language.words().direction == "rtl"));
-        assert_eq!(Language::of_code("EN"), None);
+        assert!(Language::from_code("qps").is_some_and(|language| language.words().direction == "rtl"));
+        assert_eq!(Language::from_code("EN"), None);
         assert!(
             places(Language::English.words().all().iter().find(|(key, _)| *key == "works_until").unwrap().1)
                 .contains("at")

@@ -1,5 +1,5 @@
-//! English from right to left, every word of ours in brackets: what is not in brackets on a page is not translated, and what does not
-//! mirror is laid out by hand.
+//! A pseudo-language for tests: English from right to left, every text in brackets. Text on a page without brackets is not translated, and
+//! a layout that does not mirror has fixed sides.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use crate::{Part, Words, en, parts};
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words { direction: "rtl", ..en::WORDS.map(bracketed) });
 
-/// Made when first asked for, and kept.
+/// Returns the texts, built on first use.
 pub(crate) fn words() -> &'static Words {
     &WORDS
 }
@@ -22,7 +22,7 @@ fn bracketed(english: &'static str) -> &'static str {
     format!("[{inside}]").leak()
 }
 
-/// Longer, as translations of English are.
+/// Lengthens a text, because translations of English are usually longer.
 fn accented(text: &str) -> String {
     let vowel = |c: char| match c {
         'a' => "áa".to_owned(),

@@ -70,6 +70,7 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         // As the portal itself words it, in each language.
         ("OIDC_DISPLAY_NAME", ""),
         ("SUPPORT_EMAIL", "support@contoso.example"),
+        ("SUPPORT_LANGUAGE", "en"),
         ("PRODUCT_URL", "https://product.contoso.example/"),
         ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
         ("WELCOME_MAIL", "credentials"),
