@@ -1,8 +1,8 @@
-// The Administration Center: its forms call the JSON routes, and go on where the answer says.
+// The Administration Center: its forms call the JSON routes, and the answer decides which page comes next.
 
 import { call, copyOf, plain, say, word } from './common.js';
 
-const ON = {
+const NEXT = {
   'reset-password': '/administration/password',
   'create-administrator': '/administration/create',
   home: '/administration',
@@ -21,7 +21,7 @@ const PROBLEMS = {
   unavailable: 'unavailable',
 };
 
-/** The key of a click on Create account, for as long as the form stays as it is. */
+/** The idempotency key of Create account; a change in the form discards it. */
 let key = null;
 
 const forms = {
@@ -48,7 +48,7 @@ for (const form of document.querySelectorAll('form[data-form]')) {
     tell(form, '');
     const outcome = await forms[form.dataset.form](form);
     button.disabled = false;
-    if (outcome.status === 200) location.assign(ON[outcome.answer.next] ?? '/administration');
+    if (outcome.status === 200) location.assign(NEXT[outcome.answer.next] ?? '/administration');
     else if (outcome.status === 201) created(form, outcome.answer);
     else refused(form, outcome);
   });
@@ -83,7 +83,7 @@ function tell(form, text, field) {
   field.focus();
 }
 
-/** The new account signs in by itself: that is what retires the first one. */
+/** Shows that the account was created. The new administrator has to sign in, because that retires the service administrator. */
 function created(form, { user_name }) {
   form.reset();
   const page = copyOf('created');
@@ -125,7 +125,7 @@ document.getElementById('sign-out')?.addEventListener('submit', async (event) =>
   location.assign('/administration');
 });
 
-// The portal's link names who is to sign in, where no server and no log reads it.
+// The portal's link carries the user name in its fragment, which no server or log receives.
 const named = new URLSearchParams(location.hash.slice(1)).get('user_name');
 const field = document.querySelector('form[data-form=sign-in] [name=user_name]');
 if (named && field) {

@@ -1,40 +1,40 @@
-// What every script needs: words, places in them, times, and calls.
+// Shared by the scripts: texts, placeholders, times and calls.
 
 const words = document.getElementById('words');
 
-/** The text of that key, as the server rendered it in the page's language. */
+/** Returns the text of a key, which the server rendered in the page's language. */
 export function word(key) {
   return words?.content.querySelector(`[data-key="${key}"]`)?.textContent ?? '';
 }
 
-/** The pieces of a text with nodes or strings in its places. */
+/** Splits a text into pieces, with nodes or strings for its placeholders. */
 export function filled(text, places = {}) {
   return text.split(/\{([a-z_]+)\}/).map((piece, n) => (n % 2 ? (places[piece] ?? '') : piece));
 }
 
-/** The same as plain text. */
+/** Fills a text as plain text. */
 export function plain(text, places = {}) {
   return filled(text, places).map((piece) => piece.textContent ?? piece).join('');
 }
 
-/** Puts a text with its places into an element. */
+/** Fills a text and puts it into an element. */
 export function say(element, text, places) {
   element.replaceChildren(...filled(text, places));
 }
 
-// The page's language as the reader's country has it.
+// The page's language in the reader's regional variant.
 const page = document.documentElement.lang === 'qps' ? 'en' : document.documentElement.lang;
 const language = navigator.languages.find((one) => one.split('-')[0] === page) ?? page;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
 const format = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'short' });
 
-/** A time as the reader's clock has it, with the town that its zone is named after. */
+/** Formats a time in the reader's time zone, followed by the city of the zone. */
 export function inWords(iso) {
-  const town = zone.split('/').pop().replaceAll('_', ' ');
-  return `${format.format(new Date(iso))} (${town})`;
+  const city = zone.split('/').pop().replaceAll('_', ' ');
+  return `${format.format(new Date(iso))} (${city})`;
 }
 
-/** An element of it. */
+/** Returns an element with a time. */
 export function time(iso) {
   const element = document.createElement('time');
   element.dateTime = iso;
@@ -42,12 +42,12 @@ export function time(iso) {
   return element;
 }
 
-/** A copy of a template, its parts by name. */
+/** Returns a copy of the content of a template. */
 export function copyOf(id) {
   return document.getElementById(id).content.cloneNode(true);
 }
 
-/** Calls a JSON route. What cannot be reached has the status 0. */
+/** Calls a JSON route. The status is 0 if there was no response. */
 export async function call(path, { method = 'POST', body, headers = {}, patience = 20000 } = {}) {
   try {
     const response = await fetch(path, {

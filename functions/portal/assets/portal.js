@@ -1,7 +1,7 @@
-// Your subscriptions: the questions, the window with the credentials, and the way to support.
+// Your subscriptions: the questions, the window with the credentials, and the support request.
 //
-// Opening a page spends nothing. Go makes one click: a key that is kept, for this person and subscription, until its ten minutes are
-// over, so that a lost answer, a double click, a reload or "Show again" is the same click and costs nothing more.
+// Opening the page uses up nothing. Go starts one click: an idempotency key that is stored for this person and subscription for ten
+// minutes. A lost answer, a double click, a reload or "Show again" repeats the same click, and uses up nothing more.
 
 import { call, copyOf, inWords, plain, say, time, word } from './common.js';
 
@@ -14,7 +14,7 @@ const title = document.getElementById('window-title');
 const body = document.getElementById('window-body');
 const said = view?.querySelector('.said');
 
-/** What the window is about: the row, the answer while it may be shown, the timer that hides it. */
+/** The state of the open window: its row, the answer while it may be shown, and the timer that hides it. */
 let shown = null;
 
 for (const form of document.querySelectorAll('form.act')) {
@@ -31,7 +31,7 @@ view?.addEventListener('click', (event) => {
   const button = event.target.closest('[data-do]');
   if (button && button.tagName === 'BUTTON') actions[button.dataset.do]?.(button);
 });
-// The event comes a moment later: the window may be open again by then.
+// The close event comes later: the window may be open again by then.
 view?.addEventListener('close', () => { if (!view.open) forget(); });
 addEventListener('pagehide', forget);
 addEventListener('pageshow', (event) => {
@@ -54,7 +54,7 @@ function storageName(row) {
   return `click ${main.dataset.person} ${row.dataset.subscription}`;
 }
 
-/** The click that was begun and may be repeated, if there is one. */
+/** Returns the stored click if it may still be repeated. */
 function begun(row) {
   const click = JSON.parse(sessionStorage.getItem(storageName(row)) ?? 'null');
   return click && Date.now() - click.at < CLICK_LASTS ? click : null;
@@ -83,7 +83,7 @@ async function go(row) {
   if (shown !== visit) return;
   const { remaining, otherAt, otherBy } = row.dataset;
   const last = remaining === '1';
-  // Where nothing can be spent any more, the answer tells why.
+  // When no retrieval is left, the answer says why.
   if (remaining === '0' || (!last && !otherAt)) return retrieve(row);
   const asking = copyOf('asking');
   keep(asking, { other: Boolean(otherAt), last });
@@ -93,7 +93,7 @@ async function go(row) {
   put(asking);
 }
 
-/** What others of the company have done since the page was loaded. Where that cannot be had, the page is asked. */
+/** Loads the retrievals that colleagues have made in the meantime. If that fails, the data of the page is used. */
 async function refresh(row) {
   const cursor = main.dataset.cursor ? `?cursor=${encodeURIComponent(main.dataset.cursor)}` : '';
   const { status, answer } = await call(`/subscriptions${cursor}`, { method: 'GET', patience: 4000 });
@@ -125,7 +125,7 @@ async function retrieve(row) {
   else trouble(word(status === 0 ? 'offline' : status === 503 ? 'unavailable' : 'failed'), () => repeat(row));
 }
 
-/** The same click once more. One that is over is no click: whoever wants another retrieval presses Go. */
+/** Repeats the same click. After it has expired, only Go starts another retrieval. */
 function repeat(row) {
   if (begun(row)) return retrieve(row);
   if (shown.answer) shown.answer.password = '';
@@ -161,7 +161,7 @@ function render(open) {
   put(page);
 }
 
-/** Digits look unlike letters. */
+/** Sets digits apart from letters. */
 function spell(element, password) {
   element.replaceChildren(...password.split(/(\d+)/).map((piece, n) => {
     if (n % 2 === 0) return piece;
@@ -183,18 +183,18 @@ function blank(row, answer) {
   put(page);
 }
 
-/** One sentence for each reason that holds, and each told once. */
+/** Returns one sentence for each reason that applies, without repetition. */
 function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
   const by = Object.fromEntries(reasons.map((reason) => [reason.code, reason]));
   const over = by.expired || by['subscription-ended'] || by['administrator-changed-password'];
   const at = (code) => time(by[code].at);
-  const told = [];
+  const found = [];
   if (by['administrator-signed-in'] && by['administrator-changed-password']) {
-    told.push(['reason_signed_in_and_changed', { at: at('administrator-signed-in'), changed_at: at('administrator-changed-password') }]);
+    found.push(['reason_signed_in_and_changed', { at: at('administrator-signed-in'), changed_at: at('administrator-changed-password') }]);
   } else if (by['administrator-signed-in']) {
-    told.push([over ? 'reason_signed_in_only' : 'reason_signed_in', { at: at('administrator-signed-in'), expires_at: time(expires) }]);
+    found.push([over ? 'reason_signed_in_only' : 'reason_signed_in', { at: at('administrator-signed-in'), expires_at: time(expires) }]);
   } else if (by['administrator-changed-password']) {
-    told.push(['reason_changed', { at: at('administrator-changed-password') }]);
+    found.push(['reason_changed', { at: at('administrator-changed-password') }]);
   }
   if (by['retrieved-three-times']) {
     const list = document.createElement('span');
@@ -204,11 +204,11 @@ function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
       list.append(n ? ', ' : '', one);
     });
     const key = by['retrieved-by-someone-else'] ? (over ? 'reason_retrieved_company_over' : 'reason_retrieved_company') : 'reason_retrieved_you';
-    told.push([key, { list, expires_at: time(expires) }]);
+    found.push([key, { list, expires_at: time(expires) }]);
   }
-  if (by.expired) told.push(['reason_expired', { at: at('expired') }]);
-  if (by['subscription-ended']) told.push(['reason_ended', { at: at('subscription-ended') }]);
-  return told.map(([key, places]) => [word(key), places]);
+  if (by.expired) found.push(['reason_expired', { at: at('expired') }]);
+  if (by['subscription-ended']) found.push(['reason_ended', { at: at('subscription-ended') }]);
+  return found.map(([key, places]) => [word(key), places]);
 }
 
 // --- Copy ---
@@ -241,7 +241,7 @@ function writeTo(row) {
     event.preventDefault();
     send(row, event.target);
   });
-  // One text is one request, however often it is sent.
+  // The same text is the same request, even if it is sent repeatedly.
   page.querySelector('form').addEventListener('input', () => { shown.key = null; });
   put(page);
 }
@@ -270,7 +270,7 @@ async function send(row, form) {
 
 // --- The window ---
 
-/** What the subscription is called in a sentence, which has a full stop of its own. */
+/** Returns the names of a subscription for use in a sentence, which has its own full stop. */
 function named(row) {
   const { product, company } = row.dataset;
   return { product, company: company.replace(/\.$/, '') };
@@ -301,7 +301,7 @@ function trouble(what, retry) {
   put(page);
 }
 
-/** The sign-in has ended: it leads back to this very page. */
+/** Shows that the session has ended, with a sign-in that returns to this page. */
 function left() {
   const page = copyOf('left');
   slot(page, 'back').href = `/auth/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
@@ -320,7 +320,7 @@ function forget() {
   body.replaceChildren();
 }
 
-/** Leaves out what does not hold. */
+/** Removes the parts whose condition does not hold. */
 function keep(page, holds) {
   for (const element of page.querySelectorAll('[data-if]')) {
     if (!holds[element.dataset.if]) element.remove();

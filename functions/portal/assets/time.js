@@ -1,4 +1,4 @@
-// Times are rendered in UTC; whoever has scripts reads them by their own clock.
+// The server renders times in UTC; this script rewrites them in the reader's time zone.
 
 import { inWords } from './common.js';
 

@@ -1,5 +1,5 @@
-//! Style and scripts. Each is served under a name that holds a hash of its content, so browsers keep it for ever and a new version has
-//! another name.
+//! The style sheet and the scripts. The name of each file contains a hash of its content, so browsers can cache it forever, and a new
+//! version has a new name.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
@@ -8,7 +8,7 @@ use web::Reply;
 
 use crate::brand::Brand;
 
-/// Everything that pages load.
+/// Every file that pages load.
 pub(crate) struct Assets {
     pub(crate) style: Asset,
     pub(crate) icon: Asset,
@@ -18,25 +18,25 @@ pub(crate) struct Assets {
     common: Asset,
 }
 
-/// One file.
+/// A static file.
 pub(crate) struct Asset {
-    /// `/assets/style.Fd3kz0aB1c2D.css`
+    /// The path, such as `/assets/style.Fd3kz0aB1c2D.css`.
     pub(crate) path: String,
     content: String,
     media_type: &'static str,
 }
 
-/// Characters of a hash in a name: 72 bits.
+/// How many characters of the hash are in a name: 72 bits.
 const HASH: usize = 12;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What a script says to import another.
+/// The path by which the scripts import `common.js`; replaced by its hashed name.
 const COMMON: &str = "./common.js";
 
 impl Assets {
-    /// With the vendor's colour in the style.
-    pub(crate) fn of(brand: &Brand) -> Self {
+    /// Builds the files, with the vendor's colour in the style sheet.
+    pub(crate) fn new(brand: &Brand) -> Self {
         let style = brand.style() + include_str!("../assets/style.css");
         let common = Asset::new("common", "js", SCRIPT, include_str!("../assets/common.js").to_owned());
         let script = |name, content: &str| Asset::new(name, "js", SCRIPT, content.replace(COMMON, &common.path));
@@ -50,7 +50,7 @@ impl Assets {
         }
     }
 
-    /// The file of that path.
+    /// Returns the file at a path.
     pub(crate) fn reply(&self, path: &str) -> Option<Reply> {
         let all = [&self.style, &self.icon, &self.time, &self.portal, &self.administration, &self.common];
         all.into_iter().find(|asset| asset.path == path).map(Asset::reply)

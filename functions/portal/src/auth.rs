@@ -1,7 +1,7 @@
-//! The sign-in of customers: to their provider and back, with the code flow of OpenID Connect.
+//! The sign-in of customers at their identity provider, with the authorization code flow of OpenID Connect.
 //!
-//! What ties the answer to the browser that asked (state, nonce, verifier, where to go on) travels in one cookie for ten minutes, and is
-//! compared and cleared at the callback. The token that comes back is the session: there is no other.
+//! One cookie, which lives for ten minutes, ties the provider's response to the browser that asked. It holds the state, the nonce, the
+//! verifier and the return path, and the callback compares and clears it. The ID token that comes back is the session: there is no other.
 
 use std::time::Duration;
 
@@ -20,21 +20,22 @@ use crate::{Visit, pages::Refusal};
 
 const COOKIE: &str = "__Host-sign-in";
 
-/// How long somebody may take at their provider.
+/// How long a customer may take at their provider.
 const LIFETIME: Duration = Duration::from_mins(10);
 
-/// Bytes of the longest local address to go on at.
+/// The longest return path, in bytes.
 const LONGEST_RETURN: usize = 500;
 
-/// A sign-in on its way.
+/// A sign-in that has begun.
 struct SignIn {
     ties: Ties,
-    /// Where the browser goes on: a path of ours.
+    /// The path on this site to return to.
     back: String,
 }
 
 impl Visit<'_> {
-    /// To the provider. A link leads here, never a form: a form's policy would have to name every provider.
+    /// Redirects to the provider. Pages link here instead of posting a form, because the policy of a form would have to name every
+    /// provider.
     pub(crate) async fn sign_in(&self) -> Result<Reply, Problem> {
         let random = || BASE64_URL_SAFE_NO_PAD.encode(lambda::random_bytes::<32>());
         let back = query_parameter(self.request, "return").filter(|back| is_local(back));
@@ -52,9 +53,9 @@ impl Visit<'_> {
         }
     }
 
-    /// Back from the provider.
+    /// Completes a sign-in when the provider redirects back.
     pub(crate) async fn callback(&self) -> Result<Reply, Problem> {
-        let begun = cookie::get(self.request.headers(), COOKIE).and_then(SignIn::of_cookie);
+        let begun = cookie::get(self.request.headers(), COOKIE).and_then(SignIn::from_cookie);
         let parameter = |name: &str| query_parameter(self.request, name);
         let ours = begun.filter(|begun| parameter("state").is_some_and(|state| state == begun.ties.state));
         let Some(SignIn { ties, back }) = ours else {
@@ -68,25 +69,25 @@ impl Visit<'_> {
         };
         let token = match self.app.code_flow.redeem(&code, &ties.verifier, self.now).await {
             Ok(token) => token,
-            Err(problem) => return self.refusal(Refusal::of(&problem), &back, problem),
+            Err(problem) => return self.refusal(Refusal::from_problem(&problem), &back, problem),
         };
         if !identity::fits(&token) {
             return self.refusal(Refusal::TooLarge, &back, refused("the token is too large for cookies"));
         }
         match self.app.identity.arrived(&token, &ties.nonce, self.now).await {
-            Ok(customer) => self.arrived(&token, customer.expires_at, &back),
-            Err(problem) => self.refusal(Refusal::of(&problem), &back, problem),
+            Ok(customer) => self.finish_sign_in(&token, customer.expires_at, &back),
+            Err(problem) => self.refusal(Refusal::from_problem(&problem), &back, problem),
         }
     }
 
-    /// The browser has the token until it ends, and goes on.
-    fn arrived(&self, token: &str, expires_at: Timestamp, back: &str) -> Result<Reply, Problem> {
+    /// Stores the token in the browser until it expires, and returns to the page where the sign-in began.
+    fn finish_sign_in(&self, token: &str, expires_at: Timestamp, back: &str) -> Result<Reply, Problem> {
         let kept = identity::keep(web::see_other(back), token, expires_at.since(self.now));
         let reply = kept.map_err(|identity::TooLarge| Problem::new(ProblemCode::Internal))?;
         Ok(cookie::forget(reply, COOKIE, SameSite::Lax))
     }
 
-    /// Ends the sign-in here; at the provider, a link on the page that follows does.
+    /// Ends the session here. The page that follows links to the sign-out of the provider.
     pub(crate) fn sign_out(&self) -> Result<Reply, Problem> {
         if web::same_origin::is_foreign_change(self.request, &self.app.public_origin) {
             return Err(ProblemCode::Forbidden.into());
@@ -94,23 +95,23 @@ impl Visit<'_> {
         Ok(identity::forget(web::see_other("/auth/signed-out")))
     }
 
-    /// A page that says why nobody is signed in, and leads on. The cause is for the log: what is a defect of ours stays one.
+    /// Shows a page that says why the sign-in failed and offers to try again. The cause is only logged, and an internal error stays one.
     fn refusal(&self, refusal: Refusal, back: &str, problem: Problem) -> Result<Reply, Problem> {
         if problem.code() == ProblemCode::Internal {
             return Err(problem);
         }
-        tracing::warn!(code = problem.code().code(), cause = problem.cause(), "a sign-in of a customer ends");
+        tracing::warn!(code = problem.code().code(), cause = problem.cause(), "a customer's sign-in failed");
         let reply = self.refusal_page(refusal, &sign_in_path(back))?;
         Ok(cookie::forget(reply, COOKIE, SameSite::Lax))
     }
 }
 
 impl Refusal {
-    fn of(problem: &Problem) -> Self {
+    fn from_problem(problem: &Problem) -> Self {
         if problem.code() == ProblemCode::Unavailable { Self::Unavailable } else { Self::Stale }
     }
 
-    /// The status of its page.
+    /// Returns the HTTP status of the page.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Cancelled | Self::Stale => StatusCode::BAD_REQUEST,
@@ -126,8 +127,9 @@ impl SignIn {
         format!("{state}.{nonce}.{verifier}.{}", BASE64_URL_SAFE_NO_PAD.encode(&self.back))
     }
 
-    /// Whoever can write our cookies could also have signed in: what stands in one is checked as it was when it was written.
-    fn of_cookie(cookie: &str) -> Option<Self> {
+    /// Parses the cookie, with the checks that its content passed when it was written. It needs no signature: an attacker who can write
+    /// our cookies could as well complete a sign-in.
+    fn from_cookie(cookie: &str) -> Option<Self> {
         let mut parts = cookie.split('.');
         let mut tie = || parts.next().filter(|tie| tie.len() == 43).map(str::to_owned);
         let ties = Ties { state: tie()?, nonce: tie()?, verifier: tie()? };
@@ -136,12 +138,13 @@ impl SignIn {
     }
 }
 
-/// The path that begins a sign-in which leads back to `back`.
+/// Returns the path that begins a sign-in and returns to `back`.
 pub(crate) fn sign_in_path(back: &str) -> String {
     format!("/auth/sign-in?return={}", byte_serialize(back.as_bytes()).collect::<String>())
 }
 
-/// Whether an address is a page of ours, to every browser: one slash, and nothing that one would read differently.
+/// Returns whether every browser takes `back` for a path on this site: it has one leading slash, and no character that some browsers
+/// interpret differently.
 fn is_local(back: &str) -> bool {
     back.len() <= LONGEST_RETURN
         && back.starts_with('/')
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_page_of_ours_is_gone_on_at() {
+    fn only_paths_on_this_site_are_returned_to() {
         for back in ["/", "/?cursor=abc", "/support", "/administration#x"] {
             assert!(is_local(back), "{back}");
         }
@@ -182,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_comes_back_as_it_went_and_nothing_else_does() {
+    fn the_cookie_round_trips_and_malformed_cookies_are_rejected() {
         let tie = |c: &str| c.repeat(43);
         let sign_in =
             SignIn { ties: Ties { state: tie("a"), nonce: tie("b"), verifier: tie("c") }, back: "/?cursor=x".into() };
         let cookie = sign_in.to_cookie();
-        let back = SignIn::of_cookie(&cookie).unwrap();
+        let back = SignIn::from_cookie(&cookie).unwrap();
         assert_eq!((back.ties.state, back.ties.nonce, back.ties.verifier), (tie("a"), tie("b"), tie("c")));
         assert_eq!(back.back, "/?cursor=x");
         let evil = BASE64_URL_SAFE_NO_PAD.encode("//evil.example");
@@ -198,7 +201,7 @@ mod tests {
             cookie[1..].into(),
             format!("{}.{evil}", &cookie[..131]),
         ] {
-            assert!(SignIn::of_cookie(&bad).is_none(), "{bad}");
+            assert!(SignIn::from_cookie(&bad).is_none(), "{bad}");
         }
     }
 }

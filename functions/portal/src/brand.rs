@@ -4,56 +4,56 @@ use std::fmt;
 
 use lambda::Settings;
 
-/// What makes the pages the vendor's own.
+/// The settings that give the pages the vendor's look.
 pub(crate) struct Brand {
-    /// `Contoso`.
+    /// The vendor's name, such as `Contoso`.
     pub(crate) vendor: String,
-    /// An https address, or nothing: then the name stands in its place.
+    /// The https address of the logo; without one, the pages show the name.
     pub(crate) logo: Option<String>,
     color: Color,
 }
 
-/// A colour of sRGB.
+/// An sRGB colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Color([u8; 3]);
 
-/// A setting of the brand that does not read.
+/// A brand setting that is missing or invalid.
 #[derive(Debug)]
 pub(crate) struct InvalidBrand(&'static str);
 
 const WHITE: Color = Color([0xff; 3]);
 
-/// The darkest surface that text in the vendor's colour stands on, at night.
+/// The background of text in the vendor's colour in dark mode.
 const NIGHT: Color = Color([0x1d, 0x22, 0x25]);
 
-/// Where the vendor has said nothing: spruce.
-const USUAL: Color = Color([0x1b, 0x5e, 0x54]);
+/// The colour without a setting: spruce.
+const DEFAULT: Color = Color([0x1b, 0x5e, 0x54]);
 
-/// WCAG 2.2, 1.4.3 asks for 4.5; surfaces that are a shade off white take a little of it.
+/// The least contrast of text. WCAG 2.2, 1.4.3 requires 4.5; the rest makes up for backgrounds that are not pure white.
 const CONTRAST: f64 = 5.2;
 
 impl Brand {
-    /// With the settings `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR` (`#rrggbb`), `BRAND_LOGO`.
+    /// Reads the settings `VENDOR_NAME`, or else `SENDER`, `BRAND_COLOR` (`#rrggbb`), `BRAND_LOGO`.
     pub(crate) fn new(settings: &Settings) -> Result<Self, InvalidBrand> {
-        let sender = || settings.optional("SENDER").and_then(|sender| name_of(&sender));
+        let sender = || settings.optional("SENDER").and_then(|sender| sender_name(&sender));
         let vendor = settings.optional("VENDOR_NAME").or_else(sender).ok_or(InvalidBrand("VENDOR_NAME"))?;
         let logo = settings.optional("BRAND_LOGO");
-        if logo.as_deref().is_some_and(|logo| origin_of(logo).is_none()) {
+        if logo.as_deref().is_some_and(|logo| parse_origin(logo).is_none()) {
             return Err(InvalidBrand("BRAND_LOGO"));
         }
-        let color = settings.parsed("BRAND_COLOR", USUAL, Color::parse).map_err(|_| InvalidBrand("BRAND_COLOR"))?;
+        let color = settings.parsed("BRAND_COLOR", DEFAULT, Color::parse).map_err(|_| InvalidBrand("BRAND_COLOR"))?;
         Ok(Self { vendor, logo, color })
     }
 
-    /// Where the logo comes from, for the policy of the pages.
+    /// Returns the origin of the logo, for the content security policy.
     pub(crate) fn logo_origin(&self) -> Option<&str> {
-        self.logo.as_deref().and_then(origin_of)
+        self.logo.as_deref().and_then(parse_origin)
     }
 
-    /// The colour as the style uses it: dark enough for white text by day, light enough for the night.
+    /// Returns the colours for the style sheet: dark enough for white text in light mode, light enough for text in dark mode.
     pub(crate) fn style(&self) -> String {
-        let day = self.color.until(WHITE, |color| color.towards(Color([0; 3])));
-        let night = self.color.until(NIGHT, |color| color.towards(WHITE));
+        let day = self.color.adjusted(WHITE, |color| color.towards(Color([0; 3])));
+        let night = self.color.adjusted(NIGHT, |color| color.towards(WHITE));
         format!(":root{{--day:{day};--night:{night}}}\n")
     }
 }
@@ -61,15 +61,15 @@ impl Brand {
 impl Color {
     fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
-        // A number may have a sign; a colour has none.
+        // `from_str_radix` accepts a sign, which a colour must not have.
         let digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)?;
         let number = u32::from_str_radix(digits, 16).ok()?;
         let [_, rgb @ ..] = number.to_be_bytes();
         Some(Self(rgb))
     }
 
-    /// Changed as little as it takes to be read on `ground`.
-    fn until(self, ground: Self, change: impl Fn(Self) -> Self) -> Self {
+    /// Changes the colour in small steps until it has enough contrast on `ground`.
+    fn adjusted(self, ground: Self, change: impl Fn(Self) -> Self) -> Self {
         let mut color = self;
         for _ in 0..64 {
             if color.contrast(ground) >= CONTRAST {
@@ -80,7 +80,7 @@ impl Color {
         color
     }
 
-    /// A sixteenth of the way.
+    /// Returns the colour a sixteenth of the way to another.
     fn towards(self, other: Self) -> Self {
         let step = |from: u8, to: u8| {
             let (from, to) = (i16::from(from), i16::from(to));
@@ -92,13 +92,13 @@ impl Color {
         Self([step(red, other.0[0]), step(green, other.0[1]), step(blue, other.0[2])])
     }
 
-    /// WCAG 2.2, "contrast ratio".
+    /// Returns the contrast ratio of WCAG 2.2.
     fn contrast(self, other: Self) -> f64 {
         let (one, two) = (self.luminance(), other.luminance());
         (one.max(two) + 0.05) / (one.min(two) + 0.05)
     }
 
-    /// WCAG 2.2, "relative luminance".
+    /// Returns the relative luminance of WCAG 2.2.
     fn luminance(self) -> f64 {
         let linear = |part: u8| {
             let part = f64::from(part) / 255.0;
@@ -118,22 +118,22 @@ impl fmt::Display for Color {
 
 impl fmt::Display for InvalidBrand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the setting {} is missing, or not what it should be", self.0)
+        write!(f, "the setting {} is missing or invalid", self.0)
     }
 }
 
 impl std::error::Error for InvalidBrand {}
 
-/// The display name of `Contoso <credentials@contoso.example>`; without one, the domain.
-fn name_of(sender: &str) -> Option<String> {
+/// Returns the display name of `Contoso <credentials@contoso.example>`, or the domain if there is none.
+fn sender_name(sender: &str) -> Option<String> {
     let (name, address) = sender.rsplit_once('<').map_or(("", sender), |(name, address)| (name, address));
     let name = name.trim().trim_matches('"').trim();
     let domain = address.trim_end_matches('>').rsplit_once('@').map(|(_, domain)| domain);
     if name.is_empty() { domain.map(str::to_owned) } else { Some(name.to_owned()) }
 }
 
-/// `https://cdn.contoso.example` of an address below it. Only what can stand in a policy is one.
-fn origin_of(address: &str) -> Option<&str> {
+/// Returns the origin of an https address, such as `https://cdn.contoso.example`, if it is safe to put into a content security policy.
+fn parse_origin(address: &str) -> Option<&str> {
     let rest = address.strip_prefix("https://")?;
     let host = rest.split('/').next()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendor_is_named_by_a_setting_or_by_the_sender() {
+    fn the_vendor_name_comes_from_its_setting_or_from_the_sender() {
         for (name, value, vendor) in [
             ("VENDOR_NAME", "Contoso", "Contoso"),
             ("SENDER", "Contoso <a@contoso.example>", "Contoso"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn any_colour_can_be_read_by_day_and_by_night() {
+    fn every_colour_is_readable_in_light_and_dark_mode() {
         for color in ["#000000", "#ffffff", "#ffff00", "#0000ff", "#7f7f7f", "#1b5e54"] {
             let style = brand(&[("VENDOR_NAME", "C"), ("BRAND_COLOR", color)]).unwrap().style();
             let after = |name: &str| Color::parse(&style[style.find(name).unwrap() + name.len()..][..7]).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_the_policy_or_the_style_is_refused() {
+    fn values_that_could_break_out_of_the_policy_or_the_style_are_rejected() {
         for logo in [
             "http://a.example/l.svg",
             "https:///l.svg",

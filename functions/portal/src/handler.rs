@@ -1,17 +1,17 @@
-//! `portal`: the pages, for customers and for administrators, and every path that no other function has.
+//! `portal`: serves the pages for customers and administrators, and answers every path that no other function has.
 //!
 //! **Route**: `$default`: `GET /`, `/help`, `/support`, `/auth/*` (`POST /auth/sign-out`), `/administration*`, `/assets/*`; every other path
-//! is `not-found`.
+//! gives `not-found`.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pages` | what people see: the frame around every page, the list, the Administration Center, help |
-//! | `auth` | the sign-in of customers: to their provider and back |
-//! | `assets` | style and scripts, each under the name of its content |
+//! | `pages` | the pages: their common frame, the subscriptions, the Administration Center, help |
+//! | `auth` | the sign-in of customers at their identity provider |
+//! | `assets` | the style sheet and the scripts, named by a hash of their content |
 //! | `brand` | the vendor's name, colour and logo |
 //!
-//! Pages read on the server what is read without a click, so they work without scripts; whatever changes something is a call of the
-//! JSON routes by a script. This function can neither unseal nor verify a password, and writes nothing.
+//! Pages are rendered on the server, so they can be read without scripts. Every change is a call of a JSON route by a script. This function
+//! cannot unseal or verify a password, and it writes nothing.
 
 mod assets;
 mod auth;
@@ -28,7 +28,8 @@ use web::{CodeFlow, Identity, IdentitySettings, Problem, ProblemCode, Reply, Req
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
-/// May list the caller's subscriptions, tell whose session a token is, and list their administrators; none of them writes.
+/// What the function may do: list the caller's subscriptions, look up a session, and list the administrators of its subscription. It may
+/// not write.
 pub struct App {
     listings: Listings,
     sessions: Sessions,
@@ -38,7 +39,7 @@ pub struct App {
     clock: Clock,
     public_origin: String,
     brand: Brand,
-    /// What the vendor calls the accounts of their customers, `your Contoso account`.
+    /// The vendor's name for their customers' accounts, such as `your Contoso account`.
     provider: Option<String>,
     support_email: Option<String>,
     support_url: Option<String>,
@@ -47,7 +48,7 @@ pub struct App {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_DISPLAY_NAME`, `VENDOR_NAME` or
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_DISPLAY_NAME`, `VENDOR_NAME` or
     /// else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
@@ -57,7 +58,7 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            // Whoever keeps it in a file adds the end of a line.
+            // A secret that was stored from a file may end with a newline.
             code_flow: CodeFlow::new(
                 &identity,
                 settings.optional("OIDC_CLIENT_SECRET").map(|secret| secret.trim().to_owned()),
@@ -74,20 +75,20 @@ impl App {
         })
     }
 
-    /// Made when the first page is asked for, not at the start.
+    /// Returns the static files, built for the first page instead of at the cold start.
     fn assets(&self) -> &Assets {
-        self.assets.get_or_init(|| Assets::of(&self.brand))
+        self.assets.get_or_init(|| Assets::new(&self.brand))
     }
 }
 
-/// One visit: what every page needs to know.
+/// A request and what every page needs to answer it.
 struct Visit<'a> {
     app: &'a App,
     request: &'a Request,
     now: Timestamp,
 }
 
-/// Handles one path.
+/// Handles one request.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let visit = Visit { app: &app, request: &request, now: app.clock.now() };
     let reads = [Method::GET, Method::HEAD].contains(request.method());
@@ -109,6 +110,6 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 
 impl Visit<'_> {
     fn frame(&self) -> Frame<'_> {
-        Frame::of(self.app, self.request)
+        Frame::new(self.app, self.request)
     }
 }

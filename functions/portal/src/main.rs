@@ -1,4 +1,4 @@
-//! The function `portal`; what it does stands in `handler.rs`.
+//! The Lambda function `portal`; see `handler.rs`.
 
 use portal::{App, handle};
 

@@ -102,7 +102,7 @@ impl ProblemCode {
         match self {
             Self::InvalidRequest => "Invalid request",
             Self::NotSignedIn => "Not signed in",
-            Self::InvalidCredentials => "Wrong user name or password",
+            Self::InvalidCredentials => "Incorrect user name or password",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
             Self::Conflict => "Not possible in this state",
@@ -111,7 +111,7 @@ impl ProblemCode {
             Self::PasswordTooShort => "Password too short",
             Self::PasswordTooLong => "Password too long",
             Self::PasswordTooCommon => "Password too common",
-            Self::PasswordReused => "Password used before",
+            Self::PasswordReused => "Password reused",
             Self::TooManyAttempts => "Too many attempts",
             Self::Internal => "Internal error",
             Self::Unavailable => "Temporarily unavailable",
@@ -123,25 +123,25 @@ impl ProblemCode {
     pub fn detail(self) -> &'static str {
         match self {
             Self::InvalidRequest => {
-                "The request does not have the form that is described for it. Bodies are JSON, declared as \
-                 application/json, with the described fields and no others."
+                "The request does not match the API description. Bodies are JSON, declared as application/json, with \
+                 exactly the described fields."
             }
-            Self::NotSignedIn => "Sign in and try again. A sign-in ends after some time.",
+            Self::NotSignedIn => "Sign in and try again. Sessions expire after some time.",
             Self::InvalidCredentials => "Check the user name and the password, and try again.",
-            Self::Forbidden => "This request was made from another site, or you are not allowed to make it.",
-            Self::NotFound => "It does not exist, or you may not see it.",
-            Self::Conflict => "The current state does not allow this. Load it again to see what is possible.",
+            Self::Forbidden => "This request came from another site, or you don't have permission to make it.",
+            Self::NotFound => "It does not exist, or you don't have access to it.",
+            Self::Conflict => "The current state does not allow this. Reload it to see what is possible.",
             Self::UserNameTaken => "Choose another user name.",
-            Self::PayloadTooLarge => "The body of a request is at most 16 KB.",
-            Self::PasswordTooShort => "Choose a longer password. Several words are good.",
+            Self::PayloadTooLarge => "A request body can be at most 16 KB.",
+            Self::PasswordTooShort => "Choose a longer password, such as a sentence.",
             Self::PasswordTooLong => "Choose a shorter password.",
-            Self::PasswordTooCommon => "This password is among those that are guessed first. Choose another.",
-            Self::PasswordReused => "Choose a password other than the one you have.",
-            Self::TooManyAttempts => "Wait for as many seconds as Retry-After says, and try again.",
+            Self::PasswordTooCommon => "This password is too easy to guess. Choose another.",
+            Self::PasswordReused => "Choose a password that differs from your current one.",
+            Self::TooManyAttempts => "Wait for the number of seconds in Retry-After, then try again.",
             Self::Internal => {
-                "Something went wrong on our side. Try again; if it stays so, contact support with the request id."
+                "Something went wrong on our side. Try again; if it keeps happening, contact support with the request id."
             }
-            Self::Unavailable => "Wait for as many seconds as Retry-After says, and send the same request again.",
+            Self::Unavailable => "Wait for the number of seconds in Retry-After, then send the same request again.",
         }
     }
 }
@@ -293,7 +293,7 @@ mod tests {
         let reply = Problem::new(ProblemCode::NotFound).reply("r-1");
         let expected = json!({
             "type": "urn:firstkey:problem:not-found", "title": "Not found", "status": 404,
-            "detail": "It does not exist, or you may not see it.", "code": "not-found", "request_id": "r-1",
+            "detail": "It does not exist, or you don't have access to it.", "code": "not-found", "request_id": "r-1",
         });
         assert_eq!((reply.status(), document(&reply)), (StatusCode::NOT_FOUND, expected));
         let headers = ["content-type", "cache-control", "x-content-type-options"].map(|name| &reply.headers()[name]);
@@ -321,6 +321,12 @@ mod tests {
             ("unavailable", 503),
         ];
         assert_eq!(statuses, contract);
+    }
+
+    #[test]
+    fn the_problem_documents_read_well() {
+        let documents = ALL.map(|code| document(&Problem::new(code).reply("8f2e0c1a")));
+        insta::assert_snapshot!("problem_documents", serde_json::to_string_pretty(&documents).unwrap());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `/administration`: the Administration Center. Which page somebody gets is told by their session.
+//! `/administration`: the Administration Center. The session decides which page is shown.
 
 use askama::Template;
 use aws::{Administrator, Failure, SignedIn};
@@ -27,9 +27,9 @@ struct PasswordPage<'a> {
 struct CreatePage<'a> {
     f: Frame<'a>,
     signed_in: SignedIn,
-    /// `@fabrikam`
+    /// The end of every user name of the company, such as `@fabrikam`.
     suffix: String,
-    /// Whether it is the permanent administrator's own account that is created.
+    /// Whether the service administrator creates their own permanent account.
     own: bool,
 }
 
@@ -46,7 +46,7 @@ const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
 impl Visit<'_> {
-    /// In the place of a page of the Administration Center that cannot be had for the moment, one that says so.
+    /// Replaces a page of the Administration Center that is unavailable by an error page.
     pub(crate) fn or_trouble(&self, page: Result<Reply, Problem>) -> Result<Reply, Problem> {
         page.or_else(|problem| {
             let f = self.frame().in_administration();
@@ -55,7 +55,7 @@ impl Visit<'_> {
         })
     }
 
-    /// The sign-in, the home, or where the session has to go on.
+    /// Shows the sign-in or the home page, or redirects to the step that the session is at.
     pub(crate) async fn administration(&self) -> Result<Reply, Problem> {
         let f = self.frame().in_administration();
         let Some(signed_in) = self.session().await? else {
@@ -77,7 +77,7 @@ impl Visit<'_> {
         }
     }
 
-    /// For whoever came with a temporary password.
+    /// Shows the form for a new password to a session that began with a temporary password.
     pub(crate) async fn choose_password(&self) -> Result<Reply, Problem> {
         let f = self.frame().in_administration();
         match self.session().await? {
@@ -90,7 +90,7 @@ impl Visit<'_> {
         }
     }
 
-    /// For whoever has a password of their own.
+    /// Shows the form for a new administrator to a session that began with a permanent password.
     pub(crate) async fn create_administrator(&self) -> Result<Reply, Problem> {
         let f = self.frame().in_administration();
         match self.session().await? {
@@ -105,7 +105,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Whoever is signed in; nobody where there is no session, or none that is good.
+    /// Returns the signed-in account, or `None` without a valid session.
     async fn session(&self) -> Result<Option<SignedIn>, Problem> {
         match web::session::token(self.request, &self.app.public_origin) {
             Ok(token) => {

@@ -1,14 +1,14 @@
-//! What people see. Every page stands in one frame, is kept by nobody, and loads what its policy names and nothing else.
+//! The pages. Every page has the same frame, is never cached, and loads only what its content security policy names.
 
 mod administration;
 mod subscriptions;
 mod text;
 
-/// Texts for a script, by their keys.
-macro_rules! said {
+/// Lists texts with their keys, for a script.
+macro_rules! texts_by_key {
     ($w:expr, $($key:ident)*) => { [$((stringify!($key), $w.$key)),*] };
 }
-use said;
+use texts_by_key;
 
 use askama::Template;
 use domain::{Credential, Timestamp};
@@ -19,54 +19,54 @@ use words::{Language, Words};
 use crate::{App, Visit, auth::sign_in_path};
 use text::Filled;
 
-/// The language that somebody has switched to.
+/// The cookie with the language that the reader has chosen.
 const LANGUAGE: &str = "__Host-language";
 
-/// How long it is remembered.
+/// How long the choice of a language lasts.
 const LANGUAGE_LIFETIME: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
-/// An address of a customer and a user name, as examples of what is meant.
+/// The address and the user name that texts give as examples.
 const EXAMPLES: [(&str, &str); 2] = [("customer", "dana@fabrikam.example"), ("administrator", "admin@fabrikam")];
 
-/// Around every page.
+/// The frame of every page.
 pub(crate) struct Frame<'a> {
     app: &'a App,
     language: Language,
-    /// Whether the language was asked for by this very request.
+    /// Whether this request chooses the language.
     switched: bool,
     w: &'static Words,
     title: String,
     area: Area,
-    /// Who is signed in.
+    /// The signed-in account, as shown to its owner.
     account: Option<String>,
 }
 
-/// Which of the two doors a page is behind.
+/// The area that a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Area {
     Portal,
     Administration,
 }
 
-/// Why somebody is not signed in.
+/// Why a customer's sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// They, or their provider, did not want to.
+    /// The customer cancelled, or the provider refused.
     Cancelled,
-    /// The answer is not one to a question of this browser, or comes a second time.
+    /// The response does not belong to a sign-in of this browser, or was used before.
     Stale,
-    /// Browsers cannot keep the token.
+    /// The token is too large for browsers to store.
     TooLarge,
-    /// The provider does not answer.
+    /// The provider does not respond.
     Unavailable,
 }
 
-/// What a page may load and do beyond style and images of ours.
+/// What a page may do, beyond loading our style sheet and images.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Policy {
-    /// Times are rewritten.
+    /// Scripts rewrite the times.
     Reads,
-    /// Scripts also call the JSON routes, and forms lead to pages of ours.
+    /// Scripts also call the JSON routes, and forms post to this site.
     Acts,
 }
 
@@ -142,12 +142,12 @@ impl Visit<'_> {
         reply(refusal.status(), Policy::Reads, &page, &page.f)
     }
 
-    /// A page in the place of one that cannot be had for the moment. What will not pass is `internal`.
+    /// Shows an error page in place of a page that is unavailable for now. Any other problem is returned as it is.
     fn trouble(&self, f: Frame, why: &str, lead: &str, problem: Problem) -> Result<Reply, Problem> {
         if problem.code() != ProblemCode::Unavailable {
             return Err(problem);
         }
-        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page cannot be shown");
+        tracing::error!(code = problem.code().code(), cause = problem.cause(), "a page is unavailable");
         let again = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
         let page = TroublePage { f: f.titled(why), why, lead, again };
         reply(StatusCode::SERVICE_UNAVAILABLE, Policy::Reads, &page, &page.f)
@@ -155,9 +155,9 @@ impl Visit<'_> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn of(app: &'a App, request: &Request) -> Self {
-        let switched = query_parameter(request, "language").and_then(|code| Language::of_code(&code));
-        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(Language::of_code);
+    pub(crate) fn new(app: &'a App, request: &Request) -> Self {
+        let switched = query_parameter(request, "language").and_then(|code| Language::from_code(&code));
+        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(Language::from_code);
         let accepted = || {
             let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
             Language::preferred(header.unwrap_or_default())
@@ -187,47 +187,47 @@ impl<'a> Frame<'a> {
         self.area == Area::Administration
     }
 
-    /// What the customer's account is called.
+    /// Returns the name of the customer's account at the provider.
     fn provider(&self) -> String {
         self.app.provider.clone().unwrap_or_else(|| self.with(self.w.default_provider, "vendor", self.vendor()))
     }
 
-    /// What stands at the head of a page and after its title.
+    /// Returns the name of the area, for the head of the page and its title.
     fn area_name(&self) -> String {
         let name = if self.is_administration() { self.w.administration_center } else { self.w.customer_portal };
         self.with(name, "vendor", self.vendor())
     }
 
-    /// Where the name at the head of a page leads.
+    /// Returns the path of the area's first page.
     fn area_path(&self) -> &'static str {
         if self.is_administration() { "/administration" } else { "/" }
     }
 
-    /// The languages to switch to.
+    /// Returns the languages that the reader can switch to.
     fn other_languages(&self) -> impl Iterator<Item = Language> {
         let current = self.language;
         Language::ALL.into_iter().filter(move |language| *language != current)
     }
 
-    /// A text with another in its place.
+    /// Fills one placeholder of a text.
     #[expect(clippy::unused_self, reason = "templates have the frame and nothing else to call")]
     fn with(&self, text: &str, place: &str, value: &str) -> String {
         words::fill(text, &[(place, value)])
     }
 
-    /// A text with a time in its place.
+    /// Fills the placeholder of a text with a time.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn at(&self, text: &str, time: &Timestamp) -> Filled {
-        Filled::of(self.w, text, *time)
+        Filled::new(self.w, text, *time)
     }
 
-    /// A time alone.
+    /// Returns a time as HTML.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn time(&self, time: &Timestamp) -> Filled {
-        Filled::of(self.w, "{at}", *time)
+        Filled::new(self.w, "{at}", *time)
     }
 
-    /// Which account is meant, with examples of both.
+    /// Returns the sentence that explains which account to sign in with.
     fn which_account(&self) -> String {
         words::fill(self.w.which_account, &EXAMPLES)
     }
@@ -244,21 +244,21 @@ impl<'a> Frame<'a> {
         words::fill(self.w.support_ready_user, &EXAMPLES)
     }
 
-    /// What the scripts of the Administration Center say.
-    fn said_in_administration(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
-        said!(self.w,
+    /// Returns the texts of the Administration Center's script.
+    fn administration_script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
+        texts_by_key!(self.w,
             created_other_lead created_title failed forbidden form_wrong hide_password password_count password_reused password_too_common
             password_too_long password_too_short session_ended show_password sign_in_again too_many_attempts unavailable user_name_taken
             user_name_wrong wrong_credentials
         )
     }
 
-    /// `default-src 'none'`, and what the page uses.
+    /// Returns the content security policy: `default-src 'none'`, and what the page uses.
     fn policy(&self, policy: Policy) -> String {
         let acts = policy == Policy::Acts;
         let logo = self.app.brand.logo_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
         let calls = if acts { " connect-src 'self';" } else { "" };
-        // Signing out is a form, wherever somebody is signed in.
+        // Every page with a signed-in account has the sign-out form.
         let forms = if acts || self.account.is_some() { "'self'" } else { "'none'" };
         format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{logo};{calls} form-action {forms}; \
@@ -267,7 +267,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The page, with the headers that every page has.
+/// Renders a page, with the headers that every page has.
 fn reply(status: StatusCode, policy: Policy, page: &impl Template, frame: &Frame) -> Result<Reply, Problem> {
     let html = page.render().map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
     let mut reply = web::html(status, html);
@@ -290,6 +290,6 @@ fn reply(status: StatusCode, policy: Policy, page: &impl Template, frame: &Frame
     Ok(reply)
 }
 
-/// To copy is all that a page wants of a browser.
+/// The permissions policy: the clipboard is the only browser feature that a page uses.
 const PERMISSIONS: &str = "clipboard-write=(self), clipboard-read=(), camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
                            publickey-credentials-get=(), display-capture=(), browsing-topics=()";

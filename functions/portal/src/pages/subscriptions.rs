@@ -1,4 +1,4 @@
-//! `/`: the door of the Customer Portal, and behind it **Your subscriptions**.
+//! `/`: the start page of the Customer Portal, and **Your subscriptions** after the sign-in.
 
 use askama::Template;
 use aws::Listed;
@@ -9,7 +9,7 @@ use domain::{
 use http::StatusCode;
 use web::{Customer, Problem, ProblemCode, Reply, request::query_parameter};
 
-use super::{Filled, Frame, Policy, reply, said, sign_in_path};
+use super::{Filled, Frame, Policy, reply, sign_in_path, texts_by_key};
 use crate::Visit;
 
 #[derive(Template)]
@@ -24,18 +24,18 @@ struct StartPage<'a> {
 struct SubscriptionsPage<'a> {
     f: Frame<'a>,
     rows: Vec<Row>,
-    /// The address in the token, where it does not count.
+    /// The address in the token, if the provider has not verified it.
     unconfirmed: Option<String>,
-    /// Where support answers to, if anywhere.
+    /// The address that support replies to, if there is one.
     reply_to: Option<String>,
-    /// Tells the clicks of one person from those of another in the same browser.
+    /// Identifies the person, so that clicks of different people in the same browser are kept apart.
     person: String,
     cursor: Option<String>,
     next: Option<String>,
     sign_in: &'a str,
 }
 
-/// One subscription of the list.
+/// A subscription in the list.
 struct Row {
     id: SubscriptionId,
     product: String,
@@ -44,23 +44,23 @@ struct Row {
     kind: &'static str,
     started: Timestamp,
     steps: [Step; 4],
-    /// Where it stands, in a sentence.
+    /// The state in a sentence.
     state: Filled,
-    /// While credentials can be retrieved.
+    /// Whether credentials can be retrieved.
     open: bool,
     remaining: usize,
-    /// The last retrieval by somebody else.
+    /// The last retrieval by another person: when, and by whom.
     other: Option<(Timestamp, String)>,
 }
 
-/// One step of the progress.
+/// A step of the progress.
 struct Step {
     name: &'static str,
-    /// When, where it is done.
+    /// When the step was done.
     at: Option<Timestamp>,
-    /// More about it.
+    /// A note about the step.
     note: Option<String>,
-    /// It went wrong.
+    /// Whether the step failed.
     trouble: bool,
 }
 
@@ -77,7 +77,7 @@ impl Visit<'_> {
         };
         let f = self.frame().signed_in(name(&customer));
         let cursor = query_parameter(self.request, "cursor").filter(|cursor| !cursor.is_empty());
-        // A cursor that is none of ours is the beginning: here nobody has to be told.
+        // An invalid cursor shows the first page instead of an error.
         let after = cursor.as_deref().and_then(read_cursor);
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
             Ok(page) => {
@@ -166,9 +166,9 @@ impl Visit<'_> {
 }
 
 impl SubscriptionsPage<'_> {
-    /// What the window's script says.
-    fn said(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
-        said!(self.f.w,
+    /// Returns the texts of the script.
+    fn script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
+        texts_by_key!(self.f.w,
             both copied copy_failed credentials_for failed for_whom gone instructions list_other list_you offline question_again
             question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
             reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
@@ -179,19 +179,19 @@ impl SubscriptionsPage<'_> {
 }
 
 impl Row {
-    /// `2 of 3 retrievals left`
+    /// Returns how many retrievals are left: `2 of 3 retrievals left`.
     fn left(&self, f: &Frame) -> String {
         let (remaining, allowed) = (self.remaining.to_string(), RETRIEVALS_PER_ISSUE.to_string());
         words::fill(f.w.retrievals_left, &[("remaining", &remaining), ("allowed", &allowed)])
     }
 }
 
-/// As whom somebody is signed in, to themselves: the address, whether or not it counts.
+/// Returns the name under which customers see themselves: the address, verified or not.
 fn name(customer: &Customer) -> String {
     customer.unconfirmed_address.as_ref().map_or_else(|| customer.caller.label(), ToString::to_string)
 }
 
-/// The last id that was shown, in base64url.
+/// Parses the cursor, which is the last id that was shown, in base64url.
 fn read_cursor(cursor: &str) -> Option<SubscriptionId> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     SubscriptionId::parse(std::str::from_utf8(&bytes).ok()?)

@@ -1,4 +1,4 @@
-//! Texts with markup in their places: times, which a script rewrites to the reader's zone.
+//! Texts with times as markup, which a script rewrites to the reader's time zone.
 
 use std::fmt::{self, Write};
 
@@ -6,15 +6,15 @@ use askama::filters::{Escaper, Html, HtmlSafe};
 use domain::Timestamp;
 use words::{Part, Words, parts};
 
-/// A text with a time. It is markup: everything else in it is escaped.
+/// A text with a time, as HTML: the rest of the text is escaped.
 pub(super) struct Filled(String);
 
 impl Filled {
-    /// Every place of the text is the time.
-    pub(super) fn of(words: &Words, text: &str, at: Timestamp) -> Self {
+    /// Fills every placeholder of the text with the time.
+    pub(super) fn new(words: &Words, text: &str, at: Timestamp) -> Self {
         let mut html = String::with_capacity(text.len() + 80);
         for part in parts(text) {
-            // A string takes everything.
+            // Writing to a string cannot fail.
             let _ = match part {
                 Part::Text(text) => Html.write_escaped_str(&mut html, text),
                 Part::Place(_) => {
@@ -41,9 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_for_machines_and_for_people_and_all_else_is_escaped() {
+    fn a_time_is_machine_readable_and_the_rest_of_the_text_is_escaped() {
         let at = Timestamp::parse_rfc3339("2026-11-07T09:04:00Z").unwrap();
-        let html = |language: Language| Filled::of(language.words(), "<i>&\"' {at}", at).to_string();
+        let html = |language: Language| Filled::new(language.words(), "<i>&\"' {at}", at).to_string();
         let before = "&#60;i&#62;&#38;&#34;&#39; <time datetime=\"2026-11-07T09:04:00Z\">";
         assert_eq!(html(Language::English), format!("{before}7 November 2026, 09:04 UTC</time>"));
         assert_eq!(html(Language::German), format!("{before}7. November 2026, 09:04 UTC</time>"));
