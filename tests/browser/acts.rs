@@ -112,7 +112,7 @@ impl Page {
 
     /// At the local provider, which believes everybody.
     pub(crate) async fn at_the_provider(&self, email: &str) {
-        self.see("This provider is for development").await;
+        self.see("Development provider").await;
         self.fill("email", email).await;
         self.click("Sign in").await;
         self.at(&format!("{}/", self.origin)).await;

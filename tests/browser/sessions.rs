@@ -81,7 +81,7 @@ async fn another_account_is_used(chapter: &Chapter<'_>) {
     page.sign_in("kim@home.example").await;
     page.says(w.none_for, &[("name", "kim@home.example")]).await;
     page.click(w.use_another_account).await;
-    page.see("This provider is for development").await;
+    page.see("Development provider").await;
     assert!(page.url().await.contains("prompt=select_account"), "the provider is told to ask");
     page.at_the_provider(ALPINE.portal_user).await;
     page.see(ALPINE.company_name).await;

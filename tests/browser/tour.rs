@@ -126,7 +126,7 @@ impl<'a> Tour<'a> {
         self.look(&page, "console").await;
         let page = developer.tab().await;
         page.open("/auth/sign-in").await;
-        page.see("This provider is for development").await;
+        page.see("Development provider").await;
         self.look(&page, "provider").await;
     }
 

@@ -1,10 +1,10 @@
-// New mails and calls appear by themselves; nothing else of the page is touched, least of all a form that somebody fills in.
+// Shows new mails and calls as they arrive. The rest of the page, such as a half-filled form, is left alone.
 
 const PAUSE = 1000;
 
 const live = (root, name) => root.querySelector(`[data-live="${name}"]`);
 
-/** Times come in UTC; whoever has scripts reads them by their own clock. */
+/** Rewrites times, which the server renders in UTC, in the reader's time zone. */
 function byThisClock(root) {
   for (const time of root.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime);
@@ -14,7 +14,7 @@ function byThisClock(root) {
   }
 }
 
-/** Mails that are there stay as they are, open or not; new ones come above them. */
+/** Adds new mails above the others, which stay open or closed. */
 function receive(mails) {
   const here = live(document, 'mails');
   const known = new Set([...here.querySelectorAll('[data-mail]')].map((mail) => mail.dataset.mail));

@@ -20,10 +20,10 @@ use super::{DeadLetter, Inner, REGION, clock, lock};
 const CALLS: usize = 50;
 
 /// What the form offers as languages of the mail: BCP 47, and what it is called.
-const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not said")];
+const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not specified")];
 
 /// What it offers as the mail's content.
-const CONTENTS: [(&str, &str); 3] = [("", "what is usual"), ("credentials", "credentials"), ("link", "a link")];
+const CONTENTS: [(&str, &str); 3] = [("", "the default"), ("credentials", "credentials"), ("link", "a link")];
 
 /// The page.
 #[derive(Template)]
@@ -238,22 +238,22 @@ impl StartForm {
         let second = EmailAddress::parse(&self.portal_user).is_some();
         let (field, rule) = match what.split([' ', ':']).next().unwrap_or_default() {
             "subscription_id" => {
-                ("subscription_id", "The subscription id is 1 to 64 letters, digits, hyphens and underscores.")
+                ("subscription_id", "The subscription id has 1 to 64 letters, digits, hyphens and underscores.")
             }
             "kind" => ("kind", "The customer starts a trial or activates a paid subscription."),
-            "product" => ("product", "The product has a name of at most 100 characters, on one line."),
+            "product" => ("product", "The product name has at most 100 characters, on one line."),
             "company.id" => (
                 "company_id",
-                "The company’s id is 1 to 41 letters, digits, dots and hyphens, a letter or digit first.",
+                "The company id has 1 to 41 letters, digits, dots and hyphens, and starts with a letter or digit.",
             ),
-            "company.name" => ("company_name", "The company has a name of at most 100 characters, on one line."),
-            "service_administrator.email" => ("email", "The technical contact needs an e-mail address."),
+            "company.name" => ("company_name", "The company name has at most 100 characters, on one line."),
+            "service_administrator.email" => ("email", "The technical contact needs an email address."),
             "portal_users" if second => {
-                ("second_portal_user", "The other portal user has no e-mail address; the field may be empty.")
+                ("second_portal_user", "The other portal user needs an email address, or leave the field empty.")
             }
-            "portal_users" => ("portal_user", "The portal user needs an e-mail address."),
-            "locale" => ("locale", "The language is a tag, such as en or de."),
-            "welcome_mail" => ("welcome_mail", "The mail has the credentials or a link."),
+            "portal_users" => ("portal_user", "The portal user needs an email address."),
+            "locale" => ("locale", "The language is a language tag, such as en or de."),
+            "welcome_mail" => ("welcome_mail", "The mail contains the credentials or a link."),
             _ => return Refusal { why: format!("Nothing was published: {what}."), field: None },
         };
         Refusal { why: format!("Nothing was published. {rule}"), field: Some(field) }

@@ -63,7 +63,7 @@ pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form
         return refusal;
     }
     if email.trim().is_empty() {
-        return page::refusal(StatusCode::BAD_REQUEST, "Type an e-mail address, any one.");
+        return page::refusal(StatusCode::BAD_REQUEST, "Enter an email address; any address will do.");
     }
     let code = random();
     let grant = Grant {

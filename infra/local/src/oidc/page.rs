@@ -21,9 +21,9 @@ pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -
     });
     let body = format!(
         "<h1>Sign in</h1>\
-         <p>This provider is for development: whoever you say you are, it believes you.</p>\
+         <p>Development provider: it accepts any address.</p>\
          <form method=\"post\" action=\"/authorize\">{hidden}\
-         <label for=\"email\">E-mail address</label>\
+         <label for=\"email\">Email address</label>\
          <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" required autofocus value=\"{}\">\
          <button>Sign in</button></form>",
         escape(email)
@@ -39,8 +39,8 @@ pub(super) fn signed_out() -> Response {
 }
 
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
-    let body = format!("<h1>That does not work</h1><p>{}</p>", escape(why));
-    page(status, "That does not work", &body, "form-action 'none'")
+    let body = format!("<h1>That did not work</h1><p>{}</p>", escape(why));
+    page(status, "That did not work", &body, "form-action 'none'")
 }
 
 fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Response {

@@ -282,16 +282,16 @@ async fn what_is_wrong_with_the_form_is_said_at_its_field_and_nothing_is_lost_or
     let functions = Functions::default();
     let cloud = started(None, functions.answering(|_, _, _| Ok(json!({"batchItemFailures": []})))).await;
     for (field, value, why) in [
-        ("subscription_id", "sub 7", "The subscription id is"),
+        ("subscription_id", "sub 7", "The subscription id has"),
         ("kind", "free", "The customer starts a trial"),
-        ("product", "", "The product has a name"),
-        ("company_id", "Fabrikam, Inc.", "The company’s id is"),
-        ("company_name", " ", "The company has a name"),
+        ("product", "", "The product name has"),
+        ("company_id", "Fabrikam, Inc.", "The company id has"),
+        ("company_name", " ", "The company name has"),
         ("email", "it", "The technical contact needs"),
         ("portal_user", "", "The portal user needs"),
         ("second_portal_user", "dana@", "The other portal user"),
         ("locale", "x", "The language is"),
-        ("welcome_mail", "poem", "The mail has"),
+        ("welcome_mail", "poem", "The mail contains"),
     ] {
         let (head, page) = submit(&cloud, field, value).await;
         assert_eq!(head.status, StatusCode::UNPROCESSABLE_ENTITY, "{field}");
