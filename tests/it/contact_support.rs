@@ -1,4 +1,4 @@
-//! Requests to the vendor's support.
+//! Support requests to the vendor.
 
 use local::cloud::{Fault, Mode, Service};
 use serde_json::json;
@@ -10,7 +10,7 @@ async fn ask(stack: &TestStack, token: &str, subscription: &str, key: &str) -> A
 }
 
 #[tokio::test]
-async fn support_gets_the_message_what_happened_and_whom_to_answer_but_no_password() {
+async fn support_gets_the_message_the_history_and_the_reply_address_but_no_password() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let password = stack.mailed_password();
@@ -34,7 +34,7 @@ async fn support_gets_the_message_what_happened_and_whom_to_answer_but_no_passwo
             "sub-1, Contoso Online Suite, trial",
             "admin@fabrikam",
             "by kim@fabrikam.example",
-            "it works until",
+            "The temporary password works until",
         ] {
             assert!(text.contains(needed), "{needed} in {text}");
         }
@@ -71,7 +71,7 @@ async fn however_many_ask_at_once_three_are_mailed() {
     let keys: Vec<String> = (0..8).map(|n| n.to_string()).collect();
     let asked = futures_util::future::join_all(keys.iter().map(|key| ask(&stack, &dana, "sub-1", key))).await;
     let accepted = asked.iter().filter(|answer| answer.status == 202).count();
-    // Whoever loses every race hears that it is not possible for the moment.
+    // A request that loses every race gets 503.
     assert!(asked.iter().all(|answer| [202, 429, 503].contains(&answer.status)), "{asked:?}");
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1 + accepted);
@@ -94,7 +94,7 @@ async fn the_same_click_after_a_lost_answer_is_one_mail_with_one_reference() {
 }
 
 #[tokio::test]
-async fn whoever_is_no_portal_user_hears_the_same_as_of_a_subscription_that_does_not_exist() {
+async fn a_stranger_gets_the_same_answer_as_for_a_subscription_that_does_not_exist() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let mallory = stack.token("mallory@elsewhere.example");
@@ -106,7 +106,7 @@ async fn whoever_is_no_portal_user_hears_the_same_as_of_a_subscription_that_does
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_count_is_not_answered_to() {
+async fn an_unverified_address_is_not_a_reply_address() {
     let stack = TestStack::start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "subject": "dana" }]);
@@ -116,11 +116,11 @@ async fn an_address_that_does_not_count_is_not_answered_to() {
     stack.cloud.drained().await.unwrap();
     let mail = &stack.cloud.inbox()[1];
     assert_eq!(mail.reply_to, None);
-    assert!(mail.text.contains("has not confirmed an address") && !mail.text.contains("ceo@"));
+    assert!(mail.text.contains("has not verified an address") && !mail.text.contains("ceo@"));
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused_and_counts_nothing() {
+async fn an_invalid_message_is_refused_and_not_counted() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");

@@ -20,6 +20,7 @@ mod reset_password;
 mod second_provider;
 mod send_mail;
 mod sign_in;
+mod snapshots;
 mod subscription_start;
 mod template;
 mod whole;

@@ -1,10 +1,20 @@
-//! The pages, and every other path.
+//! The pages, and the paths that no function has.
 
 use local::cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Call, Deployment, TestStack, event};
+use words::{Language, Words};
 
-/// The page of somebody who has signed in.
+fn words() -> &'static Words {
+    Language::English.words()
+}
+
+/// Returns a text as it appears in HTML.
+fn escaped(text: &str) -> String {
+    text.replace('\'', "&#39;")
+}
+
+/// Returns the page of a signed-in customer.
 async fn page_of(stack: &TestStack, token: &str) -> String {
     html(&stack.call("portal", Call::get("/").cookie("__Host-customer", token)).await)
 }
@@ -14,7 +24,7 @@ fn html(answer: &Answer) -> String {
     answer.body.as_str().unwrap().to_owned()
 }
 
-/// Every page, for people of whom `session` is one of the Administration Center.
+/// Returns calls of every page; `session` is one of the Administration Center.
 fn pages(stack: &TestStack, session: &str) -> [Call; 9] {
     let customer = |email| Call::get("/").cookie("__Host-customer", &stack.token(email));
     [
@@ -30,14 +40,14 @@ fn pages(stack: &TestStack, session: &str) -> [Call; 9] {
     ]
 }
 
-/// What a page loads of ours, in its order.
+/// Returns the assets that a page loads, in order.
 fn loaded(page: &str) -> Vec<&str> {
     let marks = page.match_indices("\"/assets/").map(|(at, _)| &page[at + 1..]);
     marks.map(|rest| &rest[..rest.find('"').unwrap()]).collect()
 }
 
 #[tokio::test]
-async fn a_path_that_no_function_has_is_a_problem_document() {
+async fn an_unknown_path_gives_a_problem_document() {
     let stack = TestStack::start().await;
     let paths = ["/nothing", "/subscriptions/x/y/z", "/administration/x", "/auth/x", "/assets/style.css", "/help/"];
     for call in paths.map(Call::get).into_iter().chain([Call::post("/"), Call::post("/auth/sign-in")]) {
@@ -73,27 +83,20 @@ async fn every_page_has_the_same_strict_headers() {
             assert_eq!(answer.headers[name], value, "{name}");
         }
         assert!(answer.headers["permissions-policy"].contains("clipboard-write=(self)"));
-        // The policy forbids all three; a page that had one would be broken, not open.
+        // The policy blocks all three, so a page with one of them would not work.
         assert!(!html.contains("style=") && !html.contains("onclick") && !html.contains("<script>"));
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"));
     }
 }
 
 #[tokio::test]
-async fn a_visitor_reads_which_account_is_meant_and_a_link_leads_to_their_provider() {
+async fn a_visitor_is_led_to_their_provider_by_a_link_that_returns_to_the_page() {
     let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
     let page = html(&stack.call("portal", Call::get("/").query("cursor=c3ViLTE")).await);
-    for words in [
-        "<h1>Contoso customer portal</h1>",
-        "if you have lost the welcome message",
-        "Sign in with your Contoso account",
-        "for example dana@fabrikam.example",
-        "such as admin@fabrikam",
-        "href=\"/auth/sign-in?return=%2F%3Fcursor%3Dc3ViLTE\"",
-        "href=\"/administration\"",
-    ] {
-        assert!(page.contains(words), "{words}");
+    for link in ["href=\"/auth/sign-in?return=%2F%3Fcursor%3Dc3ViLTE\"", "href=\"/administration\""] {
+        assert!(page.contains(link), "{link}");
     }
+    assert!(page.contains("<h1>Contoso Customer Portal</h1>"));
     assert!(!page.contains("<form"), "what leads to the provider is a link");
     assert!(stack.cloud.requests().is_empty());
 }
@@ -105,11 +108,9 @@ async fn a_customer_reads_how_far_each_subscription_is() {
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.clear_requests();
     let page = page_of(&stack, &dana).await;
-    for words in [
-        "Your subscriptions",
+    for part in [
         "Contoso Online Suite",
         "Fabrikam, Inc.",
-        "Trial",
         "<time datetime=\"2026-11-10T09:00:00Z\">10 November 2026, 09:00 UTC</time>",
         "to i•@fabrikam.example",
         "3 of 3 retrievals left",
@@ -117,7 +118,7 @@ async fn a_customer_reads_how_far_each_subscription_is() {
         "Signed in as dana@fabrikam.example",
         "data-remaining=\"3\"",
     ] {
-        assert!(page.contains(words), "{words}");
+        assert!(page.contains(part), "{part}");
     }
     assert_eq!((page.matches("class=\"done\"").count(), page.matches("not yet").count()), (1, 3));
     let asked: Vec<String> = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
@@ -130,28 +131,28 @@ async fn a_customer_reads_how_far_each_subscription_is() {
     let password = stack.mailed_password();
     let session = stack.sign_in("admin@fabrikam", &password).await.session().unwrap();
     let page = page_of(&stack, &dana).await;
-    assert!(page.contains("has signed in. The temporary password is not shown any more."));
+    assert!(page.contains(words().state_signed_in));
     assert!(!page.contains("data-remaining"), "there is nothing to ask before Go");
     let reset = stack.call("reset-password", Call::reset_password(&session, "seven green boats at noon")).await;
     let created = Call::create_admin(&reset.session().unwrap(), "lee@fabrikam", "a quiet lamp over the harbour");
     stack.call("create-admin", created).await;
     let page = page_of(&stack, &dana).await;
     assert_eq!((page.matches("class=\"done\"").count(), page.matches("not yet").count()), (4, 0));
-    assert!(page.contains("Everything is set up.") && !page.contains(&password));
+    assert!(page.contains(words().state_handed_over) && !page.contains(&password));
 }
 
 #[tokio::test]
-async fn whoever_sees_no_subscription_reads_as_whom_they_are_signed_in_and_why() {
+async fn a_customer_without_subscriptions_sees_which_account_is_signed_in_and_why_the_list_is_empty() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let page = page_of(&stack, &stack.token("dana.k@gmail.example")).await;
     assert!(page.contains("No subscriptions for dana.k@gmail.example"));
-    assert!(page.contains("Use another account") && page.contains("&amp;account=other"));
-    assert!(!page.contains("has not confirmed") && !page.contains("Contoso Online Suite"));
+    assert!(page.contains(words().use_another_account) && page.contains("&amp;account=other"));
+    assert!(!page.contains("has not verified") && !page.contains("Contoso Online Suite"));
 
     let unconfirmed = stack.token_with("dana@fabrikam.example", &json!({ "email_verified": false }));
     let page = page_of(&stack, &unconfirmed).await;
-    assert!(page.contains("has not confirmed the address dana@fabrikam.example"));
+    assert!(page.contains("has not verified the address dana@fabrikam.example"));
     assert!(!page.contains("Contoso Online Suite"));
 }
 
@@ -192,7 +193,7 @@ async fn names_from_events_and_tokens_are_text_and_never_markup() {
 async fn a_page_is_in_the_language_that_its_reader_prefers_or_has_chosen() {
     let stack = TestStack::start().await;
     let german = |answer: &Answer| {
-        let german = html(answer).contains("Zum Inhalt springen");
+        let german = html(answer).contains(Language::German.words().skip);
         assert_eq!(answer.headers["content-language"], if german { "de" } else { "en" });
         german
     };
@@ -211,7 +212,7 @@ async fn a_page_is_in_the_language_that_its_reader_prefers_or_has_chosen() {
 }
 
 #[tokio::test]
-async fn what_a_page_loads_is_kept_for_ever_under_the_name_of_its_content() {
+async fn assets_are_cached_forever_under_names_that_contain_their_hash() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let page = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
@@ -238,20 +239,20 @@ async fn what_a_page_loads_is_kept_for_ever_under_the_name_of_its_content() {
 }
 
 #[tokio::test]
-async fn while_the_table_is_away_a_page_says_so_and_a_retry_works() {
+async fn while_dynamodb_is_unavailable_a_page_says_so_and_a_retry_works() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 6));
     let answer = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
     assert_eq!(answer.status, 503);
-    assert!(html(&answer).contains("We cannot show your subscriptions for the moment"));
+    assert!(html(&answer).contains(&escaped(words().list_unavailable)));
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 0));
     assert!(page_of(&stack, &dana).await.contains("Contoso Online Suite"));
 }
 
 #[tokio::test]
-async fn while_the_table_is_away_a_page_of_the_administration_center_says_so_too() {
+async fn while_dynamodb_is_unavailable_a_page_of_the_administration_center_says_so_too() {
     let stack = TestStack::start().await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
     for path in ["/administration", "/administration/password", "/administration/create"] {
@@ -259,7 +260,7 @@ async fn while_the_table_is_away_a_page_of_the_administration_center_says_so_too
         let answer = stack.call("portal", Call::get(path).session(&session)).await;
         assert_eq!(answer.status, 503, "{path}");
         let page = html(&answer);
-        assert!(page.contains("We cannot show this page for the moment"), "{path}");
+        assert!(page.contains(&escaped(words().page_unavailable)), "{path}");
         assert!(page.contains(&format!("href=\"{path}\">Try again")), "{page}");
     }
     let again = stack.call("portal", Call::get("/administration/create").session(&session)).await;
@@ -267,7 +268,7 @@ async fn while_the_table_is_away_a_page_of_the_administration_center_says_so_too
 }
 
 #[tokio::test]
-async fn the_session_tells_which_page_of_the_administration_center_somebody_gets() {
+async fn the_session_decides_which_page_of_the_administration_center_is_shown() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.started(event("sub-1", "trial")).await;
     let at = async |path: &str, session: Option<&str>| {
@@ -285,29 +286,29 @@ async fn the_session_tells_which_page_of_the_administration_center_somebody_gets
     assert_eq!(led(&at("/administration", Some(&temporary)).await).as_deref(), Some("/administration/password"));
     assert_eq!(led(&at("/administration/create", Some(&temporary)).await).as_deref(), Some("/administration"));
     let page = html(&at("/administration/password", Some(&temporary)).await);
-    assert!(page.contains("At least 15 characters") && page.contains("autocomplete=\"new-password\""));
+    assert!(page.contains(words().password_rule) && page.contains("autocomplete=\"new-password\""));
     assert!(page.contains("sign in again with the temporary password until <time"));
 
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();
     assert_eq!(led(&at("/administration", Some(&session)).await).as_deref(), Some("/administration/create"));
     let page = html(&at("/administration/create", Some(&session)).await);
-    assert!(page.contains("admin@fabrikam is closed as soon as you have signed in with the new account."));
+    assert!(page.contains("admin@fabrikam will be closed once you sign in with your new account."));
     assert!(page.contains("data-suffix=\"@fabrikam\""));
 
     let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
     stack.call("create-admin", create).await;
     let lee = stack.sign_in("lee@fabrikam", "a quiet lamp over the harbour").await.session().unwrap();
     let home = html(&at("/administration", Some(&lee)).await);
-    for words in ["Open Contoso Online Suite", "https://product.contoso.example/", "Fabrikam, Inc.", "Add a second one"]
-    {
-        assert!(home.contains(words), "{words}");
+    let add_second = escaped(words().add_second);
+    for part in ["Open Contoso Online Suite", "https://product.contoso.example/", "Fabrikam, Inc.", &add_second] {
+        assert!(home.contains(part), "{part}");
     }
-    assert!(html(&at("/administration/create", Some(&lee)).await).contains("Add an administrator"));
+    assert!(html(&at("/administration/create", Some(&lee)).await).contains(words().create_another_title));
     let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
     stack.call("create-admin", add).await;
     let home = html(&at("/administration", Some(&lee)).await);
-    assert!(home.contains("Administrators: 2") && home.contains("mo@fabrikam") && !home.contains("Add a second one"));
+    assert!(home.contains("Administrators: 2") && home.contains("mo@fabrikam") && !home.contains(&add_second));
     assert!(html(&at("/administration", Some(&session)).await).contains("data-form=\"sign-in\""), "it is retired");
 }
 
@@ -326,8 +327,38 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
     assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
 }
 
+/// A browser must not send a credential to a spelling or translation service, or change it.
 #[tokio::test]
-async fn every_text_that_a_script_says_is_on_its_page() {
+async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
+    let stack = TestStack::start().await;
+    stack.started(event("sub-1", "trial")).await;
+    let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    let set_password = Call::get("/administration/password").session(&temporary);
+    let set_password = html(&stack.call("portal", set_password).await);
+    let session = stack.service_administrator("sub-2", "admin-sub-2@fabrikam", "seven green boats at noon").await;
+    let mut credentials = 0;
+    let mut texts = vec![set_password, stack.cloud.inbox()[0].html.clone()];
+    for page in pages(&stack, &session) {
+        texts.push(html(&stack.call("portal", page).await));
+    }
+    for tag in texts.iter().flat_map(|text| text.split('<')).filter_map(|piece| Some(piece.split_once('>')?.0)) {
+        let marks =
+            ["type=\"password\"", "data-slot=\"password\"", "data-slot=\"user_name\"", "font-family:ui-monospace"];
+        if marks.iter().any(|mark| tag.contains(mark)) {
+            credentials += 1;
+            for attribute in
+                ["translate=\"no\"", "spellcheck=\"false\"", "autocapitalize=\"none\"", "autocorrect=\"off\""]
+            {
+                assert!(tag.contains(attribute), "{attribute} is missing in <{tag}>");
+            }
+        }
+    }
+    // The fields of three forms, the list's window with its two states, and the mail.
+    assert_eq!(credentials, 3 + 3 + 2);
+}
+
+#[tokio::test]
+async fn every_text_that_a_script_uses_is_on_its_page() {
     let stack = TestStack::start().await;
     stack.started(event("sub-1", "trial")).await;
     let list = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
@@ -335,8 +366,8 @@ async fn every_text_that_a_script_says_is_on_its_page() {
     for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 10)] {
         let path = loaded(&page).into_iter().find(|path| path.contains(name)).unwrap();
         let script = stack.call("portal", Call::get(path)).await.body.as_str().unwrap().to_owned();
-        let keys = words::Language::English.words().all().into_iter().map(|(key, _)| key);
-        // One is a field's name as well.
+        let keys = Language::English.words().all().into_iter().map(|(key, _)| key);
+        // `user_name` is the name of a field as well.
         let said: Vec<_> = keys.filter(|key| script.contains(&format!("'{key}'")) && *key != "user_name").collect();
         let names = said.iter().filter(|key| key.contains('_'));
         let missing: Vec<_> = names.clone().filter(|key| !page.contains(&format!("data-key=\"{key}\""))).collect();
@@ -345,20 +376,20 @@ async fn every_text_that_a_script_says_is_on_its_page() {
     }
 }
 
-/// The texts of a page that people see, each between two tags.
+/// Returns the visible texts of a page, each between two tags.
 fn texts(page: &str) -> impl Iterator<Item = &str> {
     let pieces = page.split('<').filter_map(|piece| piece.split_once('>'));
     pieces.filter(|(tag, _)| !tag.starts_with("time ")).map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
 }
 
 #[tokio::test]
-async fn every_word_of_ours_is_translated_and_every_page_can_be_read_from_right_to_left() {
+async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.started(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();
-    // What is not ours to translate.
+    // Names and addresses are not translated.
     let names =
         ["Contoso Online Suite", "Fabrikam, Inc.", "admin@fabrikam", "support@contoso.example", "English", "Deutsch"];
     let marks = [":", ",", ".", "·", "(", ")"];

@@ -1,4 +1,4 @@
-//! The sign-in of customers: to their provider and back.
+//! The sign-in of customers at their identity provider.
 
 use std::collections::VecDeque;
 
@@ -6,17 +6,18 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
 use tests::{Answer, Call, Deployment, TestStack, event};
+use words::{Language, Words};
 
-/// A browser that has been sent to the provider.
-struct Sent {
-    /// The address there.
+/// A browser that was redirected to the provider.
+pub(crate) struct Sent {
+    /// The address at the provider.
     address: String,
-    /// The cookie that ties the answer to this browser.
-    cookie: String,
+    /// The cookie that ties the provider's response to this browser.
+    pub(crate) cookie: String,
 }
 
 impl Sent {
-    async fn by(stack: &TestStack, query: &str) -> Self {
+    pub(crate) async fn by(stack: &TestStack, query: &str) -> Self {
         let answer = stack.call("portal", Call::get("/auth/sign-in").query(query)).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
@@ -24,13 +25,13 @@ impl Sent {
         Self { address: answer.headers["location"].clone(), cookie: cookie.split(';').next().unwrap().to_owned() }
     }
 
-    fn parameter(&self, name: &str) -> &str {
+    pub(crate) fn parameter(&self, name: &str) -> &str {
         let query = self.address.split_once('?').unwrap().1;
         query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default()
     }
 
-    /// Signs in there; the query that the browser comes back with.
-    async fn signed_in(&self, email: &str) -> String {
+    /// Signs in at the provider, and returns the query with which the browser comes back.
+    pub(crate) async fn signed_in(&self, email: &str) -> String {
         let (address, query) = self.address.split_once('?').unwrap();
         let form = format!("{query}&email={}", email.replace('@', "%40"));
         let request =
@@ -49,20 +50,23 @@ async fn come_back(stack: &TestStack, cookie: &str, query: &str) -> Answer {
     stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
 }
 
-/// The cookies that stay, as the browser sends them.
+/// Returns the cookies that the browser keeps.
 fn kept(answer: &Answer) -> Vec<(String, String)> {
     let kept = answer.cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0;"));
     let pairs = kept.map(|cookie| cookie.split(';').next().unwrap().split_once('=').unwrap());
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn refused(answer: &Answer, words: &str) {
+/// Asserts that the sign-in failed for this reason.
+fn refused(answer: &Answer, why: &str) {
     assert!((400..=503).contains(&answer.status), "{answer:?}");
-    assert!(answer.body.as_str().unwrap().contains(words), "{answer:?}");
-    assert!(kept(answer).is_empty(), "nobody is signed in");
+    assert!(answer.body.as_str().unwrap().contains(&why.replace('\'', "&#39;")), "{answer:?}");
+    assert!(kept(answer).is_empty(), "the browser has no session");
 }
 
-const STALE: &str = "has been used before, has taken longer than ten minutes, or was begun in another browser";
+fn words() -> &'static Words {
+    Language::English.words()
+}
 
 #[tokio::test]
 async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
@@ -102,7 +106,7 @@ async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
 }
 
 #[tokio::test]
-async fn another_account_is_asked_for_where_one_is_wanted() {
+async fn the_provider_is_told_to_offer_another_account_on_request() {
     let stack = TestStack::start().await;
     assert_eq!(Sent::by(&stack, "return=%2F&account=other").await.parameter("prompt"), "select_account");
 }
@@ -117,19 +121,19 @@ async fn two_sign_ins_have_nothing_in_common() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_to_a_question_of_this_browser_signs_nobody_in() {
+async fn a_response_to_another_browsers_sign_in_is_refused() {
     let stack = TestStack::start().await;
     let (mine, other) = (Sent::by(&stack, "").await, Sent::by(&stack, "").await);
     let query = other.signed_in("mallory@elsewhere.example").await;
-    refused(&come_back(&stack, &mine.cookie, &query).await, STALE);
-    refused(&come_back(&stack, "", &query).await, STALE);
-    refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, STALE);
+    refused(&come_back(&stack, &mine.cookie, &query).await, words().sign_in_stale);
+    refused(&come_back(&stack, "", &query).await, words().sign_in_stale);
+    refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, words().sign_in_stale);
     assert_eq!(come_back(&stack, &other.cookie, &query).await.status, 303, "its code was not even tried");
-    // The state of this browser, and the code of another: its verifier is not ours.
+    // The state of this browser with the code of another one, whose verifier differs.
     let query = Sent::by(&stack, "").await.signed_in("mallory@elsewhere.example").await;
     let code = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
     let mixed = format!("{code}&state={}", mine.parameter("state"));
-    refused(&come_back(&stack, &mine.cookie, &mixed).await, STALE);
+    refused(&come_back(&stack, &mine.cookie, &mixed).await, words().sign_in_stale);
 }
 
 #[tokio::test]
@@ -139,36 +143,36 @@ async fn a_code_works_once_and_an_answer_of_another_issuer_never() {
     let query = sent.signed_in("dana@fabrikam.example").await;
     assert!(query.contains("&iss="));
     let elsewhere = query.replace("&iss=", "&iss=https%3A%2F%2Fevil.example&x=");
-    refused(&come_back(&stack, &sent.cookie, &elsewhere).await, STALE);
+    refused(&come_back(&stack, &sent.cookie, &elsewhere).await, words().sign_in_stale);
     assert_eq!(come_back(&stack, &sent.cookie, &query).await.status, 303);
-    refused(&come_back(&stack, &sent.cookie, &query).await, STALE);
+    refused(&come_back(&stack, &sent.cookie, &query).await, words().sign_in_stale);
 }
 
 #[tokio::test]
-async fn a_token_for_another_request_or_another_application_signs_nobody_in() {
+async fn a_token_for_another_request_or_application_is_refused() {
     let stack = TestStack::start().await;
     for claims in [json!({ "nonce": "n" }), json!({ "nonce": null }), json!({ "aud": "another" }), json!({ "exp": 1 })]
     {
         stack.provider.add_claims(claims.clone());
         let sent = Sent::by(&stack, "").await;
         let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
-        refused(&answer, STALE);
+        refused(&answer, words().sign_in_stale);
     }
 }
 
 #[tokio::test]
-async fn whoever_cancels_reads_so_and_can_begin_again_where_they_were() {
+async fn a_cancelled_sign_in_can_be_started_again_with_the_same_return_path() {
     let stack = TestStack::start().await;
     let sent = Sent::by(&stack, "return=%2Fsupport").await;
     let query = format!("error=access_denied&error_description=%3Cb%3E&state={}", sent.parameter("state"));
     let answer = come_back(&stack, &sent.cookie, &query).await;
-    refused(&answer, "The sign-in was cancelled");
+    refused(&answer, words().sign_in_cancelled);
     let page = answer.body.as_str().unwrap();
     assert!(page.contains("href=\"/auth/sign-in?return=%2Fsupport\"") && !page.contains("access_denied"));
 }
 
 #[tokio::test]
-async fn nobody_is_sent_to_another_site() {
+async fn the_return_path_never_leads_to_another_site() {
     let stack = TestStack::start().await;
     for back in [
         "https%3A%2F%2Fevil.example",
@@ -185,7 +189,7 @@ async fn nobody_is_sent_to_another_site() {
 }
 
 #[tokio::test]
-async fn a_token_that_browsers_cannot_keep_is_said_to_be_too_large_and_one_of_6_kb_is_kept() {
+async fn a_token_of_6_kb_is_stored_and_one_that_is_too_large_for_browsers_is_refused() {
     let stack = TestStack::start().await;
     for (size, kept_in) in [(6_000, 2), (9_000, 0), (14_000, 0)] {
         stack.provider.add_claims(json!({ "groups": "x".repeat(size * 3 / 4 - 600) }));
@@ -194,17 +198,17 @@ async fn a_token_that_browsers_cannot_keep_is_said_to_be_too_large_and_one_of_6_
         assert_eq!(kept(&answer).len(), kept_in, "{size}");
         if kept_in == 0 {
             assert_eq!(answer.status, 431);
-            refused(&answer, "too large for browsers to keep");
+            refused(&answer, words().sign_in_too_large);
         }
     }
 }
 
 #[tokio::test]
-async fn while_the_provider_is_away_the_page_says_so() {
+async fn while_the_provider_is_unavailable_the_page_says_so() {
     let stack = Deployment::default().with("OIDC_ISSUER", "http://127.0.0.1:9").start().await;
     let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
     assert_eq!(answer.status, 503);
-    refused(&answer, "Your sign-in provider does not answer");
+    refused(&answer, words().provider_unavailable);
 }
 
 #[tokio::test]
@@ -228,5 +232,5 @@ async fn signing_out_forgets_the_token_and_offers_to_sign_out_at_the_provider() 
         let answer = stack.call("portal", sign_out().header(name, value)).await;
         assert_eq!((answer.status, answer.problem(), answer.cookies.len()), (403, Some("forbidden"), 0), "{value}");
     }
-    assert_eq!(stack.call("portal", Call::get("/auth/sign-out")).await.status, 404, "a link signs nobody out");
+    assert_eq!(stack.call("portal", Call::get("/auth/sign-out")).await.status, 404, "a link does not sign out");
 }
