@@ -387,7 +387,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: "(#status = :pending OR attribute_exists(#status)) AND (",
         }],
         suite: Suite::It,
-        caught_by: "test(send_mail::an_order_of_an_issue_that_is_over_sends_nothing) | test(send_mail::after_three_refusals)",
+        caught_by: "test(send_mail::an_order_for_an_earlier_issue_sends_nothing) | test(send_mail::after_three_refusals)",
     },
     Mutant {
         name: "record-asks-for-the-lease",
@@ -398,7 +398,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: r##".condition_expression("#issue = :n AND #rank < :r AND attribute_exists(#lease)")"##,
         }],
         suite: Suite::It,
-        caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
+        caught_by: "test(send_mail::a_sent_mail_is_recorded_without_the_lease)",
     },
     Mutant {
         name: "record-over-a-higher-rank",
@@ -409,7 +409,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: r##".condition_expression("#issue = :n AND (#rank < :r OR attribute_exists(#rank))")"##,
         }],
         suite: Suite::It,
-        caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
+        caught_by: "test(send_mail::a_sent_mail_is_recorded_without_the_lease)",
     },
     Mutant {
         name: "release-of-anybodys-lease",
@@ -420,7 +420,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: r##""#issue = :n AND (#lease_id = :mine OR attribute_exists(#lease_id))""##,
         }],
         suite: Suite::It,
-        caught_by: "test(send_mail::whoever_sent_a_mail_records_it)",
+        caught_by: "test(send_mail::a_sent_mail_is_recorded_without_the_lease)",
     },
     Mutant {
         name: "live-lease-acknowledged",
@@ -442,7 +442,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: "credential.issue == order.issue",
         }],
         suite: Suite::It,
-        caught_by: "test(send_mail::a_mail_that_nobody_needs_any_more_is_not_sent)",
+        caught_by: "test(send_mail::a_mail_that_is_no_longer_needed_is_not_sent)",
     },
     Mutant {
         name: "lease-given-back-without-an-answer",
@@ -1022,7 +1022,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: r#"if nonce.is_empty() && claims.get("nonce").is_none() {"#,
         }],
         suite: Suite::It,
-        caught_by: "test(portal_sign_in::a_token_for_another_request_or_another_application_signs_nobody_in)",
+        caught_by: "test(portal_sign_in::a_token_for_another_request_or_application_is_refused)",
     },
     Mutant {
         name: "state-of-another-browser",
@@ -1033,7 +1033,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: "!state.is_empty() && !begun.ties.state.is_empty()",
         }],
         suite: Suite::It,
-        caught_by: "test(portal_sign_in::an_answer_that_is_not_to_a_question_of_this_browser_signs_nobody_in)",
+        caught_by: "test(portal_sign_in::a_response_to_another_browsers_sign_in_is_refused)",
     },
     Mutant {
         name: "return-to-another-site",
@@ -1044,7 +1044,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             replace: r#"&& !back.starts_with("///")"#,
         }],
         suite: Suite::It,
-        caught_by: "test(portal_sign_in::nobody_is_sent_to_another_site)",
+        caught_by: "test(portal_sign_in::the_return_path_never_leads_to_another_site)",
     },
     Mutant {
         name: "any-algorithm",
