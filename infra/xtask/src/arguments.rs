@@ -21,14 +21,14 @@ Usage: cargo verify [options]
   --full          run every check as deep as it goes; on the same commit it continues where it stopped
   --help";
 
-/// What to do.
+/// The command that was typed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help(&'static str),
     Verify(VerifyOptions),
 }
 
-/// What `cargo verify` runs.
+/// The options of `cargo verify`.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct VerifyOptions {
     pub(crate) list: bool,
@@ -37,6 +37,7 @@ pub(crate) struct VerifyOptions {
     pub(crate) quick: bool,
 }
 
+/// Parses the command line.
 pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
     match parser.next()? {
         Some(Arg::Value(command)) if command == "verify" => verify(&mut parser),

@@ -1,4 +1,4 @@
-//! `cargo verify`: an ordered list of commands. This crate sees no code of the product.
+//! `cargo verify`: runs an ordered list of checks. This crate depends on no code of the product.
 
 mod arguments;
 mod installed;
