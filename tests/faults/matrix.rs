@@ -67,7 +67,7 @@ impl Case {
         let Target { service, operation, after, .. } = &self.target;
         let delay = if *service == Service::Ses { SES_DELAY } else { DELAY };
         let fault = |count| {
-            let fault = Fault::new(*service, operation, self.mode.1, count).of_function(function).after(*after);
+            let fault = Fault::new(*service, operation, self.mode.1, count).on_function(function).after(*after);
             fault.held_for(delay)
         };
         match (self.extent, self.mode.1) {
@@ -172,7 +172,7 @@ impl Run<'_> {
         }
         if scenario.mail == Mail::Leased {
             let function = self.lane.machine.name_of("send-mail");
-            self.lane.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
+            self.lane.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).on_function(&function));
             let done = self.send(&orders).await;
             if done || self.lane.stack.cloud.clear_faults_of(&function) != 1 {
                 return Err(Failure::Slow("no worker died while it held a lease".to_owned()));

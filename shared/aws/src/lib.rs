@@ -1,4 +1,4 @@
-//! The store: one DynamoDB table, a KMS key, and SES. No other crate speaks to AWS.
+//! The store: one DynamoDB table, a KMS key, and SES. No other crate calls AWS.
 //!
 //! # The table
 //!

@@ -9,17 +9,17 @@ use crate::Failure;
 /// How long one operation may take, including all its attempts.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Attempts of one write that meets transactions of other callers.
+/// The number of attempts of one write that conflicts with transactions of other callers.
 const ATTEMPTS: u32 = 3;
 
-/// Attempts of one decision that other writers keep overtaking.
+/// The number of attempts of one decision that loses races against other writers.
 const RACES: u32 = 5;
 
 /// The result of one attempt.
 pub(crate) enum Try<T> {
     /// The write is decided, either way.
     Done(T),
-    /// The write met a transaction of another caller: nothing is decided.
+    /// The write conflicted with a transaction of another caller: nothing is decided.
     Conflict(Failure),
 }
 

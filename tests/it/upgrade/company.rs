@@ -237,7 +237,7 @@ impl<'a> Company<'a> {
     async fn send_without_answer(&self) {
         let function = self.machine.name_of("send-mail");
         let orders = self.orders().await;
-        self.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
+        self.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).on_function(&function));
         assert!(!self.machine.consume("send-mail", &orders).await, "SES does not answer");
         assert_eq!(self.stack.cloud.clear_faults_of(&function), 1);
     }

@@ -60,7 +60,8 @@ const IS_NOT_FULL: &str = "#tat > :now";
 /// The budget has room for one more attempt. Otherwise: `Spend::Exhausted`.
 const HAS_ROOM: &str = "#tat <= :latest";
 
-/// How often the shape of a budget may change between the read and the write, as others spend beside it and clocks differ.
+/// The number of writes after which an attempt is refused. The shape of a budget may change between the read and the write, since other
+/// callers spend from it at the same time and clocks differ.
 const TRIPS: u32 = 6;
 
 const OPERATION: &str = "dynamodb UpdateItem (attempts)";

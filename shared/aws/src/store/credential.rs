@@ -166,8 +166,8 @@ fn may_be_retrieved(principals: usize) -> String {
     ])
 }
 
-/// Returns what every transaction on a subscription does to the credential: it moves the number of the last history entry to `seq`,
-/// unless another transaction has moved it since `known` was read.
+/// Returns the write that every transaction on a subscription makes to the credential: it moves the number of the last history entry to
+/// `seq`, unless another transaction has moved it since `known` was read.
 pub(super) fn advance(known: &Credential, seq: u64) -> Change {
     advance_only_if(known, seq, "SET #seq = :next_seq", SEQ_IS)
 }

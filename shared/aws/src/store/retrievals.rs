@@ -17,7 +17,7 @@ pub enum RetrieveOutcome {
     Refused {
         /// The credential as the condition met it.
         credential: Box<Credential>,
-        /// What the refusal means.
+        /// The meaning of the refusal.
         refusal: Refusal,
     },
     /// There is no such subscription.

@@ -147,6 +147,7 @@ impl SignIns {
     }
 }
 
+/// Returns the history entry of an administrator's first sign-in.
 fn signed_in<'a>(account: &'a Account, credential: &Credential, now: Timestamp) -> Entry<'a> {
     let by = account.user_name.as_str();
     Entry { what: "administrator-signed-in", by, at: now, issue: credential.issue, account: None }

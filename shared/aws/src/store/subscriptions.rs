@@ -47,10 +47,10 @@ pub enum ExtendOutcome {
     LostRace,
 }
 
-/// Items in one `BatchWriteItem`: the limit of DynamoDB.
+/// The number of items in one `BatchWriteItem`: the limit of DynamoDB.
 const BATCH: usize = 25;
 
-/// How often DynamoDB may leave items of a batch unwritten.
+/// The number of requests for one batch, because DynamoDB may leave some of its items unwritten.
 const BATCH_TRIES: u32 = 4;
 
 impl Subscriptions {
@@ -71,7 +71,7 @@ impl Subscriptions {
         account.map(|account| account::subscription(Reader(&account))).transpose()
     }
 
-    /// Returns when an event started an issue, if it has. This is a cheap look; the transaction asks again.
+    /// Returns when an event started an issue, if it has. This is a cheap check; the transaction checks again.
     pub async fn handled_at(
         &self,
         subscription: &SubscriptionId,
@@ -180,6 +180,7 @@ impl Subscriptions {
         })
     }
 
+    /// Writes one batch, repeating what DynamoDB leaves unwritten.
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
         const OPERATION: &str = "dynamodb BatchWriteItem (portal users)";
         for turn in 0..BATCH_TRIES {

@@ -1,4 +1,4 @@
-//! Conditional writes: of one item, and of several items together.
+//! Conditional writes of one item, and of several items together.
 
 use std::collections::HashMap;
 
@@ -150,7 +150,7 @@ fn decide(
     }
 }
 
-/// What one write of a transaction is about: a refusal is recognised by it.
+/// The subject of one write of a transaction, by which a refusal is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Account,
@@ -214,6 +214,7 @@ impl<'a> Transaction<'a> {
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
 
+    /// Adds an update of an item.
     pub(super) fn update(self, part: Part, change: Change) -> Result<Self, Failure> {
         let Parts { key, update, condition, names, values } = change.into_parts();
         let update = Update::builder()
