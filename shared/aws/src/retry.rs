@@ -31,7 +31,7 @@ pub(crate) enum Race<T> {
     Lost,
 }
 
-/// Waits for 20 to 100 ms, so that two callers who met do not meet again.
+/// Waits for 20 to 100 ms, so that two callers whose writes conflicted do not conflict again.
 pub(crate) async fn pause() {
     sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
 }

@@ -134,13 +134,13 @@ mod tests {
         }
     }
 
-    /// Returns the lines that `says` logs, each without its time.
-    fn lines(says: impl FnOnce()) -> Vec<Value> {
+    /// Returns the lines that `run` logs, each without its time.
+    fn lines(run: impl FnOnce()) -> Vec<Value> {
         let log = Log::default();
         let writer = log.clone();
         let lines = Lines { function: "sign-in".into() };
         let layer = tracing_subscriber::fmt::layer().event_format(lines).with_writer(move || writer.clone());
-        with_default(tracing_subscriber::registry().with(layer), says);
+        with_default(tracing_subscriber::registry().with(layer), run);
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let read = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_not_told() {
+    fn spans_are_left_out() {
         let said = lines(|| tracing::info_span!("canary", canary = "canary").in_scope(|| info!("done")));
         assert_eq!(said, [json!({ "level": "INFO", "function": "sign-in", "message": "done" })]);
     }

@@ -119,7 +119,7 @@ impl Attempts {
         }
     }
 
-    /// Records a right password: failures are not in a row any more, and the network is known.
+    /// Records a right password: it resets the count of consecutive failures, and makes the network known.
     pub async fn succeeded(&self, name: &ClaimedName, network: &Network, now: Timestamp) -> Result<(), Failure> {
         let until = now.plus(REMEMBERED);
         let forget = |key: Key, update: &str| Change::new(key, PLACEHOLDERS, update).value(":until", time(until));

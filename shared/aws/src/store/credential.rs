@@ -51,7 +51,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#signed_in", SIGNED_IN_AT),
 ];
 
-/// The item is of the issue that the writer means. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
+/// The item has the issue that the writer expects. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
 const ISSUE_IS: &str = "#issue = :issue";
 /// `Credential::disclosable`.
 const PASSWORD_IS_SEALED: &str = "attribute_exists(#sealed)";

@@ -35,7 +35,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#tries", TRIES),
 ];
 
-/// The mail is of the issue that the order names. Otherwise: `TakeRefusal::Settled`.
+/// The mail belongs to the issue that the order names. Otherwise: `TakeRefusal::Settled`.
 const ISSUE_IS: &str = "#issue = :issue";
 /// The mail is neither sent nor settled. Otherwise: `TakeRefusal::Settled`.
 const IS_PENDING: &str = "#status = :pending";

@@ -124,7 +124,7 @@ impl Subscriptions {
             Commit::Done => Ok(StartOutcome::Started),
             Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(StartOutcome::Known),
             Commit::Refused(refused) if refused.failed(Part::Account) => Ok(StartOutcome::UserNameHeld),
-            // Mail, history or event without a credential come from a hand or a restore. They must not be written over.
+            // A mail, history or event without a credential was written by hand or by a restore, and must not be overwritten.
             Commit::Refused(_) => Err(Failure::unreadable(OPERATION, "items without a credential")),
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Returns a change that is made whatever the item holds. `placeholders` are those of the entity.
+    /// Returns a change without a condition. `placeholders` are those of the entity.
     pub(super) fn new(key: Key, placeholders: Placeholders, update: impl Into<String>) -> Self {
         let (condition, names, values) = (None, HashMap::new(), Item::new());
         Self { key, placeholders, update: update.into(), condition, names, values }
@@ -95,7 +95,7 @@ struct Parts {
 pub(super) enum Write {
     /// The write was carried out; the item as it is now.
     Done(Attributes),
-    /// The condition failed, and nothing was written; the item as the condition met it, if there is one.
+    /// The condition failed, and nothing was written; the item as it was when the condition was checked, if it exists.
     Refused(Option<Attributes>),
 }
 
@@ -180,7 +180,7 @@ pub(super) enum Commit {
     Refused(Refused),
 }
 
-/// The parts whose conditions failed, each with its item as the condition met it.
+/// The parts whose conditions failed, each with its item as it was when the condition was checked.
 pub(super) struct Refused(Vec<(Part, Option<Attributes>)>);
 
 impl Refused {
@@ -188,7 +188,7 @@ impl Refused {
         self.0.iter().any(|(failed, _)| *failed == part)
     }
 
-    /// Returns the item of `part` as its condition met it.
+    /// Returns the item of `part` as it was when its condition was checked.
     pub(super) fn item(&self, part: Part) -> Option<&Attributes> {
         self.0.iter().find(|(failed, _)| *failed == part)?.1.as_ref()
     }
