@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::{
     Answer, Function, Route,
-    contract::{Asked, METHODS, document, fits},
+    contract::{METHODS, RequestLine, document, fits},
     functions::read,
 };
 use web::ProblemCode::{self, *};
@@ -144,12 +144,12 @@ fn signed_in() -> Answer {
 fn found(change: impl FnOnce(&mut Answer)) -> String {
     let mut answer = signed_in();
     change(&mut answer);
-    Asked::new("POST", "/sign-in").judge(&answer).expect_err("it is found")
+    RequestLine::new("POST", "/sign-in").check(&answer).expect_err("it is found")
 }
 
 #[test]
 fn an_answer_that_the_contract_does_not_have_is_found() {
-    assert_eq!(Asked::new("POST", "/sign-in").judge(&signed_in()), Ok(()));
+    assert_eq!(RequestLine::new("POST", "/sign-in").check(&signed_in()), Ok(()));
     assert!(found(|answer| answer.status = 418).contains("status 418"));
     assert!(found(|answer| answer.status = 204).contains("status 204"));
     assert!(found(|answer| drop(answer.headers.remove("cache-control"))).contains("without Cache-Control"));
@@ -184,7 +184,7 @@ fn a_problem_is_one_of_its_route_and_a_retry_is_after_some_time() {
             "status": code.status().as_u16(), "code": code.as_str(), "request_id": "r",
         }),
     };
-    let judge = |path: &str, answer: &Answer| Asked::new("POST", path).judge(answer);
+    let judge = |path: &str, answer: &Answer| RequestLine::new("POST", path).check(answer);
     assert_eq!(judge("/sign-in", &problem(InvalidCredentials)), Ok(()));
     assert!(judge("/sign-in", &problem(NotSignedIn)).is_err(), "signing in needs no session");
     assert!(judge("/administrators", &problem(Conflict)).is_err());
@@ -205,9 +205,12 @@ fn what_has_no_route_is_not_found_and_nothing_else() {
     for (method, path) in
         [("GET", "/a/b/c"), ("DELETE", "/sign-in"), ("GET", "/sign-in"), ("OPTIONS", "/"), ("HEAD", "/x")]
     {
-        assert!(Asked::new(method, path).judge(&signed_in()).unwrap_err().contains("status 200"), "{method} {path}");
         assert!(
-            Asked::new(method, path).judge(&not_found).unwrap_err().contains("application/json"),
+            RequestLine::new(method, path).check(&signed_in()).unwrap_err().contains("status 200"),
+            "{method} {path}"
+        );
+        assert!(
+            RequestLine::new(method, path).check(&not_found).unwrap_err().contains("application/json"),
             "{method} {path}"
         );
     }

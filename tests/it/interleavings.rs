@@ -28,12 +28,12 @@ use serde_json::json;
 use support::{
     Answer, Call, Deployment, TestStack, event,
     specification::{
-        Label, OWN,
+        ADMINISTRATOR_PASSWORD, Label,
         Op::{self, Create, Reissue, Reset, SignIn},
         Password::{self, Chosen, Temporary},
-        Session, State, Told,
-        Who::{self, Admin, Lee, Mo},
-        told,
+        Reply, Session, State,
+        UserName::{self, Admin, Lee, Mo},
+        reply,
     },
     table::{Item, Items, Table, read_number, text},
 };
@@ -96,7 +96,7 @@ impl World {
         subscription(self.number)
     }
 
-    fn user_name(&self, who: Who) -> String {
+    fn user_name(&self, who: UserName) -> String {
         format!("{who}@{}", company(self.number))
     }
 }
@@ -116,7 +116,7 @@ impl Bench {
         let world = World { number: 0, state: State::started(), tokens: BTreeMap::new(), passwords: BTreeSet::new() };
         let mut started = event(&world.subscription(), "trial");
         started["detail"]["company"]["id"] = company(0).into();
-        stack.started(started).await;
+        stack.start_subscription(started).await;
         let (argon2, mut hashes) = (Hasher::default(), BTreeMap::new());
         for issue in 2..=3 {
             let comparable = TemporaryPassword::comparable(&reissued_password(issue));
@@ -124,9 +124,9 @@ impl Bench {
         }
         let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
         let bench = Self {
-            table: Table::of(&stack.cloud.aws_url(), "desk"),
+            table: Table::connect(&stack.cloud.aws_url(), "desk"),
             machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
-            clients: SUFFIXES.map(|suffix| Table::of(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
+            clients: SUFFIXES.map(|suffix| Table::connect(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
             gate: tokio::sync::Mutex::new(gate),
             mailed: stack.mailed_password(),
             hashes,
@@ -161,7 +161,7 @@ impl Bench {
     }
 
     /// Carries out an operation. Returns the answer, and the token of the session that it begins.
-    async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Told, Option<String>) {
+    async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Reply, Option<String>) {
         let answer = match op {
             SignIn { who, password, .. } => {
                 let call = Call::sign_in(&world.user_name(who), &self.text(password));
@@ -172,7 +172,11 @@ impl Bench {
                 self.call(worker, "reset-password", call).await
             }
             Create { session, who, key } => {
-                let call = Call::create_admin(&world.tokens[session], &world.user_name(who), &self.text(OWN));
+                let call = Call::create_admin(
+                    &world.tokens[session],
+                    &world.user_name(who),
+                    &self.text(ADMINISTRATOR_PASSWORD),
+                );
                 self.call(worker, "create-admin", call.key(key)).await
             }
             Reissue { of } => {
@@ -182,7 +186,7 @@ impl Bench {
             other => panic!("{other} is not tested here"),
         };
         let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
-        (told(answer.status, what), answer.session())
+        (reply(answer.status, what), answer.session())
     }
 
     fn reset(&self, token: &str, current: Option<Password>, to: Password) -> Call {
@@ -204,7 +208,7 @@ impl Bench {
 
 impl World {
     /// Remembers the session and the password that an operation has made, to be tried later.
-    fn record(&mut self, op: Op, (answer, token): (Told, Option<String>)) {
+    fn record(&mut self, op: Op, (answer, token): (Reply, Option<String>)) {
         if let (SignIn { begins, .. } | Reset { begins, .. }, Some(token)) = (op, token) {
             self.tokens.insert(begins, token);
         }
@@ -268,7 +272,7 @@ impl Bench {
         let (mut items, accounts) = self.items(world).await;
         items.extend(accounts.into_values());
         let mut sessions = BTreeMap::new();
-        for (label, token) in world.tokens.iter().filter(|(label, _)| world.state.good(label).is_some()) {
+        for (label, token) in world.tokens.iter().filter(|(label, _)| world.state.valid_session(label).is_some()) {
             let session = self.table.get(session_key(token), "SESSION").await;
             sessions.insert(*label, session.unwrap());
         }
@@ -306,12 +310,12 @@ impl Bench {
 // The reissue by the protocol. There is no function for it yet. It writes no mail, which these tests do not need.
 
 impl Bench {
-    async fn reissue(&self, table: &Table, world: &World, issue: u64) -> Told {
+    async fn reissue(&self, table: &Table, world: &World, issue: u64) -> Reply {
         for _ in 0..5 {
             let account = table.get(format!("ACCOUNT#{}", world.user_name(Admin)), "ACCOUNT").await.unwrap();
             let credential = table.get(format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap();
             if read_number(&credential, "issue") != issue {
-                return told(409, "conflict");
+                return reply(409, "conflict");
             }
             let write = table.client().transact_write_items();
             let write = write.transact_items(TransactWriteItem::builder().update(next_credential(&credential)).build());
@@ -319,7 +323,7 @@ impl Bench {
             let write = write.transact_items(TransactWriteItem::builder().update(account).build());
             let write = write.transact_items(TransactWriteItem::builder().put(reissue_entry(&credential)).build());
             match write.send().await {
-                Ok(_) => return told(200, "reissued"),
+                Ok(_) => return reply(200, "reissued"),
                 Err(error) => {
                     let cancelled = error.as_service_error();
                     assert!(
@@ -329,7 +333,7 @@ impl Bench {
                 }
             }
         }
-        told(503, "unavailable")
+        reply(503, "unavailable")
     }
 }
 
@@ -429,7 +433,7 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
 }
 
 /// The number of orders of three operations that are tried.
-static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
+static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::has_env("FIRSTKEY_FULL") { 40 } else { 4 });
 
 /// A worker that carries out one operation.
 #[derive(Default)]
@@ -441,7 +445,7 @@ struct Worker {
     released: HashSet<String>,
     /// The number of steps of all workers before its first step and up to its last.
     span: (Option<usize>, usize),
-    answer: Option<(Told, Option<String>)>,
+    answer: Option<(Reply, Option<String>)>,
 }
 
 /// A call that waits at the gate.
@@ -522,7 +526,7 @@ fn next_turn(workers: &mut [Worker], choices: &mut Choices) -> Option<(usize, us
 /// The result of one order.
 struct Outcome {
     steps: Vec<String>,
-    answers: Vec<(Told, Option<String>)>,
+    answers: Vec<(Reply, Option<String>)>,
     /// For each operation, the number of steps before its first one and up to its end.
     spans: Vec<(usize, usize)>,
 }
@@ -638,7 +642,7 @@ impl Bench {
             self.try_session(&world, label, story).await;
         }
         let passwords = world.passwords.iter().map(|password| (Admin, *password));
-        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, OWN));
+        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, ADMINISTRATOR_PASSWORD));
         let mut is_open = false;
         for (who, password) in passwords.chain(own).collect::<Vec<_>>() {
             if who != Admin && is_open {
@@ -655,7 +659,7 @@ impl Bench {
     /// Sends two invalid requests in a session. Only a caller who is signed in learns that they are invalid.
     async fn try_session(&self, world: &World, label: Label, story: &str) {
         let token = &world.tokens[label];
-        let (reset, create) = match world.state.good(label) {
+        let (reset, create) = match world.state.valid_session(label) {
             Some(Session { full: true, .. }) => ("password-too-short", "invalid-request"),
             Some(Session { full: false, .. }) => ("password-too-short", "forbidden"),
             None => ("not-signed-in", "not-signed-in"),
@@ -712,11 +716,11 @@ fn change(session: Label, to: usize, begins: Label) -> Op {
     Reset { session, current: Some(Chosen(0)), to: Chosen(to), begins }
 }
 
-fn sign_in(who: Who, begins: Label) -> Op {
-    SignIn { who, password: if who == Admin { Chosen(0) } else { OWN }, begins }
+fn sign_in(who: UserName, begins: Label) -> Op {
+    SignIn { who, password: if who == Admin { Chosen(0) } else { ADMINISTRATOR_PASSWORD }, begins }
 }
 
-fn create(session: Label, who: Who, key: &'static str) -> Op {
+fn create(session: Label, who: UserName, key: &'static str) -> Op {
     Create { session, who, key }
 }
 

@@ -47,7 +47,7 @@ async fn subscription_start(stack: &TestStack) -> Vec<String> {
     let mut other = event("sub-2", "trial");
     other["detail"]["company"]["id"] = "tailspin".into();
     told.push(published(stack, other.clone()).await);
-    stack.pass(LIFETIME + 1);
+    stack.advance_clock(LIFETIME + 1);
     (other["id"], other["detail"]["kind"]) = ("sub-2-paid".into(), "paid".into());
     told.push(published(stack, other).await);
     told
@@ -61,25 +61,25 @@ async fn send_mail(stack: &TestStack) -> Vec<String> {
 }
 
 async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let list = stack.list(&stack.token("dana@fabrikam.example")).await;
     vec![said(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
 }
 
 async fn get_credentials(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     vec![said(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
 }
 
 async fn contact_support(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let call = Call::contact_support("sub-1", "help").bearer(&stack.token("dana@fabrikam.example")).key("click");
     vec![said(&stack.call("contact-support", call).await)]
 }
 
 /// In and out, with the temporary password, the chosen one, and as the administrator whose first sign-in retires the other account.
 async fn sign_in(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let first = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await;
     let reset = Call::reset_password(&first.session().unwrap_or_default(), CHOSEN);
     let session = stack.call("reset-password", reset).await.session().unwrap_or_default();
@@ -94,7 +94,7 @@ async fn sign_in(stack: &TestStack) -> Vec<String> {
 
 /// From the temporary password, and away from a chosen one.
 async fn reset_password(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let first = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
     let later = serde_json::json!({ "new_password": OTHER, "current_password": CHOSEN });
@@ -162,7 +162,7 @@ async fn uses_all_of_its_role(function: Function) {
                 "{function}: {action} in {sid}"
             );
         }
-        let stack = Deployment::default().trying_roles().start().await;
+        let stack = Deployment::default().allowing_denials().start().await;
         stack.cloud.roles().replace(name, role.without(sid));
         assert_ne!(told(&stack, function, story).await, whole, "{function} does not need {sid}");
         let refused = stack.cloud.roles().denied();
@@ -206,7 +206,7 @@ async fn every_function_has_a_role_and_a_story() {
 
 #[tokio::test]
 async fn a_function_without_a_role_may_do_nothing() {
-    let stack = Deployment::default().trying_roles().start().await;
+    let stack = Deployment::default().allowing_denials().start().await;
     stack.cloud.roles().replace("subscription-start", Role::read(&[]).unwrap());
     assert_eq!(published(&stack, event("sub-1", "trial")).await, "1 failed");
     assert_eq!(stack.items("").await, Vec::<serde_json::Value>::new());

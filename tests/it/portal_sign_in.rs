@@ -71,7 +71,7 @@ fn words() -> &'static Words {
 #[tokio::test]
 async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let sent = Sent::by(&stack, "return=%2F%3Fcursor%3Dc3ViLTA").await;
     assert!(sent.address.starts_with(&format!("{}/authorize?", stack.provider.issuer())));
     for (name, value) in [

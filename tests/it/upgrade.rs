@@ -47,8 +47,8 @@ fn data_directory(name: &str, keys: Option<&Path>) -> PathBuf {
 }
 
 async fn stack(data: PathBuf) -> TestStack {
-    let deployment = Deployment::default().starting_at(BEGINNING).keeping_data_in(data).holding_mails();
-    deployment.with_provider_on(PROVIDER_PORT).start().await
+    let deployment = Deployment::default().with_start_time(BEGINNING).with_data_directory(data).with_held_mails();
+    deployment.with_provider_port(PROVIDER_PORT).start().await
 }
 
 /// The directories of the releases, oldest first.
@@ -154,7 +154,7 @@ async fn every_state_that_a_release_wrote_is_read_and_changed_as_by_that_release
 /// The environment names the release whose fixtures are written; otherwise the steps are taken, so that they stay right.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_is_reached_and_written_where_that_is_asked_for() {
-    let release = support::text_asked_for("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
+    let release = support::env_text("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
     let data = data_directory("written", None);
     let first = stack(data.clone()).await;
     let mut written = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{Answer, Dev, Function, Trigger, contract::Asked, event};
+use support::{Answer, Dev, Function, Trigger, contract::RequestLine, event};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
@@ -107,7 +107,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         };
         assert_eq!(answer["statusCode"], expected, "{function}: {answer}");
         let answer = Answer::read(&answer);
-        Asked::by(&payload).unwrap().hold(&answer);
+        RequestLine::from_event(&payload).unwrap().assert_allows(&answer);
         password = answer.password().map_or(password, ToOwned::to_owned);
         session = answer.session().unwrap_or(session);
     }

@@ -34,8 +34,8 @@ impl<'a> Company<'a> {
     /// `number` tells its machine and its network from those of other companies.
     pub(super) fn new(stack: &'a TestStack, name: &'a str, number: usize, settings: &[(&str, &str)]) -> Self {
         Self {
-            machine: stack.apart_with(&format!("@{number}"), settings),
-            table: Table::of(&stack.cloud.aws_url(), "desk"),
+            machine: stack.separate_machine_with(&format!("@{number}"), settings),
+            table: Table::connect(&stack.cloud.aws_url(), "desk"),
             stack,
             name,
             address: format!("192.0.2.{}", number + 1),
@@ -49,7 +49,7 @@ impl<'a> Company<'a> {
     }
 
     pub(super) fn pass(&self, seconds: i64) {
-        self.machine.pass(seconds);
+        self.machine.advance_clock(seconds);
     }
 
     fn subscription(&self) -> String {
@@ -131,7 +131,7 @@ impl<'a> Company<'a> {
 
     async fn orders(&self) -> Vec<Value> {
         for _ in 0..LOOKS {
-            let orders = self.stack.mail_orders(&self.subscription());
+            let orders = self.stack.take_mail_orders(&self.subscription());
             if !orders.is_empty() {
                 return orders;
             }
@@ -235,7 +235,7 @@ impl<'a> Company<'a> {
     }
 
     async fn send_without_answer(&self) {
-        let function = self.machine.name_of("send-mail");
+        let function = self.machine.caller_name("send-mail");
         let orders = self.orders().await;
         self.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
         assert!(!self.machine.consume("send-mail", &orders).await, "SES does not answer");
@@ -368,7 +368,7 @@ impl Company<'_> {
         let issue = self.issue().await;
         let again = json!({ "messageId": "again", "body": self.order(&issue).to_string() });
         for (question, orders) in [
-            ("ordered", self.stack.mail_orders(&self.subscription())),
+            ("ordered", self.stack.take_mail_orders(&self.subscription())),
             ("order again", vec![again.clone()]),
             ("order after a lease", vec![again]),
         ] {
