@@ -96,7 +96,7 @@ impl Linters {
         let read = findings.iter().map(|finding| {
             let place = &finding["Location"]["Start"]["LineNumber"];
             let (rule, text) = (&finding["Rule"]["Id"], &finding["Message"]);
-            (copy_name(&finding["Filename"]), finding("cfn-lint", rule, format!("line {place}: {text}")))
+            (copy_name(&finding["Filename"]), new_finding("cfn-lint", rule, format!("line {place}: {text}")))
         });
         Ok(read.collect())
     }
@@ -116,7 +116,7 @@ impl Linters {
         ensure!(missed.is_empty(), "checkov has not checked {}", missed.join(", "));
         let read = checks(&answer, "failed_checks").map(|check| {
             let text = format!("{}: {}", check["resource"], check["check_name"]);
-            (copy_name(&check["file_path"]), finding("checkov", &check["check_id"], text))
+            (copy_name(&check["file_path"]), new_finding("checkov", &check["check_id"], text))
         });
         Ok(read.collect())
     }
@@ -167,7 +167,7 @@ fn checks<'a>(answer: &'a Value, which: &str) -> impl Iterator<Item = &'a Value>
     answer["results"][which].as_array().into_iter().flatten()
 }
 
-fn finding(linter: &str, rule: &Value, text: String) -> Finding {
+fn new_finding(linter: &str, rule: &Value, text: String) -> Finding {
     Finding { by: linter.to_owned(), rule: rule.as_str().unwrap_or_default().to_owned(), text }
 }
 
