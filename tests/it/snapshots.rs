@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use support::{Call, Deployment, TestStack, event, table::Table};
 use words::Language;
 
-use crate::portal_sign_in::Sent;
+use crate::portal_sign_in::PendingSignIn;
 
 /// When the stack's clock starts in a snapshot: 10 November 2026, 09:30 UTC.
 const START: i64 = 1_794_303_000;
@@ -287,17 +287,18 @@ async fn the_public_pages_match_their_snapshots() {
 async fn a_failed_sign_in_of_a_customer_matches_its_snapshot() {
     let stack = TestStack::start().await;
     let redactions = Redactions::new(&stack);
-    let callback =
-        |sent: &Sent, query: &str| Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query);
+    let callback = |sent: &PendingSignIn, query: &str| {
+        Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query)
+    };
     assert_page(&stack, &redactions, "sign_in_stale", &Call::get("/auth/callback")).await;
-    let sent = Sent::by(&stack, "return=%2Fsupport").await;
+    let sent = PendingSignIn::start(&stack, "return=%2Fsupport").await;
     let cancelled = format!("error=access_denied&state={}", sent.parameter("state"));
     assert_page(&stack, &redactions, "sign_in_cancelled", &callback(&sent, &cancelled)).await;
 
     stack.provider.add_claims(json!({ "groups": "x".repeat(10_000) }));
     for language in Language::ALL.map(Language::code) {
-        let sent = Sent::by(&stack, "").await;
-        let call = callback(&sent, &sent.signed_in("dana@fabrikam.example").await);
+        let sent = PendingSignIn::start(&stack, "").await;
+        let call = callback(&sent, &sent.authenticate("dana@fabrikam.example").await);
         let answer = stack.call("portal", call.header("accept-language", language)).await;
         assert_eq!(answer.status, 431);
         let page = redactions.apply(answer.body.as_str().unwrap());
