@@ -179,9 +179,9 @@ impl Bench {
                 );
                 self.call(worker, "create-admin", call.key(key)).await
             }
-            Reissue { of } => {
+            Reissue { issue } => {
                 let table = worker.map_or(&self.table, |worker| &self.clients[worker]);
-                return (self.reissue(table, world, of).await, None);
+                return (self.reissue(table, world, issue).await, None);
             }
             other => panic!("{other} is not tested here"),
         };
@@ -214,7 +214,7 @@ impl World {
         }
         match op {
             Reset { to, .. } if answer.0 == 200 => drop(self.passwords.insert(to)),
-            Reissue { of } if answer.0 == 200 => drop(self.passwords.insert(Temporary(of + 1))),
+            Reissue { issue } if answer.0 == 200 => drop(self.passwords.insert(Temporary(issue + 1))),
             _ => {}
         }
     }
@@ -764,7 +764,7 @@ fn until_created() -> [Op; 3] {
 async fn one_of_all_sessions_of_a_temporary_password_resets_it_and_a_new_issue_ends_them() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.snapshot(&world).await;
-    let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { of: 1 });
+    let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { issue: 1 });
     bench.run_together(&start, [[one, other], [one, reissue]], [[one, other, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(1, "A"), with_temporary(1, "B")]).await;
@@ -778,7 +778,7 @@ async fn an_administrator_is_created_before_the_session_ends_or_not_at_all() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_chosen()).await;
     let (lee, mo, same_name) = (create("F", Lee, "lee"), create("F", Mo, "mo"), create("S", Lee, "another"));
-    let (change_own, change_other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
+    let (change_own, change_other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { issue: 1 });
     let pairs = [[lee, mo], [lee, lee], [lee, same_name], [lee, change_own], [lee, change_other], [lee, reissue]];
     let triples = [[lee, mo, change_other], [lee, change_own, reissue], [lee, same_name, reissue]];
     bench.run_together(&start, pairs, triples).await;
@@ -788,7 +788,7 @@ async fn an_administrator_is_created_before_the_session_ends_or_not_at_all() {
 async fn one_of_two_changes_of_one_password_succeeds_and_a_new_issue_voids_it() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_chosen()).await;
-    let (one, other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
+    let (one, other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { issue: 1 });
     let pairs = [[one, other], [one, reissue], [one, sign_in(Admin, "N")]];
     bench.run_together(&start, pairs, [[one, other, reissue], [one, other, create("F", Lee, "lee")]]).await;
 }
@@ -797,7 +797,7 @@ async fn one_of_two_changes_of_one_password_succeeds_and_a_new_issue_voids_it() 
 async fn a_service_administrator_creates_no_administrator_after_being_retired() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_created()).await;
-    let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { of: 1 });
+    let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { issue: 1 });
     let (mo, change) = (create("F", Mo, "mo"), change("F", 1, "G"));
     let pairs = [[retire, mo], [retire, change], [retire, reissue], [retire, again], [retire, sign_in(Admin, "N")]];
     let triples = [[retire, mo, reissue], [retire, mo, change], [retire, again, mo], [retire, change, reissue]];
@@ -808,8 +808,8 @@ async fn a_service_administrator_creates_no_administrator_after_being_retired() 
 async fn a_service_administrator_retired_with_a_new_temporary_password_cannot_use_it_afterwards() {
     let (mut bench, mut world) = Bench::start().await;
     bench.perform_all(&mut world, until_created()).await;
-    let start = bench.perform_all(&mut world, [Reissue { of: 1 }]).await;
-    let (first, retire, reissue) = (with_temporary(2, "C"), sign_in(Lee, "L"), Reissue { of: 2 });
+    let start = bench.perform_all(&mut world, [Reissue { issue: 1 }]).await;
+    let (first, retire, reissue) = (with_temporary(2, "C"), sign_in(Lee, "L"), Reissue { issue: 2 });
     bench.run_together(&start, [[first, retire]], [[first, retire, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
@@ -821,8 +821,8 @@ async fn a_service_administrator_retired_with_a_new_temporary_password_cannot_us
 async fn administrators_can_work_while_the_service_administrator_returns() {
     let (mut bench, mut world) = Bench::start().await;
     bench.perform_all(&mut world, until_created()).await;
-    let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), Reissue { of: 1 }]).await;
-    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { of: 2 });
+    let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), Reissue { issue: 1 }]).await;
+    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { issue: 2 });
     bench.run_together(&start, [[mo, first], [mo, reissue]], [[mo, first, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;

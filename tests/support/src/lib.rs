@@ -77,14 +77,14 @@ pub use stack::{Deployment, Machine, TestStack, event};
 
 /// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "checks are reply by the environment how much to do")]
+#[expect(clippy::disallowed_methods, reason = "environment variables configure the tests")]
 pub fn has_env(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
 /// Returns the value of an environment variable, if it is set.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "checks are reply by the environment how much to do")]
+#[expect(clippy::disallowed_methods, reason = "environment variables configure the tests")]
 pub fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

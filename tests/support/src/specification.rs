@@ -101,7 +101,7 @@ pub enum Op {
     /// A reissue by the support desk.
     Reissue {
         /// The issue that the new one replaces.
-        of: u64,
+        issue: u64,
     },
     /// A check of a session that changes nothing.
     CheckSession {
@@ -237,7 +237,7 @@ impl State {
             }
             Op::Reset { session, current, to, begins } => self.reset(session, current, to, begins),
             Op::Create { session, who, key } => self.create(session, who, key),
-            Op::Reissue { of } => self.reissue(of),
+            Op::Reissue { issue } => self.reissue(issue),
             Op::CheckSession { session } => match self.valid_session(session) {
                 Some(_) => reply(422, "password-too-short"),
                 None => reply(401, "not-signed-in"),
@@ -405,8 +405,8 @@ impl State {
         reply(201, "")
     }
 
-    fn reissue(&mut self, of: u64) -> Reply {
-        if self.issue != of {
+    fn reissue(&mut self, issue: u64) -> Reply {
+        if self.issue != issue {
             return reply(409, "conflict");
         }
         self.record_retrievals();
@@ -498,7 +498,7 @@ impl fmt::Display for Op {
                 write!(f, "reset in session {session} to {to:?} (session {begins})")
             }
             Self::Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
-            Self::Reissue { of } => write!(f, "reissue of {of}"),
+            Self::Reissue { issue } => write!(f, "reissue of {issue}"),
             Self::CheckSession { session } => write!(f, "look at session {session}"),
             Self::Wait { seconds } => write!(f, "{seconds} s pass"),
         }
