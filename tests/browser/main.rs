@@ -18,7 +18,7 @@
 //! `page.rs` and `driver.js` drive a page, `browser.rs` has the browser and its visitors, `acts.rs` the steps that several chapters share.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "a run is read for what it looked at")]
+#![expect(clippy::print_stdout, reason = "the report shows what was inspected")]
 
 mod acts;
 mod browser;

@@ -15,7 +15,7 @@ use support::{Call, secrets::SecretScanner};
 use crate::{
     customers::{Customer, World},
     injector::Called,
-    seen::Click,
+    observations::Click,
 };
 
 /// The state at the end: the answers that people got, and the stored items.

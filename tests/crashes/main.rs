@@ -2,7 +2,7 @@
 //! about twenty people use the product concurrently. Some processes die by SIGKILL: at every AWS call that they make, before the call is
 //! carried out or after it but before its answer arrives; or at any moment. A client without an answer retries.
 //!
-//! - **The load** (`customers.rs`): the actions of people, and `seen.rs` the answers that they got.
+//! - **The load** (`customers.rs`): the actions of people, and `observations.rs` the answers that they got.
 //! - **The injector** (`injector.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
 //! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
 //! - **The emulator** (`emulator.rs`): tests of the emulated Lambda runtime that runs the processes.
@@ -11,14 +11,14 @@
 //! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "a run is read for what it killed")]
+#![expect(clippy::print_stdout, reason = "the report shows which processes were killed")]
 
 mod customers;
 mod emulator;
 mod injector;
 mod invariants;
+mod observations;
 mod report;
-mod seen;
 
 use std::time::Instant;
 

@@ -45,7 +45,7 @@ async fn support_gets_the_message_the_history_and_the_reply_address_but_no_passw
 }
 
 #[tokio::test]
-async fn a_company_asks_three_times_a_day_and_again_on_the_next() {
+async fn a_company_has_three_requests_to_support_a_day() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
@@ -64,7 +64,7 @@ async fn a_company_asks_three_times_a_day_and_again_on_the_next() {
 }
 
 #[tokio::test]
-async fn however_many_ask_at_once_three_are_mailed() {
+async fn of_concurrent_requests_to_support_three_are_mailed() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");

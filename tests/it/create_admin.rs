@@ -166,7 +166,7 @@ async fn the_name_of_the_caller_is_taken_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_clicks_at_once_for_one_name_gets_it() {
+async fn one_of_two_concurrent_creations_of_one_name_succeeds() {
     let (stack, service) = with_a_full_session().await;
     let click = |key: &'static str| {
         with_retries({

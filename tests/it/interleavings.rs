@@ -53,7 +53,7 @@ const CHOICES: [&str; 4] = [
 struct World {
     number: usize,
     state: State,
-    /// The session tokens of sessions that were good at the start or have begun since.
+    /// The session tokens of sessions that were valid at the start or have begun since.
     tokens: BTreeMap<Label, String>,
     /// The service administrator's passwords: the one at the start, and every later one.
     passwords: BTreeSet<Password>,
@@ -634,7 +634,7 @@ impl Bench {
         panic!("{ops:?} were unavailable three times");
     }
 
-    /// Tries every session and every password that was good at the start or was made since. Those that have ended have no effect,
+    /// Tries every session and every password that was valid at the start or was made since. Those that have ended have no effect,
     /// and with one of the others it is possible to sign in. What had ended before the start is not tried: versions only grow,
     /// and those in the table have been compared.
     async fn try_everything(&self, mut world: World, story: &str) {

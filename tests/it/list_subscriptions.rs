@@ -49,7 +49,7 @@ async fn a_stranger_sees_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_listing_is_two_round_trips_whatever_it_shows() {
+async fn a_list_takes_two_round_trips_whatever_its_length() {
     let stack = TestStack::start().await;
     for n in 0..3 {
         stack.start_subscription(event(&format!("sub-{n}"), "trial")).await;

@@ -102,7 +102,7 @@ async fn a_visitor_is_led_to_their_provider_by_a_link_that_returns_to_the_page()
 }
 
 #[tokio::test]
-async fn a_customer_reads_how_far_each_subscription_is() {
+async fn a_customer_sees_the_state_of_each_subscription() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");

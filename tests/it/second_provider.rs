@@ -254,7 +254,7 @@ fn sign_out_link(page: &str, issuer: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_address_that_the_provider_has_not_confirmed_opens_nothing() {
+async fn an_address_that_the_provider_has_not_confirmed_gives_no_access() {
     let Some(provider) = SecondProvider::start(None).await else { return };
     let stack = provider.deployed(&[]).await;
     let mut event = event("sub-2", "trial");

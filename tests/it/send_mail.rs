@@ -90,7 +90,7 @@ async fn names_are_escaped_in_the_html_and_not_in_the_text() {
 }
 
 #[tokio::test]
-async fn a_link_mail_leaves_the_password_out_and_is_not_unsealed() {
+async fn a_link_mail_has_no_password_and_decrypts_none() {
     let stack = Deployment::default().with("WELCOME_MAIL", "link").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let mail = &stack.cloud.inbox()[0];

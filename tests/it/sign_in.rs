@@ -40,7 +40,7 @@ fn calls(stack: &TestStack, function: &str) -> Vec<String> {
     all.into_iter().filter(|call| call.function == function).map(|call| call.operation).collect()
 }
 
-/// Returns whether a session is good. The call is invalid in itself, which only a caller who is signed in learns.
+/// Returns whether a session is valid. The call is invalid in itself, which only a caller who is signed in learns.
 async fn is_signed_in(stack: &TestStack, session: &str) -> bool {
     let answer = stack.call("create-admin", Call::create_admin(session, "-", "-")).await;
     match answer.problem() {

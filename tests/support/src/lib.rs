@@ -55,7 +55,7 @@
 //! ```
 
 #![expect(clippy::missing_panics_doc, reason = "a stack that does not start fails its test")]
-#![expect(clippy::unwrap_used, reason = "the same")]
+#![expect(clippy::unwrap_used, reason = "a stack that does not start fails its test")]
 
 pub mod contract;
 mod dev;
