@@ -64,7 +64,7 @@ async fn a_company_has_three_requests_to_support_a_day() {
 }
 
 #[tokio::test]
-async fn of_concurrent_requests_to_support_three_are_mailed() {
+async fn three_of_many_concurrent_requests_to_support_are_mailed() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
