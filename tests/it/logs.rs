@@ -41,7 +41,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "9").start().await;
     let dana = stack.token("dana@fabrikam.example");
     stack.publish(json!({ "detail-type": "SubscriptionStarted", "detail": {} })).await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     stack.retrieve(&dana, "sub-1", "click").await;
     stack.retrieve(&dana, "sub-2", "click").await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
@@ -82,7 +82,7 @@ async fn a_failing_call_of_aws_is_logged_with_its_service() {
     let stack = Deployment::default().start().await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     for (service, operation) in [(Service::DynamoDb, "UpdateItem"), (Service::Kms, "Decrypt")] {
         stack.cloud.set_fault(Fault::new(service, operation, Mode::Refused, 100_000));
         assert_eq!(stack.retrieve(&dana, "sub-1", operation).await.status, 503);

@@ -29,7 +29,7 @@
 //! clock skew between the table's writers (expiry, replay and the date of an issue follow one clock; [`attempts`] alone has
 //! several) and eventual consistency (every read that decides something is strongly consistent).
 
-#![expect(clippy::print_stdout, reason = "a run is read for its states, seconds and counterexamples")]
+#![expect(clippy::print_stdout, reason = "the report shows states, times and counterexamples")]
 
 mod account;
 mod attempts;
