@@ -1,7 +1,8 @@
-//! `cargo verify`: an ordered list of commands. This crate sees no code of the product.
+//! `cargo verify`: an ordered list of commands; and `cargo new-function`. This crate sees no code of the product.
 
 mod arguments;
 mod installed;
+mod new_function;
 mod verify;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ async fn run() -> anyhow::Result<()> {
             tell!("{text}");
             Ok(())
         }
+        Command::NewFunction(new) => new_function::run(&new, &Workspace::find().await?).await,
         Command::Verify(options) => verify::run(&options, Workspace::find().await?).await,
     }
 }
