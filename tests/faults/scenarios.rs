@@ -128,8 +128,10 @@ pub(crate) fn all() -> Vec<Scenario> {
     Function::ALL.iter().flat_map(|function| scenarios(*function)).collect()
 }
 
+type Scenarios = fn() -> Vec<Scenario>;
+
 /// The scenarios of each function.
-const SCENARIOS: &[(Function, fn() -> Vec<Scenario>)] = &[
+const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ContactSupport, requests),
     (Function::CreateAdmin, creations),
     (Function::GetCredentials, retrievals),

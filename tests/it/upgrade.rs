@@ -187,6 +187,46 @@ fn the_newest_release_has_every_state() {
     }
 }
 
+/// The sort keys, or what they begin with, of every kind of item.
+const SORT_KEYS: [&str; 13] = [
+    "CREDENTIAL",
+    "MAIL",
+    "MAIL#support#",
+    "SUPPORT#",
+    "PORTAL_USER#",
+    "EVENT#",
+    "STARTED#",
+    "SUBSCRIPTION#",
+    "ACCOUNT",
+    "ADMINISTRATOR#",
+    "SESSION",
+    "NETWORK#",
+    "ATTEMPTS",
+];
+
+/// The statuses of mails and accounts.
+const STATUSES: [&str; 10] =
+    ["pending", "sent", "delayed", "delivered", "bounced", "complained", "not-needed", "active", "retired", "closed"];
+
+/// The attributes that an item has in some states only.
+const MARKS: [&str; 15] = [
+    "sealed_password",
+    "signed_in_at",
+    "changed_at",
+    "handed_over_at",
+    "ended_at",
+    "lease_id",
+    "lease_until",
+    "tries",
+    "message_id",
+    "locale",
+    "failures",
+    "known_until",
+    "first_signed_in_at",
+    "created_by",
+    "email",
+];
+
 /// Keys, statuses and attributes whose absence would mean that a state has no fixture.
 #[test]
 fn every_kind_of_item_and_every_status_is_in_a_fixture() {
@@ -198,59 +238,16 @@ fn every_kind_of_item_and_every_status_is_in_a_fixture() {
     for partition in ["SUBSCRIPTION#", "PORTAL_USER#", "ACCOUNT#", "SESSION#", "ATTEMPTS#", "NETWORK#"] {
         assert!(has("PK", partition), "no item of {partition}");
     }
-    for sort_key in [
-        "CREDENTIAL",
-        "MAIL",
-        "MAIL#support#",
-        "SUPPORT#",
-        "PORTAL_USER#",
-        "EVENT#",
-        "STARTED#",
-        "SUBSCRIPTION#",
-        "ACCOUNT",
-        "ADMINISTRATOR#",
-        "SESSION",
-        "NETWORK#",
-        "ATTEMPTS",
-    ] {
+    for sort_key in SORT_KEYS {
         assert!(has("SK", sort_key), "no item at {sort_key}");
     }
-    let statuses = [
-        "pending",
-        "sent",
-        "delayed",
-        "delivered",
-        "bounced",
-        "complained",
-        "not-needed",
-        "active",
-        "retired",
-        "closed",
-    ];
-    for status in statuses {
+    for status in STATUSES {
         assert!(has("status", status), "no item is {status}");
     }
     for (attribute, value) in [("scope", "reset-password"), ("scope", "full"), ("kind", "trial"), ("kind", "paid")] {
         assert!(has(attribute, value), "no {attribute} {value}");
     }
-    let marks = [
-        "sealed_password",
-        "signed_in_at",
-        "changed_at",
-        "handed_over_at",
-        "ended_at",
-        "lease_id",
-        "lease_until",
-        "tries",
-        "message_id",
-        "locale",
-        "failures",
-        "known_until",
-        "first_signed_in_at",
-        "created_by",
-        "email",
-    ];
-    for mark in marks {
+    for mark in MARKS {
         assert!(items.iter().any(|item| !item[mark].is_null()), "no item has {mark}");
     }
     for count in 0..=3 {

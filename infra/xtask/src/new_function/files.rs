@@ -110,13 +110,12 @@ impl File {
     /// Restores the file as far as possible. A new file goes, with the directories that it leaves empty.
     fn undo(&self, root: &Path) {
         let path = root.join(&self.path);
-        match &self.before {
-            Some(before) => drop(fs::write(path, before)),
-            None => {
-                let _ = fs::remove_file(&path);
-                for directory in path.ancestors().skip(1).take_while(|directory| *directory != root) {
-                    let _ = fs::remove_dir(directory);
-                }
+        if let Some(before) = &self.before {
+            let _ = fs::write(path, before);
+        } else {
+            let _ = fs::remove_file(&path);
+            for directory in path.ancestors().skip(1).take_while(|directory| *directory != root) {
+                let _ = fs::remove_dir(directory);
             }
         }
     }

@@ -12,14 +12,14 @@ use tools::{Workspace, say, tell};
 use self::files::{File, Files};
 pub(crate) use self::{name::FunctionName, route::Route};
 
-/// What `cargo new-function` writes.
+/// The function that `cargo new-function` writes.
 #[derive(Debug, PartialEq)]
 pub(crate) struct NewFunction {
     pub(crate) name: FunctionName,
     pub(crate) trigger: Trigger,
 }
 
-/// What invokes the new function.
+/// The trigger of the new function.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Trigger {
     Route(Route),
@@ -66,7 +66,7 @@ impl Trigger {
         }
     }
 
-    /// What the function does as the templates write it, for the README and the registry.
+    /// A sentence about the function as the templates write it, for the README and the registry.
     fn summary(&self) -> &'static str {
         match self {
             Self::Route(_) => "Verifies that the caller is a signed-in customer, and changes nothing.",

@@ -94,16 +94,16 @@ impl fmt::Display for Route {
 /// Returns the routes in the manifest of the workspace.
 fn routed(manifest: &str) -> anyhow::Result<Vec<(String, String)>> {
     let (_, section) = manifest.split_once(ROUTER).with_context(|| format!("Cargo.toml has no section {ROUTER}"))?;
-    let router: toml::Table = section.parse().context("the routes in Cargo.toml")?;
+    let table: toml::Table = section.parse().context("the routes in Cargo.toml")?;
     let mut routes = Vec::new();
-    for (path, targets) in &router {
+    for (path, targets) in &table {
         let methods = targets.as_array().into_iter().flatten().filter_map(|target| target.get("method")?.as_str());
         routes.extend(methods.map(|method| (method.to_owned(), path.clone())));
     }
     Ok(routes)
 }
 
-/// Returns the routes in the OpenAPI document, which also has the pages of the portal. Its paths and methods have lines of their own.
+/// Returns the routes in `openapi.yaml`, which also has the pages of the portal. Its paths and methods have lines of their own.
 fn described(contract: &str) -> Vec<(String, String)> {
     let (mut routes, mut path) = (Vec::new(), "");
     for line in contract.lines() {

@@ -10,7 +10,7 @@ use lambda::{Clock, Message, Rejection, Settings};
 use serde::Deserialize;
 use tracing::info;
 
-/// What the function may do: read subscriptions.
+/// The permissions of the function: it may read subscriptions.
 pub struct App {
     subscriptions: Subscriptions,
     clock: Clock,

@@ -8,7 +8,7 @@ use http::StatusCode;
 use lambda::{Clock, Settings};
 use web::{Identity, IdentitySettings, Problem, Reply, Request};
 
-/// What the function may do: verify the caller.
+/// The permissions of the function: it may verify the caller.
 pub struct App {
     identity: Identity,
     clock: Clock,

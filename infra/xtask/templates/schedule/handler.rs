@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lambda::{Clock, Rejection, Settings, Tick};
 use tracing::info;
 
-/// What the function may do: nothing but read the time.
+/// The permissions of the function: it may do nothing but read the time.
 pub struct App {
     clock: Clock,
 }
