@@ -130,19 +130,26 @@ pub(crate) fn all() -> Vec<Scenario> {
     Function::ALL.iter().flat_map(|function| scenarios(*function)).collect()
 }
 
+type Scenarios = fn() -> Vec<Scenario>;
+
+/// The scenarios of each function.
+const SCENARIOS: &[(Function, Scenarios)] = &[
+    (Function::ContactSupport, requests),
+    (Function::CreateAdmin, creations),
+    (Function::GetCredentials, retrievals),
+    (Function::ListSubscriptions, lists),
+    (Function::Portal, pages),
+    (Function::ResetPassword, resets),
+    (Function::SendMail, mails),
+    (Function::SignIn, sign_ins),
+    (Function::SubscriptionStart, starts),
+];
+
 /// The scenarios of a function, of which there is at least one.
 fn scenarios(function: Function) -> Vec<Scenario> {
-    let scenarios = match function {
-        Function::ContactSupport => requests(),
-        Function::CreateAdmin => creations(),
-        Function::GetCredentials => retrievals(),
-        Function::ListSubscriptions => lists(),
-        Function::Portal => pages(),
-        Function::ResetPassword => resets(),
-        Function::SendMail => mails(),
-        Function::SignIn => sign_ins(),
-        Function::SubscriptionStart => starts(),
-    };
+    let found = SCENARIOS.iter().find(|(known, _)| *known == function);
+    let (_, scenarios) = found.unwrap_or_else(|| panic!("{function}: no row in tests/faults/scenarios.rs"));
+    let scenarios = scenarios();
     assert!(!scenarios.is_empty(), "{function} has no scenario");
     assert!(scenarios.iter().all(|scenario| scenario.function == function.name()), "a scenario is not of {function}");
     scenarios

@@ -77,6 +77,7 @@ fn every_function_has_a_valid_event() {
         let shape = match function.trigger() {
             Trigger::Http { .. } => "requestContext",
             Trigger::Queue => "Records",
+            Trigger::Schedule => "detail-type",
         };
         assert!(!event[shape].is_null(), "{function}: its event has no {shape}");
     }
@@ -116,11 +117,25 @@ fn every_function_has_its_own_role_and_no_managed_policies() {
     }
 }
 
+/// The faults and the crash tests are too slow for `cargo verify --quick`, so it looks for the function's name in their files. The tests
+/// themselves check more.
+#[test]
+fn every_function_is_in_the_faults_and_in_the_load_of_the_crash_tests() {
+    let (scenarios, load) = (read("tests/faults/scenarios.rs"), read("tests/crashes/customers.rs"));
+    for function in Function::ALL {
+        let variant = format!("Function::{}", function.logical_id());
+        assert!(scenarios.contains(&variant), "{function}: no row in tests/faults/scenarios.rs");
+        let is_called = matches!(function.trigger(), Trigger::Http { .. });
+        let called = format!("\"{function}\"");
+        assert!(!is_called || load.contains(&called), "{function}: no request in tests/crashes/customers.rs");
+    }
+}
+
 #[test]
 fn every_function_with_a_queue_has_one_in_the_local_cloud() {
     use cloud::Queue;
     // A queue of the local cloud may wait for a function that is not written yet, so only this direction is checked.
-    let queues = [Queue::SubscriptionStart, Queue::SubscriptionEnd, Queue::SendMail].map(Queue::name);
+    let queues = Queue::ALL.map(Queue::name);
     for function in Function::ALL.iter().filter(|function| function.trigger() == Trigger::Queue) {
         assert!(queues.contains(&function.name()), "{function}: no queue in the local cloud");
     }

@@ -58,6 +58,10 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     for (name, (id, function)) in functions(&template) {
         match Function::from_name(&name).trigger() {
             Trigger::Http { .. } => {}
+            Trigger::Schedule => {
+                let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
+                assert!(events.len() == 1 && events[0]["Type"] == "Schedule", "{name}");
+            }
             Trigger::Queue => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
                 assert_eq!(events.len(), 1, "{name}");

@@ -104,6 +104,10 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
                 assert_eq!(answer, json!({ "batchItemFailures": [] }), "{function}");
                 continue;
             }
+            Trigger::Schedule => {
+                assert_eq!(answer, Value::Null, "{function}");
+                continue;
+            }
         };
         assert_eq!(answer["statusCode"], expected, "{function}: {answer}");
         let answer = Answer::read(&answer);

@@ -32,7 +32,9 @@ impl Bus {
             let pattern = Pattern::read(&rule["Properties"]["EventPattern"].to_string()).map_err(wrong)?;
             let targets = rule["Properties"]["Targets"].as_array().map(Vec::as_slice);
             let target = match targets {
-                Some([target]) => target["Arn"]["Fn::GetAtt"][0].as_str().and_then(queue_by_id).map(Target::Queue),
+                Some([target]) => {
+                    target["Arn"]["Fn::GetAtt"][0].as_str().and_then(Queue::from_logical_id).map(Target::Queue)
+                }
                 _ => None,
             };
             let target = target.ok_or_else(|| wrong(format!("{id} needs one target that is a known queue")))?;
@@ -49,14 +51,6 @@ impl Bus {
     /// Returns the target of the first rule that matches the event.
     pub(super) fn target(&self, event: &Value) -> Option<Target> {
         self.0.iter().find(|(pattern, _)| pattern.matches(event)).map(|(_, target)| *target)
-    }
-}
-
-fn queue_by_id(logical_id: &str) -> Option<Queue> {
-    match logical_id {
-        "SubscriptionStartQueue" => Some(Queue::SubscriptionStart),
-        "SubscriptionEndQueue" => Some(Queue::SubscriptionEnd),
-        _ => None,
     }
 }
 

@@ -20,30 +20,43 @@ use super::{Error, clock, file, lock};
 /// The `maxReceiveCount` of every queue.
 pub(super) const RECEIVES: u32 = 5;
 
-/// A queue of the deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Queue {
-    /// Holds `SubscriptionStarted` events.
-    SubscriptionStart,
-    /// Holds `SubscriptionEnded` events.
-    SubscriptionEnd,
-    /// Holds the records of the table's stream that order a mail.
-    SendMail,
+macro_rules! queues {
+    ($($(#[$doc:meta])* $name:literal $variant:ident;)*) => {
+        /// A queue of the deployment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Queue {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Queue {
+            /// Every queue.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// Returns the name of the queue, which is also the name of the function that it feeds.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Returns the queue with this name in the template.
+            pub(super) fn from_logical_id(id: &str) -> Option<Self> {
+                match id.strip_suffix("Queue")? {
+                    $(stringify!($variant) => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Queue {
-    pub(super) const ALL: [Self; 3] = [Self::SubscriptionStart, Self::SubscriptionEnd, Self::SendMail];
-
-    /// Returns the name of the queue, which is also the name of the function that it feeds.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SubscriptionStart => "subscription-start",
-            Self::SubscriptionEnd => "subscription-end",
-            Self::SendMail => "send-mail",
-        }
-    }
+queues! {
+    /// Holds `SubscriptionStarted` events.
+    "subscription-start" SubscriptionStart;
+    /// Holds `SubscriptionEnded` events.
+    "subscription-end" SubscriptionEnd;
+    /// Holds the records of the table's stream that order a mail.
+    "send-mail" SendMail;
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
-//! `cargo verify`: runs an ordered list of checks. This crate depends on no code of the product.
+//! `cargo verify`, which runs an ordered list of checks, and `cargo new-function`. This crate depends on no code of the product.
 
 mod arguments;
 mod installed;
+mod new_function;
 mod verify;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ async fn run() -> anyhow::Result<()> {
             tell!("{text}");
             Ok(())
         }
+        Command::NewFunction(new) => new_function::run(&new, &Workspace::find().await?).await,
         Command::Verify(options) => verify::run(&options, Workspace::find().await?).await,
     }
 }

@@ -103,7 +103,7 @@ where
 }
 
 /// Logs the outcome of a message, and returns whether it failed.
-fn report(request_id: &str, message_id: &str, began: Instant, done: Option<&Result<(), Rejection>>) -> bool {
+pub(crate) fn report(request_id: &str, message_id: &str, began: Instant, done: Option<&Result<(), Rejection>>) -> bool {
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {
         Some(Ok(())) => info!(request_id, message_id, duration_ms, outcome = "done"),

@@ -8,6 +8,7 @@
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
 //! | [`consume`] | a function behind a queue: messages are handled separately, with a partial batch response |
+//! | [`on_schedule`] | a function that a schedule invokes |
 //! | [`log_as_json`] | one structured line for each event, which is also a metric if it counts something; SDK and HTTP crates only from WARN, since below that they print requests |
 
 mod clock;
@@ -16,6 +17,7 @@ mod hasher;
 mod log;
 mod metrics;
 mod random;
+mod schedule;
 mod serve;
 mod settings;
 
@@ -24,6 +26,7 @@ pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batc
 pub use hasher::{Hasher, HashingFailed};
 pub use log::{log_as_json, log_as_json_to};
 pub use random::{account_id, random, random_bytes, session_token};
+pub use schedule::{Tick, handle_tick, on_schedule};
 pub use serve::{Answer, HttpService, serve};
 pub use settings::{MissingSetting, Settings};
 

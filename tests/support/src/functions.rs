@@ -24,6 +24,8 @@ pub enum Trigger {
     },
     /// The queue that has the function's name.
     Queue,
+    /// A schedule.
+    Schedule,
 }
 
 macro_rules! functions {
@@ -71,6 +73,18 @@ macro_rules! handler {
                 let batch = serde_json::from_value(event).map_err(|_| "the event is not a batch".to_owned())?;
                 let response = lambda::handle_batch(&app, &$package::handle, batch, "request").await;
                 serde_json::to_value(response).map_err(|error| error.to_string())
+            })
+        })
+    }};
+    (Schedule, $package:ident, $settings:ident, $clock:ident) => {{
+        let app = Arc::new($package::App::new($settings, $clock)?);
+        Box::new(move |event| {
+            let app = Arc::clone(&app);
+            Box::pin(async move {
+                let tick =
+                    serde_json::from_value(event).map_err(|_| "the event is not that of a schedule".to_owned())?;
+                let done = lambda::handle_tick(&app, &$package::handle, tick, "request").await;
+                done.map(|()| Value::Null).map_err(ToOwned::to_owned)
             })
         })
     }};
