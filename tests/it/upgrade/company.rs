@@ -205,7 +205,7 @@ impl<'a> Company<'a> {
                 assert!(answer.password().is_some(), "{}: {step:?}: {answer:?}", self.name);
             }
             Step::ContactSupport(person, key) => {
-                expect(&self.call("contact-support", self.contact_support(person, key)).await, 202)
+                expect(&self.call("contact-support", self.contact_support(person, key)).await, 202);
             }
             Step::SignIn(who, password, session) => {
                 let password = password.unwrap_or_else(|| self.temporary_password.as_deref().unwrap());
