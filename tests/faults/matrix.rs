@@ -481,7 +481,7 @@ impl Report {
     fn add_case(&mut self, case: &Case, wrong: Option<String>) {
         let name = case.name();
         let again =
-            format!("FIRSTKEY_FULL=1 FIRSTKEY_ONLY='{name}' cargo nextest run -p tests --test faults every_call");
+            format!("FIRSTKEY_FULL=1 FIRSTKEY_ONLY='{name}' cargo nextest run --workspace --test faults every_call");
         let wrong = wrong.map(|wrong| format!("{name}: {wrong}\nto repeat: {again}"));
         self.add(case.scenario.function, case.mode.0, wrong);
     }

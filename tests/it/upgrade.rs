@@ -1,7 +1,8 @@
 //! Tests that this code reads and changes the items of earlier releases in the same way as those releases.
 //!
 //! `tests/fixtures/<release>/` has a file for each state, with its items and with that release's answers to every request. To write the
-//! fixtures of a new release, run `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run -p tests --test it -E 'test(/^upgrade::/)'`.
+//! fixtures of a new release, run
+//! `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run --workspace --test it -E 'test(every_state_can_be_reached)'`.
 
 mod company;
 mod states;

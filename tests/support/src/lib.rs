@@ -49,9 +49,9 @@
 //! `crashes/`, prints its seed, what happened before it, and the command that repeats it, such as:
 //!
 //! ```text
-//! FIRSTKEY_SEED=17 cargo nextest run -p tests --test faults a_schedule_in_process
-//! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run -p tests --test faults every_call
-//! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test crashes -E 'test(every_call)' --no-capture
+//! FIRSTKEY_SEED=17 cargo nextest run --workspace --test faults a_schedule_in_process
+//! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run --workspace --test faults every_call
+//! cargo build && FIRSTKEY_SEED=17 cargo nextest run --workspace --test crashes -E 'test(every_call)' --no-capture
 //! ```
 
 #![expect(clippy::missing_panics_doc, reason = "a stack that does not start fails its test")]
