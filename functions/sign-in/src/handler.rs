@@ -93,7 +93,8 @@ impl App {
         Ok(Metric::count("SignedIn", web::session::begin(reply, &token, session.expires_at.since(now))))
     }
 
-    /// Returns the account if `password` signs in to it. One hash is computed in every case, before the answer reveals anything.
+    /// Returns the account if `password` signs in to it. A text that can be no password is refused without a hash, whatever the account.
+    /// For any other text one hash is computed in every case, before the answer reveals anything.
     async fn verified(
         &self,
         account: Option<Account>,
