@@ -65,6 +65,8 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     for (metric, reason) in expected {
         assert!(counted.contains(&(metric.to_owned(), reason.to_owned())), "{metric} {reason}: {counted:?}");
     }
+    let requirement = "detail lacks a field, or a field has the wrong type";
+    assert!(lines.iter().any(|line| line["detail"] == requirement), "a refused event says what it does not meet");
     for line in &lines {
         assert!(["timestamp", "level", "function"].iter().all(|name| line[*name].is_string()), "{line}");
         let is_request = line["status"].is_u64();

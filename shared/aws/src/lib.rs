@@ -28,7 +28,7 @@
 //! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem` (2 in a later issue than the first), 1 `Decrypt` | 1 write each (the item is under 1 KB) |
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
-//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::handled_at`] and [`Subscriptions::start_next_issue`] | | |
+//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 1 `GetItem`, `TransactWriteItems` of 4 | 1 read, 8 writes |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
@@ -95,9 +95,9 @@ pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
     Administrator, Administrators, Attempts, BeginOutcome, ChangeOutcome, CreateOutcome, ExtendOutcome, Lease, Listed,
-    Listings, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page, Passwords, Retrievals,
-    RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions,
-    SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page,
+    Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome,
+    StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

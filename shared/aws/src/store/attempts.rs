@@ -181,7 +181,7 @@ impl Spending {
                 .value(":interval", signed(self.budget.interval_millis()))
                 .value(":latest", signed(self.budget.latest(now))),
         };
-        let change = change.value(":now", signed(now)).value(":ttl", time(self.now.plus(REMEMBERED)));
+        let change = change.returning_item().value(":now", signed(now)).value(":ttl", time(self.now.plus(REMEMBERED)));
         match self.failures {
             Failures::Counted => change
                 .and(", #failures = if_not_exists(#failures, :zero) + :one")

@@ -89,6 +89,7 @@ pub(super) fn take(key: Key, issue: Issue, lease: &Lease, now: Timestamp) -> Cha
     let is_free = condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER]);
     Change::new(key, PLACEHOLDERS, "SET #lease = :until, #lease_id = :id ADD #tries :one")
         .only_if(&condition::all([ISSUE_IS, IS_PENDING, &is_free]))
+        .returning_item()
         .value(":issue", number(issue.number()))
         .value(":pending", text(MailStatus::Pending.as_str()))
         .value(":now", time(now))

@@ -29,6 +29,15 @@ pub enum StartOutcome {
     UserNameHeld,
 }
 
+/// The result of [`Subscriptions::look_up_event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUpEventOutcome {
+    /// The event has not started an issue.
+    New,
+    /// The event has started an issue before.
+    Handled,
+}
+
 /// The result of [`Subscriptions::start_next_issue`].
 pub enum StartNextIssueOutcome {
     /// The issue has started, and its mail is ordered.
@@ -71,14 +80,14 @@ impl Subscriptions {
         account.map(|account| account::subscription(Reader(&account))).transpose()
     }
 
-    /// Returns when an event started an issue, if it has. This is a cheap check; the transaction checks again.
-    pub async fn handled_at(
+    /// Looks up whether an event has started an issue. This is a cheap check; the transaction checks again.
+    pub async fn look_up_event(
         &self,
         subscription: &SubscriptionId,
         event: &EventId,
-    ) -> Result<Option<Timestamp>, Failure> {
+    ) -> Result<LookUpEventOutcome, Failure> {
         let mark = self.0.get("dynamodb GetItem (handled event)", handled_event::key(subscription, event)).await?;
-        mark.map(|mark| handled_event::from_item(&mark)).transpose()
+        Ok(if mark.is_some() { LookUpEventOutcome::Handled } else { LookUpEventOutcome::New })
     }
 
     /// Writes memberships and portal users. They are hints for the list and for notices, so they precede the right itself.
@@ -168,7 +177,7 @@ impl Subscriptions {
 
         let entries = Entries::with_retrievals_of(known).and(&issued(next));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
-            .update(Part::Credential, credential::next_issue(known, next, entries.seq()))?
+            .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
             .update(Part::Account, account::next_issue(&account, &next_account, next.temporary()))?
             .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
             .put(Part::Mail, mail::to_item(id, &mail))?
