@@ -1,4 +1,5 @@
 //! The list of functions in `tests/support/src/functions.rs` is complete, and every function in it has what every function must have.
+//! The crates of the workspace use only those that they may use.
 
 use std::{collections::BTreeSet, fs};
 
@@ -139,4 +140,59 @@ fn every_function_with_a_queue_has_one_in_the_local_cloud() {
     for function in Function::ALL.iter().filter(|function| function.trigger() == Trigger::Queue) {
         assert!(queues.contains(&function.name()), "{function}: no queue in the local cloud");
     }
+}
+
+#[test]
+fn every_match_on_an_enum_of_the_rules_and_of_the_handlers_names_its_variants() {
+    let handlers = Function::ALL.iter().map(|function| format!("functions/{function}/src/handler.rs"));
+    for file in handlers.chain(["shared/domain/src/lib.rs".to_owned()]) {
+        let lint = "#![warn(clippy::wildcard_enum_match_arm)]";
+        assert!(read(&file).lines().any(|line| line == lint), "{file} has no `{lint}`");
+    }
+}
+
+/// The crates that a function may use, all of them under `shared/`.
+const USED_BY_FUNCTIONS: &[&str] = &["aws", "domain", "lambda", "web", "words"];
+
+/// The crates of the workspace that each other crate may use. `support` and `tests` may use every crate.
+const USED_BY_CRATES: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("aws", &["domain"]),
+    ("lambda", &["domain"]),
+    ("web", &["domain"]),
+    ("words", &["domain"]),
+    ("template", &[]),
+    ("cloud", &["domain", "template"]),
+    ("provider", &[]),
+    ("tools", &[]),
+    ("dev", &["cloud", "provider", "template", "tools"]),
+    ("xtask", &["tools"]),
+    ("noop", &["lambda"]),
+];
+
+/// Returns the crates that a crate may use.
+fn usable_by(name: &str) -> &'static [&'static str] {
+    if Function::find(name).is_some() {
+        return USED_BY_FUNCTIONS;
+    }
+    let row = USED_BY_CRATES.iter().find(|(user, _)| *user == name);
+    row.unwrap_or_else(|| panic!("{name}: no row in USED_BY_CRATES in tests/it/everything.rs")).1
+}
+
+#[test]
+fn every_crate_uses_only_those_that_it_may_use() {
+    let workspace = workspace();
+    let mut wrong = Vec::new();
+    for package in workspace["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        if ["support", "tests"].contains(&name) {
+            continue;
+        }
+        let usable = usable_by(name);
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let built_with = dependencies.filter(|used| used["path"].is_string() && used["kind"] != "dev");
+        let used = built_with.map(|used| used["name"].as_str().unwrap());
+        wrong.extend(used.filter(|used| !usable.contains(used)).map(|used| format!("{name} → {used}")));
+    }
+    assert!(wrong.is_empty(), "a crate depends on one that it may not use: {}", wrong.join(", "));
 }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::json;
-use support::{Answer, Call, TestStack, event, secrets::forms};
+use support::{Answer, Call, Function, TestStack, event, secrets::forms};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
@@ -73,14 +73,18 @@ struct Story {
     fault: Fault,
     answers: Vec<Answer>,
     secrets: Vec<String>,
+    /// The HTTP functions that it has called.
+    called: BTreeSet<String>,
 }
 
 impl Story {
     /// Runs the story with a fault.
     async fn run(fault: Fault) -> Self {
         let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT].map(ToOwned::to_owned).into();
-        let mut story = Self { stack: TestStack::start().await, fault, answers: Vec::new(), secrets };
+        let (stack, called) = (TestStack::start().await, BTreeSet::new());
+        let mut story = Self { stack, fault, answers: Vec::new(), secrets, called };
         story.run_steps().await;
+        story.assert_every_function_ran();
         story
     }
 
@@ -121,12 +125,23 @@ impl Story {
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
     }
 
+    /// Asserts that the steps called every function, or delivered messages to it, so that the search for leaks covers all of them.
+    fn assert_every_function_ran(&self) {
+        // Queues invoke functions without this story, so the calls to AWS show which ones ran.
+        let delivered = self.stack.cloud.requests().into_iter().map(|request| request.function);
+        let ran: BTreeSet<String> = self.called.iter().cloned().chain(delivered).collect();
+        let every: BTreeSet<String> = Function::names().into_iter().map(ToOwned::to_owned).collect();
+        let missing: Vec<_> = every.difference(&ran).collect();
+        assert_eq!(ran, every, "the story in tests/it/no_leaks.rs has no step for {missing:?}");
+    }
+
     fn end_fault(&self) {
         self.stack.cloud.set_fault(Fault { count: 0, ..self.fault.clone() });
     }
 
     /// Makes a call with the fault and then without it, and returns the second answer.
     async fn call_twice(&mut self, function: &'static str, call: Call) -> &Answer {
+        self.called.insert(function.to_owned());
         self.stack.cloud.set_fault(self.fault.clone());
         let faulty = self.stack.call(function, call.clone()).await;
         self.end_fault();
@@ -311,7 +326,8 @@ where
 async fn a_leak_is_found_in_every_place_that_is_searched() {
     log();
     let nothing = Fault::new(Service::Ses, "Nothing", Mode::Refused, 0);
-    let mut story = Story { stack: TestStack::start().await, fault: nothing, answers: vec![], secrets: vec![] };
+    let (stack, called) = (TestStack::start().await, BTreeSet::new());
+    let mut story = Story { stack, fault: nothing, answers: vec![], secrets: vec![], called };
     let forms = forms(PLANTED);
     assert_eq!(find_leaks(&story.places().await, &forms), BTreeSet::new());
 
