@@ -1,6 +1,6 @@
 //! A test of the HTTP contract against the running product. Schemathesis sends requests that `infra/openapi.yaml` allows and requests that
-//! it does not, with real tokens. It must find no 5xx and no answer that the contract does not describe. `infra/hooks.py` leaves out the
-//! answers of cargo-lambda itself.
+//! it does not, with real tokens. It must find no 5xx and no answer that the contract does not describe. `hooks.py` leaves out the answers of
+//! cargo-lambda itself.
 
 #![expect(clippy::print_stdout, reason = "the report shows how many requests were sent")]
 
@@ -14,7 +14,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::{Value, json};
-use support::product::{self, Product};
+use support::{
+    event,
+    product::{self, Product},
+};
 use tokio::{process::Command, time::sleep};
 
 const SEED: &str = "20";
@@ -42,13 +45,14 @@ async fn run(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
     let (token, session) = setup.prepare().await.context("the setup")?;
     let cases = if support::has_env("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
     println!("{cases} cases of each operation, by seed {SEED}");
-    let infra = product::workspace().join("infra").canonicalize()?;
+    let workspace = product::workspace().canonicalize()?;
+    let here = workspace.join("tests").join("contract");
     let mut command = Command::new(schemathesis);
-    command.arg("--config-file").arg(infra.join("schemathesis.toml"));
-    command.arg("run").arg(infra.join("openapi.yaml")).arg("--no-color");
+    command.arg("--config-file").arg(here.join("schemathesis.toml"));
+    command.arg("run").arg(workspace.join("infra").join("openapi.yaml")).arg("--no-color");
     command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
-    // Schemathesis writes its state to the current directory, and Python finds the hooks in `infra`.
-    command.current_dir(product::target()).env("PYTHONPATH", &infra);
+    // Schemathesis writes its state to the current directory, and Python finds `hooks.py` by its path.
+    command.current_dir(product::target()).env("PYTHONPATH", &here);
     command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
     let child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("schemathesis")?;
@@ -71,7 +75,8 @@ impl Setup<'_> {
     /// Starts two subscriptions and hands one over to its administrator. Returns a customer's token and the administrator's session.
     async fn prepare(&self) -> anyhow::Result<(String, String)> {
         for subscription in ["sub-1002", "sub-1001"] {
-            let started = self.post(&format!("{}/events", self.product.console), "", &started(subscription)).await?;
+            let started =
+                self.post(&format!("{}/events", self.product.console), "", &event(subscription, "trial")).await?;
             ensure!(started.body == json!({ "batchItemFailures": [] }), "{subscription}: {}", started.body);
         }
         let password = self.mailed_password("admin@fabrikam").await?;
@@ -135,25 +140,4 @@ struct Answer {
     succeeded: bool,
     session: String,
     body: Value,
-}
-
-fn started(subscription: &str) -> Value {
-    json!({
-        "version": "0",
-        "id": format!("started-{subscription}"),
-        "detail-type": "SubscriptionStarted",
-        "source": "billing.contoso",
-        "account": "123456789012",
-        "time": "2026-11-10T09:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {
-            "subscription_id": subscription,
-            "kind": "trial",
-            "product": "Contoso Online Suite",
-            "company": { "id": "fabrikam", "name": "Fabrikam, Inc." },
-            "service_administrator": { "email": "it@fabrikam.example" },
-            "portal_users": [{ "email": "dana@fabrikam.example" }],
-        },
-    })
 }
