@@ -12,8 +12,8 @@
 //! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper, pictures |
 //!
 //! One product and one browser serve all chapters, each with its own customer. A failure names the chapter, the step and the page, and
-//! leaves a picture under `target/browser/`. `FIRSTKEY_ONLY=story` runs one chapter. A complaint of the browser (about the policy, a
-//! script or an answer) fails a chapter that does not expect it.
+//! leaves a picture under `target/browser/`. `FIRSTKEY_ONLY=story cargo verify --only browser` runs one chapter. A complaint of the
+//! browser (about the policy, a script or an answer) fails a chapter that does not expect it.
 //!
 //! `page.rs` and `driver.js` drive a page, `browser.rs` has the browser and its visitors, `acts.rs` the steps that several chapters share.
 

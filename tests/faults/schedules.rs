@@ -475,7 +475,12 @@ async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: 
             judged = judged => judged.err(),
             () = tick(product) => None,
         };
-        let again = format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run --workspace --test faults {test}");
+        let verify = match product {
+            Product::InProcess(_) => "",
+            Product::CargoLambda(_) => "FIRSTKEY_VERIFY=1 ",
+        };
+        let again =
+            format!("to repeat: {verify}FIRSTKEY_SEED={seed} cargo nextest run --workspace --test faults {test}");
         let mut report = report.lock().unwrap();
         for scene in &schedule.scenes {
             let observations = scene.observations.lock().unwrap();

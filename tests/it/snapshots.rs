@@ -1,7 +1,7 @@
 //! Snapshots of every page and every mail, in English and German, in `tests/it/snapshots`.
 //!
-//! A change of words shows as a diff of these files. To accept it, run
-//! `INSTA_UPDATE=always cargo nextest run --workspace -E 'test(/snapshot/)'` and review the diff.
+//! A change of words shows as a diff of these files. To accept it, read the diff, then run
+//! `INSTA_UPDATE=always cargo nextest run --workspace --lib --test it`.
 
 use std::collections::BTreeSet;
 

@@ -25,7 +25,7 @@ Usage: cargo verify [options]
   --help";
 
 const NEW_FUNCTION: &str = "\
-Writes a function that compiles and does nothing yet: its crate, event, test and rows in the manifests.
+Writes a minimal function that compiles, with its crate, event, tests and rows in the manifests. Tests that fail say what it lacks.
 
 Usage: cargo new-function NAME (--route \"METHOD /path\" | --queue | --schedule)
 
