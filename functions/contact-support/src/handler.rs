@@ -5,6 +5,8 @@
 //! The function sends nothing itself. One transaction counts the request and orders the mail; `send-mail` adds the history of the
 //! credentials and sends it. A subscription has three requests a day, shared by everyone in the company.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{NewSupportRequest, OrderOutcome, SupportRequests, Table};

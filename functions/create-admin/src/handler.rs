@@ -5,6 +5,8 @@
 //! Two accounts can be created at the same time. A retry of the same click, identified by its account and its idempotency key, returns
 //! the account that the click has created; any other click for a name that exists gets `user-name-taken`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Administrators, CreateOutcome, NewAdministrator, Sessions, SignedIn, Table};
@@ -136,8 +138,8 @@ impl Form {
 }
 
 /// Checks the password against the policy for new passwords.
-fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
+fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
     let credential = &signed_in.credential;
     let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
-    NewPassword::choose(password, &context).map_err(|refusal| ProblemCode::from(refusal).into())
+    Ok(NewPassword::choose(password, &context)?)
 }

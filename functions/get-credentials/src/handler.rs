@@ -5,6 +5,8 @@
 //! One conditional write decides whether the password may be shown, and counts the retrieval. Only then is the password unsealed: the
 //! other order could disclose it without counting. After a failure, a retry with the same key is not counted again.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Retrievals, RetrieveOutcome, Table, Unsealer};

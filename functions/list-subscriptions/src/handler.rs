@@ -5,6 +5,8 @@
 //! A page takes two round trips, however many principals and subscriptions there are: one reads the memberships, the other the items that
 //! they point to. A membership is only a hint; the credential decides whether the caller may see the subscription.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Listed, Listings, Table};

@@ -10,7 +10,7 @@ use domain::Timestamp;
 use form_urlencoded::byte_serialize;
 use http::StatusCode;
 use web::{
-    Problem, ProblemCode, Reply, Ties,
+    AccountChoice, Problem, ProblemCode, Reply, Ties,
     cookie::{self, SameSite},
     identity,
     request::query_parameter,
@@ -43,8 +43,11 @@ impl Visit<'_> {
             ties: Ties { state: random(), nonce: random(), verifier: random() },
             back: back.unwrap_or_else(|| "/".to_owned()),
         };
-        let select_account = query_parameter(self.request, "account").is_some();
-        match self.app.code_flow.address(&sign_in.ties, select_account, self.now).await {
+        let account = match query_parameter(self.request, "account") {
+            Some(_) => AccountChoice::Ask,
+            None => AccountChoice::Current,
+        };
+        match self.app.code_flow.address(&sign_in.ties, account, self.now).await {
             Ok(address) => {
                 let reply = web::see_other(&address);
                 Ok(cookie::set(reply, COOKIE, &sign_in.to_cookie(), LIFETIME, SameSite::Lax))

@@ -13,6 +13,8 @@
 //! Pages are rendered on the server, so they can be read without scripts. Every change is a call of a JSON route by a script. This function
 //! cannot unseal or verify a password, and it writes nothing.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod assets;
 mod auth;
 mod brand;

@@ -5,6 +5,8 @@
 //! A session that began with a temporary password may do nothing else. The first choice wins, and every change ends all other sessions.
 //! Later changes need the current password, and a wrong one counts against the same rate limits as a sign-in.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Attempts, ChangeOutcome, Passwords, Sessions, SignedIn, SpendOutcome, Table};
@@ -127,9 +129,9 @@ impl App {
 }
 
 /// Checks the password against the policy for new passwords.
-fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
+fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
     let SignedIn { account, credential, .. } = signed_in;
     let context =
         PasswordContext { user_name: &account.user_name, company: &credential.company, product: &credential.product };
-    NewPassword::choose(new, &context).map_err(|refusal| ProblemCode::from(refusal).into())
+    Ok(NewPassword::choose(new, &context)?)
 }

@@ -7,6 +7,8 @@
 //! and records the result. SES has no idempotency key, so a crash between sending and recording can send the mail of an issue a second
 //! time, with the same password.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod letter;
 
 use std::{sync::Arc, time::Duration};

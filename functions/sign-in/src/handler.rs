@@ -6,10 +6,12 @@
 //! the same answer after the same time. The first sign-in with a temporary password ends its retrieval in the portal; the first sign-in
 //! of a permanent administrator retires the service administrator.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Attempts, BeginOutcome, SignIns, SpendOutcome, Table};
-use domain::{Account, ClaimedName, Next, Session, Timestamp, TypedPassword, UserName};
+use domain::{Account, ClaimedName, Next, ServiceAdministrator, Session, Timestamp, TypedPassword, UserName};
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
@@ -45,9 +47,10 @@ impl App {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         let keep = settings.parsed("KEEP_SERVICE_ADMINISTRATOR", false, |text| text.parse().ok())?;
+        let first = if keep { ServiceAdministrator::Stays } else { ServiceAdministrator::IsRetired };
         Ok(Self {
             attempts: Attempts::new(table.clone(), settings.network_budget()?),
-            sign_ins: SignIns::new(table, !keep),
+            sign_ins: SignIns::new(table, first),
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,

@@ -6,6 +6,8 @@
 //! delivered again, or that is about a known subscription, can only turn a trial into a paid subscription, add portal users, and start
 //! the next issue if a paying customer could not get in otherwise. Everything else is read from the table, never from the later event.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::{sync::Arc, time::Duration};
 
 use aws::{ExtendOutcome, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};

@@ -13,6 +13,15 @@ pub enum SignInEffect {
     SessionOnly,
 }
 
+/// What becomes of the service administrator when an administrator has signed in for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceAdministrator {
+    /// The account is retired.
+    IsRetired,
+    /// The account stays: the deployment asks for it.
+    Stays,
+}
+
 impl Account {
     /// Returns what a sign-in to this account changes.
     #[must_use]

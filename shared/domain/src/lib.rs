@@ -20,6 +20,8 @@
 //! | [`retryable`] | failures that may pass |
 //! | [`time`] | points in time, which are always an argument |
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod account;
 pub mod attempts;
 pub mod credential;
@@ -44,7 +46,7 @@ pub mod time;
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
 pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
-pub use decision::{MailClaim, SignInEffect, TakeRefusal};
+pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};

@@ -50,7 +50,7 @@ pub struct WelcomeMail {
     pub locale: Option<String>,
     /// Whether it carries the password, or only a link to the portal.
     pub content: MailContent,
-    /// The status.
+    /// How far the mail has come.
     pub status: MailStatus,
     /// When the status was recorded.
     pub at: Timestamp,

@@ -24,7 +24,7 @@ text_enum! {
     }
 }
 
-/// A session.
+/// A session of the Administration Center, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The account that signed in.

@@ -56,7 +56,7 @@ pub struct EventId([u8; 16]);
 /// One of an event's portal users.
 #[derive(Clone)]
 pub struct PortalUser {
-    /// The principal.
+    /// The person or organisation who may see the subscription.
     pub principal: Principal,
     /// The e-mail address, if the event gave one. Notices go there, and the support desk lists it.
     pub address: Option<EmailAddress>,

@@ -276,7 +276,8 @@ impl<'a> Frame<'a> {
 fn reply(status: StatusCode, policy: Policy, page: &impl Template, frame: &Frame) -> Result<Reply, Problem> {
     let html = page.render().map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
     let mut reply = web::html(status, html);
-    let policy = HeaderValue::try_from(frame.policy(policy)).map_err(|_| ProblemCode::Internal)?;
+    let policy = HeaderValue::try_from(frame.policy(policy))
+        .map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(frame.language.code()));

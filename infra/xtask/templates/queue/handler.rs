@@ -2,6 +2,8 @@
 //!
 //! **Source**: a queue of `EventBridge` events from the vendor's bus, in batches.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use aws::{Subscriptions, Table};

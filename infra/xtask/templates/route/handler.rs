@@ -2,6 +2,8 @@
 //!
 //! **Route**: `@route@`
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use http::StatusCode;

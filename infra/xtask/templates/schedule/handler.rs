@@ -2,6 +2,8 @@
 //!
 //! **Source**: a schedule.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::sync::Arc;
 
 use lambda::{Clock, Rejection, Settings, Tick};

@@ -1,7 +1,10 @@
 //! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use domain::{Account, AccountStatus, ClaimedName, Credential, Issue, Session, SessionDigest, SignInEffect, Timestamp};
+use domain::{
+    Account, AccountStatus, ClaimedName, Credential, Issue, ServiceAdministrator, Session, SessionDigest, SignInEffect,
+    Timestamp,
+};
 
 use super::{
     Table, account,
@@ -19,7 +22,7 @@ use crate::{
 /// Reads accounts, begins and ends sessions, ends retrieval, and retires the service administrator.
 pub struct SignIns {
     table: Table,
-    retire: bool,
+    first: ServiceAdministrator,
 }
 
 /// The result of [`SignIns::begin`].
@@ -38,10 +41,10 @@ struct NewSession<'a> {
 }
 
 impl SignIns {
-    /// Returns the store over `table`. With `retire`, the first sign-in of an administrator retires the service administrator.
+    /// Returns the store over `table`. `first` is what the first sign-in of an administrator means for the service administrator.
     #[must_use]
-    pub fn new(table: Table, retire: bool) -> Self {
-        Self { table, retire }
+    pub fn new(table: Table, first: ServiceAdministrator) -> Self {
+        Self { table, first }
     }
 
     /// Returns the account of a name, if there is one.
@@ -117,7 +120,8 @@ impl SignIns {
     ) -> Result<Race<BeginOutcome>, Failure> {
         let credential = self.table.existing_credential(&account.subscription).await?;
         let service = self.table.account(account::key(&credential.user_name)).await?;
-        let retires = self.retire && service.is_some_and(|service| service.status == AccountStatus::Active);
+        let retires = self.first == ServiceAdministrator::IsRetired
+            && service.is_some_and(|service| service.status == AccountStatus::Active);
         let mut entries = Entries::after(&credential).and(&signed_in(account, &credential, now));
         let mut transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (hand over)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?

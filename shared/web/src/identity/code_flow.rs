@@ -56,6 +56,15 @@ pub struct Ties {
     pub verifier: String,
 }
 
+/// The account at the provider that a sign-in uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountChoice {
+    /// The account that the customer is signed in to there.
+    Current,
+    /// The account that the customer chooses when the provider asks.
+    Ask,
+}
+
 /// The provider's endpoints.
 struct Endpoints {
     authorization: String,
@@ -84,9 +93,8 @@ impl CodeFlow {
         &self.issuer
     }
 
-    /// Returns the address that starts a sign-in at the provider. With `select_account`, the provider asks which account to use even if the
-    /// customer is signed in there.
-    pub async fn address(&self, ties: &Ties, select_account: bool, now: Timestamp) -> Result<String, Problem> {
+    /// Returns the address that starts a sign-in at the provider.
+    pub async fn address(&self, ties: &Ties, account: AccountChoice, now: Timestamp) -> Result<String, Problem> {
         let endpoints = self.endpoints(now).await?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(ties.verifier.as_bytes()));
         let mut query = Serializer::new(String::new());
@@ -99,7 +107,7 @@ impl CodeFlow {
             .append_pair("nonce", &ties.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
-        if select_account {
+        if account == AccountChoice::Ask {
             query.append_pair("prompt", "select_account");
         }
         Ok(with_query(&endpoints.authorization, &query.finish()))

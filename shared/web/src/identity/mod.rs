@@ -25,7 +25,7 @@ mod token;
 use domain::{Caller, EmailAddress, Timestamp};
 use lambda_http::Request;
 
-pub use code_flow::{CodeFlow, Ties};
+pub use code_flow::{AccountChoice, CodeFlow, Ties};
 pub use presented::{COOKIE, TooLarge, clear_token, fits, set_token};
 pub use settings::{IdentitySettings, InvalidSetting};
 
