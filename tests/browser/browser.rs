@@ -214,7 +214,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 fn chromium() -> PathBuf {
-    let path = support::text_asked_for("PATH").unwrap_or_default();
+    let path = support::env_text("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|directory| directory.join("chromium")).find(|path| path.is_file());
     found.expect("chromium is on the PATH (Debian: apt install chromium)")
 }

@@ -18,7 +18,7 @@
 //! `page.rs` and `driver.js` drive a page, `browser.rs` has the browser and its visitors, `acts.rs` the steps that several chapters share.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "a run is read for what it looked at")]
+#![expect(clippy::print_stdout, reason = "the report shows what was inspected")]
 
 mod acts;
 mod browser;
@@ -70,7 +70,7 @@ const CHAPTERS: [(&str, RunChapter); 10] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn the_product_works_in_a_browser() {
     let Some(world) = World::start().await else { return };
-    let only = support::text_asked_for("FIRSTKEY_ONLY");
+    let only = support::env_text("FIRSTKEY_ONLY");
     let (mut count, mut failures) = (0, Vec::new());
     println!("| chapter | seconds | |\n|---|--:|---|");
     for (name, chapter) in CHAPTERS

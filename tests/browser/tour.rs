@@ -153,7 +153,7 @@ impl<'a> Tour<'a> {
         page.see_filled(page.w.none_for, &[("name", self.cast.stranger)]).await;
         self.inspect(&page, "no-subscriptions").await;
         let unconfirmed = json!({ "email": self.cast.stranger, "email_verified": false });
-        page.set_cookie("__Host-customer", &self.chapter.world.dev.token_of(&unconfirmed).await).await;
+        page.set_cookie("__Host-customer", &self.chapter.world.dev.token_for(&unconfirmed).await).await;
         page.open("/").await;
         page.see_filled(page.w.unconfirmed, &[("address", self.cast.stranger)]).await;
         self.inspect(&page, "address-not-confirmed").await;

@@ -1,7 +1,8 @@
-//! The contract from outside: Schemathesis sends the running product what `infra/openapi.yaml` allows and what it does not, with real
-//! tokens, and finds no 5xx and nothing that is not described. What cargo-lambda answers by itself, `infra/hooks.py` leaves out.
+//! A test of the HTTP contract against the running product. Schemathesis sends requests that `infra/openapi.yaml` allows and requests that
+//! it does not, with real tokens. It must find no 5xx and no answer that the contract does not describe. `infra/hooks.py` leaves out the
+//! answers of cargo-lambda itself.
 
-#![expect(clippy::print_stdout, reason = "how much was asked is to be seen")]
+#![expect(clippy::print_stdout, reason = "the report shows how many requests were sent")]
 
 use std::{collections::VecDeque, path::Path, process::Stdio, time::Duration};
 
@@ -18,67 +19,67 @@ use tokio::{process::Command, time::sleep};
 
 const SEED: &str = "20";
 
-/// Cases of each operation in each phase that draws them; `FIRSTKEY_FULL=1` draws ten times as many.
+/// The number of random cases of each operation in each phase. `FIRSTKEY_FULL=1` tries ten times as many.
 const CASES: u32 = 20;
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_of_the_running_product_is_as_the_contract_describes_it() -> anyhow::Result<()> {
+async fn every_answer_of_the_running_product_matches_the_contract() -> anyhow::Result<()> {
     let Some(schemathesis) = product::installed("schemathesis", "schemathesis") else { return Ok(()) };
-    if support::skipped("cargo-lambda and Schemathesis") {
+    if support::skip_unless_verifying("cargo-lambda and Schemathesis") {
         return Ok(());
     }
     let product = Product::start(&product::workspace()).await?;
-    let outcome = asked(&schemathesis, &product).await;
+    let outcome = run(&schemathesis, &product).await;
     product.stop().await?;
     outcome
 }
 
-async fn asked(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
-    let teller = Teller { product, client: Client::builder(TokioExecutor::new()).build_http() };
-    let (token, session) = teller.story().await.context("what is told before")?;
-    let cases = if support::asked_for("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
-    println!("{cases} cases an operation, by seed {SEED}");
+async fn run(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
+    let setup = Setup { product, client: Client::builder(TokioExecutor::new()).build_http() };
+    let (token, session) = setup.prepare().await.context("the setup")?;
+    let cases = if support::has_env("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
+    println!("{cases} cases of each operation, by seed {SEED}");
     let infra = product::workspace().join("infra").canonicalize()?;
     let mut command = Command::new(schemathesis);
     command.arg("--config-file").arg(infra.join("schemathesis.toml"));
     command.arg("run").arg(infra.join("openapi.yaml")).arg("--no-color");
     command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
-    // Where it leaves what it keeps, and where its hooks are.
+    // Schemathesis writes its state to the current directory, and Python finds the hooks in `infra`.
     command.current_dir(product::target()).env("PYTHONPATH", &infra);
     command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
     let child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("schemathesis")?;
     let output = child.wait_with_output().await?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{}", said.trim_end());
-    ensure!(output.status.success(), "an answer is not as infra/openapi.yaml describes it: {}", output.status);
-    let counted = said.lines().find(|line| line.contains("generated")).unwrap_or_default();
+    let report = String::from_utf8_lossy(&output.stdout);
+    println!("{}", report.trim_end());
+    ensure!(output.status.success(), "an answer does not match infra/openapi.yaml: {}", output.status);
+    let counted = report.lines().find(|line| line.contains("generated")).unwrap_or_default();
     println!("contract: seed {SEED}: {}", counted.trim());
     Ok(())
 }
 
-/// Whoever tells a story to the running product.
-struct Teller<'a> {
+/// A client that prepares the running product: it creates the subscriptions, the token and the session that the requests use.
+struct Setup<'a> {
     product: &'a Product,
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
 }
 
-impl Teller<'_> {
-    /// Two subscriptions, one of them handed over to its administrator: a customer's token, and the administrator's session.
-    async fn story(&self) -> anyhow::Result<(String, String)> {
+impl Setup<'_> {
+    /// Starts two subscriptions and hands one over to its administrator. Returns a customer's token and the administrator's session.
+    async fn prepare(&self) -> anyhow::Result<(String, String)> {
         for subscription in ["sub-1002", "sub-1001"] {
             let started = self.post(&format!("{}/events", self.product.console), "", &started(subscription)).await?;
             ensure!(started.body == json!({ "batchItemFailures": [] }), "{subscription}: {}", started.body);
         }
         let password = self.mailed_password("admin@fabrikam").await?;
-        let session = self.signs_in("admin@fabrikam", &password).await?;
-        let reset = self.posts("reset-password", &session, &json!({ "new_password": CHOSEN })).await?;
+        let session = self.sign_in("admin@fabrikam", &password).await?;
+        let reset = self.post_to_function("reset-password", &session, &json!({ "new_password": CHOSEN })).await?;
         let lee = json!({ "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN });
-        self.posts("administrators", &reset.session, &lee).await?;
-        let session = self.signs_in("lee@fabrikam", OWN).await?;
+        self.post_to_function("administrators", &reset.session, &lee).await?;
+        let session = self.sign_in("lee@fabrikam", OWN).await?;
         let person = json!({ "email": "dana@fabrikam.example" });
         let token = self.post(&format!("{}/dev/token", self.product.oidc), "", &person).await?.body;
         Ok((token["id_token"].as_str().context("a token")?.to_owned(), session))
@@ -99,11 +100,14 @@ impl Teller<'_> {
         anyhow::bail!("no mail for {user_name}")
     }
 
-    async fn signs_in(&self, user_name: &str, password: &str) -> anyhow::Result<String> {
-        Ok(self.posts("sign-in", "", &json!({ "user_name": user_name, "password": password })).await?.session)
+    async fn sign_in(&self, user_name: &str, password: &str) -> anyhow::Result<String> {
+        Ok(self
+            .post_to_function("sign-in", "", &json!({ "user_name": user_name, "password": password }))
+            .await?
+            .session)
     }
 
-    async fn posts(&self, path: &str, session: &str, body: &Value) -> anyhow::Result<Answer> {
+    async fn post_to_function(&self, path: &str, session: &str, body: &Value) -> anyhow::Result<Answer> {
         let answer = self.post(&format!("{}/{path}", self.product.functions), session, body).await?;
         ensure!(answer.succeeded, "{path}: {}", answer.body["code"]);
         Ok(answer)

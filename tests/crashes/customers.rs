@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::{Answer, Call, Processes};
 use tokio::{join, time::sleep};
 
-use crate::seen::{Attempt, Click, Creation, Observations, Reset, SignIn};
+use crate::observations::{Attempt, Click, Creation, Observations, Reset, SignIn};
 
 /// The number of attempts of a request.
 const TRIES: u32 = 10;

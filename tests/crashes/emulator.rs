@@ -19,7 +19,7 @@ async fn a_process_that_dies_is_an_error_to_its_caller_and_is_replaced() {
     let (answer, ()) = join!(guess(), crash_at_first_call(&processes, "sign-in@1"));
     assert_eq!(answer.unwrap_err(), "sign-in@1: the function ended: signal: 9 (SIGKILL)");
     assert_eq!(guess().await.unwrap().problem(), Some("invalid-credentials"));
-    assert_eq!(processes.waiting(), ["sign-in@2"]);
+    assert_eq!(processes.idle(), ["sign-in@2"]);
     assert!(processes.kill("sign-in@2").await);
     assert_eq!(guess().await.unwrap().status, 401, "the death of an idle process is not an error");
 }
@@ -33,8 +33,8 @@ async fn a_queue_redelivers_the_messages_of_a_process_that_died() {
     assert!(answer.unwrap_err().to_string().ends_with("signal: 9 (SIGKILL)"));
     cloud.drained().await.unwrap();
     assert_eq!((cloud.inbox().len(), cloud.dead_letters()), (1, Vec::new()));
-    let said = processes.said().await;
-    assert!(said.contains("\"outcome\":\"started\""), "{said}");
+    let output = processes.stop_and_read_output().await;
+    assert!(output.contains("\"outcome\":\"started\""), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +44,7 @@ async fn concurrent_events_get_a_process_each_and_sequential_events_share_one() 
     let (first, second) = join!(call(), call());
     assert_eq!((first.unwrap().status, second.unwrap().status), (404, 404));
     assert_eq!(call().await.unwrap().status, 404);
-    assert_eq!(processes.waiting(), ["portal@1", "portal@2"]);
+    assert_eq!(processes.idle(), ["portal@1", "portal@2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,10 +99,10 @@ impl Injector {
     pub(crate) fn watch(processes: &Processes, full: bool, seed: u64) -> Self {
         let ways = if full { WAYS.repeat(2) } else { WAYS[..SAMPLE].to_vec() };
         let plan = Arc::new(Mutex::new(Plan { ways, ..Plan::default() }));
-        let (planned, at_work) = (Arc::clone(&plan), processes.at_work());
-        let gate = processes
-            .cloud
-            .gate(move |call| at_work(&call.function).is_some_and(|event| planned.lock().unwrap().claims(call, event)));
+        let (planned, event_of) = (Arc::clone(&plan), processes.event_lookup());
+        let gate = processes.cloud.gate(move |call| {
+            event_of(&call.function).is_some_and(|event| planned.lock().unwrap().claims(call, event))
+        });
         Self { plan, gate, random: fastrand::Rng::with_seed(seed) }
     }
 
@@ -185,14 +185,14 @@ pub(crate) async fn crash_at_any_moment(processes: &Processes, count: usize, apa
     let mut crashes = Vec::new();
     while crashes.len() < count {
         sleep(Duration::from_millis(random.u64(20..=apart))).await;
-        let mut working = processes.working();
-        working.retain(|work| is_mortal(&work.event));
-        let mut waiting = processes.waiting();
+        let mut busy = processes.busy();
+        busy.retain(|process| is_mortal(&process.event));
+        let mut idle = processes.idle();
         let (process, call, event) = match random.u8(0..10) {
-            0 if !waiting.is_empty() => (waiting.swap_remove(random.usize(0..waiting.len())), "waiting", "".into()),
-            _ if !working.is_empty() => {
-                let work = working.swap_remove(random.usize(0..working.len()));
-                (work.process, "at work", work.event)
+            0 if !idle.is_empty() => (idle.swap_remove(random.usize(0..idle.len())), "waiting", "".into()),
+            _ if !busy.is_empty() => {
+                let process = busy.swap_remove(random.usize(0..busy.len()));
+                (process.name, "at work", process.event)
             }
             _ => continue,
         };

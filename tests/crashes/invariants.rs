@@ -10,12 +10,12 @@ use cloud::DeadLetter;
 use domain::{Caller, EmailAddress, RetrievalId};
 use provider::Person;
 use serde_json::Value;
-use support::{Call, canary::Canaries};
+use support::{Call, secrets::SecretScanner};
 
 use crate::{
     customers::{Customer, World},
     injector::Called,
-    seen::Click,
+    observations::Click,
 };
 
 /// The state at the end: the answers that people got, and the stored items.
@@ -460,14 +460,14 @@ pub(crate) fn void_secrets(world: &World, customer: &Customer, signed_in: bool) 
 }
 
 /// Checks invariant 9: no log line, problem document, dead letter or item of the table has a secret.
-pub(crate) fn nothing_leaks(after: &Aftermath, said: &str) -> Vec<String> {
+pub(crate) fn nothing_leaks(after: &Aftermath, output: &str) -> Vec<String> {
     let observed = &after.world.observed;
     let problems = observed.problems.lock().unwrap().join("\n");
     let letters = format!("{:?}", after.dead_letters);
     let table = serde_json::to_string(&after.table).unwrap();
-    let places = [("the logs", said), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
-    let canaries = Canaries::of(&observed.secrets());
-    let found = places.iter().filter_map(|(place, text)| Some((place, canaries.found_in(text)?)));
+    let places = [("the logs", output), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
+    let scanner = SecretScanner::new(&observed.secrets());
+    let found = places.iter().filter_map(|(place, text)| Some((place, scanner.find_in(text)?)));
     // The message shows only enough of the secret to recognise it.
     found.map(|(place, form)| format!("a secret in {place}: {}…", &form[..4])).collect()
 }

@@ -2,7 +2,7 @@
 //! about twenty people use the product concurrently. Some processes die by SIGKILL: at every AWS call that they make, before the call is
 //! carried out or after it but before its answer arrives; or at any moment. A client without an answer retries.
 //!
-//! - **The load** (`customers.rs`): the actions of people, and `seen.rs` the answers that they got.
+//! - **The load** (`customers.rs`): the actions of people, and `observations.rs` the answers that they got.
 //! - **The injector** (`injector.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
 //! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
 //! - **The emulator** (`emulator.rs`): tests of the emulated Lambda runtime that runs the processes.
@@ -11,14 +11,14 @@
 //! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
-#![expect(clippy::print_stdout, reason = "a run is read for what it killed")]
+#![expect(clippy::print_stdout, reason = "the report shows which processes were killed")]
 
 mod customers;
 mod emulator;
 mod injector;
 mod invariants;
+mod observations;
 mod report;
-mod seen;
 
 use std::time::Instant;
 
@@ -40,7 +40,7 @@ const AT_ONCE: usize = 8;
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_every_call() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let mut injector = Injector::watch(&world.processes, support::asked_for("FIRSTKEY_FULL"), seed);
+    let mut injector = Injector::watch(&world.processes, support::has_env("FIRSTKEY_FULL"), seed);
     world.run_one_of_each().await;
     assert_eq!(injector.functions(), Function::names(), "the load in customers.rs calls every function");
     let crashing = async {
@@ -56,7 +56,7 @@ async fn nothing_is_lost_where_processes_die_at_every_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_processes_die_at_any_moment() {
     let Some((world, seed, begun)) = begin().await else { return };
-    let full = support::asked_for("FIRSTKEY_FULL");
+    let full = support::has_env("FIRSTKEY_FULL");
     let injector = Injector::watch(&world.processes, full, seed);
     let (count, apart) = if full { (250, 700) } else { (10, 3000) };
     let crashing = async {
@@ -73,7 +73,7 @@ async fn nothing_is_lost_where_processes_die_at_any_moment() {
 /// Returns a world, its seed and its start, or `None` where the programs are not built.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
-    let seed = support::number_asked_for("FIRSTKEY_SEED").unwrap_or(SEED);
+    let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     Some((World::new(processes, seed), seed, Instant::now()))
 }
@@ -81,7 +81,7 @@ async fn begin() -> Option<(World, u64, Instant)> {
 /// Starts the product. Returns `None` where its programs are not built, which is a failure under `cargo verify`.
 async fn started() -> Option<Processes> {
     let Some(programs) = Processes::programs() else {
-        assert!(!support::asked_for("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
+        assert!(!support::has_env("FIRSTKEY_VERIFY"), "the programs are not built: cargo build");
         println!("skipped: the programs of the functions are not built; `cargo build` builds them");
         return None;
     };
@@ -107,9 +107,9 @@ async fn conclude(world: &World, injector: &Injector, mut report: Report) {
             afterwards,
         );
     }
-    let (after, said) = (Aftermath::new(world, &journal).await, world.processes.said().await);
-    assert!(said.contains("\"outcome\":\"started\""), "the logs were collected: {said}");
-    for what in invariants::nothing_leaks(&after, &said) {
+    let (after, output) = (Aftermath::new(world, &journal).await, world.processes.stop_and_read_output().await);
+    assert!(output.contains("\"outcome\":\"started\""), "the logs were collected: {output}");
+    for what in invariants::nothing_leaks(&after, &output) {
         let invariant = "9 no secret leaks";
         report.violations.push(Violation { invariant, customer: "all customers".into(), what });
     }

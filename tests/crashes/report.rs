@@ -65,8 +65,10 @@ impl Report {
         for missed in &self.missed {
             writeln!(text, "no process was killed at {missed}: the call did not happen again").unwrap();
         }
-        let again =
-            format!("FIRSTKEY_SEED={} cargo nextest run -p tests --test crashes -E 'test({})'", self.seed, self.test);
+        let again = format!(
+            "FIRSTKEY_SEED={} cargo nextest run --workspace --test crashes -E 'test({})'",
+            self.seed, self.test
+        );
         writeln!(text, "to repeat: cargo build && {again} --no-capture").unwrap();
         Some(text)
     }

@@ -14,8 +14,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use support::{
     Deployment, Machine, TestStack,
-    history::{Event, explain},
-    specification::{Op, State, Told, told},
+    history::{Event, find_order},
+    specification::{Op, Reply, State, reply},
     table::Table,
 };
 
@@ -67,7 +67,7 @@ impl Case {
         let Target { service, operation, after, .. } = &self.target;
         let delay = if *service == Service::Ses { SES_DELAY } else { DELAY };
         let fault = |count| {
-            let fault = Fault::new(*service, operation, self.mode.1, count).of_function(function).after(*after);
+            let fault = Fault::new(*service, operation, self.mode.1, count).on_function(function).after(*after);
             fault.held_for(delay)
         };
         match (self.extent, self.mode.1) {
@@ -128,7 +128,7 @@ impl Lane {
         .await;
         let mut run = Run { lane: self, world, mails: Mails::default(), began: Instant::now(), history: Vec::new() };
         let (state, orders) = run.prepare(scenario).await?;
-        let function = self.machine.name_of(scenario.function);
+        let function = self.machine.caller_name(scenario.function);
         let calls = || if case.is_none() { self.calls(&function) } else { Vec::new() };
         let before = calls().len();
         // A case that failed may have left its fault.
@@ -152,7 +152,7 @@ impl Lane {
 impl Run<'_> {
     /// Brings about the state of a scenario without faults; returns that state and the orders to mail.
     async fn prepare(&mut self, scenario: &Scenario) -> Checked<(State, Vec<Value>)> {
-        let mut state = State::nothing();
+        let mut state = State::empty();
         let mut orders = Vec::new();
         for op in &scenario.before {
             let issue = state.issue;
@@ -171,8 +171,8 @@ impl Run<'_> {
             }
         }
         if scenario.mail == Mail::Leased {
-            let function = self.lane.machine.name_of("send-mail");
-            self.lane.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
+            let function = self.lane.machine.caller_name("send-mail");
+            self.lane.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).on_function(&function));
             let done = self.send(&orders).await;
             if done || self.lane.stack.cloud.clear_faults_of(&function) != 1 {
                 return Err(Failure::Slow("no worker died while it held a lease".to_owned()));
@@ -185,7 +185,7 @@ impl Run<'_> {
     /// Waits for the table's stream to order mails.
     async fn await_orders(&self) -> Checked<Vec<Value>> {
         for _ in 0..1000 {
-            let orders = self.lane.stack.mail_orders(&self.world.subscription());
+            let orders = self.lane.stack.take_mail_orders(&self.world.subscription());
             if !orders.is_empty() {
                 return Ok(orders);
             }
@@ -207,21 +207,21 @@ impl Run<'_> {
     }
 
     /// Carries out an operation and adds it to the history; returns `None` for an answer that leaves the result open.
-    async fn perform(&mut self, op: Op) -> Checked<Option<Told>> {
+    async fn perform(&mut self, op: Op) -> Checked<Option<Reply>> {
         let called = self.elapsed();
         let answer = match op {
-            Op::Pass { seconds } => {
-                self.lane.machine.pass(seconds.try_into().unwrap());
-                Some(told(200, ""))
+            Op::Wait { seconds } => {
+                self.lane.machine.advance_clock(seconds.try_into().unwrap());
+                Some(reply(200, ""))
             }
             Op::Start { event, paid } => {
                 let body = self.world.event(event, paid).to_string();
                 let message = json!({ "messageId": "message", "body": body });
-                self.lane.machine.consume("subscription-start", &[message]).await.then(|| told(200, "done"))
+                self.lane.machine.consume("subscription-start", &[message]).await.then(|| reply(200, "done"))
             }
             _ => self.call(op).await?,
         };
-        let answered = answer.clone().map(|told| (self.elapsed(), told));
+        let answered = answer.clone().map(|reply| (self.elapsed(), reply));
         self.history.push(Event { op, called, answered });
         Ok(answer)
     }
@@ -230,7 +230,7 @@ impl Run<'_> {
         self.began.elapsed().as_micros().try_into().unwrap()
     }
 
-    async fn call(&self, op: Op) -> Checked<Option<Told>> {
+    async fn call(&self, op: Op) -> Checked<Option<Reply>> {
         let (function, call) = self.world.request(op, &self.mails);
         let asked = Instant::now();
         let answer = self.lane.machine.call(function, call).await;
@@ -264,7 +264,7 @@ impl Run<'_> {
 
     /// Clears the fault, checks that it was hit, and waits until a delayed request has been carried out.
     async fn finish_fault(&self, case: &Case) -> Checked<()> {
-        let function = self.lane.machine.name_of(case.scenario.function);
+        let function = self.lane.machine.caller_name(case.scenario.function);
         if self.lane.stack.cloud.clear_faults_of(&function) == 0 {
             return Err(Failure::Slow("the fault was not hit".to_owned()));
         }
@@ -316,7 +316,7 @@ impl Run<'_> {
             if done {
                 break;
             }
-            self.lane.machine.pass(61);
+            self.lane.machine.advance_clock(61);
         }
         if let Some(case) = case {
             self.finish_fault(case).await?;
@@ -344,7 +344,7 @@ impl Run<'_> {
         }
         for op in &scenario.afterwards {
             let is_possible = match op {
-                Op::Look { session } | Op::Reset { session, .. } => self.world.knows(session),
+                Op::CheckSession { session } | Op::Reset { session, .. } => self.world.knows(session),
                 _ => true,
             };
             if is_possible && self.perform(*op).await?.is_none() {
@@ -352,7 +352,7 @@ impl Run<'_> {
             }
         }
         let lines = self.lane.table.lines(&self.world.subscription(), &self.world.company()).await;
-        explain(&state, &self.history, &lines)?;
+        find_order(&state, &self.history, &lines)?;
         Ok(())
     }
 
@@ -426,14 +426,14 @@ fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_function_fails_in_every_way() {
-    let seed = support::number_asked_for("FIRSTKEY_SEED").unwrap_or(1);
+    let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(1);
     println!("FIRSTKEY_SEED={seed}");
-    let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").holding_mails();
+    let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").with_held_mails();
     let stack = Arc::new(deployment.start().await);
     let numbers = Arc::new(AtomicUsize::new(1));
     let lane = |n| Lane {
-        machine: stack.apart(&format!("@{n}")),
-        table: Table::of(&stack.cloud.aws_url(), "desk"),
+        machine: stack.separate_machine(&format!("@{n}")),
+        table: Table::connect(&stack.cloud.aws_url(), "desk"),
         stack: Arc::clone(&stack),
         numbers: Arc::clone(&numbers),
     };
@@ -451,10 +451,10 @@ async fn every_call_of_every_function_fails_in_every_way() {
     let mut cases = found.into_inner().unwrap();
     cases.sort_by_key(Case::name);
     let all = cases.len();
-    if !support::asked_for("FIRSTKEY_FULL") {
+    if !support::has_env("FIRSTKEY_FULL") {
         cases = sample(cases, &mut fastrand::Rng::with_seed(seed));
     }
-    if let Some(only) = support::text_asked_for("FIRSTKEY_ONLY") {
+    if let Some(only) = support::env_text("FIRSTKEY_ONLY") {
         cases.retain(|case| case.name().contains(&only));
     }
     println!("{} of {all} cases", cases.len());
@@ -481,7 +481,7 @@ impl Report {
     fn add_case(&mut self, case: &Case, wrong: Option<String>) {
         let name = case.name();
         let again =
-            format!("FIRSTKEY_FULL=1 FIRSTKEY_ONLY='{name}' cargo nextest run -p tests --test faults every_call");
+            format!("FIRSTKEY_FULL=1 FIRSTKEY_ONLY='{name}' cargo nextest run --workspace --test faults every_call");
         let wrong = wrong.map(|wrong| format!("{name}: {wrong}\nto repeat: {again}"));
         self.add(case.scenario.function, case.mode.0, wrong);
     }

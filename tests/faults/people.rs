@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use support::{
     Answer, Call, event,
-    specification::{Label, OWN, Op, Password, Person, Told, Who, told},
+    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, UserName, reply},
 };
 
 use crate::scenarios::Reading;
@@ -97,12 +97,12 @@ impl World {
             Password::Temporary(issue) => mails.password(issue),
             Password::Chosen(choice) => CHOICES[choice].to_owned(),
         };
-        let user_name = |who: Who| format!("{who}@{}", self.company());
+        let user_name = |who: UserName| format!("{who}@{}", self.company());
         let (function, call) = match op {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
             }
-            Op::Ask { person, key } => {
+            Op::ContactSupport { person, key } => {
                 let call = Call::contact_support(&self.subscription(), "Please call.");
                 ("contact-support", call.bearer(self.token(person)).key(key))
             }
@@ -116,11 +116,11 @@ impl World {
                 ("reset-password", Call::reset_password(&self.session(session), "").json(&body))
             }
             Op::Create { session, who, key } => {
-                let call = Call::create_admin(&self.session(session), &user_name(who), &text(OWN));
+                let call = Call::create_admin(&self.session(session), &user_name(who), &text(ADMINISTRATOR_PASSWORD));
                 ("create-admin", call.key(key))
             }
-            Op::Look { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
-            Op::Start { .. } | Op::Reissue { .. } | Op::Pass { .. } => panic!("{op} is not a request"),
+            Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
+            Op::Start { .. } | Op::Reissue { .. } | Op::Wait { .. } => panic!("{op} is not a request"),
         };
         (function, call.from(&unused_address()))
     }
@@ -140,30 +140,31 @@ impl World {
 
     /// Returns whether a body shows the state that exists.
     pub(crate) fn shows(&self, what: Reading, body: &Value) -> bool {
-        let names = |who: Who| body.as_str().is_some_and(|page| page.contains(&format!("{who}@{}", self.company())));
+        let names =
+            |who: UserName| body.as_str().is_some_and(|page| page.contains(&format!("{who}@{}", self.company())));
         match what {
             Reading::List => {
                 let listed = &body["subscriptions"];
                 listed[0]["subscription_id"] == self.subscription() && listed[1].is_null()
             }
-            Reading::Subscriptions => names(Who::Admin),
-            Reading::Administration { .. } => names(Who::Lee),
+            Reading::Subscriptions => names(UserName::Admin),
+            Reading::Administration { .. } => names(UserName::Lee),
         }
     }
 }
 
 /// Translates an answer into the specification's terms.
-pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Told {
+pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Reply {
     let used = &answer.body["retrievals"]["used"];
     match (op, answer.status) {
         (Op::Retrieve { .. }, 200) => match answer.password() {
             Some(password) => match mails.issue(password) {
                 Some(issue) => (200, format!("the password of issue {issue}, {used} used")),
-                None => told(200, "a password that was never mailed"),
+                None => reply(200, "a password that was never mailed"),
             },
             None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
         },
-        _ => told(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
+        _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
     }
 }
 

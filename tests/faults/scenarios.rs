@@ -2,7 +2,9 @@
 
 use support::{
     Function,
-    specification::{LIFETIME, Label, OWN, Op, Password::Chosen, Password::Temporary, Person, Who},
+    specification::{
+        ADMINISTRATOR_PASSWORD, LIFETIME, Label, Op, Password::Chosen, Password::Temporary, Person, UserName,
+    },
 };
 
 /// The action during which AWS fails.
@@ -51,7 +53,7 @@ pub(crate) enum Mail {
 
 const TRIAL: Op = Op::Start { event: "trial", paid: false };
 const PAID: Op = Op::Start { event: "paid", paid: true };
-const EXPIRE: Op = Op::Pass { seconds: LIFETIME };
+const EXPIRE: Op = Op::Wait { seconds: LIFETIME };
 
 fn click(person: Person, key: &'static str) -> Op {
     Op::Retrieve { person, key }
@@ -66,11 +68,11 @@ fn kim(key: &'static str) -> Op {
 }
 
 fn temporary(begins: &'static str) -> Op {
-    Op::SignIn { who: Who::Admin, password: Temporary(1), begins }
+    Op::SignIn { who: UserName::Admin, password: Temporary(1), begins }
 }
 
-fn sign_in(who: Who, begins: &'static str) -> Op {
-    Op::SignIn { who, password: if who == Who::Admin { Chosen(0) } else { OWN }, begins }
+fn sign_in(who: UserName, begins: &'static str) -> Op {
+    Op::SignIn { who, password: if who == UserName::Admin { Chosen(0) } else { ADMINISTRATOR_PASSWORD }, begins }
 }
 
 fn reset(session: &'static str, begins: &'static str) -> Op {
@@ -81,12 +83,12 @@ fn change(session: &'static str, begins: &'static str) -> Op {
     Op::Reset { session, current: Some(Chosen(0)), to: Chosen(1), begins }
 }
 
-fn create(session: &'static str, who: Who, key: &'static str) -> Op {
+fn create(session: &'static str, who: UserName, key: &'static str) -> Op {
     Op::Create { session, who, key }
 }
 
 fn look(session: &'static str) -> Op {
-    Op::Look { session }
+    Op::CheckSession { session }
 }
 
 /// A trial whose three retrievals are used.
@@ -111,7 +113,7 @@ fn password_chosen() -> Vec<Op> {
 
 /// A trial with an administrator who has not signed in yet.
 fn admin_created() -> Vec<Op> {
-    [password_chosen(), vec![create("F", Who::Lee, "lee")]].concat()
+    [password_chosen(), vec![create("F", UserName::Lee, "lee")]].concat()
 }
 
 fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op, afterwards: Vec<Op>) -> Scenario {
@@ -160,7 +162,7 @@ fn retrievals() -> Vec<Scenario> {
         retrieve("retrieved by another person", vec![TRIAL, kim("k")], dana("k")),
         retrieve("the last of three", vec![TRIAL, kim("k"), kim("l")], dana("k")),
         retrieve("retrieved by the same click", vec![TRIAL, dana("k")], dana("k")),
-        retrieve("the same click after ten minutes", vec![TRIAL, dana("k"), Op::Pass { seconds: 601 }], dana("k")),
+        retrieve("the same click after ten minutes", vec![TRIAL, dana("k"), Op::Wait { seconds: 601 }], dana("k")),
         retrieve("used up", used_up(), dana("k")),
         retrieve("used up, the same click", used_up(), dana("a")),
         retrieve("next issue", next_issue(), dana("k")),
@@ -175,7 +177,7 @@ fn retrievals() -> Vec<Scenario> {
 }
 
 fn requests() -> Vec<Scenario> {
-    let ask = |person, key| Op::Ask { person, key };
+    let ask = |person, key| Op::ContactSupport { person, key };
     let (dana_asks, kim_asks) = (|key| ask(Person::Dana, key), |key| ask(Person::Kim, key));
     let three = vec![TRIAL, dana_asks("a"), dana_asks("b"), kim_asks("a")];
     let request = |state, before, op| scenario("contact-support", state, before, op, vec![kim_asks("z"), dana("y")]);
@@ -191,7 +193,7 @@ fn requests() -> Vec<Scenario> {
 
 fn sign_ins() -> Vec<Scenario> {
     let sign = |state, before, op, afterwards| scenario("sign-in", state, before, op, afterwards);
-    let wrong = Op::SignIn { who: Who::Admin, password: Chosen(2), begins: "S" };
+    let wrong = Op::SignIn { who: UserName::Admin, password: Chosen(2), begins: "S" };
     let over = || vec![dana("z")];
     vec![
         sign("first", vec![TRIAL, kim("a")], temporary("S"), [over(), vec![reset("again", "F"), look("S")]].concat()),
@@ -201,17 +203,22 @@ fn sign_ins() -> Vec<Scenario> {
         sign(
             "after the choice of a password",
             password_chosen(),
-            sign_in(Who::Admin, "S"),
+            sign_in(UserName::Admin, "S"),
             vec![look("again"), look("F")],
         ),
-        sign("first of an administrator", admin_created(), sign_in(Who::Lee, "S"), vec![look("F"), look("again")]),
+        sign("first of an administrator", admin_created(), sign_in(UserName::Lee, "S"), vec![look("F"), look("again")]),
         sign(
             "an administrator again",
-            [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(),
-            sign_in(Who::Lee, "S"),
+            [admin_created(), vec![sign_in(UserName::Lee, "L")]].concat(),
+            sign_in(UserName::Lee, "S"),
             vec![look("L"), look("again")],
         ),
-        sign("retired", [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(), sign_in(Who::Admin, "S"), over()),
+        sign(
+            "retired",
+            [admin_created(), vec![sign_in(UserName::Lee, "L")]].concat(),
+            sign_in(UserName::Admin, "S"),
+            over(),
+        ),
         sign("sign-out", password_chosen(), Op::SignOut { session: "F" }, vec![look("F")]),
     ]
 }
@@ -219,14 +226,14 @@ fn sign_ins() -> Vec<Scenario> {
 fn resets() -> Vec<Scenario> {
     let reset_scenario = |state, before, op, afterwards| scenario("reset-password", state, before, op, afterwards);
     let two = vec![TRIAL, dana("a"), temporary("A"), temporary("B")];
-    let both = [password_chosen(), vec![sign_in(Who::Admin, "G")]].concat();
+    let both = [password_chosen(), vec![sign_in(UserName::Admin, "G")]].concat();
     let wrong = Op::Reset { session: "F", current: Some(Chosen(2)), to: Chosen(1), begins: "N" };
     vec![
         reset_scenario(
             "temporary",
             two.clone(),
             reset("A", "N"),
-            vec![look("B"), sign_in(Who::Admin, "S"), temporary("T")],
+            vec![look("B"), sign_in(UserName::Admin, "S"), temporary("T")],
         ),
         reset_scenario(
             "reset by another session",
@@ -241,16 +248,21 @@ fn resets() -> Vec<Scenario> {
 
 fn creations() -> Vec<Scenario> {
     let creation = |state, before, op, afterwards| scenario("create-admin", state, before, op, afterwards);
-    let lee = create("F", Who::Lee, "lee");
+    let lee = create("F", UserName::Lee, "lee");
     vec![
-        creation("new", password_chosen(), lee, vec![create("F", Who::Lee, "other"), sign_in(Who::Lee, "L")]),
-        creation("the same click", admin_created(), lee, vec![sign_in(Who::Lee, "L")]),
-        creation("taken", admin_created(), create("F", Who::Lee, "other"), vec![]),
-        creation("a second administrator", admin_created(), create("F", Who::Mo, "mo"), vec![sign_in(Who::Mo, "M")]),
+        creation("new", password_chosen(), lee, vec![create("F", UserName::Lee, "other"), sign_in(UserName::Lee, "L")]),
+        creation("the same click", admin_created(), lee, vec![sign_in(UserName::Lee, "L")]),
+        creation("taken", admin_created(), create("F", UserName::Lee, "other"), vec![]),
+        creation(
+            "a second administrator",
+            admin_created(),
+            create("F", UserName::Mo, "mo"),
+            vec![sign_in(UserName::Mo, "M")],
+        ),
         creation(
             "retired",
-            [admin_created(), vec![sign_in(Who::Lee, "L")]].concat(),
-            create("F", Who::Mo, "mo"),
+            [admin_created(), vec![sign_in(UserName::Lee, "L")]].concat(),
+            create("F", UserName::Mo, "mo"),
             vec![],
         ),
     ]
@@ -296,7 +308,7 @@ fn lists() -> Vec<Scenario> {
 }
 
 fn pages() -> Vec<Scenario> {
-    let administrator = [admin_created(), vec![sign_in(Who::Lee, "L")]].concat();
+    let administrator = [admin_created(), vec![sign_in(UserName::Lee, "L")]].concat();
     vec![
         reading("portal", "the list", vec![TRIAL, dana("a")], Reading::Subscriptions),
         reading("portal", "the home page", administrator, Reading::Administration { session: "L" }),

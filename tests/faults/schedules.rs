@@ -16,8 +16,8 @@ use lambda_http::http::Request;
 use serde_json::{Value, json};
 use support::{
     Answer, Call, Deployment, Dev, TestStack,
-    history::{Event, explain},
-    specification::{Label, OWN, Op, Password, Person, State, Told, Who, told},
+    history::{Event, find_order},
+    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, State, UserName, reply},
     table::Table,
 };
 use tokio::time::sleep;
@@ -50,7 +50,7 @@ impl Product {
     async fn in_process() -> Self {
         // As in the deployment, a message is delivered again after the lease of the worker that failed has ended.
         let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").with("MAIL_LEASE_SECONDS", "1");
-        Self::InProcess(Box::new(deployment.redelivering_after(Duration::from_millis(2100)).start().await))
+        Self::InProcess(Box::new(deployment.with_redelivery_delay(Duration::from_millis(2100)).start().await))
     }
 
     async fn token(&self, email: String) -> String {
@@ -160,7 +160,7 @@ fn kinds() -> Vec<Kind> {
 struct Observation {
     op: Op,
     called: u64,
-    answered: Option<(u64, Told)>,
+    answered: Option<(u64, Reply)>,
     /// The answer, whose password can be attributed to an issue only after all mails are sent.
     answer: Option<Answer>,
 }
@@ -231,18 +231,18 @@ impl Schedule<'_> {
     }
 
     /// Carries out an operation; returns its result, if the answer is conclusive.
-    async fn perform(&self, scene: &Scene, op: Op) -> Option<Told> {
+    async fn perform(&self, scene: &Scene, op: Op) -> Option<Reply> {
         let called = self.elapsed();
         if let Op::Start { event, paid } = op {
             let done = self.product.publish(scene.world.event(event, paid)).await;
-            let answered = done.then(|| (self.elapsed(), told(200, "done")));
+            let answered = done.then(|| (self.elapsed(), reply(200, "done")));
             scene.observations.lock().unwrap().push(Observation {
                 op,
                 called,
                 answered: answered.clone(),
                 answer: None,
             });
-            return answered.map(|(_, told)| told);
+            return answered.map(|(_, reply)| reply);
         }
         let mails = self.product.mails(&scene.world).await;
         let (function, call) = scene.world.request(op, &mails);
@@ -258,7 +258,7 @@ impl Schedule<'_> {
         }
         let answered = answer.as_ref().map(|answer| (at, describe(op, answer, &mails)));
         scene.observations.lock().unwrap().push(Observation { op, called, answered: answered.clone(), answer });
-        answered.map(|(_, told)| told)
+        answered.map(|(_, reply)| reply)
     }
 
     fn is_conclusive(&self, scene: &Scene, op: Op, answer: &Answer) -> bool {
@@ -273,10 +273,10 @@ impl Schedule<'_> {
     }
 
     /// Carries out an operation and retries it once if it has no conclusive answer.
-    async fn insist(&self, scene: &Scene, op: Op) -> Option<Told> {
+    async fn insist(&self, scene: &Scene, op: Op) -> Option<Reply> {
         for _ in 0..2 {
-            if let Some(told) = self.perform(scene, op).await {
-                return Some(told);
+            if let Some(reply) = self.perform(scene, op).await {
+                return Some(reply);
             }
         }
         None
@@ -313,38 +313,38 @@ impl Schedule<'_> {
         let issue = self.product.mails(&scene.world).await.0.iter().map(|(issue, _)| *issue).max().unwrap_or(1);
         let (temporary, to) = (Password::Temporary(issue), Password::Chosen(choice));
         let first = scene.label();
-        self.perform(scene, Op::SignIn { who: Who::Admin, password: temporary, begins: first }).await;
+        self.perform(scene, Op::SignIn { who: UserName::Admin, password: temporary, begins: first }).await;
         if !scene.world.knows(first) {
             return;
         }
         let full = scene.label();
         self.perform(scene, Op::Reset { session: first, current: None, to, begins: full }).await;
-        self.perform(scene, Op::Look { session: first }).await;
+        self.perform(scene, Op::CheckSession { session: first }).await;
         let full = if scene.world.knows(full) {
             full
         } else {
             let again = scene.label();
-            self.perform(scene, Op::SignIn { who: Who::Admin, password: to, begins: again }).await;
+            self.perform(scene, Op::SignIn { who: UserName::Admin, password: to, begins: again }).await;
             again
         };
         if !scene.world.knows(full) {
             return;
         }
         let key = if choice == 0 { "one" } else { "other" };
-        self.insist(scene, Op::Create { session: full, who: Who::Lee, key }).await;
+        self.insist(scene, Op::Create { session: full, who: UserName::Lee, key }).await;
         if random.bool() {
             self.perform(scene, Op::SignOut { session: full }).await;
-            self.perform(scene, Op::Look { session: full }).await;
+            self.perform(scene, Op::CheckSession { session: full }).await;
         }
     }
 
     async fn administer(&self, scene: &Scene) {
         for _ in 0..2 {
             let begins = scene.label();
-            self.perform(scene, Op::SignIn { who: Who::Lee, password: OWN, begins }).await;
+            self.perform(scene, Op::SignIn { who: UserName::Lee, password: ADMINISTRATOR_PASSWORD, begins }).await;
             if scene.world.knows(begins) {
-                self.insist(scene, Op::Create { session: begins, who: Who::Mo, key: "mo" }).await;
-                self.perform(scene, Op::Look { session: begins }).await;
+                self.insist(scene, Op::Create { session: begins, who: UserName::Mo, key: "mo" }).await;
+                self.perform(scene, Op::CheckSession { session: begins }).await;
                 return;
             }
             sleep(Duration::from_millis(400)).await;
@@ -381,7 +381,7 @@ impl Schedule<'_> {
 
     /// Reads the final state without faults, then checks each history against the specification.
     async fn judge(&self) -> Result<(), String> {
-        let table = Table::of(&self.product.aws_url(), "desk");
+        let table = Table::connect(&self.product.aws_url(), "desk");
         for scene in &self.scenes {
             self.await_mail(scene, &table).await?;
             for person in [Person::Dana, Person::Kim] {
@@ -389,7 +389,7 @@ impl Schedule<'_> {
             }
             for label in &LABELS[..scene.labels.load(Ordering::Relaxed)] {
                 if scene.world.knows(label) {
-                    self.perform(scene, Op::Look { session: label }).await;
+                    self.perform(scene, Op::CheckSession { session: label }).await;
                 }
             }
             if let Some(wrong) = scene.wrong.lock().unwrap().take() {
@@ -397,7 +397,7 @@ impl Schedule<'_> {
             }
             let lines = table.lines(&scene.world.subscription(), &scene.world.company()).await;
             let mails = self.product.mails(&scene.world).await;
-            explain(&State::started(), &scene.history(&mails), &lines)?;
+            find_order(&State::started(), &scene.history(&mails), &lines)?;
         }
         Ok(())
     }
@@ -438,8 +438,8 @@ impl Scene {
         let mut events: Vec<_> = observations
             .iter()
             .map(|seen| {
-                let answered = seen.answered.clone().map(|(at, told)| {
-                    (at, seen.answer.as_ref().map_or(told, |answer| describe(seen.op, answer, mails)))
+                let answered = seen.answered.clone().map(|(at, reply)| {
+                    (at, seen.answer.as_ref().map_or(reply, |answer| describe(seen.op, answer, mails)))
                 });
                 Event { op: seen.op, called: seen.called, answered }
             })
@@ -457,7 +457,7 @@ async fn tick(product: &Product) {
     loop {
         sleep(Duration::from_secs(1)).await;
         if let Product::InProcess(stack) = product {
-            stack.pass(1);
+            stack.advance_clock(1);
         }
     }
 }
@@ -475,7 +475,7 @@ async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: 
             judged = judged => judged.err(),
             () = tick(product) => None,
         };
-        let again = format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run -p tests --test faults {test}");
+        let again = format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run --workspace --test faults {test}");
         let mut report = report.lock().unwrap();
         for scene in &schedule.scenes {
             let observations = scene.observations.lock().unwrap();
@@ -488,9 +488,9 @@ async fn work(product: &Product, seeds: &Mutex<Range<u64>>, test: &str, report: 
 
 /// Returns the seeds to run: the one in `FIRSTKEY_SEED`, or those of the sample or of a full run.
 fn seeds(sample: u64, full: u64) -> Range<u64> {
-    match support::number_asked_for("FIRSTKEY_SEED") {
+    match support::env_number("FIRSTKEY_SEED") {
         Some(seed) => seed..seed + 1,
-        None if support::asked_for("FIRSTKEY_FULL") => 1..full + 1,
+        None if support::has_env("FIRSTKEY_FULL") => 1..full + 1,
         None => 1..sample + 1,
     }
 }

@@ -15,7 +15,7 @@ const NAMES: [&str; 3] = ["admin@fabrikam", "nobody@fabrikam", "no user name"];
 /// Starts a stack with the subscription `sub-1`, whose password is temporary.
 async fn with_a_temporary_password() -> TestStack {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     stack
 }
 
@@ -23,7 +23,7 @@ async fn with_a_temporary_password() -> TestStack {
 async fn with_a_chosen_password() -> (TestStack, String) {
     let stack = TestStack::start().await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
-    stack.pass(3600);
+    stack.advance_clock(3600);
     (stack, session)
 }
 
@@ -73,7 +73,7 @@ async fn whole_budget(stack: &TestStack, budget: usize, calls: impl Iterator<Ite
         if (admitted, accounts_read(stack)) == (budget, budget) {
             return answers;
         }
-        stack.pass(DAY);
+        stack.advance_clock(DAY);
     }
     panic!("{budget} guesses were never verified, or accounts are read for the others");
 }
@@ -115,10 +115,10 @@ async fn sign_in_from(stack: &TestStack, from: &str) -> Answer {
 async fn fail_in_a_row(stack: &TestStack, first: usize, count: usize) {
     let calls: Vec<Call> = guesses("admin@fabrikam", first, count).collect();
     for chunk in calls.chunks(4) {
-        stack.pass(4 * 30);
+        stack.advance_clock(4 * 30);
         assert_eq!(count_verified(&send_all(stack, chunk.to_vec()).await), chunk.len());
     }
-    stack.pass(600);
+    stack.advance_clock(600);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,9 +127,9 @@ async fn twenty_of_64_guesses_at_one_instant_from_64_networks_are_verified_whate
     for name in NAMES {
         let answers = whole_budget(&stack, 20, guesses(name, 0, 64)).await;
         assert_eq!(retry_after(&answers), 30);
-        stack.pass(29);
+        stack.advance_clock(29);
         assert_eq!(count_verified_in_turn(&stack, guesses(name, 100, 4)).await, 0, "{name}: one second too early");
-        stack.pass(1);
+        stack.advance_clock(1);
         assert_eq!(count_verified_in_turn(&stack, guesses(name, 200, 4)).await, 1, "{name}: one every 30 seconds");
     }
 }
@@ -138,7 +138,7 @@ async fn twenty_of_64_guesses_at_one_instant_from_64_networks_are_verified_whate
 async fn a_budget_refills_by_one_every_30_seconds_up_to_its_size() {
     let stack = with_a_temporary_password().await;
     for (first, seconds, admitted) in [(0, 0, 20), (100, 300, 10), (200, DAY, 20)] {
-        stack.pass(seconds);
+        stack.advance_clock(seconds);
         assert_eq!(count_verified_in_turn(&stack, guesses("admin@fabrikam", first, 24)).await, admitted, "{seconds}");
     }
 }
@@ -146,14 +146,14 @@ async fn a_budget_refills_by_one_every_30_seconds_up_to_its_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_of_64_guesses_at_one_instant_from_one_network_are_verified_whatever_the_user_name() {
     let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     for name in NAMES {
         let from_one = |count| (0..count).map(move |_| guess(name, HOME));
         let answers = whole_budget(&stack, 5, from_one(64)).await;
         assert_eq!(retry_after(&answers), 30);
-        stack.pass(29);
+        stack.advance_clock(29);
         assert_eq!(count_verified_in_turn(&stack, from_one(4)).await, 0, "{name}: one second too early");
-        stack.pass(1);
+        stack.advance_clock(1);
         assert_eq!(count_verified_in_turn(&stack, from_one(4)).await, 1, "{name}: one every 30 seconds");
     }
 }
@@ -180,11 +180,11 @@ async fn sixty_of_64_guesses_at_one_instant_from_one_network_at_64_names_are_ver
         20,
         "a refused guess spends nothing from the budget of the name"
     );
-    stack.pass(1);
+    stack.advance_clock(1);
     assert_eq!(count_verified_in_turn(&stack, at_many_names(100, 4)).await, 0, "one second too early");
-    stack.pass(1);
+    stack.advance_clock(1);
     assert_eq!(count_verified_in_turn(&stack, at_many_names(200, 4)).await, 1, "one every two seconds");
-    stack.pass(20);
+    stack.advance_clock(20);
     assert_eq!(count_verified_in_turn(&stack, at_many_names(300, 16)).await, 10);
 }
 
@@ -217,7 +217,7 @@ async fn on_two_machines(
         if budget.contains(&admitted) {
             return;
         }
-        stack.pass(DAY);
+        stack.advance_clock(DAY);
     }
     panic!("{budget:?} guesses were never verified");
 }
@@ -326,11 +326,11 @@ async fn failures_never_close_an_account_with_a_temporary_password() {
 async fn failures_do_not_close_an_account_that_is_created_later() {
     let (stack, service) = with_a_chosen_password().await;
     for first in (0..110).step_by(4) {
-        stack.pass(4 * 30);
+        stack.advance_clock(4 * 30);
         let guesses = (first..first + 4).map(|n| guess("lee@fabrikam", &network(n)));
         assert_eq!(count_verified_in_turn(&stack, guesses).await, 4);
     }
-    stack.pass(600);
+    stack.advance_clock(600);
     let create = Call::create_admin(&service, "lee@fabrikam", "a quiet lamp over the harbour");
     assert_eq!(stack.call("create-admin", create).await.status, 201);
     let lee = stack.sign_in("lee@fabrikam", "a quiet lamp over the harbour").await;
@@ -343,7 +343,7 @@ async fn strangers_and_the_owner_on_a_known_network_spend_from_separate_budgets(
     assert_eq!(count_verified_in_turn(&stack, (0..8).map(|_| guess("admin@fabrikam", HOME))).await, 5);
     assert_eq!(count_verified_in_turn(&stack, guesses("admin@fabrikam", 0, 24)).await, 20);
     assert_eq!(sign_in_from(&stack, "203.0.113.1").await.status, 429);
-    stack.pass(30);
+    stack.advance_clock(30);
     assert_eq!(count_verified_in_turn(&stack, guesses("admin@fabrikam", 100, 8)).await, 1);
     assert_eq!(sign_in_from(&stack, HOME).await.status, 200, "the budget of strangers is spent");
 }
@@ -355,14 +355,14 @@ async fn a_network_is_known_for_90_days_after_the_last_sign_in() {
     for home in [used, unused] {
         assert_eq!(sign_in_from(&stack, home).await.status, 200);
     }
-    stack.pass(90 * DAY - 1);
+    stack.advance_clock(90 * DAY - 1);
     assert_eq!(
         count_verified_in_turn(&stack, guesses("admin@fabrikam", 0, 20)).await,
         20,
         "this spends the budget of strangers"
     );
     assert_eq!(sign_in_from(&stack, used).await.status, 200);
-    stack.pass(1);
+    stack.advance_clock(1);
     assert_eq!(sign_in_from(&stack, unused).await.status, 429);
     assert_eq!(sign_in_from(&stack, used).await.status, 200);
 }

@@ -160,7 +160,7 @@ enum Expected {
     Refused,
 }
 
-static PROBES: LazyLock<u32> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 20_000 } else { 600 });
+static PROBES: LazyLock<u32> = LazyLock::new(|| if support::has_env("FIRSTKEY_FULL") { 20_000 } else { 600 });
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "this test writes items that no function would write")]

@@ -12,7 +12,7 @@ async fn ask(stack: &TestStack, token: &str, subscription: &str, key: &str) -> A
 #[tokio::test]
 async fn support_gets_the_message_the_history_and_the_reply_address_but_no_password() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let password = stack.mailed_password();
     let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
     stack.retrieve(&kim, "sub-1", "click").await;
@@ -45,9 +45,9 @@ async fn support_gets_the_message_the_history_and_the_reply_address_but_no_passw
 }
 
 #[tokio::test]
-async fn a_company_asks_three_times_a_day_and_again_on_the_next() {
+async fn a_company_has_three_requests_to_support_a_day() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
     for (who, key) in [(&dana, "1"), (&kim, "1"), (&kim, "2")] {
         assert_eq!(ask(&stack, who, "sub-1", key).await.status, 202);
@@ -57,16 +57,16 @@ async fn a_company_asks_three_times_a_day_and_again_on_the_next() {
     let wait: i64 = refused.headers["retry-after"].parse().unwrap();
     assert!((1..=86_400).contains(&wait));
     assert_eq!(ask(&stack, &kim, "sub-1", "2").await.status, 202, "the same click is no other request");
-    stack.pass(wait);
+    stack.advance_clock(wait);
     assert_eq!(ask(&stack, &dana, "sub-1", "2").await.status, 202);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1 + 4);
 }
 
 #[tokio::test]
-async fn however_many_ask_at_once_three_are_mailed() {
+async fn three_of_many_concurrent_requests_to_support_are_mailed() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     let keys: Vec<String> = (0..8).map(|n| n.to_string()).collect();
     let asked = futures_util::future::join_all(keys.iter().map(|key| ask(&stack, &dana, "sub-1", key))).await;
@@ -81,7 +81,7 @@ async fn however_many_ask_at_once_three_are_mailed() {
 #[tokio::test]
 async fn the_same_click_after_a_lost_answer_is_one_mail_with_one_reference() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::LostResponse, 1));
     let first = ask(&stack, &dana, "sub-1", "key").await;
@@ -96,7 +96,7 @@ async fn the_same_click_after_a_lost_answer_is_one_mail_with_one_reference() {
 #[tokio::test]
 async fn a_stranger_gets_the_same_answer_as_for_a_subscription_that_does_not_exist() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let mallory = stack.token("mallory@elsewhere.example");
     let (known, unknown) = (ask(&stack, &mallory, "sub-1", "k").await, ask(&stack, &mallory, "sub-2", "k").await);
     assert_eq!((known.status, known.problem()), (404, Some("not-found")));
@@ -110,7 +110,7 @@ async fn an_unverified_address_is_not_a_reply_address() {
     let stack = TestStack::start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "subject": "dana" }]);
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     let dana = stack.token_with("ceo@fabrikam.example", &json!({ "sub": "dana", "email_verified": false }));
     assert_eq!(ask(&stack, &dana, "sub-1", "k").await.status, 202);
     stack.cloud.drained().await.unwrap();
@@ -122,7 +122,7 @@ async fn an_unverified_address_is_not_a_reply_address() {
 #[tokio::test]
 async fn an_invalid_message_is_refused_and_not_counted() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     for message in ["", " \n ", "a\u{202e}b", &"x".repeat(4001)] {
         let call = Call::contact_support("sub-1", message).bearer(&dana);
@@ -137,7 +137,7 @@ async fn an_invalid_message_is_refused_and_not_counted() {
 #[tokio::test]
 async fn markup_in_a_message_is_text() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let call = Call::contact_support("sub-1", "<script>alert(1)</script> & more");
     stack.call("contact-support", call.bearer(&stack.token("dana@fabrikam.example"))).await;
     stack.cloud.drained().await.unwrap();

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::{
     Answer, Function, Route,
-    contract::{Asked, METHODS, document, fits},
+    contract::{METHODS, RequestLine, document, fits},
     functions::read,
 };
 use web::ProblemCode::{self, *};
 
-/// Every operation of the document, each with where it stands.
+/// Returns every operation of the contract, with its route and its JSON pointer.
 fn operations() -> Vec<(Route, String, &'static Value)> {
     let mut all = Vec::new();
     for (path, item) in document()["paths"].as_object().unwrap() {
@@ -25,7 +25,7 @@ fn operations() -> Vec<(Route, String, &'static Value)> {
     all
 }
 
-/// The value between the first two quotation marks.
+/// Returns the text between the first two quotation marks.
 fn quoted(line: &str) -> Option<String> {
     line.split('"').nth(1).map(str::to_owned)
 }
@@ -128,7 +128,7 @@ fn problems_are_described_as_they_are_answered() {
     assert_eq!(described, ProblemCode::ALL.map(ProblemCode::as_str).into_iter().collect());
 }
 
-/// An answer to `POST /sign-in`.
+/// Returns a valid answer to `POST /sign-in`.
 fn signed_in() -> Answer {
     let headers =
         [("content-type", "application/json"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")];
@@ -140,35 +140,35 @@ fn signed_in() -> Answer {
     }
 }
 
-/// Why the answer is not in the contract, with `change` made to it.
-fn found(change: impl FnOnce(&mut Answer)) -> String {
+/// Returns why the contract does not allow the valid answer after `change`.
+fn refusal(change: impl FnOnce(&mut Answer)) -> String {
     let mut answer = signed_in();
     change(&mut answer);
-    Asked::new("POST", "/sign-in").judge(&answer).expect_err("it is found")
+    RequestLine::new("POST", "/sign-in").check(&answer).expect_err("the contract does not allow it")
 }
 
 #[test]
-fn an_answer_that_the_contract_does_not_have_is_found() {
-    assert_eq!(Asked::new("POST", "/sign-in").judge(&signed_in()), Ok(()));
-    assert!(found(|answer| answer.status = 418).contains("status 418"));
-    assert!(found(|answer| answer.status = 204).contains("status 204"));
-    assert!(found(|answer| drop(answer.headers.remove("cache-control"))).contains("without Cache-Control"));
+fn an_answer_that_the_contract_does_not_allow_is_refused() {
+    assert_eq!(RequestLine::new("POST", "/sign-in").check(&signed_in()), Ok(()));
+    assert!(refusal(|answer| answer.status = 418).contains("status 418"));
+    assert!(refusal(|answer| answer.status = 204).contains("status 204"));
+    assert!(refusal(|answer| drop(answer.headers.remove("cache-control"))).contains("without Cache-Control"));
     assert!(
-        found(|answer| drop(answer.headers.insert("cache-control".into(), "max-age=9".into())))
+        refusal(|answer| drop(answer.headers.insert("cache-control".into(), "max-age=9".into())))
             .contains("Cache-Control")
     );
-    assert!(found(|answer| answer.cookies.clear()).contains("without Set-Cookie"));
-    assert!(found(|answer| answer.cookies[0] = answer.cookies[0].replace("; Secure", "")).contains("Set-Cookie"));
+    assert!(refusal(|answer| answer.cookies.clear()).contains("without Set-Cookie"));
+    assert!(refusal(|answer| answer.cookies[0] = answer.cookies[0].replace("; Secure", "")).contains("Set-Cookie"));
     assert!(
-        found(|answer| drop(answer.headers.insert("content-type".into(), "text/html".into()))).contains("text/html")
+        refusal(|answer| drop(answer.headers.insert("content-type".into(), "text/html".into()))).contains("text/html")
     );
-    assert!(found(|answer| answer.body["next"] = json!("elsewhere")).contains("/next"));
-    assert!(found(|answer| answer.body["password"] = json!("k7wmp")).contains("password"));
-    assert!(found(|answer| drop(answer.body["user_name"].take())).contains("user_name"));
+    assert!(refusal(|answer| answer.body["next"] = json!("elsewhere")).contains("/next"));
+    assert!(refusal(|answer| answer.body["password"] = json!("k7wmp")).contains("password"));
+    assert!(refusal(|answer| drop(answer.body["user_name"].take())).contains("user_name"));
 }
 
 #[test]
-fn a_problem_is_one_of_its_route_and_a_retry_is_after_some_time() {
+fn a_problem_must_belong_to_its_route_and_a_retry_must_have_a_delay() {
     let problem = |code: ProblemCode| Answer {
         status: code.status().as_u16(),
         headers: [
@@ -184,30 +184,33 @@ fn a_problem_is_one_of_its_route_and_a_retry_is_after_some_time() {
             "status": code.status().as_u16(), "code": code.as_str(), "request_id": "r",
         }),
     };
-    let judge = |path: &str, answer: &Answer| Asked::new("POST", path).judge(answer);
-    assert_eq!(judge("/sign-in", &problem(InvalidCredentials)), Ok(()));
-    assert!(judge("/sign-in", &problem(NotSignedIn)).is_err(), "signing in needs no session");
-    assert!(judge("/administrators", &problem(Conflict)).is_err());
-    assert_eq!(judge("/administrators", &problem(UserNameTaken)), Ok(()));
+    let check = |path: &str, answer: &Answer| RequestLine::new("POST", path).check(answer);
+    assert_eq!(check("/sign-in", &problem(InvalidCredentials)), Ok(()));
+    assert!(check("/sign-in", &problem(NotSignedIn)).is_err(), "signing in needs no session");
+    assert!(check("/administrators", &problem(Conflict)).is_err());
+    assert_eq!(check("/administrators", &problem(UserNameTaken)), Ok(()));
     let mut busy = problem(TooManyAttempts);
-    assert!(judge("/sign-in", &busy).unwrap_err().contains("without Retry-After"));
+    assert!(check("/sign-in", &busy).unwrap_err().contains("without Retry-After"));
     busy.headers.insert("retry-after".into(), "0".into());
-    assert!(judge("/sign-in", &busy).unwrap_err().contains("Retry-After"));
+    assert!(check("/sign-in", &busy).unwrap_err().contains("Retry-After"));
     busy.headers.insert("retry-after".into(), "30".into());
-    assert_eq!(judge("/sign-in", &busy), Ok(()));
+    assert_eq!(check("/sign-in", &busy), Ok(()));
     busy.body["status"] = json!(428);
-    assert!(judge("/sign-in", &busy).unwrap_err().contains("/status"));
+    assert!(check("/sign-in", &busy).unwrap_err().contains("/status"));
 }
 
 #[test]
-fn what_has_no_route_is_not_found_and_nothing_else() {
+fn a_path_without_a_route_must_be_not_found() {
     let not_found = Answer { status: 404, ..signed_in() };
     for (method, path) in
         [("GET", "/a/b/c"), ("DELETE", "/sign-in"), ("GET", "/sign-in"), ("OPTIONS", "/"), ("HEAD", "/x")]
     {
-        assert!(Asked::new(method, path).judge(&signed_in()).unwrap_err().contains("status 200"), "{method} {path}");
         assert!(
-            Asked::new(method, path).judge(&not_found).unwrap_err().contains("application/json"),
+            RequestLine::new(method, path).check(&signed_in()).unwrap_err().contains("status 200"),
+            "{method} {path}"
+        );
+        assert!(
+            RequestLine::new(method, path).check(&not_found).unwrap_err().contains("application/json"),
             "{method} {path}"
         );
     }

@@ -76,7 +76,7 @@ async fn the_service_administrator_and_then_an_administrator_create_administrato
     assert_eq!(state(&stack).await, "handed-over");
     let handed_over_at = stack.items("CREDENTIAL").await[0]["handed_over_at"].take();
 
-    stack.pass(60);
+    stack.advance_clock(60);
     let lee = stack.sign_in("lee@fabrikam", OWN).await;
     assert_eq!(lee.next(), Some("home"));
     assert_eq!(create(&stack, &lee.session().unwrap(), "mo@fabrikam", "click").await.status, 201);
@@ -123,7 +123,7 @@ async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
     let (stack, service) = with_a_full_session().await;
     let clicks = || (0..8).map(|_| with_retries(|| create(&stack, &service, "lee@fabrikam", "click")));
     let mut answers = join_all(clicks()).await;
-    stack.pass(3600);
+    stack.advance_clock(3600);
     answers.push(create(&stack, &service, "lee@fabrikam", "click").await);
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
@@ -134,7 +134,7 @@ async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
 #[tokio::test]
 async fn any_other_click_for_a_taken_name_is_refused_and_changes_nothing() {
     let (stack, service) = with_a_full_session().await;
-    stack.started(event("sub-2", "trial")).await;
+    stack.start_subscription(event("sub-2", "trial")).await;
     let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
     let mo = create_and_sign_in(&stack, &lee, "mo@fabrikam").await;
     assert_eq!(create(&stack, &lee, "kim@fabrikam", "click").await.status, 201);
@@ -166,7 +166,7 @@ async fn the_name_of_the_caller_is_taken_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_clicks_at_once_for_one_name_gets_it() {
+async fn one_of_two_concurrent_creations_of_one_name_succeeds() {
     let (stack, service) = with_a_full_session().await;
     let click = |key: &'static str| {
         with_retries({
@@ -186,7 +186,7 @@ async fn a_name_of_another_company_or_a_malformed_one_is_refused_alike_whether_i
     let (stack, service) = with_a_full_session().await;
     let mut other = event("sub-2", "trial");
     other["detail"]["company"] = json!({ "id": "northwind", "name": "Northwind" });
-    stack.started(other).await;
+    stack.start_subscription(other).await;
     let before = stack.items("").await;
     for name in [
         "admin@northwind",
@@ -211,7 +211,7 @@ async fn a_name_of_another_company_or_a_malformed_one_is_refused_alike_whether_i
 #[tokio::test]
 async fn only_a_full_session_that_has_not_ended_creates_an_administrator() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     assert_eq!(outcome(&create(&stack, &temporary, "lee@fabrikam", "click").await), (403, Some("forbidden")));
     let reset = stack.call("reset-password", Call::reset_password(&temporary, CHOSEN)).await;
@@ -223,7 +223,7 @@ async fn only_a_full_session_that_has_not_ended_creates_an_administrator() {
     let foreign = Call::create_admin(&service, "lee@fabrikam", OWN).header("sec-fetch-site", "cross-site");
     assert_eq!(outcome(&stack.call("create-admin", foreign).await), (403, Some("forbidden")));
     assert_eq!(administrators(&stack).await, 0);
-    stack.pass(12 * 3600);
+    stack.advance_clock(12 * 3600);
     assert_eq!(outcome(&create(&stack, &service, "lee@fabrikam", "click").await), (401, Some("not-signed-in")));
     assert_eq!(administrators(&stack).await, 0);
 }

@@ -8,7 +8,7 @@ use support::{
     functions::{read, root, workspace},
 };
 
-/// The names of what a directory holds, without the extension.
+/// Returns the names of the files in a directory, without their extensions.
 fn names_in(directory: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(root().join(directory)).unwrap();
     let name = |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ fn every_function_has_a_route_or_a_source() {
 }
 
 #[test]
-fn every_path_that_no_other_function_has_is_the_portals() {
+fn the_portal_has_every_path_that_no_other_function_has() {
     let workspace = workspace();
     let router = &workspace["metadata"]["lambda"]["watch"]["router"];
     for path in ["/", "/{*path}"] {
@@ -70,7 +70,7 @@ fn every_function_with_routes_is_in_the_contract_and_no_other() {
 }
 
 #[test]
-fn every_function_has_an_event_that_reads() {
+fn every_function_has_a_valid_event() {
     assert_eq!(listed(), names_in("events"), "events/");
     for function in Function::ALL {
         let event: serde_json::Value = serde_json::from_str(&function.event()).unwrap();
@@ -97,7 +97,7 @@ fn every_function_has_a_row_in_the_readme_and_a_test_file() {
 }
 
 #[test]
-fn every_function_is_named_to_the_local_cloud_and_its_main_only_wires() {
+fn every_function_has_its_name_in_the_local_cloud_and_its_main_is_short() {
     for function in Function::ALL {
         let manifest = read(&format!("functions/{function}/Cargo.toml"));
         let key = format!("[package.metadata.lambda.env]\nAWS_ACCESS_KEY_ID = \"{function}\"");
@@ -108,7 +108,7 @@ fn every_function_is_named_to_the_local_cloud_and_its_main_only_wires() {
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own_and_no_policies_that_somebody_else_writes() {
+fn every_function_has_its_own_role_and_no_managed_policies() {
     let template = template::Template::deployed().unwrap();
     for function in Function::ALL {
         let role = &template.resource(&format!("{}Role", function.logical_id())).unwrap()["Properties"];

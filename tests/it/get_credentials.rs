@@ -10,7 +10,7 @@ use support::{Answer, Call, Deployment, TestStack, event};
 /// Starts a stack with one subscription, `sub-1`, whose welcome mail has been sent.
 async fn with_a_subscription() -> TestStack {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     stack
 }
 
@@ -119,7 +119,7 @@ async fn the_same_key_from_another_person_is_another_retrieval() {
     let stack = with_a_subscription().await;
     let [dana, kim] = ["dana@fabrikam.example", "kim@fabrikam.example"].map(|email| stack.token(email));
     stack.retrieve(&dana, "sub-1", "click").await;
-    stack.pass(1);
+    stack.advance_clock(1);
     let answer = stack.retrieve(&kim, "sub-1", "click").await;
     assert_eq!(answer.body["retrievals"]["used"], 2);
     let history = answer.body["retrievals"]["history"].as_array().unwrap();
@@ -135,7 +135,7 @@ async fn two_people_of_one_organisation_with_the_same_key_are_counted_apart() {
     let stack = deployment.start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "organization": "t-1" }]);
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     let owner = json!({ "tenant": "t-1", "roles": ["billing"], "email_verified": false });
     for (n, name) in [(1, "lee@fabrikam.example"), (2, "mo@fabrikam.example")] {
         let answer = stack.retrieve(&stack.token_with(name, &owner), "sub-1", "click").await;
@@ -166,9 +166,9 @@ async fn a_click_is_repeated_for_ten_minutes_and_is_then_a_conflict() {
     let stack = with_a_subscription().await;
     let dana = stack.token("dana@fabrikam.example");
     stack.retrieve(&dana, "sub-1", "click").await;
-    stack.pass(599);
+    stack.advance_clock(599);
     assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
-    stack.pass(1);
+    stack.advance_clock(1);
     let late = stack.retrieve(&dana, "sub-1", "click").await;
     assert_eq!((late.status, late.problem()), (409, Some("conflict")));
     assert_eq!(stack.retrieve(&dana, "sub-1", "another").await.body["retrievals"]["used"], 2);
@@ -177,11 +177,11 @@ async fn a_click_is_repeated_for_ten_minutes_and_is_then_a_conflict() {
 #[tokio::test]
 async fn expired_credentials_are_blank_even_for_a_click_that_was_answered() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
-    stack.pass(59);
+    stack.advance_clock(59);
     assert!(stack.retrieve(&dana, "sub-1", "click").await.password().is_some());
-    stack.pass(1);
+    stack.advance_clock(1);
     for key in ["click", "another"] {
         assert_eq!(stack.retrieve(&dana, "sub-1", key).await.reasons(), ["expired"]);
     }
@@ -219,7 +219,7 @@ async fn twenty_portal_users_and_three_retrievals_still_fit_one_write_unit() {
     let mut started = event("sub-1001", "trial");
     let users: Vec<Value> = (0..19).map(|n| json!({ "email": format!("person-{n}@fabrikam.example") })).collect();
     started["detail"]["portal_users"] = users.into();
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     for n in 0..3 {
         stack.cloud.clear_requests();
         let token = stack.token(&format!("person-{n}@fabrikam.example"));
@@ -241,7 +241,7 @@ async fn one_address_is_one_person_however_it_is_capitalised() {
     let stack = TestStack::start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["portal_users"] = json!([{ "email": "Dana@Fabrikam.example" }]);
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     assert!(stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await.password().is_some());
 }
 
@@ -377,14 +377,14 @@ async fn a_conflict_is_retried_and_never_reported_as_a_reason() {
 #[tokio::test]
 async fn an_attempt_carried_out_after_a_new_issue_spends_none_of_its_retrievals() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack
         .cloud
         .set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).held_for(Duration::from_secs(4)));
     assert_eq!(stack.retrieve(&dana, "sub-1", "old").await.problem(), Some("unavailable"));
-    stack.pass(60);
-    stack.started(event("sub-1", "paid")).await;
+    stack.advance_clock(60);
+    stack.start_subscription(event("sub-1", "paid")).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let answer = stack.retrieve(&dana, "sub-1", "new").await;
     assert_eq!(answer.body["retrievals"]["used"], 1, "{answer:?}");
@@ -403,7 +403,7 @@ async fn click_carried_out_in_the_next_issue(taken_before: u32) -> (Answer, Answ
         .cloud
         .set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 1).held_for(Duration::from_secs(4)));
     let answered = stack.retrieve(&dana, "sub-1", "late").await;
-    stack.started(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "paid")).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     (answered, stack.retrieve(&dana, "sub-1", "new").await)
 }
@@ -427,7 +427,7 @@ async fn a_click_that_was_answered_with_a_reason_is_not_counted_in_the_next_issu
 #[tokio::test]
 async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
     let (stack, dana) = with_used_up_retrievals().await;
-    stack.started(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "paid")).await;
     let mut calls = Vec::new();
     for key in ["4", "4", "5", "6", "7"] {
         stack.cloud.clear_requests();
@@ -443,7 +443,7 @@ async fn a_retrieval_in_a_later_issue_is_two_writes_and_a_blank_there_is_one() {
 #[tokio::test]
 async fn a_table_that_hangs_in_the_second_write_of_a_later_issue_is_unavailable_in_under_three_seconds() {
     let (stack, dana) = with_used_up_retrievals().await;
-    stack.started(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "paid")).await;
     let mut gate = stack.cloud.gate(|call| call.operation == "UpdateItem" && call.function == "get-credentials");
     // Only the third attempt of the first write is answered.
     let hangs = async {
@@ -474,8 +474,8 @@ async fn a_call_from_before_the_issue_is_unavailable_and_is_not_counted_in_it() 
     let start_the_next_issue = async {
         let held = gate.next().await.unwrap();
         drop(gate);
-        stack.pass(1);
-        stack.started(event("sub-1", "paid")).await;
+        stack.advance_clock(1);
+        stack.start_subscription(event("sub-1", "paid")).await;
         held.release().await;
     };
     let (answer, ()) = tokio::join!(stack.retrieve(&dana, "sub-1", "4"), start_the_next_issue);

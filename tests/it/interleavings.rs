@@ -28,12 +28,12 @@ use serde_json::json;
 use support::{
     Answer, Call, Deployment, TestStack, event,
     specification::{
-        Label, OWN,
+        ADMINISTRATOR_PASSWORD, Label,
         Op::{self, Create, Reissue, Reset, SignIn},
         Password::{self, Chosen, Temporary},
-        Session, State, Told,
-        Who::{self, Admin, Lee, Mo},
-        told,
+        Reply, Session, State,
+        UserName::{self, Admin, Lee, Mo},
+        reply,
     },
     table::{Item, Items, Table, read_number, text},
 };
@@ -53,7 +53,7 @@ const CHOICES: [&str; 4] = [
 struct World {
     number: usize,
     state: State,
-    /// The session tokens of sessions that were good at the start or have begun since.
+    /// The session tokens of sessions that were valid at the start or have begun since.
     tokens: BTreeMap<Label, String>,
     /// The service administrator's passwords: the one at the start, and every later one.
     passwords: BTreeSet<Password>,
@@ -96,7 +96,7 @@ impl World {
         subscription(self.number)
     }
 
-    fn user_name(&self, who: Who) -> String {
+    fn user_name(&self, who: UserName) -> String {
         format!("{who}@{}", company(self.number))
     }
 }
@@ -116,7 +116,7 @@ impl Bench {
         let world = World { number: 0, state: State::started(), tokens: BTreeMap::new(), passwords: BTreeSet::new() };
         let mut started = event(&world.subscription(), "trial");
         started["detail"]["company"]["id"] = company(0).into();
-        stack.started(started).await;
+        stack.start_subscription(started).await;
         let (argon2, mut hashes) = (Hasher::default(), BTreeMap::new());
         for issue in 2..=3 {
             let comparable = TemporaryPassword::comparable(&reissued_password(issue));
@@ -124,9 +124,9 @@ impl Bench {
         }
         let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
         let bench = Self {
-            table: Table::of(&stack.cloud.aws_url(), "desk"),
+            table: Table::connect(&stack.cloud.aws_url(), "desk"),
             machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
-            clients: SUFFIXES.map(|suffix| Table::of(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
+            clients: SUFFIXES.map(|suffix| Table::connect(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
             gate: tokio::sync::Mutex::new(gate),
             mailed: stack.mailed_password(),
             hashes,
@@ -161,7 +161,7 @@ impl Bench {
     }
 
     /// Carries out an operation. Returns the answer, and the token of the session that it begins.
-    async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Told, Option<String>) {
+    async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Reply, Option<String>) {
         let answer = match op {
             SignIn { who, password, .. } => {
                 let call = Call::sign_in(&world.user_name(who), &self.text(password));
@@ -172,17 +172,21 @@ impl Bench {
                 self.call(worker, "reset-password", call).await
             }
             Create { session, who, key } => {
-                let call = Call::create_admin(&world.tokens[session], &world.user_name(who), &self.text(OWN));
+                let call = Call::create_admin(
+                    &world.tokens[session],
+                    &world.user_name(who),
+                    &self.text(ADMINISTRATOR_PASSWORD),
+                );
                 self.call(worker, "create-admin", call.key(key)).await
             }
-            Reissue { of } => {
+            Reissue { issue } => {
                 let table = worker.map_or(&self.table, |worker| &self.clients[worker]);
-                return (self.reissue(table, world, of).await, None);
+                return (self.reissue(table, world, issue).await, None);
             }
             other => panic!("{other} is not tested here"),
         };
         let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
-        (told(answer.status, what), answer.session())
+        (reply(answer.status, what), answer.session())
     }
 
     fn reset(&self, token: &str, current: Option<Password>, to: Password) -> Call {
@@ -204,13 +208,13 @@ impl Bench {
 
 impl World {
     /// Remembers the session and the password that an operation has made, to be tried later.
-    fn record(&mut self, op: Op, (answer, token): (Told, Option<String>)) {
+    fn record(&mut self, op: Op, (answer, token): (Reply, Option<String>)) {
         if let (SignIn { begins, .. } | Reset { begins, .. }, Some(token)) = (op, token) {
             self.tokens.insert(begins, token);
         }
         match op {
             Reset { to, .. } if answer.0 == 200 => drop(self.passwords.insert(to)),
-            Reissue { of } if answer.0 == 200 => drop(self.passwords.insert(Temporary(of + 1))),
+            Reissue { issue } if answer.0 == 200 => drop(self.passwords.insert(Temporary(issue + 1))),
             _ => {}
         }
     }
@@ -268,7 +272,7 @@ impl Bench {
         let (mut items, accounts) = self.items(world).await;
         items.extend(accounts.into_values());
         let mut sessions = BTreeMap::new();
-        for (label, token) in world.tokens.iter().filter(|(label, _)| world.state.good(label).is_some()) {
+        for (label, token) in world.tokens.iter().filter(|(label, _)| world.state.valid_session(label).is_some()) {
             let session = self.table.get(session_key(token), "SESSION").await;
             sessions.insert(*label, session.unwrap());
         }
@@ -306,12 +310,12 @@ impl Bench {
 // The reissue by the protocol. There is no function for it yet. It writes no mail, which these tests do not need.
 
 impl Bench {
-    async fn reissue(&self, table: &Table, world: &World, issue: u64) -> Told {
+    async fn reissue(&self, table: &Table, world: &World, issue: u64) -> Reply {
         for _ in 0..5 {
             let account = table.get(format!("ACCOUNT#{}", world.user_name(Admin)), "ACCOUNT").await.unwrap();
             let credential = table.get(format!("SUBSCRIPTION#{}", world.subscription()), "CREDENTIAL").await.unwrap();
             if read_number(&credential, "issue") != issue {
-                return told(409, "conflict");
+                return reply(409, "conflict");
             }
             let write = table.client().transact_write_items();
             let write = write.transact_items(TransactWriteItem::builder().update(next_credential(&credential)).build());
@@ -319,7 +323,7 @@ impl Bench {
             let write = write.transact_items(TransactWriteItem::builder().update(account).build());
             let write = write.transact_items(TransactWriteItem::builder().put(reissue_entry(&credential)).build());
             match write.send().await {
-                Ok(_) => return told(200, "reissued"),
+                Ok(_) => return reply(200, "reissued"),
                 Err(error) => {
                     let cancelled = error.as_service_error();
                     assert!(
@@ -329,7 +333,7 @@ impl Bench {
                 }
             }
         }
-        told(503, "unavailable")
+        reply(503, "unavailable")
     }
 }
 
@@ -429,7 +433,7 @@ fn next_script(mut taken: Vec<(usize, usize)>) -> Option<Vec<usize>> {
 }
 
 /// The number of orders of three operations that are tried.
-static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::asked_for("FIRSTKEY_FULL") { 40 } else { 4 });
+static SAMPLE: LazyLock<u64> = LazyLock::new(|| if support::has_env("FIRSTKEY_FULL") { 40 } else { 4 });
 
 /// A worker that carries out one operation.
 #[derive(Default)]
@@ -441,7 +445,7 @@ struct Worker {
     released: HashSet<String>,
     /// The number of steps of all workers before its first step and up to its last.
     span: (Option<usize>, usize),
-    answer: Option<(Told, Option<String>)>,
+    answer: Option<(Reply, Option<String>)>,
 }
 
 /// A call that waits at the gate.
@@ -522,7 +526,7 @@ fn next_turn(workers: &mut [Worker], choices: &mut Choices) -> Option<(usize, us
 /// The result of one order.
 struct Outcome {
     steps: Vec<String>,
-    answers: Vec<(Told, Option<String>)>,
+    answers: Vec<(Reply, Option<String>)>,
     /// For each operation, the number of steps before its first one and up to its end.
     spans: Vec<(usize, usize)>,
 }
@@ -630,7 +634,7 @@ impl Bench {
         panic!("{ops:?} were unavailable three times");
     }
 
-    /// Tries every session and every password that was good at the start or was made since. Those that have ended have no effect,
+    /// Tries every session and every password that was valid at the start or was made since. Those that have ended have no effect,
     /// and with one of the others it is possible to sign in. What had ended before the start is not tried: versions only grow,
     /// and those in the table have been compared.
     async fn try_everything(&self, mut world: World, story: &str) {
@@ -638,7 +642,7 @@ impl Bench {
             self.try_session(&world, label, story).await;
         }
         let passwords = world.passwords.iter().map(|password| (Admin, *password));
-        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, OWN));
+        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, ADMINISTRATOR_PASSWORD));
         let mut is_open = false;
         for (who, password) in passwords.chain(own).collect::<Vec<_>>() {
             if who != Admin && is_open {
@@ -655,7 +659,7 @@ impl Bench {
     /// Sends two invalid requests in a session. Only a caller who is signed in learns that they are invalid.
     async fn try_session(&self, world: &World, label: Label, story: &str) {
         let token = &world.tokens[label];
-        let (reset, create) = match world.state.good(label) {
+        let (reset, create) = match world.state.valid_session(label) {
             Some(Session { full: true, .. }) => ("password-too-short", "invalid-request"),
             Some(Session { full: false, .. }) => ("password-too-short", "forbidden"),
             None => ("not-signed-in", "not-signed-in"),
@@ -712,11 +716,11 @@ fn change(session: Label, to: usize, begins: Label) -> Op {
     Reset { session, current: Some(Chosen(0)), to: Chosen(to), begins }
 }
 
-fn sign_in(who: Who, begins: Label) -> Op {
-    SignIn { who, password: if who == Admin { Chosen(0) } else { OWN }, begins }
+fn sign_in(who: UserName, begins: Label) -> Op {
+    SignIn { who, password: if who == Admin { Chosen(0) } else { ADMINISTRATOR_PASSWORD }, begins }
 }
 
-fn create(session: Label, who: Who, key: &'static str) -> Op {
+fn create(session: Label, who: UserName, key: &'static str) -> Op {
     Create { session, who, key }
 }
 
@@ -760,7 +764,7 @@ fn until_created() -> [Op; 3] {
 async fn one_of_all_sessions_of_a_temporary_password_resets_it_and_a_new_issue_ends_them() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.snapshot(&world).await;
-    let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { of: 1 });
+    let (one, other, reissue) = (with_temporary(1, "C"), with_temporary(1, "D"), Reissue { issue: 1 });
     bench.run_together(&start, [[one, other], [one, reissue]], [[one, other, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(1, "A"), with_temporary(1, "B")]).await;
@@ -774,7 +778,7 @@ async fn an_administrator_is_created_before_the_session_ends_or_not_at_all() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_chosen()).await;
     let (lee, mo, same_name) = (create("F", Lee, "lee"), create("F", Mo, "mo"), create("S", Lee, "another"));
-    let (change_own, change_other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
+    let (change_own, change_other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { issue: 1 });
     let pairs = [[lee, mo], [lee, lee], [lee, same_name], [lee, change_own], [lee, change_other], [lee, reissue]];
     let triples = [[lee, mo, change_other], [lee, change_own, reissue], [lee, same_name, reissue]];
     bench.run_together(&start, pairs, triples).await;
@@ -784,7 +788,7 @@ async fn an_administrator_is_created_before_the_session_ends_or_not_at_all() {
 async fn one_of_two_changes_of_one_password_succeeds_and_a_new_issue_voids_it() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_chosen()).await;
-    let (one, other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { of: 1 });
+    let (one, other, reissue) = (change("F", 1, "G"), change("S", 2, "T"), Reissue { issue: 1 });
     let pairs = [[one, other], [one, reissue], [one, sign_in(Admin, "N")]];
     bench.run_together(&start, pairs, [[one, other, reissue], [one, other, create("F", Lee, "lee")]]).await;
 }
@@ -793,7 +797,7 @@ async fn one_of_two_changes_of_one_password_succeeds_and_a_new_issue_voids_it() 
 async fn a_service_administrator_creates_no_administrator_after_being_retired() {
     let (mut bench, mut world) = Bench::start().await;
     let start = bench.perform_all(&mut world, until_created()).await;
-    let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { of: 1 });
+    let (retire, again, reissue) = (sign_in(Lee, "L"), sign_in(Lee, "M"), Reissue { issue: 1 });
     let (mo, change) = (create("F", Mo, "mo"), change("F", 1, "G"));
     let pairs = [[retire, mo], [retire, change], [retire, reissue], [retire, again], [retire, sign_in(Admin, "N")]];
     let triples = [[retire, mo, reissue], [retire, mo, change], [retire, again, mo], [retire, change, reissue]];
@@ -804,8 +808,8 @@ async fn a_service_administrator_creates_no_administrator_after_being_retired() 
 async fn a_service_administrator_retired_with_a_new_temporary_password_cannot_use_it_afterwards() {
     let (mut bench, mut world) = Bench::start().await;
     bench.perform_all(&mut world, until_created()).await;
-    let start = bench.perform_all(&mut world, [Reissue { of: 1 }]).await;
-    let (first, retire, reissue) = (with_temporary(2, "C"), sign_in(Lee, "L"), Reissue { of: 2 });
+    let start = bench.perform_all(&mut world, [Reissue { issue: 1 }]).await;
+    let (first, retire, reissue) = (with_temporary(2, "C"), sign_in(Lee, "L"), Reissue { issue: 2 });
     bench.run_together(&start, [[first, retire]], [[first, retire, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;
@@ -817,8 +821,8 @@ async fn a_service_administrator_retired_with_a_new_temporary_password_cannot_us
 async fn administrators_can_work_while_the_service_administrator_returns() {
     let (mut bench, mut world) = Bench::start().await;
     bench.perform_all(&mut world, until_created()).await;
-    let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), Reissue { of: 1 }]).await;
-    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { of: 2 });
+    let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), Reissue { issue: 1 }]).await;
+    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), Reissue { issue: 2 });
     bench.run_together(&start, [[mo, first], [mo, reissue]], [[mo, first, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;

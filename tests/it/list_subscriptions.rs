@@ -11,7 +11,7 @@ fn ids(body: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_portal_user_sees_the_state_of_their_subscription_and_no_secret() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     let listed = stack.list(&dana).await;
     let expires_at = &listed.body["subscriptions"][0]["credentials"]["expires_at"];
@@ -43,16 +43,16 @@ async fn a_portal_user_sees_the_state_of_their_subscription_and_no_secret() {
 #[tokio::test]
 async fn a_stranger_sees_an_empty_list() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let listed = stack.list(&stack.token("mallory@elsewhere.example")).await;
     assert_eq!(listed.body, json!({ "subscriptions": [], "next": null }));
 }
 
 #[tokio::test]
-async fn a_listing_is_two_round_trips_whatever_it_shows() {
+async fn a_list_takes_two_round_trips_whatever_its_length() {
     let stack = TestStack::start().await;
     for n in 0..3 {
-        stack.started(event(&format!("sub-{n}"), "trial")).await;
+        stack.start_subscription(event(&format!("sub-{n}"), "trial")).await;
     }
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.clear_requests();
@@ -94,8 +94,8 @@ async fn a_malformed_cursor_and_a_query_that_does_not_fit_into_a_uri_are_invalid
 #[tokio::test]
 async fn the_state_of_expired_credentials_is_shown() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
-    stack.started(event("sub-1", "trial")).await;
-    stack.pass(60);
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(60);
     let listed = stack.list(&stack.token("dana@fabrikam.example")).await;
     assert_eq!(listed.body["subscriptions"][0]["credentials"]["state"], "expired");
 }

@@ -41,7 +41,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "9").start().await;
     let dana = stack.token("dana@fabrikam.example");
     stack.publish(json!({ "detail-type": "SubscriptionStarted", "detail": {} })).await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     stack.retrieve(&dana, "sub-1", "click").await;
     stack.retrieve(&dana, "sub-2", "click").await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
@@ -65,6 +65,8 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     for (metric, reason) in expected {
         assert!(counted.contains(&(metric.to_owned(), reason.to_owned())), "{metric} {reason}: {counted:?}");
     }
+    let requirement = "detail lacks a field, or a field has the wrong type";
+    assert!(lines.iter().any(|line| line["detail"] == requirement), "a refused event says what it does not meet");
     for line in &lines {
         assert!(["timestamp", "level", "function"].iter().all(|name| line[*name].is_string()), "{line}");
         let is_request = line["status"].is_u64();
@@ -82,7 +84,7 @@ async fn a_failing_call_of_aws_is_logged_with_its_service() {
     let stack = Deployment::default().start().await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     for (service, operation) in [(Service::DynamoDb, "UpdateItem"), (Service::Kms, "Decrypt")] {
         stack.cloud.set_fault(Fault::new(service, operation, Mode::Refused, 100_000));
         assert_eq!(stack.retrieve(&dana, "sub-1", operation).await.status, 503);

@@ -16,12 +16,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::json;
-use support::{Answer, Call, TestStack, canary::forms, event};
+use support::{Answer, Call, TestStack, event, secrets::forms};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 3));
     let refused = stack.retrieve(&dana, "sub-1", "canary-key").await;
@@ -89,7 +89,7 @@ impl Story {
         self.stack.publish(event("sub-1", "trial")).await;
         self.stack.cloud.drained().await.unwrap();
         self.end_fault();
-        self.stack.started(event("sub-1", "trial")).await;
+        self.stack.start_subscription(event("sub-1", "trial")).await;
 
         let dana = self.stack.token("dana@fabrikam.example");
         self.secrets.push(dana.clone());
@@ -131,7 +131,7 @@ impl Story {
         let faulty = self.stack.call(function, call.clone()).await;
         self.end_fault();
         // After this time the budgets have refilled what the failed calls spent, and no session has ended.
-        self.stack.pass(60);
+        self.stack.advance_clock(60);
         let answer = self.stack.call(function, call).await;
         let sessions = [faulty.session(), answer.session()];
         self.secrets.extend(sessions.into_iter().flatten());

@@ -1,5 +1,5 @@
-//! Least privilege, executed: the local cloud refuses what the template's roles do not allow, so every other test is a test of the roles
-//! too. Here each function uses all that it is given, fails where any statement is missing, and what is given in vain is told.
+//! Tests of least privilege. The local cloud denies what the template's roles do not allow, so every other test also tests the roles. Here
+//! each function uses every grant of its role, and its answers change when any statement is missing; an unused grant fails the test.
 
 use std::collections::BTreeSet;
 
@@ -7,50 +7,51 @@ use cloud::roles::{Grant, Request, Role};
 use futures_util::future::BoxFuture;
 use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
-/// What came of everything that a function can do: another text where a part of it was refused.
+/// A story that uses everything a function can do. It returns the outcomes, which differ if a role denied any part of it.
 type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
 
 const CHOSEN: &str = "seven green boats at noon";
 const OTHER: &str = "a quiet lamp over the harbour";
 const LIFETIME: i64 = 604_800;
 
-/// What Lambda itself does in the name of every function.
-const OF_ALL: [(&str, &str); 4] = [
+/// The actions that Lambda itself takes with the role of every function.
+const LAMBDA_ACTIONS: [(&str, &str); 4] = [
     ("logs:CreateLogStream", "logs:us-east-1:123456789012:log-group:{id}LogGroup:log-stream:1"),
     ("logs:PutLogEvents", "logs:us-east-1:123456789012:log-group:{id}LogGroup:log-stream:1"),
     ("xray:PutTelemetryRecords", ""),
     ("xray:PutTraceSegments", ""),
 ];
 
-/// And in the name of one that has a queue.
-const OF_A_QUEUE: [(&str, &str); 4] = [
+/// The actions that Lambda takes with the role of a function that has a queue.
+const QUEUE_ACTIONS: [(&str, &str); 4] = [
     ("sqs:ChangeMessageVisibility", "sqs:us-east-1:123456789012:{id}Queue"),
     ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{id}Queue"),
     ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{id}Queue"),
     ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{id}Queue"),
 ];
 
-fn said(answer: &Answer) -> String {
+/// Formats the status of an answer and its next step or problem.
+fn outcome(answer: &Answer) -> String {
     format!("{} {}", answer.status, answer.body["next"].as_str().or(answer.problem()).unwrap_or_default())
 }
 
-/// How many messages of a first delivery failed.
+/// Delivers an event, and returns how many messages of the first delivery failed.
 async fn published(stack: &TestStack, event: serde_json::Value) -> String {
     let answer = stack.cloud.deliver(event).await.unwrap();
     format!("{} failed", answer["batchItemFailures"].as_array().unwrap().len())
 }
 
-/// Both of a trial and its later events, and the next issue of one that expired.
+/// Starts a trial, delivers its paid event, and starts the next issue of another trial that expired.
 async fn subscription_start(stack: &TestStack) -> Vec<String> {
-    let mut told =
+    let mut outcomes =
         vec![published(stack, event("sub-1", "trial")).await, published(stack, event("sub-1", "paid")).await];
     let mut other = event("sub-2", "trial");
     other["detail"]["company"]["id"] = "tailspin".into();
-    told.push(published(stack, other.clone()).await);
-    stack.pass(LIFETIME + 1);
+    outcomes.push(published(stack, other.clone()).await);
+    stack.advance_clock(LIFETIME + 1);
     (other["id"], other["detail"]["kind"]) = ("sub-2-paid".into(), "paid".into());
-    told.push(published(stack, other).await);
-    told
+    outcomes.push(published(stack, other).await);
+    outcomes
 }
 
 async fn send_mail(stack: &TestStack) -> Vec<String> {
@@ -61,25 +62,26 @@ async fn send_mail(stack: &TestStack) -> Vec<String> {
 }
 
 async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let list = stack.list(&stack.token("dana@fabrikam.example")).await;
-    vec![said(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
+    vec![outcome(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
 }
 
 async fn get_credentials(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
-    vec![said(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
+    stack.start_subscription(event("sub-1", "trial")).await;
+    vec![outcome(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
 }
 
 async fn contact_support(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let call = Call::contact_support("sub-1", "help").bearer(&stack.token("dana@fabrikam.example")).key("click");
-    vec![said(&stack.call("contact-support", call).await)]
+    vec![outcome(&stack.call("contact-support", call).await)]
 }
 
-/// In and out, with the temporary password, the chosen one, and as the administrator whose first sign-in retires the other account.
+/// Signs in with the temporary password, with the chosen one, and as the administrator whose first sign-in retires the service
+/// administrator; then signs out.
 async fn sign_in(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let first = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await;
     let reset = Call::reset_password(&first.session().unwrap_or_default(), CHOSEN);
     let session = stack.call("reset-password", reset).await.session().unwrap_or_default();
@@ -89,26 +91,26 @@ async fn sign_in(stack: &TestStack) -> Vec<String> {
     let handed_over = stack.sign_in("lee@fabrikam", OTHER).await;
     let out = Call::post("/sign-out").session(&handed_over.session().unwrap_or_default());
     let out = stack.call("sign-in", out).await;
-    [&first, &created, &second, &handed_over, &out].map(said).into()
+    [&first, &created, &second, &handed_over, &out].map(outcome).into()
 }
 
-/// From the temporary password, and away from a chosen one.
+/// Replaces the temporary password, and then the chosen one.
 async fn reset_password(stack: &TestStack) -> Vec<String> {
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let first = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
     let later = serde_json::json!({ "new_password": OTHER, "current_password": CHOSEN });
     let later = Call::post("/reset-password").session(&first.session().unwrap_or_default()).json(&later);
     let later = stack.call("reset-password", later).await;
-    vec![said(&first), said(&later)]
+    vec![outcome(&first), outcome(&later)]
 }
 
 async fn create_admin(stack: &TestStack) -> Vec<String> {
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
-    vec![said(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
+    vec![outcome(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
 }
 
-/// The list of a customer, and the home of an administrator.
+/// Opens the list of a customer and the home page of an administrator.
 async fn portal(stack: &TestStack) -> Vec<String> {
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
@@ -117,67 +119,67 @@ async fn portal(stack: &TestStack) -> Vec<String> {
     let list = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
     let home = stack.call("portal", Call::get("/administration").session(&session)).await;
     let names = |page: &Answer, text: &str| page.body.as_str().is_some_and(|page| page.contains(text));
-    vec![said(&list), names(&list, "sub-1").to_string(), said(&home), names(&home, "Lee Ahmadi").to_string()]
+    vec![outcome(&list), names(&list, "sub-1").to_string(), outcome(&home), names(&home, "Lee Ahmadi").to_string()]
 }
 
-/// What Lambda may do in a function's name.
-fn lambda(stack: &TestStack, function: Function) -> Vec<String> {
+/// Returns whether the function's role allows each action that Lambda itself takes.
+fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
     let queue = match function.trigger() {
         Trigger::Http { .. } | Trigger::Schedule => [].iter(),
-        Trigger::Queue => OF_A_QUEUE.iter(),
+        Trigger::Queue => QUEUE_ACTIONS.iter(),
     };
     let id = function.logical_id();
-    let asked = OF_ALL.iter().chain(queue).map(|&(action, resource)| {
+    let outcomes = LAMBDA_ACTIONS.iter().chain(queue).map(|&(action, resource)| {
         let resource =
             if resource.is_empty() { "*".to_owned() } else { format!("arn:aws:{resource}").replace("{id}", &id) };
         let request = Request { action: action.to_owned(), resource, context: [].into() };
         format!("{action} {}", stack.cloud.roles().allows(function.name(), &request))
     });
-    asked.collect()
+    outcomes.collect()
 }
 
-async fn told(stack: &TestStack, function: Function, story: Story) -> Vec<String> {
-    let mut told = story(stack).await;
-    told.extend(lambda(stack, function));
-    told
+async fn all_outcomes(stack: &TestStack, function: Function, story: Story) -> Vec<String> {
+    let mut outcomes = story(stack).await;
+    outcomes.extend(lambda_outcomes(stack, function));
+    outcomes
 }
 
-fn in_vain(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
+fn unused(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
     role.grants().difference(used).cloned().collect()
 }
 
-async fn uses_all_of_its_role(function: Function) {
+async fn check_role(function: Function) {
     let (_, story) = *STORIES.iter().find(|(known, _)| *known == function).unwrap();
     let stack = TestStack::start().await;
-    let whole = told(&stack, function, story).await;
+    let whole = all_outcomes(&stack, function, story).await;
     assert_eq!(stack.cloud.roles().denied(), []);
     let name = function.name();
     let (role, used) = (stack.cloud.roles().role(name).unwrap(), stack.cloud.roles().used(name));
-    assert_eq!(in_vain(&role, &used), [].into(), "{function} is given what it does not use");
+    assert_eq!(unused(&role, &used), [].into(), "{function} has grants that it does not use");
     for sid in role.sids() {
         for action in ["dynamodb:DeleteItem", "kms:ReEncryptFrom", "ses:SendRawEmail", "sqs:SendMessage"] {
-            let found = in_vain(&role.with_action(sid, action), &used);
+            let found = unused(&role.with_action(sid, action), &used);
             assert!(
                 !found.is_empty() && found.iter().all(|grant| grant.action == action),
                 "{function}: {action} in {sid}"
             );
         }
-        let stack = Deployment::default().trying_roles().start().await;
+        let stack = Deployment::default().allowing_denials().start().await;
         stack.cloud.roles().replace(name, role.without(sid));
-        assert_ne!(told(&stack, function, story).await, whole, "{function} does not need {sid}");
+        assert_ne!(all_outcomes(&stack, function, story).await, whole, "{function} does not need {sid}");
         let refused = stack.cloud.roles().denied();
         assert!(!refused.is_empty() && refused.iter().all(|denied| denied.caller == name), "{function}: {refused:?}");
     }
 }
 
-/// A story and a test for each function. A test below names a function that is missing.
+/// Defines the story and the test of each function. A test below names a function that is missing.
 macro_rules! stories {
     ($($test:ident $function:ident $story:ident)*) => {
         const STORIES: &[(Function, Story)] = &[$((Function::$function, |stack| Box::pin($story(stack))),)*];
 
         $(#[tokio::test]
         async fn $test() {
-            uses_all_of_its_role(Function::$function).await;
+            check_role(Function::$function).await;
         })*
     };
 }
@@ -204,8 +206,8 @@ async fn every_function_has_a_role_and_a_story() {
 }
 
 #[tokio::test]
-async fn a_function_without_a_role_may_do_nothing() {
-    let stack = Deployment::default().trying_roles().start().await;
+async fn a_function_without_grants_can_do_nothing() {
+    let stack = Deployment::default().allowing_denials().start().await;
     stack.cloud.roles().replace("subscription-start", Role::read(&[]).unwrap());
     assert_eq!(published(&stack, event("sub-1", "trial")).await, "1 failed");
     assert_eq!(stack.items("").await, Vec::<serde_json::Value>::new());

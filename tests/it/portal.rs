@@ -62,7 +62,7 @@ async fn an_unknown_path_gives_a_problem_document() {
 #[tokio::test]
 async fn every_page_has_the_same_strict_headers() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let session = stack.service_administrator("sub-2", "admin-sub-2@fabrikam", "seven green boats at noon").await;
     for page in pages(&stack, &session) {
         let answer = stack.call("portal", page).await;
@@ -102,9 +102,9 @@ async fn a_visitor_is_led_to_their_provider_by_a_link_that_returns_to_the_page()
 }
 
 #[tokio::test]
-async fn a_customer_reads_how_far_each_subscription_is() {
+async fn a_customer_sees_the_state_of_each_subscription() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.clear_requests();
     let page = page_of(&stack, &dana).await;
@@ -144,7 +144,7 @@ async fn a_customer_reads_how_far_each_subscription_is() {
 #[tokio::test]
 async fn a_customer_without_subscriptions_sees_which_account_is_signed_in_and_why_the_list_is_empty() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let page = page_of(&stack, &stack.token("dana.k@gmail.example")).await;
     assert!(page.contains("No subscriptions for dana.k@gmail.example"));
     assert!(page.contains(words().use_another_account) && page.contains("&amp;account=other"));
@@ -181,7 +181,7 @@ async fn names_from_events_and_tokens_are_text_and_never_markup() {
     let mut started = event("sub-1", "trial");
     started["detail"]["product"] = json!("<script>alert(1)</script>\"'&{at}");
     started["detail"]["company"]["name"] = json!("\"><img src=x onerror=alert(1)>");
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     let page = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
     assert!(!page.contains("<script>alert") && !page.contains("<img"));
     assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;{at}"));
@@ -214,7 +214,7 @@ async fn a_page_is_in_the_language_that_its_reader_prefers_or_has_chosen() {
 #[tokio::test]
 async fn assets_are_cached_forever_under_names_that_contain_their_hash() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let page = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
     let mut bytes = page.len();
     let mut wanted: Vec<String> = loaded(&page).into_iter().map(str::to_owned).collect();
@@ -241,7 +241,7 @@ async fn assets_are_cached_forever_under_names_that_contain_their_hash() {
 #[tokio::test]
 async fn while_dynamodb_is_unavailable_a_page_says_so_and_a_retry_works() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 6));
     let answer = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
@@ -270,7 +270,7 @@ async fn while_dynamodb_is_unavailable_a_page_of_the_administration_center_says_
 #[tokio::test]
 async fn the_session_decides_which_page_of_the_administration_center_is_shown() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let at = async |path: &str, session: Option<&str>| {
         let call = session.into_iter().fold(Call::get(path), Call::session);
         stack.call("portal", call).await
@@ -315,7 +315,7 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
 #[tokio::test]
 async fn the_portal_reads_the_table_and_does_nothing_else() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     stack.cloud.clear_requests();
     page_of(&stack, &stack.token("dana@fabrikam.example")).await;
@@ -331,7 +331,7 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
 #[tokio::test]
 async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let set_password = Call::get("/administration/password").session(&temporary);
     let set_password = html(&stack.call("portal", set_password).await);
@@ -360,7 +360,7 @@ async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
 #[tokio::test]
 async fn every_text_that_a_script_uses_is_on_its_page() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let list = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
     let sign_in = html(&stack.call("portal", Call::get("/administration")).await);
     for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 10)] {
@@ -385,7 +385,7 @@ fn texts(page: &str) -> impl Iterator<Item = &str> {
 #[tokio::test]
 async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();

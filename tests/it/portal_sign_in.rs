@@ -8,16 +8,17 @@ use serde_json::json;
 use support::{Answer, Call, Deployment, TestStack, event};
 use words::{Language, Words};
 
-/// A browser that was redirected to the provider.
-pub(crate) struct Sent {
+/// A sign-in that has begun: the browser was redirected to the provider.
+pub(crate) struct PendingSignIn {
     /// The address at the provider.
     address: String,
     /// The cookie that ties the provider's response to this browser.
     pub(crate) cookie: String,
 }
 
-impl Sent {
-    pub(crate) async fn by(stack: &TestStack, query: &str) -> Self {
+impl PendingSignIn {
+    /// Starts a sign-in at the portal, with a query.
+    pub(crate) async fn start(stack: &TestStack, query: &str) -> Self {
         let answer = stack.call("portal", Call::get("/auth/sign-in").query(query)).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
@@ -25,13 +26,14 @@ impl Sent {
         Self { address: answer.headers["location"].clone(), cookie: cookie.split(';').next().unwrap().to_owned() }
     }
 
+    /// Returns a query parameter of the address at the provider.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         let query = self.address.split_once('?').unwrap().1;
         query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default()
     }
 
-    /// Signs in at the provider, and returns the query with which the browser comes back.
-    pub(crate) async fn signed_in(&self, email: &str) -> String {
+    /// Signs in at the provider, and returns the query with which the browser returns to the portal.
+    pub(crate) async fn authenticate(&self, email: &str) -> String {
         let (address, query) = self.address.split_once('?').unwrap();
         let form = format!("{query}&email={}", email.replace('@', "%40"));
         let request =
@@ -46,22 +48,23 @@ impl Sent {
     }
 }
 
-async fn come_back(stack: &TestStack, cookie: &str, query: &str) -> Answer {
+/// Returns to the portal from the provider, with the cookie and the query.
+async fn call_back(stack: &TestStack, cookie: &str, query: &str) -> Answer {
     stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
 }
 
-/// Returns the cookies that the browser keeps.
-fn kept(answer: &Answer) -> Vec<(String, String)> {
-    let kept = answer.cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0;"));
-    let pairs = kept.map(|cookie| cookie.split(';').next().unwrap().split_once('=').unwrap());
+/// Returns the cookies that the answer sets and does not delete.
+fn cookies(answer: &Answer) -> Vec<(String, String)> {
+    let set = answer.cookies.iter().filter(|cookie| !cookie.contains("Max-Age=0;"));
+    let pairs = set.map(|cookie| cookie.split(';').next().unwrap().split_once('=').unwrap());
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Asserts that the sign-in failed for this reason.
-fn refused(answer: &Answer, why: &str) {
+fn assert_refused(answer: &Answer, why: &str) {
     assert!((400..=503).contains(&answer.status), "{answer:?}");
     assert!(answer.body.as_str().unwrap().contains(&why.replace('\'', "&#39;")), "{answer:?}");
-    assert!(kept(answer).is_empty(), "the browser has no session");
+    assert!(cookies(answer).is_empty(), "the browser has no session");
 }
 
 fn words() -> &'static Words {
@@ -69,11 +72,11 @@ fn words() -> &'static Words {
 }
 
 #[tokio::test]
-async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
+async fn a_customer_signs_in_at_their_provider_and_returns_to_the_same_page() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
-    let sent = Sent::by(&stack, "return=%2F%3Fcursor%3Dc3ViLTA").await;
-    assert!(sent.address.starts_with(&format!("{}/authorize?", stack.provider.issuer())));
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let sign_in = PendingSignIn::start(&stack, "return=%2F%3Fcursor%3Dc3ViLTA").await;
+    assert!(sign_in.address.starts_with(&format!("{}/authorize?", stack.provider.issuer())));
     for (name, value) in [
         ("response_type", "code"),
         ("scope", "openid+email"),
@@ -81,16 +84,16 @@ async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
         ("redirect_uri", "http%3A%2F%2Flocalhost%3A9000%2Fauth%2Fcallback"),
         ("prompt", ""),
     ] {
-        assert_eq!(sent.parameter(name), value, "{name}");
+        assert_eq!(sign_in.parameter(name), value, "{name}");
     }
     for secret in ["state", "nonce", "code_challenge"] {
-        assert_eq!(sent.parameter(secret).len(), 43, "{secret}");
+        assert_eq!(sign_in.parameter(secret).len(), 43, "{secret}");
     }
-    let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+    let answer = call_back(&stack, &sign_in.cookie, &sign_in.authenticate("dana@fabrikam.example").await).await;
     assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/?cursor=c3ViLTA"));
-    let kept = kept(&answer);
-    assert_eq!(kept.len(), 1);
-    let (name, token) = &kept[0];
+    let cookies = cookies(&answer);
+    assert_eq!(cookies.len(), 1);
+    let (name, token) = &cookies[0];
     assert_eq!(name, "__Host-customer");
     assert!(answer.cookies.iter().any(|cookie| cookie.starts_with("__Host-sign-in=; ")), "it is cleared");
     let given = answer.cookies.iter().find(|cookie| cookie.starts_with("__Host-customer=e")).unwrap();
@@ -106,15 +109,15 @@ async fn a_customer_signs_in_at_their_provider_and_is_back_where_they_were() {
 }
 
 #[tokio::test]
-async fn the_provider_is_told_to_offer_another_account_on_request() {
+async fn the_provider_offers_another_account_on_request() {
     let stack = TestStack::start().await;
-    assert_eq!(Sent::by(&stack, "return=%2F&account=other").await.parameter("prompt"), "select_account");
+    assert_eq!(PendingSignIn::start(&stack, "return=%2F&account=other").await.parameter("prompt"), "select_account");
 }
 
 #[tokio::test]
 async fn two_sign_ins_have_nothing_in_common() {
     let stack = TestStack::start().await;
-    let (one, two) = (Sent::by(&stack, "").await, Sent::by(&stack, "").await);
+    let (one, two) = (PendingSignIn::start(&stack, "").await, PendingSignIn::start(&stack, "").await);
     for secret in ["state", "nonce", "code_challenge"] {
         assert_ne!(one.parameter(secret), two.parameter(secret), "{secret}");
     }
@@ -123,29 +126,29 @@ async fn two_sign_ins_have_nothing_in_common() {
 #[tokio::test]
 async fn a_response_to_another_browsers_sign_in_is_refused() {
     let stack = TestStack::start().await;
-    let (mine, other) = (Sent::by(&stack, "").await, Sent::by(&stack, "").await);
-    let query = other.signed_in("mallory@elsewhere.example").await;
-    refused(&come_back(&stack, &mine.cookie, &query).await, words().sign_in_stale);
-    refused(&come_back(&stack, "", &query).await, words().sign_in_stale);
-    refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, words().sign_in_stale);
-    assert_eq!(come_back(&stack, &other.cookie, &query).await.status, 303, "its code was not even tried");
+    let (mine, other) = (PendingSignIn::start(&stack, "").await, PendingSignIn::start(&stack, "").await);
+    let query = other.authenticate("mallory@elsewhere.example").await;
+    assert_refused(&call_back(&stack, &mine.cookie, &query).await, words().sign_in_stale);
+    assert_refused(&call_back(&stack, "", &query).await, words().sign_in_stale);
+    assert_refused(&stack.call("portal", Call::get("/auth/callback").query(&query)).await, words().sign_in_stale);
+    assert_eq!(call_back(&stack, &other.cookie, &query).await.status, 303, "its code was not even tried");
     // The state of this browser with the code of another one, whose verifier differs.
-    let query = Sent::by(&stack, "").await.signed_in("mallory@elsewhere.example").await;
+    let query = PendingSignIn::start(&stack, "").await.authenticate("mallory@elsewhere.example").await;
     let code = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
     let mixed = format!("{code}&state={}", mine.parameter("state"));
-    refused(&come_back(&stack, &mine.cookie, &mixed).await, words().sign_in_stale);
+    assert_refused(&call_back(&stack, &mine.cookie, &mixed).await, words().sign_in_stale);
 }
 
 #[tokio::test]
 async fn a_code_works_once_and_an_answer_of_another_issuer_never() {
     let stack = TestStack::start().await;
-    let sent = Sent::by(&stack, "").await;
-    let query = sent.signed_in("dana@fabrikam.example").await;
+    let sign_in = PendingSignIn::start(&stack, "").await;
+    let query = sign_in.authenticate("dana@fabrikam.example").await;
     assert!(query.contains("&iss="));
     let elsewhere = query.replace("&iss=", "&iss=https%3A%2F%2Fevil.example&x=");
-    refused(&come_back(&stack, &sent.cookie, &elsewhere).await, words().sign_in_stale);
-    assert_eq!(come_back(&stack, &sent.cookie, &query).await.status, 303);
-    refused(&come_back(&stack, &sent.cookie, &query).await, words().sign_in_stale);
+    assert_refused(&call_back(&stack, &sign_in.cookie, &elsewhere).await, words().sign_in_stale);
+    assert_eq!(call_back(&stack, &sign_in.cookie, &query).await.status, 303);
+    assert_refused(&call_back(&stack, &sign_in.cookie, &query).await, words().sign_in_stale);
 }
 
 #[tokio::test]
@@ -154,19 +157,19 @@ async fn a_token_for_another_request_or_application_is_refused() {
     for claims in [json!({ "nonce": "n" }), json!({ "nonce": null }), json!({ "aud": "another" }), json!({ "exp": 1 })]
     {
         stack.provider.add_claims(claims.clone());
-        let sent = Sent::by(&stack, "").await;
-        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
-        refused(&answer, words().sign_in_stale);
+        let sign_in = PendingSignIn::start(&stack, "").await;
+        let answer = call_back(&stack, &sign_in.cookie, &sign_in.authenticate("dana@fabrikam.example").await).await;
+        assert_refused(&answer, words().sign_in_stale);
     }
 }
 
 #[tokio::test]
 async fn a_cancelled_sign_in_can_be_started_again_with_the_same_return_path() {
     let stack = TestStack::start().await;
-    let sent = Sent::by(&stack, "return=%2Fsupport").await;
-    let query = format!("error=access_denied&error_description=%3Cb%3E&state={}", sent.parameter("state"));
-    let answer = come_back(&stack, &sent.cookie, &query).await;
-    refused(&answer, words().sign_in_cancelled);
+    let sign_in = PendingSignIn::start(&stack, "return=%2Fsupport").await;
+    let query = format!("error=access_denied&error_description=%3Cb%3E&state={}", sign_in.parameter("state"));
+    let answer = call_back(&stack, &sign_in.cookie, &query).await;
+    assert_refused(&answer, words().sign_in_cancelled);
     let page = answer.body.as_str().unwrap();
     assert!(page.contains("href=\"/auth/sign-in?return=%2Fsupport\"") && !page.contains("access_denied"));
 }
@@ -182,8 +185,8 @@ async fn the_return_path_never_leads_to_another_site() {
         "%2F%0D%0AX%3A",
         "",
     ] {
-        let sent = Sent::by(&stack, &format!("return={back}")).await;
-        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
+        let sign_in = PendingSignIn::start(&stack, &format!("return={back}")).await;
+        let answer = call_back(&stack, &sign_in.cookie, &sign_in.authenticate("dana@fabrikam.example").await).await;
         assert_eq!(answer.headers["location"], "/", "{back}");
     }
 }
@@ -191,14 +194,14 @@ async fn the_return_path_never_leads_to_another_site() {
 #[tokio::test]
 async fn a_token_of_6_kb_is_stored_and_one_that_is_too_large_for_browsers_is_refused() {
     let stack = TestStack::start().await;
-    for (size, kept_in) in [(6_000, 2), (9_000, 0), (14_000, 0)] {
+    for (size, cookie_count) in [(6_000, 2), (9_000, 0), (14_000, 0)] {
         stack.provider.add_claims(json!({ "groups": "x".repeat(size * 3 / 4 - 600) }));
-        let sent = Sent::by(&stack, "").await;
-        let answer = come_back(&stack, &sent.cookie, &sent.signed_in("dana@fabrikam.example").await).await;
-        assert_eq!(kept(&answer).len(), kept_in, "{size}");
-        if kept_in == 0 {
+        let sign_in = PendingSignIn::start(&stack, "").await;
+        let answer = call_back(&stack, &sign_in.cookie, &sign_in.authenticate("dana@fabrikam.example").await).await;
+        assert_eq!(cookies(&answer).len(), cookie_count, "{size}");
+        if cookie_count == 0 {
             assert_eq!(answer.status, 431);
-            refused(&answer, words().sign_in_too_large);
+            assert_refused(&answer, words().sign_in_too_large);
         }
     }
 }
@@ -208,7 +211,7 @@ async fn while_the_provider_is_unavailable_the_page_says_so() {
     let stack = Deployment::default().with("OIDC_ISSUER", "http://127.0.0.1:9").start().await;
     let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
     assert_eq!(answer.status, 503);
-    refused(&answer, words().provider_unavailable);
+    assert_refused(&answer, words().provider_unavailable);
 }
 
 #[tokio::test]
@@ -218,7 +221,7 @@ async fn signing_out_forgets_the_token_and_offers_to_sign_out_at_the_provider() 
     let answer = stack.call("portal", sign_out().header("sec-fetch-site", "same-origin")).await;
     assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/auth/signed-out"));
     assert_eq!(answer.cookies.len(), 3);
-    assert!(kept(&answer).is_empty());
+    assert!(cookies(&answer).is_empty());
     let page = stack.call("portal", Call::get("/auth/signed-out")).await;
     let page = page.body.as_str().unwrap();
     let back = "http%3A%2F%2Flocalhost%3A9000%2F";

@@ -21,7 +21,7 @@ const REFILL: i64 = 30;
 /// Starts a stack with one subscription, `sub-1`, and returns its temporary password.
 async fn with_a_temporary_password() -> (String, TestStack) {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     (stack.mailed_password(), stack)
 }
 
@@ -66,7 +66,7 @@ async fn stored_items(stack: &TestStack) -> Vec<Value> {
 
 /// Returns whether the service administrator can sign in with a password.
 async fn signs_in(stack: &TestStack, password: &str) -> bool {
-    stack.pass(REFILL);
+    stack.advance_clock(REFILL);
     let answer = stack.sign_in("admin@fabrikam", password).await;
     assert!(matches!(outcome(&answer), (200, None) | (401, Some("invalid-credentials"))), "{answer:?}");
     answer.status == 200
@@ -107,7 +107,7 @@ async fn one_of_two_choices_at_once_succeeds() {
 async fn an_abandoned_choice_can_be_made_after_signing_in_again() {
     let (temporary, stack) = with_a_temporary_password().await;
     let abandoned = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
-    stack.pass(3600);
+    stack.advance_clock(3600);
     assert_eq!(outcome(&reset(&stack, &abandoned, CHOSEN).await), (401, Some("not-signed-in")));
     let again = stack.sign_in("admin@fabrikam", &temporary).await;
     assert_eq!((again.status, again.next()), (200, Some("reset-password")));
@@ -161,7 +161,7 @@ async fn a_password_of_15_to_128_characters_of_any_kind_is_taken_and_signs_in() 
     ];
     let mut current = CHOSEN;
     for new in good {
-        stack.pass(REFILL);
+        stack.advance_clock(REFILL);
         let answer = change(&stack, &session, current, new).await;
         assert_eq!(outcome(&answer), (200, None), "{new}");
         assert!(signs_in(&stack, new).await, "{new}");
@@ -208,15 +208,15 @@ async fn the_temporary_password_cannot_be_kept_however_it_is_written() {
 async fn a_choice_begun_before_the_temporary_password_expires_can_be_made_until_its_last_second() {
     for (seconds, made) in [(59, true), (60, false)] {
         let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
-        stack.started(event("sub-1", "trial")).await;
+        stack.start_subscription(event("sub-1", "trial")).await;
         let temporary = stack.mailed_password();
         let session = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
-        stack.pass(seconds);
+        stack.advance_clock(seconds);
         let before = stored_items(&stack).await;
         let answer = reset(&stack, &session, CHOSEN).await;
         assert_eq!(outcome(&answer), if made { (200, None) } else { (401, Some("not-signed-in")) });
         assert_eq!(stored_items(&stack).await != before, made);
-        stack.pass(600);
+        stack.advance_clock(600);
         assert!(signs_in(&stack, CHOSEN).await == made && !signs_in(&stack, &temporary).await);
     }
 }
@@ -253,7 +253,7 @@ async fn a_later_choice_needs_the_current_password_and_a_wrong_one_leaves_the_se
         let answer = change(&stack, &session, wrong, OTHER).await;
         assert_eq!(outcome(&answer), (401, Some("invalid-credentials")), "{wrong:?}");
         assert!(answer.cookies.is_empty());
-        stack.pass(REFILL);
+        stack.advance_clock(REFILL);
     }
     let same = change(&stack, &session, CHOSEN, CHOSEN).await;
     assert_eq!(outcome(&same), (422, Some("password-reused")));
@@ -272,7 +272,7 @@ async fn after_a_choice_the_old_session_and_the_old_password_stop_working_and_th
     assert_eq!(answer.cookies, [cookie]);
     assert_eq!(answer.headers["cache-control"], "no-store");
     for ended in [&old, &other] {
-        stack.pass(REFILL);
+        stack.advance_clock(REFILL);
         for current in [OTHER, CHOSEN] {
             let answer = change(&stack, ended, current, "eleven maps under the bridge").await;
             assert_eq!(

@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use lambda_http::http::{Request, StatusCode, Uri, response};
 use serde_json::Value;
-use support::{Answer, Call, Deployment, TestStack, event, skipped};
+use support::{Answer, Call, Deployment, TestStack, event, skip_unless_verifying};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -34,7 +34,7 @@ impl SecondProvider {
     /// Starts the provider for a client with this secret, or for a public client. Returns `None` where checks with outside tools
     /// are skipped.
     async fn start(secret: Option<&str>) -> Option<Self> {
-        if skipped("Node.js and packages of npm") {
+        if skip_unless_verifying("Node.js and packages of npm") {
             return None;
         }
         let mut command = Command::new("node");
@@ -53,7 +53,7 @@ impl SecondProvider {
         let deployment = Deployment::default().with("OIDC_ISSUER", &self.issuer).with("PUBLIC_ORIGIN", ORIGIN);
         let deployment = settings.iter().fold(deployment, |deployment, (name, value)| deployment.with(name, value));
         let stack = deployment.start().await;
-        stack.started(event("sub-1", "trial")).await;
+        stack.start_subscription(event("sub-1", "trial")).await;
         stack
     }
 }
@@ -254,12 +254,12 @@ fn sign_out_link(page: &str, issuer: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_address_that_the_provider_has_not_confirmed_opens_nothing() {
+async fn an_address_that_the_provider_has_not_confirmed_gives_no_access() {
     let Some(provider) = SecondProvider::start(None).await else { return };
     let stack = provider.deployed(&[]).await;
     let mut event = event("sub-2", "trial");
     event["detail"]["portal_users"][0]["email"] = "unconfirmed@fabrikam.example".into();
-    stack.started(event).await;
+    stack.start_subscription(event).await;
     let mut browser = Browser::new();
     let (address, cookie) = begin_sign_in(&stack).await;
     let location = browser.open(&address).await;

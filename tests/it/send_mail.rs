@@ -38,7 +38,7 @@ async fn statuses(stack: &TestStack) -> Vec<String> {
 #[tokio::test]
 async fn the_welcome_mail_has_the_password_on_its_own_line_and_every_address() {
     let stack = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let mail = &stack.cloud.inbox()[0];
     let password = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
     let expires = domain::Timestamp::parse_rfc3339(password.body["expires_at"].as_str().unwrap()).unwrap();
@@ -65,7 +65,7 @@ async fn the_mail_is_in_the_language_that_the_event_asks_for() {
     let stack = TestStack::start().await;
     let mut german = event("sub-1", "paid");
     german["detail"]["locale"] = "de-CH".into();
-    stack.started(german).await;
+    stack.start_subscription(german).await;
     let mail = &stack.cloud.inbox()[0];
     assert_eq!(mail.subject, "Ihre Zugangsdaten für Contoso Online Suite");
     for text in [&mail.text, &mail.html] {
@@ -83,16 +83,16 @@ async fn names_are_escaped_in_the_html_and_not_in_the_text() {
     let stack = TestStack::start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["company"]["name"] = "<b>Fish & Chips</b>".into();
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     let mail = &stack.cloud.inbox()[0];
     assert!(mail.text.contains("<b>Fish & Chips</b>"));
     assert!(!mail.html.contains("<b>Fish") && mail.html.contains("Fish &"));
 }
 
 #[tokio::test]
-async fn a_link_mail_leaves_the_password_out_and_is_not_unsealed() {
+async fn a_link_mail_has_no_password_and_decrypts_none() {
     let stack = Deployment::default().with("WELCOME_MAIL", "link").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let mail = &stack.cloud.inbox()[0];
     let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
     assert!(!mail.text.contains(answer.password().unwrap()) && !mail.html.contains(answer.password().unwrap()));
@@ -106,16 +106,16 @@ async fn the_content_that_the_event_asks_for_overrides_the_deployments() {
     let stack = Deployment::default().with("WELCOME_MAIL", "link").start().await;
     let mut started = event("sub-1", "trial");
     started["detail"]["welcome_mail"] = "credentials".into();
-    stack.started(started).await;
+    stack.start_subscription(started).await;
     assert!(stack.cloud.inbox()[0].text.contains("Temporary password:"));
 }
 
 #[tokio::test]
 async fn after_three_refusals_of_ses_the_mail_goes_out_once_and_others_are_not_sent_again() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 3));
-    stack.started(event("sub-2", "trial")).await;
+    stack.start_subscription(event("sub-2", "trial")).await;
     let to: Vec<String> = stack.cloud.inbox().into_iter().map(|mail| mail.tags["subscription"].clone()).collect();
     assert_eq!(to, ["sub-1", "sub-2"]);
     assert_eq!(statuses(&stack).await, ["sent", "sent"]);
@@ -128,7 +128,7 @@ async fn after_three_refusals_of_ses_the_mail_goes_out_once_and_others_are_not_s
 async fn a_throttled_mail_is_redelivered_and_not_tried_again_within_the_function() {
     let stack = TestStack::start().await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 2));
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let tries = stack.cloud.requests().into_iter().filter(|request| request.operation == "SendEmail").count();
     let takes = stack
         .cloud
@@ -146,7 +146,7 @@ async fn killed_before_it_is_sent_no_mail_is_lost() {
     called(&stack, "GetItem", "send-mail").await;
     stack.kill("send-mail");
     assert_eq!(stack.cloud.inbox().len(), 0);
-    stack.pass(LEASE);
+    stack.advance_clock(LEASE);
     stack.cloud.drained().await.unwrap();
     assert_eq!((stack.cloud.inbox().len(), statuses(&stack).await), (1, vec!["sent".to_owned()]));
 }
@@ -162,7 +162,7 @@ async fn killed_between_sending_and_recording_at_most_one_more_mail_goes_out_wit
     stack.kill("send-mail");
     until(async || stack.cloud.inbox().len() == 1).await;
     assert_eq!(statuses(&stack).await, ["pending"]);
-    stack.pass(LEASE);
+    stack.advance_clock(LEASE);
     stack.cloud.drained().await.unwrap();
     let inbox = stack.cloud.inbox();
     assert_eq!((inbox.len(), &inbox[0].text), (2, &inbox[1].text));
@@ -194,7 +194,7 @@ fn mails(stack: &TestStack) -> Mails {
 async fn a_sent_mail_is_recorded_without_the_lease_and_stays_recorded() {
     let stack = TestStack::start().await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let mails = mails(&stack);
     let keys = json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } });
     let record = json!({ "dynamodb": { "Keys": keys, "NewImage": { "issue": { "N": "1" } } } });
@@ -231,7 +231,7 @@ async fn a_mail_that_is_no_longer_needed_is_not_sent() {
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
     assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
     called(&stack, "SendEmail", "send-mail").await;
-    stack.pass(60);
+    stack.advance_clock(60);
     stack.cloud.drained().await.unwrap();
     assert_eq!((stack.cloud.inbox().len(), statuses(&stack).await), (0, vec!["not-needed".to_owned()]));
 }
@@ -239,7 +239,7 @@ async fn a_mail_that_is_no_longer_needed_is_not_sent() {
 #[tokio::test]
 async fn an_order_for_an_earlier_issue_sends_nothing() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     for issue in ["1", "2"] {
         let record = json!({ "dynamodb": {
             "Keys": { "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } },

@@ -13,7 +13,7 @@ const OWN: &str = "a quiet lamp over the harbour";
 /// Starts a stack with one subscription, `sub-1`, and returns its temporary password.
 async fn with_a_subscription() -> (TestStack, String) {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.mailed_password();
     (stack, temporary)
 }
@@ -40,7 +40,7 @@ fn calls(stack: &TestStack, function: &str) -> Vec<String> {
     all.into_iter().filter(|call| call.function == function).map(|call| call.operation).collect()
 }
 
-/// Returns whether a session is good. The call is invalid in itself, which only a caller who is signed in learns.
+/// Returns whether a session is valid. The call is invalid in itself, which only a caller who is signed in learns.
 async fn is_signed_in(stack: &TestStack, session: &str) -> bool {
     let answer = stack.call("create-admin", Call::create_admin(session, "-", "-")).await;
     match answer.problem() {
@@ -64,7 +64,7 @@ const STORY: [&str; 7] = [
 #[tokio::test]
 async fn the_story_goes_on_to_the_permanent_administrator() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.mailed_password();
     let dana = stack.token("dana@fabrikam.example");
     assert_eq!(stack.retrieve(&dana, "sub-1", "click").await.password(), Some(&*temporary));
@@ -100,9 +100,9 @@ async fn every_failed_sign_in_gets_the_same_answer_and_costs_the_same_calls() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
     with_an_administrator(&stack).await;
     assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.status, 200);
-    stack.started(event("sub-2", "trial")).await;
+    stack.start_subscription(event("sub-2", "trial")).await;
     let expired = stack.mailed_password();
-    stack.pass(60);
+    stack.advance_clock(60);
     let long = "x".repeat(129);
     let cases = [
         ("unknown@fabrikam", CHOSEN),
@@ -117,7 +117,7 @@ async fn every_failed_sign_in_gets_the_same_answer_and_costs_the_same_calls() {
     ];
     let mut answers = BTreeSet::new();
     for (n, (name, password)) in cases.into_iter().enumerate() {
-        stack.pass(30);
+        stack.advance_clock(30);
         stack.cloud.clear_requests();
         let from = format!("198.51.100.{n}");
         answers.insert(without_request_id(stack.call("sign-in", Call::sign_in(name, password).from(&from)).await));
@@ -131,9 +131,9 @@ async fn every_failed_sign_in_gets_the_same_answer_and_costs_the_same_calls() {
 #[tokio::test]
 async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "600").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.mailed_password();
-    stack.pass(10);
+    stack.advance_clock(10);
     let lifetime = |answer: &Answer| {
         let [cookie] = &*answer.cookies else { panic!("{:?}", answer.cookies) };
         let (token, attributes) = cookie.split_once(';').unwrap();
@@ -152,7 +152,7 @@ async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
     assert_eq!((lifetime(&again), again.next()), (12 * 3600, Some("create-administrator")));
     assert_ne!(again.session(), reset.session());
     assert!(is_signed_in(&stack, &again.session().unwrap()).await);
-    stack.pass(12 * 3600);
+    stack.advance_clock(12 * 3600);
     assert!(!is_signed_in(&stack, &again.session().unwrap()).await);
 }
 
@@ -237,7 +237,7 @@ async fn another_site_and_a_bad_body_are_refused_before_anything_is_spent() {
 async fn an_abandoned_reset_goes_on_after_the_next_sign_in_and_retrieval_stays_ended() {
     let (stack, temporary) = with_a_subscription().await;
     let first = stack.sign_in("admin@fabrikam", &temporary).await;
-    stack.pass(3600);
+    stack.advance_clock(3600);
     assert!(!is_signed_in(&stack, &first.session().unwrap()).await, "a session for a reset ends after an hour");
     let second = stack.sign_in("admin@fabrikam", &temporary).await;
     assert_eq!((second.status, second.next()), (200, Some("reset-password")));
@@ -252,12 +252,12 @@ async fn an_abandoned_reset_goes_on_after_the_next_sign_in_and_retrieval_stays_e
 #[tokio::test]
 async fn a_temporary_password_signs_in_until_it_expires_and_not_after() {
     let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.mailed_password();
-    stack.pass(59);
+    stack.advance_clock(59);
     assert_eq!(stack.sign_in("admin@fabrikam", &temporary).await.status, 200);
     for later in [1, 1, 3_600] {
-        stack.pass(later);
+        stack.advance_clock(later);
         assert_eq!(stack.sign_in("admin@fabrikam", &temporary).await.problem(), Some("invalid-credentials"));
     }
 }
@@ -268,7 +268,7 @@ async fn every_retrieval_concurrent_with_the_first_sign_in_is_in_the_history() {
     let dana = stack.token("dana@fabrikam.example");
     for n in 1..=12 {
         let subscription = format!("sub-{n}");
-        stack.started(event(&subscription, "trial")).await;
+        stack.start_subscription(event(&subscription, "trial")).await;
         let name = if n == 1 { "admin@fabrikam".to_owned() } else { format!("admin-{subscription}@fabrikam") };
         let (temporary, from) = (stack.mailed_password(), format!("198.51.100.{n}"));
         let clicks = join_all(["1", "2", "3"].map(|key| stack.retrieve(&dana, &subscription, key)));
@@ -286,7 +286,7 @@ async fn every_retrieval_concurrent_with_the_first_sign_in_is_in_the_history() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retrieval_beside_the_first_sign_in_is_not_left_out_of_the_history() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "sign-in");
     let password = stack.mailed_password();

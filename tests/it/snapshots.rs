@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use support::{Call, Deployment, TestStack, event, table::Table};
 use words::Language;
 
-use crate::portal_sign_in::Sent;
+use crate::portal_sign_in::PendingSignIn;
 
 /// When the stack's clock starts in a snapshot: 10 November 2026, 09:30 UTC.
 const START: i64 = 1_794_303_000;
@@ -120,7 +120,7 @@ async fn every_welcome_mail_matches_its_snapshot() {
         for kind in ["trial", "paid"] {
             for language in Language::ALL.map(Language::code) {
                 let subscription = format!("{content}-{kind}-{language}");
-                stack.started(mailed(&subscription, kind, content, language)).await;
+                stack.start_subscription(mailed(&subscription, kind, content, language)).await;
                 let start = issued_at(&stack, &subscription).await;
                 let redactions = Redactions::new(&stack).times(start, &[0, WEEK]);
                 let redactions =
@@ -149,7 +149,7 @@ async fn every_support_mail_matches_its_snapshot() {
         let mut known_by_subject = event("new", "paid");
         let portal_user = json!({ "issuer": stack.provider.issuer(), "subject": "dana" });
         known_by_subject["detail"]["portal_users"] = json!([portal_user]);
-        stack.started(known_by_subject).await;
+        stack.start_subscription(known_by_subject).await;
         let start = issued_at(&stack, "new").await;
         let unverified = json!({ "sub": "dana", "email_verified": false });
         let unverified = stack.token_with("dana@fabrikam.example", &unverified);
@@ -160,17 +160,17 @@ async fn every_support_mail_matches_its_snapshot() {
         let (mail, reference) = support_mail(&stack, &unverified, "new").await;
         assert_mail(&redactions(&reference), &format!("support_new_unverified_{language}"), &mail);
 
-        stack.started(event("handed-over", "trial")).await;
+        stack.start_subscription(event("handed-over", "trial")).await;
         let password = stack.mailed_password();
-        stack.pass(60);
+        stack.advance_clock(60);
         let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
         stack.retrieve(&kim, "handed-over", "click").await;
-        stack.pass(60);
+        stack.advance_clock(60);
         let user_name = stack.retrieve(&dana, "handed-over", "click").await.body["user_name"].clone();
-        stack.pass(60);
+        stack.advance_clock(60);
         let session = stack.sign_in(user_name.as_str().unwrap(), &password).await.session().unwrap();
         let reset = stack.call("reset-password", Call::reset_password(&session, "seven green boats at noon")).await;
-        stack.pass(60);
+        stack.advance_clock(60);
         let session = reset.session().unwrap();
         let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
         assert_eq!(stack.call("create-admin", create).await.status, 201);
@@ -178,7 +178,7 @@ async fn every_support_mail_matches_its_snapshot() {
         let (mail, reference) = support_mail(&stack, &dana, "handed-over").await;
         assert_mail(&redactions(&reference), &format!("support_handed_over_{language}"), &mail);
 
-        stack.pass(WEEK);
+        stack.advance_clock(WEEK);
         let (mail, reference) = support_mail(&stack, &unverified, "new").await;
         assert_mail(&redactions(&reference), &format!("support_expired_{language}"), &mail);
     }
@@ -187,7 +187,7 @@ async fn every_support_mail_matches_its_snapshot() {
 #[tokio::test]
 async fn no_snapshot_of_a_support_mail_can_hide_an_untranslated_text() {
     let stack = Deployment::default().with("SUPPORT_LANGUAGE", "qps").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.retrieve(&dana, "sub-1", "click").await;
     let (mail, _) = support_mail(&stack, &dana, "sub-1").await;
@@ -200,7 +200,7 @@ async fn no_snapshot_of_a_support_mail_can_hide_an_untranslated_text() {
 
 /// Sets attributes of an item to what no function writes yet.
 async fn update(stack: &TestStack, subscription: &str, sk: &str, name: &str, value: AttributeValue) {
-    let table = Table::of(&stack.cloud.aws_url(), "tests");
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
     let update = table.client().update_item().table_name("firstkey");
     let update = update.key("PK", AttributeValue::S(format!("SUBSCRIPTION#{subscription}")));
     let update = update.key("SK", AttributeValue::S(sk.to_owned())).update_expression("SET #name = :value");
@@ -215,19 +215,19 @@ async fn end(stack: &TestStack, subscription: &str, at: i64) {
 /// A stack with a subscription in every state, and when the first of them was issued.
 async fn stack_with_every_state() -> (TestStack, i64) {
     let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
-    stack.started(event("expired", "trial")).await;
+    stack.start_subscription(event("expired", "trial")).await;
     let start = issued_at(&stack, "expired").await;
-    stack.pass(WEEK + 60);
+    stack.advance_clock(WEEK + 60);
     for status in ["pending", "delayed", "bounced", "complained", "not-needed"] {
         let subscription = format!("mail-{status}");
-        stack.started(event(&subscription, "trial")).await;
+        stack.start_subscription(event(&subscription, "trial")).await;
         update(&stack, &subscription, "MAIL", "status", AttributeValue::S(status.to_owned())).await;
     }
-    stack.started(event("issued", "paid")).await;
-    stack.started(event("retrieved", "paid")).await;
+    stack.start_subscription(event("issued", "paid")).await;
+    stack.start_subscription(event("retrieved", "paid")).await;
     stack.retrieve(&stack.token("kim@fabrikam.example"), "retrieved", "click").await;
     for (subscription, state) in [("signed-in", 1), ("changed", 2), ("handed-over", 3), ("ended", 0)] {
-        stack.started(event(subscription, "trial")).await;
+        stack.start_subscription(event(subscription, "trial")).await;
         if state == 0 {
             end(&stack, subscription, start + WEEK + 60).await;
             continue;
@@ -287,17 +287,18 @@ async fn the_public_pages_match_their_snapshots() {
 async fn a_failed_sign_in_of_a_customer_matches_its_snapshot() {
     let stack = TestStack::start().await;
     let redactions = Redactions::new(&stack);
-    let callback =
-        |sent: &Sent, query: &str| Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query);
+    let callback = |sent: &PendingSignIn, query: &str| {
+        Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query)
+    };
     assert_page(&stack, &redactions, "sign_in_stale", &Call::get("/auth/callback")).await;
-    let sent = Sent::by(&stack, "return=%2Fsupport").await;
+    let sent = PendingSignIn::start(&stack, "return=%2Fsupport").await;
     let cancelled = format!("error=access_denied&state={}", sent.parameter("state"));
     assert_page(&stack, &redactions, "sign_in_cancelled", &callback(&sent, &cancelled)).await;
 
     stack.provider.add_claims(json!({ "groups": "x".repeat(10_000) }));
     for language in Language::ALL.map(Language::code) {
-        let sent = Sent::by(&stack, "").await;
-        let call = callback(&sent, &sent.signed_in("dana@fabrikam.example").await);
+        let sent = PendingSignIn::start(&stack, "").await;
+        let call = callback(&sent, &sent.authenticate("dana@fabrikam.example").await);
         let answer = stack.call("portal", call.header("accept-language", language)).await;
         assert_eq!(answer.status, 431);
         let page = redactions.apply(answer.body.as_str().unwrap());
@@ -314,7 +315,7 @@ async fn a_failed_sign_in_of_a_customer_matches_its_snapshot() {
 #[tokio::test]
 async fn a_page_that_is_unavailable_matches_its_snapshot() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let redactions = Redactions::new(&stack);
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 100));
@@ -327,7 +328,7 @@ async fn a_page_that_is_unavailable_matches_its_snapshot() {
 #[tokio::test]
 async fn the_administration_center_matches_its_snapshots() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let redactions = Redactions::new(&stack).times(issued_at(&stack, "sub-1").await, &[0, WEEK]);
     let redactions = &redactions;
     let page = async |name: &str, path: &str, session: &str| {
@@ -344,7 +345,7 @@ async fn the_administration_center_matches_its_snapshots() {
     page("home", "/administration", &lee).await;
     page("add", "/administration/create", &lee).await;
     // Administrators are listed in the order of their creation.
-    stack.pass(60);
+    stack.advance_clock(60);
     let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
     stack.call("create-admin", add).await;
     page("home_of_two", "/administration", &lee).await;

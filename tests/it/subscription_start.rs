@@ -42,8 +42,8 @@ async fn with_every_first_answer_lost_it_is_still_one_issue_and_one_mail() {
 #[tokio::test]
 async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_works() {
     let stack = with_short_lived_credentials().await;
-    stack.started(event("sub-1", "trial")).await;
-    stack.pass(60);
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(60);
     deliver_at_once(&stack, &event("sub-1", "paid"), 50).await;
     stack.cloud.drained().await.unwrap();
     let inbox = stack.cloud.inbox();
@@ -60,8 +60,8 @@ async fn a_trial_that_expired_and_is_paid_gets_one_new_issue_by_one_mail_and_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
     let stack = with_short_lived_credentials().await;
-    stack.started(event("sub-1", "trial")).await;
-    stack.pass(60);
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(60);
     let dana = stack.token("dana@fabrikam.example");
     // On this machine the clock is behind, so that the password has not expired.
     let behind = stack.machine(-1);
@@ -73,7 +73,7 @@ async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
         assert!(behind("get-credentials", click).await.password().is_some());
         held.release().await;
     };
-    tokio::join!(stack.started(event("sub-1", "paid")), retrieve_meanwhile);
+    tokio::join!(stack.start_subscription(event("sub-1", "paid")), retrieve_meanwhile);
     assert_eq!(
         stack.history("sub-1").await,
         ["issued by vendor", "retrieved by dana@fabrikam.example", "issued by vendor"]
@@ -83,27 +83,27 @@ async fn a_retrieval_beside_the_next_issue_is_not_left_out_of_the_history() {
 #[tokio::test]
 async fn a_paid_event_delivered_again_after_its_issue_expired_starts_no_second_one() {
     let stack = with_short_lived_credentials().await;
-    stack.started(event("sub-1", "trial")).await;
-    stack.pass(60);
-    stack.started(event("sub-1", "paid")).await;
-    stack.pass(60);
-    stack.started(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(60);
+    stack.start_subscription(event("sub-1", "paid")).await;
+    stack.advance_clock(60);
+    stack.start_subscription(event("sub-1", "paid")).await;
     assert_eq!(stack.cloud.inbox().len(), 2);
     let mut another = event("sub-1", "paid");
     another["id"] = "another".into();
-    stack.started(another).await;
+    stack.start_subscription(another).await;
     assert_eq!(stack.cloud.inbox().len(), 3, "another event is another purchase");
 }
 
 #[tokio::test]
 async fn a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     for key in ["1", "2", "3"] {
         stack.retrieve(&dana, "sub-1", key).await;
     }
-    stack.started(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "paid")).await;
     assert!(stack.retrieve(&dana, "sub-1", "4").await.password().is_some());
     let history = stack.items("EVENT#").await;
     let what: Vec<&str> = history.iter().map(|entry| entry["what"]["S"].as_str().unwrap()).collect();
@@ -115,7 +115,7 @@ async fn a_trial_used_up_and_never_signed_in_is_given_new_credentials_when_paid(
 #[tokio::test]
 async fn a_trial_that_becomes_paid_in_time_keeps_its_credentials() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     let before = stack.retrieve(&dana, "sub-1", "1").await;
     assert_eq!(deliver_at_once(&stack, &event("sub-1", "paid"), 20).await, 0);
@@ -128,16 +128,16 @@ async fn a_trial_that_becomes_paid_in_time_keeps_its_credentials() {
 #[tokio::test]
 async fn paid_stays_paid() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "paid")).await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "paid")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     assert_eq!(stack.items("CREDENTIAL").await[0]["kind"]["S"], "paid");
 }
 
 #[tokio::test]
 async fn a_second_subscription_of_a_company_has_its_own_account_and_mail() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
-    stack.started(event("Sub-2", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.start_subscription(event("Sub-2", "trial")).await;
     let inbox = stack.cloud.inbox();
     assert!(inbox[0].text.lines().any(|line| line == "admin@fabrikam"));
     assert!(inbox[1].text.lines().any(|line| line == "admin-sub-2@fabrikam"));
@@ -147,7 +147,7 @@ async fn a_second_subscription_of_a_company_has_its_own_account_and_mail() {
 #[tokio::test]
 async fn later_portal_users_are_added_and_see_the_subscription() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let lee = stack.token("lee@fabrikam.example");
     let mut again = event("sub-1", "trial");
     again["detail"]["portal_users"] = json!([{ "email": "lee@fabrikam.example" }]);
@@ -169,7 +169,7 @@ async fn events_that_contradict_the_first_fail_alone_and_change_nothing() {
     let stack = TestStack::start().await;
     let mut named = event("sub-1", "trial");
     named["detail"]["service_administrator"]["user_name"] = "root@fabrikam".into();
-    stack.started(named).await;
+    stack.start_subscription(named).await;
     let before = stack.cloud.dump_table().await.unwrap();
     let contradictions = [
         ("/detail/company/id", json!("contoso")),
@@ -196,7 +196,7 @@ async fn events_that_contradict_the_first_fail_alone_and_change_nothing() {
 #[tokio::test]
 async fn a_requested_user_name_that_another_subscription_has_is_refused() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-1", "trial")).await;
     let mut second = event("sub-2", "trial");
     second["detail"]["service_administrator"]["user_name"] = "Admin@Fabrikam".into();
     stack.cloud.clear_requests();
@@ -244,7 +244,7 @@ async fn when_sealing_fails_nothing_is_written_and_the_next_delivery_starts_the_
 async fn ids_that_differ_only_in_case_have_separate_accounts() {
     let stack = TestStack::start().await;
     for id in ["first", "Prod", "prod"] {
-        stack.started(event(id, "trial")).await;
+        stack.start_subscription(event(id, "trial")).await;
     }
     let accounts = stack.items("ACCOUNT").await;
     let mut names: Vec<&str> = accounts.iter().map(|account| account["PK"]["S"].as_str().unwrap()).collect();
@@ -259,7 +259,7 @@ async fn an_administrator_who_takes_the_predictable_names_cannot_keep_a_subscrip
     let service = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
     let create = Call::create_admin(&service, "admin-sub-2@fabrikam", "a quiet lamp over the harbour");
     assert_eq!(stack.call("create-admin", create).await.status, 201);
-    stack.started(event("sub-2", "paid")).await;
+    stack.start_subscription(event("sub-2", "paid")).await;
     let accounts = stack.items("ACCOUNT").await;
     let belongs_to_sub_2 = |account: &&Value| account["subscription_id"]["S"] == "sub-2";
     let name = accounts.iter().find(belongs_to_sub_2).unwrap()["PK"]["S"].as_str().unwrap();
@@ -277,10 +277,10 @@ async fn two_events_without_an_id_are_distinct_unless_they_are_equal() {
         event["detail"]["line"] = product_line.into();
         event
     };
-    stack.started(without_id("first")).await;
-    stack.pass(60);
-    stack.started(without_id("first")).await;
+    stack.start_subscription(without_id("first")).await;
+    stack.advance_clock(60);
+    stack.start_subscription(without_id("first")).await;
     assert_eq!(stack.cloud.inbox().len(), 1);
-    stack.started(without_id("second")).await;
+    stack.start_subscription(without_id("second")).await;
     assert_eq!(stack.cloud.inbox().len(), 2);
 }

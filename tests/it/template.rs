@@ -1,4 +1,4 @@
-//! What the template says of the code is what the code says of itself.
+//! Tests that the deployment template agrees with the code: its functions, routes, queues, settings and defaults.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,7 +11,7 @@ use template::Template;
 
 use support::{Function, Route, Trigger};
 
-/// The functions of the template, by the binary that each is.
+/// Returns the functions of the template by the name of their binary, with the logical id and the properties of each.
 fn functions(template: &Template) -> BTreeMap<String, (&str, &Value)> {
     let functions = template.resources_of("AWS::Serverless::Function");
     let by_binary = functions.map(|(id, function)| {
@@ -22,7 +22,7 @@ fn functions(template: &Template) -> BTreeMap<String, (&str, &Value)> {
 }
 
 #[test]
-fn the_template_has_the_functions_of_the_workspace_each_by_its_name() {
+fn the_template_has_every_function_of_the_workspace_under_its_name() {
     let template = Template::deployed().unwrap();
     let functions = functions(&template);
     assert_eq!(functions.keys().collect::<Vec<_>>(), Function::names());
@@ -72,8 +72,8 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     }
 }
 
-/// What a deployment has to say for itself, and what the names of resources stand for.
-fn named(name: &str) -> Option<String> {
+/// Returns the value of a parameter without a default, or of a reference to a resource.
+fn example_value(name: &str) -> Option<String> {
     let value = match name {
         "Table" => "firstkey",
         "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
@@ -87,9 +87,9 @@ fn named(name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// The environment that the template gives a function, and what Lambda adds to it.
+/// Returns the environment that a function gets from the template and from Lambda.
 fn environment(template: &Template, function: &Value) -> HashMap<String, String> {
-    let variables = template.resolve(&function["Environment"]["Variables"], &named).unwrap();
+    let variables = template.resolve(&function["Environment"]["Variables"], &example_value).unwrap();
     let variables = variables.as_object().unwrap().iter();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let lambda =
@@ -98,14 +98,14 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 }
 
 #[test]
-fn each_function_starts_with_the_settings_that_the_template_gives_it_and_asks_for_no_others() {
+fn each_function_starts_with_the_settings_of_the_template_and_reads_no_others() {
     let template = Template::deployed().unwrap();
     let mut functions = functions(&template);
     for registered in Function::ALL {
         let name = registered.name();
         let (_, function) = functions.remove(name).unwrap_or_else(|| panic!("{name} is not in the template"));
-        let (given, asked) = (environment(&template, function), Arc::<Mutex<BTreeSet<String>>>::default());
-        let (values, noted) = (given.clone(), Arc::clone(&asked));
+        let (given, read) = (environment(&template, function), Arc::<Mutex<BTreeSet<String>>>::default());
+        let (values, noted) = (given.clone(), Arc::clone(&read));
         let settings = Settings::read_by(move |name| {
             noted.lock().unwrap().insert(name.to_owned());
             values.get(name).cloned()
@@ -113,15 +113,15 @@ fn each_function_starts_with_the_settings_that_the_template_gives_it_and_asks_fo
         if let Err(error) = registered.start(&settings, Clock::System) {
             panic!("{name} does not start: {error}");
         }
-        // Where AWS is, and who calls it, is Lambda's to say.
+        // Lambda itself sets the region and the credentials.
         let ours = |name: &&String| !name.starts_with("AWS_");
-        let asked: BTreeSet<_> = asked.lock().unwrap().iter().filter(ours).cloned().collect();
-        assert_eq!(asked, given.keys().filter(ours).cloned().collect(), "{name}");
+        let read: BTreeSet<_> = read.lock().unwrap().iter().filter(ours).cloned().collect();
+        assert_eq!(read, given.keys().filter(ours).cloned().collect(), "{name}");
     }
     assert!(functions.is_empty(), "not started: {functions:?}");
 }
 
-/// A setting that the template leaves open has the value that the code would take by itself.
+/// Tests that a parameter of the template has the same default as its setting in the code, which the README documents.
 #[test]
 fn defaults_of_the_template_are_those_of_the_code() {
     let template = Template::deployed().unwrap();
@@ -144,7 +144,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
 }
 
 #[test]
-fn both_deployments_of_samconfig_give_what_has_no_default_and_nothing_unknown() {
+fn both_deployments_of_samconfig_set_every_parameter_without_a_default_and_no_unknown_one() {
     let template = Template::deployed().unwrap();
     let parameters = template.document()["Parameters"].as_object().unwrap();
     let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/samconfig.toml")).unwrap();
@@ -152,11 +152,11 @@ fn both_deployments_of_samconfig_give_what_has_no_default_and_nothing_unknown() 
     for (stage, text) in [("dev", dev), ("prod", prod)] {
         let (_, overrides) = text.split_once("parameter_overrides]\n").unwrap();
         let given: BTreeSet<_> = overrides.lines().map_while(|line| Some(line.split_once(" = ")?.0)).collect();
-        let asked = parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null());
-        let missing: Vec<_> = asked.map(|(name, _)| name.as_str()).filter(|name| !given.contains(name)).collect();
-        assert!(missing.is_empty(), "{stage}: {missing:?} has to be given");
+        let required = parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null());
+        let missing: Vec<_> = required.map(|(name, _)| name.as_str()).filter(|name| !given.contains(name)).collect();
+        assert!(missing.is_empty(), "{stage}: {missing:?} must be set");
         let unknown: Vec<_> = given.iter().filter(|name| !parameters.contains_key(**name)).collect();
-        assert!(unknown.is_empty(), "{stage}: {unknown:?} is no parameter");
+        assert!(unknown.is_empty(), "{stage}: {unknown:?} is not a parameter");
         for (name, value) in overrides.lines().map_while(|line| line.split_once(" = ")) {
             let (value, parameter) = (json!(value.trim_matches('"')), &parameters[name]);
             let allowed = json!({ "pattern": parameter["AllowedPattern"].as_str().unwrap_or(".*") });

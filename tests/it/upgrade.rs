@@ -1,7 +1,8 @@
-//! Items that earlier releases wrote are read and changed by this code as by those releases.
+//! Tests that this code reads and changes the items of earlier releases in the same way as those releases.
 //!
-//! `tests/fixtures/<release>/` has a file for each state, with the items and with what that release answered when everything was done with
-//! them. `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run -p tests --test it -E 'test(/^upgrade::/)'` writes those of a new release.
+//! `tests/fixtures/<release>/` has a file for each state, with its items and with that release's answers to every request. To write the
+//! fixtures of a new release, run
+//! `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run --workspace --test it -E 'test(every_state_can_be_reached)'`.
 
 mod company;
 mod states;
@@ -18,23 +19,23 @@ use support::{Deployment, TestStack};
 use company::{Answers, Company};
 use states::{STATES, State, Step};
 
-/// When every story begins: 2026-11-10T09:00:00Z.
-const BEGINNING: i64 = 1_794_301_200;
+/// The time at which every state begins: 2026-11-10T09:00:00Z.
+const START: i64 = 1_794_301_200;
 
-/// The port of the identity provider: what the table keeps of a person depends on the provider's address.
+/// The port of the identity provider. It is fixed because items about people contain values that depend on the provider's address.
 const PROVIDER_PORT: u16 = 29_417;
 
-/// The cloud's keys, in the directory of a cloud and in that of a release.
+/// The file with the cloud's keys, in the data directory of a cloud and in the fixtures of a release.
 const KEYS: &str = "kms.json";
 
-/// How many states are worked on at once.
-const AT_ONCE: usize = 3;
+/// The number of states that are handled at once.
+const CONCURRENCY: usize = 3;
 
 fn fixtures() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"))
 }
 
-/// A directory for the data of one cloud, empty but for the keys of a release.
+/// Creates an empty data directory for a cloud, and copies the keys of a release to it.
 fn data_directory(name: &str, keys: Option<&Path>) -> PathBuf {
     let name = format!("upgrade-{name}-{}", std::process::id());
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -47,11 +48,11 @@ fn data_directory(name: &str, keys: Option<&Path>) -> PathBuf {
 }
 
 async fn stack(data: PathBuf) -> TestStack {
-    let deployment = Deployment::default().starting_at(BEGINNING).keeping_data_in(data).holding_mails();
-    deployment.with_provider_on(PROVIDER_PORT).start().await
+    let deployment = Deployment::default().with_start_time(START).with_data_directory(data).with_held_mails();
+    deployment.with_provider_port(PROVIDER_PORT).start().await
 }
 
-/// The directories of the releases, oldest first.
+/// Returns the directories of the releases, oldest first.
 fn releases() -> Vec<PathBuf> {
     let entries = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
     let mut releases: Vec<_> = entries.filter(|path| path.is_dir()).collect();
@@ -63,7 +64,7 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The states of a release: name and fixture.
+/// Reads the states of a release. Returns their names and fixtures.
 fn states_of(release: &Path) -> Vec<(String, Value)> {
     let entries = fs::read_dir(release).unwrap().map(|entry| entry.unwrap().path());
     let mut states: Vec<_> = entries
@@ -74,7 +75,7 @@ fn states_of(release: &Path) -> Vec<(String, Value)> {
     states
 }
 
-/// Takes the steps to a state; the fixture, without answers.
+/// Takes the steps to a state. Returns its fixture, without answers.
 async fn reach(stack: &TestStack, number: usize, (name, settings, steps): State) -> Value {
     let mut company = Company::new(stack, name, number, settings);
     for &step in steps {
@@ -90,7 +91,7 @@ async fn reach(stack: &TestStack, number: usize, (name, settings, steps): State)
     })
 }
 
-/// Loads a fixture and does everything with it. Fails where an update drops an attribute that it does not know.
+/// Loads a fixture and sends every request to it. Fails if an update drops an attribute that the code does not know.
 async fn use_fixture(stack: &TestStack, name: &str, fixture: &Value) -> Answers {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let settings: Vec<(String, String)> = serde_json::from_value(fixture["settings"].clone()).unwrap();
@@ -99,20 +100,20 @@ async fn use_fixture(stack: &TestStack, name: &str, fixture: &Value) -> Answers 
     let mut company = Company::new(stack, name, number, &settings);
     company.temporary_password = text(&fixture["temporary_password"]);
     company.sessions = serde_json::from_value(fixture["sessions"].clone()).unwrap();
-    company.pass(fixture["at"].as_i64().unwrap() - company.now());
+    company.advance_clock(fixture["at"].as_i64().unwrap() - company.now());
     let items = fixture["items"].as_array().unwrap();
     company.load(items).await;
     let mut answers = company.use_everything().await;
-    assert_eq!(company.forgotten(items).await, [""; 0], "{name}: updates drop what they do not know");
+    assert_eq!(company.without_unknown(items).await, [""; 0], "{name}: updates drop unknown attributes");
     answers.extend(company.pay().await);
-    let mut forgotten = company.forgotten(items).await;
-    // An event writes these anew: portal users and their memberships always, the mail with its issue.
-    forgotten.retain(|key| !key.contains("PORTAL_USER#") && !key.ends_with(" MAIL"));
-    assert_eq!(forgotten, [""; 0], "{name}: the event drops what it does not know");
+    let mut changed = company.without_unknown(items).await;
+    // An event replaces these items: portal users and their memberships always, the mail with its issue.
+    changed.retain(|key| !key.contains("PORTAL_USER#") && !key.ends_with(" MAIL"));
+    assert_eq!(changed, [""; 0], "{name}: the event drops unknown attributes");
     answers
 }
 
-/// What differs from an earlier answer. What is new in an object is no difference.
+/// Returns the differences from an earlier answer. A new field of an object is not a difference.
 fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
     match (earlier, now) {
         (Value::Object(earlier), Value::Object(_)) => {
@@ -128,7 +129,7 @@ fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_state_that_a_release_wrote_is_read_and_changed_as_by_that_release() {
+async fn every_state_of_an_earlier_release_gets_the_same_answers_as_from_that_release() {
     for release in releases() {
         let data = data_directory("read", Some(&release.join(KEYS)));
         let stack = stack(data.clone()).await;
@@ -137,11 +138,11 @@ async fn every_state_that_a_release_wrote_is_read_and_changed_as_by_that_release
             let stack = &stack;
             async move { (name, fixture, use_fixture(stack, name, fixture).await) }
         });
-        for (name, fixture, answers) in used.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        for (name, fixture, answers) in used.buffer_unordered(CONCURRENCY).collect::<Vec<_>>().await {
             let mut different = Vec::new();
             for earlier in fixture["answers"].as_array().unwrap() {
                 let question = earlier["question"].as_str().unwrap();
-                let now = answers.iter().find(|(asked, _)| asked == question).map_or(&Value::Null, |(_, now)| now);
+                let now = answers.iter().find(|(name, _)| name == question).map_or(&Value::Null, |(_, now)| now);
                 different.extend(difference(question, &earlier["answer"], now));
             }
             assert!(different.is_empty(), "{}, {name}:\n{}", release.display(), different.join("\n"));
@@ -151,10 +152,10 @@ async fn every_state_that_a_release_wrote_is_read_and_changed_as_by_that_release
     }
 }
 
-/// The environment names the release whose fixtures are written; otherwise the steps are taken, so that they stay right.
+/// Writes the fixtures of the release that `FIRSTKEY_WRITE_FIXTURES` names. Without it the test only takes the steps, which checks them.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_state_is_reached_and_written_where_that_is_asked_for() {
-    let release = support::text_asked_for("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
+async fn every_state_can_be_reached_and_its_fixture_written() {
+    let release = support::env_text("FIRSTKEY_WRITE_FIXTURES").map(|release| fixtures().join(release));
     let data = data_directory("written", None);
     let first = stack(data.clone()).await;
     let mut written = Vec::new();
@@ -187,7 +188,10 @@ fn the_newest_release_has_every_state() {
     }
 }
 
-/// The sort keys, or what they begin with, of every kind of item.
+/// The prefixes of partition keys that the fixtures must contain.
+const PARTITION_KEYS: [&str; 6] = ["SUBSCRIPTION#", "PORTAL_USER#", "ACCOUNT#", "SESSION#", "ATTEMPTS#", "NETWORK#"];
+
+/// The prefixes of sort keys that the fixtures must contain.
 const SORT_KEYS: [&str; 13] = [
     "CREDENTIAL",
     "MAIL",
@@ -204,12 +208,12 @@ const SORT_KEYS: [&str; 13] = [
     "ATTEMPTS",
 ];
 
-/// The statuses of mails and accounts.
+/// The statuses of items that the fixtures must contain.
 const STATUSES: [&str; 10] =
     ["pending", "sent", "delayed", "delivered", "bounced", "complained", "not-needed", "active", "retired", "closed"];
 
-/// The attributes that an item has in some states only.
-const MARKS: [&str; 15] = [
+/// The attributes that the fixtures must contain.
+const ATTRIBUTES: [&str; 15] = [
     "sealed_password",
     "signed_in_at",
     "changed_at",
@@ -227,7 +231,7 @@ const MARKS: [&str; 15] = [
     "email",
 ];
 
-/// Keys, statuses and attributes whose absence would mean that a state has no fixture.
+/// A key, a status or an attribute that no fixture contains would mean that a state has no fixture.
 #[test]
 fn every_kind_of_item_and_every_status_is_in_a_fixture() {
     let states = releases().iter().flat_map(|release| states_of(release)).collect::<Vec<_>>();
@@ -235,7 +239,7 @@ fn every_kind_of_item_and_every_status_is_in_a_fixture() {
     let has = |attribute: &str, value: &str| {
         items.iter().any(|item| item[attribute]["S"].as_str().is_some_and(|text| text.starts_with(value)))
     };
-    for partition in ["SUBSCRIPTION#", "PORTAL_USER#", "ACCOUNT#", "SESSION#", "ATTEMPTS#", "NETWORK#"] {
+    for partition in PARTITION_KEYS {
         assert!(has("PK", partition), "no item of {partition}");
     }
     for sort_key in SORT_KEYS {
@@ -247,8 +251,8 @@ fn every_kind_of_item_and_every_status_is_in_a_fixture() {
     for (attribute, value) in [("scope", "reset-password"), ("scope", "full"), ("kind", "trial"), ("kind", "paid")] {
         assert!(has(attribute, value), "no {attribute} {value}");
     }
-    for mark in MARKS {
-        assert!(items.iter().any(|item| !item[mark].is_null()), "no item has {mark}");
+    for attribute in ATTRIBUTES {
+        assert!(items.iter().any(|item| !item[attribute].is_null()), "no item has {attribute}");
     }
     for count in 0..=3 {
         let has_count = |item: &&&Value| item["retrievals"]["M"].as_object().is_some_and(|map| map.len() == count);

@@ -1,13 +1,13 @@
-//! The same from outside: `cargo dev`, real cargo-lambda, HTTP. It needs cargo-lambda, which `cargo verify` installs.
+//! The whole story over HTTP, against `cargo dev` with real cargo-lambda, which `cargo verify` installs.
 
 use std::time::Duration;
 
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{Answer, Dev, Function, Trigger, contract::Asked, event};
+use support::{Answer, Dev, Function, Trigger, contract::RequestLine, event};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
+async fn the_whole_story_works_over_http_and_the_log_contains_no_secret() {
     let Some(dev) = Dev::start().await else { return };
     let published =
         dev.send(Request::post(format!("{}/events", dev.product.console)), Some(&event("sub-1001", "trial"))).await;
@@ -41,25 +41,25 @@ async fn the_story_is_told_from_outside_and_nothing_secret_is_said() {
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
 
     let password = shown[0].to_owned();
-    let secrets = go_on_to_the_administrator(&dev, &password).await;
+    let secrets = hand_over(&dev, &password).await;
     let blank = dev.retrieve(&token, "click-0").await.1;
     let codes = blank["blank"]["reasons"].as_array().unwrap().iter().map(|reason| reason["code"].as_str().unwrap());
     assert!(codes.eq(["administrator-signed-in", "administrator-changed-password", "retrieved-three-times"]));
-    let said = dev.stop().await;
-    assert!(said.iter().any(|line| line.contains("answered")), "the functions' log was really read");
-    for line in &said {
+    let log = dev.stop().await;
+    assert!(log.iter().any(|line| line.contains("answered")), "the log of the functions was collected");
+    for line in &log {
         for secret in [&*password, &*password.replace('-', ""), &*token, "fabrikam.example", "admin@", "lee@"] {
-            assert!(!line.contains(secret), "a secret, a name or an address is said");
+            assert!(!line.contains(secret), "the log contains a secret, a name or an address");
         }
-        assert!(secrets.iter().all(|secret| !line.contains(secret)), "a chosen password or a session is said");
+        assert!(secrets.iter().all(|secret| !line.contains(secret)), "the log contains a chosen password or a session");
     }
 }
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
-/// From the temporary password to the permanent administrator; every secret on the way.
-async fn go_on_to_the_administrator(dev: &Dev, temporary: &str) -> Vec<String> {
+/// Continues from the temporary password to the permanent administrator. Returns the secrets that were used.
+async fn hand_over(dev: &Dev, temporary: &str) -> Vec<String> {
     let sign_in = |user_name: &'static str, password: String| {
         dev.post("/sign-in", "", json!({ "user_name": user_name, "password": password }))
     };
@@ -90,7 +90,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", dev.product.functions);
         let (mut status, mut answer) = dev.send(Request::post(&url), Some(&payload)).await;
         for _ in 0..20 {
-            // The queue's own worker has the mail: what it holds is refused, to be delivered again.
+            // The queue's own worker may hold the lease of the mail. Then this delivery fails and is repeated.
             if *function != Function::SendMail || answer == json!({ "batchItemFailures": [] }) {
                 break;
             }
@@ -111,7 +111,7 @@ async fn every_function_answers_its_own_event_through_cargo_lambda() {
         };
         assert_eq!(answer["statusCode"], expected, "{function}: {answer}");
         let answer = Answer::read(&answer);
-        Asked::by(&payload).unwrap().hold(&answer);
+        RequestLine::from_event(&payload).unwrap().assert_allows(&answer);
         password = answer.password().map_or(password, ToOwned::to_owned);
         session = answer.session().unwrap_or(session);
     }

@@ -19,8 +19,8 @@
 //!
 //! A test of a **mutant** runs the same model with one branch changed, by a `Variant` or by another time-out, and names the
 //! invariant that must catch it. It prints the counterexample, one action a line, with the index of the invocation, message or
-//! late request in parentheses; `cargo test -p tests --test model -- --nocapture` shows them. Every invariant has a mutant
-//! that breaks it: one that cannot fail would prove nothing.
+//! late request in parentheses; `cargo nextest run --workspace --test model --no-capture` shows them. Every invariant has a
+//! mutant that breaks it: one that cannot fail would prove nothing.
 //!
 //! The scopes are small, since a state takes about 30 µs in the dev profile: all tests together end within a minute on one
 //! core. `FIRSTKEY_FULL=1` enlarges them; they then take minutes in the release profile.
@@ -29,7 +29,7 @@
 //! clock skew between the table's writers (expiry, replay and the date of an issue follow one clock; [`attempts`] alone has
 //! several) and eventual consistency (every read that decides something is strongly consistent).
 
-#![expect(clippy::print_stdout, reason = "a run is read for its states, seconds and counterexamples")]
+#![expect(clippy::print_stdout, reason = "the report shows states, times and counterexamples")]
 
 mod account;
 mod attempts;

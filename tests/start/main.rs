@@ -1,6 +1,6 @@
-//! Start-up: from the start of the process to its first call for an event, against a function that does nothing.
+//! Start-up time: from the start of a function's process to its first request for an event, compared with a function that does nothing.
 
-#![expect(clippy::print_stdout, reason = "what was measured is to be seen")]
+#![expect(clippy::print_stdout, reason = "the report shows what was measured")]
 
 use std::{path::Path, time::Duration};
 
@@ -9,43 +9,46 @@ use cloud::runtime::Runtime;
 use support::product::released;
 use tokio::process::Command;
 
-const YARDSTICK: &str = "noop";
+/// The function that does nothing.
+const BASELINE: &str = "noop";
 
-/// The function that people wait for, and the one with every client that there is.
+/// The function that is measured: people wait for it, and it has a client of every service.
 const MEASURED: &str = "get-credentials";
 
-/// Interleaved, so that whatever else the machine does hits both; the median, so that it does not matter.
+/// The number of starts of each. They alternate, so that other load affects both, and the medians are compared, so that outliers do not
+/// matter.
 const RUNS: usize = 31;
 
-const MOST_TIMES: f64 = 2.5;
+/// The largest allowed ratio of the two medians.
+const MAX_RATIO: f64 = 2.5;
 
 #[tokio::test]
-async fn a_function_asks_for_its_first_event_almost_as_soon_as_one_that_does_nothing() -> anyhow::Result<()> {
-    let (Some(yardstick), Some(measured)) = (released(YARDSTICK), released(MEASURED)) else { return Ok(()) };
-    if support::skipped("a machine that does nothing else") {
+async fn a_function_requests_its_first_event_almost_as_soon_as_one_that_does_nothing() -> anyhow::Result<()> {
+    let (Some(baseline), Some(measured)) = (released(BASELINE), released(MEASURED)) else { return Ok(()) };
+    if support::skip_unless_verifying("a machine that does nothing else") {
         return Ok(());
     }
-    compare(&yardstick, &measured).await
+    compare(&baseline, &measured).await
 }
 
-async fn compare(yardstick: &Path, measured: &Path) -> anyhow::Result<()> {
+async fn compare(baseline: &Path, measured: &Path) -> anyhow::Result<()> {
     let runtime = Runtime::start().await?;
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..RUNS {
-        for ((function, path), times) in [(YARDSTICK, yardstick), (MEASURED, measured)].into_iter().zip(&mut times) {
+        for ((function, path), times) in [(BASELINE, baseline), (MEASURED, measured)].into_iter().zip(&mut times) {
             let started = runtime.time_to_next(command(function, path)).await;
             times.push(started.with_context(|| function.to_owned())?);
         }
     }
-    let [yardstick, measured] = times.map(median);
-    let ratio = measured.as_secs_f64() / yardstick.as_secs_f64();
-    let said = format!("{YARDSTICK} {yardstick:.2?}, {MEASURED} {measured:.2?}: {ratio:.2} times, of {RUNS} runs each");
-    ensure!(ratio <= MOST_TIMES, "{said}; at most {MOST_TIMES} times are allowed");
-    println!("start: {said}");
+    let [baseline, measured] = times.map(median);
+    let ratio = measured.as_secs_f64() / baseline.as_secs_f64();
+    let result = format!("{BASELINE} {baseline:.2?}, {MEASURED} {measured:.2?}: {ratio:.2} times, of {RUNS} runs each");
+    ensure!(ratio <= MAX_RATIO, "{result}; at most {MAX_RATIO} times are allowed");
+    println!("start: {result}");
     Ok(())
 }
 
-/// The release binary, with every setting that it asks for, each pointing nowhere.
+/// Returns the command of the release binary. It has every setting that the function requires, with addresses where no server listens.
 fn command(function: &str, path: &Path) -> Command {
     let nowhere = "http://127.0.0.1:9";
     let mut command = Command::new(path);
@@ -83,9 +86,9 @@ fn the_median_is_the_middle_one() {
 }
 
 #[tokio::test]
-async fn what_never_asks_for_an_event_is_no_function() -> anyhow::Result<()> {
+async fn a_program_that_never_requests_an_event_is_not_a_function() -> anyhow::Result<()> {
     let started = Runtime::start().await?.time_to_next(Command::new("true")).await;
-    let error = started.expect_err("`true` is no function");
+    let error = started.expect_err("`true` is not a function");
     assert!(error.to_string().starts_with("the function ended at once"), "{error}");
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Faults that are planted into copies of the template, one each: what checks it has to find them.
+//! Deliberate mistakes, each of which is planted into its own copy of the template. The named check must find it.
 
 use anyhow::ensure;
 
 use super::Finding;
 
-/// One fault: `from`, where it stands first, becomes `to`.
+/// A planted fault: it replaces the first occurrence of `from` by `to`.
 pub(super) struct Fault {
-    /// Who has to find it.
+    /// The check that must find it.
     pub(super) by: &'static str,
-    /// By which rule.
+    /// The rule of that check.
     pub(super) rule: &'static str,
     from: &'static str,
     to: &'static str,
@@ -18,91 +18,99 @@ const fn fault(by: &'static str, rule: &'static str, from: &'static str, to: &'s
     Fault { by, rule, from, to }
 }
 
-const fn ours(rule: &'static str, from: &'static str, to: &'static str) -> Fault {
+const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> Fault {
     fault("firstkey", rule, from, to)
 }
 
 pub(super) const FAULTS: [Fault; 46] = [
-    ours(
+    own_rule(
         "open-route",
         "        EveryOtherPath:\n",
         "        Debug:\n          Type: HttpApi\n          Properties: { ApiId: !Ref Api, Method: GET, Path: /debug }\n        EveryOtherPath:\n",
     ),
-    ours("wildcard-action", "Action: dynamodb:BatchWriteItem\n", "Action: dynamodb:*\n"),
-    ours("wildcard-action", "                Action: ses:SendEmail\n", "                NotAction: iam:PassRole\n"),
-    ours(
+    own_rule("wildcard-action", "Action: dynamodb:BatchWriteItem\n", "Action: dynamodb:*\n"),
+    own_rule("wildcard-action", "                Action: ses:SendEmail\n", "                NotAction: iam:PassRole\n"),
+    own_rule(
         "wildcard-resource",
         "Action: dynamodb:BatchWriteItem\n                Resource: !GetAtt Table.Arn\n",
         "Action: dynamodb:BatchWriteItem\n                Resource: \"*\"\n",
     ),
-    ours("unguarded-set", "                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n", ""),
-    ours("whole-table", "[\"SUBSCRIPTION#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
-    ours(
+    own_rule("unguarded-set", "                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n", ""),
+    own_rule("whole-table", "[\"SUBSCRIPTION#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
+    own_rule(
         "unbound-seal",
         "kms:EncryptionContext:subscription: \"false\", kms:EncryptionContext:issue: \"false\"",
         "kms:EncryptionContext:subscription: \"false\"",
     ),
-    ours(
+    own_rule(
         "seal-of-another",
         "[!GetAtt GetCredentialsRole.Arn, !GetAtt SendMailRole.Arn]",
         "[!GetAtt GetCredentialsRole.Arn, !GetAtt PortalRole.Arn]",
     ),
-    ours("seal-of-another", "      RoleName: !Ref SendMailRole\n", "      RoleName: !Ref PortalRole\n"),
-    ours(
+    own_rule("seal-of-another", "      RoleName: !Ref SendMailRole\n", "      RoleName: !Ref PortalRole\n"),
+    own_rule(
         "seal-of-another",
         "            Action: kms:Decrypt\n",
         "            Action: [kms:Decrypt, kms:CreateGrant]\n",
     ),
-    ours("table-key-elsewhere", "                kms:ViaService: !Sub dynamodb.${AWS::Region}.${AWS::URLSuffix}\n", ""),
-    ours(
+    own_rule(
+        "table-key-elsewhere",
+        "                kms:ViaService: !Sub dynamodb.${AWS::Region}.${AWS::URLSuffix}\n",
+        "",
+    ),
+    own_rule(
         "open-policy",
         "            Condition:\n              ArnEquals: { aws:SourceArn: !GetAtt SubscriptionStartedRule.Arn }\n",
         "",
     ),
-    ours("open-policy", "Principal: { AWS: !Ref VendorAccounts }", "Principal: \"*\""),
-    ours("shared-role", "Role: !GetAtt CreateAdminRole.Arn", "Role: !GetAtt SignInRole.Arn"),
-    ours("target-without-dead-letters", "          DeadLetterConfig: { Arn: !GetAtt UndeliveredEvents.Arn }\n", ""),
-    ours(
+    own_rule("open-policy", "Principal: { AWS: !Ref VendorAccounts }", "Principal: \"*\""),
+    own_rule("shared-role", "Role: !GetAtt CreateAdminRole.Arn", "Role: !GetAtt SignInRole.Arn"),
+    own_rule("target-without-dead-letters", "          DeadLetterConfig: { Arn: !GetAtt UndeliveredEvents.Arn }\n", ""),
+    own_rule(
         "queue-without-dead-letters",
         "      RedrivePolicy: { deadLetterTargetArn: !GetAtt SendMailDeadLetters.Arn, maxReceiveCount: 5 }\n",
         "",
     ),
-    ours("pipe-without-dead-letters", "          DeadLetterConfig: { Arn: !GetAtt UndeliveredMailOrders.Arn }\n", ""),
-    ours("short-visibility", "VisibilityTimeout: 180", "VisibilityTimeout: 120"),
-    ours("lease-outside-visibility", "    MaxValue: 150\n", "    MaxValue: 151\n"),
-    ours("whole-batch", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
-    ours("unlimited-mapping", "            ScalingConfig: { MaximumConcurrency: !Ref MailConcurrency }\n", ""),
-    ours(
+    own_rule(
+        "pipe-without-dead-letters",
+        "          DeadLetterConfig: { Arn: !GetAtt UndeliveredMailOrders.Arn }\n",
+        "",
+    ),
+    own_rule("short-visibility", "VisibilityTimeout: 180", "VisibilityTimeout: 120"),
+    own_rule("lease-outside-visibility", "    MaxValue: 150\n", "    MaxValue: 151\n"),
+    own_rule("whole-batch", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
+    own_rule("unlimited-mapping", "            ScalingConfig: { MaximumConcurrency: !Ref MailConcurrency }\n", ""),
+    own_rule(
         "time-out-above-api",
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 60\n",
     ),
-    ours("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
-    ours(
+    own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
+    own_rule(
         "mail-without-tls",
         "      ConfigurationSetAttributes: { ConfigurationSetName: !Ref MailConfiguration }\n",
         "",
     ),
-    ours("mail-without-feedback", "reject, bounce, complaint", "reject, complaint"),
-    ours("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
-    ours("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),
-    ours("function-without-trace", "    Tracing: Active\n", "    Tracing: PassThrough\n"),
-    ours(
+    own_rule("mail-without-feedback", "reject, bounce, complaint", "reject, complaint"),
+    own_rule("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
+    own_rule("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),
+    own_rule("function-without-trace", "    Tracing: Active\n", "    Tracing: PassThrough\n"),
+    own_rule(
         "function-without-alarm",
         "Dimensions: [{ Name: FunctionName, Value: !Ref SignIn }]",
         "Dimensions: [{ Name: FunctionName, Value: !Ref Portal }]",
     ),
-    ours(
+    own_rule(
         "dead-letters-without-alarm",
         "Dimensions: [{ Name: QueueName, Value: !GetAtt UndeliveredEvents.QueueName }]",
         "Dimensions: [{ Name: QueueName, Value: !GetAtt SendMailQueue.QueueName }]",
     ),
-    ours("silent-alarm", "      AlarmActions: [!Ref Alarms]\n", ""),
-    ours("personal-access-log", "$context.routeKey", "$context.path"),
-    ours("unprotected-data", "      DeletionProtectionEnabled: true\n", "      DeletionProtectionEnabled: false\n"),
-    ours("unprotected-data", "    DeletionPolicy: Retain\n", "    DeletionPolicy: Delete\n"),
-    ours("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
-    // An event gives its name to a resource, and there is a queue of this name.
+    own_rule("silent-alarm", "      AlarmActions: [!Ref Alarms]\n", ""),
+    own_rule("personal-access-log", "$context.routeKey", "$context.path"),
+    own_rule("unprotected-data", "      DeletionProtectionEnabled: true\n", "      DeletionProtectionEnabled: false\n"),
+    own_rule("unprotected-data", "    DeletionPolicy: Retain\n", "    DeletionPolicy: Delete\n"),
+    own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
+    // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
     fault("cfn-lint", "E3002", "      BillingMode: PAY_PER_REQUEST\n", "      BillingMod: PAY_PER_REQUEST\n"),
     fault("cfn-lint", "E1010", "Resource: !GetAtt VendorBus.Arn", "Resource: !GetAtt VendorBuss.Arn"),
@@ -138,20 +146,25 @@ pub(super) const FAULTS: [Fault; 46] = [
 ];
 
 impl Fault {
-    /// A name for files: the rule, and where in the list it stands.
+    /// Returns the name of the copy's file: the fault's position in the list and its rule.
     pub(super) fn name(&self) -> String {
         let place = FAULTS.iter().position(|fault| (fault.rule, fault.from) == (self.rule, self.from));
         format!("{:02}-{}", place.unwrap_or_default(), self.rule)
     }
 
-    /// Whether a finding is about this fault.
-    pub(super) fn is(&self, finding: &Finding) -> bool {
+    /// Returns whether a finding reports this fault.
+    pub(super) fn matches(&self, finding: &Finding) -> bool {
         (finding.by.as_str(), finding.rule.as_str()) == (self.by, self.rule)
     }
 
-    /// The template with this fault in it.
-    pub(super) fn planted(&self, text: &str) -> anyhow::Result<String> {
-        ensure!(text.contains(self.from), "the fault {} finds no place: {}", self.name(), self.from);
+    /// Returns the template with this fault in it.
+    pub(super) fn plant(&self, text: &str) -> anyhow::Result<String> {
+        ensure!(
+            text.contains(self.from),
+            "the fault {} does not apply, because the template lacks: {}",
+            self.name(),
+            self.from
+        );
         Ok(text.replacen(self.from, self.to, 1))
     }
 }
@@ -163,15 +176,15 @@ mod tests {
     use super::{super::rules, *};
 
     #[test]
-    fn every_rule_of_ours_has_a_fault_to_find() {
+    fn each_of_our_own_rules_has_a_fault_to_find() {
         let planted: BTreeSet<_> =
             FAULTS.iter().filter(|fault| fault.by == "firstkey").map(|fault| fault.rule).collect();
         assert_eq!(planted, rules::names().collect());
     }
 
     #[test]
-    fn a_fault_that_finds_no_place_is_named() {
-        let refusal = FAULTS[0].planted("Resources: {}").expect_err("no place");
+    fn a_fault_that_does_not_apply_is_named() {
+        let refusal = FAULTS[0].plant("Resources: {}").expect_err("the text is missing");
         assert!(refusal.to_string().contains("00-open-route"), "{refusal}");
     }
 }

@@ -1,4 +1,4 @@
-//! The linters of others. None of them needs AWS or the network.
+//! The third-party linters. None of them needs AWS or the network.
 
 use std::{
     collections::BTreeSet,
@@ -19,8 +19,8 @@ const DEPLOY: &str = include_str!("deploy.py");
 
 const REGION: &str = "us-east-1";
 
-/// What checkov asks for and is not done, and why. What is about one resource stands in its metadata.
-const NOT_DONE: [(&str, &str); 6] = [
+/// The checks of checkov that are skipped for the whole template, with the reason. The metadata of a resource lists its own exceptions.
+const SKIPPED_CHECKS: [(&str, &str); 6] = [
     ("CKV_AWS_27", "queues are encrypted with the keys of SQS: EventBridge and the Pipe put without a right to a key"),
     (
         "CKV_AWS_115",
@@ -35,7 +35,7 @@ const NOT_DONE: [(&str, &str); 6] = [
     ("CKV_AWS_173", "settings are names and addresses; they are encrypted with the key of the service"),
 ];
 
-/// The programs that look at templates.
+/// The programs that check templates.
 pub(super) struct Linters {
     sam: PathBuf,
     cfn_lint: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Linters {
 }
 
 impl Linters {
-    /// Finds all of them; without one of them the test is left out.
+    /// Finds all programs. Returns `None` if one is missing, so that the caller skips the test.
     pub(super) fn find() -> Option<Self> {
         Some(Self {
             sam: installed("sam", "sam")?,
@@ -64,23 +64,23 @@ impl Linters {
         succeed(command).await
     }
 
-    /// Transforms all copies, and has parliament look at their roles.
+    /// Transforms all copies, and checks their roles with parliament.
     pub(super) async fn transform(&self, copies: &Copies) -> anyhow::Result<()> {
         let mut command = command(&self.python);
         command.args(["-W", "ignore", "-c", TRANSFORM]).arg(&copies.0);
         succeed(command).await
     }
 
-    /// Deploys the template itself in an emulator; how far it went.
+    /// Deploys the template itself in an emulator. Returns a summary of the result.
     pub(super) async fn deploy(&self, copies: &Copies) -> anyhow::Result<String> {
         let mut command = command(&self.ministack);
         command.args(["-W", "ignore", "-c", DEPLOY]).arg(copies.transformed(DEPLOYED));
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await?;
-        ensure!(output.status.success(), "the template does not come up in ministack: {}", output.status);
+        ensure!(output.status.success(), "ministack does not deploy the template: {}", output.status);
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// What cfn-lint and checkov find in the template, and in those copies whose fault is theirs to find.
+    /// Returns the findings of cfn-lint and checkov in the template, and in the copies whose fault each must find.
     pub(super) async fn findings(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
         let (mut found, others) = tokio::try_join!(self.cfn_lint(copies), self.checkov(copies))?;
         found.extend(others);
@@ -96,7 +96,7 @@ impl Linters {
         let read = findings.iter().map(|finding| {
             let place = &finding["Location"]["Start"]["LineNumber"];
             let (rule, text) = (&finding["Rule"]["Id"], &finding["Message"]);
-            (name_of(&finding["Filename"]), by("cfn-lint", rule, format!("line {place}: {text}")))
+            (copy_name(&finding["Filename"]), new_finding("cfn-lint", rule, format!("line {place}: {text}")))
         });
         Ok(read.collect())
     }
@@ -108,21 +108,21 @@ impl Linters {
         }
         let mut command = command(&self.checkov);
         command.args(["--framework", "cloudformation", "--skip-download", "--output", "json", "--directory"]);
-        command.arg(&directory).arg("--skip-check").arg(NOT_DONE.map(|(check, _)| check).join(","));
+        command.arg(&directory).arg("--skip-check").arg(SKIPPED_CHECKS.map(|(check, _)| check).join(","));
         let answer = json(command).await?;
-        let looked_at: BTreeSet<_> =
-            checks(&answer, "passed_checks").map(|check| name_of(&check["file_path"])).collect();
-        let missed: Vec<_> = names_for("checkov").filter(|name| !looked_at.contains(name)).collect();
-        ensure!(missed.is_empty(), "checkov has not looked at {}", missed.join(", "));
+        let checked: BTreeSet<_> =
+            checks(&answer, "passed_checks").map(|check| copy_name(&check["file_path"])).collect();
+        let missed: Vec<_> = names_for("checkov").filter(|name| !checked.contains(name)).collect();
+        ensure!(missed.is_empty(), "checkov has not checked {}", missed.join(", "));
         let read = checks(&answer, "failed_checks").map(|check| {
             let text = format!("{}: {}", check["resource"], check["check_name"]);
-            (name_of(&check["file_path"]), by("checkov", &check["check_id"], text))
+            (copy_name(&check["file_path"]), new_finding("checkov", &check["check_id"], text))
         });
         Ok(read.collect())
     }
 }
 
-/// Without anything of the account that happens to be at hand.
+/// Returns a command that cannot use AWS credentials of the developer.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace()).kill_on_drop(true).envs([
@@ -142,36 +142,36 @@ async fn succeed(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command as one would type it.
+/// Returns the command line, for messages.
 fn line(command: &Command) -> String {
     let command = command.as_std();
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// The template, and the copies whose fault a linter has to find.
+/// Returns the names of the template and of the copies whose fault a linter must find.
 fn names_for(linter: &'static str) -> impl Iterator<Item = String> {
     let faults = FAULTS.iter().filter(move |fault| fault.by == linter);
     [DEPLOYED.to_owned()].into_iter().chain(faults.map(super::Fault::name))
 }
 
-/// Linters end with an error where they find something.
+/// Runs a linter and parses its report. A linter that finds something exits with an error, which is ignored.
 async fn json(mut command: Command) -> anyhow::Result<Value> {
     let line = line(&command);
     let output = command.output().await.with_context(|| format!("{line} could not be started"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{line}: {}\n{said}", output.status))
+    let errors = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{line}: {}\n{errors}", output.status))
 }
 
 fn checks<'a>(answer: &'a Value, which: &str) -> impl Iterator<Item = &'a Value> {
     answer["results"][which].as_array().into_iter().flatten()
 }
 
-fn by(linter: &str, rule: &Value, text: String) -> Finding {
+fn new_finding(linter: &str, rule: &Value, text: String) -> Finding {
     Finding { by: linter.to_owned(), rule: rule.as_str().unwrap_or_default().to_owned(), text }
 }
 
-fn name_of(file: &Value) -> String {
+fn copy_name(file: &Value) -> String {
     let stem = Path::new(file.as_str().unwrap_or_default()).file_stem();
     stem.unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -181,14 +181,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_done_has_a_reason() {
-        for (check, reason) in NOT_DONE {
+    fn every_skipped_check_has_a_reason() {
+        for (check, reason) in SKIPPED_CHECKS {
             assert!(check.starts_with("CKV_AWS_") && reason.split(' ').count() > 5, "{check}: {reason}");
         }
     }
 
     #[test]
-    fn what_is_not_asked_of_one_resource_has_a_reason_beside_it() -> anyhow::Result<()> {
+    fn every_exception_of_a_resource_has_a_reason_beside_it() -> anyhow::Result<()> {
         let template = template::Template::deployed()?;
         let resources = template.document()["Resources"].as_object().context("resources")?;
         let skipped = resources.values().filter_map(|resource| resource["Metadata"]["checkov"]["skip"].as_array());

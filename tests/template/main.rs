@@ -1,7 +1,8 @@
-//! The deployment template, checked without AWS: by `sam validate`, cfn-lint, checkov and parliament, by rules of our own, and by faults
-//! that are planted into copies of it, each of which has to be found. Then it is deployed, in an emulator that others wrote.
+//! Checks of the deployment template without AWS. `sam validate`, cfn-lint, checkov, parliament and our own rules must find nothing in it.
+//! Each of many copies has one deliberate mistake, a planted fault, which they must find. Finally the template is deployed in a third-party
+//! emulator.
 
-#![expect(clippy::print_stdout, reason = "what was checked is to be seen")]
+#![expect(clippy::print_stdout, reason = "the report shows what was checked")]
 
 mod faults;
 mod linters;
@@ -21,13 +22,13 @@ use self::{
     linters::Linters,
 };
 
-/// The name of the template itself, among its copies with faults.
+/// The file name of the template itself, among its copies with faults.
 const DEPLOYED: &str = "deployed";
 
-/// One thing that is wrong.
+/// A mistake that a check has found in a template.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Finding {
-    /// Who says so: `firstkey`, `sam`, `cfn-lint`, `checkov` or `parliament`.
+    /// The check that found it: `firstkey`, `sam`, `cfn-lint`, `checkov` or `parliament`.
     by: String,
     rule: String,
     text: String,
@@ -50,19 +51,28 @@ async fn check(linters: &Linters) -> anyhow::Result<()> {
     for name in names() {
         found.extend(copies.read(&name)?.into_iter().map(|finding| (name.clone(), finding)));
     }
-    let of = |name: &str| found.iter().filter(|(of, _)| of == name).map(|(_, finding)| finding).collect::<Vec<_>>();
-    let wrong = of(DEPLOYED);
+    let found_in =
+        |name: &str| found.iter().filter(|(copy, _)| copy == name).map(|(_, finding)| finding).collect::<Vec<_>>();
+    let wrong = found_in(DEPLOYED);
     ensure!(wrong.is_empty(), "infra/template.yaml:\n{}", listed(&wrong));
-    let missed = FAULTS.iter().filter(|fault| !of(&fault.name()).into_iter().any(|finding| fault.is(finding)));
+    let missed =
+        FAULTS.iter().filter(|fault| !found_in(&fault.name()).into_iter().any(|finding| fault.matches(finding)));
     let missed: Vec<_> = missed
-        .map(|fault| format!("{}, for {}; found was:\n{}", fault.name(), fault.by, listed(&of(&fault.name()))))
+        .map(|fault| {
+            format!(
+                "{}, for {}; its copy has only these findings:\n{}",
+                fault.name(),
+                fault.by,
+                listed(&found_in(&fault.name()))
+            )
+        })
         .collect();
     ensure!(missed.is_empty(), "planted faults that were not found:\n{}", missed.join("\n"));
-    let far = linters.deploy(&copies).await?;
+    let deployed = linters.deploy(&copies).await?;
     let (rules, faults) = (rules::names().count(), FAULTS.len());
     let found =
         format!("no finding, by four linters and {rules} rules of our own; {faults} planted faults, each found");
-    println!("template: {found}; {far}");
+    println!("template: {found}; {deployed}");
     Ok(())
 }
 
@@ -75,7 +85,7 @@ fn names() -> impl Iterator<Item = String> {
     [DEPLOYED.to_owned()].into_iter().chain(FAULTS.iter().map(Fault::name))
 }
 
-/// The template and its copies with a fault each, in a directory of their own.
+/// A directory with the template and its copies, each of which has one fault.
 struct Copies(PathBuf);
 
 impl Copies {
@@ -90,7 +100,7 @@ impl Copies {
         let copies = Self(directory.to_owned());
         fs::write(copies.source(DEPLOYED), text)?;
         for fault in FAULTS {
-            fs::write(copies.source(&fault.name()), fault.planted(text)?)?;
+            fs::write(copies.source(&fault.name()), fault.plant(text)?)?;
         }
         Ok(copies)
     }
@@ -103,7 +113,7 @@ impl Copies {
         self.0.join("transformed").join(format!("{name}.json"))
     }
 
-    /// What is known of a copy without a linter: how its transformation went, what parliament said, and what our rules say.
+    /// Reads the findings in a copy that need no linter here: those of its transformation, of parliament, and of our own rules.
     fn read(&self, name: &str) -> anyhow::Result<Vec<Finding>> {
         let mut found: Vec<Finding> =
             serde_json::from_slice(&fs::read(self.0.join("found").join(format!("{name}.json")))?)?;
@@ -111,7 +121,7 @@ impl Copies {
         if transformed.exists() {
             found.extend(rules::findings(&serde_json::from_slice(&fs::read(transformed)?)?));
         } else if found.is_empty() {
-            bail!("{name} was not transformed, and nobody says why");
+            bail!("{name} was not transformed, and no finding gives the reason");
         }
         Ok(found)
     }

@@ -1,4 +1,4 @@
-//! Accounts that nobody created: written straight into the table, as `shared/aws` would have.
+//! Test accounts, which are written directly into the table in the form that `shared/aws` uses.
 
 use anyhow::ensure;
 use bytes::Bytes;
@@ -8,28 +8,28 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
-/// As many as `BatchWriteItem` takes.
-const AT_ONCE: usize = 25;
+/// The most items that `BatchWriteItem` accepts.
+const BATCH: usize = 25;
 
-/// What all of them have for a password, and what none of them has. They are as long as each other, and nothing is done
-/// to either before it is hashed, whether it counts as temporary or as chosen.
+/// The password of every account, and one that no account has. They have the same length, and neither changes when it is normalized before
+/// hashing, whether it counts as temporary or as chosen.
 pub(crate) const RIGHT: &str = "k7wmp3hxrtvq9s4gnbde";
 pub(crate) const WRONG: &str = "k7wmp3hxrtvq9s4gnbdf";
 
-/// [`RIGHT`], as the functions hash passwords: argon2id, 19 MiB, two passes, one lane. Made by libargon2 with the salt
-/// `saltsaltsaltsalt`; it opens nothing but the accounts of this test.
+/// The hash of [`RIGHT`], with the parameters of the functions: argon2id, 19 MiB, two passes, one lane. libargon2 computed it with the salt
+/// `saltsaltsaltsalt`. Only the accounts of this test use it.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$crY6nMQcM+6re3UShMUR+xYsIgTnfQxtAvaJJXmLR1s";
 
-/// What the accounts of this test differ in.
+/// An account: the attributes in which the accounts of this test differ.
 pub(crate) struct Account {
     pub(crate) role: &'static str,
     pub(crate) status: &'static str,
-    /// Where the password is temporary: when it ends, in seconds since the epoch.
+    /// The time at which a temporary password expires, in seconds since the epoch; `None` for a chosen password.
     pub(crate) expires_at: Option<u64>,
 }
 
 impl Account {
-    /// In DynamoDB's JSON.
+    /// Returns the item in DynamoDB's JSON.
     pub(crate) fn item(&self, user_name: &str) -> Value {
         let mut item = json!({
             "PK": { "S": format!("ACCOUNT#{user_name}") },
@@ -50,10 +50,10 @@ impl Account {
     }
 }
 
-/// Writes the items, and returns when nothing is busy with them any more.
+/// Writes the items, and waits until the local cloud has handled all resulting events.
 pub(crate) async fn write(cloud: &Cloud, table: &str, items: &[Value]) -> anyhow::Result<()> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    for items in items.chunks(AT_ONCE) {
+    for items in items.chunks(BATCH) {
         let puts: Vec<_> = items.iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
         let call = json!({ "RequestItems": { table: puts } });
         let request = Request::post(cloud.aws_url())
@@ -68,7 +68,7 @@ pub(crate) async fn write(cloud: &Cloud, table: &str, items: &[Value]) -> anyhow
     Ok(cloud.drained().await?)
 }
 
-/// Of which the local cloud reads who calls what.
+/// Returns a signature, from which the local cloud reads only the caller and the service.
 fn signature() -> String {
     let scope = format!("verify/20260101/{REGION}/dynamodb/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00")

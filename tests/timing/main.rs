@@ -1,22 +1,22 @@
-//! Signing in takes one time and has one answer, whatever is wrong: who tries names and passwords learns nothing from
-//! either.
+//! A refused sign-in takes the same time and has the same answer for every reason, so that a caller who tries names and passwords learns
+//! nothing from either.
 //!
-//! The function that is deployed, a process of its own, is asked about names of which each is tried once, from an address
-//! of its own, so that no attempt finds what another one left. The cases take turns in an order that is drawn. Then
+//! The release build of the function runs as a separate process. Each attempt has a new user name and a new address, so that no attempt is
+//! affected by another. The cases alternate in random order. The test then requires:
 //!
-//! - every answer is the same to the byte, apart from the id of its request, and so are the calls of AWS behind it;
-//! - the medians of 200 tries of each case differ by at most 5 %;
-//! - and by no more than runs of one case do. How much that is, the times themselves say: they are shared out among the
-//!   cases by lot, 2,000 times over, and the medians may differ by what 99 of 100 such draws stay within.
+//! - every answer is the same to the byte, apart from the request id, and so are the calls of AWS that the function makes;
+//! - the medians of 200 attempts of each case differ by at most 5 %;
+//! - and by no more than random variation explains. A permutation test measures that: the times are assigned to the cases at random,
+//!   2,000 times, and the medians may differ by at most the 99th percentile of those differences.
 //!
-//! By that rule one run in a hundred fails with nothing wrong, and on a busy machine 5 % may not be kept. So where the times
-//! alone are at fault, all is tried once more, with names of its own and in another order, and that second run decides:
-//! chance fails one of ten thousand, and a difference that is there is found twice.
+//! This rule fails one run in a hundred although nothing is wrong, and on a busy machine the times may differ by more than 5 %. So if only
+//! the times differ, the test repeats the measurement with new names and another order, and the second run decides. Random variation alone
+//! then fails one run in ten thousand, while a real difference fails both.
 
-#![expect(clippy::print_stdout, reason = "what was measured is to be seen")]
+#![expect(clippy::print_stdout, reason = "the report shows what was measured")]
 
 mod accounts;
-mod even;
+mod constant_time;
 mod statistics;
 
 use std::{net::Ipv4Addr, path::Path, process::Stdio, sync::Arc, time::Duration};
@@ -33,29 +33,29 @@ use tokio::{net::TcpListener, process::Command};
 
 use self::{
     accounts::{Account, RIGHT, WRONG},
-    even::Even,
+    constant_time::ConstantTimeProxy,
     statistics::{Comparison, Round, SERIES},
 };
 
 const FUNCTION: &str = "sign-in";
 
-/// Tries of each case in each series.
+/// The number of attempts of each case in each series.
 const ROUNDS: usize = 100;
 
-/// Before them, so that connections are open and memory is there.
+/// The number of rounds before the measurement, which open the connections and allocate memory.
 const WARM_UP: usize = 3;
 
-/// Of the order of the tries, and of the draws after them.
+/// The seed of the order of the attempts and of the permutations.
 const SEED: u64 = 20;
 
-/// What is tried.
+/// A kind of attempt to sign in.
 struct Case {
     name: &'static str,
     account: Option<Account>,
     password: &'static str,
 }
 
-/// Everything that signing in refuses after it has looked.
+/// The attempts that are refused after the lookup of the account.
 const CASES: [Case; 4] = [
     Case { name: "unknown name", account: None, password: RIGHT },
     Case {
@@ -75,84 +75,88 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// What it does not refuse: the hash is the password's, and the account would be let in if it were not retired.
-const WELCOME: Case = Case {
+/// An attempt that succeeds. It shows that the hash belongs to the password, so that the other cases are refused for their own reasons.
+const ACCEPTED: Case = Case {
     name: "right password",
     account: Some(Account { role: "service-administrator", status: "active", expires_at: None }),
     password: RIGHT,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_in_takes_one_time_and_has_one_answer_whatever_is_wrong() -> anyhow::Result<()> {
+async fn a_refused_sign_in_takes_the_same_time_and_has_the_same_answer_for_every_reason() -> anyhow::Result<()> {
     let Some(function) = product::released(FUNCTION) else { return Ok(()) };
-    if support::skipped("a machine that does nothing else") {
+    if support::skip_unless_verifying("a machine that does nothing else") {
         return Ok(());
     }
     compare(&function).await
 }
 
 async fn compare(function: &Path) -> anyhow::Result<()> {
-    println!("orders and draws by seed {SEED}, and once more by {}", SEED + 1);
-    let mut desk = Desk::open(function).await?;
-    desk.admits(&WELCOME).await?;
-    desk.rounds(WARM_UP, &mut Rng::with_seed(SEED)).await?;
-    let first = desk.compare(SEED).await?;
+    println!("order and permutations by seed {SEED}, and by {} in a second run", SEED + 1);
+    let mut bench = Bench::start(function).await?;
+    bench.check_accepted(&ACCEPTED).await?;
+    bench.rounds(WARM_UP, &mut Rng::with_seed(SEED)).await?;
+    let first = bench.compare(SEED).await?;
     if first.is_one_time() {
         println!("timing: {first}");
         return Ok(());
     }
-    println!("{first}: once more");
-    let second = desk.compare(SEED + 1).await?;
-    let found = if second.tells() { "signing in takes more than one time" } else { "the machine is too busy to tell" };
-    ensure!(second.is_one_time(), "{found}: {second}; and before: {first}");
+    println!("{first}: measuring a second time");
+    let second = bench.compare(SEED + 1).await?;
+    let found = if second.is_conclusive() {
+        "refused sign-ins take different times"
+    } else {
+        "the machine is too busy to tell"
+    };
+    ensure!(second.is_one_time(), "{found}: {second}; in the first run: {first}");
     println!("timing: {second}");
     Ok(())
 }
 
-/// The function, its cloud, and whoever tries.
-struct Desk {
-    // In the order of their calls, and so of their ends.
+/// The function under test and its cloud.
+struct Bench {
+    // Fields are dropped in this order, so each caller ends before what it calls.
     function: Running,
-    _aws: Even,
+    _aws: ConstantTimeProxy,
     cloud: Cloud,
     table: String,
     event: Value,
-    /// No two tries have the same number, and none a name or an address of another one.
-    tries: u32,
-    /// What every refusal is like: the first one.
-    refusal: Option<Seen>,
+    /// The number of attempts so far. Each has its own number, and so its own user name and address.
+    attempts: u32,
+    /// The first refusal, which every other one must equal.
+    refusal: Option<Refusal>,
 }
 
-/// What a stranger sees, and what stands behind it: it is to be the same.
+/// A refusal: the answer and the calls of AWS that the function made.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct Refusal {
     answer: String,
     calls: Vec<String>,
 }
 
-/// One try, still to be made.
-struct Try<'a> {
+/// A planned attempt to sign in.
+struct Attempt<'a> {
     case: &'a Case,
     event: Value,
-    /// Where its time goes: case and series.
+    /// The indexes of its case and its series, under which its time is recorded.
     place: (usize, usize),
 }
 
-impl Desk {
-    async fn open(path: &Path) -> anyhow::Result<Self> {
+impl Bench {
+    async fn start(path: &Path) -> anyhow::Result<Self> {
         let options = CloudOptions::new(Arc::new(|_, _| Box::pin(async { Err("nothing is delivered".to_owned()) })));
         let table = options.table.clone();
         let cloud = Cloud::start(listener().await?, listener().await?, options).await?;
-        let aws = Even::before(cloud.aws_url()).await?;
+        let aws = ConstantTimeProxy::start(cloud.aws_url()).await?;
         let function = Runtime::start().await?.run(command(path, &aws.url, &table))?;
         let events = events::harmless(&product::workspace().join("events")).context("the events")?;
         let event = events.into_iter().find(|(function, _)| function == FUNCTION);
         let (_, event) = event.with_context(|| format!("there is no event for {FUNCTION}"))?;
-        Ok(Self { function, _aws: aws, cloud, table, event, tries: 0, refusal: None })
+        Ok(Self { function, _aws: aws, cloud, table, event, attempts: 0, refusal: None })
     }
 
-    /// Shows that a refusal of the others is one of theirs, and not of whatever the function cannot do here.
-    async fn admits(&mut self, case: &Case) -> anyhow::Result<()> {
+    /// Checks that an attempt with the right password succeeds, so that refusals are not due to a broken setup.
+    async fn check_accepted(&mut self, case: &Case) -> anyhow::Result<()> {
         let planned = self.planned([(case, (0, 0))]).await?;
         let answer = self.function.invoke(&planned[0].event).await.context(case.name)?;
         let status = status(&answer.body)?;
@@ -163,10 +167,10 @@ impl Desk {
     async fn compare(&mut self, seed: u64) -> anyhow::Result<Comparison> {
         let mut random = Rng::with_seed(seed);
         let rounds = self.rounds(ROUNDS, &mut random).await?;
-        Ok(Comparison::of(&rounds, &mut random))
+        Ok(Comparison::new(&rounds, &mut random))
     }
 
-    /// Tries every case twice a round, each round in an order of its own.
+    /// Makes the attempts of all rounds: in each, two attempts of every case in random order.
     async fn rounds(&mut self, rounds: usize, random: &mut Rng) -> anyhow::Result<Vec<Round>> {
         let places = CASES.iter().enumerate().flat_map(|(n, case)| (0..SERIES).map(move |series| (case, (n, series))));
         let round: Vec<_> = places.collect();
@@ -174,51 +178,52 @@ impl Desk {
         let mut times = vec![Round::default(); rounds];
         for (planned, times) in planned.chunks_mut(round.len()).zip(&mut times) {
             random.shuffle(planned);
-            for Try { case, event, place } in planned {
+            for Attempt { case, event, place } in planned {
                 self.cloud.clear_requests();
                 let answer = self.function.invoke(event).await.context(case.name)?;
-                self.is_like_every_refusal(&answer).context(case.name)?;
+                self.check_refusal(&answer).context(case.name)?;
                 times[place.0][place.1] = answer.took;
             }
         }
         Ok(times)
     }
 
-    /// Gives each try its name and its address, and writes the accounts.
+    /// Plans attempts with their user names and addresses, and writes their accounts.
     async fn planned<'a>(
         &mut self,
         cases: impl IntoIterator<Item = (&'a Case, (usize, usize))>,
-    ) -> anyhow::Result<Vec<Try<'a>>> {
+    ) -> anyhow::Result<Vec<Attempt<'a>>> {
         let (mut planned, mut items) = (Vec::new(), Vec::new());
         for (case, place) in cases {
-            self.tries += 1;
-            let user_name = format!("t{:06}@fabrikam", self.tries);
+            self.attempts += 1;
+            let user_name = format!("t{:06}@fabrikam", self.attempts);
             items.extend(case.account.as_ref().map(|account| account.item(&user_name)));
             let mut event = self.event.clone();
             event["body"] = json!({ "user_name": user_name, "password": case.password }).to_string().into();
-            event["requestContext"]["http"]["sourceIp"] = address(self.tries).into();
-            planned.push(Try { case, event, place });
+            event["requestContext"]["http"]["sourceIp"] = address(self.attempts).into();
+            planned.push(Attempt { case, event, place });
         }
         accounts::write(&self.cloud, &self.table, &items).await?;
         Ok(planned)
     }
 
-    fn is_like_every_refusal(&mut self, answer: &Answer) -> anyhow::Result<()> {
+    /// Checks that an answer refuses the attempt exactly as the first refusal did.
+    fn check_refusal(&mut self, answer: &Answer) -> anyhow::Result<()> {
         let own = |call: &cloud::Request| call.function == FUNCTION;
         let requests = self.cloud.requests().into_iter().filter(own);
         let calls = requests.map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
-        let seen = Seen { answer: without_its_id(answer)?, calls };
+        let actual = Refusal { answer: without_its_id(answer)?, calls };
         let Some(refusal) = &self.refusal else {
-            ensure!(status(&answer.body)? == 401, "no refusal: {}", answer.body);
-            self.refusal = Some(seen);
+            ensure!(status(&answer.body)? == 401, "the attempt was not refused: {}", answer.body);
+            self.refusal = Some(actual);
             return Ok(());
         };
-        ensure!(seen == *refusal, "a refusal like no other: {seen:#?} instead of {refusal:#?}");
+        ensure!(actual == *refusal, "the refusal differs from the first one: {actual:#?} instead of {refusal:#?}");
         Ok(())
     }
 }
 
-/// The release binary, with every setting that it asks for.
+/// Returns the command of the release binary, with every setting that it requires.
 fn command(path: &Path, aws: &str, table: &str) -> Command {
     let mut command = Command::new(path);
     command.kill_on_drop(true);
@@ -242,7 +247,7 @@ async fn listener() -> anyhow::Result<TcpListener> {
     Ok(TcpListener::bind("127.0.0.1:0").await?)
 }
 
-/// One of 10.0.0.0/8.
+/// Returns an address in 10.0.0.0/8.
 fn address(number: u32) -> String {
     Ipv4Addr::from_bits((10 << 24) + number).to_string()
 }
@@ -268,6 +273,6 @@ fn answers_are_compared_without_the_id_of_their_request() -> anyhow::Result<()> 
 }
 
 #[test]
-fn every_try_has_an_address_of_its_own() {
+fn every_attempt_has_its_own_address() {
     assert_eq!([1, 255, 256, 70_000].map(address), ["10.0.0.1", "10.0.0.255", "10.0.1.0", "10.1.17.112"]);
 }

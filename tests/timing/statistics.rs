@@ -6,47 +6,46 @@ use fastrand::Rng;
 
 use super::CASES;
 
-/// Each case is tried twice a round: the one try belongs to its first series, the other to its second.
+/// The number of attempts of each case in a round. The first belongs to the case's first series, the other to its second.
 pub(crate) const SERIES: usize = 2;
 
-/// What the tries of one round took: by case, then by series. They were made in an order that was drawn for this round.
+/// The times of the attempts in one round, by case and series. The attempts were made in random order.
 pub(crate) type Round = [[Duration; SERIES]; CASES.len()];
 
-/// The slowest case may take so much more than the quickest.
-const MOST_APART: f64 = 0.05;
+/// The largest allowed difference between the slowest and the fastest case.
+const MAX_DIFFERENCE: f64 = 0.05;
 
 /// The number of random permutations.
-const DRAWS: usize = 2_000;
+const PERMUTATIONS: usize = 2_000;
 
-/// The four medians, and what they are to be judged by. Differences are shares of the smaller median.
+/// A comparison of the medians of the cases. Differences are shares of the smaller median.
 pub(crate) struct Comparison {
-    tries: usize,
+    attempts: usize,
     medians: [Duration; CASES.len()],
     apart: f64,
-    /// What 99 of 100 draws stay within.
+    /// The 99th percentile of the differences between random permutations of the times.
     by_chance: f64,
     /// The largest difference between the two series of one case.
     one_case: f64,
 }
 
 impl Comparison {
-    /// Of the medians, with what random variation alone makes of the same times. The tries of a round are shared out among the cases
-    /// anew, as the order of their trying was, so every "case" of a draw is one more run of the same thing; what a round
-    /// has in common, a machine that is busy with something else, stays in its round.
-    pub(crate) fn of(rounds: &[Round], random: &mut Rng) -> Self {
+    /// Compares the medians with the differences that random variation explains. Each permutation assigns the times within a round to the
+    /// cases at random, so that its "cases" do not differ. A disturbance that affects a whole round, such as another process, stays in it.
+    pub(crate) fn new(rounds: &[Round], random: &mut Rng) -> Self {
         let medians = medians(rounds);
         let mut drawn = rounds.to_vec();
-        let differences = (0..DRAWS).map(|_| {
+        let differences = (0..PERMUTATIONS).map(|_| {
             for round in &mut drawn {
                 random.shuffle(round.as_flattened_mut());
             }
             difference(&self::medians(&drawn))
         });
-        let by_chance = what_99_of_100_stay_within(differences.collect());
+        let by_chance = percentile_99(differences.collect());
         let series = |case: usize, series: usize| median(rounds.iter().map(|round| round[case][series]).collect());
         let between = |case| difference(&[series(case, 0), series(case, 1)]);
         Self {
-            tries: rounds.len() * SERIES,
+            attempts: rounds.len() * SERIES,
             medians,
             apart: difference(&medians),
             by_chance,
@@ -54,14 +53,14 @@ impl Comparison {
         }
     }
 
-    /// Whether these times can show what is asked: where random variation alone makes more, no difference says anything.
-    pub(crate) fn tells(&self) -> bool {
-        self.by_chance <= MOST_APART
+    /// Returns whether the times are precise enough: random variation alone explains no more than the allowed difference.
+    pub(crate) fn is_conclusive(&self) -> bool {
+        self.by_chance <= MAX_DIFFERENCE
     }
 
-    /// Whether nobody can tell the cases apart by these times.
+    /// Returns whether the times do not distinguish the cases.
     pub(crate) fn is_one_time(&self) -> bool {
-        self.apart <= MOST_APART.min(self.by_chance)
+        self.apart <= MAX_DIFFERENCE.min(self.by_chance)
     }
 }
 
@@ -71,9 +70,9 @@ impl fmt::Display for Comparison {
             write!(f, "{} {:.2} ms, ", case.name, median.as_secs_f64() * 1000.0)?;
         }
         let [apart, by_chance, one_case, most] =
-            [self.apart, self.by_chance, self.one_case, MOST_APART].map(|share| share * 100.0);
-        let tries = self.tries;
-        write!(f, "medians of {tries}: {apart:.2} % apart, of {most} % and of {by_chance:.2} % by chance; ")?;
+            [self.apart, self.by_chance, self.one_case, MAX_DIFFERENCE].map(|share| share * 100.0);
+        let attempts = self.attempts;
+        write!(f, "medians of {attempts}: {apart:.2} % apart, of {most} % and of {by_chance:.2} % by chance; ")?;
         write!(f, "two series of one case {one_case:.2} %")
     }
 }
@@ -88,13 +87,14 @@ fn median(mut times: Vec<Duration>) -> Duration {
     if times.len().is_multiple_of(2) { (times[middle - 1] + times[middle]) / 2 } else { times[middle] }
 }
 
-/// Of the largest from the smallest, as a share of the smallest.
+/// Returns the difference between the largest and the smallest median, as a share of the smallest.
 fn difference(medians: &[Duration]) -> f64 {
     let seconds = || medians.iter().map(Duration::as_secs_f64);
     seconds().fold(0.0, f64::max) / seconds().fold(f64::INFINITY, f64::min) - 1.0
 }
 
-fn what_99_of_100_stay_within(mut differences: Vec<f64>) -> f64 {
+/// Returns the value that 99 of 100 differences do not exceed.
+fn percentile_99(mut differences: Vec<f64>) -> f64 {
     differences.sort_unstable_by(f64::total_cmp);
     differences[differences.len() - differences.len() / 100 - 1]
 }
@@ -105,9 +105,9 @@ mod tests {
 
     const MICROSECOND: Duration = Duration::from_micros(1);
 
-    /// A hundred rounds in which every try takes 20 ms and up to one more, at random; and whatever `more` adds for its
-    /// round and its case, in microseconds.
-    fn tried(seed: u64, more: impl Fn(usize, usize) -> u32) -> Comparison {
+    /// Compares a hundred simulated rounds. Every attempt takes 20 ms and at random up to one more, and in addition the microseconds that
+    /// `more` returns for its round and case.
+    fn simulate(seed: u64, more: impl Fn(usize, usize) -> u32) -> Comparison {
         let mut random = Rng::with_seed(seed);
         let mut one = |round, case| {
             let by_chance = random.u32(..1_001);
@@ -115,7 +115,7 @@ mod tests {
         };
         let round = |round| std::array::from_fn(|case| std::array::from_fn(|_| one(round, case)));
         let rounds: Vec<_> = (0..100).map(round).collect();
-        Comparison::of(&rounds, &mut random)
+        Comparison::new(&rounds, &mut random)
     }
 
     #[test]
@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_by_chance_alone_is_one_time() {
+    fn random_variation_alone_passes() {
         for seed in 1..=3 {
-            let comparison = tried(seed, |_, _| 0);
+            let comparison = simulate(seed, |_, _| 0);
             assert!(comparison.is_one_time(), "{comparison}");
         }
     }
@@ -142,42 +142,44 @@ mod tests {
     #[test]
     fn a_tenth_more_for_one_case_is_found() {
         for late in 0..CASES.len() {
-            let comparison = tried(1, |_, case| if case == late { 2_000 } else { 0 });
+            let comparison = simulate(1, |_, case| if case == late { 2_000 } else { 0 });
             assert!(!comparison.is_one_time(), "{comparison}");
             assert!(
-                comparison.tells() && comparison.apart > MOST_APART && comparison.apart > comparison.by_chance,
+                comparison.is_conclusive()
+                    && comparison.apart > MAX_DIFFERENCE
+                    && comparison.apart > comparison.by_chance,
                 "{comparison}"
             );
         }
     }
 
     #[test]
-    fn less_than_5_percent_is_found_where_chance_does_not_make_it() {
-        let comparison = tried(1, |_, case| if case == 2 { 400 } else { 0 });
-        assert!(comparison.apart < MOST_APART && comparison.one_case < comparison.apart, "{comparison}");
+    fn a_difference_below_5_percent_is_found_if_random_variation_does_not_explain_it() {
+        let comparison = simulate(1, |_, case| if case == 2 { 400 } else { 0 });
+        assert!(comparison.apart < MAX_DIFFERENCE && comparison.one_case < comparison.apart, "{comparison}");
         assert!(!comparison.is_one_time(), "{comparison}");
     }
 
     #[test]
-    fn more_than_5_percent_is_too_much_even_where_chance_makes_it() {
+    fn a_difference_above_5_percent_fails_even_if_random_variation_explains_it() {
         let comparison =
-            Comparison { tries: 200, medians: Default::default(), apart: 0.06, by_chance: 0.08, one_case: 0.08 };
-        assert!(!comparison.is_one_time() && !comparison.tells());
+            Comparison { attempts: 200, medians: Default::default(), apart: 0.06, by_chance: 0.08, one_case: 0.08 };
+        assert!(!comparison.is_one_time() && !comparison.is_conclusive());
     }
 
     #[test]
     fn a_machine_that_is_busy_for_some_rounds_hides_no_difference() {
         let busy = |round: usize| if round.is_multiple_of(2) { 30_000 } else { 0 };
-        let comparison = tried(1, |round, _| busy(round));
+        let comparison = simulate(1, |round, _| busy(round));
         assert!(comparison.is_one_time(), "{comparison}");
-        let comparison = tried(1, |round, case| busy(round) + if case == 3 { 2_000 } else { 0 });
+        let comparison = simulate(1, |round, case| busy(round) + if case == 3 { 2_000 } else { 0 });
         assert!(!comparison.is_one_time(), "{comparison}");
     }
 
     #[test]
-    fn one_draw_in_a_hundred_is_beyond_what_the_others_stay_within() {
+    fn one_value_in_a_hundred_exceeds_the_99th_percentile() {
         let draws: Vec<_> = (0..2_000).map(f64::from).collect();
-        let within = what_99_of_100_stay_within(draws.iter().rev().copied().collect());
+        let within = percentile_99(draws.iter().rev().copied().collect());
         assert_eq!(draws.iter().filter(|draw| **draw > within).count(), 20);
     }
 }

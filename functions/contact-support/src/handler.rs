@@ -1,9 +1,9 @@
-//! `contact-support`: a portal user asks the vendor's support about a subscription.
+//! `contact-support`: sends a portal user's question about a subscription to the vendor's support desk.
 //!
 //! **Route**: `POST /subscriptions/{subscription_id}/support-requests`, with an `Idempotency-Key` for each click.
 //!
-//! It sends nothing: the order to mail is one transaction with the count of the day, and `send-mail` adds what happened to the
-//! credentials. Three a day for a subscription, whoever of the company asks.
+//! The function sends nothing itself. One transaction counts the request and orders the mail; `send-mail` adds the history of the
+//! credentials and sends it. A subscription has three requests a day, shared by everyone in the company.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use lambda::{Clock, Settings};
 use serde::{Deserialize, Serialize};
 use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
 
-/// May read a credential, and order mails to support.
+/// The function's stores and settings: they let it read a credential and order mails to support, and nothing else.
 pub struct App {
     requests: SupportRequests,
     identity: Identity,
@@ -34,7 +34,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `SUPPORT_EMAIL` and those of the identity.
+    /// Reads the settings `TABLE_NAME`, `SUPPORT_EMAIL` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         Ok(Self {
@@ -65,7 +65,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
 }
 
-/// Seconds until the next day begins, in UTC.
+/// Returns the seconds until the next day begins, in UTC.
 fn until_tomorrow(now: Timestamp) -> u32 {
     const DAY: i64 = 24 * 60 * 60;
     u32::try_from(DAY - now.epoch_seconds().rem_euclid(DAY)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The function `contact-support`; what it does stands in `handler.rs`.
+//! The Lambda function `contact-support`; see `handler.rs`.
 
 use contact_support::{App, handle};
 

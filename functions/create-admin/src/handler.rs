@@ -1,9 +1,9 @@
-//! `create-admin`: the service administrator, or an administrator, creates a permanent administrator account.
+//! `create-admin`: creates a permanent administrator account for the service administrator or for another administrator.
 //!
 //! **Route**: `POST /administrators`
 //!
-//! Two at once both stand. The same click again, known by who clicked and by its key, is the same account; any other click for a
-//! name that exists is `user-name-taken`.
+//! Two accounts can be created at the same time. A retry of the same click, identified by its account and its idempotency key, returns
+//! the account that the click has created; any other click for a name that exists gets `user-name-taken`.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use web::{Metric, Problem, ProblemCode, Reply, Request};
 use zeroize::Zeroizing;
 
-/// May tell who is signed in, and create administrators for them.
+/// The function's stores and settings: they let it look up a session and create administrators, and nothing else.
 pub struct App {
     sessions: Sessions,
     administrators: Administrators,
@@ -43,7 +43,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `PUBLIC_ORIGIN`.
+    /// Reads the settings `TABLE_NAME` and `PUBLIC_ORIGIN`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -69,7 +69,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         return Err(ProblemCode::Forbidden.into());
     }
 
-    let form = Form::read(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
+    let form = Form::parse(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
     let password = acceptable(&input.password, &form.user_name, &signed_in)?;
     let creator = &signed_in.account.account_id;
     let click =
@@ -93,7 +93,7 @@ impl App {
     }
 }
 
-/// The fields but the password, each of them right.
+/// The validated fields of the form, without the password.
 struct Form {
     user_name: UserName,
     display_name: DisplayName,
@@ -101,8 +101,8 @@ struct Form {
 }
 
 impl Form {
-    /// A user name is one within the company of whoever creates it.
-    fn read(input: &Input, signed_in: &SignedIn) -> Option<Self> {
+    /// Validates the fields. The user name must belong to the company of the account that creates it.
+    fn parse(input: &Input, signed_in: &SignedIn) -> Option<Self> {
         let user_name = UserName::parse(&input.user_name)?;
         let email = match &input.email {
             Some(email) => Some(EmailAddress::parse(email)?),
@@ -135,6 +135,7 @@ impl Form {
     }
 }
 
+/// Checks the password against the policy for new passwords.
 fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
     let credential = &signed_in.credential;
     let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };

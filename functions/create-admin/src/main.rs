@@ -1,4 +1,4 @@
-//! The function `create-admin`; what it does stands in `handler.rs`.
+//! The Lambda function `create-admin`; see `handler.rs`.
 
 use create_admin::{App, handle};
 

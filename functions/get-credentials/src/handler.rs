@@ -1,9 +1,9 @@
-//! `get-credentials`: a portal user retrieves the temporary password, three times at most for the whole company.
+//! `get-credentials`: shows a portal user the temporary password, at most three times for the whole company.
 //!
 //! **Route**: `POST /subscriptions/{subscription_id}/credentials`, with an `Idempotency-Key` for each click.
 //!
-//! One conditional write counts the retrieval and decides everything; only then is the password unsealed. A failure after the count
-//! is asked for again with the same key and costs nothing; a decrypt before the count could disclose uncounted.
+//! One conditional write decides whether the password may be shown, and counts the retrieval. Only then is the password unsealed: the
+//! other order could disclose it without counting. After a failure, a retry with the same key is not counted again.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 use words::Language;
 
-/// May count retrievals and unseal; may not seal, and may not read anything else.
+/// The function's stores and settings: they let it count retrievals and unseal passwords. It can neither seal nor read anything else.
 pub struct App {
     retrievals: Retrievals,
     unsealer: Unsealer,
@@ -29,7 +29,7 @@ pub struct App {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `SEALING_KEY`, `PUBLIC_ORIGIN`, `SUPPORT_URL` and those of the identity.
+    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `PUBLIC_ORIGIN`, `SUPPORT_URL` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let origin = settings.required("PUBLIC_ORIGIN")?;
@@ -71,12 +71,14 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 }
 
 impl App {
+    /// Unseals the password and answers with it.
     async fn disclose(&self, credential: &Credential, caller: &Caller) -> Result<Reply, Problem> {
         let sealed = credential.sealed_password.as_ref().ok_or_else(|| Problem::new(ProblemCode::Internal))?;
         let password = self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await?;
         Ok(web::json(StatusCode::OK, &self.answer(credential, caller, Some(&password), None)))
     }
 
+    /// Answers without a password, and says why.
     fn blank(&self, credential: &Credential, caller: &Caller, reasons: &[BlankReason]) -> Reply {
         let words = Language::English.words();
         let sentence = |reason: &BlankReason| words::blank_reason(words, reason, caller.person());
@@ -118,7 +120,7 @@ impl App {
     }
 }
 
-/// The body of the answer. No `Debug`: it may hold the password.
+/// The body of the answer. It has no `Debug`, because it may hold the password.
 #[derive(Serialize)]
 struct Answer<'a> {
     subscription_id: &'a SubscriptionId,

@@ -1,4 +1,4 @@
-//! The function `get-credentials`; what it does stands in `handler.rs`.
+//! The Lambda function `get-credentials`; see `handler.rs`.
 
 use get_credentials::{App, handle};
 

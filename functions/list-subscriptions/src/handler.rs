@@ -1,9 +1,9 @@
-//! `list-subscriptions`: the subscriptions that the signed-in customer may see, and how far each is.
+//! `list-subscriptions`: lists the subscriptions that the signed-in customer may see, with the progress of each.
 //!
 //! **Route**: `GET /subscriptions?cursor=`, 25 a page by subscription id.
 //!
-//! Two round trips, whatever the number of principals and subscriptions: the memberships, then what they point to. A membership is a
-//! hint; whether the caller may see a subscription is decided by its credential.
+//! A page takes two round trips, however many principals and subscriptions there are: one reads the memberships, the other the items that
+//! they point to. A membership is only a hint; the credential decides whether the caller may see the subscription.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use lambda::{Clock, Settings};
 use serde::Serialize;
 use web::{Identity, IdentitySettings, Problem, Reply, Request};
 
-/// May list, and no more.
+/// The function's store and settings: they let it list subscriptions, and nothing else.
 pub struct App {
     listings: Listings,
     identity: Identity,
@@ -22,7 +22,7 @@ pub struct App {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME` and those of the identity.
+    /// Reads the settings `TABLE_NAME` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         Ok(Self {
@@ -33,14 +33,14 @@ impl App {
     }
 }
 
-/// Handles one page.
+/// Handles the request for one page of the list.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
     let after = web::request::cursor(&request)?;
     let page = app.listings.page(&caller, after.as_ref()).await?;
     let answer = Answer {
-        subscriptions: page.listed.iter().map(|listed| Row::of(listed, &caller, now)).collect(),
+        subscriptions: page.listed.iter().map(|listed| Row::new(listed, &caller, now)).collect(),
         next: page.next.as_ref().map(web::cursor::encode),
     };
     Ok(web::json(StatusCode::OK, &answer))
@@ -87,18 +87,18 @@ struct LastRetrieved<'a> {
     you: bool,
 }
 
-/// What a portal user can do with a subscription. An action gets its name here when its function is built.
+/// An action that a portal user can take on a subscription. An action is added here when its function is built.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
-    /// In every state: where there is no password to show, it tells why, who and when.
+    /// Possible in every state: where there is no password to show, the answer says why.
     GetCredentials,
-    /// In every state.
+    /// Possible in every state.
     ContactSupport,
 }
 
 impl<'a> Row<'a> {
-    fn of(Listed { credential, mail }: &'a Listed, caller: &Caller, now: Timestamp) -> Self {
+    fn new(Listed { credential, mail }: &'a Listed, caller: &Caller, now: Timestamp) -> Self {
         let you = caller.person();
         let last = credential.retrievals_in_order().into_iter().next_back();
         Self {

@@ -1,4 +1,4 @@
-//! The function `list-subscriptions`; what it does stands in `handler.rs`.
+//! The Lambda function `list-subscriptions`; see `handler.rs`.
 
 use list_subscriptions::{App, handle};
 

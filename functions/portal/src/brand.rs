@@ -124,7 +124,7 @@ impl fmt::Display for InvalidBrand {
 
 impl std::error::Error for InvalidBrand {}
 
-/// Returns the display name of `Contoso <credentials@contoso.example>`, or the domain if there is none.
+/// Returns the display name of `Contoso <credentials@contoso.example>`, or the domain of an address without a name.
 fn sender_name(sender: &str) -> Option<String> {
     let (name, address) = sender.rsplit_once('<').map_or(("", sender), |(name, address)| (name, address));
     let name = name.trim().trim_matches('"').trim();

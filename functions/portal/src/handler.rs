@@ -1,4 +1,4 @@
-//! `portal`: serves the pages for customers and administrators, and answers every path that no other function has.
+//! `portal`: serves the pages for customers and administrators, and answers every path that has no other function.
 //!
 //! **Route**: `$default`: `GET /`, `/help`, `/support`, `/auth/*` (`POST /auth/sign-out`), `/administration*`, `/assets/*`; every other path
 //! gives `not-found`.
@@ -28,8 +28,8 @@ use web::{CodeFlow, Identity, IdentitySettings, Problem, ProblemCode, Reply, Req
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
-/// What the function may do: list the caller's subscriptions, look up a session, and list the administrators of its subscription. It may
-/// not write.
+/// The function's stores and settings: they let it list the caller's subscriptions, look up a session, and list the administrators of its
+/// subscription. It writes nothing.
 pub struct App {
     listings: Listings,
     sessions: Sessions,

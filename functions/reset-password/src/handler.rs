@@ -1,9 +1,9 @@
-//! `reset-password`: somebody who is signed in to the Administration Center chooses a password.
+//! `reset-password`: changes the password of an account that is signed in to the Administration Center.
 //!
 //! **Route**: `POST /reset-password`
 //!
-//! With a temporary password that is all that the session may do; the first choice wins and ends every other session. Later choices
-//! need the current password, and a wrong one spends the same attempts as at sign-in.
+//! A session that began with a temporary password may do nothing else. The first choice wins, and every change ends all other sessions.
+//! Later changes need the current password, and a wrong one counts against the same rate limits as a sign-in.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tracing::warn;
 use web::{Problem, ProblemCode, Reply, Request};
 use zeroize::Zeroizing;
 
-/// May tell who is signed in, count attempts, and change the password of whoever is.
+/// The function's stores and settings: they let it look up a session, count attempts, and change the password of the session's account.
 pub struct App {
     sessions: Sessions,
     attempts: Attempts,
@@ -39,7 +39,7 @@ struct Output {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN` and `SIGN_IN_NETWORK_BURST`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -54,7 +54,7 @@ impl App {
     }
 }
 
-/// Handles one choice of a password.
+/// Handles one change of a password.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let token = web::session::token(&request, &app.public_origin)?;
@@ -81,7 +81,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 }
 
 impl App {
-    /// The temporary password, however it is written, was on paper and in a mail.
+    /// Refuses the temporary password as the new one, in any spelling: it was in a mail and perhaps on paper.
     async fn refuse_temporary(&self, new: &str, account: &Account) -> Result<(), Problem> {
         let typed = TypedPassword::parse(new).ok_or(ProblemCode::PasswordTooLong)?;
         let is_temporary =
@@ -89,7 +89,8 @@ impl App {
         if is_temporary { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
     }
 
-    /// Who found a signed-in browser does not know it. Only when it is right is it told whether the new one is the same.
+    /// Checks the current password, which a stranger at a signed-in browser does not know. Only after that may the answer reveal that the
+    /// new password is the same one.
     async fn check_current(
         &self,
         request: &Request,
@@ -125,6 +126,7 @@ impl App {
     }
 }
 
+/// Checks the password against the policy for new passwords.
 fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, Problem> {
     let SignedIn { account, credential, .. } = signed_in;
     let context =

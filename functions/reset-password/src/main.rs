@@ -1,4 +1,4 @@
-//! The function `reset-password`; what it does stands in `handler.rs`.
+//! The Lambda function `reset-password`; see `handler.rs`.
 
 use reset_password::{App, handle};
 

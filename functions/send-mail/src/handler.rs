@@ -22,7 +22,8 @@ use words::Language;
 
 use crate::letter::Letter;
 
-/// What the function may do: lease and settle mails, unseal, and send. It may not seal or count retrievals.
+/// The function's stores and clients: they let it lease and settle mails, unseal passwords, and send. It can neither seal nor count
+/// retrievals.
 pub struct App {
     mails: Mails,
     unsealer: Unsealer,

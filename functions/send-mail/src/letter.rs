@@ -159,7 +159,7 @@ struct Support<'a> {
     subject: &'a str,
     title: &'a str,
     message: &'a str,
-    /// Who asks, and about which subscription.
+    /// The lines that say who asks, and about which subscription.
     lines: [String; 4],
     history_title: &'a str,
     history: Vec<String>,

@@ -1,10 +1,10 @@
-//! `sign-in`: somebody enters the Administration Center, or leaves it.
+//! `sign-in`: begins and ends sessions of the Administration Center.
 //!
-//! **Route**: `POST /sign-in`, and `POST /sign-out`, since the cookie of the session is this function's.
+//! **Route**: `POST /sign-in` and `POST /sign-out`, since this function sets the session cookie.
 //!
-//! An attempt is spent before anything is verified, and whatever is wrong (the name, the password, a password that expired, an account
-//! that was retired) has one answer and takes one time. The first sign-in with a temporary password ends its retrieval; the first of a
-//! permanent administrator retires the service administrator.
+//! An attempt is counted before anything is verified. Every failure (an unknown name, a wrong or expired password, a retired account) gets
+//! the same answer after the same time. The first sign-in with a temporary password ends its retrieval in the portal; the first sign-in
+//! of a permanent administrator retires the service administrator.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use web::{Metric, Problem, ProblemCode, Reply, Request};
 
-/// May count attempts, read accounts, and begin and end sessions with what that means for the subscription.
+/// The function's stores and settings: they let it count attempts, read accounts, begin and end sessions, and record on the subscription
+/// what a sign-in changes.
 pub struct App {
     attempts: Attempts,
     sign_ins: SignIns,
@@ -39,7 +40,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// With the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`, `KEEP_SERVICE_ADMINISTRATOR`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST` and `KEEP_SERVICE_ADMINISTRATOR`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -92,7 +93,8 @@ impl App {
         Ok(Metric::count("SignedIn", web::session::begin(reply, &token, session.expires_at.since(now))))
     }
 
-    /// The account, if `password` signs in to it. One hash is computed in every case, and nothing is told before it is.
+    /// Returns the account if `password` signs in to it. A text that can be no password is refused without a hash, whatever the account.
+    /// For any other text one hash is computed in every case, before the answer reveals anything.
     async fn verified(
         &self,
         account: Option<Account>,
@@ -113,7 +115,7 @@ impl App {
         }
     }
 
-    /// Also without a session: whoever leaves twice has left.
+    /// Ends the session of the request. Without a session it succeeds too, so that a repeated click does not fail.
     async fn sign_out(&self, request: &Request) -> Result<Reply, Problem> {
         web::request::no_body(request)?;
         if let Ok(token) = web::session::token(request, &self.public_origin) {

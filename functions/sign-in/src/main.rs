@@ -1,4 +1,4 @@
-//! The function `sign-in`; what it does stands in `handler.rs`.
+//! The Lambda function `sign-in`; see `handler.rs`.
 
 use sign_in::{App, handle};
 

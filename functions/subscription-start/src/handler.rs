@@ -1,22 +1,22 @@
-//! `subscription-start`: a subscription starts, so there is a service administrator, and their credentials are mailed.
+//! `subscription-start`: creates the service administrator of a new subscription, and orders the mail with their credentials.
 //!
 //! **Source**: a queue of `EventBridge` events `SubscriptionStarted` from the vendor's bus, in batches.
 //!
-//! It creates credential, account and the order to mail in one transaction, and sends nothing itself. Delivered again, or for a
-//! subscription that is known, an event can only make a trial paid, add portal users, and start the next issue where whoever pays
-//! could not get in otherwise; everything else is read from the table, never from the second event.
+//! One transaction creates the credential, the account and the order to mail; the function sends nothing itself. An event that is
+//! delivered again, or that is about a known subscription, can only turn a trial into a paid subscription, add portal users, and start
+//! the next issue if a paying customer could not get in otherwise. Everything else is read from the table, never from the later event.
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{ExtendOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};
+use aws::{ExtendOutcome, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};
 use domain::{
     Account, Credential, Issue, MailContent, NewCredentials, PortalUser, SubscriptionId, SubscriptionStarted,
-    TemporaryPassword, Timestamp, UserName, WelcomeMail,
+    TemporaryPassword, Timestamp, UserName, WelcomeMail, started::InvalidEvent,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::info;
 
-/// May start subscriptions and seal passwords; may not unseal, and may not mail.
+/// The function's stores and settings: they let it start subscriptions and seal passwords. It can neither unseal nor send mail.
 pub struct App {
     subscriptions: Subscriptions,
     sealer: Sealer,
@@ -26,14 +26,14 @@ pub struct App {
     welcome_mail: MailContent,
 }
 
-/// How long temporary credentials work where the deployment does not say: a week.
+/// How long temporary credentials work if the deployment does not set it: a week.
 const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
-/// How often another event may win before this one is left to its next delivery.
+/// The number of lost races after which the event is left to its next delivery.
 const RACES: u32 = 5;
 
 impl App {
-    /// With the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `WELCOME_MAIL`.
+    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS` and `WELCOME_MAIL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         Ok(Self {
@@ -50,7 +50,7 @@ impl App {
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let event = SubscriptionStarted::parse(&message.body)
-        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: invalid.as_str() })?;
+        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: requirement(invalid) })?;
     for _ in 0..RACES {
         let now = app.clock.now();
         let progress = match app.subscriptions.find(&event.subscription).await? {
@@ -67,7 +67,7 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
 
 /// The result of one attempt to handle an event.
 enum Progress {
-    /// The table says what the event says.
+    /// The table reflects the event.
     Handled,
     /// Another event changed the subscription in between.
     LostRace,
@@ -115,7 +115,7 @@ impl App {
         known: &Credential,
         now: Timestamp,
     ) -> Result<Progress, Rejection> {
-        contradictions(event, known)?;
+        refuse_contradictions(event, known)?;
         let added: Vec<PortalUser> =
             event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal)).cloned().collect();
         if !added.is_empty() {
@@ -144,7 +144,8 @@ impl App {
         known: &Credential,
         now: Timestamp,
     ) -> Result<StartNextIssueOutcome, Rejection> {
-        if self.subscriptions.handled_at(&known.subscription, &event.event).await?.is_some() {
+        let looked_up = self.subscriptions.look_up_event(&known.subscription, &event.event).await?;
+        if looked_up == LookUpEventOutcome::Handled {
             return Ok(StartNextIssueOutcome::AlreadyHandled);
         }
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
@@ -165,14 +166,14 @@ impl App {
         Ok(NewCredentials { sealed: sealed?, hash: hash? })
     }
 
-    /// Returns whether another subscription has the name: a cheap look before KMS and argon2 run; the transaction asks again.
+    /// Returns whether another subscription has the name. This is a cheap check before KMS and argon2 run; the transaction checks again.
     async fn held_by_another(&self, subscription: &SubscriptionId, user_name: &UserName) -> Result<bool, Rejection> {
         let holder = self.subscriptions.holder(user_name).await?;
         Ok(holder.is_some_and(|holder| holder != *subscription))
     }
 }
 
-/// Returns the names to try: the one that the event gives, or else the company's `admin`, the subscription's, and a random one.
+/// Returns the user names to try: the one in the event, or else the company's default, the subscription's, and a random one.
 fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
     match &event.user_name {
         Some(given) => vec![given.clone()],
@@ -192,7 +193,7 @@ fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
 }
 
 /// Refuses a later event that does not agree with the first one.
-fn contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
+fn refuse_contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
     let detail = if event.company.id != known.company.id {
         "company.id is not that of the known subscription"
     } else if event.product != known.product {
@@ -203,4 +204,29 @@ fn contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(),
         return Ok(());
     };
     Err(Rejection::Permanent { reason: "contradictory-event", detail })
+}
+
+/// Returns what the event does not meet, in a sentence for the log: the vendor's engineer reads it beside the message id.
+fn requirement(invalid: InvalidEvent) -> &'static str {
+    match invalid {
+        InvalidEvent::TooLarge => "the event is over 256 KB",
+        InvalidEvent::Envelope => "the message is not an EventBridge event in JSON",
+        InvalidEvent::DetailType => "detail-type is not SubscriptionStarted",
+        InvalidEvent::Detail => "detail lacks a field, or a field has the wrong type",
+        InvalidEvent::Time => "time is not in RFC 3339",
+        InvalidEvent::SubscriptionId => "subscription_id is not 1 to 64 of A-Z a-z 0-9 _ -",
+        InvalidEvent::Kind => "kind is neither trial nor paid",
+        InvalidEvent::Product => "product is not one line of 1 to 100 characters, or is a URL",
+        InvalidEvent::CompanyId => "company.id is not 1 to 41 of a-z 0-9 . -, with a letter or digit first",
+        InvalidEvent::CompanyName => "company.name is not one line of 1 to 100 characters, or is a URL",
+        InvalidEvent::AdministratorEmail => "service_administrator.email is not an email address",
+        InvalidEvent::AdministratorUserName => "service_administrator.user_name does not end in @ and the company id",
+        InvalidEvent::PortalUsers => "portal_users are not one to a hundred",
+        InvalidEvent::PortalUser => {
+            "a portal user is neither an email, nor an issuer with a subject or an organization"
+        }
+        InvalidEvent::PortalUserEmail => "the email of a portal user is not an address",
+        InvalidEvent::Locale => "locale is not a language tag",
+        InvalidEvent::WelcomeMail => "welcome_mail is neither credentials nor link",
+    }
 }

@@ -1,4 +1,4 @@
-//! The function `subscription-start`; what it does stands in `handler.rs`.
+//! The Lambda function `subscription-start`; see `handler.rs`.
 
 use subscription_start::{App, handle};
 

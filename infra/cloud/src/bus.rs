@@ -7,7 +7,7 @@ use super::pattern::Pattern;
 use super::queue::Queue;
 use template::Template;
 
-/// Where a rule sends its events.
+/// The target of a rule, which gets its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Queue(Queue),

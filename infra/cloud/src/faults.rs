@@ -15,7 +15,7 @@ const DELAY: Duration = Duration::from_secs(10);
 /// The DynamoDB operations that can conflict with a transaction. <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
 const CONFLICTING: [&str; 5] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "TransactGetItems"];
 
-/// What a fault does to a call.
+/// The effect of a fault on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The call is executed, then the connection is closed without an answer.
@@ -51,7 +51,7 @@ pub struct Fault {
     pub service: Service,
     /// The name of the operation, such as `UpdateItem`, or `*` for every operation.
     pub operation: String,
-    /// What the fault does to a call.
+    /// The effect on a call.
     pub mode: Mode,
     /// The number of calls to hit; 0 clears the fault.
     pub count: u32,
@@ -90,7 +90,7 @@ impl Fault {
 
     /// Limits the fault to the calls of one function.
     #[must_use]
-    pub fn of_function(self, function: &str) -> Self {
+    pub fn on_function(self, function: &str) -> Self {
         Self { function: Some(function.to_owned()), ..self }
     }
 
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_fault_can_hit_all_attempts_of_one_call_of_one_function() {
         let faults = Faults::default();
-        let fault = Fault::new(Service::DynamoDb, "GetItem", Mode::Refused, 1).of_function("aimed").after(1);
+        let fault = Fault::new(Service::DynamoDb, "GetItem", Mode::Refused, 1).on_function("aimed").after(1);
         faults.set(fault.on_whole_calls());
         let hit = |caller: &Caller| faults.take(caller, "GetItem").is_some();
         let named = |invocation: &str, attempt| Caller {

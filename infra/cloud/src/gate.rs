@@ -70,7 +70,7 @@ impl Gates {
         Gate(arrived)
     }
 
-    /// Waits at the first gate that holds this call, or passes at once if there is none.
+    /// Waits at the first gate that holds this call. A call that no gate holds passes at once.
     pub(super) async fn pass(
         &self,
         function: &str,

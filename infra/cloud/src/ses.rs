@@ -12,7 +12,7 @@ use super::inbox::{Inbox, Mail};
 use super::service::Service;
 use super::wire::{Answer, SES_NAMESPACE};
 
-/// Returns the form's `Action`, or an empty string if there is none.
+/// Returns the form's `Action`, or an empty string if it is absent.
 pub(super) fn action(form: &Bytes) -> String {
     field(form, "Action").unwrap_or_default()
 }

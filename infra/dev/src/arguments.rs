@@ -23,7 +23,7 @@ Usage: cargo dev [options]
 A port of 0 is any free one. Settings of the functions (SUPPORT_EMAIL, CREDENTIAL_LIFETIME_SECONDS, ...) are taken from
 the environment where it has them.";
 
-/// What to do.
+/// The command that was typed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help(&'static str),

@@ -37,7 +37,7 @@ Usage: cargo new-function NAME (--route \"METHOD /path\" | --queue | --schedule)
 
 It writes all files or none. Then `cargo verify --quick` says what is missing.";
 
-/// What to do.
+/// The command that was typed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help(&'static str),
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Verify(VerifyOptions),
 }
 
-/// What `cargo verify` runs.
+/// The options of `cargo verify`.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct VerifyOptions {
     pub(crate) list: bool,
@@ -54,6 +54,7 @@ pub(crate) struct VerifyOptions {
     pub(crate) quick: bool,
 }
 
+/// Parses the command line.
 pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
     match parser.next()? {
         Some(Arg::Value(command)) if command == "verify" => verify(&mut parser),

@@ -1,4 +1,4 @@
-//! `cargo verify`: an ordered list of commands; and `cargo new-function`. This crate sees no code of the product.
+//! `cargo verify`, which runs an ordered list of checks, and `cargo new-function`. This crate depends on no code of the product.
 
 mod arguments;
 mod installed;

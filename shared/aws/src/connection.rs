@@ -15,13 +15,14 @@ use aws_types::{SdkConfig, region::Region};
 
 use crate::retry::OPERATION_TIMEOUT;
 
-/// Three attempts of 800 ms and the pauses between them fit the 2.5 s of an operation, so that a function's caller gets
-/// `unavailable` in under three seconds, and the function never reaches its own time-out.
+/// The attempts of a call. Three attempts of 800 ms and the pauses between them fit into the 2.5 s of an operation, so that a function's
+/// caller gets `unavailable` in under three seconds, and the function never reaches its own time-out.
 const ATTEMPTS: u32 = 3;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
-/// AWS closes idle connections after 20 s or more; a frozen function that wakes must not write into one.
+/// The time after which an idle connection is dropped. AWS closes idle connections after 20 s or more, and a frozen function that wakes must
+/// not write into a closed one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
@@ -70,8 +71,8 @@ pub(crate) fn no_bucket() -> RetryPartition {
     RetryPartition::custom("firstkey").token_bucket(TokenBucket::unlimited()).build()
 }
 
-/// No caller waits for a mail, and an attempt that is cut off may still send. SES gets what the function's time-out of 20 s leaves beside
-/// 2.5 s for each of four other calls.
+/// The time-out of the one attempt to send a mail. No caller waits for a mail, and an attempt that is cut off may still send it, so SES gets
+/// what the function's time-out of 20 s leaves beside 2.5 s for each of four other calls.
 const SES_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Returns the configuration of a client that makes one attempt. SES has no idempotency key, so only the queue may send a mail again.

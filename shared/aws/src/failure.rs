@@ -1,4 +1,4 @@
-//! The error that leaves this crate: what remains of an SDK error is a code, a request id, and whether a retry helps.
+//! The error type of this crate. It reduces an SDK error to a code, a request id, and whether a retry helps.
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -40,6 +40,7 @@ const TRANSIENT: [&str; 12] = [
 ];
 
 impl Failure {
+    /// Classifies an error of the SDK.
     pub(crate) fn from_sdk<E: ProvideErrorMetadata>(
         operation: &'static str,
         error: &SdkError<E, HttpResponse>,
@@ -59,12 +60,13 @@ impl Failure {
         if transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
     }
 
+    /// Returns the failure of an operation that used up its time.
     pub(crate) fn timed_out(operation: &'static str) -> Self {
         let operation = FailedCall::new(operation);
         Self::Unavailable(Inside { operation, code: "out of time".to_owned(), request_id: None })
     }
 
-    /// `what` is constant text: the name of an attribute, or of what a service left out.
+    /// Returns the failure of an item or answer that cannot be read. `what` is constant text: the name of the missing or invalid part.
     pub(crate) fn unreadable(operation: &'static str, what: &'static str) -> Self {
         let operation = FailedCall::new(operation);
         Self::Broken(Inside { operation, code: format!("unreadable: {what}"), request_id: None })

@@ -1,4 +1,4 @@
-//! The store: one DynamoDB table, a KMS key, and SES. No other crate speaks to AWS.
+//! The store: one DynamoDB table, a KMS key, and SES. No other crate calls AWS.
 //!
 //! # The table
 //!
@@ -28,7 +28,7 @@
 //! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem` (2 in a later issue than the first), 1 `Decrypt` | 1 write each (the item is under 1 KB) |
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
-//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::handled_at`] and [`Subscriptions::start_next_issue`] | | |
+//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 1 `GetItem`, `TransactWriteItems` of 4 | 1 read, 8 writes |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
@@ -53,20 +53,21 @@
 //!   - Two cases remain. A call can begin between the next issue's date and its transaction, and hang until after that while another call
 //!     answers the same click: the late call continues in that issue. And a click can be answered 404, because the subscription did not
 //!     exist yet or did not list the caller: a late attempt of it that finds it allowed is counted.
-//! - **A lease on a mail has an id**, `lease_id`, so that a take whose answer was lost recognises its own lease. Without it, five
-//!   deliveries that each lose their first answer are a dead letter, and the mail is never sent (`tests/model/mail.rs`).
+//! - **A lease on a mail has an id**, `lease_id`, so that a worker whose answer was lost recognises its own lease. Without it, a message
+//!   becomes a dead letter after five deliveries that each lose their first answer, and the mail is never sent (`tests/model/mail.rs`).
 //! - **The queue hides a message for at least the lease and the function's time-out together.** A lease begins later than the message's
-//!   invisibility, so an equally long lease can meet its own message. With a lease of 60 s: a time-out of 30 s, hidden for 180 s.
-//! - **Each call gets its three attempts.** The SDK shares a token bucket of retries among calls, and failures empty it. It is off.
-//! - **A session is put by the one transaction that begins it, if absent.** A caller who finds it there has met an earlier attempt of its
-//!   own, and is done. So a lost answer of a first sign-in or of a choice of a password is not a lost race.
+//!   invisibility, so an equally long lease can still be held when its own
+//!   message is delivered again. With a lease of 60 s, the time-out is 30 s and a message is hidden for 180 s.
+//! - **Each call gets its three attempts.** The SDK shares a token bucket of retries among calls, and failures empty it, so it is turned off.
+//! - **Only the transaction that begins a session puts it, if absent.** A caller that finds the session there sees its own earlier attempt,
+//!   and is done. So a lost answer to a first sign-in or to a change of a password is not a lost race.
 //! - **The first sign-in with a temporary password checks the account as its password was verified.** Otherwise an account that was
 //!   retired in between would end the retrieval and appear in the history after its own retirement, with a session that is void from the
 //!   beginning. `tests/it/interleavings.rs` found it, and `tests/model/account.rs` shows both.
 //! - **The first sign-in of an issue copies its retrievals into the history and leaves them in the map**, so that the portal still shows
 //!   them beside a blank password. A next issue copies those of an issue without a sign-in.
-//! - **An account that failures have closed answers like a wrong password**, in the same time and without its hash. A 429 of its own would
-//!   tell a chosen password from a temporary one, and an account from an unknown name.
+//! - **An account that failures have closed answers like a wrong password**, in the same time and without its hash. A separate 429 would
+//!   reveal whether a password is chosen or temporary, and whether the account exists.
 //! - **Failures close no administrator who has never signed in.** They are counted for names that are still to be created too, so a
 //!   stranger could otherwise close an account that has no known network yet.
 //! - **A session that ends stays in the table, expired.** A put that is carried out late, after the sign-out, finds it and does not begin
@@ -94,9 +95,9 @@ pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
     Administrator, Administrators, Attempts, BeginOutcome, ChangeOutcome, CreateOutcome, ExtendOutcome, Lease, Listed,
-    Listings, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page, Passwords, Retrievals,
-    RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions,
-    SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page,
+    Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome,
+    StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

@@ -17,7 +17,7 @@ pub struct Mailer {
     sender: String,
 }
 
-/// One mail. No `Debug`: it may hold a password.
+/// One mail. It has no `Debug`, because it may hold a password.
 pub struct Message<'a> {
     /// The recipient.
     pub to: &'a EmailAddress,
@@ -108,8 +108,8 @@ fn refusal(error: &SdkError<SendEmailError>) -> Delivery {
     }
 }
 
-/// Returns whether SES refuses the recipient. `MessageRejected` is about the account while its message says "not verified" (the sandbox), and about the recipient when it
-/// names an address; an address that SES cannot parse is an invalid parameter.
+/// Returns whether SES refuses the recipient. `MessageRejected` is about the account while its message says "not verified" (the sandbox), and
+/// about the recipient when it names an address; an address that SES cannot parse is an invalid parameter.
 fn refuses_address(error: &SendEmailError) -> bool {
     let message = error.message().unwrap_or_default().to_ascii_lowercase();
     match error.code().unwrap_or_default() {

@@ -9,17 +9,17 @@ use crate::Failure;
 /// How long one operation may take, including all its attempts.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Attempts of one write that meets transactions of other callers.
+/// The number of attempts of one write that conflicts with transactions of other callers.
 const ATTEMPTS: u32 = 3;
 
-/// Attempts of one decision that other writers keep overtaking.
+/// The number of attempts of one decision that loses races against other writers.
 const RACES: u32 = 5;
 
 /// The result of one attempt.
 pub(crate) enum Try<T> {
     /// The write is decided, either way.
     Done(T),
-    /// The write met a transaction of another caller: nothing is decided.
+    /// The write conflicted with a transaction of another caller: nothing is decided.
     Conflict(Failure),
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Race<T> {
     Lost,
 }
 
-/// Waits for 20 to 100 ms, so that two callers who met do not meet again.
+/// Waits for 20 to 100 ms, so that two callers whose writes conflicted do not conflict again.
 pub(crate) async fn pause() {
     sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 text_enum! {
-    /// What an account is for.
+    /// The purpose of an account.
     pub enum Role {
         /// The bootstrap account, of which each subscription has one.
         ServiceAdministrator = "service-administrator",
@@ -47,7 +47,7 @@ pub struct Account {
     pub user_name: UserName,
     /// The id by which products know the account. It is never reused.
     pub account_id: String,
-    /// What the account is for.
+    /// The purpose of the account.
     pub role: Role,
     /// The hash of the password: of a temporary one in lower case without hyphens and spaces, of any other one in NFC.
     pub password_hash: PasswordHash,
@@ -57,7 +57,7 @@ pub struct Account {
     pub status: AccountStatus,
     /// How often password or status have been written.
     pub version: u64,
-    /// The subscription that it administers.
+    /// The subscription that the account administers.
     pub subscription: SubscriptionId,
     /// The click that created the account.
     pub created_by: Option<CreatedBy>,

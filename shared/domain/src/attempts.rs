@@ -28,25 +28,25 @@ pub const NETWORK: Budget = Budget { burst: 60, interval: Duration::from_secs(2)
 /// The budget of one network for one account.
 pub const ACCOUNT_FROM_NETWORK: Budget = Budget { burst: 5, interval: Duration::from_secs(30) };
 
-/// The budget for one account of all networks together that it has not signed in from.
+/// The budget for one account, shared by all networks that it has not signed in from.
 pub const ACCOUNT: Budget = Budget { burst: 20, interval: Duration::from_secs(30) };
 
 /// How long a network stays known to an account that has signed in from it, and how long attempts are stored.
 pub const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
-/// Milliseconds since the epoch, since a budget may refill within a second.
+/// Milliseconds since the epoch: a budget may refill within a second.
 pub type Millis = i64;
 
 /// The shape of the conditional write that spends an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// For a full budget: sets `tat` to now plus one interval, if it is absent or not after now.
+    /// The shape for a full budget. It sets `tat` to now plus one interval, if it is absent or not after now.
     Idle,
-    /// For any other budget: adds one interval to `tat`, if it is after now and not after [`Budget::latest`].
+    /// The shape for any other budget. It adds one interval to `tat`, if it is after now and not after [`Budget::latest`].
     Busy,
 }
 
-/// What a refused write means.
+/// The meaning of a refused write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spend {
     /// The write had the wrong shape; this is the right one.

@@ -72,7 +72,7 @@ impl fmt::Debug for RetrievalId {
 /// One disclosure of the temporary password through the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retrieval {
-    /// When it was counted.
+    /// The time at which it was counted.
     pub at: Timestamp,
     /// The person's label, as other people of the company see it, truncated to [`Retrieval::LONGEST_LABEL`] bytes.
     pub by: String,
@@ -192,7 +192,7 @@ impl BlankReason {
     }
 }
 
-/// What a refused conditional write means, according to the item that refused it.
+/// The meaning of a refused conditional write, according to the item that refused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The caller is not a portal user. The answer is the same as if the subscription did not exist.

@@ -2,10 +2,10 @@
 
 use crate::{Account, Issue, MailStatus, Role};
 
-/// What a sign-in changes beside the session that it begins.
+/// The change that a sign-in makes beside the session that it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInEffect {
-    /// The temporary password of this issue is in use, so the portal shows it to nobody any more.
+    /// The temporary password of this issue is in use, so the portal no longer shows it.
     EndsRetrieval(Issue),
     /// A permanent administrator has a way in for the first time, so the service administrator can retire.
     HandsOver,
@@ -33,9 +33,9 @@ impl Account {
 
 /// A mail as a worker found it when it could not take the lease.
 pub struct MailClaim<'a> {
-    /// The issue that the mail is of by now.
+    /// The issue that the mail belongs to now.
     pub issue: Issue,
-    /// How far the mail is.
+    /// The status of the mail.
     pub status: MailStatus,
     /// The id of the lease on it.
     pub lease_id: Option<&'a str>,

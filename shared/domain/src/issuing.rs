@@ -9,7 +9,7 @@ use crate::{
     SealedPassword, SubscriptionStarted, Temporary, Timestamp, UserName, WelcomeMail,
 };
 
-/// The two forms in which the temporary password of a new issue is stored. No `Debug`.
+/// The two forms in which the temporary password of a new issue is stored. It has no `Debug`.
 #[derive(Clone)]
 pub struct NewCredentials {
     /// The password as the portal and the mail show it, sealed by KMS.

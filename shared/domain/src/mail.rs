@@ -57,7 +57,7 @@ pub struct WelcomeMail {
 }
 
 text_enum! {
-    /// What a welcome mail carries.
+    /// The content of a welcome mail.
     pub enum MailContent {
         /// The user name and the temporary password.
         Credentials = "credentials",

@@ -28,10 +28,10 @@ pub struct TypedPassword(Zeroizing<String>);
 /// A new password that satisfies the policy. It has no `Debug` and no `Serialize`, and is wiped when dropped.
 ///
 /// It has 15 to 128 characters of any kind, including spaces. It is refused as too common if an attacker would guess it early.
-/// The check ignores capitals, spaces and punctuation, and also digits if there are letters. The rest is too common if
+/// The check ignores capitals, spaces and punctuation, and also digits if there are letters. The rest is too common in these cases:
 ///
-/// - it is a text of fewer than 15 characters, repeated (`wolfgangwolfgang`), or
-/// - it consists only of the names of the user, the company and the product, and their words of three or more characters; runs
+/// - It is a text of fewer than 15 characters, repeated (`wolfgangwolfgang`).
+/// - It consists only of the names of the user, the company and the product, and their words of three or more characters; runs
 ///   of three or more (`abcdef`, `123456`, rows of a keyboard); repetitions of up to five characters (`aaaa`, `abab`); three or
 ///   more characters that occur earlier in it; and entries of the list of the 10,000 most common passwords that are together no
 ///   harder to guess than any two of them: the product of their ranks is at most 10,000 × 10,000. This holds for any two
@@ -42,7 +42,7 @@ pub struct TypedPassword(Zeroizing<String>);
 /// punctuation mark counts only once (`123-456-789-012`).
 pub struct NewPassword(Zeroizing<String>);
 
-/// What an attacker who knows the account would try first.
+/// The names that an attacker who knows the account would try first.
 #[derive(Clone, Copy)]
 pub struct PasswordContext<'a> {
     /// The name of the account.
@@ -56,9 +56,9 @@ pub struct PasswordContext<'a> {
 /// Why the policy refuses a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordRefusal {
-    /// It has fewer than [`SHORTEST`] code points.
+    /// The password has fewer than [`SHORTEST`] code points.
     TooShort,
-    /// It has more than [`LONGEST`] code points.
+    /// The password has more than [`LONGEST`] code points.
     TooLong,
     /// An attacker would guess it early: see [`NewPassword`].
     TooCommon,

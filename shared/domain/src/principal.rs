@@ -82,7 +82,7 @@ impl fmt::Debug for PersonId {
     }
 }
 
-/// The signed-in customer who makes a request. No `Debug`: it holds personal data.
+/// The signed-in customer who makes a request. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
 pub struct Caller {
     issuer: String,

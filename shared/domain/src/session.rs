@@ -15,11 +15,11 @@ pub struct SessionToken(Zeroizing<String>);
 pub struct SessionDigest(String);
 
 text_enum! {
-    /// What a session may do.
+    /// The permissions of a session.
     pub enum Scope {
-        /// Only choose a password: the session was begun with a temporary one.
+        /// The session may only choose a password, since it began with a temporary one.
         ResetPassword = "reset-password",
-        /// Everything that the account may do.
+        /// The session may do everything that the account may do.
         Full = "full",
     }
 }
@@ -33,7 +33,7 @@ pub struct Session {
     pub subscription: SubscriptionId,
     /// The account's version when it signed in.
     pub account_version: u64,
-    /// What the session may do.
+    /// The permissions of the session.
     pub scope: Scope,
     /// When the session expires.
     pub expires_at: Timestamp,

@@ -22,12 +22,12 @@ pub const MAX_PORTAL_USERS: usize = 100;
 /// The maximum number of characters of a product or company name, so that the credential stays within one write unit.
 pub const LONGEST_NAME: usize = 100;
 
-/// A valid `SubscriptionStarted`. No `Debug`: it holds personal data.
+/// A valid `SubscriptionStarted`. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
 pub struct SubscriptionStarted {
     /// The identity of the event, which is the same in each of its deliveries.
     pub event: EventId,
-    /// When it happened, by the vendor's clock. Absent if no event bus has stamped the event.
+    /// The time of the event by the vendor's clock. Absent if no event bus has stamped the event.
     pub time: Option<Timestamp>,
     /// The subscription that started.
     pub subscription: SubscriptionId,
@@ -45,7 +45,7 @@ pub struct SubscriptionStarted {
     pub portal_users: Vec<PortalUser>,
     /// The language of the mail, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// What the welcome mail carries, if the event overrides the deployment's setting.
+    /// The content of the welcome mail, if the event overrides the deployment's setting.
     pub welcome_mail: Option<MailContent>,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for EventId {
 }
 
 text_enum! {
-    /// What is wrong with an event. The text names the field and never repeats its value, so that it may be logged.
+    /// The defect of an invalid event. The text names the field and never repeats its value, so that it may be logged.
     pub enum InvalidEvent {
         /// The event is larger than [`LARGEST_EVENT`].
         TooLarge = "too-large",
@@ -102,13 +102,13 @@ text_enum! {
         CompanyName = "company.name",
         /// See [`EmailAddress`].
         AdministratorEmail = "service_administrator.email",
-        /// The user name is not one, or does not end in `@` and the id of the company.
+        /// The user name is not valid, or does not end in `@` and the id of the company.
         AdministratorUserName = "service_administrator.user_name",
         /// There are no portal users, or more than [`MAX_PORTAL_USERS`].
         PortalUsers = "portal_users",
         /// A portal user is neither an e-mail address nor an issuer with a subject or an organization.
         PortalUser = "portal_users.*",
-        /// The e-mail address of a portal user is not one.
+        /// The e-mail address of a portal user is not valid.
         PortalUserEmail = "portal_users.*.email",
         /// The locale is not a language tag.
         Locale = "locale",

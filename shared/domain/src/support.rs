@@ -11,12 +11,12 @@ pub const REQUESTS_PER_DAY: u32 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference(String);
 
-/// The message of a customer to support. No `Debug`: customers may write secrets into it.
+/// The message of a customer to support. It has no `Debug`, because customers may write secrets into it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SupportMessage(String);
 
-/// A support request that is ordered to be mailed. The history of the credentials is added when it is sent. No `Debug`: see
-/// [`SupportMessage`].
+/// A support request that is ordered to be mailed. The history of the credentials is added when it is sent. It has no `Debug`, like
+/// its [`SupportMessage`].
 #[derive(Clone)]
 pub struct SupportRequest {
     /// The reference that the customer was given.

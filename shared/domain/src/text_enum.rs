@@ -77,7 +77,7 @@ mod tests {
         assert_round_trip(&Scope::ALL, Scope::as_str, Scope::parse);
     }
 
-    /// What items, answers and sessions of every release hold.
+    /// Pins the texts, which items, answers and sessions of every release hold.
     #[test]
     fn the_texts_are_those_that_are_stored_and_answered() {
         assert_eq!(AccountStatus::ALL.map(AccountStatus::as_str), ["active", "retired", "closed"]);

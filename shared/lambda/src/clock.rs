@@ -24,7 +24,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let seconds = match self {
-            Self::System => seconds_of_the_machine(),
+            Self::System => machine_seconds(),
             Self::Manual(seconds) => seconds.load(Ordering::SeqCst),
         };
         Timestamp::from_epoch_seconds(seconds)
@@ -32,7 +32,7 @@ impl Clock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the machine's clock is read")]
-fn seconds_of_the_machine() -> i64 {
+fn machine_seconds() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The loop of a function behind a queue. Each message is handled for itself, and a failed message fails alone.
+//! The loop of a function behind a queue. Each message is handled separately, and a failed message fails alone.
 
 use std::{convert::Infallible, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -17,7 +17,7 @@ pub struct Batch {
     records: Vec<Message>,
 }
 
-/// One message. No `Debug`: only its id may reach a log.
+/// One message. It has no `Debug`, because only its id may reach a log.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
@@ -40,14 +40,14 @@ struct BatchItemFailure {
     item_identifier: String,
 }
 
-/// Why a message was not handled. Either way it is delivered again until the queue gives up, and then lies in the dead-letter queue.
+/// Why a message was not handled. In both cases it is delivered again until the queue gives up and moves it to the dead-letter queue.
 #[derive(Debug)]
 pub enum Rejection {
     /// The message can never be handled.
     Permanent {
         /// A stable code, for alarms.
         reason: &'static str,
-        /// Constant text for the operator of the sender, which never repeats the message.
+        /// Constant text for the operator of the system that sent the message. It never repeats the message.
         detail: &'static str,
     },
     /// A later delivery may be handled. The error holds nothing that must not be logged.

@@ -23,7 +23,8 @@ struct Cost {
     lanes: u32,
 }
 
-/// 19 MiB, two passes, one lane: the minimum of the OWASP Password Storage Cheat Sheet (2026), and the crate's own default.
+/// The cost of new hashes: 19 MiB, two passes, one lane. It is the minimum of the OWASP Password Storage Cheat Sheet (2026), and the
+/// crate's own default.
 const COST: Cost = Cost { prefix: "$argon2id$v=19$m=19456,t=2,p=1$", memory_kib: 19_456, passes: 2, lanes: 1 };
 
 /// Every cost that a hash in the table may have. Another cost means that something else has written to the table.
@@ -66,18 +67,19 @@ impl Hasher {
         password: Zeroizing<String>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, HashingFailed> {
-        let kept = match hash {
-            Some(hash) => Kept::parse(hash.as_phc()).ok_or(HashingFailed::Foreign)?,
-            None => Kept::nobodys(),
+        let stored = match hash {
+            Some(hash) => StoredHash::parse(hash.as_phc()).ok_or(HashingFailed::Foreign)?,
+            None => StoredHash::decoy(),
         };
         let this = self.clone();
         let verified = task::spawn_blocking(move || {
-            let computed = this.compute(&password, &kept.salt, &kept.cost)?;
-            Ok(bool::from(computed.ct_eq(&kept.hash)) && !kept.nobodys)
+            let computed = this.compute(&password, &stored.salt, &stored.cost)?;
+            Ok(bool::from(computed.ct_eq(&stored.hash)) && !stored.is_decoy)
         });
         verified.await.map_err(|_| HashingFailed::Machine("the thread ended"))?
     }
 
+    /// Hashes `password` with this salt, in the form of the table.
     fn phc(&self, password: &str, salt: [u8; SALT]) -> Result<PasswordHash, HashingFailed> {
         let hash = self.compute(password, &salt, &COST)?;
         let (salt, hash) = (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(hash.as_slice()));
@@ -105,25 +107,26 @@ impl Hasher {
 }
 
 /// The parts of a hash from the table.
-struct Kept {
+struct StoredHash {
     cost: Cost,
     salt: [u8; SALT],
     hash: [u8; HASH],
-    /// Whether this stands for an account that does not exist, so that no password matches.
-    nobodys: bool,
+    /// Whether this replaces the hash of an account that does not exist, so that no password matches.
+    is_decoy: bool,
 }
 
-impl Kept {
+impl StoredHash {
     fn parse(phc: &str) -> Option<Self> {
         let (cost, rest) =
             ALLOWED.into_iter().find_map(|cost| phc.strip_prefix(cost.prefix).map(|rest| (cost, rest)))?;
         let (salt, hash) = rest.split_once('$')?;
         let bytes = |text| BASE64_STANDARD_NO_PAD.decode(text).ok();
-        Some(Self { cost, salt: bytes(salt)?.try_into().ok()?, hash: bytes(hash)?.try_into().ok()?, nobodys: false })
+        Some(Self { cost, salt: bytes(salt)?.try_into().ok()?, hash: bytes(hash)?.try_into().ok()?, is_decoy: false })
     }
 
-    fn nobodys() -> Self {
-        Self { cost: COST, salt: [0; SALT], hash: [0; HASH], nobodys: true }
+    /// Returns a hash that costs the same work as a stored one, and that no password matches.
+    fn decoy() -> Self {
+        Self { cost: COST, salt: [0; SALT], hash: [0; HASH], is_decoy: true }
     }
 }
 
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_password_is_told_from_every_other_and_from_none() {
+    async fn only_the_right_password_matches_its_hash() {
         let hasher = Hasher::default();
         let hash = PasswordHash::from_phc(REFERENCE.into());
         let verify = async |password: &str, hash| hasher.verify(Zeroizing::new(password.into()), hash).await.ok();
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn for_nobody_the_same_memory_is_filled() {
+    async fn without_a_hash_the_same_memory_is_filled() {
         let hasher = Hasher::default();
         assert_eq!(hasher.verify(Zeroizing::new("any".into()), None).await.ok(), Some(false));
         let blocks = hasher.0.lock().unwrap_or_else(PoisonError::into_inner);

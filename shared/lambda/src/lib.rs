@@ -1,4 +1,4 @@
-//! The runtime of a function: its start, and what it gets from the machine (settings, clock, random bytes, hasher, log).
+//! The runtime of a function: its loop, and what it gets from the machine (settings, clock, random bytes, hasher, log).
 //!
 //! | piece | for |
 //! |---|---|
@@ -7,9 +7,9 @@
 //! | [`random`], [`session_token`], [`account_id`] | bytes from the operating system, and the tokens and ids that are made of them |
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
-//! | [`consume`] | a function behind a queue: each message for itself, partial batch response |
+//! | [`consume`] | a function behind a queue: messages are handled separately, with a partial batch response |
 //! | [`on_schedule`] | a function that a schedule invokes |
-//! | [`log_as_json`] | one structured line for each event, which is a metric where it counts something; SDK and HTTP crates only from WARN, since below that they print requests |
+//! | [`log_as_json`] | one structured line for each event, which is also a metric if it counts something; SDK and HTTP crates only from WARN, since below that they print requests |
 
 mod clock;
 mod consume;

@@ -23,8 +23,8 @@ use tracing_subscriber::{
 
 use crate::{Clock, Settings, metrics};
 
-/// Crates that print whole requests below WARN.
-const TALKATIVE: [&str; 8] =
+/// The crates that log whole requests below WARN.
+const VERBOSE_CRATES: [&str; 8] =
     ["aws_smithy", "aws_runtime", "aws_sdk", "aws_config", "hyper", "h2", "rustls", "lambda_http"];
 
 /// Starts the log. A panic is logged with its place and without its message, which may repeat what a caller sent.
@@ -37,8 +37,10 @@ pub fn log_as_json_to<W>(writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let quiet =
-        TALKATIVE.into_iter().map(|target| (target, LevelFilter::WARN)).chain([("lambda_runtime", LevelFilter::ERROR)]);
+    let quiet = VERBOSE_CRATES
+        .into_iter()
+        .map(|target| (target, LevelFilter::WARN))
+        .chain([("lambda_runtime", LevelFilter::ERROR)]);
     let targets = Targets::new().with_default(Level::INFO).with_targets(quiet);
     let function = Settings::from_environment().optional("AWS_LAMBDA_FUNCTION_NAME");
     let lines = Lines { function: function.unwrap_or_else(|| "local".to_owned()) };
@@ -75,6 +77,7 @@ where
     }
 }
 
+/// The fields of one line.
 struct Line(Map<String, Value>);
 
 impl Line {
@@ -131,13 +134,13 @@ mod tests {
         }
     }
 
-    /// Returns the lines that `says` logs, each without its time.
-    fn lines(says: impl FnOnce()) -> Vec<Value> {
+    /// Returns the lines that `run` logs, each without its time.
+    fn lines(run: impl FnOnce()) -> Vec<Value> {
         let log = Log::default();
         let writer = log.clone();
         let lines = Lines { function: "sign-in".into() };
         let layer = tracing_subscriber::fmt::layer().event_format(lines).with_writer(move || writer.clone());
-        with_default(tracing_subscriber::registry().with(layer), says);
+        with_default(tracing_subscriber::registry().with(layer), run);
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let read = |line: &str| {
             let mut line: Value = serde_json::from_str(line).unwrap();
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_not_told() {
+    fn spans_are_left_out() {
         let said = lines(|| tracing::info_span!("canary", canary = "canary").in_scope(|| info!("done")));
         assert_eq!(said, [json!({ "level": "INFO", "function": "sign-in", "message": "done" })]);
     }

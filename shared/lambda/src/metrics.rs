@@ -1,6 +1,6 @@
 //! Metrics in `CloudWatch`'s embedded metric format: a log line says which of its fields are metrics, so no call is needed.
 //!
-//! A log event counts when it has the field `metric`, the name of what happened. A field `reason` beside it divides the count.
+//! A log event is counted if it has the field `metric`, with the name of the metric. A field `reason` beside it splits the count by reason.
 //!
 //! | metric | counts |
 //! |---|---|

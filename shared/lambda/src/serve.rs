@@ -25,7 +25,7 @@ where
     lambda_runtime::run(HttpService::new(endpoint, malformed)).await
 }
 
-/// `lambda_http`'s adapter, with an answer where the adapter panics: a path or query that is not a URI.
+/// The adapter of `lambda_http`, with an answer for events on which it panics: a path or query that is not a URI.
 #[derive(Clone)]
 pub struct HttpService<S> {
     adapter: Adapter<'static, Response<Body>, S>,
@@ -85,12 +85,13 @@ where
         if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
             return Box::pin(async { Ok(Answer::Adapted(answer.await?)) });
         }
-        let answer = by_hand((self.malformed)(&request_id));
+        let answer = without_adapter((self.malformed)(&request_id));
         Box::pin(async { Ok(answer) })
     }
 }
 
-fn by_hand<A>(reply: Response<Body>) -> Answer<A> {
+/// Converts an answer to the form of API Gateway, without the adapter.
+fn without_adapter<A>(reply: Response<Body>) -> Answer<A> {
     let (parts, body) = reply.into_parts();
     let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     Answer::Malformed {

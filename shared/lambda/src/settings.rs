@@ -4,12 +4,12 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use domain::{Budget, attempts};
 
-/// The settings of a function: the variables of its environment. No `Debug`: the keys to AWS are among them.
+/// The settings of a function: the variables of its environment. It has no `Debug`, because the keys to AWS are among them.
 pub struct Settings(Box<Read>);
 
 type Read = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// A setting is missing without which the function cannot start, or it does not parse.
+/// The error for a setting that the function needs to start and that is missing or does not parse.
 #[derive(Debug)]
 pub struct MissingSetting(&'static str);
 

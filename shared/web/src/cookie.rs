@@ -9,9 +9,9 @@ use crate::reply::Reply;
 /// The `SameSite` attribute: which requests that other sites initiate carry the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
-    /// No requests.
+    /// No request carries the cookie.
     Strict,
-    /// Top-level navigation.
+    /// Only top-level navigation carries the cookie.
     Lax,
 }
 

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{reply, request};
 
-    /// What the handler does.
+    /// The behaviour that a test asks of the handler.
     #[derive(Clone, Copy)]
     enum Ask {
         Answer,

@@ -15,8 +15,8 @@ use crate::{
 /// The name of the cookie. Its prefix makes browsers restrict it to this host, to TLS and to the path `/`.
 pub const COOKIE: &str = "__Host-session";
 
-/// Returns the session token of a request. Fails with `not-signed-in` if there is none, and with `forbidden` if another site makes the
-/// request.
+/// Returns the session token of a request. Fails with `not-signed-in` if it has no session token, and with `forbidden` if another
+/// site makes the request.
 pub fn token(request: &Request, public_origin: &str) -> Result<SessionToken, Problem> {
     if same_origin::is_foreign_change(request, public_origin) {
         return Err(ProblemCode::Forbidden.into());

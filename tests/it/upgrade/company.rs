@@ -1,4 +1,4 @@
-//! One company and its subscription, on a machine of its own: the steps that lead to a state, and the questions asked of one.
+//! A company and its subscription, on its own machine: the steps that lead to a state, and the requests that are sent in it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,29 +13,30 @@ use support::{
 
 use super::states::{CHOSEN, LATER, OWN, Step};
 
-/// Attempts from more networks than these are left out of a fixture.
+/// The number of networks whose attempts are part of a fixture.
 const NETWORKS: usize = 3;
 
-/// How often a queue looks for an order that the table's stream brings.
-const LOOKS: usize = 500;
+/// The number of times that a test polls for a mail order from the table's stream.
+const POLLS: usize = 500;
 
+/// A company with its own machine, address and accounts.
 pub(super) struct Company<'a> {
     stack: &'a TestStack,
     machine: Machine,
     table: Table,
     name: &'a str,
-    /// Where its people call from.
+    /// The IP address of its people.
     pub(super) address: String,
     pub(super) temporary_password: Option<String>,
     pub(super) sessions: BTreeMap<String, String>,
 }
 
 impl<'a> Company<'a> {
-    /// `number` tells its machine and its network from those of other companies.
+    /// Creates a company. `number` distinguishes its machine and its network from those of other companies.
     pub(super) fn new(stack: &'a TestStack, name: &'a str, number: usize, settings: &[(&str, &str)]) -> Self {
         Self {
-            machine: stack.apart_with(&format!("@{number}"), settings),
-            table: Table::of(&stack.cloud.aws_url(), "desk"),
+            machine: stack.separate_machine_with(&format!("@{number}"), settings),
+            table: Table::connect(&stack.cloud.aws_url(), "desk"),
             stack,
             name,
             address: format!("192.0.2.{}", number + 1),
@@ -48,8 +49,8 @@ impl<'a> Company<'a> {
         self.machine.now()
     }
 
-    pub(super) fn pass(&self, seconds: i64) {
-        self.machine.pass(seconds);
+    pub(super) fn advance_clock(&self, seconds: i64) {
+        self.machine.advance_clock(seconds);
     }
 
     fn subscription(&self) -> String {
@@ -61,7 +62,7 @@ impl<'a> Company<'a> {
     }
 
     fn token(&self, person: &str) -> String {
-        // The clock stands still here, and a token must not come from the future.
+        // The clock does not advance here, and a token must not come from the future.
         self.stack.token_with(&format!("{person}@{}.example", self.name), &json!({ "iat": 1 }))
     }
 
@@ -75,31 +76,31 @@ impl<'a> Company<'a> {
         event
     }
 
-    /// The items of this company, by their keys.
+    /// Returns the items of this company, sorted by their keys.
     pub(super) async fn items(&self) -> Vec<Value> {
         let marks = [
             format!("\"{}\"", self.subscription()),
             format!("SUBSCRIPTION#{}\"", self.subscription()),
             format!("@{}\"", self.name),
-            format!("\"PK\":{{\"S\":\"NETWORK#{}\"", self.address),
+            format!("\"PK\":{{\"S\":\"NETWORK#{}/32\"", self.address),
         ];
         let mut items = self.stack.items("").await;
         items.retain(|item| marks.iter().any(|mark| item.to_string().contains(mark)));
         items
     }
 
-    /// The items of this company as a fixture has them.
+    /// Returns the items of this company that its fixture contains.
     pub(super) async fn fixture_items(&self) -> Vec<Value> {
-        let kept: Vec<_> = (0..NETWORKS).map(|n| format!("NETWORK#{}", self.network(n))).collect();
+        let networks: Vec<_> = (0..NETWORKS).map(|n| format!("NETWORK#{}/32", self.network(n))).collect();
         let mut items = self.items().await;
         items.retain(|item| {
             let sort_key = item["SK"]["S"].as_str().unwrap();
-            !sort_key.starts_with("NETWORK#10.") || kept.iter().any(|network| network == sort_key)
+            !sort_key.starts_with("NETWORK#10.") || networks.iter().any(|network| network == sort_key)
         });
         items
     }
 
-    /// Puts items of a fixture into the table, each with an attribute that this code does not know.
+    /// Writes items of a fixture to the table, each with an additional attribute that this code does not know.
     pub(super) async fn load(&self, items: &[Value]) {
         for item in items {
             let mut item = item.clone();
@@ -108,8 +109,8 @@ impl<'a> Company<'a> {
         }
     }
 
-    /// The keys of items that were loaded and have lost the attribute that this code does not know.
-    pub(super) async fn forgotten(&self, loaded: &[Value]) -> Vec<String> {
+    /// Returns the keys of the loaded items that have lost the unknown attribute.
+    pub(super) async fn without_unknown(&self, loaded: &[Value]) -> Vec<String> {
         let key = |item: &Value| format!("{} {}", item["PK"]["S"], item["SK"]["S"]).replace('"', "");
         let now: BTreeMap<String, Value> = self.items().await.into_iter().map(|item| (key(&item), item)).collect();
         let keeps = |key: &String| now.get(key).is_some_and(|item| item[UNKNOWN]["S"] == "kept");
@@ -130,8 +131,8 @@ impl<'a> Company<'a> {
     }
 
     async fn orders(&self) -> Vec<Value> {
-        for _ in 0..LOOKS {
-            let orders = self.stack.mail_orders(&self.subscription());
+        for _ in 0..POLLS {
+            let orders = self.stack.take_mail_orders(&self.subscription());
             if !orders.is_empty() {
                 return orders;
             }
@@ -140,7 +141,7 @@ impl<'a> Company<'a> {
         panic!("{}: no mail is ordered", self.name)
     }
 
-    /// An order as the table's stream gives it, for the welcome mail of an issue.
+    /// Returns an order for the welcome mail of an issue, in the form of the table's stream.
     fn order(&self, issue: &str) -> Value {
         let keys = json!({ "PK": { "S": format!("SUBSCRIPTION#{}", self.subscription()) }, "SK": { "S": "MAIL" } });
         json!({ "dynamodb": { "Keys": keys, "NewImage": { "issue": { "N": issue } } } })
@@ -151,7 +152,8 @@ impl<'a> Company<'a> {
         mails.filter(|mail| mail.tags["subscription"] == self.subscription()).map(|mail| mail.text).collect()
     }
 
-    fn learn_from_mails(&mut self) {
+    /// Remembers the temporary password of the last mail that contains one.
+    fn read_password_from_mails(&mut self) {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         for mail in self.mails() {
             if let Some(password) = mail.lines().find(is_password) {
@@ -164,7 +166,7 @@ impl<'a> Company<'a> {
         Call::get_credentials(&self.subscription()).bearer(&self.token(person)).key(key)
     }
 
-    fn ask(&self, person: &str, key: &str) -> Call {
+    fn contact_support(&self, person: &str, key: &str) -> Call {
         Call::contact_support(&self.subscription(), "Please call.").bearer(&self.token(person)).key(key)
     }
 
@@ -193,16 +195,18 @@ impl<'a> Company<'a> {
             Step::Send => {
                 let orders = self.orders().await;
                 assert!(self.machine.consume("send-mail", &orders).await, "{}: {step:?}", self.name);
-                self.learn_from_mails();
+                self.read_password_from_mails();
             }
             Step::SendWithoutAnswer => self.send_without_answer().await,
             Step::Settle(status) => self.settle(status).await,
-            Step::Pass(seconds) => self.pass(seconds),
+            Step::Wait(seconds) => self.advance_clock(seconds),
             Step::Retrieve(person, key) => {
                 let answer = self.call("get-credentials", self.retrieve(person, key)).await;
                 assert!(answer.password().is_some(), "{}: {step:?}: {answer:?}", self.name);
             }
-            Step::Ask(person, key) => expect(&self.call("contact-support", self.ask(person, key)).await, 202),
+            Step::ContactSupport(person, key) => {
+                expect(&self.call("contact-support", self.contact_support(person, key)).await, 202);
+            }
             Step::SignIn(who, password, session) => {
                 let password = password.unwrap_or_else(|| self.temporary_password.as_deref().unwrap());
                 let answer = self.call("sign-in", Call::sign_in(&self.account(who), password)).await;
@@ -235,9 +239,9 @@ impl<'a> Company<'a> {
     }
 
     async fn send_without_answer(&self) {
-        let function = self.machine.name_of("send-mail");
+        let function = self.machine.caller_name("send-mail");
         let orders = self.orders().await;
-        self.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).of_function(&function));
+        self.stack.cloud.set_fault(Fault::new(Service::Ses, "*", Mode::Reset, 1).on_function(&function));
         assert!(!self.machine.consume("send-mail", &orders).await, "SES does not answer");
         assert_eq!(self.stack.cloud.clear_faults_of(&function), 1);
     }
@@ -257,14 +261,14 @@ impl<'a> Company<'a> {
 
     async fn guess(&self, count: usize) {
         for n in 0..count {
-            // One attempt of the account's budget comes back in this time.
-            self.pass(30);
+            // The account's budget regains one attempt in this time.
+            self.advance_clock(30);
             let guess = Call::sign_in(&self.account("admin"), "six blue kites at midnight").from(&self.network(n));
             assert_eq!(self.machine.call("sign-in", guess).await.status, 401);
         }
     }
 
-    /// Written by hand, since no function of 0.1.0 ends a subscription.
+    /// Ends the subscription by direct writes, because no function of 0.1.0 does.
     async fn end(&self) {
         let (subscription, now) = (format!("SUBSCRIPTION#{}", self.subscription()), self.now().to_string());
         let update = |pk: String, sk: &str| {
@@ -285,53 +289,58 @@ impl<'a> Company<'a> {
     }
 }
 
-/// The attribute that no code knows.
+/// An attribute that no code knows.
 const UNKNOWN: &str = "of_a_later_release";
 
-/// The answers to questions, in their order.
+/// The names of requests with the answers to them, in order.
 pub(super) type Answers = Vec<(String, Value)>;
 
-/// Words and what is random: a release may change them.
-const LEFT_OUT: [&str; 6] = ["account_id", "detail", "request_id", "text", "title", "type"];
+/// The fields with texts or random values, which a release may change.
+const IGNORED_FIELDS: [&str; 6] = ["account_id", "detail", "request_id", "text", "title", "type"];
 
-fn without_words(value: &mut Value) {
+/// Removes the ignored fields from a value.
+fn remove_ignored(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
-            fields.values_mut().for_each(without_words);
+            fields.retain(|name, _| !IGNORED_FIELDS.contains(&name.as_str()));
+            fields.values_mut().for_each(remove_ignored);
         }
-        Value::Array(values) => values.iter_mut().for_each(without_words),
+        Value::Array(values) => values.iter_mut().for_each(remove_ignored),
         _ => {}
     }
 }
 
-fn seen(answer: Answer) -> Value {
+/// Returns the part of an answer that a fixture records.
+fn recorded(answer: Answer) -> Value {
     let mut body = answer.body;
     if body.is_string() {
         return json!({ "status": answer.status });
     }
-    without_words(&mut body);
+    remove_ignored(&mut body);
     json!({ "status": answer.status, "body": body })
 }
 
 impl Company<'_> {
-    /// What is read and changed before another event comes. Nothing here replaces an item.
+    /// Sends every request that does not replace an item, and returns the answers.
     pub(super) async fn use_everything(&mut self) -> Answers {
         let mut answers = vec![
-            ("list".to_owned(), self.listed().await),
+            ("list".to_owned(), self.list().await),
             ("page".to_owned(), self.page("/", "__Host-customer", &self.token("dana")).await),
         ];
         answers.extend(self.mail().await);
         for (person, key) in [("dana", "a"), ("kim", "another")] {
-            answers.push((format!("{person} retrieves"), self.retrieved(person, key).await));
+            answers.push((format!("{person} retrieves with {key}"), self.retrieved(person, key).await));
         }
         for (person, key) in [("dana", "a"), ("dana", "another")] {
-            answers.push((format!("{person} asks"), seen(self.call("contact-support", self.ask(person, key)).await)));
+            answers.push((
+                format!("{person} asks with {key}"),
+                recorded(self.call("contact-support", self.contact_support(person, key)).await),
+            ));
         }
         for (name, session) in self.sessions.clone() {
             answers.push((format!("page of {name}"), self.page("/administration", "__Host-session", &session).await));
-            let look = Self::reset(&session, None, "short");
-            answers.push((format!("look at {name}"), seen(self.call("reset-password", look).await)));
+            let check = Self::reset(&session, None, "short");
+            answers.push((format!("look at {name}"), recorded(self.call("reset-password", check).await)));
         }
         answers.extend(self.sign_ins().await);
         answers.extend(self.changes().await);
@@ -339,7 +348,7 @@ impl Company<'_> {
         answers
     }
 
-    /// Another event, and what it orders to be mailed.
+    /// Delivers a paid event and sends the mails that it orders. Returns the outcome.
     pub(super) async fn pay(&self) -> Answers {
         let issue = self.issue().await;
         let done = self.start(&self.event("paid by another event", "paid")).await;
@@ -350,8 +359,8 @@ impl Company<'_> {
         vec![("pays".to_owned(), json!({ "done": done, "then": self.summary().await }))]
     }
 
-    async fn listed(&self) -> Value {
-        seen(self.call("list-subscriptions", Call::get("/subscriptions").bearer(&self.token("dana"))).await)
+    async fn list(&self) -> Value {
+        recorded(self.call("list-subscriptions", Call::get("/subscriptions").bearer(&self.token("dana"))).await)
     }
 
     async fn page(&self, path: &str, cookie: &str, value: &str) -> Value {
@@ -361,19 +370,19 @@ impl Company<'_> {
         json!({ "status": page.status, "location": page.headers.get("location"), "names": names })
     }
 
-    /// What was ordered before, the order again, and once more when a lease is over.
+    /// Sends the pending mail orders, a duplicate, and another duplicate after the lease has ended. Returns the outcomes.
     async fn mail(&mut self) -> Answers {
         self.stack.cloud.drained().await.unwrap();
         let mut answers = Vec::new();
         let issue = self.issue().await;
         let again = json!({ "messageId": "again", "body": self.order(&issue).to_string() });
         for (question, orders) in [
-            ("ordered", self.stack.mail_orders(&self.subscription())),
+            ("ordered", self.stack.take_mail_orders(&self.subscription())),
             ("order again", vec![again.clone()]),
             ("order after a lease", vec![again]),
         ] {
             if question == "order after a lease" {
-                self.pass(61);
+                self.advance_clock(61);
             }
             let done = self.machine.consume("send-mail", &orders).await;
             answers.push((
@@ -381,7 +390,7 @@ impl Company<'_> {
                 json!({ "orders": orders.len(), "done": done, "mails": self.mails().len() }),
             ));
         }
-        self.learn_from_mails();
+        self.read_password_from_mails();
         answers
     }
 
@@ -391,7 +400,7 @@ impl Company<'_> {
             let known = self.temporary_password.get_or_insert_with(|| password.clone());
             answer.body["password"] = (*known == password).into();
         }
-        seen(answer)
+        recorded(answer)
     }
 
     async fn sign_ins(&mut self) -> Answers {
@@ -407,31 +416,31 @@ impl Company<'_> {
             if let Some(session) = answer.session() {
                 self.sessions.insert(name.to_owned(), session);
             }
-            answers.push((format!("sign in, {name}"), seen(answer)));
+            answers.push((format!("sign in, {name}"), recorded(answer)));
         }
         let elsewhere =
             Call::sign_in(&self.account("admin"), CHOSEN).from(&self.address.replace("192.0.2", "198.51.100"));
-        answers.push(("sign in, elsewhere".to_owned(), seen(self.machine.call("sign-in", elsewhere).await)));
+        answers.push(("sign in, elsewhere".to_owned(), recorded(self.machine.call("sign-in", elsewhere).await)));
         answers
     }
 
-    /// With every session that there is: an administrator is created, passwords are chosen, people leave.
+    /// Creates an administrator, chooses passwords and signs out in every session. Returns the answers.
     async fn changes(&self) -> Answers {
         let mut answers = Vec::new();
         for (name, session) in &self.sessions {
-            // Attempts of the budget come back, so that none is refused for its number.
-            self.pass(120);
+            // The budgets regain attempts in this time, so that none of them is exhausted.
+            self.advance_clock(120);
             let create = self.create(session, "mo");
-            answers.push((format!("create in {name}"), seen(self.call("create-admin", create).await)));
+            answers.push((format!("create in {name}"), recorded(self.call("create-admin", create).await)));
             for current in [None, Some(CHOSEN), Some(OWN)] {
                 let reset = Self::reset(session, current, LATER);
                 answers.push((
                     format!("reset in {name} from {current:?}"),
-                    seen(self.call("reset-password", reset).await),
+                    recorded(self.call("reset-password", reset).await),
                 ));
             }
             let out = Call::post("/sign-out").session(session);
-            answers.push((format!("leave {name}"), seen(self.call("sign-in", out).await)));
+            answers.push((format!("leave {name}"), recorded(self.call("sign-in", out).await)));
         }
         answers
     }
@@ -442,18 +451,18 @@ impl Company<'_> {
         credential["issue"]["N"].as_str().unwrap().to_owned()
     }
 
-    /// What the table holds, without what is random.
+    /// Returns the contents of the table, without random values.
     async fn summary(&self) -> Value {
         let items = self.items().await;
-        let of = |sort_key: &'static str| {
+        let with_key = |sort_key: &'static str| {
             items.iter().filter(move |item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key))
         };
         let accounts = items.iter().filter(|item| item["PK"]["S"].as_str().unwrap().starts_with("ACCOUNT#"));
         let mut entries: Vec<_> =
-            of("EVENT#").map(|item| json!([item["SK"], item["what"], item["by"], item["at"]])).collect();
+            with_key("EVENT#").map(|item| json!([item["SK"], item["what"], item["by"], item["at"]])).collect();
         entries.sort_by_key(Value::to_string);
         json!({
-            "credential": of("CREDENTIAL").map(|item| json!({
+            "credential": with_key("CREDENTIAL").map(|item| json!({
                 "issue": item["issue"], "kind": item["kind"], "seq": item["seq"], "expires_at": item["expires_at"],
                 "signed_in_at": item["signed_in_at"], "changed_at": item["changed_at"],
                 "handed_over_at": item["handed_over_at"], "ended_at": item["ended_at"],
@@ -463,10 +472,10 @@ impl Company<'_> {
                 "name": item["PK"], "status": item["status"], "version": item["version"], "must_change": item["must_change"],
                 "first_signed_in_at": item["first_signed_in_at"], "role": item["role"],
             })).collect::<Vec<_>>(),
-            "mails": of("MAIL").map(|item| json!([item["SK"], item["status"], item["issue"], item["tries"]])).collect::<Vec<_>>(),
-            "support_requests": of("SUPPORT#").map(|item| item["requests"].clone()).collect::<Vec<_>>(),
-            "administrators": of("ADMINISTRATOR#").map(|item| item["user_name"].clone()).collect::<Vec<_>>(),
-            "sessions": of("SESSION").count(),
+            "mails": with_key("MAIL").map(|item| json!([item["SK"], item["status"], item["issue"], item["tries"]])).collect::<Vec<_>>(),
+            "support_requests": with_key("SUPPORT#").map(|item| item["requests"].clone()).collect::<Vec<_>>(),
+            "administrators": with_key("ADMINISTRATOR#").map(|item| item["user_name"].clone()).collect::<Vec<_>>(),
+            "sessions": with_key("SESSION").count(),
             "history": entries,
         })
     }

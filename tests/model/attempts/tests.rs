@@ -95,7 +95,7 @@ fn verifying_before_spending_exceeds_the_budget() {
 }
 
 #[test]
-fn verifying_without_the_tables_answer_is_not_paid_for() {
+fn verifying_without_an_answer_of_the_table_spends_no_attempt() {
     assert_caught(Variant::FailOpen, answers_are_lost(), PAID_FOR);
 }
 

@@ -1,5 +1,5 @@
-//! The HTTP contract, `infra/openapi.yaml`. Every answer of a function that a test sees is held against it: its status, the headers that are
-//! promised for it, its media type, and its body.
+//! The HTTP contract, `infra/openapi.yaml`. Every answer that a function gives in a test is checked against it: its status, its promised
+//! headers, its media type, and its body.
 
 use std::{
     collections::HashMap,
@@ -12,9 +12,9 @@ use template::from_yaml;
 
 use crate::Answer;
 
-/// What a request asks for.
+/// The method and path of a request.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RequestLine {
     method: String,
     path: String,
 }
@@ -22,47 +22,47 @@ pub struct Asked {
 /// The methods that an `OpenAPI` path can have.
 pub const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 
-/// Where the portal function's "and every other path" stands.
-const EVERYTHING_ELSE: &str = "/{path}";
+/// The path in the contract that covers every path without its own entry. The portal function answers those.
+const FALLBACK: &str = "/{path}";
 
-/// The gateway's own answers have this body, and none of the headers that are ours.
+/// The media type of the gateway's own errors, which lack the headers that the functions set.
 const GATEWAY: &str = "application/json";
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| from_yaml(include_str!("../../../infra/openapi.yaml")).expect("openapi.yaml is YAML"));
 
-/// A schema is compiled when the first answer is held against it.
+/// The compiled schemas. Each is compiled when the first answer is checked against it.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
-/// The document, as JSON.
+/// Returns the contract, as JSON.
 #[must_use]
 pub fn document() -> &'static Value {
     &DOCUMENT
 }
 
-impl Asked {
-    /// `method` of `path`.
+impl RequestLine {
+    /// Creates a request line from a method in any case and a path.
     #[must_use]
     pub fn new(method: &str, path: &str) -> Self {
         Self { method: method.to_ascii_lowercase(), path: path.to_owned() }
     }
 
-    /// By an event of the gateway, if it is one.
+    /// Reads the request line of an API Gateway event. Returns `None` for any other event.
     #[must_use]
-    pub fn by(event: &Value) -> Option<Self> {
+    pub fn from_event(event: &Value) -> Option<Self> {
         let method = event["requestContext"]["http"]["method"].as_str()?;
         Some(Self::new(method, event["rawPath"].as_str()?))
     }
 
-    /// Fails the test whose answer is not in the contract.
-    pub fn hold(&self, answer: &Answer) {
-        if let Err(why) = self.judge(answer) {
-            panic!("{} {} is answered as the contract does not say: {why}", self.method, self.path);
+    /// Fails the test if the contract does not allow `answer`.
+    pub fn assert_allows(&self, answer: &Answer) {
+        if let Err(why) = self.check(answer) {
+            panic!("{} {} has an answer that the contract does not allow: {why}", self.method, self.path);
         }
     }
 
-    /// Why the contract does not have this answer.
-    pub fn judge(&self, answer: &Answer) -> Result<(), String> {
+    /// Checks `answer` against the contract. The error says what the contract does not allow.
+    pub fn check(&self, answer: &Answer) -> Result<(), String> {
         let (pointer, operation) = self.operation();
         let status = answer.status.to_string();
         let response = operation["responses"].get(&status);
@@ -82,14 +82,15 @@ impl Asked {
         if status.as_str() >= "400" && media_type == GATEWAY { Ok(()) } else { headers(response, answer) }
     }
 
-    /// The operation and where it stands. A path with a parameter gives way to one without; what no route has is the portal's.
+    /// Returns the operation and its JSON pointer. A path without parameters takes precedence over one with them; a path that is not
+    /// in the contract belongs to the portal.
     fn operation(&self) -> (String, &'static Value) {
         let paths = DOCUMENT["paths"].as_object().expect("openapi.yaml has paths");
         let method = if self.method == "head" { "get" } else { &*self.method };
         let mut matching: Vec<_> = paths.keys().filter(|template| self.matches(template)).collect();
         matching.sort_by_key(|template| (template.matches('{').count(), std::cmp::Reverse(template.len())));
         let found = matching.into_iter().find(|template| paths[*template].get(method).is_some());
-        let (template, method) = found.map_or((EVERYTHING_ELSE, "get"), |template| (&**template, method));
+        let (template, method) = found.map_or((FALLBACK, "get"), |template| (&**template, method));
         let at = format!("#/paths/{}/{method}", template.replace('/', "~1"));
         (at, &paths[template][method])
     }
@@ -106,7 +107,7 @@ impl Asked {
     }
 }
 
-/// Why `value` is not as a schema of the document says. `at` names the schema, to compile it once.
+/// Checks `value` against a schema of the contract. `at` identifies the schema, which is compiled once. The error lists the mismatches.
 pub fn fits(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
     let compiled =
         Arc::clone(COMPILED.lock().unwrap().entry(at.to_owned()).or_insert_with(|| Arc::new(compile(schema))));
@@ -117,7 +118,7 @@ pub fn fits(at: &str, schema: &Value, value: &Value) -> Result<(), String> {
     if why.is_empty() { Ok(()) } else { Err(why.join("; ")) }
 }
 
-/// References in a schema begin at the root of the document, so its components come along.
+/// Compiles a schema together with the contract's components, to which its references point.
 fn compile(schema: &Value) -> Validator {
     let mut root = schema.clone();
     root["components"] = DOCUMENT["components"].clone();
@@ -125,7 +126,7 @@ fn compile(schema: &Value) -> Validator {
     options.build(&root).unwrap_or_else(|error| panic!("a schema of openapi.yaml: {error}: {schema}"))
 }
 
-/// What is promised must be there, and be as promised.
+/// Checks that every required header is present and that every declared header matches its schema.
 fn headers(response: &Value, answer: &Answer) -> Result<(), String> {
     for (name, header) in response["headers"].as_object().into_iter().flatten() {
         let (header, at) = match header.get("$ref") {
@@ -146,7 +147,7 @@ fn headers(response: &Value, answer: &Answer) -> Result<(), String> {
     Ok(())
 }
 
-/// What `$ref` points to, and where that is.
+/// Resolves a `$ref`: returns its target and the target's JSON pointer.
 fn referenced(reference: &Value) -> (&'static Value, String) {
     let at = reference.as_str().expect("a reference is text");
     let pointer = at.strip_prefix('#').expect("a reference stays in the document");

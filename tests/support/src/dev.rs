@@ -1,4 +1,4 @@
-//! The product from outside: `cargo dev`, real cargo-lambda, HTTP.
+//! A client of the product as `cargo dev` runs it: real cargo-lambda, over HTTP.
 
 #![expect(clippy::print_stdout, reason = "a skip must be seen")]
 
@@ -12,39 +12,40 @@ use hyper_util::{
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Answer, Call, contract::Asked, product::Product};
+use crate::{Answer, Call, contract::RequestLine, product::Product};
 
-/// Lambda's own interface, which is none of the product's.
+/// The path of Lambda's own API, which is not part of the product.
 const INVOCATIONS: &str = "/2015-03-31/";
 
-/// The running product, and whoever asks it.
+/// A running `cargo dev` and an HTTP client for it.
 pub struct Dev {
-    /// Where it is.
+    /// The running product, with its addresses.
     pub product: Product,
     client: Client<HttpConnector, Full<VecDeque<u8>>>,
 }
 
-/// `cargo test` alone says what it leaves out, for want of what; `cargo verify` leaves out nothing.
+/// Returns whether the test is to be skipped because `cargo verify` did not start it, and prints what the test would need. `cargo verify`
+/// skips nothing.
 #[must_use]
-pub fn skipped(want: &str) -> bool {
-    let skipped = !crate::asked_for("FIRSTKEY_VERIFY");
+pub fn skip_unless_verifying(needs: &str) -> bool {
+    let skipped = !crate::has_env("FIRSTKEY_VERIFY");
     if skipped {
-        println!("skipped: `cargo verify` runs it, with {want}");
+        println!("skipped: `cargo verify` runs it, with {needs}");
     }
     skipped
 }
 
 impl Dev {
-    /// Starts it; nothing where cargo-lambda may be missing, which is said.
+    /// Starts the product. Returns `None`, and prints why, outside `cargo verify`, where cargo-lambda may be missing.
     pub async fn start() -> Option<Self> {
-        if skipped("cargo-lambda") {
+        if skip_unless_verifying("cargo-lambda") {
             return None;
         }
         let product = Product::start(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))).await.unwrap();
         Some(Self { product, client: Client::builder(TokioExecutor::new()).build_http() })
     }
 
-    /// Sends a request with a body of JSON; status and body.
+    /// Sends a request with a JSON body. Returns the status and the body of the answer.
     pub async fn send(
         &self,
         request: lambda_http::http::request::Builder,
@@ -56,13 +57,13 @@ impl Dev {
         (StatusCode::from_u16(answer.status).unwrap(), answer.body)
     }
 
-    /// A token of somebody with a verified address.
+    /// Returns a token for a person with this verified e-mail address.
     pub async fn token(&self, email: &str) -> String {
-        self.token_of(&json!({ "email": email })).await
+        self.token_for(&json!({ "email": email })).await
     }
 
-    /// A token of somebody, as `POST /dev/token` is asked for it.
-    pub async fn token_of(&self, person: &Value) -> String {
+    /// Returns a token for a person, given as the body of `POST /dev/token`.
+    pub async fn token_for(&self, person: &Value) -> String {
         let request = Request::post(format!("{}/dev/token", self.product.oidc));
         self.send(request, Some(person)).await.1["id_token"].as_str().unwrap().to_owned()
     }
@@ -73,7 +74,7 @@ impl Dev {
         self.send(request.header("authorization", format!("Bearer {token}")).header("idempotency-key", key), None).await
     }
 
-    /// Posts to the Administration Center; the body, and the session that the answer begins.
+    /// Posts to the Administration Center. Returns the status, the body, and the session that the answer starts.
     pub async fn post(&self, path: &str, session: &str, body: Value) -> (StatusCode, Value, String) {
         let request =
             Request::post(format!("{}{path}", self.product.functions)).header("content-type", "application/json");
@@ -84,36 +85,36 @@ impl Dev {
         (StatusCode::from_u16(answer.status).unwrap(), answer.body, session)
     }
 
-    /// Calls a function; nothing where the connection was lost or nobody answered.
+    /// Calls a function. Returns `None` if the connection was lost or there was no answer.
     pub async fn call(&self, call: Call) -> Option<Answer> {
         self.exchange(call.into_request(&self.product.functions)).await
     }
 
-    /// What is answered; an answer of a function is held against the contract.
+    /// Sends a request and returns the answer. Checks a function's answer against the contract.
     async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> Option<Answer> {
         let uri = request.uri().to_string();
         let path = uri.strip_prefix(&self.product.functions).filter(|path| path.starts_with('/'));
         let path = path.filter(|path| !path.starts_with(INVOCATIONS));
-        let asked = path.map(|_| Asked::new(request.method().as_str(), request.uri().path()));
+        let request_line = path.map(|_| RequestLine::new(request.method().as_str(), request.uri().path()));
         let (head, body) = self.client.request(request).await.ok()?.into_parts();
-        let answer = Answer::of(&head, &body.collect().await.ok()?.to_bytes());
-        asked.inspect(|asked| asked.hold(&answer));
+        let answer = Answer::from_parts(&head, &body.collect().await.ok()?.to_bytes());
+        request_line.inspect(|line| line.assert_allows(&answer));
         Some(answer)
     }
 
-    /// Sets a fault.
+    /// Injects a fault, given as the body of the console's `POST /faults`.
     pub async fn set_fault(&self, fault: &Value) {
         let (status, answer) = self.send(Request::post(format!("{}/faults", self.product.console)), Some(fault)).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
     }
 
-    /// Every mail, oldest first.
+    /// Returns every mail in the local inbox, oldest first.
     pub async fn inbox(&self) -> Vec<Value> {
         let request = Request::get(format!("{}/inbox", self.product.console));
         self.send(request, None).await.1.as_array().unwrap().clone()
     }
 
-    /// Ends it, and returns all that it said since it was ready.
+    /// Stops the product and returns the lines of its output since it was ready.
     pub async fn stop(self) -> Vec<String> {
         self.product.stop().await.unwrap()
     }

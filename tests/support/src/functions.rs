@@ -1,8 +1,8 @@
-//! The list of functions. Whatever does something with every function iterates this list: the stack, the processes, the tests of roles, of the
-//! template and of the contract, the faults, the crash tests, and the walk through cargo-lambda.
+//! The list of functions. All code that handles every function iterates this list: the stack, the processes, the tests of roles, of the
+//! template and of the contract, fault injection, the crash tests, and the walk through cargo-lambda.
 //!
-//! What else a function has follows from its name: its crate in `functions/`, its event in `events/`, its tests in `tests/it/`, its resources in
-//! the template, and its queue. `tests/it/everything.rs` holds the list against all of these.
+//! The names of everything else that a function has follow from its own: its crate in `functions/`, its event in `events/`, its tests in
+//! `tests/it/`, its resources in the template, and its queue. `tests/it/everything.rs` checks all of these against the list.
 
 use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc};
 
@@ -11,10 +11,10 @@ use lambda::{Clock, HttpService, Settings};
 use lambda_http::{LambdaEvent, Service};
 use serde_json::Value;
 
-/// Handles one event of a function and returns its answer, or why there is none.
+/// A handler of one function's events: returns the answer to an event, or the reason why there is no answer.
 pub type Handler = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
 
-/// What invokes a function.
+/// The kind of event source that invokes a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// The HTTP API, by the routes in `Cargo.toml`.
@@ -143,7 +143,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The path of the route that has whatever no other route has.
+    /// The path of the route that matches every path without its own route.
     pub const DEFAULT: &str = "$default";
 
     /// Reads the routes of cargo-lambda from the workspace's `Cargo.toml`, which is the one list of routes.

@@ -1,4 +1,4 @@
-//! Requests as API Gateway hands them over, and answers as it takes them.
+//! Requests in the form in which API Gateway passes them to functions, and the functions' answers.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,7 +7,7 @@ use http_body_util::Full;
 use lambda_http::http::{Request, response};
 use serde_json::{Value, json};
 
-/// A request in the making.
+/// A builder of a request.
 #[derive(Clone)]
 pub struct Call {
     method: &'static str,
@@ -20,16 +20,16 @@ pub struct Call {
     source_ip: String,
 }
 
-/// An answer.
+/// An answer to a request.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// The status code.
     pub status: u16,
-    /// Its headers, in lower case.
+    /// The headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
     /// The cookies that it sets, with their attributes.
     pub cookies: Vec<String>,
-    /// Its body; text where it is no JSON, and empty where there is none.
+    /// The body: a string if it is not JSON, and empty if there is no body.
     pub body: Value,
 }
 
@@ -68,7 +68,7 @@ impl Call {
         Self::post("/sign-in").json(&json!({ "user_name": user_name, "password": password }))
     }
 
-    /// `POST /reset-password`, away from a temporary password.
+    /// `POST /reset-password` in a session that began with a temporary password.
     #[must_use]
     pub fn reset_password(session: &str, new_password: &str) -> Self {
         Self::post("/reset-password").session(session).json(&json!({ "new_password": new_password }))
@@ -94,66 +94,66 @@ impl Call {
         }
     }
 
-    /// As whoever `token` says.
+    /// Adds the token that identifies the customer.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// With a click's key.
+    /// Adds the idempotency key of a click.
     #[must_use]
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// With a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.into(), value.into());
         self
     }
 
-    /// With a cookie.
+    /// Adds a cookie.
     #[must_use]
     pub fn cookie(mut self, name: &str, value: &str) -> Self {
         self.cookies.push(format!("{name}={value}"));
         self
     }
 
-    /// With the session of the Administration Center.
+    /// Adds the cookie of a session in the Administration Center.
     #[must_use]
     pub fn session(self, token: &str) -> Self {
         self.cookie("__Host-session", token)
     }
 
-    /// From an address.
+    /// Sets the caller's IP address.
     #[must_use]
     pub fn from(mut self, source_ip: &str) -> Self {
         self.source_ip = source_ip.into();
         self
     }
 
-    /// With a query, as it stands in the URI.
+    /// Sets the query, encoded as in a URI.
     #[must_use]
     pub fn query(mut self, query: &str) -> Self {
         self.query = query.into();
         self
     }
 
-    /// With a body, declared as JSON.
+    /// Sets a JSON body and its media type.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string().as_bytes())
     }
 
-    /// With a body that is not declared.
+    /// Sets a body without a media type.
     #[must_use]
     pub fn body(mut self, body: &[u8]) -> Self {
         self.body = Some(body.to_vec());
         self
     }
 
-    /// As it comes over the wire, to an origin. Addresses are the network's, so `from` has no effect.
+    /// Converts the call into an HTTP request to an origin. The network determines the caller's address, so `from` has no effect.
     #[must_use]
     pub fn into_request(self, origin: &str) -> Request<Full<VecDeque<u8>>> {
         let mut request = Request::builder().method(self.method).uri(format!("{origin}{}?{}", self.path, self.query));
@@ -166,7 +166,7 @@ impl Call {
         request.body(Full::new(VecDeque::from(self.body.unwrap_or_default()))).unwrap()
     }
 
-    /// The payload, format 2.0.
+    /// Converts the call into an event of API Gateway, payload format 2.0.
     #[must_use]
     pub fn into_event(self) -> Value {
         let raw_path = &self.path;
@@ -205,7 +205,7 @@ impl Call {
 }
 
 impl Answer {
-    /// Reads what a function gave to API Gateway.
+    /// Reads an answer from the response that a function returned to API Gateway.
     #[must_use]
     pub fn read(answer: &Value) -> Self {
         let headers = answer["headers"].as_object().unwrap();
@@ -220,9 +220,9 @@ impl Answer {
         }
     }
 
-    /// Reads what came over the wire.
+    /// Reads an answer that was received over HTTP.
     #[must_use]
-    pub fn of(head: &response::Parts, body: &[u8]) -> Self {
+    pub fn from_parts(head: &response::Parts, body: &[u8]) -> Self {
         let text = |value: &lambda_http::http::HeaderValue| value.to_str().unwrap().to_owned();
         let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
         let cookies = head.headers.get_all("set-cookie").iter().map(text);
@@ -234,13 +234,13 @@ impl Answer {
         }
     }
 
-    /// The password, where one is shown.
+    /// Returns the temporary password, if the answer shows one.
     #[must_use]
     pub fn password(&self) -> Option<&str> {
         self.body["password"].as_str()
     }
 
-    /// The session that it begins.
+    /// Returns the token of the session that the answer starts, if it starts one.
     #[must_use]
     pub fn session(&self) -> Option<String> {
         let mut values = self.cookies.iter().filter_map(|cookie| cookie.strip_prefix("__Host-session="));
@@ -248,20 +248,20 @@ impl Answer {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// Where somebody who has signed in goes on.
+    /// Returns the next step after a sign-in or a reset.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.body["next"].as_str()
     }
 
-    /// The codes of the reasons for which there is none.
+    /// Returns the codes of the reasons why the password field is blank.
     #[must_use]
     pub fn reasons(&self) -> Vec<&str> {
         let reasons = self.body["blank"]["reasons"].as_array().into_iter().flatten();
         reasons.map(|reason| reason["code"].as_str().unwrap()).collect()
     }
 
-    /// The code of a problem.
+    /// Returns the code of the problem, if the answer is a problem document.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.body["code"].as_str()

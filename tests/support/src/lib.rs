@@ -1,61 +1,62 @@
-//! The whole product in one process: the real handlers, the real SDK, and the embedded cloud. What a test needs of it is
-//! [`TestStack`]; where processes are to die, [`Processes`].
+//! Support for the tests: the whole product in one process, with the real handlers, the real SDK and the embedded cloud. Most tests use
+//! [`TestStack`]; crash tests use [`Processes`], where each function is a process that can be killed.
 //!
-//! | where | what is shown |
+//! | test | what it shows |
 //! |---|---|
-//! | `it/<function>.rs` | each function, in sentences |
-//! | `it/attempts.rs` | the budgets of whoever guesses, however many at once and wherever from |
-//! | `it/condition.rs` | the condition of a retrieval against its rules, by property |
-//! | `it/contract.rs` | the HTTP contract: its routes, its examples, and that every answer is held against it |
-//! | `it/everything.rs` | every function has what every function must have |
-//! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue beside each other, step by step in every order |
+//! | `it/<function>.rs` | the behavior of each function |
+//! | `it/attempts.rs` | the budgets that limit guesses, with concurrent guesses and from many networks |
+//! | `it/condition.rs` | the condition of a retrieval matches its rules (property tests) |
+//! | `it/contract.rs` | the HTTP contract: its routes, its examples, and the check of every answer against it |
+//! | `it/everything.rs` | every function has a crate, an event, tests, resources and a role |
+//! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue at the same time, with their calls in every order |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
-//! | `it/no_leaks.rs` | no secret in anything that is logged, kept or answered where it must not be |
+//! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
-//! | `it/portal_sign_in.rs` | customers go to their provider and back, and nobody else comes with them |
-//! | `it/second_provider.rs` | the same at a provider that others wrote |
+//! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
+//! | `it/second_provider.rs` | the same with an independent implementation of a provider |
+//! | `it/snapshots.rs` | every mail, page and problem document as in `it/snapshots/` |
 //! | `it/template.rs` | the template has the functions, routes and settings that the code has |
-//! | `it/whole.rs` | the same from outside, through cargo-lambda |
+//! | `it/upgrade.rs` | items of earlier releases, in `fixtures/`, are read and changed as by those releases |
+//! | `it/whole.rs` | the whole story over HTTP, through cargo-lambda |
 //! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
-//! | `faults/` | every AWS call failing in every way in every state, and everything at once while AWS fails |
-//! | `crashes/` | real processes of every function, killed at every call of AWS and at any moment: `invariants.rs` has what holds afterwards |
+//! | `faults/` | fault injection: every AWS call fails in every way in every state, and concurrent customers while AWS fails |
+//! | `crashes/` | crash tests: processes of every function, killed at every AWS call and at random moments; `invariants.rs` lists what holds afterwards |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
-//! | `contract/` | the HTTP contract, asked from outside by Schemathesis |
-//! | `start/`, `timing/` | how soon a function starts, and that signing in takes one time, whatever is wrong |
-//! | `template/` | linters, our own rules and planted faults for the deployment template |
-//! | `mutants/` | wrong changes to the code, a file for each, and which of these tests finds it |
+//! | `contract/` | the HTTP contract, tested over HTTP by Schemathesis |
+//! | `start/`, `timing/` | the time in which a function starts; refused sign-ins take the same time for every reason |
+//! | `template/` | linters, our own rules, and deliberate mistakes in the deployment template that they must find |
+//! | `mutants/` | mutants: wrong changes to the code, a file for each, and the tests that find it |
+//! | `words/` | a check that comments, documents, messages and names are plain English |
 //!
-//! Where each invariant of the protocol is looked at, beside `faults/` and `crashes/`, which look at all of them but the seventh while AWS
-//! fails and processes die:
+//! The tests of each invariant of the protocol follow. In addition, `faults/` and `crashes/` check all of them but the seventh while AWS
+//! fails and processes die.
 //!
 //! | invariant | as a model | against the real code |
 //! |---|---|---|
-//! | 1, 2: three retrievals of an issue, each counted once, and nobody who took one is told otherwise | `model/retrieve` | `it/condition.rs`, `it/get_credentials.rs`, `it/whole.rs` |
-//! | 3: none after sign-in, change, expiry or the end of its issue | `model/retrieve`, `model/account` | `it/condition.rs`, `it/sign_in.rs` |
+//! | 1, 2: three retrievals of an issue, each counted once, and the answer after one never denies it | `model/retrieve` | `it/condition.rs`, `it/get_credentials.rs`, `it/whole.rs` |
+//! | 3: no retrieval after sign-in, change, expiry or the end of its issue | `model/retrieve`, `model/account` | `it/condition.rs`, `it/sign_in.rs` |
 //! | 4: a stranger learns nothing | | `it/condition.rs`, `it/get_credentials.rs`, `it/list_subscriptions.rs` |
-//! | 5: every issue is mailed, and no event gives two | `model/mail` | `it/send_mail.rs`, `it/subscription_start.rs` |
-//! | 6: there is always a way in | `model/account`, `model/attempts` | `it/interleavings.rs`, `it/attempts.rs`, `crashes/invariants.rs` |
+//! | 5: every issue is mailed, and no event starts two | `model/mail` | `it/send_mail.rs`, `it/subscription_start.rs` |
+//! | 6: there is always a way to sign in | `model/account`, `model/attempts` | `it/interleavings.rs`, `it/attempts.rs`, `crashes/invariants.rs` |
 //! | 7: no guesser has more than the budget | `model/attempts` | `it/attempts.rs` |
-//! | 8: what is over does nothing | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
+//! | 8: ended sessions, passwords and accounts have no effect | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
 //! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `crashes/invariants.rs` |
 //!
-//! `it/interleavings.rs` and `faults/` know what is right from [`specification`], which is written apart from the code: one subscription
-//! as operations leave it that are carried out one after the other. [`history`] finds out whether what happened at once could have
-//! happened so.
+//! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies
+//! operations to one subscription one after the other. [`history`] decides whether concurrent operations could have happened so.
 //!
-//! The faults that are tried are a sample, by a seed that is printed; `FIRSTKEY_FULL=1` tries all of them. Whatever fails, in `crashes/`
-//! too, prints its seed, what happened on the way there, and the command that runs it again, such as
+//! By default these tests try a random sample of the faults and print its seed; `FIRSTKEY_FULL=1` tries all of them. A failure, also of
+//! `crashes/`, prints its seed, what happened before it, and the command that repeats it, such as:
 //!
 //! ```text
-//! FIRSTKEY_SEED=17 cargo nextest run -p tests --test faults a_schedule_in_process
-//! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run -p tests --test faults every_call
-//! cargo build && FIRSTKEY_SEED=17 cargo nextest run -p tests --test crashes -E 'test(every_call)' --no-capture
+//! FIRSTKEY_SEED=17 cargo nextest run --workspace --test faults a_schedule_in_process
+//! FIRSTKEY_FULL=1 FIRSTKEY_ONLY='sign-in (first), call 6' cargo nextest run --workspace --test faults every_call
+//! cargo build && FIRSTKEY_SEED=17 cargo nextest run --workspace --test crashes -E 'test(every_call)' --no-capture
 //! ```
 
-#![expect(clippy::missing_panics_doc, reason = "a stack that does not come up fails its test")]
-#![expect(clippy::unwrap_used, reason = "the same")]
+#![expect(clippy::missing_panics_doc, reason = "a stack that does not start fails its test")]
+#![expect(clippy::unwrap_used, reason = "a stack that does not start fails its test")]
 
-pub mod canary;
 pub mod contract;
 mod dev;
 pub mod functions;
@@ -63,32 +64,33 @@ pub mod history;
 mod http;
 mod processes;
 pub mod product;
+pub mod secrets;
 pub mod specification;
 mod stack;
 pub mod table;
 
-pub use dev::{Dev, skipped};
+pub use dev::{Dev, skip_unless_verifying};
 pub use functions::{Function, Route, Trigger};
 pub use http::{Answer, Call};
-pub use processes::{Processes, Work};
+pub use processes::{BusyProcess, Processes};
 pub use stack::{Deployment, Machine, TestStack, event};
 
-/// Whether the environment asks for more than the sample that a check runs by itself.
+/// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "checks are told by the environment how much to do")]
-pub fn asked_for(name: &str) -> bool {
+#[expect(clippy::disallowed_methods, reason = "environment variables configure the tests")]
+pub fn has_env(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
-/// What the environment gives for `name`.
+/// Returns the value of an environment variable, if it is set.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "checks are told by the environment how much to do")]
-pub fn text_asked_for(name: &str) -> Option<String> {
+#[expect(clippy::disallowed_methods, reason = "environment variables configure the tests")]
+pub fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The number that the environment gives for `name`.
+/// Returns the number in an environment variable, if it is set.
 #[must_use]
-pub fn number_asked_for(name: &str) -> Option<u64> {
-    Some(text_asked_for(name)?.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+pub fn env_number(name: &str) -> Option<u64> {
+    Some(env_text(name)?.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }

@@ -1,4 +1,4 @@
-//! The functions as they are deployed: processes, of which each has one event at a time, and which can be killed.
+//! The functions as separate processes, as Lambda runs them. Each handles one event at a time, and a test can kill each.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,37 +21,37 @@ use tokio::{process::Command, sync::Semaphore};
 
 use crate::{
     Answer, Call, Function,
-    contract::Asked,
+    contract::RequestLine,
     stack::{listener, provider, settings},
 };
 
-/// How many events are handled at once, the others waiting: with more, two processors leave none of them the time that a call of AWS may take.
-const AT_ONCE: usize = 12;
+/// The most events that are handled at once. Others wait: with more of them, on two processors, calls of AWS would exceed their deadlines.
+const MAX_CONCURRENCY: usize = 12;
 
-/// After how long a queue gives a failed message again. A mail whose worker died has its lease for longer, so it is met once while it
-/// is held, and is free the next time.
+/// The time after which a queue delivers a failed message again. It is shorter than the lease of a mail: a mail whose worker died is
+/// delivered once while the lease lasts, and then once after it.
 const REDELIVERY: Duration = Duration::from_secs(1);
 const LEASE_SECONDS: &str = "2";
 
-/// The product as processes, and its cloud. Everything ends when it is dropped.
+/// The product as processes, with its cloud and its identity provider. Dropping it ends all of them.
 pub struct Processes {
-    /// The embedded cloud. It knows each process by a name of its own, such as `get-credentials@3`.
+    /// The embedded cloud. Each process calls it under its own name, such as `get-credentials@3`.
     pub cloud: Cloud,
-    /// Who says who people are.
+    /// The identity provider.
     pub provider: Provider,
     pools: Arc<Pools>,
 }
 
-/// A process at work.
-pub struct Work {
-    /// Its name.
-    pub process: String,
-    /// What it works on, as text.
+/// A process that is handling an event.
+pub struct BusyProcess {
+    /// The name of the process.
+    pub name: String,
+    /// The event, as text.
     pub event: Arc<str>,
 }
 
 impl Processes {
-    /// The programs of the functions, as `cargo build` leaves them beside this test; nothing where one is missing.
+    /// Returns the directory of the functions' programs, which `cargo build` puts beside this test, or `None` if one is missing.
     #[must_use]
     pub fn programs() -> Option<PathBuf> {
         let test = std::env::current_exe().ok()?;
@@ -60,7 +60,7 @@ impl Processes {
         Function::ALL.iter().all(|function| directory.join(function.name()).exists()).then(|| directory.to_owned())
     }
 
-    /// Starts the cloud; processes start when there is something to do.
+    /// Starts the cloud and the identity provider. A process starts when an event needs it.
     pub async fn start(programs: &Path) -> Self {
         let (aws, provider) = (listener().await, provider(0).await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
@@ -78,7 +78,7 @@ impl Processes {
         Self { cloud, provider, pools }
     }
 
-    /// What a process of `function`, idle or new, makes of `event`; or why there is no answer.
+    /// Invokes `function` in an idle or a new process. Returns its answer, or the reason why there is no answer.
     pub async fn invoke(&self, function: &'static str, event: &Value) -> Result<Value, String> {
         self.pools.invoke(function, event).await
     }
@@ -87,47 +87,47 @@ impl Processes {
     pub async fn call(&self, function: &'static str, call: Call) -> Result<Answer, String> {
         let event = call.into_event();
         let answer = Answer::read(&self.invoke(function, &event).await?);
-        Asked::by(&event).inspect(|asked| asked.hold(&answer));
+        RequestLine::from_event(&event).inspect(|line| line.assert_allows(&answer));
         Ok(answer)
     }
 
-    /// A token of somebody with a verified address.
+    /// Returns a token for a person with this verified e-mail address.
     #[must_use]
     pub fn token(&self, email: &str) -> String {
         self.provider.token(&Person::with_email(email))
     }
 
-    /// What a process is at work on, to be asked from anywhere.
-    pub fn at_work(&self) -> impl Fn(&str) -> Option<Arc<str>> + Send + use<> {
+    /// Returns a lookup that maps the name of a process to the event that it is handling. Any thread may call it.
+    pub fn event_lookup(&self) -> impl Fn(&str) -> Option<Arc<str>> + Send + use<> {
         let pools = Arc::clone(&self.pools);
-        move |process| pools.living.lock().unwrap().get(process)?.event.clone()
+        move |process| pools.live.lock().unwrap().get(process)?.event.clone()
     }
 
-    /// Every process that is at work.
+    /// Returns every process that is handling an event.
     #[must_use]
-    pub fn working(&self) -> Vec<Work> {
-        let living = self.pools.living.lock().unwrap();
-        let working = living.iter().filter_map(|(name, one)| Some((name.clone(), one.event.clone()?)));
-        working.map(|(process, event)| Work { process, event }).collect()
+    pub fn busy(&self) -> Vec<BusyProcess> {
+        let live = self.pools.live.lock().unwrap();
+        let busy = live.iter().filter_map(|(name, one)| Some((name.clone(), one.event.clone()?)));
+        busy.map(|(name, event)| BusyProcess { name, event }).collect()
     }
 
-    /// Every process that waits for an event.
+    /// Returns the names of the processes that wait for an event.
     #[must_use]
-    pub fn waiting(&self) -> Vec<String> {
-        let living = self.pools.living.lock().unwrap();
-        living.iter().filter(|(_, one)| one.event.is_none()).map(|(name, _)| name.clone()).collect()
+    pub fn idle(&self) -> Vec<String> {
+        let live = self.pools.live.lock().unwrap();
+        live.iter().filter(|(_, one)| one.event.is_none()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Kills a process with SIGKILL, and returns when it is no more. `false`: it was none already.
+    /// Kills a process with SIGKILL and waits until it has ended. Returns `false` if it had already ended.
     pub async fn kill(&self, process: &str) -> bool {
-        let life = self.pools.living.lock().unwrap().get(process).map(|one| one.life.clone());
+        let life = self.pools.live.lock().unwrap().get(process).map(|one| one.life.clone());
         let Some(life) = life.filter(|life| !life.is_over()) else { return false };
         life.kill().await;
         true
     }
 
-    /// Ends every process, and tells all that any of them has ever written to its standard output and error.
-    pub async fn said(&self) -> String {
+    /// Ends every process, and returns everything that any of them has written to its standard output and error.
+    pub async fn stop_and_read_output(&self) -> String {
         self.pools.idle.lock().unwrap().clear();
         let readers = std::mem::take(&mut *self.pools.readers.lock().unwrap());
         let read = move || readers.into_iter().map(|reader| reader.join().unwrap()).collect();
@@ -141,35 +141,37 @@ impl fmt::Debug for Processes {
     }
 }
 
+/// The processes of every function, which share one limit on concurrency.
 struct Pools {
     programs: PathBuf,
     settings: HashMap<String, String>,
     idle: Mutex<HashMap<&'static str, Vec<Process>>>,
-    living: Arc<Mutex<Living>>,
-    /// How many of each function have been started.
+    live: Arc<Mutex<LiveProcesses>>,
+    /// The number of processes of each function that have been started.
     started: Mutex<HashMap<&'static str, u32>>,
     readers: Mutex<Vec<JoinHandle<String>>>,
-    room: Semaphore,
+    slots: Semaphore,
 }
 
-type Living = BTreeMap<String, One>;
+type LiveProcesses = BTreeMap<String, LiveProcess>;
 
-struct One {
+/// The state of a process that has not ended.
+struct LiveProcess {
     life: Life,
-    /// What it is at work on.
+    /// The event that the process is handling, as text.
     event: Option<Arc<str>>,
 }
 
-/// One environment of Lambda.
+/// A process of a function, which is an execution environment of Lambda.
 struct Process {
     name: String,
     running: Running,
-    living: Arc<Mutex<Living>>,
+    live: Arc<Mutex<LiveProcesses>>,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.living.lock().unwrap().remove(&self.name);
+        self.live.lock().unwrap().remove(&self.name);
     }
 }
 
@@ -179,23 +181,23 @@ impl Pools {
             programs: programs.to_owned(),
             settings,
             idle: Mutex::default(),
-            living: Arc::default(),
+            live: Arc::default(),
             started: Mutex::default(),
             readers: Mutex::default(),
-            room: Semaphore::new(AT_ONCE),
+            slots: Semaphore::new(MAX_CONCURRENCY),
         }
     }
 
-    /// A process that gave no answer is not asked again.
+    /// Invokes `function`. A process that gives no answer is not used again.
     async fn invoke(&self, function: &'static str, event: &Value) -> Result<Value, String> {
-        let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
+        let _slot = self.slots.acquire().await.map_err(|_| "no slot".to_owned())?;
         let mut process = match self.take_idle(function) {
             Some(process) => process,
-            None => self.begin(function).await.map_err(|error| format!("{function} does not start: {error}"))?,
+            None => self.spawn(function).await.map_err(|error| format!("{function} does not start: {error}"))?,
         };
-        process.works_on(Some(event.to_string().into()));
+        process.set_event(Some(event.to_string().into()));
         let answer = process.running.invoke(event).await.map_err(|error| format!("{}: {error}", process.name))?;
-        process.works_on(None);
+        process.set_event(None);
         self.idle.lock().unwrap().entry(function).or_default().push(process);
         serde_json::from_str(&answer.body).map_err(|_| format!("{function} answered no JSON"))
     }
@@ -207,7 +209,7 @@ impl Pools {
         idle.pop()
     }
 
-    async fn begin(&self, function: &'static str) -> io::Result<Process> {
+    async fn spawn(&self, function: &'static str) -> io::Result<Process> {
         let number = {
             let mut started = self.started.lock().unwrap();
             let number = started.entry(function).or_default();
@@ -215,7 +217,7 @@ impl Pools {
             *number
         };
         let name = format!("{function}@{number}");
-        let (mut said, out) = io::pipe()?;
+        let (mut output, out) = io::pipe()?;
         let mut command = Command::new(self.programs.join(function));
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         command.env_clear().envs(&self.settings).env("AWS_ACCESS_KEY_ID", &name).envs([
@@ -226,21 +228,21 @@ impl Pools {
             ("AWS_LAMBDA_LOG_STREAM_NAME", &name),
         ]);
         let running = Runtime::start().await?.run(command).map_err(io::Error::other)?;
-        // The pipe ends with the process: nobody else has its other end.
+        // The pipe ends with the process, which alone has its other end.
         self.readers.lock().unwrap().push(thread::spawn(move || {
             let mut all = Vec::new();
-            said.read_to_end(&mut all).unwrap();
+            output.read_to_end(&mut all).unwrap();
             String::from_utf8_lossy(&all).into_owned()
         }));
-        let one = One { life: running.life().clone(), event: None };
-        self.living.lock().unwrap().insert(name.clone(), one);
-        Ok(Process { name, running, living: Arc::clone(&self.living) })
+        let one = LiveProcess { life: running.life().clone(), event: None };
+        self.live.lock().unwrap().insert(name.clone(), one);
+        Ok(Process { name, running, live: Arc::clone(&self.live) })
     }
 }
 
 impl Process {
-    fn works_on(&self, event: Option<Arc<str>>) {
-        if let Some(one) = self.living.lock().unwrap().get_mut(&self.name) {
+    fn set_event(&self, event: Option<Arc<str>>) {
+        if let Some(one) = self.live.lock().unwrap().get_mut(&self.name) {
             one.event = event;
         }
     }

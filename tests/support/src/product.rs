@@ -39,7 +39,7 @@ impl Product {
     /// has changed. Repeats its output until it is ready.
     #[expect(clippy::print_stderr, reason = "the output shows what the start waits for, or why it failed")]
     pub async fn start(directory: &Path) -> anyhow::Result<Self> {
-        let mut command = if let Some(program) = crate::text_asked_for("FIRSTKEY_DEV") {
+        let mut command = if let Some(program) = crate::env_text("FIRSTKEY_DEV") {
             Command::new(program)
         } else {
             let mut cargo = Command::new("cargo");
@@ -100,24 +100,24 @@ pub fn target() -> PathBuf {
     test.ancestors().nth(3).unwrap().to_owned()
 }
 
-/// Returns the path of a function's release binary, as `cargo lambda build --release` leaves it: `bootstrap`, as it is deployed. Without
-/// it the test is left out, which is a failure under `cargo verify`.
+/// Returns the path of a function's release binary, the `bootstrap` that `cargo lambda build --release` builds and that is deployed.
+/// Returns `None` if it is missing, so that the caller skips the test; under `cargo verify` that is a failure.
 #[must_use]
 pub fn released(function: &str) -> Option<PathBuf> {
-    found(target().join("lambda").join(function).join("bootstrap"), "the stage release")
+    existing(target().join("lambda").join(function).join("bootstrap"), "the stage release")
 }
 
-/// Returns the path of a program that `cargo verify --only tools` installs, such as `sam` and `cfn-lint`. Without it the test is left
-/// out, which is a failure under `cargo verify`.
+/// Returns the path of a program that `cargo verify --only tools` installs, such as `sam` and `cfn-lint`. Returns `None` if it is missing,
+/// so that the caller skips the test; under `cargo verify` that is a failure.
 #[must_use]
 pub fn installed(environment: &str, program: &str) -> Option<PathBuf> {
-    found(target().join("tools").join(environment).join("bin").join(program), "the stage tools")
+    existing(target().join("tools").join(environment).join("bin").join(program), "the stage tools")
 }
 
-fn found(path: PathBuf, stage: &str) -> Option<PathBuf> {
-    let there = path.exists();
-    assert!(there || crate::skipped(stage), "{} is missing: run {stage}", path.display());
-    there.then_some(path)
+fn existing(path: PathBuf, stage: &str) -> Option<PathBuf> {
+    let exists = path.exists();
+    assert!(exists || crate::skip_unless_verifying(stage), "{} is missing: run {stage}", path.display());
+    exists.then_some(path)
 }
 
 async fn forward(output: impl AsyncRead + Unpin, lines: mpsc::UnboundedSender<String>) {
@@ -134,13 +134,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_the_release_build_a_test_is_left_out_and_under_verify_it_fails() {
-        let sought = catch_unwind(|| found("/nowhere/lambda/sign-in/bootstrap".into(), "the stage release"));
-        match sought {
-            Ok(found) => assert!(found.is_none() && !crate::asked_for("FIRSTKEY_VERIFY")),
-            Err(said) => {
-                let said = said.downcast::<String>().unwrap();
-                assert_eq!(*said, "/nowhere/lambda/sign-in/bootstrap is missing: run the stage release");
+    fn a_test_without_the_release_build_is_skipped_and_fails_under_verify() {
+        let outcome = catch_unwind(|| existing("/nowhere/lambda/sign-in/bootstrap".into(), "the stage release"));
+        match outcome {
+            Ok(found) => assert!(found.is_none() && !crate::has_env("FIRSTKEY_VERIFY")),
+            Err(message) => {
+                let message = message.downcast::<String>().unwrap();
+                assert_eq!(*message, "/nowhere/lambda/sign-in/bootstrap is missing: run the stage release");
             }
         }
     }

@@ -1,196 +1,196 @@
-//! What the product means, written apart from its code: one subscription, as operations leave it that are carried out one after the
-//! other. No table, no AWS, no race.
+//! A sequential specification of the product, written separately from its code: the state of one subscription after operations that
+//! happen one after the other. It has no table, no AWS and no races.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// Who has an account in the Administration Center.
+/// The user name of an account in the Administration Center, without the company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
+pub enum UserName {
     /// The service administrator.
     Admin,
     /// An administrator.
     Lee,
-    /// Another one.
+    /// Another administrator.
     Mo,
 }
 
-/// Who signs in to the Customer Portal.
+/// A person who signs in to the Customer Portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Person {
     /// A portal user.
     Dana,
-    /// Another one.
+    /// Another portal user.
     Kim,
-    /// No portal user.
+    /// A person of another company.
     Stranger,
 }
 
-/// A password by what it is.
+/// A password, identified by its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Password {
-    /// The one of an issue.
+    /// The temporary password of an issue.
     Temporary(u64),
-    /// One that a person has chosen.
+    /// A password that a person has chosen, by its number in the test.
     Chosen(usize),
 }
 
-/// A session, a click or an event by the name that it has in a test.
+/// The name that a test gives to a session, a click or an event.
 pub type Label = &'static str;
 
-/// One operation.
+/// An operation of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// `SubscriptionStarted` is delivered.
+    /// The delivery of `SubscriptionStarted`.
     Start {
-        /// Its id: delivered again it is the same event.
+        /// The event's id. A redelivery has the same one.
         event: Label,
-        /// Whether somebody pays.
+        /// Whether the subscription is paid.
         paid: bool,
     },
     /// A click on **Get credentials**.
     Retrieve {
-        /// Whose.
+        /// The customer who clicks.
         person: Person,
         /// The key of the click.
         key: Label,
     },
-    /// Somebody asks support.
-    Ask {
-        /// Who.
+    /// A request to support.
+    ContactSupport {
+        /// The customer who sends it.
         person: Person,
         /// The key of the click.
         key: Label,
     },
-    /// Somebody signs in.
+    /// A sign-in to the Administration Center.
     SignIn {
-        /// To which account.
-        who: Who,
-        /// With which password.
+        /// The account.
+        who: UserName,
+        /// The password that is entered.
         password: Password,
-        /// The session that begins, if one does.
+        /// The name of the session that begins if the sign-in succeeds.
         begins: Label,
     },
-    /// Somebody signs out.
+    /// A sign-out.
     SignOut {
-        /// Of this session.
+        /// The session that ends.
         session: Label,
     },
-    /// Somebody chooses a password.
+    /// The choice of a new password.
     Reset {
-        /// In this session.
+        /// The session of the request.
         session: Label,
-        /// The current one, where it is asked for.
+        /// The current password, where the request needs it.
         current: Option<Password>,
-        /// The new one.
+        /// The new password.
         to: Password,
-        /// The session that begins.
+        /// The name of the session that begins if the reset succeeds.
         begins: Label,
     },
-    /// Somebody creates an administrator, whose password is [`OWN`].
+    /// The creation of an administrator, whose password is [`ADMINISTRATOR_PASSWORD`].
     Create {
-        /// In this session.
+        /// The session of the request.
         session: Label,
-        /// Whom.
-        who: Who,
+        /// The new administrator.
+        who: UserName,
         /// The key of the click.
         key: Label,
     },
-    /// Support issues new credentials.
+    /// A reissue by the support desk.
     Reissue {
-        /// In place of this issue.
-        of: u64,
+        /// The issue that the new one replaces.
+        issue: u64,
     },
-    /// Somebody looks whether a session is good, and changes nothing.
-    Look {
-        /// Which.
+    /// A check of a session that changes nothing.
+    CheckSession {
+        /// The session.
         session: Label,
     },
-    /// Time passes.
-    Pass {
-        /// So much of it.
+    /// The passing of time.
+    Wait {
+        /// The number of seconds.
         seconds: u64,
     },
 }
 
-/// The password of every administrator that is created.
-pub const OWN: Password = Password::Chosen(3);
+/// The password that every administrator is created with.
+pub const ADMINISTRATOR_PASSWORD: Password = Password::Chosen(3);
 
-/// Until when a temporary password works, in seconds.
+/// The lifetime of a temporary password, in seconds.
 pub const LIFETIME: u64 = 7 * 24 * 60 * 60;
 
-/// How long one click shows the same again, in seconds.
+/// The time within which a retried click shows the password again, in seconds.
 const REPLAY: u64 = 600;
 
-/// An answer: its status, and where to go on, what is shown or what was wrong.
-pub type Told = (u16, String);
+/// An answer to an operation: the status, and the next step, what is shown, or the code of the problem.
+pub type Reply = (u16, String);
 
-/// An answer.
+/// Creates an answer.
 #[must_use]
-pub fn told(status: u16, what: &str) -> Told {
+pub fn reply(status: u16, what: &str) -> Reply {
     (status, what.to_owned())
 }
 
 /// An account of the Administration Center.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
-    /// What signs in to it.
+    /// The current password.
     pub password: Password,
-    /// Whether that is the one of an issue, and good for a reset alone.
+    /// Whether the password is temporary, so that it allows only a reset.
     pub temporary: bool,
-    /// Whether it signs in at all.
+    /// Whether the account can sign in. A retired account cannot.
     pub active: bool,
-    /// How often its password or its state was written.
+    /// The number of times that its password or its state was written.
     pub version: u64,
     /// Whether its administrator has signed in.
     pub signed_in: bool,
-    /// By whom, and with which click.
-    pub created_by: Option<(Who, Label)>,
+    /// The account that created it, and the key of the click.
+    pub created_by: Option<(UserName, Label)>,
 }
 
-/// A session.
+/// A session of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
-    /// Whose.
-    pub who: Who,
-    /// The version of the account that it began with.
+    /// The account.
+    pub who: UserName,
+    /// The version of the account when the session began.
     pub version: u64,
-    /// Whether it may do more than reset a temporary password.
+    /// Whether the session allows more than the reset of a temporary password.
     pub full: bool,
 }
 
-/// A subscription as the operations leave it that are carried out one after the other.
+/// The state of a subscription after operations that happened one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands by itself, as in the table")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent, as in the table")]
 pub struct State {
-    /// Those that exist.
-    pub accounts: BTreeMap<Who, Account>,
-    /// Those that have begun, good or not.
+    /// The accounts that exist.
+    pub accounts: BTreeMap<UserName, Account>,
+    /// The sessions that have begun, valid or not.
     pub sessions: BTreeMap<Label, Session>,
-    /// The generation of temporary credentials; 0 before the subscription has started.
+    /// The number of the current issue; 0 before the subscription has started.
     pub issue: u64,
     paid: bool,
     signed_in: bool,
     changed: bool,
     handed_over: bool,
-    /// When the password of the issue stops working.
+    /// The time at which the password of the issue expires.
     expires_at: u64,
-    /// Of this issue: whose click, and when.
+    /// The retrievals of this issue: the customer and the click of each, with its time.
     retrievals: BTreeMap<(Person, Label), u64>,
-    /// Those to support, all of one day.
+    /// The requests to support, all of one day.
     requests: BTreeSet<(Person, Label)>,
-    /// Events that have started an issue.
+    /// The events that have started an issue.
     handled: Vec<Label>,
     history: Vec<String>,
     now: u64,
 }
 
 impl State {
-    /// Before anything.
+    /// Creates the state before any operation.
     #[must_use]
-    pub fn nothing() -> Self {
+    pub fn empty() -> Self {
         Self {
             accounts: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -208,48 +208,48 @@ impl State {
         }
     }
 
-    /// After the first `SubscriptionStarted`, of a trial.
+    /// Creates the state after the first `SubscriptionStarted`, which is that of a trial.
     #[must_use]
     pub fn started() -> Self {
-        let mut state = Self::nothing();
+        let mut state = Self::empty();
         state.apply(Op::Start { event: "trial", paid: false });
         state
     }
 
-    /// The session, if it is good.
+    /// Returns the session if it is valid.
     #[must_use]
-    pub fn good(&self, session: Label) -> Option<Session> {
+    pub fn valid_session(&self, session: Label) -> Option<Session> {
         let session = *self.sessions.get(session)?;
         let account = &self.accounts[&session.who];
         (account.active && account.version == session.version).then_some(session)
     }
 
-    /// Carries out one operation, and answers it.
-    pub fn apply(&mut self, op: Op) -> Told {
+    /// Carries out one operation and returns its answer.
+    pub fn apply(&mut self, op: Op) -> Reply {
         match op {
             Op::Start { event, paid } => self.start(event, paid),
             Op::Retrieve { person, key } => self.retrieve(person, key),
-            Op::Ask { person, key } => self.ask(person, key),
+            Op::ContactSupport { person, key } => self.contact_support(person, key),
             Op::SignIn { who, password, begins } => self.sign_in(who, password, begins),
             Op::SignOut { session } => {
                 self.sessions.remove(session);
-                told(204, "")
+                reply(204, "")
             }
             Op::Reset { session, current, to, begins } => self.reset(session, current, to, begins),
             Op::Create { session, who, key } => self.create(session, who, key),
-            Op::Reissue { of } => self.reissue(of),
-            Op::Look { session } => match self.good(session) {
-                Some(_) => told(422, "password-too-short"),
-                None => told(401, "not-signed-in"),
+            Op::Reissue { issue } => self.reissue(issue),
+            Op::CheckSession { session } => match self.valid_session(session) {
+                Some(_) => reply(422, "password-too-short"),
+                None => reply(401, "not-signed-in"),
             },
-            Op::Pass { seconds } => {
+            Op::Wait { seconds } => {
                 self.now += seconds;
-                told(200, "")
+                reply(200, "")
             }
         }
     }
 
-    fn start(&mut self, event: Label, paid: bool) -> Told {
+    fn start(&mut self, event: Label, paid: bool) -> Reply {
         let expired = self.expires_at <= self.now && !self.changed;
         let used_up = self.retrievals.len() == 3 && !self.signed_in && !self.changed;
         let is_new = self.issue == 0;
@@ -263,31 +263,31 @@ impl State {
             self.history.push("paid by vendor".to_owned());
             self.paid = true;
         }
-        told(200, "done")
+        reply(200, "done")
     }
 
-    /// A new temporary password, three new retrievals; everything old is void.
+    /// Starts the next issue, with a new temporary password and three retrievals. It voids the earlier issue.
     fn issue_next(&mut self) {
         self.issue += 1;
         (self.signed_in, self.changed) = (false, false);
         self.retrievals.clear();
         self.expires_at = self.now + LIFETIME;
         let password = Password::Temporary(self.issue);
-        let version = self.accounts.get(&Who::Admin).map_or(1, |admin| admin.version + 1);
+        let version = self.accounts.get(&UserName::Admin).map_or(1, |admin| admin.version + 1);
         let admin = Account { password, temporary: true, active: true, version, signed_in: false, created_by: None };
-        self.accounts.insert(Who::Admin, admin);
+        self.accounts.insert(UserName::Admin, admin);
     }
 
-    /// Whoever ends the retrieval of an issue puts those that there were into the history, once.
+    /// Writes the retrievals of the issue into the history, once: the first operation that ends its retrievals does so.
     fn record_retrievals(&mut self) {
         if !self.signed_in {
             self.history.extend(self.retrievals.keys().map(|(person, _)| format!("retrieved by {person}")));
         }
     }
 
-    fn retrieve(&mut self, person: Person, key: Label) -> Told {
+    fn retrieve(&mut self, person: Person, key: Label) -> Reply {
         if person == Person::Stranger || self.issue == 0 {
-            return told(404, "not-found");
+            return reply(404, "not-found");
         }
         let is_open = !self.signed_in && !self.changed && self.now < self.expires_at;
         let counted = self.retrievals.get(&(person, key)).copied();
@@ -300,7 +300,7 @@ impl State {
             return (200, format!("the password of issue {}, {} used", self.issue, self.retrievals.len()));
         }
         match self.reasons(person).join(", ") {
-            none if none.is_empty() => told(409, "conflict"),
+            none if none.is_empty() => reply(409, "conflict"),
             reasons => (200, format!("blank: {reasons}; {} used", self.retrievals.len())),
         }
     }
@@ -318,26 +318,26 @@ impl State {
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
 
-    fn ask(&mut self, person: Person, key: Label) -> Told {
+    fn contact_support(&mut self, person: Person, key: Label) -> Reply {
         if person == Person::Stranger || self.issue == 0 {
-            return told(404, "not-found");
+            return reply(404, "not-found");
         }
         if !self.requests.contains(&(person, key)) {
             if self.requests.len() == 3 {
-                return told(429, "too-many-attempts");
+                return reply(429, "too-many-attempts");
             }
             self.requests.insert((person, key));
             self.history.push(format!("support-requested by {person}"));
         }
-        told(202, "")
+        reply(202, "")
     }
 
-    fn sign_in(&mut self, who: Who, password: Password, begins: Label) -> Told {
+    fn sign_in(&mut self, who: UserName, password: Password, begins: Label) -> Reply {
         let expired = self.expires_at <= self.now;
         let open =
             |account: &&mut Account| account.active && account.password == password && !(account.temporary && expired);
         let Some(account) = self.accounts.get_mut(&who).filter(open) else {
-            return told(401, "invalid-credentials");
+            return reply(401, "invalid-credentials");
         };
         self.sessions.insert(begins, Session { who, version: account.version, full: !account.temporary });
         if account.temporary {
@@ -346,69 +346,76 @@ impl State {
                 self.signed_in = true;
                 self.history.push(format!("signed-in by {who}"));
             }
-            return told(200, "reset-password");
+            return reply(200, "reset-password");
         }
-        if who == Who::Admin {
-            return told(200, "create-administrator");
+        if who == UserName::Admin {
+            return reply(200, "create-administrator");
         }
         if !account.signed_in {
             account.signed_in = true;
             self.history.push(format!("administrator-signed-in by {who}"));
             self.retire(who);
         }
-        told(200, "home")
+        reply(200, "home")
     }
 
-    fn retire(&mut self, by: Who) {
-        if let Some(admin) = self.accounts.get_mut(&Who::Admin).filter(|admin| admin.active) {
+    fn retire(&mut self, by: UserName) {
+        if let Some(admin) = self.accounts.get_mut(&UserName::Admin).filter(|admin| admin.active) {
             admin.active = false;
             admin.version += 1;
-            self.history.push(format!("service-administrator-retired by {by}: {}", Who::Admin));
+            self.history.push(format!("service-administrator-retired by {by}: {}", UserName::Admin));
         }
     }
 
-    fn reset(&mut self, session: Label, current: Option<Password>, to: Password, begins: Label) -> Told {
-        let Some(Session { who, .. }) = self.good(session) else { return told(401, "not-signed-in") };
-        let Some(account) = self.accounts.get_mut(&who) else { return told(401, "not-signed-in") };
+    fn reset(&mut self, session: Label, current: Option<Password>, to: Password, begins: Label) -> Reply {
+        let Some(Session { who, .. }) = self.valid_session(session) else { return reply(401, "not-signed-in") };
+        let Some(account) = self.accounts.get_mut(&who) else { return reply(401, "not-signed-in") };
         if current.is_some_and(|current| current != account.password) {
-            return told(401, "invalid-credentials");
+            return reply(401, "invalid-credentials");
         }
         self.changed |= account.temporary;
         (account.password, account.temporary) = (to, false);
         account.version += 1;
         self.sessions.insert(begins, Session { who, version: account.version, full: true });
         self.history.push(format!("password-changed by {who}"));
-        told(200, if who == Who::Admin { "create-administrator" } else { "home" })
+        reply(200, if who == UserName::Admin { "create-administrator" } else { "home" })
     }
 
-    fn create(&mut self, session: Label, who: Who, key: Label) -> Told {
-        let by = match self.good(session) {
-            None => return told(401, "not-signed-in"),
-            Some(Session { full: false, .. }) => return told(403, "forbidden"),
+    fn create(&mut self, session: Label, who: UserName, key: Label) -> Reply {
+        let by = match self.valid_session(session) {
+            None => return reply(401, "not-signed-in"),
+            Some(Session { full: false, .. }) => return reply(403, "forbidden"),
             Some(Session { who, .. }) => who,
         };
         let created_by = Some((by, key));
         if let Some(taken) = self.accounts.get(&who) {
-            return if taken.created_by == created_by { told(201, "") } else { told(409, "user-name-taken") };
+            return if taken.created_by == created_by { reply(201, "") } else { reply(409, "user-name-taken") };
         }
-        let new = Account { password: OWN, temporary: false, active: true, version: 1, signed_in: false, created_by };
+        let new = Account {
+            password: ADMINISTRATOR_PASSWORD,
+            temporary: false,
+            active: true,
+            version: 1,
+            signed_in: false,
+            created_by,
+        };
         self.accounts.insert(who, new);
         self.handed_over = true;
         self.history.push(format!("administrator-created by {by}: {who}"));
-        told(201, "")
+        reply(201, "")
     }
 
-    fn reissue(&mut self, of: u64) -> Told {
-        if self.issue != of {
-            return told(409, "conflict");
+    fn reissue(&mut self, issue: u64) -> Reply {
+        if self.issue != issue {
+            return reply(409, "conflict");
         }
         self.record_retrievals();
         self.history.push("reissued by support".to_owned());
         self.issue_next();
-        told(200, "reissued")
+        reply(200, "reissued")
     }
 
-    /// What the table has to hold, line by line.
+    /// Returns the expected contents of the table, as lines.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         if self.issue == 0 {
@@ -421,7 +428,7 @@ impl State {
         lines.extend(self.accounts.iter().map(|(who, account)| {
             account_line(*who, [account.active, account.temporary, account.signed_in], account.version)
         }));
-        let administrators = self.accounts.keys().filter(|who| **who != Who::Admin);
+        let administrators = self.accounts.keys().filter(|who| **who != UserName::Admin);
         lines.extend(administrators.map(|who| format!("administrator {who}")));
         if !self.requests.is_empty() {
             lines.push(support_line(self.requests.len() as u64));
@@ -432,7 +439,7 @@ impl State {
     }
 }
 
-/// The line of a credential, whose marks are: sealed, signed in, changed, handed over.
+/// Formats the line of a credential, whose marks are: sealed, signed in, changed, handed over.
 pub(crate) fn credential_line(issue: u64, paid: bool, marks: [bool; 4], seq: u64) -> String {
     let [sealed, signed_in, changed, handed_over] = marks;
     format!(
@@ -440,21 +447,22 @@ pub(crate) fn credential_line(issue: u64, paid: bool, marks: [bool; 4], seq: u64
     )
 }
 
-/// The line of a day on which support was asked.
+/// Formats the line of a day's requests to support.
 pub(crate) fn support_line(requests: u64) -> String {
     format!("support requests of the day: {requests}")
 }
 
-pub(crate) fn account_line(who: Who, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
+/// Formats the line of an account.
+pub(crate) fn account_line(who: UserName, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
     format!("{who}: active {active}, temporary {temporary}, signed in {signed_in}, version {version}")
 }
 
-impl Who {
-    /// Everybody.
+impl UserName {
+    /// All user names.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Lee, Self::Mo];
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Admin => "admin",
@@ -481,7 +489,7 @@ impl fmt::Display for Op {
                 write!(f, "start by event {event}, {}", if *paid { "paid" } else { "a trial" })
             }
             Self::Retrieve { person, key } => write!(f, "retrieval of {person} with key {key}"),
-            Self::Ask { person, key } => write!(f, "request of {person} to support with key {key}"),
+            Self::ContactSupport { person, key } => write!(f, "request of {person} to support with key {key}"),
             Self::SignIn { who, password, begins } => {
                 write!(f, "sign-in of {who} with {password:?} (session {begins})")
             }
@@ -490,9 +498,9 @@ impl fmt::Display for Op {
                 write!(f, "reset in session {session} to {to:?} (session {begins})")
             }
             Self::Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
-            Self::Reissue { of } => write!(f, "reissue of {of}"),
-            Self::Look { session } => write!(f, "look at session {session}"),
-            Self::Pass { seconds } => write!(f, "{seconds} s pass"),
+            Self::Reissue { issue } => write!(f, "reissue of {issue}"),
+            Self::CheckSession { session } => write!(f, "look at session {session}"),
+            Self::Wait { seconds } => write!(f, "{seconds} s pass"),
         }
     }
 }

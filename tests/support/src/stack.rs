@@ -1,4 +1,4 @@
-//! The stack: one embedded cloud, one provider, and every function in this process.
+//! The stack: an embedded cloud, an identity provider, and every function in this process.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use provider::{Algorithm, Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-use crate::{Answer, Call, Function, contract::Asked, functions::Handler};
+use crate::{Answer, Call, Function, contract::RequestLine, functions::Handler};
 
 /// The settings of a deployment, before it starts.
 pub struct Deployment {
     settings: HashMap<String, String>,
     redelivery: Duration,
     holds_mails: bool,
-    tries_roles: bool,
+    allows_denials: bool,
     starts_at: Option<i64>,
     data: Option<PathBuf>,
     provider_port: u16,
@@ -36,7 +36,7 @@ impl Default for Deployment {
             settings: HashMap::new(),
             redelivery: Duration::from_millis(50),
             holds_mails: false,
-            tries_roles: false,
+            allows_denials: false,
             starts_at: None,
             data: None,
             provider_port: 0,
@@ -45,80 +45,80 @@ impl Default for Deployment {
 }
 
 impl Deployment {
-    /// With a setting.
+    /// Sets a setting of every function.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.into(), value.into());
         self
     }
 
-    /// With queues that deliver a failed message again after so long.
+    /// Sets the time after which queues deliver a failed message again.
     #[must_use]
-    pub fn redelivering_after(self, redelivery: Duration) -> Self {
+    pub fn with_redelivery_delay(self, redelivery: Duration) -> Self {
         Self { redelivery, ..self }
     }
 
-    /// With nobody who mails: what is ordered waits for [`TestStack::mail_orders`].
+    /// Holds mail orders back from the mail function: they wait for [`TestStack::take_mail_orders`].
     #[must_use]
-    pub fn holding_mails(self) -> Self {
+    pub fn with_held_mails(self) -> Self {
         Self { holds_mails: true, ..self }
     }
 
-    /// With roles that are tried: what they refuse is no mistake.
+    /// Allows roles to deny calls, which otherwise fails the test.
     #[must_use]
-    pub fn trying_roles(self) -> Self {
-        Self { tries_roles: true, ..self }
+    pub fn allowing_denials(self) -> Self {
+        Self { allows_denials: true, ..self }
     }
 
     /// Starts the clock at `seconds` since the epoch instead of the machine's time.
     #[must_use]
-    pub fn starting_at(self, seconds: i64) -> Self {
+    pub fn with_start_time(self, seconds: i64) -> Self {
         Self { starts_at: Some(seconds), ..self }
     }
 
     /// Keeps the state of the cloud, its keys included, in a directory.
     #[must_use]
-    pub fn keeping_data_in(self, directory: PathBuf) -> Self {
+    pub fn with_data_directory(self, directory: PathBuf) -> Self {
         Self { data: Some(directory), ..self }
     }
 
     /// Starts the identity provider on a fixed port, waiting until the port is free. What the table keeps of a person depends on the
     /// provider's address.
     #[must_use]
-    pub fn with_provider_on(self, port: u16) -> Self {
+    pub fn with_provider_port(self, port: u16) -> Self {
         Self { provider_port: port, ..self }
     }
 
-    /// Starts it.
+    /// Starts the stack.
     pub async fn start(self) -> TestStack {
         TestStack::deploy(self).await
     }
 }
 
-/// The product and its cloud. Everything ends when it is dropped.
+/// The product with its cloud and its identity provider. Dropping it ends all of them.
 pub struct TestStack {
     /// The embedded cloud.
     pub cloud: Cloud,
-    /// Who says who people are.
+    /// The identity provider.
     pub provider: Provider,
     functions: Arc<Functions>,
     settings: HashMap<String, String>,
     clock: Arc<AtomicI64>,
     held_mails: Arc<Mutex<Vec<Value>>>,
-    tries_roles: bool,
+    allows_denials: bool,
 }
 
-/// Whatever else a test looks at: no function has asked for what its role does not allow, not even where it goes on without.
+/// Fails a test, in addition to its own assertions, if a role denied a call, even where the function does not depend on it.
 impl Drop for TestStack {
     fn drop(&mut self) {
-        if !self.tries_roles && !std::thread::panicking() {
-            assert_eq!(self.cloud.roles().denied(), [], "a role does not allow what its function does");
+        if !self.allows_denials && !std::thread::panicking() {
+            assert_eq!(self.cloud.roles().denied(), [], "a role denies a call of its function");
         }
     }
 }
 
 impl TestStack {
-    /// With the settings that `cargo dev` has.
+    /// Starts a stack with the settings of `cargo dev`.
     pub async fn start() -> Self {
         Deployment::default().start().await
     }
@@ -143,21 +143,21 @@ impl TestStack {
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
-        Self { cloud, provider, functions, settings, clock, held_mails, tries_roles: deployment.tries_roles }
+        Self { cloud, provider, functions, settings, clock, held_mails, allows_denials: deployment.allows_denials }
     }
 
-    /// Publishes an event; which messages of its first delivery failed.
+    /// Publishes an event. Returns the messages whose first delivery failed.
     pub async fn publish(&self, event: Value) -> Value {
         self.cloud.deliver(event).await.unwrap()["batchItemFailures"].take()
     }
 
-    /// Publishes an event that is done at once, and waits until its mail is out.
-    pub async fn started(&self, event: Value) {
+    /// Publishes an event, which must succeed at once, and waits until its mail is sent.
+    pub async fn start_subscription(&self, event: Value) {
         assert_eq!(self.publish(event).await, json!([]));
         self.cloud.drained().await.unwrap();
     }
 
-    /// Invokes a function with an event of its own.
+    /// Invokes a function with an event.
     pub async fn invoke(&self, function: &'static str, event: Value) -> Value {
         self.functions.invoke(function, event).await.unwrap()
     }
@@ -177,7 +177,7 @@ impl TestStack {
         self.call("sign-in", Call::sign_in(user_name, password)).await
     }
 
-    /// The temporary password of the last mail, wherever it went.
+    /// Returns the temporary password of the last mail to any address.
     #[must_use]
     pub fn mailed_password(&self) -> String {
         let mail = self.cloud.inbox().pop().expect("a mail is out");
@@ -185,15 +185,15 @@ impl TestStack {
         mail.text.lines().find(is_password).expect("the mail has a password").to_owned()
     }
 
-    /// A session of the service administrator of a new subscription, whose password is `chosen` by now.
+    /// Starts a subscription and replaces the temporary password by `chosen`. Returns a session of the service administrator.
     pub async fn service_administrator(&self, subscription: &str, user_name: &str, chosen: &str) -> String {
-        self.started(event(subscription, "trial")).await;
+        self.start_subscription(event(subscription, "trial")).await;
         let session = self.sign_in(user_name, &self.mailed_password()).await.session().expect("signs in");
         let reset = self.call("reset-password", Call::reset_password(&session, chosen)).await;
         reset.session().expect("resets")
     }
 
-    /// The items of the table whose sort key begins so, by their keys.
+    /// Returns the items of the table whose sort key starts with `sort_key`, sorted by their keys.
     pub async fn items(&self, sort_key: &str) -> Vec<Value> {
         let mut all = self.cloud.dump_table().await.unwrap();
         all.retain(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key));
@@ -201,7 +201,8 @@ impl TestStack {
         all
     }
 
-    /// What happened to a subscription, in its order, each with who did it. Its numbers have no gap, and the credential has the last.
+    /// Returns the history of a subscription, in order, with the author of each entry. Fails if its numbers have gaps or the credential does
+    /// not have the last of them.
     pub async fn history(&self, subscription: &str) -> Vec<String> {
         let key = json!(format!("SUBSCRIPTION#{subscription}"));
         let own = |mut items: Vec<Value>| {
@@ -217,18 +218,18 @@ impl TestStack {
         entries.iter().map(|entry| text(entry, "what") + " by " + &text(entry, "by")).collect()
     }
 
-    /// Lists the subscriptions.
+    /// Lists the subscriptions of a customer.
     pub async fn list(&self, token: &str) -> Answer {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
     }
 
-    /// A token of somebody with a verified address, good for years: the clock is moved by hand.
+    /// Returns a token for a person with this verified e-mail address. It is valid for years, because tests advance the clock.
     #[must_use]
     pub fn token(&self, email: &str) -> String {
         self.token_with(email, &json!({}))
     }
 
-    /// The same with more claims.
+    /// Returns such a token with additional claims.
     #[must_use]
     pub fn token_with(&self, email: &str, claims: &Value) -> String {
         let person = Person { claims: claims.clone(), ..Person::with_email(email) };
@@ -237,18 +238,18 @@ impl TestStack {
         self.provider.sign(Algorithm::Rs256, &json!({}), &all)
     }
 
-    /// Calls the same functions on another machine, whose clock is ahead by so many seconds and stands still.
+    /// Returns a client of the same functions on another machine, whose clock is ahead by `seconds_ahead` and does not advance.
     pub fn machine(&self, seconds_ahead: i64) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
         let clock = AtomicI64::new(self.clock.load(Ordering::SeqCst) + seconds_ahead);
-        self.beside("", &Arc::new(clock))
+        self.client("", &Arc::new(clock))
     }
 
-    /// Calls the same functions on another machine, which the cloud tells apart: there their names end in `suffix`.
+    /// Returns a client of the same functions on another machine. The cloud knows them by names that end in `suffix`.
     pub fn named_machine(&self, suffix: &str) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
-        self.beside(suffix, &self.clock)
+        self.client(suffix, &self.clock)
     }
 
-    fn beside(
+    fn client(
         &self,
         suffix: &str,
         clock: &Arc<AtomicI64>,
@@ -260,35 +261,35 @@ impl TestStack {
         }
     }
 
-    /// The same functions on another machine, with a clock of its own, which the cloud tells apart: there their names end in `suffix`.
+    /// Returns another machine with the same functions and its own clock. The cloud knows its functions by names that end in `suffix`.
     #[must_use]
-    pub fn apart(&self, suffix: &str) -> Machine {
-        self.apart_with(suffix, &[])
+    pub fn separate_machine(&self, suffix: &str) -> Machine {
+        self.separate_machine_with(suffix, &[])
     }
 
-    /// Returns such a machine whose functions have these settings instead of the deployment's.
+    /// Returns such a machine whose functions have additional settings, which override those of the deployment.
     #[must_use]
-    pub fn apart_with(&self, suffix: &str, more: &[(&str, &str)]) -> Machine {
+    pub fn separate_machine_with(&self, suffix: &str, more: &[(&str, &str)]) -> Machine {
         let clock = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst)));
         let mut settings = self.settings.clone();
         settings.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         Machine { functions: Arc::new(Functions::new(&settings, suffix, &clock)), clock, suffix: suffix.to_owned() }
     }
 
-    /// Takes the messages that wait for whoever mails for a subscription.
+    /// Takes the held mail orders of a subscription.
     #[must_use]
-    pub fn mail_orders(&self, subscription: &str) -> Vec<Value> {
+    pub fn take_mail_orders(&self, subscription: &str) -> Vec<Value> {
         let key = format!("\"SUBSCRIPTION#{subscription}\"");
         let of_it = |record: &mut Value| record["body"].as_str().is_some_and(|body| body.contains(&key));
         self.held_mails.lock().unwrap().extract_if(.., of_it).collect()
     }
 
-    /// Lets time pass.
-    pub fn pass(&self, seconds: i64) {
+    /// Advances the clock.
+    pub fn advance_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// Kills every running instance of a function, as it stands.
+    /// Kills every running instance of a function immediately.
     pub fn kill(&self, function: &str) {
         let mut running = self.functions.running.lock().unwrap();
         for (_, instance) in running.extract_if(.., |(running, _)| running.name() == function) {
@@ -297,7 +298,7 @@ impl TestStack {
     }
 }
 
-/// A machine with all functions, apart from the others.
+/// A machine with all functions and its own clock.
 pub struct Machine {
     functions: Arc<Functions>,
     clock: Arc<AtomicI64>,
@@ -310,15 +311,15 @@ impl Machine {
         Answer::read(&self.functions.invoke(function, call.into_event()).await.unwrap())
     }
 
-    /// Hands a function of a queue these messages; whether all of them are done.
+    /// Delivers messages to the function of a queue. Returns whether it handled all of them.
     pub async fn consume(&self, function: &'static str, messages: &[Value]) -> bool {
         let answer = self.functions.invoke(function, json!({ "Records": messages })).await.unwrap();
         answer == json!({ "batchItemFailures": [] })
     }
 
-    /// How the cloud calls a function of this machine.
+    /// Returns the name by which the cloud knows a function of this machine.
     #[must_use]
-    pub fn name_of(&self, function: &str) -> String {
+    pub fn caller_name(&self, function: &str) -> String {
         format!("{function}{}", self.suffix)
     }
 
@@ -328,21 +329,22 @@ impl Machine {
         self.clock.load(Ordering::SeqCst)
     }
 
-    /// Lets time pass here.
-    pub fn pass(&self, seconds: i64) {
+    /// Advances the clock of this machine.
+    pub fn advance_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
+/// The functions of one machine.
 struct Functions {
     handlers: HashMap<Function, Handler>,
     running: Mutex<Vec<(Function, AbortHandle)>>,
-    room: Semaphore,
+    slots: Semaphore,
 }
 
-/// The most instances that run at once; others wait. With more of them, unoptimised, a call takes longer than the time-outs allow that are
-/// set for a function with a processor to itself.
-const INSTANCES: usize = 16;
+/// The most instances that run at once. Others wait: with more of them, in an unoptimized build, calls would exceed their deadlines, which
+/// assume that a function has a processor to itself.
+const MAX_INSTANCES: usize = 16;
 
 impl Functions {
     fn new(settings: &HashMap<String, String>, suffix: &str, clock: &Arc<AtomicI64>) -> Self {
@@ -353,22 +355,22 @@ impl Functions {
             (function, handler.unwrap_or_else(|error| panic!("{function} does not start: {error}")))
         };
         let handlers = Function::ALL.iter().map(|function| start(*function)).collect();
-        Self { handlers, running: Mutex::default(), room: Semaphore::new(INSTANCES) }
+        Self { handlers, running: Mutex::default(), slots: Semaphore::new(MAX_INSTANCES) }
     }
 
     async fn invoke(self: &Arc<Self>, function: &str, event: Value) -> Result<Value, String> {
-        let _place = self.room.acquire().await.map_err(|_| "no room".to_owned())?;
+        let _slot = self.slots.acquire().await.map_err(|_| "no slot".to_owned())?;
         let function = Function::find(function).ok_or_else(|| format!("no function {function}"))?;
-        let (this, asked) = (Arc::clone(self), Asked::by(&event));
+        let (this, request_line) = (Arc::clone(self), RequestLine::from_event(&event));
         let instance = tokio::spawn(async move { this.handlers[&function](event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));
         let answer = instance.await.map_err(|_| "killed".to_owned())??;
-        asked.inspect(|asked| asked.hold(&Answer::read(&answer)));
+        request_line.inspect(|line| line.assert_allows(&Answer::read(&answer)));
         Ok(answer)
     }
 }
 
-/// A `SubscriptionStarted` for Fabrikam, as the vendor's bus gives it.
+/// Returns a `SubscriptionStarted` event for Fabrikam, as the vendor's bus delivers it.
 #[must_use]
 pub fn event(subscription: &str, kind: &str) -> Value {
     json!({
@@ -391,7 +393,8 @@ pub fn event(subscription: &str, kind: &str) -> Value {
     })
 }
 
-/// What `cargo dev` sets, where these are; `AWS_ACCESS_KEY_ID` is each function's own.
+/// Returns the settings of `cargo dev` for an AWS endpoint and an identity provider, without `AWS_ACCESS_KEY_ID`, which differs between
+/// functions.
 pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
     let settings = [
         ("AWS_ENDPOINT_URL", aws),
@@ -432,10 +435,7 @@ pub(crate) async fn listener() -> TcpListener {
     listener_on(0).await
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokens are made by the machine's clock, so the clock of the tests starts there"
-)]
+#[expect(clippy::disallowed_methods, reason = "tokens have the system's time, so the clock of the tests starts there")]
 fn system_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }

@@ -1,4 +1,4 @@
-//! The table as it is, in the words of the specification.
+//! The contents of the table, in the terms of the specification.
 
 use std::{collections::BTreeMap, collections::HashMap};
 
@@ -6,23 +6,23 @@ use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use crate::specification::{Who, account_line, credential_line, support_line};
+use crate::specification::{UserName, account_line, credential_line, support_line};
 
 /// An item of the table.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Somebody who looks at the table.
+/// A client that reads and writes the table directly.
 #[derive(Clone)]
 pub struct Table(Client);
 
-/// One subscription: credential, administrators, requests to support and history; accounts.
-pub type Items = (Vec<Item>, BTreeMap<Who, Item>);
+/// The items of one subscription: first its credential, administrators, requests to support and history; then its accounts.
+pub type Items = (Vec<Item>, BTreeMap<UserName, Item>);
 
 impl Table {
-    /// Over the AWS endpoint of a cloud, which calls whoever looks `caller`.
+    /// Connects to the AWS endpoint of a cloud, which knows the client as `caller`.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "what no function does yet is done here, and the table is looked at")]
-    pub fn of(aws_url: &str, caller: &str) -> Self {
+    #[expect(clippy::disallowed_methods, reason = "tests read the table, and write what no function writes yet")]
+    pub fn connect(aws_url: &str, caller: &str) -> Self {
         let settings = BTreeMap::from([
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", caller),
@@ -32,55 +32,55 @@ impl Table {
         Self(Client::new(&aws::connect(|name| settings.get(name).map(|&value| value.to_owned())).unwrap()))
     }
 
-    /// For more than is here.
+    /// Returns the DynamoDB client, for calls without a method here.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.0
     }
 
-    /// One item.
+    /// Gets an item.
     pub async fn get(&self, pk: String, sk: &str) -> Option<Item> {
         let get = self.0.get_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
         let get = get.consistent_read(true);
-        patiently(|| get.clone().send()).await.item
+        with_retries(|| get.clone().send()).await.item
     }
 
     /// Puts an item that is written in DynamoDB's JSON.
     pub async fn put(&self, item: &Value) {
         let put = self.0.put_item().table_name("firstkey").set_item(Some(attributes(item)));
-        patiently(|| put.clone().send()).await;
+        with_retries(|| put.clone().send()).await;
     }
 
-    /// The items of a subscription of a company.
+    /// Gets the items of a subscription of a company.
     pub async fn items(&self, subscription: &str, company: &str) -> Items {
         let query = self.0.query().table_name("firstkey").consistent_read(true);
         let query = query.key_condition_expression("PK = :pk");
         let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{subscription}")));
-        let mut items = patiently(|| query.clone().send()).await.items.unwrap();
-        let kept = ["CREDENTIAL", "ADMINISTRATOR#", "SUPPORT#", "MAIL#support#", "EVENT#"];
-        items.retain(|item| kept.iter().any(|kept| read_text(item, "SK").starts_with(kept)));
+        let mut items = with_retries(|| query.clone().send()).await.items.unwrap();
+        let prefixes = ["CREDENTIAL", "ADMINISTRATOR#", "SUPPORT#", "MAIL#support#", "EVENT#"];
+        items.retain(|item| prefixes.iter().any(|prefix| read_text(item, "SK").starts_with(prefix)));
         let mut accounts = BTreeMap::new();
-        for who in Who::ALL {
+        for who in UserName::ALL {
             let account = self.get(format!("ACCOUNT#{who}@{company}"), "ACCOUNT").await;
             accounts.extend(account.map(|item| (who, item)));
         }
         (items, accounts)
     }
 
-    /// What the table holds of a subscription, in the words of [`State::lines`](crate::specification::State::lines).
+    /// Gets the items of a subscription as the lines of [`State::lines`](crate::specification::State::lines).
     pub async fn lines(&self, subscription: &str, company: &str) -> Vec<String> {
         lines(&self.items(subscription, company).await)
     }
 }
 
-/// A machine that is full of functions may keep whoever looks on waiting.
-async fn patiently<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(look: impl Fn() -> F) -> T {
+/// Sends a request, and retries it up to nine times: on a busy machine requests time out.
+async fn with_retries<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(send: impl Fn() -> F) -> T {
     for _ in 0..9 {
-        if let Ok(seen) = look().await {
-            return seen;
+        if let Ok(output) = send().await {
+            return output;
         }
     }
-    look().await.unwrap()
+    send().await.unwrap()
 }
 
 fn lines((items, accounts): &Items) -> Vec<String> {
@@ -118,15 +118,15 @@ fn lines((items, accounts): &Items) -> Vec<String> {
     lines
 }
 
-/// Retrievals come into the history together, and in one second nobody knows which was first: they are told by name.
+/// Returns the lines of the history. Retrievals enter the history together, and their order within a second is not known, so they are sorted.
 fn history<'a>(entries: impl Iterator<Item = &'a Item>) -> Vec<String> {
-    let mut told: Vec<(u64, String)> = entries.map(entry).collect();
-    for retrievals in told.chunk_by_mut(|(_, one), (_, other)| [one, other].iter().all(|what| is_retrieval(what))) {
+    let mut lines: Vec<(u64, String)> = entries.map(entry).collect();
+    for retrievals in lines.chunk_by_mut(|(_, one), (_, other)| [one, other].iter().all(|what| is_retrieval(what))) {
         let mut sorted: Vec<_> = retrievals.iter().map(|(_, what)| what.clone()).collect();
         sorted.sort();
         retrievals.iter_mut().zip(sorted).for_each(|((_, what), sorted)| *what = sorted);
     }
-    told.into_iter().map(|(sequence, what)| format!("{sequence}. {what}")).collect()
+    lines.into_iter().map(|(sequence, what)| format!("{sequence}. {what}")).collect()
 }
 
 fn is_retrieval(what: &str) -> bool {
@@ -161,24 +161,24 @@ fn attribute(typed: &Value) -> AttributeValue {
     }
 }
 
-/// A text as an attribute.
+/// Creates a text attribute.
 pub fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// The text that an attribute has to be.
+/// Reads an attribute that must be a text.
 #[must_use]
 pub fn read_text<'a>(item: &'a Item, name: &str) -> &'a str {
     item[name].as_s().unwrap()
 }
 
-/// The number that an attribute has to be.
+/// Reads an attribute that must be a number.
 #[must_use]
 pub fn read_number(item: &Item, name: &str) -> u64 {
     item[name].as_n().unwrap().parse().unwrap()
 }
 
-/// Without the company.
+/// Returns a user name or an e-mail address without the company.
 fn short(user_name: &str) -> &str {
     user_name.split_once('@').map_or(user_name, |(name, _)| name)
 }

@@ -1,10 +1,10 @@
-//! Who may do what.
+//! Rules about access: routes, roles, and the policies of keys, queues, topics and buses.
 
 use serde_json::Value;
 
 use super::template::{Statement, Transformed, mentions, named, one_or_more};
 
-/// API Gateway lets everybody through to these, because the function itself looks at who asks, as `infra/openapi.yaml` says.
+/// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
 const OPEN: [&str; 8] = [
     "GET /subscriptions",
     "POST /subscriptions/{subscription_id}/credentials",
@@ -16,20 +16,20 @@ const OPEN: [&str; 8] = [
     "ANY $default",
 ];
 
-/// Actions that name no resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
+/// The actions that do not support a resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/>.
 const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
-/// Who may do what with the sealing key.
+/// The uses of the sealing key, and the roles that are allowed each.
 const SEALS: [(&str, &[&str]); 2] =
     [("kms:Encrypt", &["SubscriptionStartRole"]), ("kms:Decrypt", &["GetCredentialsRole", "SendMailRole"])];
 
 const CONTEXT: [&str; 2] = ["subscription", "issue"];
 
-/// Actions with which a key is used, and not only managed.
+/// The actions that use a key. The others manage it.
 const USES: [&str; 6] = ["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "CreateGrant", "GenerateMac"];
 
 pub(super) fn open_routes(template: &Transformed) -> Vec<String> {
-    let apis = template.of("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]["paths"]);
+    let apis = template.resources("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]["paths"]);
     let paths = apis.flat_map(|paths| paths.as_object().into_iter().flatten());
     let routes = paths.flat_map(|(path, methods)| {
         methods.as_object().into_iter().flatten().map(move |(method, operation)| (route(method, path), operation))
@@ -51,7 +51,7 @@ pub(super) fn wildcard_actions(template: &Transformed) -> Vec<String> {
     places(template, wild)
 }
 
-/// In the policy of a key, `*` is the key.
+/// Finds statements for every resource. In the policy of a key `*` means that key, so it is allowed.
 pub(super) fn wildcard_resources(template: &Transformed) -> Vec<String> {
     let wild = |statement: &Statement| {
         let everything = one_or_more(&statement.value["Resource"]).any(|resource| resource == "*");
@@ -62,19 +62,19 @@ pub(super) fn wildcard_resources(template: &Transformed) -> Vec<String> {
     places(template, wild)
 }
 
-/// `ForAllValues` holds where the key is missing: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>.
+/// Finds `ForAllValues` conditions that do not require their key, because such a condition is true if the key is absent: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>.
 pub(super) fn unguarded_sets(template: &Transformed) -> Vec<String> {
     let unguarded = |statement: &Statement| {
         let conditions = statement.value["Condition"].as_object().into_iter().flatten();
         let sets = conditions.filter(|(operator, _)| operator.starts_with("ForAllValues:"));
         sets.flat_map(|(_, keys)| keys.as_object().into_iter().flatten()).any(|(key, _)| {
-            !(statement.asks_for(key) || key == "kms:EncryptionContextKeys" && asks_for_context(statement))
+            !(statement.requires_key(key) || key == "kms:EncryptionContextKeys" && requires_context(statement))
         })
     };
     places(template, unguarded)
 }
 
-/// A function may touch items of the kinds that its role names, `SUBSCRIPTION#*`, and no others.
+/// Finds statements on the table that are not limited to kinds of items, such as `SUBSCRIPTION#*`.
 pub(super) fn whole_tables(template: &Transformed) -> Vec<String> {
     let whole = |statement: &Statement| {
         let kinds = statement.condition("ForAllValues:StringLike", "dynamodb:LeadingKeys");
@@ -88,11 +88,11 @@ fn is_about_items(statement: &Statement) -> bool {
     one_or_more(&statement.value["Resource"]).any(table)
 }
 
-fn asks_for_context(statement: &Statement) -> bool {
-    CONTEXT.iter().all(|key| statement.asks_for(&format!("kms:EncryptionContext:{key}")))
+fn requires_context(statement: &Statement) -> bool {
+    CONTEXT.iter().all(|key| statement.requires_key(&format!("kms:EncryptionContext:{key}")))
 }
 
-/// Whether a statement is about the sealing key: in a role by its name, in a policy of a key by where it stands.
+/// Returns whether a statement is about the sealing key: it belongs to the key's policy, or names the key as a resource.
 fn is_about_sealing(statement: &Statement) -> bool {
     statement.owner == "SealingKey" || mentions(&statement.value["Resource"], "SealingKey")
 }
@@ -101,12 +101,12 @@ pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {
     let unbound = |statement: &Statement| {
         let used = statement.actions().iter().any(|action| SEALS.iter().any(|(seal, _)| seal == action));
         let keys = statement.condition("ForAllValues:StringEquals", "kms:EncryptionContextKeys");
-        used && is_about_sealing(statement) && !(asks_for_context(statement) && keys == CONTEXT)
+        used && is_about_sealing(statement) && !(requires_context(statement) && keys == CONTEXT)
     };
     places(template, unbound)
 }
 
-/// In the roles and in the policy of the key: each use for its roles alone.
+/// Finds statements, in roles and in the key's policy, that allow a use of the sealing key to a role that must not have it.
 pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
     let others = |statement: &Statement| {
         let roles: Vec<&str> = match statement.kind {
@@ -131,7 +131,7 @@ fn uses<'a>(statement: &'a Statement) -> impl Iterator<Item = &'a str> {
     statement.actions().into_iter().filter(is_use)
 }
 
-/// Whoever may use the table's key may do so through DynamoDB, within this account.
+/// Finds statements that allow a use of the table's key other than through DynamoDB in this account.
 pub(super) fn table_key_elsewhere(template: &Transformed) -> Vec<String> {
     let through_dynamodb = |statement: &Statement| {
         let equal = &statement.value["Condition"]["StringEquals"];
@@ -145,17 +145,18 @@ pub(super) fn table_key_elsewhere(template: &Transformed) -> Vec<String> {
     })
 }
 
-/// A policy of a queue, a topic or a bus: a service acts for anybody unless it is told for whom, and `*` is everybody.
+/// Finds policies of queues, topics and buses that let every principal in: with the principal `*`, or with a service and no condition on
+/// its source, because a service also acts for other accounts.
 pub(super) fn open_policies(template: &Transformed) -> Vec<String> {
     const RESOURCES: [&str; 3] = ["AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::Events::EventBusPolicy"];
     let open = |statement: &Statement| {
         let principal = &statement.value["Principal"];
-        let everybody = principal == "*" || one_or_more(&principal["AWS"]).any(|who| who == "*");
-        let for_whom = ["ArnEquals", "ArnLike", "StringEquals"].iter().any(|operator| {
+        let everyone = principal == "*" || one_or_more(&principal["AWS"]).any(|who| who == "*");
+        let has_source = ["ArnEquals", "ArnLike", "StringEquals"].iter().any(|operator| {
             let keys = &statement.value["Condition"][operator];
             ["aws:SourceArn", "aws:SourceAccount"].iter().any(|key| !keys[key].is_null())
         });
-        everybody || (!principal["Service"].is_null() && !for_whom)
+        everyone || (!principal["Service"].is_null() && !has_source)
     };
     places(template, |statement| RESOURCES.contains(&statement.kind) && open(statement))
 }
@@ -165,7 +166,8 @@ pub(super) fn shared_roles(template: &Transformed) -> Vec<String> {
         let role = named(&function["Role"]).unwrap_or("?").to_owned();
         (role != format!("{id}Role")).then(|| format!("{id} has the role {role}"))
     };
-    let managed = template.of("AWS::IAM::Role").filter(|(_, role)| !role["Properties"]["ManagedPolicyArns"].is_null());
+    let managed =
+        template.resources("AWS::IAM::Role").filter(|(_, role)| !role["Properties"]["ManagedPolicyArns"].is_null());
     template
         .functions()
         .filter_map(shared)

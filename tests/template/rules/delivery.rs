@@ -1,15 +1,15 @@
-//! What is to be done is done, or somebody hears of it.
+//! Rules about delivery: every event, message and mail is handled, or it is kept where an alarm reports it.
 
 use serde_json::Value;
 
 use super::template::{Transformed, list, mentions, named};
 
-/// How long API Gateway waits: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
+/// The longest time that API Gateway waits for an answer, in seconds: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const API_SECONDS: u64 = 30;
 
 pub(super) fn targets_without_dead_letters(template: &Transformed) -> Vec<String> {
     let mut broken = Vec::new();
-    for (id, rule) in template.of("AWS::Events::Rule") {
+    for (id, rule) in template.resources("AWS::Events::Rule") {
         for target in list(&rule["Properties"]["Targets"]) {
             if !is_queue(template, &target["DeadLetterConfig"]["Arn"]) {
                 broken.push(format!("{id}, target {}", target["Id"]));
@@ -20,7 +20,7 @@ pub(super) fn targets_without_dead_letters(template: &Transformed) -> Vec<String
 }
 
 pub(super) fn pipes_without_dead_letters(template: &Transformed) -> Vec<String> {
-    let pipes = template.of("AWS::Pipes::Pipe");
+    let pipes = template.resources("AWS::Pipes::Pipe");
     let without = pipes.filter(|(_, pipe)| {
         let source = &pipe["Properties"]["SourceParameters"]["DynamoDBStreamParameters"];
         !is_queue(template, &source["DeadLetterConfig"]["Arn"])
@@ -28,34 +28,34 @@ pub(super) fn pipes_without_dead_letters(template: &Transformed) -> Vec<String> 
     without.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// A queue gives up to another one, or is where others give up to.
+/// Finds queues that neither have a dead-letter queue nor are one.
 pub(super) fn queues_without_dead_letters(template: &Transformed) -> Vec<String> {
     let taken = dead_letter_queues(template);
-    let without = template.of("AWS::SQS::Queue").filter(|(id, queue)| {
+    let without = template.resources("AWS::SQS::Queue").filter(|(id, queue)| {
         let gives_up = is_queue(template, &queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]);
         !gives_up && !taken.contains(id)
     });
     without.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Queues that others give up to.
+/// Returns the dead-letter queues of queues, rules and pipes.
 pub(super) fn dead_letter_queues<'a>(template: &Transformed<'a>) -> Vec<&'a str> {
-    let redriven = template.of("AWS::SQS::Queue").map(|(_, queue)| &queue["Properties"]["RedrivePolicy"]);
-    let rules = template.of("AWS::Events::Rule").flat_map(|(_, rule)| list(&rule["Properties"]["Targets"]));
-    let pipes = template.of("AWS::Pipes::Pipe").map(|(_, pipe)| &pipe["Properties"]["SourceParameters"]);
+    let redriven = template.resources("AWS::SQS::Queue").map(|(_, queue)| &queue["Properties"]["RedrivePolicy"]);
+    let rules = template.resources("AWS::Events::Rule").flat_map(|(_, rule)| list(&rule["Properties"]["Targets"]));
+    let pipes = template.resources("AWS::Pipes::Pipe").map(|(_, pipe)| &pipe["Properties"]["SourceParameters"]);
     let configured = rules.map(|target| &target["DeadLetterConfig"]);
     let giving_up: Vec<&Value> = redriven.chain(configured).chain(pipes).collect();
     let is_named = |id: &&str| giving_up.iter().any(|value| mentions(value, id));
-    template.of("AWS::SQS::Queue").map(|(id, _)| id).filter(is_named).collect()
+    template.resources("AWS::SQS::Queue").map(|(id, _)| id).filter(is_named).collect()
 }
 
 fn is_queue(template: &Transformed, arn: &Value) -> bool {
-    named(arn).is_some_and(|id| template.of("AWS::SQS::Queue").any(|(queue, _)| queue == id))
+    named(arn).is_some_and(|id| template.resources("AWS::SQS::Queue").any(|(queue, _)| queue == id))
 }
 
-/// A mapping with its id, the properties of its queue, and those of its function.
+/// Returns the id of each event source mapping, its properties, and those of its queue and its function.
 fn mappings<'a>(template: &Transformed<'a>) -> Vec<(&'a str, &'a Value, &'a Value, &'a Value)> {
-    let of_queues = template.of("AWS::Lambda::EventSourceMapping").map(|(id, mapping)| {
+    let of_queues = template.resources("AWS::Lambda::EventSourceMapping").map(|(id, mapping)| {
         let mapping = &mapping["Properties"];
         let [queue, function] =
             ["EventSourceArn", "FunctionName"].map(|name| named(&mapping[name]).unwrap_or_default());
@@ -64,7 +64,8 @@ fn mappings<'a>(template: &Transformed<'a>) -> Vec<(&'a str, &'a Value, &'a Valu
     of_queues.collect()
 }
 
-/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
+/// Finds queues whose visibility time-out is shorter than AWS recommends:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>.
 pub(super) fn short_visibility(template: &Transformed) -> Vec<String> {
     let short = mappings(template).into_iter().filter(|(_, _, queue, function)| {
         queue["VisibilityTimeout"].as_u64().unwrap_or(30) < 6 * function["Timeout"].as_u64().unwrap_or(u64::MAX / 6)
@@ -72,7 +73,7 @@ pub(super) fn short_visibility(template: &Transformed) -> Vec<String> {
     short.map(|(id, ..)| format!("{id}: its queue hides a message for less than six time-outs")).collect()
 }
 
-/// Time-out < lease, and lease + time-out ≤ visibility, whatever the parameter is.
+/// Finds leases that break time-out < lease or lease + time-out ≤ visibility for some allowed value of the parameter.
 pub(super) fn leases_outside_visibility(template: &Transformed) -> Vec<String> {
     let leased = mappings(template).into_iter().filter_map(|(id, _, queue, function)| {
         let lease = named(&function["Environment"]["Variables"]["MAIL_LEASE_SECONDS"])?;
@@ -101,9 +102,10 @@ pub(super) fn unlimited_mappings(template: &Transformed) -> Vec<String> {
     unlimited.map(|(id, ..)| id.to_owned()).collect()
 }
 
-/// A function that answers after the API has given up has done what nobody hears of.
+/// Finds functions that may run for longer than the API waits, so that the caller would not learn the outcome.
 pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
-    let apis: Vec<&Value> = template.of("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]).collect();
+    let apis: Vec<&Value> =
+        template.resources("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]).collect();
     let above = template.functions().filter(|(id, function)| {
         let answers = apis.iter().any(|api| mentions(api, id));
         answers && function["Timeout"].as_u64().is_none_or(|seconds| seconds >= API_SECONDS)
@@ -111,11 +113,11 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
     above.map(|(id, function)| format!("{id} may run for {} s", function["Timeout"])).collect()
 }
 
-/// Of the configuration sets, and of the identities, which have to have one.
+/// Finds configuration sets that do not require TLS, and mail identities without a configuration set.
 pub(super) fn mail_without_tls(template: &Transformed) -> Vec<String> {
-    let sets = template.of("AWS::SES::ConfigurationSet");
+    let sets = template.resources("AWS::SES::ConfigurationSet");
     let open = sets.filter(|(_, set)| set["Properties"]["DeliveryOptions"]["TlsPolicy"] != "REQUIRE");
-    let identities = template.of("AWS::SES::EmailIdentity");
+    let identities = template.resources("AWS::SES::EmailIdentity");
     let bare = identities.filter(|(_, identity)| {
         named(&identity["Properties"]["ConfigurationSetAttributes"]["ConfigurationSetName"]).is_none()
     });
@@ -123,8 +125,8 @@ pub(super) fn mail_without_tls(template: &Transformed) -> Vec<String> {
 }
 
 pub(super) fn mail_without_feedback(template: &Transformed) -> Vec<String> {
-    let told = |set: &str| {
-        template.of("AWS::SES::ConfigurationSetEventDestination").any(|(_, destination)| {
+    let reports_bounces = |set: &str| {
+        template.resources("AWS::SES::ConfigurationSetEventDestination").any(|(_, destination)| {
             let event = &destination["Properties"]["EventDestination"];
             let bounces = list(&event["MatchingEventTypes"]).any(|kind| kind == "bounce");
             named(&destination["Properties"]["ConfigurationSetName"]) == Some(set)
@@ -133,5 +135,10 @@ pub(super) fn mail_without_feedback(template: &Transformed) -> Vec<String> {
                 && !event["EventBridgeDestination"].is_null()
         })
     };
-    template.of("AWS::SES::ConfigurationSet").map(|(id, _)| id).filter(|id| !told(id)).map(str::to_owned).collect()
+    template
+        .resources("AWS::SES::ConfigurationSet")
+        .map(|(id, _)| id)
+        .filter(|id| !reports_bounces(id))
+        .map(str::to_owned)
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! Rules of our own over a transformed template: what no linter knows to ask for.
+//! Our own rules for a transformed template, which no linter has.
 
 mod access;
 mod delivery;
@@ -8,7 +8,7 @@ mod template;
 use self::template::Transformed;
 use super::Finding;
 
-/// A rule, and what it says of each place that breaks it.
+/// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
 const RULES: [Rule; 29] = [
@@ -43,14 +43,14 @@ const RULES: [Rule; 29] = [
     ("bare-parameter", operation::bare_parameters),
 ];
 
-/// What the rules find in a transformed template.
+/// Returns the findings of the rules in a transformed template.
 pub(super) fn findings(document: &serde_json::Value) -> Vec<Finding> {
     let transformed = Transformed(document);
     let found = RULES.iter().flat_map(|(rule, broken)| broken(&transformed).into_iter().map(|text| (*rule, text)));
     found.map(|(rule, text)| Finding { by: "firstkey".to_owned(), rule: rule.to_owned(), text }).collect()
 }
 
-/// The names of the rules.
+/// Returns the names of the rules.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name)
 }

@@ -1,4 +1,4 @@
-//! What is seen, what is kept, and what whoever deploys is told.
+//! Rules about operation: logs, traces, alarms, retained data, and the descriptions of parameters.
 
 use serde_json::Value;
 
@@ -8,15 +8,15 @@ use super::{
 };
 
 pub(super) fn logs_without_retention(template: &Transformed) -> Vec<String> {
-    let groups = template.of("AWS::Logs::LogGroup");
+    let groups = template.resources("AWS::Logs::LogGroup");
     groups.filter(|(_, group)| group["Properties"]["RetentionInDays"].is_null()).map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Lambda makes a group of its own where it is given none, and keeps that for ever.
+/// Finds functions without a log group. Lambda would create one that keeps its logs forever.
 pub(super) fn functions_without_log(template: &Transformed) -> Vec<String> {
     let has_log = |function: &Value| {
         let group = named(&function["LoggingConfig"]["LogGroup"]);
-        group.is_some_and(|group| template.of("AWS::Logs::LogGroup").any(|(id, _)| id == group))
+        group.is_some_and(|group| template.resources("AWS::Logs::LogGroup").any(|(id, _)| id == group))
     };
     template.functions().filter(|(_, function)| !has_log(function)).map(|(id, _)| id.to_owned()).collect()
 }
@@ -26,7 +26,7 @@ pub(super) fn functions_without_trace(template: &Transformed) -> Vec<String> {
     untraced.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Of its errors, and of its throttles.
+/// Finds functions without an alarm on their errors or on their throttles.
 pub(super) fn functions_without_alarm(template: &Transformed) -> Vec<String> {
     let watched = |function: &str, name: &str| {
         alarm_metrics(template)
@@ -52,24 +52,29 @@ pub(super) fn dead_letters_without_alarm(template: &Transformed) -> Vec<String> 
     dead_letter_queues(template).into_iter().filter(|queue| !watched(queue)).map(str::to_owned).collect()
 }
 
-/// What the alarms look at: a metric of their own, or those of their expression.
+/// Returns the metrics of the alarms: the one of the alarm itself, and those of its expression.
 fn alarm_metrics<'a>(template: &Transformed<'a>) -> Vec<&'a Value> {
-    let alarms = template.of("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
+    let alarms = template.resources("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
     alarms
         .flat_map(|alarm| list(&alarm["Metrics"]).map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]))
         .collect()
 }
 
 pub(super) fn silent_alarms(template: &Transformed) -> Vec<String> {
-    let told = |alarm: &Value| list(&alarm["Properties"]["AlarmActions"]).any(|action| named(action) == Some("Alarms"));
-    template.of("AWS::CloudWatch::Alarm").filter(|(_, alarm)| !told(alarm)).map(|(id, _)| id.to_owned()).collect()
+    let notifies =
+        |alarm: &Value| list(&alarm["Properties"]["AlarmActions"]).any(|action| named(action) == Some("Alarms"));
+    template
+        .resources("AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| !notifies(alarm))
+        .map(|(id, _)| id.to_owned())
+        .collect()
 }
 
-/// Neither who called nor with what: an address is personal data, a path and a query may hold more.
+/// Finds access logs with the caller's address, which is personal data, or with a path or query, which may contain more of it.
 pub(super) fn personal_access_logs(template: &Transformed) -> Vec<String> {
     const PERSONAL: [&str; 5] = ["identity", "authorizer", "userAgent", "$context.path", "requestOverride"];
     let mut broken = Vec::new();
-    for (id, stage) in template.of("AWS::ApiGatewayV2::Stage") {
+    for (id, stage) in template.resources("AWS::ApiGatewayV2::Stage") {
         match stage["Properties"]["AccessLogSettings"]["Format"].as_str() {
             None => broken.push(format!("{id} has no access log")),
             Some(format) => broken
@@ -79,30 +84,32 @@ pub(super) fn personal_access_logs(template: &Transformed) -> Vec<String> {
     broken
 }
 
-/// What is lost with these is lost for good.
+/// Finds tables and keys that could be deleted with the stack, because their data cannot be restored.
 pub(super) fn unprotected_data(template: &Transformed) -> Vec<String> {
     let mut broken = Vec::new();
-    for (id, resource) in template.of("AWS::DynamoDB::Table").chain(template.of("AWS::KMS::Key")) {
+    for (id, resource) in template.resources("AWS::DynamoDB::Table").chain(template.resources("AWS::KMS::Key")) {
         for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
             if resource[policy] != "Retain" {
                 broken.push(format!("{id}: {policy} is not Retain"));
             }
         }
     }
-    for (id, table) in template.of("AWS::DynamoDB::Table") {
+    for (id, table) in template.resources("AWS::DynamoDB::Table") {
         let table = &table["Properties"];
-        let kept = [
+        let protections = [
             ("deletion protection", table["DeletionProtectionEnabled"] == true),
             ("recovery", table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true),
-            ("a key of ours", named(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("TableKey")),
+            ("our own key", named(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("TableKey")),
             ("on-demand capacity", table["BillingMode"] == "PAY_PER_REQUEST"),
         ];
-        broken.extend(kept.iter().filter(|(_, kept)| !kept).map(|(what, _)| format!("{id} is without {what}")));
+        broken.extend(
+            protections.iter().filter(|(_, present)| !present).map(|(what, _)| format!("{id} is without {what}")),
+        );
     }
     broken
 }
 
-/// Whoever deploys reads what each is for, finds it in a group, and cannot give what no function starts with.
+/// Finds parameters without a description, a group in the console, or a constraint on their values. The operator who deploys needs all three.
 pub(super) fn bare_parameters(template: &Transformed) -> Vec<String> {
     const CONSTRAINTS: [&str; 4] = ["AllowedPattern", "AllowedValues", "MinLength", "MaxLength"];
     let groups = &template.0["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"];

@@ -1,23 +1,23 @@
-//! A transformed template, as the rules ask about it.
+//! Queries on a transformed template.
 
 use serde_json::Value;
 
-/// What CloudFormation gets: functions, mappings, permissions and the API's routes are resources here.
+/// A template after SAM's transformation, as CloudFormation gets it: functions, mappings, permissions and routes are resources.
 pub(in super::super) struct Transformed<'a>(pub(super) &'a Value);
 
-/// One statement of a policy.
+/// A statement of a policy.
 pub(super) struct Statement<'a> {
-    /// The resource that it stands in, and its own name.
+    /// The resource that contains it, and its own name.
     pub(super) place: String,
-    /// The resource that it stands in.
+    /// The resource that contains it.
     pub(super) owner: &'a str,
     pub(super) kind: &'a str,
     pub(super) value: &'a Value,
 }
 
 impl<'a> Transformed<'a> {
-    /// Resources of a type, whole, by their logical ids.
-    pub(super) fn of(&self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    /// Returns the resources of a type, with their logical ids.
+    pub(super) fn resources(&self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let all = self.0["Resources"].as_object().into_iter().flatten();
         all.filter(move |(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.as_str(), resource))
     }
@@ -27,10 +27,10 @@ impl<'a> Transformed<'a> {
     }
 
     pub(super) fn functions(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        self.of("AWS::Lambda::Function").map(|(id, function)| (id, &function["Properties"]))
+        self.resources("AWS::Lambda::Function").map(|(id, function)| (id, &function["Properties"]))
     }
 
-    /// Every statement that allows something, wherever it stands.
+    /// Returns every statement that allows something, from every kind of policy.
     pub(super) fn allowed(&self) -> Vec<Statement<'a>> {
         let mut statements = Vec::new();
         for (owner, resource) in self.0["Resources"].as_object().into_iter().flatten() {
@@ -52,18 +52,18 @@ impl<'a> Transformed<'a> {
 }
 
 impl Statement<'_> {
-    /// What it allows, `service:Operation`.
+    /// Returns the actions, such as `service:Operation`.
     pub(super) fn actions(&self) -> Vec<&str> {
         one_or_more(&self.value["Action"]).filter_map(Value::as_str).collect()
     }
 
-    /// The values of a condition's key under an operator.
+    /// Returns the values of a condition's key under an operator.
     pub(super) fn condition(&self, operator: &str, key: &str) -> Vec<&str> {
         one_or_more(&self.value["Condition"][operator][key]).filter_map(Value::as_str).collect()
     }
 
-    /// Whether the key has to be there for the statement to hold.
-    pub(super) fn asks_for(&self, key: &str) -> bool {
+    /// Returns whether the statement applies only if the key is present.
+    pub(super) fn requires_key(&self, key: &str) -> bool {
         self.condition("Null", key) == ["false"]
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// CloudFormation and IAM take one value where a list of one is meant.
+/// Returns the values of a list, or a single value, which CloudFormation and IAM accept in place of a list of one.
 pub(super) fn one_or_more(value: &Value) -> impl Iterator<Item = &Value> {
     let values: &[Value] = match value {
         Value::Null => &[],
@@ -82,12 +82,12 @@ pub(super) fn one_or_more(value: &Value) -> impl Iterator<Item = &Value> {
     values.iter()
 }
 
-/// The resource that a value names, by `Ref` or `Fn::GetAtt`.
+/// Returns the resource that a value names by `Ref` or `Fn::GetAtt`.
 pub(super) fn named(value: &Value) -> Option<&str> {
     value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
 }
 
-/// Whether a resource is named anywhere within a value, in a text with `${…}` as well.
+/// Returns whether a value names a resource anywhere within it, also in a text by `${…}`.
 pub(super) fn mentions(value: &Value, id: &str) -> bool {
     match value {
         Value::Object(fields) => named(value) == Some(id) || fields.values().any(|value| mentions(value, id)),

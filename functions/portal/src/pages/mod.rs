@@ -61,7 +61,7 @@ pub(crate) enum Refusal {
     Unavailable,
 }
 
-/// What a page may do, beyond loading our style sheet and images.
+/// The permissions of a page beyond loading our style sheet and images.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Policy {
     /// Scripts rewrite the times.
@@ -107,6 +107,7 @@ struct SupportPage<'a> {
 }
 
 impl Visit<'_> {
+    /// Shows the help page.
     pub(crate) fn help(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.w.help_title;
@@ -114,6 +115,7 @@ impl Visit<'_> {
         reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
+    /// Shows how to reach the vendor's support.
     pub(crate) fn support(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.w.contact_support;
@@ -121,6 +123,7 @@ impl Visit<'_> {
         reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
+    /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
         let there = self.app.code_flow.end_session_address(self.now).await;
         let f = self.frame();
@@ -129,6 +132,7 @@ impl Visit<'_> {
         reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
+    /// Shows why a sign-in failed, with a link that tries again.
     pub(crate) fn refusal_page(&self, refusal: Refusal, again: &str) -> Result<Reply, Problem> {
         let f = self.frame();
         let why = match refusal {

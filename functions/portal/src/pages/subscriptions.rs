@@ -65,6 +65,7 @@ struct Step {
 }
 
 impl Visit<'_> {
+    /// Shows the list of a signed-in customer, or the start page.
     pub(crate) async fn subscriptions(&self) -> Result<Reply, Problem> {
         let customer = match self.app.identity.customer(self.request, self.now).await {
             Ok(customer) => customer,

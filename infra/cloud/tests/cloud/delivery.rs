@@ -265,7 +265,7 @@ async fn state_survives_a_restart() {
     );
 }
 
-/// Runs a cloud until it has one dead letter and one message in flight, and returns a ciphertext of its KMS.
+/// Runs a cloud until it has one dead letter and one message in flight, and returns a password that its KMS has sealed.
 async fn first_run(data: &Path) -> Vec<u8> {
     let invoke: cloud::Invoke = Arc::new(|function, event| match function {
         "send-mail" => Box::pin(std::future::pending()),

@@ -81,7 +81,7 @@ async fn a_refused_conditional_write_is_charged_by_the_size_of_the_item() {
     cloud.clear_requests();
     let delete = |sk: &str| {
         let delete = clients.dynamo.delete_item().table_name("firstkey").key("PK", text("a")).key("SK", text(sk));
-        delete.condition_expression("attribute_exists(missing)").send()
+        delete.condition_expression("attribute_exists(other_attribute)").send()
     };
     delete("1").await.expect_err("the condition fails");
     delete("2").await.expect_err("there is no item");

@@ -1,4 +1,4 @@
-//! Chromium, for the checks that look at pages: from the system's packages, since its libraries and fonts come with it.
+//! Chromium, for the checks of pages. It comes from the system's packages, which bring its libraries and fonts.
 
 use std::path::PathBuf;
 
@@ -11,22 +11,22 @@ use super::Found;
 
 const NAME: &str = "chromium";
 
-/// What whoever may not install packages is asked to type.
-const COMMAND: &str = "sudo apt-get install -y chromium";
+/// The command that a user without root is asked to run.
+const INSTALL_COMMAND: &str = "sudo apt-get install -y chromium";
 
-/// Chromium on the `PATH`, installed where this process may.
+/// Returns Chromium on the `PATH`, after installing it if it is missing and this process is root.
 pub(super) async fn get() -> anyhow::Result<Found> {
     if let Some(found) = find().await {
         return Ok(found);
     }
     if !rustix::process::geteuid().is_root() {
-        bail!("{NAME} is not on the PATH; install it, on Debian by: {COMMAND}");
+        bail!("{NAME} is not on the PATH; install it, on Debian by: {INSTALL_COMMAND}");
     }
-    install().await.with_context(|| format!("{NAME} could not be installed; on Debian: {COMMAND}"))?;
+    install().await.with_context(|| format!("{NAME} could not be installed; on Debian: {INSTALL_COMMAND}"))?;
     find().await.with_context(|| format!("{NAME} was installed, but does not run"))
 }
 
-/// `--version` says `Chromium 148.0.7778.167 built on Debian GNU/Linux 12 (bookworm)`.
+/// Returns Chromium if it runs. `--version` prints `Chromium 148.0.7778.167 built on Debian GNU/Linux 12 (bookworm)`.
 async fn find() -> Option<Found> {
     let output = Command::new(NAME).arg("--version").output().await.ok()?;
     let said = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
@@ -34,7 +34,7 @@ async fn find() -> Option<Found> {
     Some(Found { what, at: PathBuf::from(NAME) })
 }
 
-/// A fresh machine may have no list of packages yet, or an old one.
+/// Installs Chromium. If that fails, it updates the list of packages first: a fresh machine may have none, or an old one.
 async fn install() -> anyhow::Result<()> {
     say!("installing {NAME} from the system's packages");
     if apt_get(&["install", "-y", NAME]).await.is_ok() {

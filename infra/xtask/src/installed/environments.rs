@@ -1,4 +1,4 @@
-//! Outside tools in Python, pinned. Each set has a virtual environment of its own: their dependencies do not agree.
+//! Third-party tools in Python, pinned. Each set has its own virtual environment, since their dependencies conflict.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ pub(crate) struct Environment {
     pub(crate) packages: &'static [&'static str],
 }
 
-/// Transforms and validates templates, and looks at their policies. parliament finds its data by way of setuptools.
+/// Transforms and validates templates, and checks their policies. parliament needs setuptools to find its data.
 pub(crate) const SAM: Environment = Environment {
     name: "sam",
     packages: &[
@@ -26,21 +26,21 @@ pub(crate) const SAM: Environment = Environment {
     ],
 };
 
-/// Looks at a transformed template for what an attacker would look for.
+/// Scans a transformed template for insecure settings.
 pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages: &["checkov==3.3.30"] };
 
-/// An emulator of AWS that others wrote, and who asks it.
+/// A third-party emulator of AWS, and a client for it.
 pub(crate) const MINISTACK: Environment =
     Environment { name: "ministack", packages: &["ministack==1.5.33", "boto3==1.43.106"] };
 
-/// Sends what an `OpenAPI` document allows, and what it does not, and holds the answers against it.
+/// Sends requests that an `OpenAPI` document allows, and requests that it does not, and checks the answers against the document.
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 
-/// Every environment of `cargo verify`.
+/// Every environment that `cargo verify` needs.
 pub(crate) const ALL: [Environment; 4] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS];
 
 impl Environment {
-    /// The directory of its programs, Python among them; installed where it is missing or other than it should be.
+    /// Returns the directory of the environment's programs, including Python. Installs the packages if they are missing or of other versions.
     pub(crate) async fn programs(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
         let directory = workspace.target.join("tools").join(self.name);
         let (programs, installed) = (directory.join("bin"), directory.join("installed"));

@@ -1,4 +1,4 @@
-//! Outside tools that only `cargo verify` needs. Those of Cargo are in the crate `tools`, which `cargo dev` uses too.
+//! Third-party tools that only `cargo verify` needs. Cargo's subcommands are in the crate `tools`, which `cargo dev` uses too.
 
 mod chromium;
 pub(crate) mod environments;
@@ -8,15 +8,15 @@ use std::path::PathBuf;
 
 use tools::Workspace;
 
-/// What there is, in which version, and where.
+/// An installed tool.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// `axe-core 4.14.1`
+    /// The name and the version, such as `axe-core 4.14.1`.
     pub(crate) what: String,
     pub(crate) at: PathBuf,
 }
 
-/// Everything that `cargo verify` needs, installed where it is missing.
+/// Returns everything that `cargo verify` needs, after installing what is missing.
 pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for tool in tools::CARGO {

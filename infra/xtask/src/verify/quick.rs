@@ -1,4 +1,4 @@
-//! The loop while working: the tests of the crates that changed, of the functions that use them, and the contract in process.
+//! The stage `changed` of `--quick`: the tests of the changed crates and of the functions that use them, and the contract in process.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -8,12 +8,12 @@ use tools::{Workspace, say};
 
 use super::{Outcome, nextest, stamps::git};
 
-/// What is looked at whatever has changed: the contract in process, what every function must have, and that the places of the mutants are
-/// still found.
+/// The tests that always run: the contract in process, the rules for every function, and the check that the texts of the mutants are still
+/// found.
 const ALWAYS: &str =
     "binary_id(=tests::it) & test(/^(contract|everything)::/) | package(=xtask) & test(/^verify::mutation::/)";
 
-/// Tests of the deployment, for files that belong to no package, such as the template.
+/// The tests of the deployment, which run for files that belong to no package, such as the template.
 const WORKSPACE: &str = "binary_id(=tests::it) & test(/^(template|permissions)::/)";
 
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
@@ -31,7 +31,7 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
     Ok(Some(format!("{} changed files; {}", changed.len(), run.summary())))
 }
 
-/// The files that differ from where this branch left `main`, committed or not.
+/// Returns the files that differ from where this branch left `main`, committed or not.
 async fn changed(workspace: &Workspace) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut base = "HEAD".to_owned();
     for main in ["origin/main", "main"] {
@@ -46,15 +46,15 @@ async fn changed(workspace: &Workspace) -> anyhow::Result<BTreeSet<PathBuf>> {
     Ok(names.map(PathBuf::from).collect())
 }
 
-/// Which tests Cargo builds, and which of them run.
+/// The tests that Cargo builds, and those of them that run.
 struct Selection {
     targets: BTreeSet<String>,
     filters: BTreeSet<String>,
-    /// What is too slow for this loop.
+    /// The test binaries that are too slow for this stage.
     left_out: BTreeSet<String>,
 }
 
-/// The packages of the workspace, and who uses whom.
+/// The packages of the workspace, and their dependencies on each other.
 #[derive(Deserialize)]
 struct Graph {
     workspace_root: PathBuf,
@@ -91,6 +91,7 @@ impl Graph {
         serde_json::from_slice(&output.stdout).context("what cargo metadata printed")
     }
 
+    /// Returns the tests that the changed files call for.
     fn selection(&self, changed: &BTreeSet<PathBuf>) -> Selection {
         let mut filters = BTreeSet::from([ALWAYS.to_owned()]);
         let (mut targets, mut left_out, mut packages) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -118,13 +119,14 @@ impl Graph {
         Selection { targets, filters, left_out }
     }
 
-    /// The package that a file belongs to: the one in the deepest directory above it.
+    /// Returns the package that a file belongs to: the one in the deepest directory above it.
     fn package(&self, file: &std::path::Path) -> Option<&Package> {
         let file = self.workspace_root.join(file);
         let above = self.packages.iter().filter(|package| package.directory().is_some_and(|at| file.starts_with(at)));
         above.max_by_key(|package| package.manifest_path.components().count())
     }
 
+    /// Returns the functions that are one of `packages` or depend on one, directly or indirectly.
     fn functions_that_use<'a>(&'a self, packages: &BTreeSet<&'a str>) -> impl Iterator<Item = &'a str> {
         let mut using = packages.clone();
         loop {
@@ -147,7 +149,7 @@ impl Package {
         self.manifest_path.parent()
     }
 
-    /// The packages of the workspace that it is built with.
+    /// Returns the packages of the workspace that it is built with.
     fn uses(&self) -> impl Iterator<Item = &str> {
         let built_with = |dependency: &&Dependency| dependency.path.is_some() && dependency.kind.is_none();
         self.dependencies.iter().filter(built_with).map(|dependency| dependency.name.as_str())
@@ -157,14 +159,14 @@ impl Package {
         self.targets.iter().any(|target| target.name == name && target.is("test"))
     }
 
-    /// Its test programs, and under `infra` its programs, which have tests of their own.
+    /// Returns Cargo's options for its test binaries and, under `infra`, for its programs, which contain tests.
     fn programs_and_tests(&self) -> impl Iterator<Item = String> {
         let is_tool = self.manifest_path.components().any(|part| part.as_os_str() == "infra");
-        let of_kind = move |kind: &'static str, option: &'static str| {
+        let options = move |kind: &'static str, option: &'static str| {
             let targets = self.targets.iter().filter(move |target| target.is(kind));
             targets.map(move |target| format!("{option}={}", target.name))
         };
-        of_kind("test", "--test").chain(of_kind("bin", "--bin").filter(move |_| is_tool))
+        options("test", "--test").chain(options("bin", "--bin").filter(move |_| is_tool))
     }
 }
 
@@ -174,7 +176,7 @@ impl Target {
     }
 }
 
-/// From `tests/it/portal.rs`: `it` and `portal`.
+/// Returns `it` and `portal` for `tests/it/portal.rs`.
 fn directory_and_stem(file: &std::path::Path) -> Option<(String, String)> {
     let mut parts = file.components().map(|part| part.as_os_str().to_string_lossy());
     let (_, directory, _) = (parts.next()?, parts.next()?, parts.next()?);

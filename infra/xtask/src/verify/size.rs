@@ -1,4 +1,4 @@
-//! The sizes of the functions: what Lambda unpacks before it starts them, and what is uploaded.
+//! The sizes of the functions: of the binary that Lambda starts, and of the zip file that is uploaded.
 
 use std::fs;
 
@@ -10,9 +10,10 @@ use super::Outcome;
 
 const MIB: u64 = 1024 * 1024;
 
-/// What `cargo lambda build` makes of a function, and how large that may be.
+/// The files that `cargo lambda build` makes of a function, with their maximum sizes.
 const MOST: [(&str, u64); 2] = [("bootstrap", 7 * MIB), ("bootstrap.zip", MIB * 7 / 2)];
 
+/// Checks the sizes of these functions.
 pub(super) fn check(workspace: &Workspace, functions: &[String]) -> Outcome {
     let mut sizes = Vec::new();
     for function in functions {

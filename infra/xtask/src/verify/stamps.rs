@@ -1,15 +1,16 @@
-//! What has passed on this commit: `--full` takes hours, and continues where it stopped.
+//! The stages that have passed on this commit. `--full` takes hours, and continues where it stopped.
 
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, ensure};
 use tools::Workspace;
 
-/// Files named by stage, in a directory named by commit. There is no directory where a run does not continue: without `--full`, and in a
-/// working tree that differs from its commit.
+/// The directory of the commit's stamps, with one file for each stage that has passed. It is `None` for a run that does not continue:
+/// without `--full`, or in a working tree that differs from its commit.
 pub(super) struct Stamps(Option<PathBuf>);
 
 impl Stamps {
+    /// Returns the stamps of the current commit.
     pub(super) async fn open(workspace: &Workspace) -> anyhow::Result<Self> {
         if !workspace.full {
             return Ok(Self(None));
@@ -18,11 +19,12 @@ impl Stamps {
         Ok(Self(commit.map(|commit| workspace.target.join("verify").join(commit))))
     }
 
-    /// Returns what a stage said when it passed.
+    /// Returns the summary of a stage that has passed.
     pub(super) fn passed(&self, stage: &str) -> Option<String> {
         fs::read_to_string(self.0.as_ref()?.join(stage)).ok()
     }
 
+    /// Records that a stage has passed, with its summary.
     pub(super) fn pass(&self, stage: &str, said: &str) -> anyhow::Result<()> {
         let Some(directory) = &self.0 else { return Ok(()) };
         fs::create_dir_all(directory)?;
@@ -30,7 +32,7 @@ impl Stamps {
     }
 }
 
-/// Returns the commit of the working tree, or nothing where the tree differs from it. The results of mutants, which a run appends, do not
+/// Returns the commit of the working tree, or `None` if the tree differs from it. The results of mutants, which a run appends, do not
 /// count.
 pub(super) async fn commit(workspace: &Workspace) -> anyhow::Result<Option<String>> {
     let changes = git(workspace, &["status", "--porcelain", "--", ".", ":(exclude)tests/mutants/results.tsv"]).await?;

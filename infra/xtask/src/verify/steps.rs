@@ -1,4 +1,4 @@
-//! The stages that are one command.
+//! The stages that run one command.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,31 @@ use tools::Workspace;
 
 use super::Outcome;
 
+/// Checks the format of the code.
 pub(super) async fn format(workspace: &Workspace) -> Outcome {
     cargo(workspace, &["fmt", "--all", "--check"]).await
 }
 
+/// Runs clippy on every target.
 pub(super) async fn lint(workspace: &Workspace) -> Outcome {
     cargo(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await
 }
 
+/// Builds the documentation.
 pub(super) async fn doc(workspace: &Workspace) -> Outcome {
     let mut command = workspace.command("cargo");
     command.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
     succeed(command).await
 }
 
-/// Advisories come from a repository elsewhere, which a check that must pass offline cannot ask.
+/// Checks licences, bans and sources of dependencies. Advisories are not checked, since that needs a network and this must pass offline.
 pub(super) async fn deny(workspace: &Workspace) -> Outcome {
     let mut command = tools::DENY.command(workspace).await?;
     command.args(["--config", ".deny.toml", "check", "licenses", "bans", "sources"]);
     succeed(command).await
 }
 
-/// The functions alone, since the emulators turn on features that functions do without; then the program behind `cargo dev`.
+/// Builds the functions alone, since the emulators turn on features that functions do not need; then the program behind `cargo dev`.
 pub(super) async fn build(workspace: &Workspace) -> Outcome {
     cargo(workspace, &["build"]).await?;
     dev(workspace).await?;
@@ -43,28 +46,30 @@ pub(super) async fn dev(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     Ok(workspace.target.join("debug").join("dev"))
 }
 
-/// Where the check of the words is.
+/// Returns the path of the check for plain English.
 pub(super) fn words_check(workspace: &Workspace) -> PathBuf {
     workspace.root.join("tests").join("words").join("check.py")
 }
 
+/// Checks that comments, documents and names are plain English.
 pub(super) async fn words(workspace: &Workspace) -> Outcome {
     let mut command = workspace.command("python3");
     command.arg(words_check(workspace));
     succeed(command).await
 }
 
-/// Release builds that a sample run makes: the functions that `start` and `timing` measure, and the largest one.
+/// The functions that a run without `--full` builds for release: those that `start` and `timing` measure, and the largest one.
 const SAMPLE: [&str; 3] = ["get-credentials", "portal", "sign-in"];
 
-/// The functions of which this run makes release builds.
+/// Returns the functions that this run builds for release.
 pub(super) fn released(workspace: &Workspace) -> Vec<String> {
     let is_released = |function: &&String| workspace.full || SAMPLE.contains(&function.as_str());
     workspace.functions.iter().filter(is_released).cloned().collect()
 }
 
-/// As `sam build` builds them, but for this machine, with its own linker. One command for the functions and their yardstick, and
-/// nothing else: Cargo unifies features of what it builds at once. The second one finds all built, and packs it.
+/// Builds the functions as `sam build` does, but for this machine and with its own linker. One command builds the functions and the empty
+/// function that they are compared with, and nothing else, since Cargo unifies the features of what it builds together. The second
+/// command finds everything built, and packs it.
 pub(super) async fn release(workspace: &Workspace) -> Outcome {
     for format in ["binary", "zip"] {
         let mut command = tools::LAMBDA.command(workspace).await?;
@@ -84,6 +89,7 @@ async fn cargo(workspace: &Workspace, arguments: &[&str]) -> Outcome {
     succeed(command).await
 }
 
+/// Runs a command that must succeed.
 pub(super) async fn succeed(mut command: Command) -> Outcome {
     let line = line(&command);
     let status = command.status().await.with_context(|| format!("{line} could not be started"))?;
@@ -91,7 +97,7 @@ pub(super) async fn succeed(mut command: Command) -> Outcome {
     Ok(None)
 }
 
-/// The command as one would type it.
+/// Returns the command as it would be typed.
 pub(super) fn line(command: &Command) -> String {
     let command = command.as_std();
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -1,4 +1,4 @@
-//! The tests of the whole workspace, and what nextest counted.
+//! The stage `test`: the tests of the whole workspace.
 
 use anyhow::{Context as _, ensure};
 
@@ -6,12 +6,13 @@ use tools::Workspace;
 
 use super::{Outcome, mutation, nextest, stamps::git, steps::succeed};
 
-/// All but the binaries that have a stage of their own. By expression, which may match none.
-const HERE: &str = "not binary_id(/^tests::(browser|contract|crashes|faults|start|template|timing)$/)";
+/// The filter for all tests but those of the binaries with their own stage. It is a regular expression, since one may match nothing.
+const FILTER: &str = "not binary_id(/^tests::(browser|contract|crashes|faults|start|template|timing)$/)";
 
+/// Runs the tests and the doc tests, and fails if one is skipped.
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let mut command = nextest::command_with_product(workspace).await?;
-    command.args(["--workspace", "--filterset", HERE]);
+    command.args(["--workspace", "--filterset", FILTER]);
     let run = nextest::run(command).await?;
     let summary = run.summary();
     ensure!(run.status.success(), "{}: {}; {summary}", run.line, run.status);
@@ -23,7 +24,7 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
     Ok(Some(summary.to_owned()))
 }
 
-/// How many tests passed, if the stage is among these lines.
+/// Returns how many tests passed, if the stage is among these lines of the summary.
 pub(super) fn passed(summary: &str) -> Option<u64> {
     summary.lines().find_map(counts).map(|(_, passed)| passed)
 }
@@ -39,7 +40,7 @@ async fn doc_tests(workspace: &Workspace) -> anyhow::Result<()> {
     succeed(command).await.map(|_| ())
 }
 
-/// Whether a block of code in a doc comment is one that rustdoc runs: it says of no other kind, such as `text`, that it is one.
+/// Returns whether a doc comment has a block of code that rustdoc runs: one that is not marked as another kind, such as `text`.
 fn has_doc_tests(source: &str) -> bool {
     let documentation = source.lines().filter_map(|line| {
         let line = line.trim_start();
@@ -53,7 +54,7 @@ fn has_doc_tests(source: &str) -> bool {
     })
 }
 
-/// From `… N tests run: N passed …`: both numbers.
+/// Returns both numbers of a summary such as `… N tests run: N passed …`.
 fn counts(summary: &str) -> Option<(u64, u64)> {
     let words: Vec<_> = summary.split_whitespace().collect();
     let before = |what: &[&str]| {

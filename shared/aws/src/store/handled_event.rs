@@ -3,11 +3,9 @@
 use domain::{EventId, SubscriptionId, Timestamp};
 
 use super::{
-    item::{Attributes, Item, Reader, time},
+    item::{Attributes, Item, time},
     names::{AT, Key},
 };
-use crate::Failure;
-
 /// Returns the key of the mark of `event`.
 pub(super) fn key(subscription: &SubscriptionId, event: &EventId) -> Key {
     Key::in_subscription(subscription, format!("STARTED#{event}"))
@@ -16,9 +14,4 @@ pub(super) fn key(subscription: &SubscriptionId, event: &EventId) -> Key {
 /// Returns the mark of `event` as an item.
 pub(super) fn to_item(subscription: &SubscriptionId, event: &EventId, now: Timestamp) -> Attributes {
     Item::at(key(subscription, event)).with(AT, time(now)).into_map()
-}
-
-/// Reads when the event started its issue.
-pub(super) fn from_item(item: &Attributes) -> Result<Timestamp, Failure> {
-    Reader(item).time(AT)
 }

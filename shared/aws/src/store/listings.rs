@@ -34,10 +34,10 @@ pub struct Listed {
     pub mail: WelcomeMail,
 }
 
-/// Subscriptions on a page. Two items each stay under the 100 keys of one `BatchGetItem`.
+/// The number of subscriptions on a page. Two items each stay under the 100 keys of one `BatchGetItem`.
 const PAGE: usize = 25;
 
-/// How often DynamoDB may leave keys out of an answer before the list is unavailable.
+/// The number of requests after which the list is unavailable, because DynamoDB keeps leaving keys out of its answers.
 const BATCH_TRIES: u32 = 4;
 
 impl Listings {
@@ -47,7 +47,7 @@ impl Listings {
         Self(table)
     }
 
-    /// The subscriptions that `caller` may see, after the id `after`.
+    /// Returns one page of the subscriptions that `caller` may see, after the id `after`.
     pub async fn page(&self, caller: &Caller, after: Option<&SubscriptionId>) -> Result<Page, Failure> {
         let principals = caller.principals();
         let memberships = try_join_all(principals.iter().map(|principal| self.memberships(principal, after))).await?;

@@ -35,7 +35,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#tries", TRIES),
 ];
 
-/// The mail is of the issue that the order names. Otherwise: `TakeRefusal::Settled`.
+/// The mail belongs to the issue that the order names. Otherwise: `TakeRefusal::Settled`.
 const ISSUE_IS: &str = "#issue = :issue";
 /// The mail is neither sent nor settled. Otherwise: `TakeRefusal::Settled`.
 const IS_PENDING: &str = "#status = :pending";
@@ -89,6 +89,7 @@ pub(super) fn take(key: Key, issue: Issue, lease: &Lease, now: Timestamp) -> Cha
     let is_free = condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER]);
     Change::new(key, PLACEHOLDERS, "SET #lease = :until, #lease_id = :id ADD #tries :one")
         .only_if(&condition::all([ISSUE_IS, IS_PENDING, &is_free]))
+        .returning_item()
         .value(":issue", number(issue.number()))
         .value(":pending", text(MailStatus::Pending.as_str()))
         .value(":now", time(now))

@@ -41,7 +41,7 @@ pub use passwords::{ChangeOutcome, Passwords};
 pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use sessions::{Sessions, SignedIn};
 pub use sign_ins::{BeginOutcome, SignIns};
-pub use subscriptions::{ExtendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions};
+pub use subscriptions::{ExtendOutcome, LookUpEventOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions};
 pub use support::{NewSupportRequest, OrderOutcome, SupportRequests};
 pub use team::Team;
 

@@ -1,4 +1,4 @@
-//! What several entities share: the key of an item, the partition of a subscription, and the attribute names of more than one entity.
+//! The keys and attribute names that several entities share: the key of an item, the partition of a subscription, and common attributes.
 //!
 //! Every other key and attribute name is spelled beside its entity.
 

@@ -15,9 +15,9 @@ pub enum RetrieveOutcome {
     Counted(Box<Credential>),
     /// Nothing is counted.
     Refused {
-        /// The credential as the condition met it.
+        /// The credential as it was when the condition was checked.
         credential: Box<Credential>,
-        /// What the refusal means.
+        /// The meaning of the refusal.
         refusal: Refusal,
     },
     /// There is no such subscription.
@@ -35,10 +35,10 @@ impl Retrievals {
 
     /// Counts `click` of `caller`, if the password may be shown to them at `now` and the click is new.
     ///
-    /// Every retry, here or in the SDK, is of the same click, which recognises itself in the item of a refusal, and of the same issue: an
-    /// attempt that is carried out late, after the next issue has begun, counts nothing there. Nothing is read before the write, so it
-    /// asks for the first issue, which most subscriptions never leave. Where it is refused for that alone, the item of the refusal has
-    /// the right issue, and the write is sent again for that one. All of it has the time of one operation.
+    /// Every retry, here or in the SDK, is of the same click and the same issue. A click that was counted before recognises itself in the item
+    /// of a refusal, and an attempt that is carried out late, after the next issue has begun, is not counted there. Nothing is read before the write, so it
+    /// asks for the first issue, which most subscriptions never leave. If it is refused for that reason alone, the item of the refusal
+    /// has the right issue, and the write is sent again for it. All attempts together have the time of one operation.
     pub async fn retrieve(
         &self,
         subscription: &SubscriptionId,

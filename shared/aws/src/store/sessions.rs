@@ -8,7 +8,7 @@ use crate::Failure;
 /// Finds the session of a token; writes nothing.
 pub struct Sessions(Table);
 
-/// A good session with its account and its subscription's credential.
+/// A valid session with its account and its subscription's credential.
 pub struct SignedIn {
     /// The session.
     pub session: Session,
@@ -25,7 +25,7 @@ impl Sessions {
         Self(table)
     }
 
-    /// Returns the session whose token has `digest`, while it is good: it has not expired, its account is active, and nothing that ends
+    /// Returns the session whose token has `digest`, while it is valid: it has not expired, its account is active, and nothing that ends
     /// sessions has happened to the account since.
     pub async fn find(&self, digest: &SessionDigest, now: Timestamp) -> Result<Option<SignedIn>, Failure> {
         let Some(item) = self.0.get("dynamodb GetItem (session)", session::key(digest)).await? else {

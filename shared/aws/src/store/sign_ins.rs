@@ -82,9 +82,9 @@ impl SignIns {
         }
     }
 
-    /// Begins the first session of an issue: the portal does not show the password any more. Later sessions, until the password is
-    /// changed, are nothing but sessions. The account must be as its password was verified, so that the history has no sign-in of an
-    /// account that was retired meanwhile.
+    /// Begins the first session of an issue: the portal does not show the password any more. Until the password is changed, later
+    /// sessions change nothing else. The account must not have changed since its password was verified, so that the history has no sign-in
+    /// of an account that was retired meanwhile.
     async fn end_retrieval(
         &self,
         account: &Account,
@@ -147,12 +147,13 @@ impl SignIns {
     }
 }
 
+/// Returns the history entry of an administrator's first sign-in.
 fn signed_in<'a>(account: &'a Account, credential: &Credential, now: Timestamp) -> Entry<'a> {
     let by = account.user_name.as_str();
     Entry { what: "administrator-signed-in", by, at: now, issue: credential.issue, account: None }
 }
 
-/// Commits a transaction that begins a session. Only that transaction puts the session: where it exists, an earlier attempt was
+/// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was
 /// carried out.
 async fn finish(transaction: Transaction<'_>, entries: Entries<'_>) -> Result<Race<BeginOutcome>, Failure> {
     Ok(match transaction.put_history(entries)?.commit().await? {

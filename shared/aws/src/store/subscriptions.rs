@@ -29,6 +29,15 @@ pub enum StartOutcome {
     UserNameHeld,
 }
 
+/// The result of [`Subscriptions::look_up_event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUpEventOutcome {
+    /// The event has not started an issue.
+    New,
+    /// The event has started an issue before.
+    Handled,
+}
+
 /// The result of [`Subscriptions::start_next_issue`].
 pub enum StartNextIssueOutcome {
     /// The issue has started, and its mail is ordered.
@@ -47,10 +56,10 @@ pub enum ExtendOutcome {
     LostRace,
 }
 
-/// Items in one `BatchWriteItem`: the limit of DynamoDB.
+/// The number of items in one `BatchWriteItem`: the limit of DynamoDB.
 const BATCH: usize = 25;
 
-/// How often DynamoDB may leave items of a batch unwritten.
+/// The number of requests for one batch, because DynamoDB may leave some of its items unwritten.
 const BATCH_TRIES: u32 = 4;
 
 impl Subscriptions {
@@ -71,14 +80,14 @@ impl Subscriptions {
         account.map(|account| account::subscription(Reader(&account))).transpose()
     }
 
-    /// Returns when an event started an issue, if it has. This is a cheap look; the transaction asks again.
-    pub async fn handled_at(
+    /// Looks up whether an event has started an issue. This is a cheap check; the transaction checks again.
+    pub async fn look_up_event(
         &self,
         subscription: &SubscriptionId,
         event: &EventId,
-    ) -> Result<Option<Timestamp>, Failure> {
+    ) -> Result<LookUpEventOutcome, Failure> {
         let mark = self.0.get("dynamodb GetItem (handled event)", handled_event::key(subscription, event)).await?;
-        mark.map(|mark| handled_event::from_item(&mark)).transpose()
+        Ok(if mark.is_some() { LookUpEventOutcome::Handled } else { LookUpEventOutcome::New })
     }
 
     /// Writes memberships and portal users. They are hints for the list and for notices, so they precede the right itself.
@@ -124,7 +133,7 @@ impl Subscriptions {
             Commit::Done => Ok(StartOutcome::Started),
             Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(StartOutcome::Known),
             Commit::Refused(refused) if refused.failed(Part::Account) => Ok(StartOutcome::UserNameHeld),
-            // Mail, history or event without a credential come from a hand or a restore. They must not be written over.
+            // A mail, history or event without a credential was written by hand or by a restore, and must not be overwritten.
             Commit::Refused(_) => Err(Failure::unreadable(OPERATION, "items without a credential")),
         }
     }
@@ -168,7 +177,7 @@ impl Subscriptions {
 
         let entries = Entries::with_retrievals_of(known).and(&issued(next));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
-            .update(Part::Credential, credential::next_issue(known, next, entries.seq()))?
+            .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
             .update(Part::Account, account::next_issue(&account, &next_account, next.temporary()))?
             .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
             .put(Part::Mail, mail::to_item(id, &mail))?
@@ -180,6 +189,7 @@ impl Subscriptions {
         })
     }
 
+    /// Writes one batch, repeating what DynamoDB leaves unwritten.
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
         const OPERATION: &str = "dynamodb BatchWriteItem (portal users)";
         for turn in 0..BATCH_TRIES {

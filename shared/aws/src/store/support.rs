@@ -31,7 +31,7 @@ pub struct NewSupportRequest {
     pub reference: Reference,
     /// The address of the vendor's support.
     pub to: EmailAddress,
-    /// What the caller wrote.
+    /// The text that the caller wrote.
     pub message: SupportMessage,
 }
 

@@ -1,4 +1,4 @@
-//! Conditional writes: of one item, and of several items together.
+//! Conditional writes of one item, and of several items together.
 
 use std::collections::HashMap;
 
@@ -34,13 +34,14 @@ pub(super) struct Change {
     condition: Option<String>,
     names: HashMap<String, String>,
     values: Item,
+    returns_item: bool,
 }
 
 impl Change {
-    /// Returns a change that is made whatever the item holds. `placeholders` are those of the entity.
+    /// Returns a change without a condition. `placeholders` are those of the entity.
     pub(super) fn new(key: Key, placeholders: Placeholders, update: impl Into<String>) -> Self {
         let (condition, names, values) = (None, HashMap::new(), Item::new());
-        Self { key, placeholders, update: update.into(), condition, names, values }
+        Self { key, placeholders, update: update.into(), condition, names, values, returns_item: false }
     }
 
     /// Returns a change that writes nothing: its condition must hold for the other writes of its transaction.
@@ -74,6 +75,13 @@ impl Change {
         self
     }
 
+    /// Asks for the item: as it is after the write, or as it was when the condition failed. A write of one item does not return it
+    /// otherwise; a transaction returns it for every condition that fails.
+    pub(super) fn returning_item(mut self) -> Self {
+        self.returns_item = true;
+        self
+    }
+
     fn into_parts(self) -> Parts {
         let condition = self.condition.unwrap_or_default();
         let mut names = condition::names_in(self.placeholders, &[&self.update, &condition]);
@@ -93,9 +101,9 @@ struct Parts {
 
 /// The result of a conditional write of one item.
 pub(super) enum Write {
-    /// The write was carried out; the item as it is now.
+    /// The write was carried out; the item as it is now, if it was asked for.
     Done(Attributes),
-    /// The condition failed, and nothing was written; the item as the condition met it, if there is one.
+    /// The condition failed, and nothing was written; the item as it was when the condition was checked, if it exists and was asked for.
     Refused(Option<Attributes>),
 }
 
@@ -115,6 +123,7 @@ impl Table {
     }
 
     fn request(&self, change: Change) -> UpdateItemFluentBuilder {
+        let returns_item = change.returns_item;
         let Parts { key, update, condition, names, values } = change.into_parts();
         self.client
             .update_item()
@@ -124,8 +133,8 @@ impl Table {
             .set_condition_expression((!condition.is_empty()).then_some(condition))
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(AllOld)
+            .set_return_values(returns_item.then_some(ReturnValue::AllNew))
+            .set_return_values_on_condition_check_failure(returns_item.then_some(AllOld))
     }
 }
 
@@ -134,10 +143,7 @@ fn decide(
     result: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
 ) -> Result<Try<Write>, Failure> {
     match result {
-        Ok(output) => {
-            let item = output.attributes.ok_or_else(|| Failure::unreadable(operation, "attributes"))?;
-            Ok(Try::Done(Write::Done(item)))
-        }
+        Ok(output) => Ok(Try::Done(Write::Done(output.attributes.unwrap_or_default()))),
         Err(error) => match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 Ok(Try::Done(Write::Refused(refused.item.clone())))
@@ -150,7 +156,7 @@ fn decide(
     }
 }
 
-/// What one write of a transaction is about: a refusal is recognised by it.
+/// The subject of one write of a transaction, by which a refusal is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Account,
@@ -180,7 +186,7 @@ pub(super) enum Commit {
     Refused(Refused),
 }
 
-/// The parts whose conditions failed, each with its item as the condition met it.
+/// The parts whose conditions failed, each with its item as it was when the condition was checked.
 pub(super) struct Refused(Vec<(Part, Option<Attributes>)>);
 
 impl Refused {
@@ -188,7 +194,7 @@ impl Refused {
         self.0.iter().any(|(failed, _)| *failed == part)
     }
 
-    /// Returns the item of `part` as its condition met it.
+    /// Returns the item of `part` as it was when its condition was checked.
     pub(super) fn item(&self, part: Part) -> Option<&Attributes> {
         self.0.iter().find(|(failed, _)| *failed == part)?.1.as_ref()
     }
@@ -214,6 +220,7 @@ impl<'a> Transaction<'a> {
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
 
+    /// Adds an update of an item.
     pub(super) fn update(self, part: Part, change: Change) -> Result<Self, Failure> {
         let Parts { key, update, condition, names, values } = change.into_parts();
         let update = Update::builder()

@@ -36,7 +36,7 @@ const REDEEM_TIME: Duration = Duration::from_secs(8);
 /// The path that the provider redirects the browser to.
 const CALLBACK: &str = "/auth/callback";
 
-/// This application as a client of the provider. No `Debug`: it may hold a secret.
+/// This application as a client of the provider. It has no `Debug`, because it may hold a secret.
 pub struct CodeFlow {
     issuer: String,
     client_id: String,
@@ -46,7 +46,7 @@ pub struct CodeFlow {
 }
 
 /// The values that tie an answer of the provider to the browser that was sent there. Each has 256 random bits in base64url that only that
-/// browser knows. No `Debug`.
+/// browser knows. It has no `Debug`.
 pub struct Ties {
     /// The value that returns beside the code.
     pub state: String,

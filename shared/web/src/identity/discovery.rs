@@ -51,7 +51,7 @@ pub(super) struct Discovery {
     pub(super) token_endpoint_auth_methods_supported: Vec<String>,
 }
 
-/// An encoded form to send. No `Debug`: it holds a code and its verifier, and possibly the client secret.
+/// An encoded form to send. It has no `Debug`, because it holds a code and its verifier, and possibly the client secret.
 pub(super) struct Form {
     pub(super) address: String,
     pub(super) authorization: Option<String>,

@@ -1,4 +1,4 @@
-//! Which key verifies which algorithm. The token names both, and the key must match the algorithm.
+//! The keys of a provider, by id and algorithm. The token names both, and the key must match the algorithm.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,

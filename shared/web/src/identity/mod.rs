@@ -44,7 +44,7 @@ pub struct Identity {
     provider: Provider,
 }
 
-/// The signed-in customer, with what their own pages show. No `Debug`: it holds personal data.
+/// The signed-in customer, with what their own pages show. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
 pub struct Customer {
     /// The customer as a caller.

@@ -52,9 +52,9 @@ pub fn clear_token(reply: Reply) -> Reply {
 
 /// The token of a request, by how it was sent.
 pub(super) enum Presented {
-    /// In the header `Authorization: Bearer`.
+    /// The token is in the header `Authorization: Bearer`.
     Bearer(String),
-    /// In the cookie, or an error if the cookie is missing.
+    /// The token is in the cookie, or the cookie is missing, which is an error.
     Cookie(Result<String, Refused>),
 }
 

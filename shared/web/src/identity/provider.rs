@@ -127,7 +127,7 @@ impl Held {
         match (self.usable(now), &self.failure) {
             (Some(keys), _) if keys.contains(&token.key_id) => Ok(keys.key(&token.key_id, token.algorithm)?),
             (Some(_), None) => Err(Refused("the key is not the provider's").into()),
-            // Also where other keys are held: it may be a new one, of which we could not hear.
+            // This applies also if other keys are cached: the key may be a new one that could not be fetched.
             (_, Some(failure)) => Err(Arc::clone(failure).into()),
             (None, None) => Err(ProblemCode::Unavailable.into()),
         }

@@ -26,7 +26,7 @@ pub struct IdentitySettings {
 pub struct InvalidSetting {
     /// The environment variable.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// The rule that the value breaks, as the end of a sentence.
     pub rule: &'static str,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Rules {
     pub(super) organization: Option<OrganizationRule>,
 }
 
-/// Which organisations a token gives, and the role that this needs.
+/// The claim with a person's organisations, and the role that acting for them needs.
 #[derive(Clone, Debug)]
 pub(super) struct OrganizationRule {
     pub(super) claim: String,
@@ -96,6 +96,7 @@ impl IdentitySettings {
         }
     }
 
+    /// Checks the settings.
     pub(super) fn check(self) -> Result<Rules, InvalidSetting> {
         let invalid = |name, rule| InvalidSetting { name, rule };
         if !is_confidential(&self.issuer) || self.issuer.contains(['?', '#']) {

@@ -72,6 +72,7 @@ fn is_jwt(typ: &str) -> bool {
     typ.strip_prefix("application/").unwrap_or(&typ) == "jwt"
 }
 
+/// Checks the claims of an ID token against the settings and the time.
 fn check(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refused> {
     let now = now.epoch_seconds();
     let demand = |holds: bool, otherwise| if holds { Ok(()) } else { Err(Refused(otherwise)) };

@@ -1,8 +1,8 @@
-//! The changes, as `tests/mutants/` has them: a file for each, named as the change is. A file says what the change breaks, which tests
-//! have to find it, and what is put in the place of which text.
+//! The mutants of `tests/mutants/`: one file for each, which says what the change breaks, which tests must catch it, and which text it
+//! replaces by which.
 //!
-//! A clause of a condition is not taken out but made true, so that DynamoDB does not refuse the request for a placeholder that is left
-//! over: what has to fail is the rule, not the request.
+//! A clause of a condition is not removed but made true. Otherwise DynamoDB would refuse the request for an unused placeholder, and the
+//! test would fail for the request instead of the rule.
 
 use std::{collections::BTreeSet, fmt, fs, path::Path, str::FromStr};
 
@@ -13,14 +13,15 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub(super) struct Mutant {
     pub(super) name: String,
-    /// In one sentence.
+    /// The rule that the change breaks, in one sentence.
     pub(super) breaks: String,
-    /// One, except where two guards make one rule.
+    /// The edits: one, unless two guards enforce the same rule.
     pub(super) edits: Vec<Edit>,
-    /// The tests that have to find it, all in one binary.
+    /// The tests that must catch it, all in one binary.
     pub(super) caught_by: Vec<TestName>,
 }
 
+/// A file of `tests/mutants/`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -29,7 +30,7 @@ struct File {
     edits: Vec<Edit>,
 }
 
-/// A text that a file has once, and what is put in its place. Texts are compared with every run of whitespace as one space.
+/// A text that occurs once in a file, and its replacement. Texts are compared with each run of whitespace collapsed into one space.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Edit {
@@ -41,13 +42,13 @@ pub(super) struct Edit {
 /// A test by its full name, as nextest lists it: `tests::it portal::a_path`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TestName {
-    /// `tests::it` for a test binary, `domain` for the unit tests of a library.
+    /// The binary: `tests::it` for a test binary, `domain` for the unit tests of a library.
     pub(super) binary: String,
     pub(super) test: String,
 }
 
 impl Mutant {
-    /// Reads all of them, in an order in which neighbours share what is compiled for them.
+    /// Reads all mutants, in an order in which neighbours share compiled crates.
     pub(super) fn all(root: &Path) -> anyhow::Result<Vec<Self>> {
         let directory = root.join("tests").join("mutants");
         let mut all = Vec::new();
@@ -72,12 +73,13 @@ impl Mutant {
         Ok(Self { name, breaks, edits, caught_by })
     }
 
-    /// The binary that has its tests.
+    /// Returns the binary that has the mutant's tests.
     pub(super) fn binary(&self) -> &str {
         &self.caught_by[0].binary
     }
 
-    /// A hash of its texts: a result counts for the texts that it was found with. FNV-1a, which is the same on every machine.
+    /// Returns a hash of the edits, since a result is valid only for the edits that it was measured with. The hash is FNV-1a, which is the
+    /// same on every machine.
     pub(super) fn fingerprint(&self) -> String {
         let texts = self.edits.iter().flat_map(|edit| [&edit.file, &edit.find, &edit.replace]);
         let bytes = texts.flat_map(|text| collapsed(text).into_bytes().into_iter().chain(*b"\n"));
@@ -88,7 +90,7 @@ impl Mutant {
 }
 
 impl Edit {
-    /// The text of the file with the change in it.
+    /// Returns the text of the file with the edit applied.
     pub(super) fn apply(&self, original: &str) -> anyhow::Result<String> {
         let found = places(original, &self.find);
         let [place] = found.as_slice() else {
@@ -114,12 +116,12 @@ impl fmt::Display for TestName {
     }
 }
 
-/// With every run of whitespace as one space.
+/// Returns the text with each run of whitespace collapsed into one space.
 fn collapsed(text: &str) -> String {
     pieces(text).map(|(_, piece)| piece).collect()
 }
 
-/// The characters of a text and where they begin, each run of whitespace as one space.
+/// Returns the characters of a text with their positions, each run of whitespace as one space.
 fn pieces(text: &str) -> impl Iterator<Item = (usize, char)> {
     let mut is_after_space = false;
     text.char_indices().filter_map(move |(at, piece)| {
@@ -130,7 +132,7 @@ fn pieces(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-/// Where a text has another, compared with whitespace collapsed.
+/// Returns where `wanted` occurs in a text, compared with whitespace collapsed.
 fn places(text: &str, wanted: &str) -> Vec<std::ops::Range<usize>> {
     let (wanted, mut collapsed, mut starts) = (collapsed(wanted), String::new(), Vec::new());
     for (at, piece) in pieces(text) {

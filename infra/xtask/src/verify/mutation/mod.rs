@@ -1,9 +1,9 @@
-//! Small wrong changes to the real code, one at a time, each of which a test has to find: they show what it is worth that all tests
-//! pass. `tests/mutants/` has them.
+//! Mutation tests: small wrong changes to the real code, made one at a time, each of which a test must catch. They show what passing tests
+//! are worth. `tests/mutants/` lists them.
 //!
-//! The working tree is never touched: they are made in a copy under the target directory. Unchanged, it passes the same tests
-//! first, so that what fails afterwards fails for the change. A change that does not compile, one whose place is not found,
-//! and one for which no test is found, are errors of the list and not catches.
+//! The working tree is never touched: changes are made in a copy under the target directory. The unchanged copy must pass the same tests
+//! first, so that a later failure is due to the change. A change that does not compile, that does not find its text, or that names no
+//! existing test is an error in the list, and does not count as caught.
 
 mod list;
 mod results;
@@ -24,15 +24,16 @@ use super::{
     nextest::{self, Run},
 };
 
-/// The sample is drawn by this seed, so it is the same every day.
+/// The seed of the sample, which makes it the same every day.
 const SEED: u64 = 6;
 
 /// The size of the sample.
 const SAMPLE: usize = 3;
 
-/// The names of the mutants to try, with commas between them: useful while a mutant, or the code around it, is being written.
+/// The environment variable with the names of the mutants to try, separated by commas: useful while writing a mutant or the code around it.
 const NAMED: &str = "FIRSTKEY_MUTANT";
 
+/// Tries the chosen mutants, and fails if one of them survives.
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let all = Mutant::all(&workspace.root)?;
     let (chosen, is_recorded) = chosen(workspace, &all)?;
@@ -67,7 +68,7 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
     Ok(Some(format!("{caught} of {caught} mutants caught, {} of them earlier, of {} in all", earlier.len(), all.len())))
 }
 
-/// Fails where a mutant names a test that does not exist.
+/// Fails if a mutant names a test that does not exist.
 pub(super) async fn named_tests_exist(workspace: &Workspace) -> anyhow::Result<()> {
     let listed = nextest::list(workspace).await?;
     for Mutant { name, caught_by, .. } in Mutant::all(&workspace.root)? {
@@ -78,7 +79,7 @@ pub(super) async fn named_tests_exist(workspace: &Workspace) -> anyhow::Result<(
     Ok(())
 }
 
-/// All of them, those that are named, or a sample; and whether their results are written down.
+/// Returns all mutants, the named ones, or a sample; and whether their results are recorded.
 fn chosen<'m>(workspace: &Workspace, all: &'m [Mutant]) -> anyhow::Result<(Vec<&'m Mutant>, bool)> {
     if let Some(names) = environment::get(NAMED) {
         let names = names.to_string_lossy();
@@ -100,7 +101,7 @@ fn chosen<'m>(workspace: &Workspace, all: &'m [Mutant]) -> anyhow::Result<(Vec<&
     Ok((places.into_iter().map(|place| &all[place]).collect(), false))
 }
 
-/// The tests that have to find the changes, without any.
+/// Checks that the tests of the chosen mutants pass without any change.
 async fn unchanged_passes(workspace: &Workspace, tree: &Tree, chosen: &[&Mutant]) -> anyhow::Result<()> {
     let mut binaries: BTreeMap<&str, BTreeSet<&TestName>> = BTreeMap::new();
     for mutant in chosen {
@@ -113,7 +114,7 @@ async fn unchanged_passes(workspace: &Workspace, tree: &Tree, chosen: &[&Mutant]
     Ok(())
 }
 
-/// Makes the change, runs the tests, and takes it back, whatever they say. Returns the tests that failed.
+/// Makes the change, runs the tests, and reverts the change whatever the result. Returns the tests that failed.
 async fn with_change(workspace: &Workspace, tree: &Tree, mutant: &Mutant) -> anyhow::Result<Vec<TestName>> {
     let mut changed = Vec::new();
     for edit in &mutant.edits {
@@ -133,6 +134,7 @@ async fn with_change(workspace: &Workspace, tree: &Tree, mutant: &Mutant) -> any
     Ok(failed.map(|test| TestName { binary: mutant.binary().to_owned(), test: test.to_owned() }).collect())
 }
 
+/// Runs the named tests of a binary in the copy.
 async fn tests(
     workspace: &Workspace,
     tree: &Tree,
@@ -144,13 +146,13 @@ async fn tests(
     command.args(target(binary)).args(["--profile", "mutation", "--status-level", "fail"]);
     command.args(["--filterset", &filter.join(" | ")]);
     command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
-    // That a property fails is enough: the smallest case for it is not looked for.
+    // A failing property is enough, so no time is spent on shrinking the case.
     command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     nextest::run(command).await
 }
 
-/// What Cargo builds for a test binary. One of `tests` is built with the features of the whole workspace, as everything else is; the unit
-/// tests of a library alone, since one change would make Cargo build those of every other library too.
+/// Returns Cargo's options that build a test binary. A binary of `tests` is built with the features of the whole workspace, as everything
+/// else is. The unit tests of a library are built alone, since a change would make Cargo rebuild those of every other library too.
 fn target(binary: &str) -> [&str; 3] {
     match binary.split_once("::") {
         Some((_, test)) => ["--workspace", "--test", test],

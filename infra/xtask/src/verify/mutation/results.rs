@@ -1,5 +1,5 @@
-//! What has been seen of each mutant: `tests/mutants/results.tsv`, to which every result is added as soon as it is there. A run that was
-//! stopped continues after the last one.
+//! The results of mutants, in `tests/mutants/results.tsv`. Each result is appended as soon as it is known, so that a run that was stopped
+//! continues after the last one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,16 +18,17 @@ const HEADER: &str = "mutant\tcommit\tdate\tresult\tcaught_by\tedits";
 const CAUGHT: &str = "caught";
 const SURVIVED: &str = "survived";
 
+/// The recorded results, and the file to append new ones to.
 pub(super) struct Results {
     path: PathBuf,
-    /// The commit that is tried; where the working tree differs from it, marked as such.
+    /// The commit under test, with the suffix `-changed` if the working tree differs from it.
     commit: String,
-    /// The mutants that are known to be caught in this code, with the fingerprint of their texts.
+    /// The names and fingerprints of the mutants that are known to be caught in this code.
     caught: BTreeSet<(String, String)>,
 }
 
 impl Results {
-    /// Reads them. A result counts where the code is still that of its commit: results themselves and documents may have changed.
+    /// Reads the results. A result counts if only results and documents have changed since its commit.
     pub(super) async fn read(workspace: &Workspace) -> anyhow::Result<Self> {
         let path = workspace.root.join("tests").join("mutants").join("results.tsv");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -48,11 +49,12 @@ impl Results {
         Ok(Self { path, commit, caught })
     }
 
+    /// Returns whether the mutant is known to be caught in this code.
     pub(super) fn has(&self, mutant: &Mutant) -> bool {
         self.caught.contains(&(mutant.name.clone(), mutant.fingerprint()))
     }
 
-    /// Adds a result: the tests that found the mutant, or none.
+    /// Appends a result: the tests that caught the mutant, or an empty list.
     pub(super) async fn add(&self, workspace: &Workspace, mutant: &Mutant, by: &[TestName]) -> anyhow::Result<()> {
         let date = workspace.command("date").args(["-u", "+%F"]).output().await.context("date")?;
         let date = String::from_utf8(date.stdout).context("the date")?;
@@ -64,7 +66,7 @@ impl Results {
     }
 }
 
-/// From each row: mutant, commit, result and fingerprint.
+/// Parses each row into mutant, commit, result and fingerprint.
 fn rows(text: &str) -> anyhow::Result<Vec<(&str, &str, &str, &str)>> {
     let mut lines = text.lines();
     ensure!(lines.next() == Some(HEADER), "results.tsv begins with the names of its columns");

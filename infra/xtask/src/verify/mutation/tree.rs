@@ -1,7 +1,7 @@
-//! The copy that is changed: what Git knows of the working tree, as it is, in a directory of its own.
+//! The copy of the working tree that mutants change: every file that Git does not ignore, in a separate directory.
 //!
-//! It is built with a target directory of its own: in that of the workspace Cargo takes a package of the one tree for the
-//! same package of the other, and what was compiled with a change would be tested, and deployed, as if it had none.
+//! The copy has its own target directory. In a shared one, Cargo would take a package of one tree for the same package of the other, and
+//! would test and deploy code that was compiled with a change.
 
 use std::{
     collections::BTreeSet,
@@ -15,21 +15,22 @@ use tools::Workspace;
 
 use super::list::Edit;
 
+/// A copy of the working tree.
 pub(super) struct Tree {
     pub(super) root: PathBuf,
-    /// Where it is built.
+    /// The target directory of the copy.
     pub(super) target: PathBuf,
 }
 
-/// A file as it was, for as long as it is changed.
+/// A changed file with its original text.
 pub(super) struct Changed {
     path: PathBuf,
     original: String,
 }
 
 impl Tree {
-    /// Whatever an earlier run left there is put right, and files that are right are left alone, so that they need not be
-    /// compiled again.
+    /// Copies the working tree over what an earlier run left. Files that are already equal stay untouched, so that Cargo does not compile
+    /// them again.
     pub(super) async fn copy(workspace: &Workspace) -> anyhow::Result<Self> {
         let directory = workspace.target.join("mutation");
         let mut git = workspace.command("git");
@@ -42,29 +43,31 @@ impl Tree {
         let files: BTreeSet<_> = listed.filter(|name| workspace.root.join(name).is_file()).collect();
         let tree = Self { root: directory.join("tree"), target: directory.join("target") };
         for file in &files {
-            tree.bring(&workspace.root, file).with_context(|| format!("{} is not copied", file.display()))?;
+            tree.copy_file(&workspace.root, file).with_context(|| format!("{} is not copied", file.display()))?;
         }
-        tree.forget_all_but(&files, Path::new(""))?;
+        tree.remove_all_but(&files, Path::new(""))?;
         let members = members(workspace).await?;
         copy_registry_artefacts(&workspace.target.join("debug"), &tree.target.join("debug"), &members)?;
         Ok(tree)
     }
 
-    fn bring(&self, from: &Path, file: &Path) -> anyhow::Result<()> {
+    /// Copies a file, unless the copy is already equal.
+    fn copy_file(&self, from: &Path, file: &Path) -> anyhow::Result<()> {
         let (text, there) = (fs::read(from.join(file))?, self.root.join(file));
         if fs::read(&there).is_ok_and(|present| present == text) {
             return Ok(());
         }
-        fs::create_dir_all(there.parent().context("a file stands in a directory")?)?;
+        fs::create_dir_all(there.parent().context("a file is in a directory")?)?;
         Ok(fs::write(there, text)?)
     }
 
-    fn forget_all_but(&self, files: &BTreeSet<PathBuf>, directory: &Path) -> anyhow::Result<()> {
+    /// Removes every file that is not one of `files`.
+    fn remove_all_but(&self, files: &BTreeSet<PathBuf>, directory: &Path) -> anyhow::Result<()> {
         for entry in fs::read_dir(self.root.join(directory))? {
             let entry = entry?;
             let name = directory.join(entry.file_name());
             if entry.file_type()?.is_dir() {
-                self.forget_all_but(files, &name)?;
+                self.remove_all_but(files, &name)?;
             } else if !files.contains(&name) {
                 fs::remove_file(entry.path())?;
             }
@@ -72,7 +75,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes a change.
+    /// Makes an edit in the copy.
     pub(super) fn change(&self, edit: &Edit) -> anyhow::Result<Changed> {
         let path = self.root.join(&edit.file);
         let original = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", edit.file))?;
@@ -82,13 +85,13 @@ impl Tree {
 }
 
 impl Changed {
-    /// As it was, but written anew: Cargo looks at the time.
+    /// Restores the original text. The file gets a new modification time, by which Cargo notices the change.
     pub(super) fn restore(self) -> anyhow::Result<()> {
         fs::write(&self.path, self.original).with_context(|| format!("{} is not restored", self.path.display()))
     }
 }
 
-/// The names of the packages of the workspace.
+/// Returns the names of the workspace's packages.
 async fn members(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
     let mut command = workspace.command("cargo");
     let output = command.args(["tree", "--workspace", "--depth", "0", "--prefix", "none"]).output().await;
@@ -98,8 +101,8 @@ async fn members(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
     Ok(listed.lines().filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect())
 }
 
-/// Copies what Cargo made of the crates of the registry, which are the same in both trees, so that they are not compiled again. Their
-/// files carry their times, by which Cargo knows them as up to date. They are never hard links: Cargo writes into files.
+/// Copies the compiled crates of the registry, which are the same in both trees, so that they are not compiled again. The copies keep their
+/// modification times, by which Cargo sees that they are up to date. They are not hard links, since Cargo writes into files.
 fn copy_registry_artefacts(from: &Path, to: &Path, members: &BTreeSet<String>) -> anyhow::Result<()> {
     let mut hashes = BTreeSet::new();
     for part in [".fingerprint", "build"] {
@@ -120,7 +123,7 @@ fn copy_registry_artefacts(from: &Path, to: &Path, members: &BTreeSet<String>) -
     Ok(())
 }
 
-/// The entries of a directory by their names; none where there is no directory.
+/// Returns the entries of a directory with their names, or an empty list if the directory does not exist.
 fn entries(directory: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     if !directory.exists() {
         return Ok(Vec::new());
@@ -130,7 +133,7 @@ fn entries(directory: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     Ok(entries.into_iter().filter_map(|(name, path)| Some((name.into_string().ok()?, path))).collect())
 }
 
-/// Copies a file or a directory, with its times; a file that is there already is left as it is.
+/// Copies a file or a directory with the modification times. A file that exists already stays as it is.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     if from.is_dir() {
         for (name, entry) in entries(from)? {

@@ -1,4 +1,4 @@
-//! An AWS that takes as long to find nothing as to find something.
+//! A proxy of AWS that answers every call in the same time, so that a lookup that finds nothing takes as long as one that finds an item.
 
 use std::{
     io, thread,
@@ -18,12 +18,12 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
 };
 
-/// More than the local cloud needs for any of the calls.
-const EVERY_CALL: Duration = Duration::from_millis(3);
+/// The time of every call, which is longer than the local cloud needs for any of them.
+const CALL_TIME: Duration = Duration::from_millis(3);
 
-/// Stands before the local cloud. Dropped, it ends.
-pub(crate) struct Even {
-    /// What functions take as `AWS_ENDPOINT_URL`.
+/// A proxy in front of the local cloud. Dropping it ends it.
+pub(crate) struct ConstantTimeProxy {
+    /// The URL for the functions' `AWS_ENDPOINT_URL`.
     pub(crate) url: String,
     _server: JoinSet<io::Result<()>>,
 }
@@ -34,8 +34,8 @@ struct Cloud {
     client: Client<HttpConnector, Body>,
 }
 
-impl Even {
-    pub(crate) async fn before(aws: String) -> anyhow::Result<Self> {
+impl ConstantTimeProxy {
+    pub(crate) async fn start(aws: String) -> anyhow::Result<Self> {
         let cloud = Cloud { url: aws, client: Client::builder(TokioExecutor::new()).build_http() };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -47,15 +47,15 @@ impl Even {
 }
 
 async fn answer(State(cloud): State<Cloud>, request: Request<Body>) -> Result<Response, StatusCode> {
-    let until = Instant::now() + EVERY_CALL;
+    let until = Instant::now() + CALL_TIME;
     let answer = cloud.answer(request).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
-    // The timer of the async runtime knows whole milliseconds alone.
+    // The timer of the async runtime is only accurate to a millisecond.
     spawn_blocking(move || thread::sleep(until.saturating_duration_since(Instant::now()))).await.ok();
     Ok(answer)
 }
 
 impl Cloud {
-    /// All of the cloud's answer, so that nothing is left to do when its time comes.
+    /// Reads the whole answer of the cloud, so that no work remains when the call's time has passed.
     async fn answer(&self, mut request: Request<Body>) -> anyhow::Result<Response> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = Uri::try_from(format!("{}{path}", self.url)).context("the cloud's address")?;
