@@ -18,6 +18,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
 };
+use words::Language;
 
 const ORIGIN: &str = "http://localhost:9000";
 
@@ -205,7 +206,7 @@ fn token(answer: &Answer) -> Option<&str> {
 fn assert_refused(answer: &Answer) {
     assert_eq!((answer.status, token(answer)), (400, None), "{answer:?}");
     let page = answer.body.as_str().unwrap();
-    assert!(page.contains("has been used before, has taken longer than ten minutes"), "{page}");
+    assert!(page.contains(Language::English.words().sign_in_stale), "{page}");
 }
 
 async fn page(stack: &TestStack, path: &str, token: &str) -> String {
@@ -266,7 +267,11 @@ async fn an_address_that_the_provider_has_not_confirmed_gives_no_access() {
     let back = browser.sign_in(location, "unconfirmed@fabrikam.example").await;
     let answer = open_callback(&stack, &cookie, back.callback()).await;
     let list = page(&stack, "/", token(&answer).expect("the customer has a session")).await;
-    assert!(list.contains("has not confirmed") && !list.contains("Contoso Online Suite"), "{list}");
+    assert!(
+        list.contains("has not verified the address unconfirmed@fabrikam.example")
+            && !list.contains("Contoso Online Suite"),
+        "{list}"
+    );
 }
 
 #[tokio::test]
