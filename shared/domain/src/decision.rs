@@ -13,7 +13,7 @@ pub enum SignInEffect {
     SessionOnly,
 }
 
-/// What becomes of the service administrator when an administrator has signed in for the first time.
+/// The consequence of an administrator's first sign-in for the service administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceAdministrator {
     /// The account is retired.
