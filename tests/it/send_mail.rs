@@ -204,15 +204,15 @@ async fn a_sent_mail_is_recorded_without_the_lease_and_stays_recorded() {
         let lease = Lease { id: id.into(), until: at(seconds + LEASE) };
         mails.take(&order, lease, at(seconds)).await.unwrap()
     };
-    let TakeOutcome::Taken(first) = take("first", 0).await else { panic!("nobody has it") };
+    let TakeOutcome::Taken(first) = take("first", 0).await else { panic!("no worker has the mail") };
     assert!(matches!(take("second", LEASE - 1).await, TakeOutcome::Leased));
     let TakeOutcome::Taken(second) = take("second", LEASE).await else { panic!("the first lease is over") };
     mails.release(&order, &first).await.unwrap();
-    assert!(matches!(take("third", LEASE).await, TakeOutcome::Leased), "nobody gives back the lease of another one");
+    assert!(matches!(take("third", LEASE).await, TakeOutcome::Leased), "a worker cannot give back another lease");
     mails.release(&order, &second).await.unwrap();
 
     mails.settle(&order, MailStatus::Sent, Some("id"), at(LEASE)).await.unwrap();
-    assert!(matches!(take("third", LEASE).await, TakeOutcome::Settled), "sent, though nobody has a lease");
+    assert!(matches!(take("third", LEASE).await, TakeOutcome::Settled), "sent, although no worker has a lease");
     for status in [MailStatus::Bounced, MailStatus::Sent, MailStatus::Delivered] {
         mails.settle(&order, status, None, at(LEASE)).await.unwrap();
         assert_eq!(statuses(&stack).await, ["bounced"]);
