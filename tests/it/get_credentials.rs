@@ -95,6 +95,17 @@ async fn exactly_three_of_200_clicks_at_once_are_shown_the_password_with_every_f
 }
 
 #[tokio::test]
+async fn the_same_click_minutes_later_keeps_the_time_of_its_retrieval() {
+    let stack = with_a_subscription().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let first = stack.retrieve(&dana, "sub-1", "click").await;
+    stack.advance_clock(300);
+    let again = stack.retrieve(&dana, "sub-1", "click").await;
+    assert!(again.password().is_some());
+    assert_eq!(again.body["retrievals"], first.body["retrievals"]);
+}
+
+#[tokio::test]
 async fn the_same_click_twice_is_counted_once_and_shows_the_same() {
     let stack = with_a_subscription().await;
     let dana = stack.token("dana@fabrikam.example");
