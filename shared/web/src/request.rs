@@ -42,8 +42,7 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
 }
 
 /// Returns a parameter of the path, which the gateway has decoded.
-#[must_use]
-pub fn path_parameter(request: &Request, name: &str) -> Option<String> {
+pub(crate) fn path_parameter(request: &Request, name: &str) -> Option<String> {
     request.path_parameters_ref()?.first(name).map(ToOwned::to_owned)
 }
 

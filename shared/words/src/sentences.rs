@@ -16,8 +16,7 @@ pub fn date(words: &Words, at: Timestamp) -> String {
 }
 
 /// Returns the retrievals as a list that says when each was and by whom, with `reader` as "you".
-#[must_use]
-pub fn retrieval_list(words: &Words, retrievals: &[Retrieval], reader: PersonId) -> String {
+fn retrieval_list(words: &Words, retrievals: &[Retrieval], reader: PersonId) -> String {
     let one = |retrieval: &Retrieval| {
         let text = if retrieval.who == reader { words.list_you } else { words.list_other };
         fill(text, &[("at", &date(words, retrieval.at)), ("by", &retrieval.by)])
