@@ -22,8 +22,8 @@
 //! late request in parentheses; `cargo nextest run --workspace --test model --no-capture` shows them. Every invariant has a
 //! mutant that breaks it: one that cannot fail would prove nothing.
 //!
-//! The scopes are small, since a state takes about 30 µs in the dev profile: all tests together end within a minute on one
-//! core. `FIRSTKEY_FULL=1` enlarges them; they then take minutes in the release profile.
+//! The scopes are small, so that all tests together end within a minute on one core. `FIRSTKEY_FULL=1` enlarges them. The package is
+//! optimised in the dev profile too.
 //!
 //! The models leave out the retries of conflicts by `shared/aws` (to the protocol they are attempts whose request was lost),
 //! clock skew between the table's writers (expiry, replay and the date of an issue follow one clock; [`attempts`] alone has
