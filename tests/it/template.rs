@@ -28,7 +28,15 @@ fn the_template_has_every_function_of_the_workspace_under_its_name() {
     assert_eq!(functions.keys().collect::<Vec<_>>(), Function::names());
     for (name, (id, function)) in functions {
         assert_eq!(id, Function::from_name(&name).logical_id());
-        assert_eq!(function["FunctionName"]["Fn::Sub"], format!("${{AWS::StackName}}-{name}"));
+        let resolved = |prefix: &'static str| {
+            let names = move |name: &str| match name {
+                "AWS::StackName" => Some("firstkey".to_owned()),
+                "NamePrefix" => Some(prefix.to_owned()),
+                _ => None,
+            };
+            template.resolve(&function["FunctionName"], &names).unwrap()
+        };
+        assert_eq!((resolved(""), resolved("fk")), (format!("firstkey-{name}").into(), format!("fk-{name}").into()));
         assert_eq!(function["Role"]["Fn::GetAtt"], serde_json::json!([format!("{id}Role"), "Arn"]));
     }
 }
@@ -143,25 +151,56 @@ fn defaults_of_the_template_are_those_of_the_code() {
     }
 }
 
+/// Returns the stages of the example configuration, each with the parameters that it sets: name, value, and the comment behind it.
+fn stages(config: &str) -> Vec<(&'static str, Vec<(&str, &str, &str)>)> {
+    let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
+    let parameters = |text| {
+        let (_, overrides): (&str, &str) = str::split_once(text, "parameter_overrides]\n").unwrap();
+        let lines = overrides.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with('#'));
+        let parameter = |line| {
+            let (name, rest): (&str, &str) = str::split_once(line, " = \"").unwrap();
+            let (value, comment) = rest.split_once('"').unwrap();
+            (name, value, comment)
+        };
+        lines.map(parameter).collect()
+    };
+    vec![("dev", parameters(dev)), ("prod", parameters(prod))]
+}
+
 #[test]
-fn both_deployments_of_samconfig_set_every_parameter_without_a_default_and_no_unknown_one() {
+fn the_example_of_samconfig_sets_every_parameter_and_names_each_default() {
     let template = Template::deployed().unwrap();
     let parameters = template.document()["Parameters"].as_object().unwrap();
-    let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/samconfig.toml")).unwrap();
-    let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
-    for (stage, text) in [("dev", dev), ("prod", prod)] {
-        let (_, overrides) = text.split_once("parameter_overrides]\n").unwrap();
-        let given: BTreeSet<_> = overrides.lines().map_while(|line| Some(line.split_once(" = ")?.0)).collect();
-        let required = parameters.iter().filter(|(_, parameter)| parameter["Default"].is_null());
-        let missing: Vec<_> = required.map(|(name, _)| name.as_str()).filter(|name| !given.contains(name)).collect();
-        assert!(missing.is_empty(), "{stage}: {missing:?} must be set");
-        let unknown: Vec<_> = given.iter().filter(|name| !parameters.contains_key(**name)).collect();
-        assert!(unknown.is_empty(), "{stage}: {unknown:?} is not a parameter");
-        for (name, value) in overrides.lines().map_while(|line| line.split_once(" = ")) {
-            let (value, parameter) = (json!(value.trim_matches('"')), &parameters[name]);
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/samconfig.example.toml");
+    let config = std::fs::read_to_string(config).unwrap();
+    for (stage, given) in stages(&config) {
+        let names: Vec<_> = given.iter().map(|(name, ..)| *name).collect();
+        let known: Vec<_> = parameters.keys().map(String::as_str).collect();
+        let missing: Vec<_> = known.iter().filter(|name| !names.contains(name)).collect();
+        let others: Vec<_> = names.iter().filter(|name| !known.contains(name)).collect();
+        assert!(missing.is_empty() && others.is_empty(), "{stage}: {missing:?} are missing, {others:?} are unknown");
+        assert_eq!(names.len(), known.len(), "{stage}: a parameter is set twice");
+        for (name, value, comment) in given {
+            let parameter = &parameters[name];
+            let expected = match &parameter["Default"] {
+                Value::Null => " # required".to_owned(),
+                default => {
+                    let default = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                    if default == value { String::new() } else { format!(" # default: \"{default}\"") }
+                }
+            };
+            assert_eq!(comment, expected, "{stage}: {name}");
             let allowed = json!({ "pattern": parameter["AllowedPattern"].as_str().unwrap_or(".*") });
-            let is_filled_in = !value.as_str().unwrap().contains('<');
-            assert_eq!(jsonschema::is_valid(&allowed, &value), is_filled_in, "{stage}: {name} = {value}");
+            let is_filled_in = !value.contains('<');
+            assert_eq!(jsonschema::is_valid(&allowed, &json!(value)), is_filled_in, "{stage}: {name} = {value}");
         }
+    }
+}
+
+#[test]
+fn the_configuration_of_a_vendor_is_not_in_the_repository() {
+    let ignored = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.gitignore")).unwrap();
+    for path in ["/infra/samconfig.toml", ".aws-sam/"] {
+        assert!(ignored.lines().any(|line| line == path), "{path}");
     }
 }

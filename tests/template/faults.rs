@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 46] = [
+pub(super) const FAULTS: [Fault; 57] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -32,8 +32,8 @@ pub(super) const FAULTS: [Fault; 46] = [
     own_rule("wildcard-action", "                Action: ses:SendEmail\n", "                NotAction: iam:PassRole\n"),
     own_rule(
         "wildcard-resource",
-        "Action: dynamodb:BatchWriteItem\n                Resource: !GetAtt Table.Arn\n",
-        "Action: dynamodb:BatchWriteItem\n                Resource: \"*\"\n",
+        "Action: dynamodb:BatchWriteItem\n                Resource: !If [CreatesTable, !GetAtt Table.Arn, ",
+        "Action: dynamodb:BatchWriteItem\n                Resource: !If [CreatesTable, \"*\", ",
     ),
     own_rule("unguarded-set", "                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n", ""),
     own_rule("whole-table", "[\"SUBSCRIPTION#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
@@ -109,18 +109,41 @@ pub(super) const FAULTS: [Fault; 46] = [
     own_rule("personal-access-log", "$context.routeKey", "$context.path"),
     own_rule("unprotected-data", "      DeletionProtectionEnabled: true\n", "      DeletionProtectionEnabled: false\n"),
     own_rule("unprotected-data", "    DeletionPolicy: Retain\n", "    DeletionPolicy: Delete\n"),
+    own_rule("unprotected-data", "    DeletionPolicy: RetainExceptOnCreate\n", "    DeletionPolicy: Retain\n"),
+    own_rule(
+        "unprotected-data",
+        "  SendMailDeadLetters:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: RetainExceptOnCreate\n",
+        "  SendMailDeadLetters:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: Delete\n",
+    ),
+    own_rule("key-that-cannot-move", "      MultiRegion: true\n", ""),
+    own_rule("unrotatable-key", "              - kms:RotateKeyOnDemand\n", ""),
+    own_rule("role-without-boundary", "      Path: !Ref RolePath\n", ""),
+    own_rule(
+        "role-without-boundary",
+        "      PermissionsBoundary: !If [HasPermissionsBoundary, !Ref PermissionsBoundaryArn, !Ref AWS::NoValue]\n",
+        "",
+    ),
+    own_rule(
+        "long-name",
+        "      Name: !If [HasNamePrefix, !Ref NamePrefix, !Ref AWS::StackName]\n",
+        "      Name: !Ref AWS::StackName\n",
+    ),
+    own_rule("access-log-without-request", "$context.awsEndpointRequestId", "$context.requestId"),
+    own_rule("log-in-shared-policy", "/aws/vendedlogs/apigateway/", "/aws/apigateway/"),
+    own_rule("forwarded-bounce", "      FeedbackAttributes: { EmailForwardingEnabled: false }\n", ""),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
     fault("cfn-lint", "E3002", "      BillingMode: PAY_PER_REQUEST\n", "      BillingMod: PAY_PER_REQUEST\n"),
     fault("cfn-lint", "E1010", "Resource: !GetAtt VendorBus.Arn", "Resource: !GetAtt VendorBuss.Arn"),
     fault("cfn-lint", "E1020", "Endpoint: !Ref AlarmEmail }", "Endpoint: !Ref AlarmMail }"),
+    fault("cfn-lint", "W1001", "!If [CreatesTable, !Ref Table, !Ref ExistingTableName]", "!Ref Table"),
     // A role and the policy of a key that name each other.
     fault(
         "cfn-lint",
         "E3004",
-        "Resource: !GetAtt Table.Arn\n",
-        "Resource: [!GetAtt Table.Arn, !GetAtt SealingKey.Arn]\n",
+        "Resource: !If [CreatesTable, !GetAtt Table.Arn, ",
+        "Resource: !If [CreatesTable, !GetAtt SealingKey.Arn, ",
     ),
     fault("checkov", "CKV_AWS_28", "PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"),
     fault("checkov", "CKV_AWS_7", "EnableKeyRotation: true", "EnableKeyRotation: false"),

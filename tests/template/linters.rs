@@ -19,6 +19,9 @@ const DEPLOY: &str = include_str!("deploy.py");
 
 const REGION: &str = "us-east-1";
 
+/// The Regions whose resource types cfn-lint holds the template against: of each continent the one where most people start.
+const REGIONS: [&str; 4] = [REGION, "eu-central-1", "ap-southeast-2", "sa-east-1"];
+
 /// The checks of checkov that are skipped for the whole template, with the reason. The metadata of a resource lists its own exceptions.
 const SKIPPED_CHECKS: [(&str, &str); 6] = [
     ("CKV_AWS_27", "queues are encrypted with the keys of SQS: EventBridge and the Pipe put without a right to a key"),
@@ -88,17 +91,24 @@ impl Linters {
     }
 
     async fn cfn_lint(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
-        let mut command = command(&self.cfn_lint);
-        command.args(["--format", "json", "--include-checks", "I", "--regions", REGION, "--template"]);
-        command.arg(copies.transformed(DEPLOYED)).args(names_for("cfn-lint").map(|name| copies.source(&name)));
-        let answer = json(command).await?;
-        let findings = answer.as_array().context("cfn-lint answers with a list")?;
+        let faulty = names_for("cfn-lint").filter(|name| name != DEPLOYED).map(|name| copies.source(&name));
+        let mut findings = self.lint(&REGIONS, [copies.transformed(DEPLOYED), copies.source(DEPLOYED)]).await?;
+        findings.extend(self.lint(&[REGION], faulty).await?);
         let read = findings.iter().map(|finding| {
             let place = &finding["Location"]["Start"]["LineNumber"];
             let (rule, text) = (&finding["Rule"]["Id"], &finding["Message"]);
             (copy_name(&finding["Filename"]), new_finding("cfn-lint", rule, format!("line {place}: {text}")))
         });
         Ok(read.collect())
+    }
+
+    /// Returns the findings of cfn-lint in templates, for some Regions.
+    async fn lint(&self, regions: &[&str], templates: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Vec<Value>> {
+        let mut command = command(&self.cfn_lint);
+        command.args(["--format", "json", "--include-checks", "I", "--regions"]).args(regions);
+        command.arg("--template").args(templates);
+        let answer = json(command).await?;
+        answer.as_array().cloned().context("cfn-lint answers with a list")
     }
 
     async fn checkov(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {

@@ -72,6 +72,9 @@ def resolved(value, template):
     if set(value) == {"Fn::GetAtt"}:
         path = value["Fn::GetAtt"]
         return named(path if isinstance(path, str) else ".".join(path), template)
+    if set(value) == {"Fn::If"}:
+        # The case that the defaults of the parameters enable, which the template names first or leaves out.
+        return resolved(value["Fn::If"][1], template)
     if set(value) == {"Fn::Sub"}:
         return re.sub(r"\$\{([^!}]+)\}", lambda found: named(found[1], template), value["Fn::Sub"])
     return {key: resolved(one, template) for key, one in value.items()}

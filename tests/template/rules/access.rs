@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::template::{Statement, Transformed, mentions, named, one_or_more};
+use super::template::{Statement, Transformed, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
 const OPEN: [&str; 8] = [
@@ -54,7 +54,7 @@ pub(super) fn wildcard_actions(template: &Transformed) -> Vec<String> {
 /// Finds statements for every resource. In the policy of a key `*` means that key, so it is allowed.
 pub(super) fn wildcard_resources(template: &Transformed) -> Vec<String> {
     let wild = |statement: &Statement| {
-        let everything = one_or_more(&statement.value["Resource"]).any(|resource| resource == "*");
+        let everything = one_or_more(&statement.value["Resource"]).flat_map(cases).any(|resource| resource == "*");
         let nameless = statement.actions().iter().all(|action| WITHOUT_RESOURCE.contains(action));
         let excepted = !statement.value["NotResource"].is_null();
         excepted || (everything && !nameless && statement.kind != "AWS::KMS::Key")
@@ -85,11 +85,16 @@ pub(super) fn whole_tables(template: &Transformed) -> Vec<String> {
 
 fn is_about_items(statement: &Statement) -> bool {
     let table = |resource: &Value| resource["Fn::GetAtt"] == serde_json::json!(["Table", "Arn"]);
-    one_or_more(&statement.value["Resource"]).any(table)
+    one_or_more(&statement.value["Resource"]).flat_map(cases).any(table)
 }
 
 fn requires_context(statement: &Statement) -> bool {
     CONTEXT.iter().all(|key| statement.requires_key(&format!("kms:EncryptionContext:{key}")))
+}
+
+/// Returns the two values that an `Fn::If` chooses from, or the value itself.
+fn cases(value: &Value) -> impl Iterator<Item = &Value> {
+    value["Fn::If"].as_array().map_or(std::slice::from_ref(value), |choice| &choice[1..]).iter()
 }
 
 /// Returns whether a statement is about the sealing key: it belongs to the key's policy, or names the key as a resource.
@@ -173,6 +178,30 @@ pub(super) fn shared_roles(template: &Transformed) -> Vec<String> {
         .filter_map(shared)
         .chain(managed.map(|(id, _)| format!("{id} has policies that AWS writes")))
         .collect()
+}
+
+/// Finds keys whose administrators cannot rotate the key at once, or see that it was rotated.
+pub(super) fn unrotatable_keys(template: &Transformed) -> Vec<String> {
+    let allows = |key: &Value, action: &str| {
+        list(&key["Properties"]["KeyPolicy"]["Statement"])
+            .any(|statement| statement["Sid"] == "Administration" && one_or_more(&statement["Action"]).any(|one| one == action))
+    };
+    let missing = template.resources("AWS::KMS::Key").flat_map(|(id, key)| {
+        ["kms:RotateKeyOnDemand", "kms:ListKeyRotations"]
+            .into_iter()
+            .filter(move |action| !allows(key, action))
+            .map(move |action| format!("{id}: {action}"))
+    });
+    missing.collect()
+}
+
+/// Finds roles that an account which requires a path or a permissions boundary would refuse.
+pub(super) fn roles_without_boundary(template: &Transformed) -> Vec<String> {
+    let roles = template.resources("AWS::IAM::Role").filter(|(_, role)| {
+        let role = &role["Properties"];
+        named(&role["Path"]) != Some("RolePath") || !mentions(&role["PermissionsBoundary"], "PermissionsBoundaryArn")
+    });
+    roles.map(|(id, _)| id.to_owned()).collect()
 }
 
 fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {

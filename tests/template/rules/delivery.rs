@@ -124,6 +124,14 @@ pub(super) fn mail_without_tls(template: &Transformed) -> Vec<String> {
     open.chain(bare).map(|(id, _)| id.to_owned()).collect()
 }
 
+/// Finds mail identities with which SES sends each bounce, and so the customer's address, to the mailbox of the sender.
+pub(super) fn forwarded_bounces(template: &Transformed) -> Vec<String> {
+    let identities = template.resources("AWS::SES::EmailIdentity").filter(|(_, identity)| {
+        identity["Properties"]["FeedbackAttributes"]["EmailForwardingEnabled"] != false
+    });
+    identities.map(|(id, _)| id.to_owned()).collect()
+}
+
 pub(super) fn mail_without_feedback(template: &Transformed) -> Vec<String> {
     let reports_bounces = |set: &str| {
         template.resources("AWS::SES::ConfigurationSetEventDestination").any(|(_, destination)| {

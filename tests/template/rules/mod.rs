@@ -11,7 +11,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 29] = [
+const RULES: [Rule; 36] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -32,6 +32,7 @@ const RULES: [Rule; 29] = [
     ("time-out-above-api", delivery::time_outs_above_api),
     ("mail-without-tls", delivery::mail_without_tls),
     ("mail-without-feedback", delivery::mail_without_feedback),
+    ("forwarded-bounce", delivery::forwarded_bounces),
     ("log-without-retention", operation::logs_without_retention),
     ("function-without-log", operation::functions_without_log),
     ("function-without-trace", operation::functions_without_trace),
@@ -40,6 +41,12 @@ const RULES: [Rule; 29] = [
     ("silent-alarm", operation::silent_alarms),
     ("personal-access-log", operation::personal_access_logs),
     ("unprotected-data", operation::unprotected_data),
+    ("key-that-cannot-move", operation::keys_that_cannot_move),
+    ("unrotatable-key", access::unrotatable_keys),
+    ("role-without-boundary", access::roles_without_boundary),
+    ("long-name", operation::long_names),
+    ("access-log-without-request", operation::access_logs_without_request),
+    ("log-in-shared-policy", operation::logs_in_shared_policy),
     ("bare-parameter", operation::bare_parameters),
 ];
 

@@ -84,13 +84,64 @@ pub(super) fn personal_access_logs(template: &Transformed) -> Vec<String> {
     broken
 }
 
-/// Finds tables and keys that could be deleted with the stack, because their data cannot be restored.
+/// Finds access logs without the request id that Lambda gives a request, which leads from a line to the log of the function.
+pub(super) fn access_logs_without_request(template: &Transformed) -> Vec<String> {
+    let stages = template.resources("AWS::ApiGatewayV2::Stage").filter(|(_, stage)| {
+        let format = stage["Properties"]["AccessLogSettings"]["Format"].as_str();
+        format.is_none_or(|format| !format.contains("$context.awsEndpointRequestId"))
+    });
+    stages.map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds log groups that services other than Lambda write to, whose names do not begin with `/aws/vendedlogs/`. For each, the service would
+/// add to a resource policy of 5,120 characters that all log groups of the account share:
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html>.
+pub(super) fn logs_in_shared_policy(template: &Transformed) -> Vec<String> {
+    let stages = template.resources("AWS::ApiGatewayV2::Stage");
+    let stages = stages.map(|(_, stage)| &stage["Properties"]["AccessLogSettings"]["DestinationArn"]);
+    let pipes = template.resources("AWS::Pipes::Pipe");
+    let pipes = pipes.map(|(_, pipe)| {
+        &pipe["Properties"]["LogConfiguration"]["CloudwatchLogsLogDestination"]["LogGroupArn"]
+    });
+    let groups = stages.chain(pipes).filter_map(named);
+    let shared = groups.filter(|id| {
+        let name = template.properties(id)["LogGroupName"]["Fn::Sub"].as_str();
+        !name.is_some_and(|name| name.starts_with("/aws/vendedlogs/"))
+    });
+    shared.map(str::to_owned).collect()
+}
+
+/// Finds names of at most 64 characters that do not begin with `NamePrefix`, so that a stack with a long name could not be created.
+pub(super) fn long_names(template: &Transformed) -> Vec<String> {
+    const NAMED: [(&str, &str); 3] = [
+        ("AWS::Lambda::Function", "FunctionName"),
+        ("AWS::Pipes::Pipe", "Name"),
+        ("AWS::SES::ConfigurationSet", "Name"),
+    ];
+    let long = NAMED.into_iter().flat_map(|(kind, field)| {
+        template
+            .resources(kind)
+            .filter(move |(_, resource)| !mentions(&resource["Properties"][field], "NamePrefix"))
+            .map(|(id, _)| id.to_owned())
+    });
+    long.collect()
+}
+
+/// Finds tables and keys that could be deleted with the stack, because their data cannot be restored, and dead-letter queues. Those of a
+/// stack that could not be created hold nothing, so keys and queues are then deleted; a protected table is left to the operator.
 pub(super) fn unprotected_data(template: &Transformed) -> Vec<String> {
     let mut broken = Vec::new();
-    for (id, resource) in template.resources("AWS::DynamoDB::Table").chain(template.resources("AWS::KMS::Key")) {
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            if resource[policy] != "Retain" {
-                broken.push(format!("{id}: {policy} is not Retain"));
+    let dead_letters = dead_letter_queues(template);
+    for (id, resource) in template.0["Resources"].as_object().into_iter().flatten() {
+        let on_deletion = match resource["Type"].as_str() {
+            Some("AWS::DynamoDB::Table") => "Retain",
+            Some("AWS::KMS::Key") => "RetainExceptOnCreate",
+            _ if dead_letters.contains(&id.as_str()) => "RetainExceptOnCreate",
+            _ => continue,
+        };
+        for (policy, wanted) in [("DeletionPolicy", on_deletion), ("UpdateReplacePolicy", "Retain")] {
+            if resource[policy] != wanted {
+                broken.push(format!("{id}: {policy} is not {wanted}"));
             }
         }
     }
@@ -107,6 +158,13 @@ pub(super) fn unprotected_data(template: &Transformed) -> Vec<String> {
         );
     }
     broken
+}
+
+/// Finds the sealing key if it can never have a replica in another Region. A key is given this ability when it is created, or never:
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html>.
+pub(super) fn keys_that_cannot_move(template: &Transformed) -> Vec<String> {
+    let keys = template.resources("AWS::KMS::Key").filter(|(id, _)| *id == "SealingKey");
+    keys.filter(|(_, key)| key["Properties"]["MultiRegion"] != true).map(|(id, _)| id.to_owned()).collect()
 }
 
 /// Finds parameters without a description, a group in the console, or a constraint on their values. The operator who deploys needs all three.

@@ -175,10 +175,11 @@ fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, N
     unconditional(role, resource)?;
     let properties =
         resource["Properties"].as_object().ok_or_else(|| NotUnderstood(format!("{role}: no properties")))?;
-    let known = ["AssumeRolePolicyDocument", "Policies", "Description", "Tags"];
+    let known = ["AssumeRolePolicyDocument", "Path", "PermissionsBoundary", "Policies", "Description", "Tags"];
     if let Some(name) = properties.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(NotUnderstood(format!("{name} of {role}")));
     }
+    refuse_a_boundary(template, role, properties.get("PermissionsBoundary"))?;
     let own = properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
     let mut documents: Vec<_> = own.map(|policy| &policy["PolicyDocument"]).collect();
     for (id, policy) in template.resources_of("AWS::IAM::RolePolicy") {
@@ -189,6 +190,18 @@ fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, N
         }
     }
     Ok(documents)
+}
+
+/// Refuses a permissions boundary, which would deny more than the policies here, unless the defaults of the parameters leave it out.
+fn refuse_a_boundary(template: &Template, role: &str, boundary: Option<&Value>) -> Result<(), NotUnderstood> {
+    let property = json!({ "PermissionsBoundary": boundary });
+    let resolved = template.resolve(&property, &|_| None);
+    let resolved = resolved.map_err(|error| NotUnderstood(format!("{role}: {error}")))?;
+    if resolved["PermissionsBoundary"].is_null() {
+        Ok(())
+    } else {
+        Err(NotUnderstood(format!("PermissionsBoundary of {role}")))
+    }
 }
 
 /// Converts a logical id to the name of the function, such as `GetCredentials` to `get-credentials`.
