@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 57] = [
+pub(super) const FAULTS: [Fault; 64] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -94,7 +94,9 @@ pub(super) const FAULTS: [Fault; 57] = [
     own_rule("mail-without-feedback", "reject, bounce, complaint", "reject, complaint"),
     own_rule("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
     own_rule("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),
-    own_rule("function-without-trace", "    Tracing: Active\n", "    Tracing: PassThrough\n"),
+    own_rule("unchosen-trace", "    Tracing: !Ref Tracing\n", "    Tracing: Active\n"),
+    own_rule("unchosen-trace", "    Default: PassThrough\n", "    Default: Active\n"),
+    own_rule("loud-system-log", "SystemLogLevel: WARN", "SystemLogLevel: INFO"),
     own_rule(
         "function-without-alarm",
         "Dimensions: [{ Name: FunctionName, Value: !Ref SignIn }]",
@@ -131,6 +133,11 @@ pub(super) const FAULTS: [Fault; 57] = [
     own_rule("access-log-without-request", "$context.awsEndpointRequestId", "$context.requestId"),
     own_rule("log-in-shared-policy", "/aws/vendedlogs/apigateway/", "/aws/apigateway/"),
     own_rule("forwarded-bounce", "      FeedbackAttributes: { EmailForwardingEnabled: false }\n", ""),
+    own_rule("unreported-tampering", "DisableKey, ScheduleKeyDeletion, ReplicateKey]", "DisableKey, ReplicateKey]"),
+    own_rule("unreported-tampering", "ARN: [!GetAtt SealingKey.Arn, !GetAtt TableKey.Arn]", "ARN: [!GetAtt TableKey.Arn]"),
+    own_rule("unreported-tampering", "            - prefix: UpdateFunctionCode\n", ""),
+    own_rule("unreported-tampering", "              - !Ref SendMailRole\n", ""),
+    own_rule("unreported-tampering", "eventName: [PutResourcePolicy, ", "eventName: ["),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),

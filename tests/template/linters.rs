@@ -23,8 +23,12 @@ const REGION: &str = "us-east-1";
 const REGIONS: [&str; 4] = [REGION, "eu-central-1", "ap-southeast-2", "sa-east-1"];
 
 /// The checks of checkov that are skipped for the whole template, with the reason. The metadata of a resource lists its own exceptions.
-const SKIPPED_CHECKS: [(&str, &str); 6] = [
+const SKIPPED_CHECKS: [(&str, &str); 7] = [
     ("CKV_AWS_27", "queues are encrypted with the keys of SQS: EventBridge and the Pipe put without a right to a key"),
+    (
+        "CKV_AWS_50",
+        "tracing is a parameter, off by default: it costs as much as the requests, and traces hold nothing that the logs lack",
+    ),
     (
         "CKV_AWS_115",
         "a reserved concurrency takes from every other function; new accounts have ten instances to reserve from",

@@ -28,7 +28,7 @@ impl Bus {
         let wrong = |refusal: String| Error::caused("the rules of the template's event bus cannot be used", refusal);
         let template = Template::deployed().map_err(|error| wrong(error.to_string()))?;
         let mut rules = Vec::new();
-        for (id, rule) in template.resources_of("AWS::Events::Rule") {
+        for (id, rule) in template.resources_of("AWS::Events::Rule").filter(|(_, rule)| !is_report(&template, rule)) {
             let pattern = Pattern::read(&rule["Properties"]["EventPattern"].to_string()).map_err(wrong)?;
             let targets = rule["Properties"]["Targets"].as_array().map(Vec::as_slice);
             let target = match targets {
@@ -54,6 +54,16 @@ impl Bus {
     }
 }
 
+/// Returns whether a rule sends to a topic what CloudTrail reports. The local cloud has neither.
+fn is_report(template: &Template, rule: &Value) -> bool {
+    let targets = rule["Properties"]["Targets"].as_array().into_iter().flatten();
+    let topic = |target: &Value| {
+        let id = target["Arn"]["Ref"].as_str();
+        id.is_some_and(|id| template.resources_of("AWS::SNS::Topic").any(|(topic, _)| topic == id))
+    };
+    targets.clone().count() > 0 && targets.into_iter().all(topic)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -63,7 +73,8 @@ mod tests {
     #[test]
     fn the_rules_of_the_template_choose_the_target() {
         let template = Template::deployed().expect("the template");
-        let deployed = template.resources_of("AWS::Events::Rule").count();
+        let rules = template.resources_of("AWS::Events::Rule");
+        let deployed = rules.filter(|(_, rule)| !is_report(&template, rule)).count();
         let bus = Bus::deployed().expect("the bus");
         assert!(deployed > 0 && bus.0.len() >= deployed);
         let started = json!({"source": "billing.contoso", "detail-type": "SubscriptionStarted", "detail": {}});
@@ -74,6 +85,44 @@ mod tests {
         assert_eq!(bus.target(&bounced), Some(Target::Function("mail-feedback")));
         for unknown in [json!({"detail-type": "SubscriptionStarte"}), json!({}), json!({"source": "billing.contoso"})] {
             assert_eq!(bus.target(&unknown), None, "{unknown}");
+        }
+    }
+
+    /// Returns the rules that report a call, as CloudTrail describes it.
+    fn reports(source: &str, event_name: &str, field: &str, value: &Value) -> Vec<String> {
+        let template = Template::deployed().expect("the template");
+        let event = json!({
+            "source": source, "detail-type": "AWS API Call via CloudTrail",
+            "detail": {"eventName": event_name, "requestParameters": {field: value}, "resources": [{"ARN": value}]},
+        });
+        let names = |name: &str| match name {
+            "AWS::StackName" => Some("firstkey".to_owned()),
+            _ => template.resource(name.split('.').next()?).ok().map(|_| format!("id:{name}")),
+        };
+        let reports = |rule: &Value| {
+            let pattern = template.resolve(&rule["Properties"]["EventPattern"], &names).expect("no unknown name");
+            Pattern::read(&pattern.to_string()).expect("a pattern").matches(&event)
+        };
+        let rules = template.resources_of("AWS::Events::Rule");
+        let reporting = rules.filter(|(_, rule)| is_report(&template, rule) && reports(rule));
+        reporting.map(|(id, _)| id.to_owned()).collect()
+    }
+
+    #[test]
+    fn tampering_with_a_key_code_a_role_or_a_policy_is_reported() {
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:firstkey-portal";
+        for (rule, source, call, field, value) in [
+            ("KeyTampering", "aws.kms", "PutKeyPolicy", "keyId", "id:SealingKey.Arn"),
+            ("KeyTampering", "aws.kms", "ScheduleKeyDeletion", "keyId", "id:TableKey.Arn"),
+            ("CodeTampering", "aws.lambda", "UpdateFunctionCode20150331v2", "functionName", "firstkey-portal"),
+            ("CodeTampering", "aws.lambda", "UpdateFunctionConfiguration20150331v2", "functionName", arn),
+            ("RoleTampering", "aws.iam", "PutRolePolicy", "roleName", "id:PortalRole"),
+            ("PolicyTampering", "aws.dynamodb", "PutResourcePolicy", "resourceArn", "id:Table.Arn"),
+            ("PolicyTampering", "aws.events", "RemovePermission", "eventBusName", "id:VendorBus"),
+        ] {
+            assert_eq!(reports(source, call, field, &json!(value)), [rule], "{call} of {value}");
+            assert!(reports(source, call, field, &json!("another")).is_empty(), "{call} of another resource");
+            assert!(reports(source, "Describe", field, &json!(value)).is_empty(), "{value}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod delivery;
 mod operation;
+mod security;
 mod template;
 
 use self::template::Transformed;
@@ -11,7 +12,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 36] = [
+const RULES: [Rule; 38] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -35,7 +36,8 @@ const RULES: [Rule; 36] = [
     ("forwarded-bounce", delivery::forwarded_bounces),
     ("log-without-retention", operation::logs_without_retention),
     ("function-without-log", operation::functions_without_log),
-    ("function-without-trace", operation::functions_without_trace),
+    ("unchosen-trace", operation::unchosen_traces),
+    ("loud-system-log", operation::loud_system_logs),
     ("function-without-alarm", operation::functions_without_alarm),
     ("dead-letters-without-alarm", operation::dead_letters_without_alarm),
     ("silent-alarm", operation::silent_alarms),
@@ -47,6 +49,7 @@ const RULES: [Rule; 36] = [
     ("long-name", operation::long_names),
     ("access-log-without-request", operation::access_logs_without_request),
     ("log-in-shared-policy", operation::logs_in_shared_policy),
+    ("unreported-tampering", security::unreported_tampering),
     ("bare-parameter", operation::bare_parameters),
 ];
 

@@ -21,9 +21,17 @@ pub(super) fn functions_without_log(template: &Transformed) -> Vec<String> {
     template.functions().filter(|(_, function)| !has_log(function)).map(|(id, _)| id.to_owned()).collect()
 }
 
-pub(super) fn functions_without_trace(template: &Transformed) -> Vec<String> {
-    let untraced = template.functions().filter(|(_, function)| function["TracingConfig"]["Mode"] != "Active");
-    untraced.map(|(id, _)| id.to_owned()).collect()
+/// Finds functions whose tracing the operator cannot choose, or is on by default, which would cost as much as the requests.
+pub(super) fn unchosen_traces(template: &Transformed) -> Vec<String> {
+    let is_off = template.0["Parameters"]["Tracing"]["Default"] == "PassThrough";
+    let chosen = |function: &Value| is_off && named(&function["TracingConfig"]["Mode"]) == Some("Tracing");
+    template.functions().filter(|(_, function)| !chosen(function)).map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds functions for which Lambda itself logs the start, the end and the cost of each request.
+pub(super) fn loud_system_logs(template: &Transformed) -> Vec<String> {
+    let loud = template.functions().filter(|(_, function)| function["LoggingConfig"]["SystemLogLevel"] != "WARN");
+    loud.map(|(id, _)| id.to_owned()).collect()
 }
 
 /// Finds functions without an alarm on their errors or on their throttles.
