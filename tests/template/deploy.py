@@ -24,7 +24,7 @@ PARAMETERS = {
     "VendorName": "Contoso",
 }
 # The resource types that ministack does not support.
-UNKNOWN = {"AWS::Events::EventBusPolicy", "AWS::IAM::RolePolicy"}
+UNKNOWN = {"AWS::Events::Archive", "AWS::Events::EventBusPolicy", "AWS::IAM::RolePolicy"}
 # ministack creates mail identities without their DKIM records.
 UNKNOWN_OUTPUTS = {"MailRecords"}
 

@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 64] = [
+pub(super) const FAULTS: [Fault; 76] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -108,6 +108,38 @@ pub(super) const FAULTS: [Fault; 64] = [
         "Dimensions: [{ Name: QueueName, Value: !GetAtt SendMailQueue.QueueName }]",
     ),
     own_rule("silent-alarm", "      AlarmActions: [!Ref Alarms]\n", ""),
+    own_rule("silent-alarm", "      OKActions: [!Ref Alarms]\n", ""),
+    own_rule("silent-alarm", "\"Severity 2: ", "\""),
+    own_rule("unknown-metric", "MetricName: Latency", "MetricName: ResponseTime"),
+    own_rule("unknown-metric", "Dimensions: [{ Name: PipeName, ", "Dimensions: [{ Name: Pipe, "),
+    own_rule(
+        "queue-without-age-alarm",
+        "!GetAtt SubscriptionStartQueue.QueueName }]",
+        "!GetAtt SendMailQueue.QueueName }]",
+    ),
+    own_rule(
+        "rule-without-alarm",
+        "{ Name: RuleName, Value: !Ref KeyTampering }",
+        "{ Name: RuleName, Value: !Ref CodeTampering }",
+    ),
+    own_rule("rule-without-alarm", "{ Name: EventBusName, Value: !GetAtt VendorBus.Name }, ", ""),
+    own_rule(
+        "unheard-denial",
+        "  PortalTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref PortalLogGroup\n",
+        "  PortalTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref SignInLogGroup\n",
+    ),
+    own_rule("short-retention", "      MessageRetentionPeriod: 1209600\n", "      MessageRetentionPeriod: 345600\n"),
+    own_rule(
+        "bus-without-archive",
+        "      SourceArn: !GetAtt VendorBus.Arn\n",
+        "      SourceArn: !Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default\n",
+    ),
+    own_rule("pipe-without-log", "        Level: ERROR\n", "        Level: \"OFF\"\n"),
+    own_rule(
+        "pipe-without-log",
+        "        Level: ERROR\n",
+        "        Level: ERROR\n        IncludeExecutionData: [ALL]\n",
+    ),
     own_rule("personal-access-log", "$context.routeKey", "$context.path"),
     own_rule("unprotected-data", "      DeletionProtectionEnabled: true\n", "      DeletionProtectionEnabled: false\n"),
     own_rule("unprotected-data", "    DeletionPolicy: Retain\n", "    DeletionPolicy: Delete\n"),
@@ -134,7 +166,11 @@ pub(super) const FAULTS: [Fault; 64] = [
     own_rule("log-in-shared-policy", "/aws/vendedlogs/apigateway/", "/aws/apigateway/"),
     own_rule("forwarded-bounce", "      FeedbackAttributes: { EmailForwardingEnabled: false }\n", ""),
     own_rule("unreported-tampering", "DisableKey, ScheduleKeyDeletion, ReplicateKey]", "DisableKey, ReplicateKey]"),
-    own_rule("unreported-tampering", "ARN: [!GetAtt SealingKey.Arn, !GetAtt TableKey.Arn]", "ARN: [!GetAtt TableKey.Arn]"),
+    own_rule(
+        "unreported-tampering",
+        "ARN: [!GetAtt SealingKey.Arn, !GetAtt TableKey.Arn]",
+        "ARN: [!GetAtt TableKey.Arn]",
+    ),
     own_rule("unreported-tampering", "            - prefix: UpdateFunctionCode\n", ""),
     own_rule("unreported-tampering", "              - !Ref SendMailRole\n", ""),
     own_rule("unreported-tampering", "eventName: [PutResourcePolicy, ", "eventName: ["),

@@ -183,8 +183,9 @@ pub(super) fn shared_roles(template: &Transformed) -> Vec<String> {
 /// Finds keys whose administrators cannot rotate the key at once, or see that it was rotated.
 pub(super) fn unrotatable_keys(template: &Transformed) -> Vec<String> {
     let allows = |key: &Value, action: &str| {
-        list(&key["Properties"]["KeyPolicy"]["Statement"])
-            .any(|statement| statement["Sid"] == "Administration" && one_or_more(&statement["Action"]).any(|one| one == action))
+        list(&key["Properties"]["KeyPolicy"]["Statement"]).any(|statement| {
+            statement["Sid"] == "Administration" && one_or_more(&statement["Action"]).any(|one| one == action)
+        })
     };
     let missing = template.resources("AWS::KMS::Key").flat_map(|(id, key)| {
         ["kms:RotateKeyOnDemand", "kms:ListKeyRotations"]

@@ -28,6 +28,37 @@ pub(super) fn pipes_without_dead_letters(template: &Transformed) -> Vec<String> 
     without.map(|(id, _)| id.to_owned()).collect()
 }
 
+/// Finds queues that forget a message before the longest time that SQS allows, 14 days.
+pub(super) fn short_retentions(template: &Transformed) -> Vec<String> {
+    let queues = template.resources("AWS::SQS::Queue");
+    let short = queues.filter(|(_, queue)| queue["Properties"]["MessageRetentionPeriod"] != 1_209_600);
+    short.map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds buses whose events cannot be replayed.
+pub(super) fn buses_without_archive(template: &Transformed) -> Vec<String> {
+    let archived = |bus: &str| {
+        template
+            .resources("AWS::Events::Archive")
+            .any(|(_, archive)| named(&archive["Properties"]["SourceArn"]) == Some(bus))
+    };
+    template
+        .resources("AWS::Events::EventBus")
+        .map(|(id, _)| id)
+        .filter(|id| !archived(id))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Finds pipes that do not log their errors, or log the records, which are personal data.
+pub(super) fn pipes_without_log(template: &Transformed) -> Vec<String> {
+    let without = template.resources("AWS::Pipes::Pipe").filter(|(_, pipe)| {
+        let log = &pipe["Properties"]["LogConfiguration"];
+        log["Level"] != "ERROR" || !log["IncludeExecutionData"].is_null()
+    });
+    without.map(|(id, _)| id.to_owned()).collect()
+}
+
 /// Finds queues that neither have a dead-letter queue nor are one.
 pub(super) fn queues_without_dead_letters(template: &Transformed) -> Vec<String> {
     let taken = dead_letter_queues(template);
@@ -126,9 +157,9 @@ pub(super) fn mail_without_tls(template: &Transformed) -> Vec<String> {
 
 /// Finds mail identities with which SES sends each bounce, and so the customer's address, to the mailbox of the sender.
 pub(super) fn forwarded_bounces(template: &Transformed) -> Vec<String> {
-    let identities = template.resources("AWS::SES::EmailIdentity").filter(|(_, identity)| {
-        identity["Properties"]["FeedbackAttributes"]["EmailForwardingEnabled"] != false
-    });
+    let identities = template
+        .resources("AWS::SES::EmailIdentity")
+        .filter(|(_, identity)| identity["Properties"]["FeedbackAttributes"]["EmailForwardingEnabled"] != false);
     identities.map(|(id, _)| id.to_owned()).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Our own rules for a transformed template, which no linter has.
 
 mod access;
+mod alarms;
 mod delivery;
 mod operation;
 mod security;
@@ -12,7 +13,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 38] = [
+const RULES: [Rule; 45] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -25,6 +26,9 @@ const RULES: [Rule; 38] = [
     ("shared-role", access::shared_roles),
     ("target-without-dead-letters", delivery::targets_without_dead_letters),
     ("queue-without-dead-letters", delivery::queues_without_dead_letters),
+    ("short-retention", delivery::short_retentions),
+    ("bus-without-archive", delivery::buses_without_archive),
+    ("pipe-without-log", delivery::pipes_without_log),
     ("pipe-without-dead-letters", delivery::pipes_without_dead_letters),
     ("short-visibility", delivery::short_visibility),
     ("lease-outside-visibility", delivery::leases_outside_visibility),
@@ -38,9 +42,13 @@ const RULES: [Rule; 38] = [
     ("function-without-log", operation::functions_without_log),
     ("unchosen-trace", operation::unchosen_traces),
     ("loud-system-log", operation::loud_system_logs),
-    ("function-without-alarm", operation::functions_without_alarm),
-    ("dead-letters-without-alarm", operation::dead_letters_without_alarm),
-    ("silent-alarm", operation::silent_alarms),
+    ("function-without-alarm", alarms::functions_without_alarm),
+    ("dead-letters-without-alarm", alarms::dead_letters_without_alarm),
+    ("silent-alarm", alarms::silent_alarms),
+    ("unknown-metric", alarms::unknown_metrics),
+    ("queue-without-age-alarm", alarms::queues_without_age_alarm),
+    ("rule-without-alarm", alarms::rules_without_alarm),
+    ("unheard-denial", alarms::unheard_denials),
     ("personal-access-log", operation::personal_access_logs),
     ("unprotected-data", operation::unprotected_data),
     ("key-that-cannot-move", operation::keys_that_cannot_move),

@@ -34,50 +34,6 @@ pub(super) fn loud_system_logs(template: &Transformed) -> Vec<String> {
     loud.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Finds functions without an alarm on their errors or on their throttles.
-pub(super) fn functions_without_alarm(template: &Transformed) -> Vec<String> {
-    let watched = |function: &str, name: &str| {
-        alarm_metrics(template)
-            .iter()
-            .any(|metric| metric["MetricName"] == name && mentions(&metric["Dimensions"], function))
-    };
-    let missing = template.functions().flat_map(|(id, _)| {
-        ["Errors", "Throttles"]
-            .into_iter()
-            .filter(move |name| !watched(id, name))
-            .map(move |name| format!("{id}: {name}"))
-    });
-    missing.collect()
-}
-
-pub(super) fn dead_letters_without_alarm(template: &Transformed) -> Vec<String> {
-    let metrics = alarm_metrics(template);
-    let watched = |queue: &&str| {
-        metrics.iter().any(|metric| {
-            metric["MetricName"] == "ApproximateNumberOfMessagesVisible" && mentions(&metric["Dimensions"], queue)
-        })
-    };
-    dead_letter_queues(template).into_iter().filter(|queue| !watched(queue)).map(str::to_owned).collect()
-}
-
-/// Returns the metrics of the alarms: the one of the alarm itself, and those of its expression.
-fn alarm_metrics<'a>(template: &Transformed<'a>) -> Vec<&'a Value> {
-    let alarms = template.resources("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
-    alarms
-        .flat_map(|alarm| list(&alarm["Metrics"]).map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]))
-        .collect()
-}
-
-pub(super) fn silent_alarms(template: &Transformed) -> Vec<String> {
-    let notifies =
-        |alarm: &Value| list(&alarm["Properties"]["AlarmActions"]).any(|action| named(action) == Some("Alarms"));
-    template
-        .resources("AWS::CloudWatch::Alarm")
-        .filter(|(_, alarm)| !notifies(alarm))
-        .map(|(id, _)| id.to_owned())
-        .collect()
-}
-
 /// Finds access logs with the caller's address, which is personal data, or with a path or query, which may contain more of it.
 pub(super) fn personal_access_logs(template: &Transformed) -> Vec<String> {
     const PERSONAL: [&str; 5] = ["identity", "authorizer", "userAgent", "$context.path", "requestOverride"];
@@ -108,9 +64,8 @@ pub(super) fn logs_in_shared_policy(template: &Transformed) -> Vec<String> {
     let stages = template.resources("AWS::ApiGatewayV2::Stage");
     let stages = stages.map(|(_, stage)| &stage["Properties"]["AccessLogSettings"]["DestinationArn"]);
     let pipes = template.resources("AWS::Pipes::Pipe");
-    let pipes = pipes.map(|(_, pipe)| {
-        &pipe["Properties"]["LogConfiguration"]["CloudwatchLogsLogDestination"]["LogGroupArn"]
-    });
+    let pipes =
+        pipes.map(|(_, pipe)| &pipe["Properties"]["LogConfiguration"]["CloudwatchLogsLogDestination"]["LogGroupArn"]);
     let groups = stages.chain(pipes).filter_map(named);
     let shared = groups.filter(|id| {
         let name = template.properties(id)["LogGroupName"]["Fn::Sub"].as_str();

@@ -24,9 +24,9 @@ pub(super) fn unreported_tampering(template: &Transformed) -> Vec<String> {
         template.resources(kind).flat_map(move |(id, _)| {
             // Functions are found by the prefix that all their names have.
             let id = if kind == "AWS::Lambda::Function" { "NamePrefix" } else { id };
-            let unreported = calls.iter().filter(move |call| {
-                !details.iter().any(|detail| hears(detail, call) && mentions(detail, id))
-            });
+            let unreported = calls
+                .iter()
+                .filter(move |call| !details.iter().any(|detail| hears(detail, call) && mentions(detail, id)));
             unreported.map(move |call| format!("{call} on {id}"))
         })
     });

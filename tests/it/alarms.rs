@@ -1,0 +1,212 @@
+//! Tests that the alarms on the logs ring. Each scenario goes wrong in one way; the filters and expressions of the deployment template are
+//! then evaluated over the lines that the functions have written, as `CloudWatch` would.
+//!
+//! The alarms on metrics of AWS are held against AWS's lists of metrics, in `tests/template/rules/alarms.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloud::{Fault, Mode, Service};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use support::{Deployment, Function, TestStack, event};
+use template::Template;
+
+use crate::no_leaks::log;
+
+/// The sums of the metrics, by namespace, name and dimensions.
+type Metrics = BTreeMap<(String, String, BTreeMap<String, String>), f64>;
+
+/// What goes wrong, and the alarm that must ring.
+type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
+
+const SCENARIOS: [Scenario; 4] = [
+    ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
+    ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
+    ("MailsMissing", || Box::pin(no_mail_is_sent())),
+    ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
+];
+
+async fn attempts_are_refused() {
+    let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1").start().await;
+    let mut refused = 0;
+    while refused <= 100 {
+        let answer = stack.sign_in("admin@fabrikam", "a quiet lamp over the harbour").await;
+        refused += u32::from(answer.status == 429);
+    }
+}
+
+async fn a_statement_is_missing(sid: &str) {
+    let stack = Deployment::default().allowing_denials().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let role = stack.cloud.roles().role("get-credentials").unwrap();
+    stack.cloud.roles().replace("get-credentials", role.without(sid));
+    let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    assert!(answer.status >= 500, "{answer:?}");
+}
+
+async fn no_mail_is_sent() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100_000));
+    stack.publish(event("sub-1", "trial")).await;
+}
+
+/// Runs the scenario of an alarm, and asserts that the alarm rings and no other does.
+async fn check(alarm: &str) {
+    log();
+    let (_, scenario) = SCENARIOS.iter().find(|(name, _)| *name == alarm).unwrap();
+    scenario().await;
+    assert_eq!(ringing(), [alarm.to_owned()].into());
+}
+
+#[tokio::test]
+async fn many_refused_attempts_ring() {
+    check("AttemptsExhausted").await;
+}
+
+#[tokio::test]
+async fn a_denied_key_rings() {
+    check("KeyDenied").await;
+}
+
+#[tokio::test]
+async fn a_mail_that_was_not_sent_rings() {
+    check("MailsMissing").await;
+}
+
+#[tokio::test]
+async fn a_denied_table_rings() {
+    check("TableDenied").await;
+}
+
+#[tokio::test]
+async fn a_story_without_failures_rings_nothing() {
+    log();
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    stack.sign_in("admin@fabrikam", "a wrong password").await;
+    assert_eq!(ringing(), BTreeSet::new());
+}
+
+#[test]
+fn every_alarm_on_the_logs_has_a_scenario() {
+    let template = Template::deployed().unwrap();
+    let tried: BTreeSet<_> = SCENARIOS.iter().map(|(alarm, _)| (*alarm).to_owned()).collect();
+    assert_eq!(own_alarms(&template).into_iter().map(|(id, _)| id).collect::<BTreeSet<_>>(), tried);
+}
+
+/// Returns the alarms whose metrics come from the logs, with their resolved properties.
+fn own_alarms(template: &Template) -> Vec<(String, Value)> {
+    let names = |name: &str| match name {
+        "AWS::StackName" => Some("firstkey".to_owned()),
+        _ => {
+            let function = Function::ALL.iter().find(|function| function.logical_id() == name);
+            function.map_or(Some(name), |function| Some(function.name())).map(str::to_owned)
+        }
+    };
+    let alarms = template.resources_of("AWS::CloudWatch::Alarm").filter(|(_, alarm)| {
+        let namespaces =
+            metrics_of(&alarm["Properties"]).into_iter().map(|(_, metric)| metric["Namespace"].to_string());
+        namespaces.into_iter().all(|namespace| namespace.contains("Firstkey"))
+    });
+    alarms.map(|(id, alarm)| (id.to_owned(), template.resolve(&alarm["Properties"], &names).unwrap())).collect()
+}
+
+/// Returns the metrics that an alarm watches, each with its id in the alarm's expression.
+fn metrics_of(alarm: &Value) -> Vec<(&str, &Value)> {
+    match alarm["Metrics"].as_array() {
+        None => vec![("", alarm)],
+        Some(metrics) => {
+            let metrics = metrics.iter().filter(|metric| !metric["MetricStat"].is_null());
+            metrics.map(|metric| (metric["Id"].as_str().unwrap(), &metric["MetricStat"]["Metric"])).collect()
+        }
+    }
+}
+
+/// Returns the alarms that ring after what the functions have logged.
+fn ringing() -> BTreeSet<String> {
+    let template = Template::deployed().unwrap();
+    let text = String::from_utf8(log().lock().unwrap().clone()).unwrap();
+    let mut metrics = Metrics::new();
+    for line in text.lines() {
+        let parsed: Value = serde_json::from_str(line).unwrap();
+        count_embedded(&parsed, &mut metrics);
+        for (_, filter) in template.resources_of("AWS::Logs::MetricFilter") {
+            count_filtered(&template, &filter["Properties"], line, &parsed, &mut metrics);
+        }
+    }
+    let rings = |alarm: &Value| {
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+        value(alarm, &metrics) > alarm["Threshold"].as_f64().unwrap()
+    };
+    let alarms = own_alarms(&template).into_iter().filter(|(_, alarm)| rings(alarm));
+    alarms.map(|(id, _)| id).collect()
+}
+
+/// Counts what a line contains in the embedded metric format.
+fn count_embedded(line: &Value, metrics: &mut Metrics) {
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
+        for dimensions in directive["Dimensions"].as_array().unwrap() {
+            let names = dimensions.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            let dimensions: BTreeMap<_, _> =
+                names.map(|name| (name.to_owned(), line[name].as_str().unwrap().to_owned())).collect();
+            let name = directive["Metrics"][0]["Name"].as_str().unwrap();
+            let namespace = directive["Namespace"].as_str().unwrap().to_owned();
+            *metrics.entry((namespace, name.to_owned(), dimensions)).or_default() += line[name].as_f64().unwrap();
+        }
+    }
+}
+
+/// Counts a line if a metric filter on the log of its function matches it.
+fn count_filtered(template: &Template, filter: &Value, line: &str, parsed: &Value, metrics: &mut Metrics) {
+    let group = filter["LogGroupName"]["Ref"].as_str().unwrap();
+    let function = Function::ALL.iter().find(|function| format!("{}LogGroup", function.logical_id()) == group).unwrap();
+    if parsed["function"] == function.name() && matches(filter["FilterPattern"].as_str().unwrap(), line, parsed) {
+        let stack = |name: &str| (name == "AWS::StackName").then(|| "firstkey".to_owned());
+        let counted = template.resolve(&filter["MetricTransformations"][0], &stack).unwrap();
+        let text = |name: &str| counted[name].as_str().unwrap().to_owned();
+        let metric = (text("MetricNamespace"), text("MetricName"), BTreeMap::new());
+        *metrics.entry(metric).or_default() += text("MetricValue").parse::<f64>().unwrap();
+    }
+}
+
+/// Returns whether a filter pattern matches a line. Of the syntax it knows `?term`, of which one must occur, and `{ $.field = "text" && … }`,
+/// where `*` is any text: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>.
+fn matches(pattern: &str, line: &str, parsed: &Value) -> bool {
+    if let Some(clauses) = pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        return clauses.split("&&").all(|clause| {
+            let (field, wanted) = clause.trim().strip_prefix("$.").unwrap().split_once(" = ").unwrap();
+            let given = parsed[field].as_str().unwrap_or_default();
+            let wanted = wanted.trim().trim_matches('"');
+            match wanted.strip_prefix('*').and_then(|wanted| wanted.strip_suffix('*')) {
+                Some(part) => !part.contains('*') && given.contains(part),
+                None => given == wanted,
+            }
+        });
+    }
+    assert!(pattern.starts_with('?'), "not supported: {pattern}");
+    pattern.split('?').skip(1).any(|term| line.contains(term.trim().trim_matches('"')))
+}
+
+/// Returns the value of an alarm's metric or expression. Of metric math it knows `SUM(METRICS())` and differences of `FILL(metric, 0)`.
+fn value(alarm: &Value, metrics: &Metrics) -> f64 {
+    let sum = |metric: &Value| {
+        let dimensions = metric["Dimensions"].as_array().into_iter().flatten().map(|dimension| {
+            (dimension["Name"].as_str().unwrap().to_owned(), dimension["Value"].as_str().unwrap().to_owned())
+        });
+        let text = |name: &str| metric[name].as_str().unwrap().to_owned();
+        metrics.get(&(text("Namespace"), text("MetricName"), dimensions.collect())).copied().unwrap_or_default()
+    };
+    let values: BTreeMap<_, _> = metrics_of(alarm).into_iter().map(|(id, metric)| (id, sum(metric))).collect();
+    let Some(expressions) = alarm["Metrics"].as_array() else { return values[""] };
+    let expression = expressions.iter().find_map(|metric| metric["Expression"].as_str()).unwrap();
+    if expression == "SUM(METRICS())" {
+        return values.values().sum();
+    }
+    let filled = |term: &str| {
+        let id = term.trim().strip_prefix("FILL(").and_then(|rest| rest.strip_suffix(", 0)"));
+        values[id.unwrap_or_else(|| panic!("not supported: {expression}"))]
+    };
+    let mut terms = expression.split(" - ").map(filled);
+    terms.next().unwrap() - terms.sum::<f64>()
+}
