@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 76] = [
+pub(super) const FAULTS: [Fault; 83] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -64,6 +64,25 @@ pub(super) const FAULTS: [Fault; 76] = [
         "",
     ),
     own_rule("open-policy", "Principal: { AWS: !Ref VendorAccounts }", "Principal: \"*\""),
+    own_rule(
+        "seal-by-any-code",
+        "${AWS::AccountId}:function:${Prefix}-send-mail\n",
+        "${AWS::AccountId}:function:${Prefix}-*\n",
+    ),
+    own_rule("seal-by-any-code", "lambda:SourceFunctionArn: !Sub\n", "lambda:FunctionArn: !Sub\n"),
+    own_rule("open-table", "                - dynamodb:Scan\n", ""),
+    own_rule("open-table", "role${RolePath}${Prefix}-portal-${AWS::Region}\"", "role${RolePath}*\""),
+    own_rule(
+        "open-table",
+        "                - dynamodb:UpdateItem\n              Resource: \"*\"\n              Condition:\n                ArnNotEquals:\n",
+        "                - dynamodb:UpdateItem\n              Resource: \"*\"\n              Condition:\n                ArnEquals:\n",
+    ),
+    own_rule(
+        "open-bus",
+        "ArnNotEquals: { aws:PrincipalArn: !Ref BillingPrincipals }",
+        "ArnNotEquals: { aws:PrincipalArn: \"*\" }",
+    ),
+    own_rule("open-bus", "        source: [!If [HasEventSource, !Ref EventSource, { anything-but: firstkey }]]\n", ""),
     own_rule("shared-role", "Role: !GetAtt CreateAdminRole.Arn", "Role: !GetAtt SignInRole.Arn"),
     own_rule("target-without-dead-letters", "          DeadLetterConfig: { Arn: !GetAtt UndeliveredEvents.Arn }\n", ""),
     own_rule(

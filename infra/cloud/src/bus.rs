@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Error;
 use super::pattern::Pattern;
 use super::queue::Queue;
+use super::roles::ACCOUNT;
 use template::Template;
 
 /// The target of a rule, which gets its events.
@@ -29,7 +30,9 @@ impl Bus {
         let template = Template::deployed().map_err(|error| wrong(error.to_string()))?;
         let mut rules = Vec::new();
         for (id, rule) in template.resources_of("AWS::Events::Rule").filter(|(_, rule)| !is_report(&template, rule)) {
-            let pattern = Pattern::read(&rule["Properties"]["EventPattern"].to_string()).map_err(wrong)?;
+            let pattern = template.resolve(&rule["Properties"]["EventPattern"], &name);
+            let pattern = pattern.map_err(|error| wrong(error.to_string()))?;
+            let pattern = Pattern::read(&pattern.to_string()).map_err(wrong)?;
             let targets = rule["Properties"]["Targets"].as_array().map(Vec::as_slice);
             let target = match targets {
                 Some([target]) => {
@@ -48,10 +51,25 @@ impl Bus {
         Ok(Self(rules))
     }
 
+    /// Returns an event as the bus receives it: from this account and Region, whatever its publisher wrote, and with a source.
+    pub(super) fn receive(mut event: Value) -> Value {
+        if let Some(fields) = event.as_object_mut() {
+            fields.insert("account".to_owned(), ACCOUNT.into());
+            fields.insert("region".to_owned(), crate::REGION.into());
+            fields.entry("source").or_insert_with(|| "local".into());
+        }
+        event
+    }
+
     /// Returns the target of the first rule that matches the event.
     pub(super) fn target(&self, event: &Value) -> Option<Target> {
         self.0.iter().find(|(pattern, _)| pattern.matches(event)).map(|(_, target)| *target)
     }
+}
+
+/// Returns the value of a name in the pattern of a rule.
+fn name(name: &str) -> Option<String> {
+    (name == "AWS::AccountId").then(|| ACCOUNT.to_owned())
 }
 
 /// Returns whether a rule sends to a topic what CloudTrail reports. The local cloud has neither.
@@ -77,8 +95,13 @@ mod tests {
         let deployed = rules.filter(|(_, rule)| !is_report(&template, rule)).count();
         let bus = Bus::deployed().expect("the bus");
         assert!(deployed > 0 && bus.0.len() >= deployed);
-        let started = json!({"source": "billing.contoso", "detail-type": "SubscriptionStarted", "detail": {}});
+        let started = json!({"detail-type": "SubscriptionStarted", "detail": {}, "account": "111122223333"});
+        let mut started = Bus::receive(started);
         assert_eq!(bus.target(&started), Some(Target::Queue(Queue::SubscriptionStart)));
+        started["source"] = "firstkey".into();
+        assert_eq!(bus.target(&started), None, "an event of our own");
+        (started["source"], started["account"]) = ("billing.contoso".into(), "111122223333".into());
+        assert_eq!(bus.target(&started), None, "another account");
         let ended = json!({"source": "billing.contoso", "detail-type": "SubscriptionEnded", "detail": {}});
         assert_eq!(bus.target(&ended), Some(Target::Queue(Queue::SubscriptionEnd)));
         let bounced = json!({"source": "aws.ses", "detail-type": "Email Bounced"});

@@ -295,6 +295,7 @@ impl Inner {
 
     /// Routes an event by the rules of the event bus.
     async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
+        let event = Bus::receive(event);
         let answer = match self.bus.target(&event) {
             Some(Target::Queue(queue)) => {
                 let batch = self.queues.send_and_receive(queue, event.to_string());

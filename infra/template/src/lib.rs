@@ -60,7 +60,7 @@ impl Template {
 
     /// Returns `value` with every intrinsic function replaced by its result. `names` returns the value of a name in the template:
     /// `Table` for a `Ref`, `Table.Arn` for a `GetAtt`, or `AWS::Region`. A parameter without a value in `names` has its default.
-    /// The supported functions are `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join` and `Fn::If`, and in conditions `Fn::Equals`,
+    /// The supported functions are `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join`, `Fn::Split` and `Fn::If`, and in conditions `Fn::Equals`,
     /// `Fn::Not`, `Fn::And`, `Fn::Or` and `Condition`. Another function or an unknown name is an error.
     pub fn resolve(&self, value: &Value, names: &dyn Fn(&str) -> Option<String>) -> Result<Value, Error> {
         resolve::Resolver { template: &self.0, names }.resolve(value)

@@ -51,8 +51,16 @@ impl Resolver<'_> {
                 _ => Err(wrong(function, argument)),
             },
             ("Fn::Join", Value::Array(arguments)) => match arguments.as_slice() {
-                [Value::String(between), Value::Array(parts)] => {
-                    Ok(Some(texts(&self.list(parts)?)?.join(between).into()))
+                [Value::String(between), parts] => match self.resolve(parts)? {
+                    Value::Array(parts) => Ok(Some(texts(&parts)?.join(between).into())),
+                    _ => Err(wrong(function, argument)),
+                },
+                _ => Err(wrong(function, argument)),
+            },
+            ("Fn::Split", Value::Array(arguments)) => match arguments.as_slice() {
+                [Value::String(between), text] => {
+                    let text = to_text(&self.resolve(text)?)?;
+                    Ok(Some(text.split(between.as_str()).collect()))
                 }
                 _ => Err(wrong(function, argument)),
             },
@@ -67,11 +75,13 @@ impl Resolver<'_> {
     }
 
     fn named(&self, name: &str) -> Result<Value, Error> {
-        if let Some(value) = (self.names)(name) {
-            return Ok(value.into());
+        let parameter = &self.template["Parameters"][name];
+        let value = (self.names)(name).map_or_else(|| parameter["Default"].clone(), Value::from);
+        match (&value, parameter["Type"].as_str()) {
+            (Value::Null, _) => Err(Error::new(format!("{name} is unknown"))),
+            (Value::String(list), Some("CommaDelimitedList")) => Ok(list.split(',').collect()),
+            _ => Ok(value),
         }
-        let default = &self.template["Parameters"][name]["Default"];
-        if default.is_null() { Err(Error::new(format!("{name} is unknown"))) } else { Ok(default.clone()) }
     }
 
     /// Replaces `${Name}` and `${Name.Attribute}` with their values, and `${!Name}` with the literal `${Name}`.
@@ -148,7 +158,8 @@ mod tests {
     use super::super::Template;
 
     const TEXT: &str = "
-Parameters: {Stage: {Type: String, Default: dev}, Lease: {Type: Number, Default: 60}, Domain: {Type: String, Default: ''}}
+Parameters: {Stage: {Type: String, Default: dev}, Lease: {Type: Number, Default: 60}, Domain: {Type: String, Default: ''},
+  Accounts: {Type: CommaDelimitedList, Default: '1,2'}}
 Conditions:
   HasDomain: !Not [!Equals [!Ref Domain, '']]
   IsDev: !Equals [!Ref Stage, dev]
@@ -177,6 +188,9 @@ Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}
             (json!({"Fn::Sub": "${Table.Arn}/index/${!x}-${Stage}"}), json!("arn:table/index/${x}-dev")),
             (json!({"Fn::Sub": ["${a}.${Lease}", {"a": {"Ref": "Table"}}]}), json!("firstkey.60")),
             (json!({"Fn::Join": [":", ["a", {"Ref": "Stage"}]]}), json!("a:dev")),
+            (json!({"Ref": "Accounts"}), json!(["1", "2"])),
+            (json!({"Fn::Join": ["", {"Ref": "Accounts"}]}), json!("12")),
+            (json!({"Fn::Split": ["-", {"Fn::Sub": "${Stage}-1"}]}), json!(["dev", "1"])),
             (json!([{"Fn::If": ["HasDomain", 1, {"Ref": "AWS::NoValue"}]}, 2]), json!([2])),
             (json!({"a": {"Fn::If": ["HasDomain", 1, {"Ref": "AWS::NoValue"}]}}), json!({})),
             (json!({"Condition": {"Null": {"k": "false"}}}), json!({"Condition": {"Null": {"k": "false"}}})),

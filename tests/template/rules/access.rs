@@ -205,6 +205,88 @@ pub(super) fn roles_without_boundary(template: &Transformed) -> Vec<String> {
     roles.map(|(id, _)| id.to_owned()).collect()
 }
 
+/// Finds roles that may use the sealing key from any code: their credentials, taken out of the function, would open passwords.
+pub(super) fn seals_by_any_code(template: &Transformed) -> Vec<String> {
+    let denied = template.denied();
+    let bound = |action: &str, role: &str| {
+        let function = role.strip_suffix("Role").unwrap_or_default();
+        let name = &template.properties(function)["FunctionName"]["Fn::Sub"][0];
+        denied.iter().any(|statement| {
+            let source = &statement.value["Condition"]["ArnNotEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"][0];
+            let ends =
+                |name: &str| source.as_str().is_some_and(|source| source.ends_with(&format!(":function:{name}")));
+            named(&template.properties(statement.owner)["RoleName"]) == Some(role)
+                && statement.actions() == [action]
+                && is_about_sealing(statement)
+                && name.as_str().is_some_and(ends)
+        })
+    };
+    let pairs = SEALS.into_iter().flat_map(|(action, roles)| roles.iter().map(move |role| (action, *role)));
+    pairs.filter(|(action, role)| !bound(action, role)).map(|(action, role)| format!("{action} by {role}")).collect()
+}
+
+/// The actions that read or write items, which the table's policy denies to strangers.
+const ITEM_ACTIONS: [&str; 13] = [
+    "dynamodb:BatchGetItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PartiQLDelete",
+    "dynamodb:PartiQLInsert",
+    "dynamodb:PartiQLSelect",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:UpdateItem",
+];
+
+/// Finds tables whose policy does not deny every action on items to all but the roles of this template and the break-glass role.
+pub(super) fn open_tables(template: &Transformed) -> Vec<String> {
+    const ARN: &str = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}";
+    let roles = template.resources("AWS::IAM::Role");
+    let roles = roles.filter_map(|(_, role)| role["Properties"]["RoleName"]["Fn::Sub"][0].as_str());
+    let mut wanted: Vec<String> = roles.map(|name| format!("{ARN}{name}")).collect();
+    wanted.sort();
+    let denied = template.denied();
+    let open = template.resources("AWS::DynamoDB::Table").filter(|(id, _)| {
+        !denied.iter().any(|statement| {
+            let excepted = &statement.value["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
+            let (named, others): (Vec<_>, Vec<_>) = list(excepted).partition(|arn| arn["Fn::Sub"].is_array());
+            let mut named: Vec<_> = named.iter().filter_map(|arn| arn["Fn::Sub"][0].as_str()).collect();
+            named.sort_unstable();
+            statement.owner == *id
+                && statement.value["Principal"] == "*"
+                && statement.actions() == ITEM_ACTIONS
+                && named == wanted
+                && others.iter().all(|arn| mentions(arn, "BreakGlassRoleArn"))
+        })
+    });
+    open.map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds buses that the operator cannot close to all but billing, and rules on them for events of any source or account.
+pub(super) fn open_buses(template: &Transformed) -> Vec<String> {
+    let denied = template.denied();
+    let closed = |bus: &str| {
+        denied.iter().any(|statement| {
+            let excepted = &statement.value["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
+            named(&template.properties(statement.owner)["EventBusName"]) == Some(bus)
+                && statement.value["Principal"] == "*"
+                && statement.actions() == ["events:PutEvents"]
+                && named(excepted) == Some("BillingPrincipals")
+        })
+    };
+    let buses = template.resources("AWS::Events::EventBus").map(|(id, _)| id).filter(|id| !closed(id));
+    let rules = template.resources("AWS::Events::Rule").filter(|(_, rule)| {
+        let pattern = &rule["Properties"]["EventPattern"];
+        let limited = mentions(&pattern["source"], "EventSource") && mentions(&pattern["account"], "AWS::AccountId");
+        !rule["Properties"]["EventBusName"].is_null() && !limited
+    });
+    buses.chain(rules.map(|(id, _)| id)).map(str::to_owned).collect()
+}
+
 fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {
     template.allowed().into_iter().filter(broken).map(|statement| statement.place).collect()
 }

@@ -13,7 +13,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 45] = [
+const RULES: [Rule; 48] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -21,6 +21,9 @@ const RULES: [Rule; 45] = [
     ("whole-table", access::whole_tables),
     ("unbound-seal", access::unbound_seals),
     ("seal-of-another", access::seals_of_others),
+    ("seal-by-any-code", access::seals_by_any_code),
+    ("open-table", access::open_tables),
+    ("open-bus", access::open_buses),
     ("table-key-elsewhere", access::table_key_elsewhere),
     ("open-policy", access::open_policies),
     ("shared-role", access::shared_roles),

@@ -32,6 +32,15 @@ impl<'a> Transformed<'a> {
 
     /// Returns every statement that allows something, from every kind of policy.
     pub(super) fn allowed(&self) -> Vec<Statement<'a>> {
+        self.statements("Allow")
+    }
+
+    /// Returns every statement that denies something, from every kind of policy.
+    pub(super) fn denied(&self) -> Vec<Statement<'a>> {
+        self.statements("Deny")
+    }
+
+    fn statements(&self, effect: &str) -> Vec<Statement<'a>> {
         let mut statements = Vec::new();
         for (owner, resource) in self.0["Resources"].as_object().into_iter().flatten() {
             let kind = resource["Type"].as_str().unwrap_or_default();
@@ -40,9 +49,10 @@ impl<'a> Transformed<'a> {
             let own = [
                 &properties["PolicyDocument"]["Statement"],
                 &properties["KeyPolicy"]["Statement"],
+                &properties["ResourcePolicy"]["PolicyDocument"]["Statement"],
                 if kind == "AWS::Events::EventBusPolicy" { &properties["Statement"] } else { &Value::Null },
             ];
-            for value in inline.chain(own).flat_map(one_or_more).filter(|value| value["Effect"] == "Allow") {
+            for value in inline.chain(own).flat_map(one_or_more).filter(|value| value["Effect"] == effect) {
                 let place = format!("{owner}/{}", value["Sid"].as_str().unwrap_or("?"));
                 statements.push(Statement { place, owner, kind, value });
             }

@@ -24,6 +24,8 @@ enum Test {
     Null,
     /// Compares the single value of the key.
     One(Compare),
+    /// Requires that the single value of the key differs from every value, or is absent.
+    Not(Compare),
     /// Compares each value of the key. It also holds if there is no value, so it must be combined with a `Null`.
     All(Compare),
     /// Compares the values of the key until one matches.
@@ -54,6 +56,8 @@ impl Condition {
         let test = match operator {
             "Null" => Test::Null,
             _ => match operator.split_once(':') {
+                // In an ARN, `*` and `?` are wildcards for both operators.
+                None if operator == "ArnNotEquals" => Test::Not(Compare::Like),
                 None => Test::One(compare(operator).ok_or_else(unknown)?),
                 Some(("ForAllValues", operator)) => Test::All(compare(operator).ok_or_else(unknown)?),
                 Some(("ForAnyValue", operator)) => Test::Any(compare(operator).ok_or_else(unknown)?),
@@ -62,12 +66,17 @@ impl Condition {
         };
         let several = match key {
             "dynamodb:LeadingKeys" | "kms:EncryptionContextKeys" => true,
-            "ses:FromAddress" => false,
+            "aws:PrincipalArn"
+            | "events:detail-type"
+            | "kms:CallerAccount"
+            | "kms:ViaService"
+            | "lambda:SourceFunctionArn"
+            | "ses:FromAddress" => false,
             key if key.strip_prefix("kms:EncryptionContext:").is_some_and(|name| !name.is_empty()) => false,
             _ => return Err(NotUnderstood(format!("the condition key {key}"))),
         };
         // On a multivalued key, an operator without a quantifier is undefined; on a single-valued key, a quantifier is misleading.
-        if matches!(test, Test::One(_)) == several && test != Test::Null {
+        if matches!(test, Test::One(_) | Test::Not(_)) == several && test != Test::Null {
             return Err(unknown());
         }
         let values = if test == Test::Null { vec![boolean(values).ok_or_else(unknown)?] } else { texts(values)? };
@@ -83,6 +92,7 @@ impl Condition {
         match self.test {
             Test::Null => given.is_empty() == (self.values == ["true"]),
             Test::One(compare) => matches!(given, [one] if matches(compare, one)),
+            Test::Not(compare) => !given.iter().any(|given| matches(compare, given)),
             Test::All(compare) => given.iter().all(|given| matches(compare, given)),
             Test::Any(compare) => given.iter().any(|given| matches(compare, given)),
         }

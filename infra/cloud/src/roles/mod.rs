@@ -3,12 +3,14 @@
 //! | module | contents |
 //! |---|---|
 //! | `policy`, `condition` | roles, and the decision whether a role allows a request |
+//! | `attached` | the policies of keys, table and event bus, which are evaluated beside the roles |
 //! | `calls` | the authorization requests of a call |
 //! | `names` | the values of the template's names in the local cloud |
 //!
 //! The access key identifies the caller. It is the name of a function, optionally followed by `@` and a suffix that
 //! distinguishes instances of the function.
 
+mod attached;
 mod calls;
 mod condition;
 mod names;
@@ -26,18 +28,28 @@ use serde_json::{Value, json};
 use super::error::Cause;
 use super::service::Caller;
 use super::{Error, lock};
-use names::{ACCOUNT, Names};
+use attached::Attached;
+pub(super) use names::ACCOUNT;
+use names::Names;
 use template::Template;
 
+pub use attached::{AttachedPolicy, Verdict};
 pub use policy::{Grant, NotUnderstood, Request, Role};
 
 /// Callers that are not functions and may do everything: tests that read the table or write what no function writes yet, the
 /// stages of `cargo verify`, and developers with the AWS command line, whose key is `local` or `test`.
 const UNRESTRICTED: [&str; 7] = ["desk", "local", "probe", "reissue", "test", "tests", "verify"];
 
-/// The roles of all functions, with the grants that were used and the requests that were denied.
+/// The condition key that holds the ARN of the function whose code makes a call:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>.
+const SOURCE: &str = "lambda:SourceFunctionArn";
+
+/// The roles of all functions and the policies of resources, with the grants that were used and the requests that were denied.
 pub struct Roles {
     by_function: Mutex<BTreeMap<String, Role>>,
+    /// The ARN of each function's role.
+    principals: BTreeMap<String, String>,
+    attached: Vec<Attached>,
     used: Mutex<BTreeMap<String, BTreeSet<Grant>>>,
     denied: Mutex<Vec<Denied>>,
 }
@@ -58,7 +70,15 @@ impl Roles {
         let template = Template::deployed().map_err(|error| failed(error.into()))?;
         let names = Names { table: table.to_owned(), sender: sender.to_owned() };
         let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
-        Ok(Self { by_function: Mutex::new(roles), used: Mutex::default(), denied: Mutex::default() })
+        let attached = attached::deployed(&template, &names).map_err(|error| failed(error.into()))?;
+        attached::bus(&template, &names, &|_| None).map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            by_function: Mutex::new(roles),
+            principals: principals(&template, &names),
+            attached,
+            used: Mutex::default(),
+            denied: Mutex::default(),
+        })
     }
 
     /// Returns the role of a function.
@@ -90,14 +110,23 @@ impl Roles {
         lock(&self.denied).clone()
     }
 
+    /// Returns the grants of a function's role that allow a request, if no policy of the resource denies it. The call comes from the code of
+    /// that function, unless the request names another.
+    fn decide(&self, function: &str, request: &Request) -> Option<BTreeSet<Grant>> {
+        let mut request = request.clone();
+        request.context.entry(SOURCE.to_owned()).or_insert_with(|| vec![names::function_arn(function)]);
+        let used = lock(&self.by_function).get(function)?.decide(&request)?;
+        let principal = self.principals.get(function)?;
+        self.attached.iter().all(|attached| attached.admits(principal, &request)).then_some(used)
+    }
+
     /// Returns whether the caller with this access key may make the request. Records the grants that it uses, or the denial.
     pub fn allows(&self, caller: &str, request: &Request) -> bool {
         let function = caller.split('@').next().unwrap_or_default();
         if UNRESTRICTED.contains(&function) {
             return true;
         }
-        let used = lock(&self.by_function).get(function).and_then(|role| role.decide(request));
-        let Some(used) = used else {
+        let Some(used) = self.decide(function, request) else {
             tracing::warn!(
                 caller,
                 action = request.action,
@@ -133,6 +162,16 @@ impl fmt::Display for Denied {
              because no identity-based policy allows the {action} action"
         )
     }
+}
+
+/// Returns the ARN of each function's role, by the function's name.
+fn principals(template: &Template, names: &Names) -> BTreeMap<String, String> {
+    let functions = template.resources_of("AWS::Serverless::Function");
+    let principals = functions.filter_map(|(id, _)| {
+        let role = names.value(template, &format!("{id}Role.Arn"))?;
+        Some((kebab_case(id), role))
+    });
+    principals.collect()
 }
 
 /// Returns the role of each function, by the function's name.
@@ -175,7 +214,8 @@ fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, N
     unconditional(role, resource)?;
     let properties =
         resource["Properties"].as_object().ok_or_else(|| NotUnderstood(format!("{role}: no properties")))?;
-    let known = ["AssumeRolePolicyDocument", "Path", "PermissionsBoundary", "Policies", "Description", "Tags"];
+    let known =
+        ["AssumeRolePolicyDocument", "Path", "PermissionsBoundary", "Policies", "RoleName", "Description", "Tags"];
     if let Some(name) = properties.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(NotUnderstood(format!("{name} of {role}")));
     }

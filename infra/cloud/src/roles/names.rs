@@ -6,7 +6,7 @@ use template::Template;
 use super::calls::{address, domain};
 
 /// The AWS account of the local cloud.
-pub(super) const ACCOUNT: &str = "123456789012";
+pub(in super::super) const ACCOUNT: &str = "123456789012";
 
 /// The logical id of the configuration set in the template, which the mail identity has by default.
 const CONFIGURATION_SET: &str = "MailConfiguration";
@@ -31,12 +31,13 @@ impl Names {
             "AWS::Partition" => "aws".to_owned(),
             "AWS::Region" => REGION.to_owned(),
             "AWS::AccountId" => ACCOUNT.to_owned(),
+            "AWS::URLSuffix" => "amazonaws.com".to_owned(),
             "AWS::StackName" => "firstkey".to_owned(),
             "MailDomain" => domain(sender).to_owned(),
             "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
             "Table" => self.table.clone(),
             _ => match name.split_once('.') {
-                Some((id, "Arn")) => self.arn(id, template.resource(id).ok()?["Type"].as_str()?)?,
+                Some((id, "Arn")) => self.arn(template, id)?,
                 Some(_) => return None,
                 None => template.resource(name).ok().map(|_| name.to_owned())?,
             },
@@ -45,16 +46,33 @@ impl Names {
     }
 
     /// Returns the ARN of a resource of the template.
-    fn arn(&self, id: &str, kind: &str) -> Option<String> {
-        match kind {
+    fn arn(&self, template: &Template, id: &str) -> Option<String> {
+        let resource = template.resource(id).ok()?;
+        match resource["Type"].as_str()? {
             "AWS::DynamoDB::Table" => Some(table_arn(&self.table)),
             "AWS::KMS::Key" => Some(arn("kms", &format!("key/{id}"))),
             "AWS::Logs::LogGroup" => Some(arn("logs", &format!("log-group:{id}:*"))),
             "AWS::SQS::Queue" => Some(arn("sqs", id)),
-            "AWS::IAM::Role" => Some(format!("arn:aws:iam::{ACCOUNT}:role/{id}")),
+            "AWS::Events::EventBus" => Some(arn("events", &format!("event-bus/{id}"))),
+            "AWS::IAM::Role" => {
+                let role = serde_json::json!({ "Fn::Sub": ["arn:aws:iam::${AWS::AccountId}:role${RolePath}${Name}", {
+                    "Name": resource["Properties"]["RoleName"],
+                }] });
+                template.resolve(&role, &|name| self.value(template, name)).ok()?.as_str().map(str::to_owned)
+            }
             _ => None,
         }
     }
+}
+
+/// Returns the ARN of a function by its name, as Lambda adds it to the calls of its code.
+pub(super) fn function_arn(function: &str) -> String {
+    arn("lambda", &format!("function:firstkey-{function}"))
+}
+
+/// Returns the account of an ARN.
+pub(super) fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
 }
 
 pub(super) fn table_arn(table: &str) -> String {

@@ -27,7 +27,7 @@ pub struct Role {
 }
 
 #[derive(Clone, Debug)]
-struct Statement {
+pub(super) struct Statement {
     sid: String,
     allows: bool,
     actions: Vec<String>,
@@ -89,9 +89,9 @@ impl Role {
         self.statements.iter().filter(|statement| statement.allows).flat_map(Statement::grants).collect()
     }
 
-    /// Returns the `Sid` of every statement.
+    /// Returns the `Sid` of every statement that allows something.
     pub fn sids(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().map(|statement| statement.sid.as_str())
+        self.statements.iter().filter(|statement| statement.allows).map(|statement| statement.sid.as_str())
     }
 
     /// Returns the role without the statement with this `Sid`.
@@ -114,7 +114,11 @@ impl Role {
 }
 
 impl Statement {
-    fn read(statement: &Value) -> Result<Self, NotUnderstood> {
+    pub(super) fn allows(&self) -> bool {
+        self.allows
+    }
+
+    pub(super) fn read(statement: &Value) -> Result<Self, NotUnderstood> {
         let fields = object(statement, &["Sid", "Effect", "Action", "Resource", "Condition"])?;
         let actions = texts(&fields["Action"])?;
         if let Some(action) = actions.iter().find(|action| !action.contains(':') || action.contains(['*', '?'])) {
@@ -133,7 +137,7 @@ impl Statement {
         })
     }
 
-    fn matches(&self, request: &Request) -> bool {
+    pub(super) fn matches(&self, request: &Request) -> bool {
         self.actions.contains(&request.action)
             && self.resources.iter().any(|resource| like(resource, &request.resource))
             && self.conditions.iter().all(|condition| condition.holds(&request.context))
@@ -199,7 +203,7 @@ impl std::ops::Index<&str> for Fields<'_> {
 }
 
 /// Returns the elements of a policy value that is either a list or a single element.
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 

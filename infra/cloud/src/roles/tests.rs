@@ -335,3 +335,143 @@ mod authorization_requests {
         }
     }
 }
+
+mod attached_policies {
+    //! The policies of the template's resources, and examples of what is refused because it is not supported.
+
+    use super::super::attached::{self, Attached, AttachedPolicy, Verdict};
+    use super::super::names::Names;
+    use super::super::{Roles, SOURCE};
+    use super::*;
+    use template::Template;
+
+    const SENDER: &str = "credentials@contoso.example";
+    const STRANGER: &str = "arn:aws:iam::123456789012:role/administrator";
+
+    fn names() -> Names {
+        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned() }
+    }
+
+    fn role_of(function: &str) -> String {
+        format!("arn:aws:iam::123456789012:role/firstkey-{function}-us-east-1")
+    }
+
+    fn admits(principal: &str, request: &Request) -> bool {
+        let template = Template::deployed().expect("the template");
+        let attached: Vec<Attached> = attached::deployed(&template, &names()).expect("its policies");
+        attached.iter().all(|attached| attached.admits(principal, request))
+    }
+
+    fn unseal(context: &[(&str, &[&str])]) -> Request {
+        let bound: [(&str, &[&str]); 3] =
+            [(NAMES, &["subscription", "issue"]), (ISSUE, &["1"]), ("kms:EncryptionContext:subscription", &["sub-1"])];
+        let resource = "arn:aws:kms:us-east-1:123456789012:key/SealingKey".into();
+        Request { action: "kms:Decrypt".into(), resource, ..get(&[&bound[..], context].concat()) }
+    }
+
+    #[test]
+    fn the_table_is_open_to_the_roles_of_the_template_alone() {
+        for function in ["portal", "sign-in", "mail-pipe"] {
+            assert!(admits(&role_of(function), &get(&[])), "{function}");
+        }
+        for stranger in
+            [STRANGER, &role_of("desk"), &format!("{}2", role_of("portal")), "arn:aws:iam::123456789012:root"]
+        {
+            assert!(!admits(stranger, &get(&[])), "{stranger}");
+            let describe = Request { action: "dynamodb:DescribeTable".into(), ..get(&[]) };
+            assert!(admits(stranger, &describe), "{stranger} may manage the table");
+        }
+    }
+
+    #[test]
+    fn the_sealing_key_is_open_to_the_roles_that_it_names() {
+        for (function, may) in
+            [("get-credentials", true), ("send-mail", true), ("subscription-start", false), ("portal", false)]
+        {
+            assert_eq!(admits(&role_of(function), &unseal(&[])), may, "{function}");
+        }
+        assert!(!admits(STRANGER, &unseal(&[])));
+        let unbound = Request { context: BTreeMap::new(), ..unseal(&[]) };
+        assert!(!admits(&role_of("get-credentials"), &unbound), "without the encryption context");
+    }
+
+    #[test]
+    fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
+        let roles = Roles::deployed("firstkey", SENDER).expect("the roles");
+        let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
+        assert!(roles.allows("get-credentials", &unseal(&[])));
+        assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
+        assert!(
+            !roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("portal")])])),
+            "the code of another function"
+        );
+        assert!(
+            !roles.allows("get-credentials", &unseal(&[(SOURCE, &[])])),
+            "credentials that were taken out of the function"
+        );
+        assert!(!roles.allows("portal", &unseal(&[])));
+    }
+
+    /// Returns what the bus says to a principal that publishes an event.
+    fn publishes(principal: &str, detail_type: &str, parameters: &[(&str, &str)]) -> Verdict {
+        let template = Template::deployed().expect("the template");
+        let values = |name: &str| {
+            parameters.iter().find(|(parameter, _)| *parameter == name).map(|(_, value)| (*value).to_owned())
+        };
+        let bus = attached::bus(&template, &names(), &values).expect("the policy of the bus");
+        let resource = "arn:aws:events:us-east-1:123456789012:event-bus/VendorBus".into();
+        let request = get(&[("events:detail-type", &[detail_type])]);
+        bus.decide(principal, &Request { action: "events:PutEvents".into(), resource, ..request })
+    }
+
+    #[test]
+    fn only_billing_puts_events_where_billing_is_named() {
+        const BILLING: &str = "arn:aws:iam::111122223333:role/billing";
+        const OTHER: &str = "arn:aws:iam::111122223333:role/other";
+        let accounts = ("VendorAccounts", "444455556666,111122223333");
+        let principals =
+            ("BillingPrincipals", "arn:aws:iam::444455556666:user/x,arn:aws:iam::111122223333:role/billing");
+        let started = "SubscriptionStarted";
+        assert_eq!(publishes(STRANGER, started, &[]), Verdict::Silent, "its own policies decide");
+        assert_eq!(publishes(OTHER, started, &[]), Verdict::Silent, "another account needs to be allowed");
+        assert_eq!(publishes(OTHER, started, &[accounts]), Verdict::Allowed);
+        assert_eq!(publishes(OTHER, "SubscriptionEnded", &[accounts]), Verdict::Silent);
+        assert_eq!(publishes(BILLING, started, &[accounts, principals]), Verdict::Allowed);
+        for stranger in [STRANGER, OTHER] {
+            assert_eq!(publishes(stranger, started, &[accounts, principals]), Verdict::Denied, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn an_unsupported_principal_is_an_error() {
+        let policy = |principal: &Value| {
+            let mut statement = statement(&Value::Null);
+            statement["Principal"] = principal.clone();
+            AttachedPolicy::read(&json!([statement]))
+        };
+        assert!(policy(&json!("*")).is_ok() && policy(&json!({"AWS": "111122223333"})).is_ok());
+        for principal in [
+            json!(null),
+            json!("arn:aws:iam::123456789012:root"),
+            json!({"Service": "events.amazonaws.com"}),
+            json!({"AWS": "*", "Service": "events.amazonaws.com"}),
+            json!({"AWS": []}),
+            json!({"CanonicalUser": "x"}),
+        ] {
+            assert!(policy(&principal).is_err(), "{principal}");
+        }
+        let mut other = statement(&Value::Null);
+        other["NotPrincipal"] = json!("*");
+        assert!(AttachedPolicy::read(&json!([other])).is_err());
+    }
+
+    #[test]
+    fn a_negated_condition_holds_without_the_key() {
+        let condition =
+            json!({"ArnNotEquals": {"aws:PrincipalArn": ["arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b*"]}});
+        assert!(allows(&condition, &[]));
+        assert!(allows(&condition, &[("aws:PrincipalArn", &["arn:aws:iam::1:role/c"])]));
+        assert!(!allows(&condition, &[("aws:PrincipalArn", &["arn:aws:iam::1:role/a"])]));
+        assert!(!allows(&condition, &[("aws:PrincipalArn", &["arn:aws:iam::1:role/bcd"])]));
+    }
+}
