@@ -215,7 +215,12 @@ pub(super) const FAULTS: [Fault; 83] = [
         "      Role: !GetAtt PortalRole.Arn\n",
         "      Role: !GetAtt PortalRole.Arn\n      FunctionUrlConfig: { AuthType: NONE }\n",
     ),
-    fault("parliament", "UNKNOWN_ACTION", "dynamodb:ConditionCheckItem\n", "dynamodb:ConditionCheckItems\n"),
+    fault(
+        "parliament",
+        "UNKNOWN_ACTION",
+        "Action: dynamodb:ConditionCheckItem\n",
+        "Action: dynamodb:ConditionCheckItems\n",
+    ),
     fault(
         "parliament",
         "UNKNOWN_CONDITION_FOR_ACTION",

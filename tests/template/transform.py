@@ -98,7 +98,7 @@ def examine(template):
     for place, document in policies(template):
         text = json.dumps(resolved(document, template))
         for finding in parliament.analyze_policy_string(text).findings:
-            if (finding.detail or "").startswith(EVERYWHERE):
+            if str(finding.detail).startswith(EVERYWHERE):
                 continue
             yield {"by": "parliament", "rule": finding.issue, "text": f"{place}: {finding.title or ''} {finding.detail or ''}"}
 
