@@ -15,7 +15,7 @@ pub(super) const PRINCIPAL: &str = "aws:PrincipalArn";
 #[derive(Clone, Debug)]
 pub struct AttachedPolicy(Vec<(Principals, Statement)>);
 
-/// What the policy of a resource says about a request.
+/// The answer of a resource's policy to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A statement denies it, which overrides everything that allows it.
