@@ -72,7 +72,7 @@ fn name(name: &str) -> Option<String> {
     (name == "AWS::AccountId").then(|| ACCOUNT.to_owned())
 }
 
-/// Returns whether a rule sends to a topic what CloudTrail reports. The local cloud has neither.
+/// Returns whether a rule sends to a topic what `CloudTrail` reports. The local cloud has neither.
 fn is_report(template: &Template, rule: &Value) -> bool {
     let targets = rule["Properties"]["Targets"].as_array().into_iter().flatten();
     let topic = |target: &Value| {
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    /// Returns the rules that report a call, as CloudTrail describes it.
+    /// Returns the rules that report a call, as `CloudTrail` describes it.
     fn reports(source: &str, event_name: &str, field: &str, value: &Value) -> Vec<String> {
         let template = Template::deployed().expect("the template");
         let event = json!({

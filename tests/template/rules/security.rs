@@ -33,7 +33,7 @@ pub(super) fn unreported_tampering(template: &Transformed) -> Vec<String> {
     missing.collect()
 }
 
-/// Returns the `detail` of a rule's pattern, if the rule sends to the security topic what CloudTrail reports.
+/// Returns the `detail` of a rule's pattern, if the rule sends to the security topic what `CloudTrail` reports.
 fn reported<'a>((_, rule): (&'a str, &'a Value)) -> Option<&'a Value> {
     let rule = &rule["Properties"];
     let trail = rule["EventPattern"]["detail-type"] == serde_json::json!(["AWS API Call via CloudTrail"]);
