@@ -9,6 +9,7 @@ mod contract;
 mod create_admin;
 mod everything;
 mod get_credentials;
+mod guards;
 mod interleavings;
 mod list_subscriptions;
 mod logs;
