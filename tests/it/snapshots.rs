@@ -151,13 +151,13 @@ async fn every_support_mail_matches_its_snapshot() {
         known_by_subject["detail"]["portal_users"] = json!([portal_user]);
         stack.start_subscription(known_by_subject).await;
         let start = issued_at(&stack, "new").await;
-        let unverified = json!({ "sub": "dana", "email_verified": false });
-        let unverified = stack.token_with("dana@fabrikam.example", &unverified);
+        let claims = json!({ "sub": "dana", "email_verified": false });
+        let unverified = || stack.token_with("dana@fabrikam.example", &claims);
         let redactions = |reference: &str| {
             let times = [0, 60, 120, 180, 240, WEEK];
             Redactions::new(&stack).times(start, &times).with(reference, REFERENCE)
         };
-        let (mail, reference) = support_mail(&stack, &unverified, "new").await;
+        let (mail, reference) = support_mail(&stack, &unverified(), "new").await;
         assert_mail(&redactions(&reference), &format!("support_new_unverified_{language}"), &mail);
 
         stack.start_subscription(event("handed-over", "trial")).await;
@@ -179,7 +179,7 @@ async fn every_support_mail_matches_its_snapshot() {
         assert_mail(&redactions(&reference), &format!("support_handed_over_{language}"), &mail);
 
         stack.advance_clock(WEEK);
-        let (mail, reference) = support_mail(&stack, &unverified, "new").await;
+        let (mail, reference) = support_mail(&stack, &unverified(), "new").await;
         assert_mail(&redactions(&reference), &format!("support_expired_{language}"), &mail);
     }
 }

@@ -103,7 +103,7 @@ async function refresh(row) {
   count(row, found.credentials.state === 'issued' ? found.credentials.retrievals_remaining : 0);
   if (last && !last.you) {
     row.dataset.otherAt = last.at;
-    row.dataset.otherBy = last.by;
+    row.dataset.otherBy = nameOf(last, 'unconfirmed_account_first');
   }
 }
 
@@ -153,12 +153,18 @@ function render(open) {
   say(part(page, 'works_until_sentence'), word('works_until_sentence'), { at: time(answer.expires_at) });
   say(part(page, 'retrievals_left_sentence'), word('retrievals_left_sentence'), answer.retrievals);
   const last = answer.retrievals.history.at(-1);
-  if (last) say(part(page, 'retrieved_by'), word(last.you ? 'retrieved_by_you' : 'retrieved_by'), { by: last.by, at: time(last.at) });
+  if (last) say(part(page, 'retrieved_by'), word(last.you ? 'retrieved_by_you' : 'retrieved_by'), { by: nameOf(last, 'unconfirmed_account_first'), at: time(last.at) });
   slot(page, 'user_name').textContent = answer.user_name;
   if (open) spell(slot(page, 'password'), answer.password);
   slot(page, 'sign_in_url').textContent = answer.sign_in_url;
   slot(page, 'go').href = `${answer.sign_in_url}#user_name=${encodeURIComponent(answer.user_name)}`;
   put(page);
+}
+
+/** Returns who made a retrieval: the confirmed address, or the words for an account without one. */
+function nameOf(retrieval, without) {
+  const end = retrieval.subject_end;
+  return end === undefined ? retrieval.by : plain(word(without), { end });
 }
 
 /** Sets digits apart from letters. */
@@ -200,7 +206,7 @@ function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
     const list = document.createElement('span');
     retrievals.history.forEach((entry, n) => {
       const one = document.createElement('span');
-      say(one, word(entry.you ? 'list_you' : 'list_other'), { at: time(entry.at), by: entry.by });
+      say(one, word(entry.you ? 'list_you' : 'list_other'), { at: time(entry.at), by: nameOf(entry, 'unconfirmed_account') });
       list.append(n ? ', ' : '', one);
     });
     const key = by['retrieved-by-someone-else'] ? (over ? 'reason_retrieved_company_over' : 'reason_retrieved_company') : 'reason_retrieved_you';

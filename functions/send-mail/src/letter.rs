@@ -91,7 +91,7 @@ impl Letter {
             title: &words::fill(w.request_title, &[reference]),
             message: request.message.as_str(),
             lines: [
-                words::fill(from, &[("by", &request.by)]),
+                words::fill(from, &[("by", &words::person(w, &request.by))]),
                 words::fill(about, &[("subscription", credential.subscription.as_str()), ("product", product)]),
                 words::fill(w.request_company, &[("company", company)]),
                 words::fill(w.request_user_name, &[("user_name", credential.user_name.as_str())]),
@@ -110,7 +110,8 @@ fn history(w: &Words, credential: &Credential, now: Timestamp) -> Vec<String> {
     let issued = [("issue", &*credential.issue.to_string()), ("at", &date(credential.issued_at))];
     let mut history = vec![words::fill(w.history_issued, &issued)];
     for retrieval in credential.retrievals_in_order() {
-        history.push(words::fill(w.history_retrieved, &[("by", &retrieval.by), ("at", &date(retrieval.at))]));
+        let by = words::person(w, &retrieval.by);
+        history.push(words::fill(w.history_retrieved, &[("by", &by), ("at", &date(retrieval.at))]));
     }
     let expiry = if credential.expired(now) { w.history_expired } else { w.history_works_until };
     let steps = [

@@ -8,6 +8,7 @@ mod authorize;
 mod codes;
 mod dev_token;
 mod keys;
+mod oddities;
 mod page;
 mod person;
 mod redirect;
@@ -33,7 +34,7 @@ use tokio::{
 };
 
 use self::{codes::Codes, keys::Keys};
-pub use self::{keys::Algorithm, person::Person};
+pub use self::{keys::Algorithm, oddities::TokenOddities, person::Person};
 
 /// The lifetime of an ID token in seconds, the same as at Okta, Auth0 and Google.
 const TOKEN_LIFETIME_SECONDS: u64 = 3600;
@@ -64,7 +65,7 @@ impl Provider {
             spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::read_or_generate(&directory)));
         let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
-        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), more_claims: Mutex::default() });
+        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), oddities: Mutex::default() });
         let router = router(Arc::clone(&issuer));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { issuer, server })
@@ -79,7 +80,7 @@ impl Provider {
     /// Returns the key set that `jwks_uri` serves.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        self.issuer.keys.jwks()
+        self.issuer.keys.jwks(&self.issuer.oddities())
     }
 
     /// Returns the claims of a new ID token for `person`, which is valid for an hour.
@@ -94,10 +95,21 @@ impl Provider {
         self.issuer.token(person, None)
     }
 
+    /// Issues an ID token with exactly these claims.
+    #[must_use]
+    pub fn token_with_claims(&self, claims: &Value) -> String {
+        self.issuer.sign(None, claims)
+    }
+
     /// Sets claims that are merged into every token from now on. They override the token's own claims; null removes a claim.
     pub fn add_claims(&self, claims: Value) {
-        if let Ok(mut more) = self.issuer.more_claims.lock() {
-            *more = claims;
+        self.set_token_oddities(TokenOddities { claims, ..self.issuer.oddities() });
+    }
+
+    /// Sets what is odd about the tokens and keys from now on.
+    pub fn set_token_oddities(&self, oddities: TokenOddities) {
+        if let Ok(mut held) = self.issuer.oddities.lock() {
+            *held = oddities;
         }
     }
 
@@ -105,7 +117,7 @@ impl Provider {
     /// removes a field.
     #[must_use]
     pub fn sign(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
-        self.issuer.keys.sign(algorithm, header, claims)
+        self.issuer.keys.sign(algorithm, &[header], claims)
     }
 }
 
@@ -121,12 +133,21 @@ struct Issuer {
     keys: Keys,
     options: Options,
     codes: Mutex<Codes>,
-    more_claims: Mutex<Value>,
+    oddities: Mutex<TokenOddities>,
 }
 
 impl Issuer {
     fn token(&self, person: &Person, nonce: Option<&str>) -> String {
-        self.keys.sign(person.alg.unwrap_or_default(), &json!({}), &self.claims(person, nonce))
+        self.sign(person.alg, &self.claims(person, nonce))
+    }
+
+    fn sign(&self, algorithm: Option<Algorithm>, claims: &Value) -> String {
+        let odd = self.oddities();
+        self.keys.sign(algorithm.or(odd.algorithm).unwrap_or_default(), &[&odd.header], claims)
+    }
+
+    fn oddities(&self) -> TokenOddities {
+        self.oddities.lock().expect("no holder of this lock panics").clone()
     }
 
     fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
@@ -143,7 +164,7 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = nonce.into();
         }
-        merge(&mut claims, &self.more_claims.lock().expect("no holder of this lock panics"));
+        merge(&mut claims, &self.oddities().claims);
         merge(&mut claims, &person.claims);
         claims
     }
@@ -152,7 +173,7 @@ impl Issuer {
 fn router(issuer: Arc<Issuer>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
-        .route("/jwks", get(async |State(issuer): State<Arc<Issuer>>| Json(issuer.keys.jwks())))
+        .route("/jwks", get(async |State(issuer): State<Arc<Issuer>>| Json(issuer.keys.jwks(&issuer.oddities()))))
         .route("/authorize", get(authorize::ask).post(authorize::grant))
         .route("/token", post(token::redeem))
         .route("/sign-out", get(authorize::sign_out))
@@ -172,7 +193,7 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "id_token_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": ["openid", "email"],

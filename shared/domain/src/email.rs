@@ -11,6 +11,9 @@ pub struct EmailAddress {
     domain: String,
 }
 
+/// Google's domains for mailboxes. An address at one of them also receives the mail of the other.
+const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
+
 impl EmailAddress {
     /// The maximum length in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
     const LONGEST: usize = 254;
@@ -39,6 +42,19 @@ impl EmailAddress {
     #[must_use]
     pub fn masked(&self) -> String {
         format!("{}•@{}", self.local.chars().next().unwrap_or('•'), self.domain)
+    }
+
+    /// Returns whether the address is Google's: at one of the two domains that name the same mailboxes.
+    #[must_use]
+    pub fn is_gmail(&self) -> bool {
+        GMAIL.contains(&self.domain.as_str())
+    }
+
+    /// Returns the address of the same mailbox at Google's other domain. `None` for an address elsewhere.
+    #[must_use]
+    pub fn gmail_twin(&self) -> Option<Self> {
+        let other = GMAIL.into_iter().find(|domain| *domain != self.domain)?;
+        self.is_gmail().then(|| Self { local: self.local.clone(), domain: other.to_owned() })
     }
 
     /// Returns the domain, in lower case and A-labels.
@@ -92,6 +108,16 @@ mod tests {
             assert!(EmailAddress::parse(text).is_none(), "{text:?}");
         }
         assert!(EmailAddress::parse(&format!("{}@fabrikam.example", "x".repeat(65))).is_none());
+    }
+
+    #[test]
+    fn a_mailbox_of_google_has_two_addresses() {
+        let twin = |text: &str| EmailAddress::parse(text).unwrap().gmail_twin().map(|twin| twin.to_string());
+        assert_eq!(twin("Dana.B@GoogleMail.com").as_deref(), Some("Dana.B@gmail.com"));
+        assert_eq!(twin("dana@gmail.com").as_deref(), Some("dana@googlemail.com"));
+        for other in ["dana@fabrikam.example", "dana@gmail.com.example", "dana@notgmail.com", "dana@mail.gmail.com"] {
+            assert_eq!(twin(other), None, "{other}");
+        }
     }
 
     #[test]

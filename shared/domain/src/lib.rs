@@ -53,7 +53,7 @@ pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::NewCredentials;
 pub use mail::{MailContent, MailStatus, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
-pub use principal::{Caller, PersonId, Principal};
+pub use principal::{Caller, Label, PersonId, Principal};
 pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use session::{Scope, Session, SessionDigest, SessionToken};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Caller, EmailAddress, Issue, MailStatus, Timestamp, digest::digest, text::is_control_or_invisible};
+use crate::{Caller, EmailAddress, Issue, Label, MailStatus, Timestamp, digest::digest, text::is_control_or_invisible};
 
 /// The maximum number of requests for a subscription in one day (UTC), by all people of the company together.
 pub const REQUESTS_PER_DAY: u32 = 3;
@@ -27,8 +27,8 @@ pub struct SupportRequest {
     pub to: EmailAddress,
     /// The customer's address for the answer, if it is trusted.
     pub reply_to: Option<EmailAddress>,
-    /// The customer's label, as other people of the company see it.
-    pub by: String,
+    /// The customer as other people of the company see them.
+    pub by: Label,
     /// The customer's message.
     pub message: SupportMessage,
     /// The status of the mail.

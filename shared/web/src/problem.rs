@@ -6,7 +6,10 @@ use domain::{FailedCall, PasswordRefusal, Retryable};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::reply::{self, Reply};
+use crate::{
+    identity::TokenRefusal,
+    reply::{self, Reply},
+};
 
 domain::text_enum! {
     /// The stable code of a problem, which callers may rely on.
@@ -171,6 +174,12 @@ impl Problem {
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         self.cause.as_deref().map(|cause| error_chain(cause))
+    }
+
+    /// Returns why the request's ID token was refused, if that is the cause.
+    #[must_use]
+    pub fn token_refusal(&self) -> Option<TokenRefusal> {
+        self.cause.as_deref()?.downcast_ref().copied()
     }
 
     /// Returns the service whose failed call is the cause, such as `dynamodb`, for the log.

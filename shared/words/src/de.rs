@@ -48,6 +48,10 @@ pub(crate) const WORDS: Words = Words {
     provider_unavailable: "Ihr Anmeldedienst antwortet nicht. Bitte versuchen Sie es gleich noch einmal.",
     try_again: "Erneut versuchen",
 
+    // People who retrieved credentials, without a confirmed address: within a sentence, and at its beginning.
+    unconfirmed_account: "ein Konto ohne bestätigte Adresse (…{end})",
+    unconfirmed_account_first: "Ein Konto ohne bestätigte Adresse (…{end})",
+
     // Customers: the list.
     subscriptions: "Abonnements",
     your_subscriptions: "Ihre Abonnements",
@@ -247,14 +251,14 @@ pub(crate) const WORDS: Words = Words {
     request_subject: "Supportanfrage {reference}: {product}, {company}",
     request_title: "Supportanfrage {reference}",
     request_from: "Von: {by}",
-    request_from_unverified: "Von: {by} (der Anmeldedienst hat keine Adresse für eine Antwort bestätigt)",
+    request_from_unverified: "Von: {by}. Es gibt keine Adresse für eine Antwort.",
     request_about_trial: "Abonnement: {subscription}, {product}, Testphase",
     request_about_paid: "Abonnement: {subscription}, {product}, kostenpflichtig",
     request_company: "Unternehmen: {company}",
     request_user_name: "Benutzername: {user_name}",
     request_history: "Verlauf der Zugangsdaten",
     history_issued: "Ausgabe {issue} vom {at}",
-    history_retrieved: "Von {by} am {at} abgerufen",
+    history_retrieved: "Abgerufen am {at} durch {by}",
     history_signed_in: "Der Dienstadministrator hat sich am {at} angemeldet",
     history_changed: "Der Dienstadministrator hat am {at} ein eigenes Passwort festgelegt",
     history_handed_over: "Am {at} wurde ein Administrator erstellt",

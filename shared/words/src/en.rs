@@ -48,6 +48,10 @@ pub(crate) const WORDS: Words = Words {
     provider_unavailable: "Your sign-in provider isn't responding. Please try again in a moment.",
     try_again: "Try again",
 
+    // People who retrieved credentials, without a confirmed address: within a sentence, and at its beginning.
+    unconfirmed_account: "an account without a confirmed address (…{end})",
+    unconfirmed_account_first: "An account without a confirmed address (…{end})",
+
     // Customers: the list.
     subscriptions: "Subscriptions",
     your_subscriptions: "Your subscriptions",
@@ -247,7 +251,7 @@ pub(crate) const WORDS: Words = Words {
     request_subject: "Support request {reference}: {product}, {company}",
     request_title: "Support request {reference}",
     request_from: "From: {by}",
-    request_from_unverified: "From: {by} (the identity provider has not verified an address to reply to)",
+    request_from_unverified: "From: {by}. There is no address to reply to.",
     request_about_trial: "Subscription: {subscription}, {product}, trial",
     request_about_paid: "Subscription: {subscription}, {product}, paid",
     request_company: "Company: {company}",

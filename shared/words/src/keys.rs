@@ -65,6 +65,9 @@ words! {
     sign_in_too_large
     provider_unavailable
     try_again
+    // People who retrieved credentials, without a confirmed address.
+    unconfirmed_account
+    unconfirmed_account_first
     // Customers: the list.
     subscriptions
     your_subscriptions

@@ -8,6 +8,7 @@ use domain::{
 };
 use http::StatusCode;
 use web::{Customer, Problem, ProblemCode, Reply};
+use words::Words;
 
 use super::{Filled, Frame, Policy, reply, sign_in_path, texts_by_key};
 use crate::Visit;
@@ -49,7 +50,7 @@ struct Row {
     /// Whether credentials can be retrieved.
     open: bool,
     remaining: usize,
-    /// The last retrieval by another person: when, and by whom.
+    /// The last retrieval by another person: when, and by whom, as a sentence begins.
     other: Option<(Timestamp, String)>,
 }
 
@@ -76,7 +77,9 @@ impl Visit<'_> {
                 return self.trouble(f, why, "", problem);
             }
         };
-        let f = self.frame().signed_in(name(&customer));
+        let f = self.frame();
+        let name = name(&customer, f.w);
+        let f = f.signed_in(name);
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::cursor(self.request).unwrap_or_default();
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
@@ -147,7 +150,7 @@ impl Visit<'_> {
             state: self.state(credential, &f),
             open: credential.state(self.now) == CredentialState::Issued,
             remaining: credential.retrievals_remaining(),
-            other: other.map(|retrieval| (retrieval.at, retrieval.by.clone())),
+            other: other.map(|retrieval| (retrieval.at, words::person_first(w, &retrieval.by))),
         }
     }
 
@@ -173,7 +176,7 @@ impl SubscriptionsPage<'_> {
             question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
             reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
             retrievals_left retrievals_left_sentence retrieved_by retrieved_by_you support_about support_empty support_sent support_sent_anonymous
-            support_title support_too_many too_old unavailable works_until_sentence
+            support_title support_too_many too_old unavailable unconfirmed_account unconfirmed_account_first works_until_sentence
         )
     }
 }
@@ -187,6 +190,7 @@ impl Row {
 }
 
 /// Returns the name under which customers see themselves: the address, verified or not.
-fn name(customer: &Customer) -> String {
-    customer.unconfirmed_address.as_ref().map_or_else(|| customer.caller.label(), ToString::to_string)
+fn name(customer: &Customer, w: &Words) -> String {
+    let unconfirmed = customer.unconfirmed_address.as_ref().map(ToString::to_string);
+    unconfirmed.unwrap_or_else(|| words::person(w, &customer.caller.label()))
 }

@@ -4,7 +4,7 @@ use domain::{Account, Credential, DisplayName, EmailAddress, Timestamp};
 
 use super::{
     Table, account, administrator, credential,
-    history::{Entries, Entry},
+    history::{Author, Entries, Entry},
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
 };
@@ -79,7 +79,7 @@ impl Administrators {
         let SignedIn { session, account: creator, .. } = signed_in;
         let entry = Entry {
             what: "administrator-created",
-            by: creator.user_name.as_str(),
+            by: Author::Name(creator.user_name.as_str()),
             at: now,
             issue: known.issue,
             account: Some(&new.account.user_name),

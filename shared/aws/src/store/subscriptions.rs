@@ -9,7 +9,7 @@ use domain::{
 
 use super::{
     Table, account, credential, handled_event,
-    history::{Entries, Entry, VENDOR},
+    history::{Author, Entries, Entry, VENDOR},
     item::Reader,
     mail, portal_user,
     transaction::{Commit, Part, Transaction},
@@ -146,7 +146,7 @@ impl Subscriptions {
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
         let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
-        let entry = Entry { what, by: VENDOR, at: now, issue: known.issue, account: None };
+        let entry = Entry { what, by: Author::Name(VENDOR), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
@@ -209,5 +209,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue, account: None }
+    Entry { what: "issued", by: Author::Name(VENDOR), at: credential.issued_at, issue: credential.issue, account: None }
 }

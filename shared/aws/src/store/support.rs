@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use domain::{
-    Caller, Credential, EmailAddress, Issue, MailStatus, Reference, SubscriptionId, SupportMessage, SupportRequest,
-    Timestamp, support::REQUESTS_PER_DAY,
+    Caller, Credential, EmailAddress, Issue, Label, MailStatus, Reference, SubscriptionId, SupportMessage,
+    SupportRequest, Timestamp, support::REQUESTS_PER_DAY,
 };
 
 use super::{
     Table,
     condition::{self, Placeholders},
     credential,
-    history::{Entries, Entry},
-    item::{Attributes, Item, Reader, number, required, text, time},
+    history::{Author, Entries, Entry},
+    item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{RANK, TO},
-    names::{AT, BY, ISSUE, Key, SK, STATUS, TTL},
+    names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
     transaction::{Change, Commit, Part, Transaction},
 };
 use crate::{
@@ -104,7 +104,8 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let entry = Entry { what: "support-requested", by: &by, at: now, issue: known.issue, account: None };
+        let author = Author::Customer(&by);
+        let entry = Entry { what: "support-requested", by: author, at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),
@@ -158,7 +159,8 @@ fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attribute
         .with(ISSUE, number(request.issue.number()))
         .with(TO, text(&request.to))
         .with_if(REPLY_TO, request.reply_to.as_ref().map(text))
-        .with(BY, text(&request.by))
+        .with(BY, text(request.by.as_stored()))
+        .with(CONFIRMED, boolean(request.by.is_confirmed()))
         .with(MESSAGE, text(request.message.as_str()))
         .with(STATUS, text(request.status.as_str()))
         .with(RANK, number(request.status.rank()))
@@ -170,12 +172,15 @@ fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attribute
 /// Reads the request from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
     let item = Reader(item);
+    let reply_to = item.optional_text(REPLY_TO).and_then(EmailAddress::parse);
+    // Release 0.1.0 stored an address for the answer exactly where it was confirmed.
+    let confirmed = item.optional_boolean(CONFIRMED)?.or(Some(reply_to.is_some()));
     Ok(SupportRequest {
         reference: item.parsed(SK, parse_sort_key)?,
         issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         to: item.parsed(TO, EmailAddress::parse)?,
-        reply_to: item.optional_text(REPLY_TO).and_then(EmailAddress::parse),
-        by: item.text(BY)?.to_owned(),
+        reply_to,
+        by: Label::from_stored(item.text(BY)?.to_owned(), confirmed),
         message: item.parsed(MESSAGE, SupportMessage::parse)?,
         status: item.parsed(STATUS, MailStatus::parse)?,
         at: item.time(AT)?,

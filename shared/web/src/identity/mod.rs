@@ -28,6 +28,7 @@ use lambda_http::Request;
 pub use code_flow::{AccountChoice, CodeFlow, Ties};
 pub use presented::{COOKIE, TooLarge, clear_token, fits, set_token};
 pub use settings::{IdentitySettings, InvalidSetting};
+pub use token::TokenRefusal;
 
 use crate::{
     problem::{Problem, ProblemCode},
@@ -51,13 +52,9 @@ pub struct Customer {
     pub caller: Caller,
     /// The address in the token, if it is not trusted. Only its owner may see it.
     pub unconfirmed_address: Option<EmailAddress>,
-    /// When the token expires.
+    /// When the session ends: at the token's expiry, and at most 12 hours after its issue.
     pub expires_at: Timestamp,
 }
-
-/// Why a token is not accepted, in constant text that is only logged, at level DEBUG.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) &'static str);
 
 impl Identity {
     /// Checks the settings. Keys are fetched with the first token.
@@ -84,11 +81,14 @@ impl Identity {
         Ok(principals::customer(&claims, &self.rules)?)
     }
 
-    /// Returns the customer of a token that the provider issued for the request with this `nonce`.
+    /// Returns the customer of a token that the provider issued for the request with this `nonce`. The problem of a token that is not accepted
+    /// has its [`TokenRefusal`].
     pub async fn customer_for_nonce(&self, token: &str, nonce: &str, now: Timestamp) -> Result<Customer, Problem> {
         let claims = self.verify(token, now).await?;
-        if claims.get("nonce").and_then(serde_json::Value::as_str) != Some(nonce) {
-            return Err(Refused("the token is for another request").into());
+        match claims.get("nonce") {
+            None => return Err(TokenRefusal::NonceMissing.into()),
+            Some(given) if given != nonce => return Err(TokenRefusal::NonceOfAnotherRequest.into()),
+            Some(_) => {}
         }
         Ok(principals::customer(&claims, &self.rules)?)
     }
@@ -96,12 +96,19 @@ impl Identity {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
         let token = Unverified::read(token)?;
         let key = self.provider.key(&token, now).await?;
-        Ok(token.verify(&key, &self.rules, now)?)
+        let mut outcome = token.verify(&key, &self.rules, now);
+        if outcome == Err(TokenRefusal::Signature)
+            && token.key_id.is_none()
+            && let Some(key) = self.provider.replaced_key(&token, now).await
+        {
+            outcome = token.verify(&key, &self.rules, now);
+        }
+        Ok(outcome?)
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        Self::new(ProblemCode::NotSignedIn).because(refused.0)
+impl From<TokenRefusal> for Problem {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::new(ProblemCode::NotSignedIn).because(refusal)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 
-use super::Refused;
+use super::TokenRefusal;
 use crate::{
     cookie::{self, SameSite},
     reply::Reply,
@@ -55,24 +55,24 @@ pub(super) enum Presented {
     /// The token is in the header `Authorization: Bearer`.
     Bearer(String),
     /// The token is in the cookie, or the cookie is missing, which is an error.
-    Cookie(Result<String, Refused>),
+    Cookie(Result<String, TokenRefusal>),
 }
 
 impl Presented {
     /// Finds the token. If there is an `Authorization` header, valid or not, the cookie is ignored.
-    pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, Refused> {
+    pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, TokenRefusal> {
         let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
         match (authorization.next(), authorization.next()) {
             (None, _) => Ok(Self::Cookie(in_cookie(headers))),
             (Some(one), None) => {
-                let text = one.to_str().map_err(|_| Refused("the authorization is not ASCII"))?;
-                let (scheme, token) = text.split_once(' ').ok_or(Refused("the authorization is not a bearer token"))?;
+                let text = one.to_str().map_err(|_| TokenRefusal::NotBearer)?;
+                let (scheme, token) = text.split_once(' ').ok_or(TokenRefusal::NotBearer)?;
                 if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(Refused("the authorization is not a bearer token"));
+                    return Err(TokenRefusal::NotBearer);
                 }
                 Ok(Self::Bearer(token.trim_matches(' ').to_owned()))
             }
-            (Some(_), Some(_)) => Err(Refused("there are several authorizations")),
+            (Some(_), Some(_)) => Err(TokenRefusal::SeveralAuthorizations),
         }
     }
 
@@ -81,7 +81,7 @@ impl Presented {
         matches!(self, Self::Cookie(_))
     }
 
-    pub(super) fn token(self) -> Result<String, Refused> {
+    pub(super) fn token(self) -> Result<String, TokenRefusal> {
         match self {
             Self::Bearer(token) => Ok(token),
             Self::Cookie(token) => token,
@@ -89,16 +89,16 @@ impl Presented {
     }
 }
 
-fn in_cookie(headers: &HeaderMap) -> Result<String, Refused> {
+fn in_cookie(headers: &HeaderMap) -> Result<String, TokenRefusal> {
     let value = |suffix: &str| {
         cookie::one(headers, &format!("{COOKIE}{suffix}"))
             .map(|value| value.filter(|value| !value.is_empty()))
-            .map_err(|cookie::Several| Refused("there are several cookies of one name"))
+            .map_err(|cookie::Several| TokenRefusal::SeveralCookies)
     };
     match (value("")?, value(".1")?, value(".2")?) {
         (Some(whole), _, _) => Ok(whole.to_owned()),
         (None, Some(first), Some(second)) => Ok(format!("{first}{second}")),
-        (None, None, None) => Err(Refused("there is no token")),
-        (None, _, _) => Err(Refused("half of the cookie is missing")),
+        (None, None, None) => Err(TokenRefusal::NoToken),
+        (None, _, _) => Err(TokenRefusal::HalfACookie),
     }
 }
