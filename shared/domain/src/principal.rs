@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest, text::is_control_or_invisible};
+use crate::{EmailAddress, digest::digest, text::is_invisible};
 
 /// How a person or organisation is known: a subject of an issuer, an e-mail address, or an organisation of an issuer.
 ///
@@ -127,7 +127,7 @@ impl Caller {
     /// Returns the name that other people of the company see: the trusted address, or else the subject. Never an unverified claim.
     #[must_use]
     pub fn label(&self) -> String {
-        self.email.as_ref().map_or_else(|| self.subject.replace(is_control_or_invisible, "?"), ToString::to_string)
+        self.email.as_ref().map_or_else(|| self.subject.replace(is_invisible, "?"), ToString::to_string)
     }
 
     /// Returns the e-mail address, if it is trusted.
