@@ -241,7 +241,9 @@ impl StartForm {
                 ("subscription_id", "The subscription id has 1 to 64 letters, digits, hyphens and underscores.")
             }
             InvalidEvent::Kind => ("kind", "The customer starts a trial or activates a paid subscription."),
-            InvalidEvent::Product => ("product", "The product name has 1 to 100 visible characters, on one line, and no link."),
+            InvalidEvent::Product => {
+                ("product", "The product name has 1 to 100 visible characters, on one line, and no link.")
+            }
             InvalidEvent::CompanyId => (
                 "company_id",
                 "The company id has 1 to 41 letters, digits, dots and hyphens, and begins and ends with a letter or digit.",

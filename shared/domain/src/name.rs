@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn a_name_without_a_letter_or_digit_is_refused() {
-        for text in ["", " ", "-", "…", "\u{3164}", "\u{2800}", "\u{e0041}", "\u{115f}\u{1160}", "\u{200c}", "\u{1f680}"] {
+        for text in
+            ["", " ", "-", "…", "\u{3164}", "\u{2800}", "\u{e0041}", "\u{115f}\u{1160}", "\u{200c}", "\u{1f680}"]
+        {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }
@@ -148,7 +150,7 @@ mod tests {
             ("\u{2764}.ws", "\u{2764}.\u{2060}ws"),
             ("Fabrikam, Inc.", "Fabrikam, Inc."),
             ("Suite 2.0 (Inc.)…", "Suite 2.0 (Inc.)…"),
-            ("a.\u{2028}b\u{ad}", "a.\u{2060}?b?"),
+            ("a.b\u{2028}c\u{ad}", "a.\u{2060}b?c?"),
         ] {
             assert_eq!(defused(name), shown, "{name:?}");
         }

@@ -133,7 +133,10 @@ mod tests {
             header("\"Müller AG\" <no-reply@x.example>").as_deref(),
             Some("=?UTF-8?B?TcO8bGxlciBBRw==?= <no-reply@x.example>")
         );
-        assert_eq!(Sender::parse("Müller, \u{201e}AG\u{201c} <a@x.example>").unwrap().name(), "Müller, \u{201e}AG\u{201c}");
+        assert_eq!(
+            Sender::parse("Müller, \u{201e}AG\u{201c} <a@x.example>").unwrap().name(),
+            "Müller, \u{201e}AG\u{201c}"
+        );
     }
 
     #[test]

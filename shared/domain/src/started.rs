@@ -285,9 +285,8 @@ fn language_tag(locale: &str) -> Option<String> {
     let locale = without_blank_ends(locale);
     let tag = locale.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
     let mut subtags = tag.split('-');
-    let is_language = |language: &str| {
-        (2..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic())
-    };
+    let is_language =
+        |language: &str| (2..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
     let is_subtag =
         |subtag: &str| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (tag.len() <= 35 && subtags.next().is_some_and(is_language) && subtags.all(is_subtag)).then_some(tag)
@@ -364,7 +363,8 @@ mod tests {
             let invalid = with(pointer, value.clone()).err();
             let code = invalid.unwrap_or_else(|| panic!("{pointer} = {value} is accepted")).as_str();
             let field = pointer.trim_start_matches("/detail/").trim_start_matches('/').replace('/', ".");
-            let names_the_field = code.starts_with(&field) || (code == "detail" && !value.is_string() && !value.is_array());
+            let names_the_field =
+                code.starts_with(&field) || (code == "detail" && !value.is_string() && !value.is_array());
             assert!(names_the_field, "{pointer} = {value}: {code}");
         }
     }
@@ -382,8 +382,10 @@ mod tests {
         ] {
             assert_eq!(locale(json!(written)).as_deref(), Some(tag));
         }
-        let none = ["", " ", "C", "en us", "d", "de-", "-de", "deutschland", "1", "de,en;q=0.5", "\u{e4}\u{e4}"].map(|text| json!(text));
-        for none in none.into_iter().chain([json!(null), json!(7), json!(["de"]), json!({}), json!("de-x".repeat(20))]) {
+        let none = ["", " ", "C", "en us", "d", "de-", "-de", "deutschland", "1", "de,en;q=0.5", "\u{e4}\u{e4}"]
+            .map(|text| json!(text));
+        for none in none.into_iter().chain([json!(null), json!(7), json!(["de"]), json!({}), json!("de-x".repeat(20))])
+        {
             assert_eq!(locale(none.clone()), None, "{none}");
         }
     }

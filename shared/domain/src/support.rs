@@ -121,7 +121,8 @@ impl SupportMessage {
     pub fn parse(text: &str) -> Option<Self> {
         let text = cleaned(text);
         let is_visible = |c: char| !c.is_whitespace() && !is_invisible(c);
-        let good = text.chars().count() <= Self::LONGEST && text.chars().any(is_visible) && !text.contains(is_forbidden);
+        let good =
+            text.chars().count() <= Self::LONGEST && text.chars().any(is_visible) && !text.contains(is_forbidden);
         good.then_some(Self(text))
     }
 
@@ -180,7 +181,9 @@ mod tests {
         let parsed = |text: &str| SupportMessage::parse(text).map(|message| message.0);
         assert_eq!(parsed(" It fails.\r\nHelp! \n").as_deref(), Some("It fails.\nHelp!"));
         assert!(parsed(&"ä".repeat(4000)).is_some() && parsed(&"ä".repeat(4001)).is_none());
-        for bad in ["", " \n", "a\u{0}b", "a\u{202d}b", "a\u{202e}b", "a\u{1b}[2J", "a\u{92}b", "\u{3164}\u{2800}", "\u{200d}"] {
+        for bad in
+            ["", " \n", "a\u{0}b", "a\u{202d}b", "a\u{202e}b", "a\u{1b}[2J", "a\u{92}b", "\u{3164}\u{2800}", "\u{200d}"]
+        {
             assert_eq!(parsed(bad), None, "{bad:?}");
         }
     }

@@ -97,7 +97,8 @@ impl SupportRequests {
             Ok(match self.transaction(&known, new, caller, now)?.commit().await? {
                 Commit::Done => Race::Decided(OrderOutcome::Ordered(new.reference.clone())),
                 Commit::Refused(refused) if refused.failed(Part::Mail) => {
-                    let earlier = refused.item(Part::Mail).ok_or_else(|| Failure::unreadable("item", "MAIL#support"))?;
+                    let earlier =
+                        refused.item(Part::Mail).ok_or_else(|| Failure::unreadable("item", "MAIL#support"))?;
                     Race::Decided(new.ordered_before(from_item(earlier)?))
                 }
                 Commit::Refused(refused) if refused.failed(Part::SupportDay) => Race::Decided(OrderOutcome::TooMany),
