@@ -48,6 +48,9 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     stack.retrieve(&dana, "sub-1", "other").await;
     let session = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await.session().unwrap();
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OWN)).await;
+    let mut named = event("sub-3", "trial");
+    named["detail"]["service_administrator"]["user_name"] = "admin@fabrikam".into();
+    stack.publish(named).await;
     while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
 
     let lines = lines();
@@ -59,6 +62,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
         ("SignedIn", ""),
         ("Created", ""),
         ("AttemptsExhausted", ""),
+        ("UserNameHeld", ""),
         ("MessageRefused", "invalid-event"),
     ];
     let counted = find_metrics(&lines);
@@ -119,4 +123,8 @@ fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
         (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
     };
     assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword")]);
+    let (_, held) = alarms.iter().find(|(name, _)| *name == "UserNameHeld").unwrap();
+    let held = &held["Properties"];
+    assert_eq!((&held["Namespace"], &held["MetricName"]), (&json!("Firstkey"), &json!("UserNameHeld")));
+    assert_eq!(held["Dimensions"], json!([{ "Name": "function", "Value": { "Ref": "SubscriptionStart" } }]));
 }

@@ -192,7 +192,8 @@ async fn no_snapshot_of_a_support_mail_can_hide_an_untranslated_text() {
     stack.retrieve(&dana, "sub-1", "click").await;
     let (mail, _) = support_mail(&stack, &dana, "sub-1").await;
     assert!(mail.subject.starts_with('[') && mail.html.contains("<html lang=\"qps\" dir=\"rtl\">"), "{}", mail.html);
-    let (_, facts) = mail.text.split_once("<+1 555 0100>.").unwrap();
+    let (facts, message) = mail.text.split_once("\n> ").unwrap();
+    assert!(message.lines().skip(1).all(|line| line.starts_with("> ")), "{message}");
     for line in facts.lines().map(|line| line.trim_start_matches("- ")).filter(|line| !line.is_empty()) {
         assert!(line.starts_with('[') && line.trim_end_matches(':').ends_with(']'), "{line:?} is not translated");
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use domain::Sender;
 use lambda::Settings;
 
 /// The settings that give the pages the vendor's look.
@@ -124,12 +125,11 @@ impl fmt::Display for InvalidBrand {
 
 impl std::error::Error for InvalidBrand {}
 
-/// Returns the display name of `Contoso <credentials@contoso.example>`, or the domain of an address without a name.
+/// Returns the name of the sender of mails, or the domain of an address without a name.
 fn sender_name(sender: &str) -> Option<String> {
-    let (name, address) = sender.rsplit_once('<').map_or(("", sender), |(name, address)| (name, address));
-    let name = name.trim().trim_matches('"').trim();
-    let domain = address.trim_end_matches('>').rsplit_once('@').map(|(_, domain)| domain);
-    if name.is_empty() { domain.map(str::to_owned) } else { Some(name.to_owned()) }
+    let sender = Sender::parse(sender)?;
+    let name = sender.name();
+    Some(if name.is_empty() { sender.address().domain() } else { name }.to_owned())
 }
 
 /// Returns the origin of an https address, such as `https://cdn.contoso.example`, if it is safe to put into a content security policy.
@@ -157,6 +157,7 @@ mod tests {
             ("VENDOR_NAME", "Contoso", "Contoso"),
             ("SENDER", "Contoso <a@contoso.example>", "Contoso"),
             ("SENDER", "\"Contoso, Inc.\" <a@contoso.example>", "Contoso, Inc."),
+            ("SENDER", "\"Müller \\\"AG\\\"\" <a@contoso.example>", "Müller \"AG\""),
             ("SENDER", "a@contoso.example", "contoso.example"),
         ] {
             assert_eq!(brand(&[(name, value)]).unwrap().vendor, vendor);

@@ -52,7 +52,7 @@ impl App {
         Ok(Self {
             mails: Mails::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
-            mailer: Mailer::new(&aws, settings.required("SENDER")?)?,
+            mailer: Mailer::new(&aws, &settings.required("SENDER")?)?,
             clock,
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),

@@ -13,6 +13,7 @@
 //! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has started an issue starts no second one |
 //! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
 //! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`], [`Passwords`], [`Administrators`]; [`SignIns`] retires it |
+//! | click | `SUBSCRIPTION#<id>` | `CLICK#<account and idempotency key, hashed>` | [`Administrators`]: one key creates one account from one form |
 //! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`]: what [`Team`] lists |
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
 //! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT`, or `NETWORK#<network>` | [`Attempts`], for unknown names too |
@@ -30,12 +31,12 @@
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
-//! | contact-support | [`SupportRequests::order`] | 1 `GetItem`, `TransactWriteItems` of 4 | 1 read, 8 writes |
+//! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 4 | 2 reads, 8 writes |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, up to 3 more where a budget is not full), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, and 2 `UpdateItem` | |
 //! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4; with a current password also the attempts of sign-in | 3 reads, 8 writes |
-//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 5 | 3 reads, 10 writes |
+//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 | 3 reads, 12 writes |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!

@@ -1,6 +1,6 @@
 //! E-mail addresses.
 
-use crate::text::is_control_or_invisible;
+use crate::text::{is_invisible, without_blank_ends};
 
 /// An address that mail can be sent to: the local part as given, and the domain in lower case and A-labels.
 ///
@@ -22,13 +22,41 @@ impl EmailAddress {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
-        let plain = |c: char| !c.is_whitespace() && !is_control_or_invisible(c) && !"()<>[]:;@\\,\"".contains(c);
+        let plain = |c: char| !c.is_whitespace() && !is_invisible(c) && !"()<>[]:;@\\,\"".contains(c);
         if !(1..=64).contains(&local.len()) || !local.chars().all(plain) || !domain.chars().all(plain) {
             return None;
         }
         let domain = idna::domain_to_ascii_strict(domain).ok()?;
         let address = Self { local: local.to_owned(), domain };
         (!address.domain.is_empty() && address.to_string().len() <= Self::LONGEST).then_some(address)
+    }
+
+    /// Parses an address as billing systems write it: blanks around it are cut, and so is `mailto:` before it.
+    #[must_use]
+    pub fn parse_leniently(text: &str) -> Option<Self> {
+        const SCHEME: &str = "mailto:";
+        let text = without_blank_ends(text);
+        match text.get(..SCHEME.len()) {
+            Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => {
+                Self::parse(without_blank_ends(&text[SCHEME.len()..]))
+            }
+            _ => Self::parse(text),
+        }
+    }
+
+    /// Returns whether SES can send to this address. SES has no SMTPUTF8 (RFC 6531), so the local part must be ASCII, and dots stand only
+    /// between other characters. The domain is in A-labels already.
+    ///
+    /// <https://docs.aws.amazon.com/ses/latest/APIReference/API_Destination.html>
+    #[must_use]
+    pub fn can_be_mailed(&self) -> bool {
+        self.local.is_ascii() && self.local.split('.').all(|atom| !atom.is_empty())
+    }
+
+    /// Returns whether the local part is ASCII. SES cannot send to any other address.
+    #[must_use]
+    pub fn has_ascii_local_part(&self) -> bool {
+        self.local.is_ascii()
     }
 
     /// Returns the form in which two spellings of one address are equal: ASCII letters in lower case, the domain in A-labels, and no
@@ -79,6 +107,8 @@ impl std::fmt::Display for EmailAddress {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::EmailAddress;
 
     #[test]
@@ -123,5 +153,60 @@ mod tests {
     #[test]
     fn a_masked_address_shows_one_letter() {
         assert_eq!(EmailAddress::parse("it@fabrikam.example").unwrap().masked(), "i•@fabrikam.example");
+    }
+    #[test]
+    fn blanks_around_an_address_and_the_scheme_before_it_are_cut() {
+        for text in [
+            " it@fabrikam.example ",
+            "mailto:it@fabrikam.example",
+            "\u{feff}MailTo: it@fabrikam.example\n",
+            "it@fabrikam.example\u{a0}",
+        ] {
+            let parsed = EmailAddress::parse_leniently(text).map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), Some("it@fabrikam.example"), "{text:?}");
+        }
+        for text in [
+            "mailto:",
+            "mailto:mailto:a@b.example",
+            "http:a@b.example",
+            "a @b.example",
+            "mailto:a@b.example?cc=c@d.example",
+            "mäilto:a@b",
+        ] {
+            assert!(EmailAddress::parse_leniently(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_ascii_local_part_without_stray_dots_can_be_mailed() {
+        let can_be_mailed = |text: &str| EmailAddress::parse(text).unwrap().can_be_mailed();
+        for text in ["it@fabrikam.example", "a.b+c@bücher.example", "o'neil@fabrikam.example"] {
+            assert!(can_be_mailed(text), "{text}");
+        }
+        for text in ["jürgen@fabrikam.example", ".a@b.example", "a.@b.example", "a..b@b.example"] {
+            assert!(!can_be_mailed(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_one_visible_word_and_parses_to_itself(
+            text in prop_oneof![
+                any::<String>(),
+                "[ \u{feff}]?(mailto:)?[a-zäß.+\u{ad}\u{200b}\u{202e}\u{3164},<\"]{1,8}@[a-zäß\u{200d}.-]{1,8}[.][a-z]{2,3}[ \n]?",
+            ],
+        ) {
+            if let Some(address) = EmailAddress::parse_leniently(&text) {
+                let written = address.to_string();
+                let again = EmailAddress::parse(&written);
+                prop_assert_eq!(again.map(|again| again.to_string()), Some(written.clone()));
+                prop_assert!(address.domain().is_ascii() && !written.contains(char::is_whitespace));
+                prop_assert!(!written.chars().any(super::is_invisible), "{:?}", written);
+                prop_assert!(!written.contains(|c| "()<>[]:;\\,\"".contains(c)) && written.matches('@').count() == 1);
+                let comparable = EmailAddress::parse(&address.comparable()).map(|address| address.comparable());
+                prop_assert_eq!(comparable, Some(address.comparable()));
+                prop_assert!(!address.can_be_mailed() || written.is_ascii());
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
 //! | [`id`] | ids of subscriptions, companies and accounts |
+//! | [`name`] | names that people read, and how mails show them |
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
@@ -16,6 +17,7 @@
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
 //! | [`mail`] | what is mailed, and how far it is |
 //! | [`support`] | requests to the vendor's support |
+//! | [`sender`] | the sender of mails, and how a header writes it |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
 //! | [`retryable`] | failures that may pass |
 //! | [`time`] | points in time, which are always an argument |
@@ -32,10 +34,12 @@ pub mod failed_call;
 pub mod id;
 pub mod issuing;
 pub mod mail;
+pub mod name;
 pub mod password;
 pub mod principal;
 pub mod retryable;
 pub mod secret;
+pub mod sender;
 pub mod session;
 pub mod started;
 pub mod support;
@@ -43,7 +47,7 @@ mod text;
 mod text_enum;
 pub mod time;
 
-pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
+pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
 pub use attempts::{Budget, ClaimedName, Network};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
@@ -56,6 +60,7 @@ pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword}
 pub use principal::{Caller, Label, PersonId, Principal};
 pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
+pub use sender::Sender;
 pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};
 pub use support::{Reference, SupportMessage, SupportRequest};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest, text::is_control_or_invisible};
+use crate::{EmailAddress, digest::digest, text::is_invisible};
 
 /// How a person or organisation is known: a subject of an issuer, an e-mail address, or an organisation of an issuer.
 ///
@@ -195,7 +195,7 @@ impl Caller {
     pub fn label(&self) -> Label {
         match &self.email {
             Some(address) => Label { text: address.to_string(), is_confirmed: true },
-            None => Label { text: self.subject.replace(is_control_or_invisible, "?"), is_confirmed: false },
+            None => Label { text: self.subject.replace(is_invisible, "?"), is_confirmed: false },
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `SignedIn` | sign-ins to the Administration Center |
 //! | `AttemptsExhausted` | attempts and requests that were refused because a budget was exhausted |
 //! | `Created` | administrators |
+//! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>

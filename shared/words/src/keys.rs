@@ -260,11 +260,13 @@ words! {
     request_title
     request_from
     request_from_unverified
+    request_from_without_reply
     request_about_trial
     request_about_paid
     request_company
     request_user_name
     request_history
+    request_message
     history_issued
     history_retrieved
     history_signed_in

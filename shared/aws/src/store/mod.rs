@@ -5,6 +5,7 @@ mod account;
 mod administrator;
 mod administrators;
 mod attempts;
+mod click;
 mod condition;
 mod credential;
 mod handled_event;

@@ -29,6 +29,8 @@ pub struct SupportRequests(Table);
 pub struct NewSupportRequest {
     /// The reference, which identifies the click.
     pub reference: Reference,
+    /// The reference that version 0.1.0 gave the click, if the click has a key.
+    pub reference_in_0_1_0: Option<Reference>,
     /// The address of the vendor's support.
     pub to: EmailAddress,
     /// The text that the caller wrote.
@@ -37,8 +39,10 @@ pub struct NewSupportRequest {
 
 /// The result of [`SupportRequests::order`].
 pub enum OrderOutcome {
-    /// The mail is ordered: by this click, now or at an earlier attempt.
-    Ordered,
+    /// The mail is ordered under this reference: by this click, now or at an earlier attempt.
+    Ordered(Reference),
+    /// The click's key was used for another message.
+    AnotherMessage,
     /// There is no such subscription, or the caller is not a portal user of it: the answer is the same.
     NoSubscription,
     /// The subscription has had its requests of this day.
@@ -82,18 +86,38 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<OrderOutcome, Failure> {
         through_races(OPERATION, None::<Credential>, |_| async move {
-            let known = self.0.credential(subscription).await?;
+            let (known, earlier) =
+                futures_util::try_join!(self.0.credential(subscription), self.ordered_by_0_1_0(subscription, new))?;
             let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
                 return Ok(Race::Decided(OrderOutcome::NoSubscription));
             };
+            if let Some(earlier) = earlier {
+                return Ok(Race::Decided(new.ordered_before(earlier)));
+            }
             Ok(match self.transaction(&known, new, caller, now)?.commit().await? {
-                Commit::Done => Race::Decided(OrderOutcome::Ordered),
-                Commit::Refused(refused) if refused.failed(Part::Mail) => Race::Decided(OrderOutcome::Ordered),
+                Commit::Done => Race::Decided(OrderOutcome::Ordered(new.reference.clone())),
+                Commit::Refused(refused) if refused.failed(Part::Mail) => {
+                    let earlier =
+                        refused.item(Part::Mail).ok_or_else(|| Failure::unreadable("item", "MAIL#support"))?;
+                    Race::Decided(new.ordered_before(from_item(earlier)?))
+                }
                 Commit::Refused(refused) if refused.failed(Part::SupportDay) => Race::Decided(OrderOutcome::TooMany),
                 Commit::Refused(_) => Race::Lost,
             })
         })
         .await
+    }
+
+    /// Returns the request that this click ordered while version 0.1.0 ran, which had other references. It matters only to a click that
+    /// is retried across the deployment of a new version.
+    async fn ordered_by_0_1_0(
+        &self,
+        subscription: &SubscriptionId,
+        new: &NewSupportRequest,
+    ) -> Result<Option<SupportRequest>, Failure> {
+        let Some(reference) = &new.reference_in_0_1_0 else { return Ok(None) };
+        let item = self.0.get("dynamodb GetItem (support request)", key(subscription, reference)).await?;
+        item.as_ref().map(from_item).transpose()
     }
 
     fn transaction(
@@ -122,6 +146,17 @@ impl SupportRequests {
             .update(Part::SupportDay, count_today(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)
+    }
+}
+
+impl NewSupportRequest {
+    /// Returns the outcome for a click that has ordered `earlier`.
+    fn ordered_before(&self, earlier: SupportRequest) -> OrderOutcome {
+        if earlier.message == self.message {
+            OrderOutcome::Ordered(earlier.reference)
+        } else {
+            OrderOutcome::AnotherMessage
+        }
     }
 }
 
@@ -181,7 +216,7 @@ pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
         to: item.parsed(TO, EmailAddress::parse)?,
         reply_to,
         by: Label::from_stored(item.text(BY)?.to_owned(), confirmed),
-        message: item.parsed(MESSAGE, SupportMessage::parse)?,
+        message: SupportMessage::from_stored(item.text(MESSAGE)?),
         status: item.parsed(STATUS, MailStatus::parse)?,
         at: item.time(AT)?,
     })

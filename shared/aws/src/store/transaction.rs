@@ -161,6 +161,7 @@ fn decide(
 pub(super) enum Part {
     Account,
     Administrator,
+    Click,
     Creator,
     Credential,
     Event,
