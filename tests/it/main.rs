@@ -16,6 +16,7 @@ mod no_leaks;
 mod permissions;
 mod portal;
 mod portal_sign_in;
+mod real_providers;
 mod reset_password;
 mod second_provider;
 mod send_mail;

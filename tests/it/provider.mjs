@@ -25,7 +25,9 @@ const provider = new Provider(issuer, {
     post_logout_redirect_uris: [`${origin}/`],
     grant_types: ["authorization_code"],
     response_types: ["code"],
-    ...(secret ? { client_secret: secret } : { token_endpoint_auth_method: "none" }),
+    ...(secret
+      ? { client_secret: secret, token_endpoint_auth_method: "client_secret_post" }
+      : { token_endpoint_auth_method: "none" }),
   }],
   pkce: { required: () => true },
   claims: { openid: ["sub"], email: ["email", "email_verified"] },

@@ -20,6 +20,8 @@ use tokio::{
 };
 use words::Language;
 
+use crate::portal_sign_in::PendingSignIn;
+
 const ORIGIN: &str = "http://localhost:9000";
 
 /// The process of the provider. It ends when this value is dropped, and also when its standard input closes, however this process
@@ -182,18 +184,15 @@ fn absolute(address: &str, page: &str) -> String {
     address.to_owned()
 }
 
-/// Begins a sign-in at the portal. Returns the address that the browser is sent to, and the cookie that binds the answer to the
-/// browser.
-async fn begin_sign_in(stack: &TestStack) -> (String, String) {
-    let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
-    assert_eq!(answer.status, 303, "{answer:?}");
-    let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
-    (answer.headers["location"].clone(), cookie.split(';').next().unwrap().to_owned())
+/// Begins a sign-in at the portal. Returns the address that the browser is sent to, and the sign-in, which binds the answer to the browser.
+async fn begin_sign_in(stack: &TestStack) -> (String, PendingSignIn) {
+    let sign_in = PendingSignIn::start(stack, "").await;
+    (sign_in.address.clone(), sign_in)
 }
 
 /// Opens the callback of the portal with the cookie of the sign-in.
-async fn open_callback(stack: &TestStack, cookie: &str, query: &str) -> Answer {
-    stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
+async fn open_callback(stack: &TestStack, sign_in: &PendingSignIn, query: &str) -> Answer {
+    stack.call("portal", sign_in.callback(query)).await
 }
 
 /// Returns the token in the cookie of the customer.

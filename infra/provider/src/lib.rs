@@ -8,6 +8,7 @@ mod authorize;
 mod codes;
 mod dev_token;
 mod keys;
+mod oddities;
 mod page;
 mod person;
 mod redirect;
@@ -21,8 +22,9 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -30,10 +32,15 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, spawn_blocking},
+    time::sleep,
 };
 
 use self::{codes::Codes, keys::Keys};
-pub use self::{keys::Algorithm, person::Person};
+pub use self::{
+    keys::Algorithm,
+    oddities::{Oddities, TokenAnswer},
+    person::Person,
+};
 
 /// The lifetime of an ID token in seconds, the same as at Okta, Auth0 and Google.
 const TOKEN_LIFETIME_SECONDS: u64 = 3600;
@@ -64,7 +71,15 @@ impl Provider {
             spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::read_or_generate(&directory)));
         let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
-        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), more_claims: Mutex::default() });
+        let issuer = Arc::new(Issuer {
+            url,
+            keys,
+            options,
+            codes: Mutex::default(),
+            more_claims: Mutex::default(),
+            oddities: Mutex::default(),
+            user_agents: Mutex::default(),
+        });
         let router = router(Arc::clone(&issuer));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { issuer, server })
@@ -101,6 +116,19 @@ impl Provider {
         }
     }
 
+    /// Sets how the endpoints differ from those of other providers, from now on.
+    pub fn set_oddities(&self, oddities: Oddities) {
+        if let Ok(mut current) = self.issuer.oddities.lock() {
+            *current = oddities;
+        }
+    }
+
+    /// Returns the path of each request so far, with the name that the client gives itself in `User-Agent`.
+    #[must_use]
+    pub fn user_agents(&self) -> Vec<(String, String)> {
+        self.issuer.user_agents.lock().map(|all| all.clone()).unwrap_or_default()
+    }
+
     /// Signs any claims, to create tokens that a verifier must reject. `header` is merged into `alg`, `typ` and `kid`; null
     /// removes a field.
     #[must_use]
@@ -122,9 +150,15 @@ struct Issuer {
     options: Options,
     codes: Mutex<Codes>,
     more_claims: Mutex<Value>,
+    oddities: Mutex<Oddities>,
+    user_agents: Mutex<Vec<(String, String)>>,
 }
 
 impl Issuer {
+    fn oddities(&self) -> Oddities {
+        self.oddities.lock().expect("no holder of this lock panics").clone()
+    }
+
     fn token(&self, person: &Person, nonce: Option<&str>) -> String {
         self.keys.sign(person.alg.unwrap_or_default(), &json!({}), &self.claims(person, nonce))
     }
@@ -152,17 +186,32 @@ impl Issuer {
 fn router(issuer: Arc<Issuer>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
-        .route("/jwks", get(async |State(issuer): State<Arc<Issuer>>| Json(issuer.keys.jwks())))
+        .route("/jwks", get(jwks))
         .route("/authorize", get(authorize::ask).post(authorize::grant))
         .route("/token", post(token::redeem))
         .route("/sign-out", get(authorize::sign_out))
         .route("/dev/token", post(dev_token::mint))
+        .layer(from_fn_with_state(Arc::clone(&issuer), note_user_agent))
         .with_state(issuer)
 }
 
+async fn note_user_agent(State(issuer): State<Arc<Issuer>>, request: Request, next: Next) -> Response {
+    let name = request.headers().get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
+    let noted = (request.uri().path().to_owned(), name.to_owned());
+    issuer.user_agents.lock().expect("no holder of this lock panics").push(noted);
+    next.run(request).await
+}
+
+async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+    sleep(issuer.oddities().keys_delay).await;
+    Json(issuer.keys.jwks())
+}
+
 async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+    let oddities = issuer.oddities();
+    sleep(oddities.discovery_delay).await;
     let url = &issuer.url;
-    Json(json!({
+    let mut document = json!({
         "issuer": url,
         "authorization_endpoint": format!("{url}/authorize"),
         "token_endpoint": format!("{url}/token"),
@@ -177,7 +226,10 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "token_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": ["openid", "email"],
         "claims_supported": ["iss", "aud", "sub", "iat", "exp", "nonce", "email", "email_verified"],
-    }))
+        "prompt_values_supported": ["none", "login", "select_account"],
+    });
+    merge(&mut document, &oddities.discovery);
+    Json(document)
 }
 
 /// Returns the error response of RFC 6749, section 5.2.

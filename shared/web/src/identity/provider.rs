@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::problem::{self, Problem, ProblemCode};
 
-use super::{Refused, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
+use super::{Deadline, Refused, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
 
 /// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
 const FRESH: Duration = Duration::from_hours(1);
@@ -57,12 +57,17 @@ impl Provider {
         Self { held: RwLock::new(held), ..Self::new(issuer) }
     }
 
-    /// Returns the key that verifies `token`.
-    pub(super) async fn key(&self, token: &Unverified<'_>, now: Timestamp) -> Result<DecodingKey, Problem> {
+    /// Returns the key that verifies `token`. A fetch has its own time, and ends with the request's deadline.
+    pub(super) async fn key(
+        &self,
+        token: &Unverified<'_>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<DecodingKey, Problem> {
         let mut held = self.held.read().await.clone();
         if !held.suffices(&token.key_id, now) && held.may_fetch(now) {
             let time = if held.knows(&token.key_id, now) { REFETCH_TIME } else { FETCH_TIME };
-            held = self.fetch(&held, now, Instant::now() + time).await;
+            held = self.fetch(&held, now, deadline.within(time)).await;
         }
         held.key(token, now)
     }

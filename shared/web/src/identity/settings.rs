@@ -71,7 +71,7 @@ const ENTRA: [&str; 6] = [
     "https://sts.chinacloudapi.cn/",
 ];
 
-const GOOGLE: &str = "https://accounts.google.com";
+pub(super) const GOOGLE: &str = "https://accounts.google.com";
 
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,7 +204,7 @@ fn is_origin(text: &str) -> bool {
         && !rest.ends_with(usual_port)
 }
 
-fn issued_by_entra(issuer: &str) -> bool {
+pub(super) fn issued_by_entra(issuer: &str) -> bool {
     ENTRA.iter().any(|entra| issuer.starts_with(entra))
 }
 
