@@ -8,7 +8,7 @@ use std::{
 
 use provider::{Algorithm, Oddities, TokenAnswer};
 use serde_json::{Value, json};
-use support::{Answer, Call, Deployment, Function, TestStack, Trigger, contract::document, event};
+use support::{Answer, Call, Deployment, Function, Route, TestStack, contract::document, event};
 use words::{Language, Words};
 
 use crate::{
@@ -122,7 +122,7 @@ async fn two_tabs_of_one_browser_both_arrive() {
 async fn a_fourth_sign_in_takes_the_place_of_the_oldest() {
     let stack = TestStack::start().await;
     let (mut browser, mut queries) = (Browser::default(), Vec::new());
-    // A cookie that nobody can read goes before any sign-in.
+    // A cookie that is not readable goes before any sign-in.
     browser.0.insert("__Host-sign-in.zzzzzzzz".to_owned(), "x".to_owned());
     for _ in 0..4 {
         stack.advance_clock(1);
@@ -172,7 +172,7 @@ async fn an_old_callback_address_leads_a_signed_in_customer_to_the_start_page() 
 }
 
 #[tokio::test]
-async fn foreign_cookies_of_any_bytes_hide_none_of_ours() {
+async fn foreign_cookies_with_any_bytes_leave_ours_visible() {
     let stack = TestStack::start().await;
     let administrator = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
     for foreign in ["Zürich", "\u{1}", "a\u{7f}b", "\u{0}", "a\tb", "東京; x=\u{1b}[0m", "\u{fffd}"] {
@@ -188,7 +188,7 @@ async fn foreign_cookies_of_any_bytes_hide_none_of_ours() {
 
 /// The event of a request whose cookies came as one header instead of the list of the gateway.
 #[tokio::test]
-async fn foreign_cookies_in_one_header_hide_none_of_ours() {
+async fn foreign_cookies_in_one_header_leave_ours_visible() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let header = format!("city=Zürich; __Host-customer={}; b=c", stack.token(DANA));
@@ -214,7 +214,7 @@ async fn the_address_is_asked_for_in_the_id_token_where_the_provider_can_be_aske
 }
 
 #[tokio::test]
-async fn a_customer_without_an_address_is_told_so_and_the_log_names_the_remedy_once() {
+async fn a_page_says_that_there_is_no_address_and_the_log_names_the_remedy_once() {
     log();
     let stack = TestStack::start().await;
     for email in [json!(null), json!([DANA]), json!(""), json!(7), json!("dana")] {
@@ -291,7 +291,7 @@ async fn a_token_for_another_sign_in_is_not_accepted_and_not_taken_for_an_expire
 }
 
 #[tokio::test]
-async fn an_answer_of_the_token_endpoint_that_nobody_can_mend_here_is_a_page_with_a_way_on() {
+async fn an_error_of_the_deployment_is_a_page_with_a_way_on_and_a_metric() {
     log();
     let stack = TestStack::start().await;
     let html = "<!doctype html><title>Bad Request</title>canary";
@@ -483,7 +483,7 @@ async fn a_client_secret_goes_into_the_form_where_the_provider_takes_it_there() 
 }
 
 #[tokio::test]
-async fn a_form_of_ours_carries_its_origin_in_a_browser_without_fetch_metadata() {
+async fn our_forms_carry_their_origin_in_a_browser_without_fetch_metadata() {
     let stack = TestStack::start().await;
     let mut browser = Browser::default();
     let signed_in = browser.sign_in(&stack).await;
@@ -502,13 +502,20 @@ async fn every_answer_of_every_function_demands_tls_where_the_deployment_has_it(
         [("https://portal.contoso.example", Some("max-age=63072000")), ("http://localhost:9000", None)]
     {
         let stack = Deployment::default().with("PUBLIC_ORIGIN", origin).start().await;
-        let malformed = Call::get("/a b%").query("%");
-        for function in Function::ALL.iter().filter(|function| matches!(function.trigger(), Trigger::Http { .. })) {
-            for call in [Call::get("/"), Call::post("/sign-in"), malformed.clone()] {
-                let answer = stack.call(function.name(), call).await;
-                let header = answer.headers.get("strict-transport-security").map(String::as_str);
-                assert_eq!(header, expected, "{function}: {answer:?}");
-            }
+        let routes = Route::all().into_iter().filter(|route| route.path != Route::DEFAULT);
+        let mut calls: Vec<_> = routes
+            .map(|Route { method, path, function }| {
+                let path = path.replace("{subscription_id}", "sub-1");
+                (function, if method == "GET" { Call::get(&path) } else { Call::post(&path) })
+            })
+            .collect();
+        assert!(calls.len() >= 6);
+        // A page, a redirect, an asset that does not exist, and an event that is no request.
+        calls.extend(["/", "/auth/sign-in", "/assets/x", "/a b%"].map(|path| (Function::Portal, Call::get(path))));
+        for (function, call) in calls {
+            let answer = stack.call(function.name(), call).await;
+            let header = answer.headers.get("strict-transport-security").map(String::as_str);
+            assert_eq!(header, expected, "{function}: {answer:?}");
         }
     }
 }
@@ -589,7 +596,7 @@ async fn a_browser_gets_a_page_for_an_unknown_path_and_is_led_past_a_slash_too_m
 
 /// A token that another key signed, to see that the page for it is that of a refused token.
 #[tokio::test]
-async fn a_token_with_a_foreign_signature_signs_nobody_in() {
+async fn a_token_with_a_foreign_signature_gives_no_session() {
     let (stack, other) = (TestStack::start().await, TestStack::start().await);
     let claims = stack.provider.claims(&provider::Person::with_email(DANA));
     let forged = other.provider.sign(Algorithm::Rs256, &json!({}), &claims);

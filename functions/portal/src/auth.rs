@@ -92,7 +92,7 @@ impl Visit<'_> {
                 let reply = self.clear_oldest(web::see_other(&address));
                 Ok(cookie::set(reply, &sign_in.cookie_name(), &sign_in.to_cookie(), LIFETIME, SameSite::Lax))
             }
-            Err(problem) => self.refusal(Refusal::of(&problem), back, &problem),
+            Err(problem) => self.refusal(Refusal::from_problem(&problem), back, &problem),
         }
     }
 
@@ -126,19 +126,22 @@ impl Visit<'_> {
             }
             Err(failure) => {
                 let problem = Problem::from(failure);
-                let refusal =
-                    if problem.code() == ProblemCode::Unavailable { Refusal::Busy } else { Refusal::of(&problem) };
+                let refusal = if problem.code() == ProblemCode::Unavailable {
+                    Refusal::Busy
+                } else {
+                    Refusal::from_problem(&problem)
+                };
                 self.refusal(refusal, back, &problem).map(Some)
             }
         }
     }
 
-    /// Turns the provider's answer into a session, or into a page that says why there is none.
+    /// Turns the provider's answer into a session, or into a page that says why the sign-in failed.
     async fn complete(&self, sign_in: &SignIn, deadline: Deadline) -> Result<Reply, Problem> {
         let SignIn { ties, back, .. } = sign_in;
         let (flow, parameter) = (&self.app.code_flow, |name: &str| query_parameter(self.request, name));
         if let Err(problem) = flow.check_issuer(parameter("iss").as_deref(), deadline, self.now).await {
-            return self.refusal(Refusal::of(&problem), back, &problem);
+            return self.refusal(Refusal::from_problem(&problem), back, &problem);
         }
         if let Some(error) = parameter("error") {
             return self.answer_error(&error, sign_in, deadline).await;
@@ -151,14 +154,14 @@ impl Visit<'_> {
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => {
                 return self.refusal(Refusal::Stale, back, &problem);
             }
-            Err(problem) => return self.refusal(Refusal::of(&problem), back, &problem),
+            Err(problem) => return self.refusal(Refusal::from_problem(&problem), back, &problem),
         };
         if !identity::fits(&token, self.request.headers()) {
             return self.refusal(Refusal::TooLarge, back, &refused("the token is too large for the browser's cookies"));
         }
         match self.app.identity.customer_for_nonce(&token, &ties.nonce, deadline, self.now).await {
             Ok(customer) => self.finish_sign_in(&token, &customer, back),
-            Err(problem) => self.refusal(Refusal::of(&problem), back, &problem),
+            Err(problem) => self.refusal(Refusal::from_problem(&problem), back, &problem),
         }
     }
 
@@ -237,7 +240,7 @@ impl Visit<'_> {
 
 impl Refusal {
     /// Returns the page for an answer that the provider gave, or did not give.
-    fn of(problem: &Problem) -> Self {
+    fn from_problem(problem: &Problem) -> Self {
         if problem.code() == ProblemCode::Unavailable {
             Self::Unavailable
         } else if problem.code() == ProblemCode::Internal {
@@ -283,7 +286,7 @@ impl SignIn {
     }
 }
 
-/// Returns the name of the cookie of the sign-in with this state. `None` for a text that is no state of ours.
+/// Returns the name of the cookie of the sign-in with this state. `None` for a text that is not one of our states.
 fn cookie_name(state: &str) -> Option<String> {
     let plain = state.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     state.get(..NAMED).filter(|_| plain).map(|begin| format!("{COOKIE}{begin}"))
@@ -384,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_state_of_ours_names_a_cookie() {
+    fn only_our_states_name_a_cookie() {
         assert_eq!(cookie_name(&"a".repeat(43)).as_deref(), Some("__Host-sign-in.aaaaaaaa"));
         for other in ["", "short", "a;b=cdefgh", "aaaaaaa\u{fc}", "a b c d e f"] {
             assert_eq!(cookie_name(other), None, "{other}");

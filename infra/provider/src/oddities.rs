@@ -1,5 +1,4 @@
-//! What the provider's endpoints can be told to do differently, so that tests can play the providers of public bug reports. The next oddity
-//! is a field here, and a line where it takes effect. Oddities of the tokens themselves are claims and headers: see
+//! The oddities of the provider's endpoints: tests set them to play the providers of public bug reports. The next oddity is a field here, and a line where it takes effect. Oddities of the tokens themselves are claims and headers: see
 //! [`Provider::add_claims`](crate::Provider::add_claims).
 
 use std::time::Duration;
@@ -17,7 +16,7 @@ pub struct Oddities {
     pub keys_delay: Duration,
     /// How long the token endpoint takes.
     pub token_delay: Duration,
-    /// What the token endpoint answers instead of a token.
+    /// The answer of the token endpoint, instead of a token.
     pub token_answer: Option<TokenAnswer>,
     /// The only client secret that the token endpoint accepts, and only in the form.
     pub secret_in_form: Option<String>,

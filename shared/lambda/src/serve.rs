@@ -29,9 +29,9 @@ where
 /// How browsers reach the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// By TLS only. Every answer tells them so (RFC 6797).
+    /// Browsers use TLS only, and every answer demands it (RFC 6797).
     Tls,
-    /// Without TLS, on a developer's machine.
+    /// Browsers use no TLS, on a developer's machine.
     Plain,
 }
 
@@ -154,6 +154,9 @@ fn keep_cookies(event: &mut LambdaRequest) {
     let Some(cookies) = request.cookies.take() else { return };
     let sound = |cookie: &&str| HeaderValue::from_bytes(cookie.as_bytes()).is_ok();
     let cookies: Vec<_> = cookies.iter().flat_map(|cookie| cookie.split(';')).map(str::trim).filter(sound).collect();
+    if cookies.is_empty() {
+        return;
+    }
     if let Ok(line) = HeaderValue::from_bytes(cookies.join("; ").as_bytes()) {
         request.headers.insert(header::COOKIE, line);
     }

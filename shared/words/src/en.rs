@@ -46,7 +46,7 @@ pub(crate) const WORDS: Words = Words {
     sign_in_stale: "This sign-in link has expired. Please start again.",
     sign_in_not_accepted: "We couldn't accept the answer of your sign-in provider. Please try again. If it keeps happening, contact support.",
     sign_in_incomplete: "Your sign-in provider couldn't complete the sign-in. Please try again. If it keeps happening, contact support.",
-    sign_in_misconfigured: "Sign-in isn't set up correctly, so it can't work right now. It is nothing that you did. Please contact support, or try again later.",
+    sign_in_misconfigured: "Sign-in isn't set up correctly, so it can't work right now. You didn't do anything wrong. Please contact support, or try again later.",
     sign_in_too_large: "Your sign-in provider sent a token that is too large for browsers to store. Ask your IT team to make it smaller (fewer groups in the ID token), or contact support.",
     provider_unavailable: "Your sign-in provider isn't responding. Please try again in a moment.",
     try_again: "Try again",

@@ -57,7 +57,7 @@ pub(crate) enum Refusal {
     Cancelled,
     /// The provider asks to sign in there, again.
     Incomplete,
-    /// The deployment or the provider is set up so that nobody can sign in.
+    /// No customer can sign in as the deployment or the provider is set up.
     Misconfigured,
     /// The provider's response cannot be accepted.
     NotAccepted,

@@ -191,7 +191,7 @@ impl Row {
     }
 }
 
-/// Returns the name under which customers see themselves: the address, verified or not. Without one there is none, since a subject means
+/// Returns the name under which customers see themselves: the address, verified or not. `None` without an address, since a subject means
 /// nothing to its owner.
 fn name(customer: &Customer) -> Option<String> {
     customer.unconfirmed_address.as_ref().or(customer.caller.email()).map(ToString::to_string)

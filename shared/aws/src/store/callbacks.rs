@@ -9,7 +9,7 @@ use super::{
 };
 use crate::Failure;
 
-/// Counts the callbacks of each network, so that nobody can make the portal flood the provider.
+/// Counts the callbacks of each network, so that no network can make the portal flood the provider.
 pub struct Callbacks(Attempts);
 
 /// The result of [`Callbacks::spend`].

@@ -71,9 +71,9 @@ pub enum AccountChoice {
 /// When the provider's sign-out gets the ID token as `id_token_hint`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogoutHint {
-    /// Where the issuer is known to demand it: Okta.
+    /// Sign-outs carry the token if the issuer is known to demand it, as Okta's are.
     IfKnown,
-    /// Always.
+    /// Sign-outs always carry the token.
     Always,
 }
 

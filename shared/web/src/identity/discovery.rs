@@ -60,7 +60,7 @@ pub(super) struct Discovery {
     pub(super) authorization_response_iss_parameter_supported: bool,
 }
 
-/// Reads a field that only describes the provider. A value of another type counts as absent, so that it keeps nobody out.
+/// Reads a field that only describes the provider. A value of another type counts as absent, so that no customer is kept out by it.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<T, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
 }

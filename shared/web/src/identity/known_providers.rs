@@ -1,4 +1,4 @@
-//! What is known about providers by their issuer, where their discovery document does not say it.
+//! Facts about well-known providers that their discovery documents leave out, found by their issuer.
 
 use super::settings::{GOOGLE, issued_by_entra};
 

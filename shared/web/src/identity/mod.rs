@@ -6,7 +6,7 @@
 //! | `presented` | the token of a request: its header or cookie |
 //! | `provider` | the provider's keys: fetched, cached and refreshed |
 //! | `discovery` | requests to the provider |
-//! | `known_providers` | what is known about providers by their issuer |
+//! | `known_providers` | facts about well-known providers that their discovery documents leave out |
 //! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
 //! | `key_set` | which key verifies which algorithm |
 //! | `token` | validation of a token |

@@ -28,8 +28,8 @@ const ENDED_LIFETIME: Duration = Duration::from_mins(5);
 /// The maximum number of bytes of a token that becomes a session.
 const LARGEST_TOKEN: usize = 6_000;
 
-/// The maximum number of bytes of all headers of a browser with a session. The gateway refuses requests with more than 10,240, without a
-/// page of ours, so this leaves room for what a browser adds later.
+/// The maximum number of bytes of all headers of a browser with a session. The gateway refuses requests with more than 10,240, without our
+/// page, so this leaves room for what a browser adds later.
 const LARGEST_HEADERS: usize = 9_000;
 
 /// The error for a token that is too large for cookies, and so for the gateway's limit on headers.
