@@ -443,7 +443,7 @@ async fn a_provider_that_demands_the_hint_at_sign_out_gets_it() {
         let link = link.unwrap_or_else(|| panic!("{signed_out}")).1.split('"').next().unwrap();
         assert_eq!(link.contains(&format!("id_token_hint={token}")), demanded, "{link}");
         let list = browser.open(&stack, "/", "").await;
-        assert!(page(&list).contains(&words().start_lead), "the hint is no session");
+        assert!(page(&list).contains(words().start_lead), "the hint is no session");
 
         browser.sign_in(&stack).await;
         assert!(!browser.0.keys().any(|name| name.starts_with("__Host-signed-out")), "a session leaves no room for it");

@@ -37,12 +37,20 @@ impl SecondProvider {
     /// Starts the provider for a client with this secret, or for a public client. Returns `None` where checks with outside tools
     /// are skipped.
     async fn start(secret: Option<&str>) -> Option<Self> {
+        Self::start_with("in-id-token", secret).await
+    }
+
+    /// Starts such a provider, with the place of the address: `in-id-token` or `on-request`.
+    async fn start_with(address: &str, secret: Option<&str>) -> Option<Self> {
         if skip_unless_verifying("Node.js and packages of npm") {
             return None;
         }
         let mut command = Command::new("node");
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/it/provider.mjs"));
-        command.arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools/node/node_modules")).arg(ORIGIN).args(secret);
+        command
+            .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools/node/node_modules"))
+            .args([ORIGIN, address])
+            .args(secret);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut process = command.spawn().expect("Node.js is on the PATH: `cargo verify --only tools` installs it");
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -251,6 +259,19 @@ async fn a_customer_signs_in_at_another_provider_sees_the_list_and_signs_out_the
 fn sign_out_link(page: &str, issuer: &str) -> String {
     let (_, rest) = page.split_once(&format!("href=\"{issuer}")).unwrap_or_else(|| panic!("{page}"));
     format!("{issuer}{}", rest.split_once('"').unwrap().0.replace("&#38;", "&"))
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_the_address_for_userinfo_is_asked_to_put_it_into_the_id_token() {
+    let Some(provider) = SecondProvider::start_with("on-request", None).await else { return };
+    let stack = provider.deployed(&[]).await;
+    let mut browser = Browser::new();
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
+    let list = page(&stack, "/", token(&answer).expect("a session")).await;
+    assert!(list.contains("Contoso Online Suite"), "{list}");
 }
 
 #[tokio::test]

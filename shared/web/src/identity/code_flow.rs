@@ -84,7 +84,8 @@ struct Endpoints {
     end_session: Option<String>,
     /// Whether the client secret goes into the form. By default it goes into the header, where providers disagree on its encoding.
     secret_in_form: bool,
-    takes_select_account: bool,
+    /// The value of `prompt` that lets the customer choose another account.
+    other_account: &'static str,
     takes_claims: bool,
     /// Whether every answer names its issuer (RFC 9207).
     names_issuer: bool,
@@ -144,7 +145,7 @@ impl CodeFlow {
             query.append_pair("claims", CLAIMS);
         }
         if account == AccountChoice::Ask {
-            query.append_pair("prompt", if endpoints.takes_select_account { "select_account" } else { "login" });
+            query.append_pair("prompt", endpoints.other_account);
         }
         Ok(with_query(&endpoints.authorization, &query.finish()))
     }
@@ -255,10 +256,11 @@ impl Endpoints {
         let allowed = |address: &String| discovery::may_be_asked(address, issuer);
         let methods = &document.token_endpoint_auth_methods_supported;
         let offers = |method: &str| methods.iter().any(|offered| offered == method);
+        let takes_select_account = document.prompt_values_supported.iter().any(|value| value == "select_account")
+            || known_providers::takes_select_account(issuer);
         Some(Self {
             secret_in_form: offers("client_secret_post"),
-            takes_select_account: document.prompt_values_supported.iter().any(|value| value == "select_account")
-                || known_providers::takes_select_account(issuer),
+            other_account: if takes_select_account { "select_account" } else { "login" },
             takes_claims: document.claims_parameter_supported,
             names_issuer: document.authorization_response_iss_parameter_supported,
             authorization: document.authorization_endpoint.filter(allowed)?,
