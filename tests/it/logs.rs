@@ -122,9 +122,13 @@ fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
     let exhausted = |function: &str| {
         (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
     };
-    assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword")]);
+    assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword"), exhausted("Portal")]);
     let (_, held) = alarms.iter().find(|(name, _)| *name == "UserNameHeld").unwrap();
     let held = &held["Properties"];
     assert_eq!((&held["Namespace"], &held["MetricName"]), (&json!("Firstkey"), &json!("UserNameHeld")));
     assert_eq!(held["Dimensions"], json!([{ "Name": "function", "Value": { "Ref": "SubscriptionStart" } }]));
+    let (_, alarm) = alarms.iter().find(|(name, _)| *name == "SignInMisconfigured").unwrap();
+    let watched = ["Namespace", "MetricName", "Dimensions"].map(|name| alarm["Properties"][name].clone());
+    let function = json!([{ "Name": "function", "Value": { "Ref": "Portal" } }]);
+    assert_eq!(watched, [json!("Firstkey"), json!("SignInMisconfigured"), function]);
 }

@@ -17,6 +17,7 @@ mod no_leaks;
 mod permissions;
 mod portal;
 mod portal_sign_in;
+mod real_providers;
 mod real_tokens;
 mod reset_password;
 mod second_provider;

@@ -7,6 +7,8 @@ use cloud::roles::{Grant, Request, Role};
 use futures_util::future::BoxFuture;
 use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
+use crate::portal_sign_in::PendingSignIn;
+
 /// A story that uses everything a function can do. It returns the outcomes, which differ if a role denied any part of it.
 type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
 
@@ -110,16 +112,20 @@ async fn create_admin(stack: &TestStack) -> Vec<String> {
     vec![outcome(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
 }
 
-/// Opens the list of a customer and the home page of an administrator.
+/// Signs a customer in, opens their list, and the home page of an administrator.
 async fn portal(stack: &TestStack) -> Vec<String> {
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
     let session = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
     let dana = stack.token("dana@fabrikam.example");
+    let sign_in = PendingSignIn::start(stack, "").await;
+    let query = sign_in.authenticate("dana@fabrikam.example").await;
+    let signed_in = stack.call("portal", sign_in.callback(&query)).await;
     let list = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
     let home = stack.call("portal", Call::get("/administration").session(&session)).await;
     let names = |page: &Answer, text: &str| page.body.as_str().is_some_and(|page| page.contains(text));
-    vec![outcome(&list), names(&list, "sub-1").to_string(), outcome(&home), names(&home, "Lee Ahmadi").to_string()]
+    let shown = [names(&list, "sub-1").to_string(), names(&home, "Lee Ahmadi").to_string()];
+    [&signed_in, &list, &home].map(outcome).into_iter().chain(shown).collect()
 }
 
 /// Returns whether the function's role allows each action that Lambda itself takes.

@@ -75,7 +75,7 @@ async fn every_page_has_the_same_strict_headers() {
         assert!(policy.contains("require-trusted-types-for 'script'"));
         for (name, value) in [
             ("cache-control", "no-store"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("x-content-type-options", "nosniff"),
             ("cross-origin-opener-policy", "same-origin"),
             ("content-language", "en"),
@@ -186,7 +186,9 @@ async fn names_from_events_and_tokens_are_text_and_never_markup() {
     assert!(!page.contains("<script>alert") && !page.contains("<img"));
     assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;{at}"));
     let page = page_of(&stack, &stack.token_with("x@y.example", &json!({ "email": null, "sub": "<b>{name}" }))).await;
-    assert!(page.contains("No subscriptions for &#60;b&#62;{name}"));
+    assert!(page.contains(&escaped(words().no_address_title)) && !page.contains("{name}"), "no subject is shown");
+    let unverified = json!({ "email": "a+<b>@y.example", "email_verified": false });
+    assert!(!page_of(&stack, &stack.token_with("x@y.example", &unverified)).await.contains("<b>"));
 }
 
 #[tokio::test]

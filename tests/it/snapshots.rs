@@ -260,6 +260,8 @@ async fn the_subscriptions_match_their_snapshots_in_every_state() {
     let unverified = stack.token_with("dana@fabrikam.example", &json!({ "email_verified": false }));
     let unverified = Call::get("/").cookie("__Host-customer", &unverified);
     assert_page(&stack, &redactions, "unverified_address", &unverified).await;
+    let without = stack.token_with("dana@fabrikam.example", &json!({ "email": null, "sub": "8f3c" }));
+    assert_page(&stack, &redactions, "no_address", &Call::get("/").cookie("__Host-customer", &without)).await;
 }
 
 #[tokio::test]
@@ -272,8 +274,10 @@ async fn the_public_pages_match_their_snapshots() {
         ("support", "/support"),
         ("signed_out", "/auth/signed-out"),
         ("administration_sign_in", "/administration"),
+        ("not_found", "/foo"),
+        ("administration_not_found", "/administration/foo"),
     ] {
-        assert_page(&stack, &redactions, name, &Call::get(path)).await;
+        assert_page(&stack, &redactions, name, &Call::get(path).header("accept", "text/html")).await;
     }
     let branded = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example");
     let branded =
@@ -288,23 +292,37 @@ async fn the_public_pages_match_their_snapshots() {
 async fn a_failed_sign_in_of_a_customer_matches_its_snapshot() {
     let stack = TestStack::start().await;
     let redactions = Redactions::new(&stack);
-    let callback = |sent: &PendingSignIn, query: &str| {
-        Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query)
-    };
     assert_page(&stack, &redactions, "sign_in_stale", &Call::get("/auth/callback")).await;
     let sent = PendingSignIn::start(&stack, "return=%2Fsupport").await;
     let cancelled = format!("error=access_denied&state={}", sent.parameter("state"));
-    assert_page(&stack, &redactions, "sign_in_cancelled", &callback(&sent, &cancelled)).await;
+    assert_page(&stack, &redactions, "sign_in_cancelled", &sent.callback(&cancelled)).await;
+    let refused = format!("error=server_error&state={}", sent.parameter("state"));
+    assert_page(&stack, &redactions, "sign_in_not_accepted", &sent.callback(&refused)).await;
+    let again = format!("error=login_required&state={}", sent.parameter("state"));
+    let sent = PendingSignIn::read(&stack.call("portal", sent.callback(&again)).await);
+    let again = format!("error=login_required&state={}", sent.parameter("state"));
+    assert_page(&stack, &redactions, "sign_in_incomplete", &sent.callback(&again)).await;
 
-    stack.provider.add_claims(json!({ "groups": "x".repeat(10_000) }));
-    for language in Language::ALL.map(Language::code) {
-        let sent = PendingSignIn::start(&stack, "").await;
-        let call = callback(&sent, &sent.authenticate("dana@fabrikam.example").await);
-        let answer = stack.call("portal", call.header("accept-language", language)).await;
-        assert_eq!(answer.status, 431);
-        let page = redactions.apply(answer.body.as_str().unwrap());
-        assert_snapshot(&format!("page_sign_in_too_large_{language}"), &page);
+    for (name, status, claims) in [
+        ("too_large", 431, json!({ "groups": "x".repeat(10_000) })),
+        ("misconfigured", 500, json!({ "aud": "another" })),
+    ] {
+        stack.provider.add_claims(claims);
+        for language in Language::ALL.map(Language::code) {
+            let sent = PendingSignIn::start(&stack, "").await;
+            let call = sent.callback(&sent.authenticate("dana@fabrikam.example").await);
+            let answer = stack.call("portal", call.header("accept-language", language)).await;
+            assert_eq!(answer.status, status);
+            let page = redactions.apply(answer.body.as_str().unwrap());
+            assert_snapshot(&format!("page_sign_in_{name}_{language}"), &page);
+        }
     }
+
+    let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "2").start().await;
+    let sent = PendingSignIn::start(&stack, "").await;
+    let query = format!("error=access_denied&state={}", sent.parameter("state"));
+    stack.call("portal", sent.callback(&query)).await;
+    assert_page(&stack, &Redactions::new(&stack), "sign_in_too_many", &sent.callback(&query)).await;
 
     let stack = Deployment::default().with("OIDC_ISSUER", "http://127.0.0.1:9").start().await;
     let redactions = Redactions::new(&stack);

@@ -135,6 +135,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("WelcomeMail", "WELCOME_MAIL"),
         ("SupportLanguage", "SUPPORT_LANGUAGE"),
         ("OidcSubjectClaim", "OIDC_SUBJECT_CLAIM"),
+        ("OidcLogoutHint", "OIDC_LOGOUT_HINT"),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{setting}` |"))).unwrap();
         let documented = row.split('|').nth(2).unwrap().trim().trim_matches('`');

@@ -18,6 +18,7 @@
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
 //! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT`, or `NETWORK#<network>` | [`Attempts`], for unknown names too |
 //! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`] |
+//! | callbacks of a network | `NETWORK#<network>` | `CALLBACK` | [`Callbacks`] |
 //!
 //! Each key and attribute name is spelled once, in the file of its entity under `store/`. Times are numbers: seconds since the epoch, and
 //! milliseconds in `tat`. Text that was typed as a user name but cannot be one has attempts as well, under `ATTEMPTS#?<digest>`.
@@ -32,6 +33,7 @@
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 4 | 2 reads, 8 writes |
+//! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, up to 3 more where a budget is not full), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, and 2 `UpdateItem` | |
@@ -93,12 +95,14 @@ mod store;
 pub use connection::{NoAccess, connect};
 pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
+pub use retry::OPERATION_TIMEOUT;
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Administrator, Administrators, Attempts, BeginOutcome, ChangeOutcome, CreateOutcome, ExtendOutcome, Lease, Listed,
-    Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page,
-    Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome,
-    StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, ExtendOutcome,
+    Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest,
+    OrderOutcome, Page, Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
+    SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail,
+    Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

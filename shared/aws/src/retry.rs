@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use crate::Failure;
 
 /// How long one operation may take, including all its attempts.
-pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// The number of attempts of one write that conflicts with transactions of other callers.
 const ATTEMPTS: u32 = 3;

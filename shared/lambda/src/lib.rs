@@ -27,7 +27,7 @@ pub use hasher::{Hasher, HashingFailed};
 pub use log::{log_as_json, log_as_json_to};
 pub use random::{account_id, random, random_bytes, session_token};
 pub use schedule::{Tick, handle_tick, on_schedule};
-pub use serve::{Answer, HttpService, serve};
+pub use serve::{Answer, HttpService, Transport, serve};
 pub use settings::{MissingSetting, Settings};
 
 /// An error that keeps a function from starting.

@@ -22,7 +22,10 @@ pub mod same_origin;
 pub mod session;
 
 pub use endpoint::{endpoint, malformed};
-pub use identity::{AccountChoice, CodeFlow, Customer, Identity, IdentitySettings, InvalidSetting, Ties, TokenRefusal};
+pub use identity::{
+    AccountChoice, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint, Ties,
+    TokenRefusal,
+};
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};
 pub use reply::{Metric, Reply, html, json, see_other};

@@ -158,6 +158,12 @@ impl Problem {
         Self { cause: Some(cause.into()), ..self }
     }
 
+    /// Returns the problem with another code and the same cause.
+    #[must_use]
+    pub(crate) fn with_code(self, code: ProblemCode) -> Self {
+        Self { code, ..self }
+    }
+
     /// Sets the number of seconds after which the caller may retry.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {

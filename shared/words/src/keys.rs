@@ -62,17 +62,25 @@ words! {
     not_signed_in
     sign_in_cancelled
     sign_in_stale
+    sign_in_not_accepted
+    sign_in_incomplete
+    sign_in_misconfigured
     sign_in_too_large
     provider_unavailable
     try_again
     // People who retrieved credentials, without a confirmed address.
     unconfirmed_account
     unconfirmed_account_first
+    not_found_title
+    not_found_lead
     // Customers: the list.
     subscriptions
     your_subscriptions
     none_for
     none_lead
+    no_address_title
+    no_address_lead
+    account_without_address
     unconfirmed
     use_another_account
     list_unavailable

@@ -8,7 +8,6 @@ use domain::{
 };
 use http::StatusCode;
 use web::{Customer, Problem, ProblemCode, Reply};
-use words::Words;
 
 use super::{Filled, Frame, Policy, reply, sign_in_path, texts_by_key};
 use crate::Visit;
@@ -25,6 +24,8 @@ struct StartPage<'a> {
 struct SubscriptionsPage<'a> {
     f: Frame<'a>,
     rows: Vec<Row>,
+    /// The name under which the customer is signed in; `None` if the provider gave no address.
+    name: Option<String>,
     /// The address in the token, if the provider has not verified it.
     unconfirmed: Option<String>,
     /// The address that support replies to, if there is one.
@@ -77,9 +78,9 @@ impl Visit<'_> {
                 return self.trouble(f, why, "", problem);
             }
         };
-        let f = self.frame();
-        let name = name(&customer, f.w);
-        let f = f.signed_in(name);
+        let (f, name) = (self.frame(), name(&customer));
+        let account = name.clone().unwrap_or_else(|| f.w.account_without_address.to_owned());
+        let f = f.signed_in(account);
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::cursor(self.request).unwrap_or_default();
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
@@ -88,6 +89,7 @@ impl Visit<'_> {
                 let page = SubscriptionsPage {
                     f: f.titled(title),
                     rows: page.listed.iter().map(|listed| self.row(listed, &customer)).collect(),
+                    name,
                     unconfirmed: customer.unconfirmed_address.as_ref().map(ToString::to_string),
                     reply_to: customer.caller.email().map(ToString::to_string),
                     person: BASE64_URL_SAFE_NO_PAD.encode(customer.caller.person().as_bytes()),
@@ -189,8 +191,8 @@ impl Row {
     }
 }
 
-/// Returns the name under which customers see themselves: the address, verified or not.
-fn name(customer: &Customer, w: &Words) -> String {
-    let unconfirmed = customer.unconfirmed_address.as_ref().map(ToString::to_string);
-    unconfirmed.unwrap_or_else(|| words::person(w, &customer.caller.label()))
+/// Returns the name under which customers see themselves: the address, verified or not. `None` without an address, since a subject means
+/// nothing to its owner.
+fn name(customer: &Customer) -> Option<String> {
+    customer.unconfirmed_address.as_ref().or(customer.caller.email()).map(ToString::to_string)
 }

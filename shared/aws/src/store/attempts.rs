@@ -17,7 +17,7 @@ use crate::Failure;
 /// Counts attempts, and forgets failures after a success.
 pub struct Attempts {
     table: Table,
-    network: Budget,
+    pub(super) network: Budget,
 }
 
 /// The result of [`Attempts::spend`].
@@ -37,7 +37,7 @@ pub enum SpendOutcome {
 }
 
 /// The result of one budget.
-enum Spent {
+pub(super) enum Spent {
     /// One attempt is spent; the item after the write.
     Admitted(Attributes),
     Exhausted {
@@ -85,7 +85,7 @@ fn account_part(name: &ClaimedName) -> String {
     format!("ATTEMPTS#{}", name.as_str())
 }
 
-fn network_part(network: &Network) -> String {
+pub(super) fn network_part(network: &Network) -> String {
     format!("NETWORK#{}", network.as_str())
 }
 
@@ -133,7 +133,7 @@ impl Attempts {
 
     /// Spends one attempt of one budget. A write whose answer was lost is sent again and spends another attempt: it costs the caller
     /// one, and never admits one more.
-    async fn spend_one(&self, key: impl Fn() -> Key, spend: Spending) -> Result<Spent, Failure> {
+    pub(super) async fn spend_one(&self, key: impl Fn() -> Key, spend: Spending) -> Result<Spent, Failure> {
         let mut shape = Shape::Idle;
         for _ in 0..TRIPS {
             let refused = match self.table.write_once(OPERATION, spend.change(key(), shape)).await? {
@@ -155,17 +155,17 @@ impl Attempts {
 
 /// Whether an item counts wrong passwords in a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Failures {
+pub(super) enum Failures {
     Counted,
     Ignored,
 }
 
 /// One attempt that is to be spent of one budget.
 #[derive(Clone, Copy)]
-struct Spending {
-    budget: Budget,
-    failures: Failures,
-    now: Timestamp,
+pub(super) struct Spending {
+    pub(super) budget: Budget,
+    pub(super) failures: Failures,
+    pub(super) now: Timestamp,
 }
 
 impl Spending {

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::problem::{self, Problem, ProblemCode};
 
-use super::{discovery, discovery::Failure, key_set::KeySet, token::Unverified};
+use super::{Deadline, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
 
 /// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
 const FRESH: Duration = Duration::from_hours(1);
@@ -57,25 +57,35 @@ impl Provider {
         Self { held: RwLock::new(held), ..Self::new(issuer) }
     }
 
-    /// Returns the key that verifies `token`.
-    pub(super) async fn key(&self, token: &Unverified<'_>, now: Timestamp) -> Result<DecodingKey, Problem> {
+    /// Returns the key that verifies `token`. A fetch has its own time, and ends with the request's deadline.
+    pub(super) async fn key(
+        &self,
+        token: &Unverified<'_>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<DecodingKey, Problem> {
         let mut held = self.held.read().await.clone();
         let key_id = token.key_id.as_deref();
         if !held.suffices(key_id, now) && held.may_fetch(now) {
             let time = if held.knows(key_id, now) { REFETCH_TIME } else { FETCH_TIME };
-            held = self.fetch(&held, now, Instant::now() + time).await;
+            held = self.fetch(&held, now, deadline.within(time)).await;
         }
         held.key(token, now)
     }
 
     /// Returns the key for `token` after another fetch, because the provider may have replaced its only key, which has no id. `None` if the
     /// last refresh was less than a minute ago.
-    pub(super) async fn replaced_key(&self, token: &Unverified<'_>, now: Timestamp) -> Option<DecodingKey> {
+    pub(super) async fn replaced_key(
+        &self,
+        token: &Unverified<'_>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Option<DecodingKey> {
         let held = self.held.read().await.clone();
         if !held.may_fetch(now) {
             return None;
         }
-        self.fetch(&held, now, Instant::now() + REFETCH_TIME).await.key(token, now).ok()
+        self.fetch(&held, now, deadline.within(REFETCH_TIME)).await.key(token, now).ok()
     }
 
     /// Fetches the keys, or waits for a fetch that is already running, and returns the outcome.

@@ -74,7 +74,7 @@ const ENTRA: [&str; 6] = [
 /// The end of the host of Microsoft Entra External ID, whose tenants have hosts of their own.
 const EXTERNAL_ENTRA: &str = ".ciamlogin.com";
 
-const GOOGLE: &str = "https://accounts.google.com";
+pub(super) const GOOGLE: &str = "https://accounts.google.com";
 
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,7 +216,7 @@ fn is_origin(text: &str) -> bool {
         && !rest.ends_with(usual_port)
 }
 
-fn issued_by_entra(issuer: &str) -> bool {
+pub(super) fn issued_by_entra(issuer: &str) -> bool {
     let host = issuer.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
     host.is_some_and(|host| ENTRA.contains(&host.as_str()) || host.ends_with(EXTERNAL_ENTRA))
 }

@@ -296,7 +296,12 @@ async fn a_problem_has_the_reason_of_the_refusal_and_no_other_problem_has_one() 
     assert_eq!(unsigned.token_refusal(), Some(TokenRefusal::Algorithm));
     let token = RSA.token("rsa", &claims(json!({})));
     let refused = |token: String| async move {
-        verifier().customer_for_nonce(&token, "n", at(NOW)).await.err().unwrap().token_refusal()
+        verifier()
+            .customer_for_nonce(&token, "n", crate::identity::Deadline::start(), at(NOW))
+            .await
+            .err()
+            .unwrap()
+            .token_refusal()
     };
     assert_eq!(refused(token).await, Some(TokenRefusal::NonceMissing));
     let other = RSA.token("rsa", &claims(json!({ "nonce": "m" })));
