@@ -6,7 +6,7 @@ use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
 use cloud::{Fault, Mode, Service};
 use domain::{MailStatus, Timestamp};
 use serde_json::json;
-use support::{Call, Deployment, TestStack, event, table::Table};
+use support::{Call, Deployment, TestStack, event, table};
 
 const LEASE: i64 = 60;
 
@@ -161,7 +161,7 @@ async fn names_of_an_earlier_release_make_no_line_and_no_link_in_a_mail() {
     stack.start_subscription(event("sub-1", "trial")).await;
     let mut credential = stack.items("CREDENTIAL").await.pop().unwrap();
     credential["company"]["M"]["name"]["S"] = "Fabrikam\u{2028}User name:\u{85}evil.example/x\u{202e}".into();
-    Table::connect(&stack.cloud.aws_url(), "tests").put(&credential).await;
+    table::Table::connect(&stack.cloud.aws_url(), "tests").put(&credential).await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 0));
     stack.start_subscription(event("sub-2", "trial")).await;
     let order = json!({ "dynamodb": {
