@@ -27,6 +27,8 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     public_origin: String,
+    /// The vendor's name, which is too easy to guess as a password.
+    vendor: String,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +47,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME` and `PUBLIC_ORIGIN`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, and `VENDOR_NAME` or else `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -55,6 +57,7 @@ impl App {
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
+            vendor: settings.vendor_name()?,
         })
     }
 }
@@ -72,7 +75,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
 
     let form = Form::parse(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
-    let password = acceptable(&input.password, &form.user_name, &signed_in)?;
+    let password = app.acceptable(&input.password, &form.user_name, &signed_in)?;
     let creator = &signed_in.account.account_id;
     let click =
         key.map_or_else(|| CreatedBy::from_random(lambda::random_bytes()), |key| CreatedBy::from_click(creator, &key));
@@ -88,6 +91,23 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 }
 
 impl App {
+    /// Checks the password against the policy for new passwords.
+    fn acceptable(
+        &self,
+        password: &str,
+        user_name: &UserName,
+        signed_in: &SignedIn,
+    ) -> Result<NewPassword, ProblemCode> {
+        let credential = &signed_in.credential;
+        let context = PasswordContext {
+            user_name,
+            company: &credential.company,
+            product: &credential.product,
+            vendor: &self.vendor,
+        };
+        Ok(NewPassword::choose(password, &context)?)
+    }
+
     async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(password.expose_secret().to_owned());
@@ -135,11 +155,4 @@ impl Form {
         };
         NewAdministrator { account, display_name: self.display_name, email: self.email }
     }
-}
-
-/// Checks the password against the policy for new passwords.
-fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
-    let credential = &signed_in.credential;
-    let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
-    Ok(NewPassword::choose(password, &context)?)
 }

@@ -27,6 +27,7 @@ use domain::Timestamp;
 use http::Method;
 use lambda::{Clock, Settings};
 use web::{CodeFlow, Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+use words::Languages;
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
@@ -41,6 +42,7 @@ pub struct App {
     clock: Clock,
     public_origin: String,
     brand: Brand,
+    languages: Languages,
     /// The vendor's name for their customers' accounts, such as `your Contoso account`.
     provider: Option<String>,
     support_email: Option<String>,
@@ -51,7 +53,7 @@ pub struct App {
 
 impl App {
     /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_DISPLAY_NAME`, `VENDOR_NAME` or
-    /// else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
+    /// else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`, `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -69,6 +71,7 @@ impl App {
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
             brand: Brand::new(settings)?,
+            languages: Languages::new(settings.has_pseudo_language()?),
             provider: settings.optional("OIDC_DISPLAY_NAME"),
             support_email: settings.optional("SUPPORT_EMAIL"),
             support_url: settings.optional("SUPPORT_URL"),
