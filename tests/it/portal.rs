@@ -386,7 +386,8 @@ fn texts(page: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left() {
-    let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
+    let deployment = Deployment::default().with("PSEUDO_LANGUAGE", "true");
+    let stack = deployment.with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
@@ -402,5 +403,17 @@ async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left(
             let known = names.contains(&text) || marks.contains(&text) || text.contains('[') || text.contains(']');
             assert!(known, "{text:?} is not translated");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_pseudo_language_is_no_language_without_its_setting() {
+    let stack = TestStack::start().await;
+    let chosen = stack.call("portal", Call::get("/help").query("language=qps")).await;
+    assert!(!chosen.headers.contains_key("set-cookie"), "{:?}", chosen.headers);
+    let kept = stack.call("portal", Call::get("/help").header("cookie", "__Host-language=qps")).await;
+    for answer in [chosen, kept] {
+        assert_eq!(answer.headers["content-language"], "en");
+        assert!(html(&answer).starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"));
     }
 }

@@ -186,7 +186,7 @@ async fn every_support_mail_matches_its_snapshot() {
 
 #[tokio::test]
 async fn no_snapshot_of_a_support_mail_can_hide_an_untranslated_text() {
-    let stack = Deployment::default().with("SUPPORT_LANGUAGE", "qps").start().await;
+    let stack = Deployment::default().with("SUPPORT_LANGUAGE", "qps").with("PSEUDO_LANGUAGE", "true").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.retrieve(&dana, "sub-1", "click").await;

@@ -28,6 +28,8 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     public_origin: String,
+    /// The vendor's name, which is too easy to guess as a password.
+    vendor: String,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +48,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME` and `PUBLIC_ORIGIN`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, and `VENDOR_NAME` or else `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -56,6 +58,7 @@ impl App {
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
+            vendor: settings.vendor_name()?,
         })
     }
 }
@@ -73,7 +76,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
 
     let form = Form::parse(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
-    let password = acceptable(&input.password, &form.user_name, &signed_in)?;
+    let password = app.acceptable(&input.password, &form.user_name, &signed_in)?;
     let click = key.map(|key| CreatedBy::from_click(&signed_in.account.account_id, &key));
     let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);
     match app.administrators.create(&signed_in, &new, now).await? {
@@ -91,6 +94,23 @@ fn created(account: &Account) -> Reply {
 }
 
 impl App {
+    /// Checks the password against the policy for new passwords.
+    fn acceptable(
+        &self,
+        password: &str,
+        user_name: &UserName,
+        signed_in: &SignedIn,
+    ) -> Result<NewPassword, ProblemCode> {
+        let credential = &signed_in.credential;
+        let context = PasswordContext {
+            user_name,
+            company: &credential.company,
+            product: &credential.product,
+            vendor: &self.vendor,
+        };
+        Ok(NewPassword::choose(password, &context)?)
+    }
+
     async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(password.expose_secret().to_owned());
@@ -151,11 +171,4 @@ impl Form {
         };
         NewAdministrator { account, click, display_name: self.display_name, email: self.email }
     }
-}
-
-/// Checks the password against the policy for new passwords.
-fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
-    let credential = &signed_in.credential;
-    let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
-    Ok(NewPassword::choose(password, &context)?)
 }

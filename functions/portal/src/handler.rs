@@ -27,6 +27,7 @@ use domain::Timestamp;
 use http::{HeaderValue, Method, header};
 use lambda::{Clock, Settings};
 use web::{CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, Reply, Request};
+use words::Languages;
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
@@ -42,6 +43,7 @@ pub struct App {
     clock: Clock,
     public_origin: String,
     brand: Brand,
+    languages: Languages,
     /// The vendor's name for their customers' accounts, such as `your Contoso account`.
     provider: Option<String>,
     support_email: Option<String>,
@@ -54,8 +56,8 @@ pub struct App {
 
 impl App {
     /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`,
-    /// `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `SUPPORT_EMAIL`,
-    /// `SUPPORT_URL`, `PRODUCT_URL`.
+    /// `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
+    /// `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -77,6 +79,7 @@ impl App {
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
             brand: Brand::new(settings)?,
+            languages: Languages::new(settings.has_pseudo_language()?),
             provider: settings.optional("OIDC_DISPLAY_NAME"),
             support_email: settings.optional("SUPPORT_EMAIL"),
             support_url: settings.optional("SUPPORT_URL"),

@@ -26,6 +26,8 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     public_origin: String,
+    /// The vendor's name, which is too easy to guess as a password.
+    vendor: String,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +43,7 @@ struct Output {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN` and `SIGN_IN_NETWORK_BURST`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`, and `VENDOR_NAME` or else `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -52,6 +54,7 @@ impl App {
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
+            vendor: settings.vendor_name()?,
         })
     }
 }
@@ -64,7 +67,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let signed_in = app.sessions.find(&token.digest(), now).await?;
     let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
 
-    let new = acceptable(&input.new_password, &signed_in)?;
+    let new = app.acceptable(&input.new_password, &signed_in)?;
     match signed_in.session.scope {
         Scope::ResetPassword => app.refuse_temporary(&input.new_password, &signed_in.account).await?,
         Scope::Full => app.check_current(&request, &input, &signed_in.account, now).await?,
@@ -121,17 +124,21 @@ impl App {
         if same { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
     }
 
+    /// Checks the password against the policy for new passwords.
+    fn acceptable(&self, new: &str, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
+        let SignedIn { account, credential, .. } = signed_in;
+        let context = PasswordContext {
+            user_name: &account.user_name,
+            company: &credential.company,
+            product: &credential.product,
+            vendor: &self.vendor,
+        };
+        Ok(NewPassword::choose(new, &context)?)
+    }
+
     async fn hash(&self, new: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(new.expose_secret().to_owned());
         Ok(self.hasher.hash(secret).await?)
     }
-}
-
-/// Checks the password against the policy for new passwords.
-fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
-    let SignedIn { account, credential, .. } = signed_in;
-    let context =
-        PasswordContext { user_name: &account.user_name, company: &credential.company, product: &credential.product };
-    Ok(NewPassword::choose(new, &context)?)
 }

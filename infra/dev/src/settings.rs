@@ -73,6 +73,7 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         ("OIDC_LOGOUT_HINT", "false"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("SUPPORT_LANGUAGE", "en"),
+        ("PSEUDO_LANGUAGE", "true"),
         ("PRODUCT_URL", "https://product.contoso.example/"),
         ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
         ("WELCOME_MAIL", "credentials"),

@@ -162,6 +162,7 @@ pub(crate) const WORDS: Words = Words {
     support_sent_anonymous: "Gesendet. Ihre Vorgangsnummer ist {reference}.",
     support_too_many: "Zu diesem Abonnement wurden heute bereits drei Anfragen gesendet. Sie liegen dem Support vor: Bitte warten Sie auf eine Antwort, oder wenden Sie sich direkt an den Support.",
     support_empty: "Bitte geben Sie eine Nachricht ein.",
+    message_kept: "Ihre Nachricht bleibt erhalten. Melden Sie sich wieder an und wählen Sie bei demselben Abonnement „Support kontaktieren“, um sie zu senden.",
     support_lead: "So erreichen Sie {vendor}",
     support_mail: "Schreiben Sie uns an",
     support_desk: "Unseren Helpdesk besuchen",

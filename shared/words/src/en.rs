@@ -162,6 +162,7 @@ pub(crate) const WORDS: Words = Words {
     support_sent_anonymous: "Sent. Your reference is {reference}.",
     support_too_many: "Three requests have already been sent for this subscription today. Support has received them: please wait for a reply, or contact support directly.",
     support_empty: "Please enter a message.",
+    message_kept: "Your message is kept. Sign in again and select Contact support for the same subscription to send it.",
     support_lead: "How to reach {vendor}",
     support_mail: "Email us at",
     support_desk: "Visit our help desk",

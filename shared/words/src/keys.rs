@@ -174,6 +174,7 @@ words! {
     support_sent_anonymous
     support_too_many
     support_empty
+    message_kept
     support_lead
     support_mail
     support_desk

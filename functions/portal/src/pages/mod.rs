@@ -195,8 +195,8 @@ impl Visit<'_> {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(app: &'a App, request: &Request) -> Self {
-        let switched = query_parameter(request, "language").and_then(|code| Language::from_code(&code));
-        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(Language::from_code);
+        let switched = query_parameter(request, "language").and_then(|code| app.languages.find(&code));
+        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(|code| app.languages.find(code));
         let accepted = || {
             let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
             Language::preferred(header.unwrap_or_default())
@@ -258,6 +258,12 @@ impl<'a> Frame<'a> {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn at(&self, text: &str, time: &Timestamp) -> Filled {
         Filled::new(self.w, text, *time)
+    }
+
+    /// Fills the placeholder of a text with a user name, which browsers must not translate or correct.
+    #[expect(clippy::unused_self, reason = "templates have the frame and nothing else to call")]
+    fn literally(&self, text: &str, value: &str) -> Filled {
+        Filled::literally(text, value)
     }
 
     /// Returns a time as HTML.
