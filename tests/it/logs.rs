@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, event};
+use support::{Call, Deployment, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -49,6 +49,14 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     let session = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await.session().unwrap();
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OWN)).await;
     while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
+    let strangers =
+        json!({ "PK": { "S": "ATTEMPTS#admin@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "98" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&strangers).await;
+    for (n, closed) in [(99, false), (100, true)] {
+        let guess = Call::sign_in("admin@fabrikam", OWN).from(&format!("198.51.100.{n}"));
+        assert_eq!(stack.call("sign-in", guess).await.status, 401);
+        assert_eq!(find_metrics(&lines()).iter().any(|(metric, _)| metric == "AccountClosed"), closed, "{n}");
+    }
 
     let lines = lines();
     let expected = [
@@ -59,6 +67,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
         ("SignedIn", ""),
         ("Created", ""),
         ("AttemptsExhausted", ""),
+        ("AccountClosed", ""),
         ("MessageRefused", "invalid-event"),
     ];
     let counted = find_metrics(&lines);
@@ -115,8 +124,10 @@ fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
             .map(|metric| (metric["Namespace"].clone(), metric["MetricName"].clone(), metric["Dimensions"].clone()))
             .collect::<Vec<_>>()
     };
-    let exhausted = |function: &str| {
-        (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
-    };
-    assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword")]);
+    for name in ["AttemptsExhausted", "AccountClosed"] {
+        let counted = |function: &str| {
+            (json!("Firstkey"), json!(name), json!([{ "Name": "function", "Value": { "Ref": function } }]))
+        };
+        assert_eq!(metric(name), [counted("SignIn"), counted("ResetPassword")]);
+    }
 }

@@ -10,6 +10,7 @@
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |
 //! | `AttemptsExhausted` | attempts and requests that were refused because a budget was exhausted |
+//! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |
 //! | `Created` | administrators |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
