@@ -148,8 +148,8 @@ impl Story {
         // After this time the budgets have refilled what the failed calls spent, and no session has ended.
         self.stack.advance_clock(60);
         let answer = self.stack.call(function, call).await;
-        let sessions = [faulty.session(), answer.session()];
-        self.secrets.extend(sessions.into_iter().flatten());
+        let tokens = [faulty.session(), answer.session(), faulty.device(), answer.device()];
+        self.secrets.extend(tokens.into_iter().flatten());
         self.answers.extend([faulty, answer]);
         self.answers.last().unwrap()
     }

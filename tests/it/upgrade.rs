@@ -114,6 +114,11 @@ async fn use_fixture(stack: &TestStack, name: &str, fixture: &Value) -> Answers 
     answers
 }
 
+/// The answers that later releases change on purpose: state, question, and the answer now.
+///
+/// In 0.1.0 a sign-in from a known network opened a closed account to strangers, so that each one gave an attacker a hundred guesses.
+const CHANGED: [(&str, &str, u64); 1] = [("closed-by-failures", "sign in, elsewhere", 401)];
+
 /// Returns the differences from an earlier answer. A new field of an object is not a difference.
 fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
     match (earlier, now) {
@@ -173,6 +178,11 @@ async fn every_state_of_an_earlier_release_gets_the_same_answers_as_from_that_re
             for earlier in fixture["answers"].as_array().unwrap() {
                 let question = earlier["question"].as_str().unwrap();
                 let now = answers.iter().find(|(name, _)| name == question).map_or(&Value::Null, |(_, now)| now);
+                if let Some((.., status)) = CHANGED.iter().find(|(state, asked, _)| state == name && *asked == question)
+                {
+                    assert_eq!(now["status"], *status, "{name}, {question}");
+                    continue;
+                }
                 let [earlier, now] = [&earlier["answer"], now].map(|answer| without_new_references(answer, &kept));
                 different.extend(difference(question, &earlier, &now));
             }

@@ -6,6 +6,7 @@
 //! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
+//! | [`device`] | browsers that an account has signed in from |
 //! | [`id`] | ids of subscriptions, companies and accounts |
 //! | [`name`] | names that people read, and how mails show them |
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
@@ -28,6 +29,7 @@ pub mod account;
 pub mod attempts;
 pub mod credential;
 pub mod decision;
+pub mod device;
 mod digest;
 pub mod email;
 pub mod failed_call;
@@ -35,6 +37,7 @@ pub mod id;
 pub mod issuing;
 pub mod mail;
 pub mod name;
+mod opaque;
 pub mod password;
 pub mod principal;
 pub mod retryable;
@@ -48,9 +51,10 @@ mod text_enum;
 pub mod time;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
-pub use attempts::{Budget, ClaimedName, Network};
+pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
+pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};

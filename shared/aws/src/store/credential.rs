@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Caller, Company, CompanyId, Credential, Issue, Kind, Label, PersonId, Principal, Retrieval, RetrievalId,
-    SealedPassword, SubscriptionId, Temporary, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
+    SealedPassword, SubscriptionId, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
 };
 
 use super::{
@@ -190,13 +190,13 @@ pub(super) fn end_retrieval(known: &Credential, seq: u64, now: Timestamp) -> Cha
         .value(":retrievals", number(known.retrievals.len() as u64))
 }
 
-/// Returns the write that records the choice of a password in the place of `temporary`.
-pub(super) fn change_password(known: &Credential, seq: u64, temporary: Temporary, now: Timestamp) -> Change {
+/// Returns the write that records the choice of a password in the place of the temporary one of `issue`.
+pub(super) fn change_password(known: &Credential, seq: u64, issue: Issue, now: Timestamp) -> Change {
     advance(known, seq)
         .only_if(ISSUE_IS)
         .and(", #changed = :now REMOVE #sealed")
         .value(":now", time(now))
-        .value(":issue", number(temporary.issue.number()))
+        .value(":issue", number(issue.number()))
 }
 
 /// Returns the write that records that an administrator was created, the first one by its time.

@@ -74,8 +74,8 @@ impl Passwords {
         let entry =
             Entry { what: "password-changed", by: Author::Name(by), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
-        let change = match account.temporary {
-            Some(temporary) => credential::change_password(known, entries.seq(), temporary, now),
+        let change = match account.temporary.and_then(|temporary| temporary.issue) {
+            Some(issue) => credential::change_password(known, entries.seq(), issue, now),
             None => credential::advance(known, entries.seq()),
         };
         let temporary_at = account.temporary.map(|_| now);

@@ -178,7 +178,7 @@ impl Subscriptions {
         let entries = Entries::with_retrievals_of(known).and(&issued(next));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
             .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
-            .update(Part::Account, account::next_issue(&account, &next_account, next.temporary()))?
+            .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
             .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
             .put(Part::Mail, mail::to_item(id, &mail))?
             .put_history(entries)?;
