@@ -60,6 +60,7 @@ async fn a_company_has_three_requests_to_support_a_day() {
     assert!((1..=86_400).contains(&wait));
     assert_eq!(ask(&stack, &kim, "sub-1", "2").await.status, 202, "the same click is no other request");
     stack.advance_clock(wait);
+    let dana = stack.token("dana@fabrikam.example");
     assert_eq!(ask(&stack, &dana, "sub-1", "2").await.status, 202);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1 + 4);

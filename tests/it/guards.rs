@@ -1,6 +1,6 @@
 //! Tests of rules that no function of today can break, and a later one could. The items are put into the table, or changed there, by hand.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 use support::{
     Answer, Call, Deployment, TestStack, event,
@@ -72,6 +72,9 @@ async fn a_membership_without_the_right_lists_nothing() {
     ] {
         assert_eq!(answer.problem(), Some("not-found"));
     }
+    let right = AttributeValue::Bs(vec![Blob::new(principal.as_bytes())]);
+    set(&stack, "SUBSCRIPTION#sub-1", "CREDENTIAL", "portal_users", right).await;
+    assert_eq!((listed(&dana).await, listed(&mallory).await), (0, 1), "the right decides, not the membership");
 }
 
 /// Starts a stack whose subscription has a permanent administrator, Lee, who has signed in. Returns Lee's session.

@@ -50,7 +50,7 @@ pub(super) struct Keys {
 struct File {
     rs256: String,
     es256: String,
-    /// The key for EdDSA. Files of version 0.1.0 lack it.
+    /// The key of Ed25519. Files of version 0.1.0 lack it.
     #[serde(default)]
     ed25519: Option<String>,
 }
@@ -98,7 +98,9 @@ impl Keys {
     pub(super) fn sign(&self, algorithm: Algorithm, headers: &[&Value], claims: &Value) -> String {
         let kid = self.jwk(algorithm)["kid"].clone();
         let mut full = json!({ "alg": algorithm, "typ": "JWT", "kid": kid });
-        headers.iter().for_each(|header| merge(&mut full, header));
+        for header in headers {
+            merge(&mut full, header);
+        }
         let signed = format!("{}.{}", base64(full.to_string()), base64(claims.to_string()));
         let signature = self.signature(algorithm, signed.as_bytes());
         format!("{signed}.{}", base64(signature))

@@ -260,7 +260,7 @@ pub(crate) const WORDS: Words = Words {
     request_subject: "Supportanfrage {reference}: {product}, {company}",
     request_title: "Supportanfrage {reference}",
     request_from: "Von: {by}",
-    request_from_unverified: "Von: {by}. Es gibt keine Adresse für eine Antwort.",
+    request_from_unverified: "Von: {by}. Der Anmeldedienst hat keine Adresse für eine Antwort bestätigt.",
     request_from_without_reply: "Von: {by} (Antworten gehen nicht von selbst an diese Adresse: Bitte schreiben Sie selbst dorthin)",
     request_about_trial: "Abonnement: {subscription}, {product}, Testphase",
     request_about_paid: "Abonnement: {subscription}, {product}, kostenpflichtig",

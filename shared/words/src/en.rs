@@ -260,7 +260,7 @@ pub(crate) const WORDS: Words = Words {
     request_subject: "Support request {reference}: {product}, {company}",
     request_title: "Support request {reference}",
     request_from: "From: {by}",
-    request_from_unverified: "From: {by}. There is no address to reply to.",
+    request_from_unverified: "From: {by}. The identity provider has not verified an address to reply to.",
     request_from_without_reply: "From: {by} (replies can't be sent to this address automatically: write to it yourself)",
     request_about_trial: "Subscription: {subscription}, {product}, trial",
     request_about_paid: "Subscription: {subscription}, {product}, paid",

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::problem::{self, Problem, ProblemCode};
 
-use super::{Deadline, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
+use super::{Deadline, TokenRefusal, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
 
 /// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
 const FRESH: Duration = Duration::from_hours(1);
@@ -114,10 +114,10 @@ impl Held {
         self.usable(now).is_some_and(|keys| keys.contains(key_id))
     }
 
-    /// Returns whether the key id can be looked up without a refresh.
+    /// Returns whether the key id can be looked up without a refresh. A token without one is refused if there are several keys.
     fn suffices(&self, key_id: Option<&str>, now: Timestamp) -> bool {
         let fresh = self.keys.as_ref().is_some_and(|(_, at)| now.since(*at) < FRESH);
-        fresh && self.knows(key_id, now)
+        fresh && (key_id.is_none() || self.knows(key_id, now))
     }
 
     fn may_fetch(&self, now: Timestamp) -> bool {
@@ -148,7 +148,8 @@ impl Held {
         let key_id = token.key_id.as_deref();
         match (self.usable(now), &self.failure) {
             (Some(keys), _) if keys.contains(key_id) => Ok(keys.key(key_id, token.algorithm)?),
-            (Some(_), None) => Err(token.without_key().into()),
+            (Some(_), _) if key_id.is_none() => Err(TokenRefusal::NoKeyId.into()),
+            (Some(_), None) => Err(TokenRefusal::UnknownKey.into()),
             // This applies also if other keys are cached: the key may be a new one that could not be fetched.
             (_, Some(failure)) => Err(Arc::clone(failure).into()),
             (None, None) => Err(ProblemCode::Unavailable.into()),

@@ -154,11 +154,6 @@ impl<'a> Unverified<'a> {
         Ok(Self { token, algorithm: header.alg, key_id: header.kid })
     }
 
-    /// Returns why a provider's key set without the token's key refuses it.
-    pub(super) fn without_key(&self) -> TokenRefusal {
-        if self.key_id.is_some() { TokenRefusal::UnknownKey } else { TokenRefusal::NoKeyId }
-    }
-
     /// Verifies the signature, and that the claims are those of an ID token for this client that is valid at `now`.
     pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<Claims, TokenRefusal> {
         let claims = jsonwebtoken::decode::<Claims>(self.token, key, &signature_only(self.algorithm))
