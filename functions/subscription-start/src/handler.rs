@@ -146,8 +146,8 @@ impl App {
         })
     }
 
-    /// Refuses an event that gives another user name than the subscription has. A name that another subscription holds does not count: the
-    /// first event had to do without it.
+    /// Refuses an event that gives another user name than the subscription has. A name that another subscription holds is no contradiction:
+    /// the first event had to do without it.
     async fn refuse_another_user_name(&self, event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
         let Some(given) = event.user_name.as_ref().filter(|given| **given != known.user_name) else { return Ok(()) };
         if self.held_by_another(&known.subscription, given).await? {

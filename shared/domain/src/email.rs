@@ -44,8 +44,8 @@ impl EmailAddress {
         }
     }
 
-    /// Returns whether SES can send to this address. SES has no SMTPUTF8 (RFC 6531), so the local part must be ASCII, and dots occur only
-    /// between other characters. The domain is in A-labels already.
+    /// Returns whether SES can send to this address. SES has no SMTPUTF8 (RFC 6531), so the local part must be ASCII. A dot is allowed
+    /// only between two other characters. The domain is in A-labels already.
     ///
     /// <https://docs.aws.amazon.com/ses/latest/APIReference/API_Destination.html>
     #[must_use]
