@@ -295,7 +295,7 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
     let session = reset.session().unwrap();
     assert_eq!(led(&at("/administration", Some(&session)).await).as_deref(), Some("/administration/create"));
     let page = html(&at("/administration/create", Some(&session)).await);
-    assert!(page.contains("admin@fabrikam will be closed once you sign in with your new account."));
+    assert!(page.contains(">admin@fabrikam</span> will be closed once you sign in with your new account."));
     assert!(page.contains("data-suffix=\"@fabrikam\""));
 
     let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
@@ -393,8 +393,15 @@ async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left(
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();
     // Names and addresses are not translated.
-    let names =
-        ["Contoso Online Suite", "Fabrikam, Inc.", "admin@fabrikam", "support@contoso.example", "English", "Deutsch"];
+    let names = [
+        "Contoso Online Suite",
+        "Fabrikam, Inc.",
+        "admin@fabrikam",
+        "@fabrikam",
+        "support@contoso.example",
+        "English",
+        "Deutsch",
+    ];
     let marks = [":", ",", ".", "·", "(", ")"];
     for page in pages(&stack, &session) {
         let page = html(&stack.call("portal", page.query("language=qps")).await);
