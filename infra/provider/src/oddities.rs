@@ -1,10 +1,10 @@
-//! What is odd about a provider's tokens and keys, as real providers differ from each other.
+//! The oddities of a provider's tokens and keys, in which real providers differ from each other.
 
 use serde_json::Value;
 
 use super::keys::Algorithm;
 
-/// What is odd about the tokens and keys of a provider. By default nothing is. Each field is one difference of real providers.
+/// The oddities of a provider's tokens and keys. By default there are none. Each field is one difference of real providers.
 #[derive(Debug, Clone, Default)]
 pub struct TokenOddities {
     /// Claims that are merged into those of every token; null removes a claim.
