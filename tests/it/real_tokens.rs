@@ -150,7 +150,7 @@ fn without(mut claims: Value, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_directory_of_the_issuer_itself_makes_a_person_no_guest() {
+async fn a_person_of_the_issuers_own_directory_is_no_guest() {
     let deployment = || {
         let settings = [("OIDC_ORGANIZATION_CLAIM", "org"), ("OIDC_ORGANIZATION_ROLE", "roles=billing")];
         settings.iter().fold(Deployment::default(), |all, (name, value)| all.with(name, value))
