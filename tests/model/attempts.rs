@@ -110,8 +110,8 @@ pub(crate) struct World {
     networks: Vec<Item>,
     devices: Vec<Item>,
     callers: Vec<Caller>,
-    /// Abandoned requests that are still under way, with their callers, sorted.
-    late: Vec<(Write, usize)>,
+    /// Abandoned requests that are still under way, each with its caller if that is an owner, sorted.
+    late: Vec<(Write, Option<usize>)>,
     witness: Witness,
 }
 
@@ -158,7 +158,7 @@ pub(crate) enum Action {
     Delayed(usize),
     Verified(usize),
     Crash(usize),
-    LateWrite(Write, usize),
+    LateWrite(Write, Option<usize>),
     Tick,
 }
 
@@ -214,12 +214,12 @@ impl Model for AttemptModel {
             Action::Committed(i) => self.deliver_answer(&mut world, i)?,
             Action::AnswerLost(i) => {
                 let write = self.write(&world, i)?;
-                let _ = self.carry_out(&mut world, write, i);
+                let _ = self.carry_out(&mut world, write, self.payer(i));
                 self.send_again(&mut world, i);
             }
             Action::Delayed(i) => {
                 let write = self.write(&world, i)?;
-                world.late.push((write, i));
+                world.late.push((write, self.payer(i)));
                 world.late.sort_unstable();
                 self.send_again(&mut world, i);
             }
@@ -250,7 +250,10 @@ impl Model for AttemptModel {
             }),
             Property::sometimes(CLOSED, |model: &Self, world: &World| model.is_closed(world)),
             Property::sometimes(IN_WHILE_CLOSED, |_, world: &World| world.witness.got_in_while_closed),
-            Property::sometimes(DEVICE_FORGOTTEN, |_, world: &World| world.witness.device_forgotten),
+            Property::sometimes(DEVICE_FORGOTTEN, |model: &Self, world: &World| {
+                let was_known = |device| model.scope.known.contains(&Bucket::Device(device));
+                world.devices.iter().enumerate().any(|(device, item)| was_known(device) && !item.known)
+            }),
             Property::sometimes(NETWORK_FORGOTTEN, |model: &Self, world: &World| {
                 world.networks.iter().any(|network| network.known && network.failures > model.scope.limit)
             }),
@@ -330,8 +333,13 @@ impl AttemptModel {
         notes
     }
 
+    /// Returns the caller if it is an owner, whose own attempts are told apart from those of others.
+    fn payer(&self, i: usize) -> Option<usize> {
+        Some(i).filter(|i| self.scope.callers[*i].right)
+    }
+
     /// Carries a write of a caller out: returns the new item, or the unchanged item when the condition fails.
-    fn carry_out(&self, world: &mut World, write: Write, i: usize) -> Result<Item, Item> {
+    fn carry_out(&self, world: &mut World, write: Write, payer: Option<usize>) -> Result<Item, Item> {
         let limit = self.scope.limit;
         match write {
             Write::Spend(spend) => {
@@ -343,22 +351,12 @@ impl AttemptModel {
                 }
                 let item = *item;
                 world.witness.spent += 1;
-                *world.witness.spent_by.entry((i, spend.bucket)).or_default() += 1;
+                if let Some(payer) = payer {
+                    *world.witness.spent_by.entry((payer, spend.bucket)).or_default() += 1;
+                }
                 Ok(item)
             }
-            Write::CountStranger { now } => {
-                let item = &mut world.strangers;
-                if self.variant == Variant::AccountBudget {
-                    let spend = Spend { bucket: Bucket::Strangers, shape: Shape::Idle, now, decided: None };
-                    *item = item.decide(self.variant, self.scope.budget, spend).ok_or(*item)?;
-                } else {
-                    if item.failures >= limit {
-                        return Err(*item);
-                    }
-                    item.failures += 1;
-                }
-                Ok(*item)
-            }
+            Write::CountStranger { now } => self.count_stranger(&mut world.strangers, now),
             Write::Remember { bucket, forgives, by } => {
                 let item = world.item(bucket);
                 item.known = true;
@@ -378,16 +376,27 @@ impl AttemptModel {
                 let item = &mut world.devices[device];
                 if item.failures >= limit {
                     *item = Item::default();
-                    world.witness.device_forgotten = true;
                 }
                 Ok(world.devices[device])
             }
         }
     }
 
+    fn count_stranger(&self, item: &mut Item, now: Time) -> Result<Item, Item> {
+        if self.variant == Variant::AccountBudget {
+            let spend = Spend { bucket: Bucket::Strangers, shape: Shape::Idle, now, decided: None };
+            *item = item.decide(self.variant, self.scope.budget, spend).ok_or(*item)?;
+        } else if item.failures < self.scope.limit {
+            item.failures += 1;
+        } else {
+            return Err(*item);
+        }
+        Ok(*item)
+    }
+
     fn deliver_answer(&self, world: &mut World, i: usize) -> Option<()> {
         let write = self.write(world, i)?;
-        match (world.callers[i].step, self.carry_out(world, write, i)) {
+        match (world.callers[i].step, self.carry_out(world, write, self.payer(i))) {
             (Step::Spending { spend, asked_at, .. }, Ok(item)) => self.admit(world, i, spend.bucket, item, asked_at),
             (Step::Spending { spend, asked_at, trip, .. }, Err(item)) => {
                 self.try_again(world, i, (spend, asked_at, trip), item);

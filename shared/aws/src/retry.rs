@@ -36,6 +36,16 @@ pub(crate) async fn pause() {
     sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
 }
 
+/// Carries out several calls that count as one operation, in the time of one.
+pub(crate) fn in_time_of_one<T>(
+    operation: &'static str,
+    calls: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
+    // On the heap, since the calls of the SDK are large.
+    let calls = Box::pin(calls);
+    async move { timeout(OPERATION_TIMEOUT, calls).await.unwrap_or_else(|_| Err(Failure::timed_out(operation))) }
+}
+
 /// Retries `attempt` after a conflict, up to three times with a pause between, within the time of one operation.
 pub(crate) async fn through_conflicts<T, F, Fut>(operation: &'static str, attempt: F) -> Result<T, Failure>
 where

@@ -12,12 +12,17 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(7);
 pub struct OutOfTime;
 
 /// Runs `work` within [`TIME_LIMIT`]: the caller gets an answer, and not the time-out of the function. `E` is what `work` fails with.
-pub async fn in_time<T, E: From<OutOfTime>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    within(TIME_LIMIT, work).await
+pub fn in_time<T, E: From<OutOfTime>>(work: impl Future<Output = Result<T, E>>) -> impl Future<Output = Result<T, E>> {
+    within(TIME_LIMIT, work)
 }
 
-async fn within<T, E: From<OutOfTime>>(limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(OutOfTime.into()))
+fn within<T, E: From<OutOfTime>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    // On the heap, since the work of a whole request is large.
+    let work = Box::pin(work);
+    async move { tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(OutOfTime.into())) }
 }
 
 impl Retryable for OutOfTime {

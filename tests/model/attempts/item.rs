@@ -109,13 +109,13 @@ impl Budget {
 
 impl Item {
     /// Returns whether the account knows this device, and counts one more failure of it.
-    pub(crate) fn is_usable_device(&self, variant: Variant, limit: u8) -> bool {
+    pub(crate) fn is_usable_device(self, variant: Variant, limit: u8) -> bool {
         let is_known = self.known || variant == Variant::AnyDeviceKnown;
         is_known && (self.failures < limit || variant == Variant::DeviceNeverForgotten)
     }
 
     /// Returns whether the account knows this network, after the failure of the attempt that asks is counted.
-    pub(crate) fn is_known_network(&self, variant: Variant, limit: u8) -> bool {
+    pub(crate) fn is_known_network(self, variant: Variant, limit: u8) -> bool {
         self.known && (self.failures <= limit || variant == Variant::NetworkNeverForgotten)
     }
 

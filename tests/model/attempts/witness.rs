@@ -23,7 +23,7 @@ pub(crate) struct Witness {
     admitted: Vec<(Bucket, Time)>,
     /// The number of attempts spent, answered or not.
     pub(crate) spent: u8,
-    /// The number of attempts that each caller has spent of each budget, answered or not.
+    /// The number of attempts that each owner has spent of each budget, answered or not.
     pub(crate) spent_by: BTreeMap<(usize, Bucket), u8>,
     /// The number of wrong passwords that were compared, by the place that they truly come from.
     guesses: BTreeMap<Bucket, u8>,
@@ -34,7 +34,6 @@ pub(crate) struct Witness {
     pub(crate) owner_kept_out: bool,
     pub(crate) got_in_while_closed: bool,
     pub(crate) exhausted: bool,
-    pub(crate) device_forgotten: bool,
 }
 
 impl Witness {

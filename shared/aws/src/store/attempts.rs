@@ -12,7 +12,6 @@ use domain::{
     device,
 };
 use futures_util::{future::try_join_all, join};
-use tokio::time::timeout;
 
 use super::{
     Table,
@@ -21,7 +20,7 @@ use super::{
     names::{Key, PK, SK, TTL},
     transaction::{Change, Write},
 };
-use crate::{Failure, retry::OPERATION_TIMEOUT};
+use crate::{Failure, retry::in_time_of_one};
 
 /// Counts attempts, remembers the devices and networks of an account, and forgets them and its failures.
 pub struct Attempts {
@@ -164,7 +163,7 @@ impl Attempts {
     }
 
     /// Records a right password: forgets the failures in a row of what the attempt came by, and makes network and device known. `device` is
-    /// the one whose token the browser has after the answer. The account forgets a device for one that it knows beyond the limit.
+    /// the one whose token the browser has after the answer.
     pub async fn succeeded(
         &self,
         name: &ClaimedName,
@@ -192,7 +191,7 @@ impl Attempts {
             );
             network.and(strangers).and(device)
         };
-        timeout(OPERATION_TIMEOUT, notes).await.unwrap_or_else(|_| Err(Failure::timed_out(OPERATION)))
+        in_time_of_one(OPERATION, notes).await
     }
 
     /// Records a wrong password. It is counted already; the last one in a row makes the account forget the device.
@@ -223,13 +222,12 @@ impl Attempts {
             );
             network.and(own).and(others)
         };
-        timeout(OPERATION_TIMEOUT, notes).await.unwrap_or_else(|_| Err(Failure::timed_out(OPERATION)))
+        in_time_of_one(OPERATION, notes).await
     }
 
     /// Makes the account forget every device and network.
     pub async fn forget_all(&self, name: &ClaimedName) -> Result<(), Failure> {
-        let forgotten = timeout(OPERATION_TIMEOUT, self.forget_all_but(name, &[])).await;
-        forgotten.unwrap_or_else(|_| Err(Failure::timed_out(OPERATION)))
+        in_time_of_one(OPERATION, self.forget_all_but(name, &[])).await
     }
 
     async fn write_if_any(&self, change: Option<Change>) -> Result<(), Failure> {
@@ -239,7 +237,7 @@ impl Attempts {
         }
     }
 
-    /// Makes the account know a device. A new one takes the place of the one that was not used for the longest time, where there are too many.
+    /// Makes the account know a device. If it knows too many then, it forgets those that were not used for the longest time.
     async fn remember_device(
         &self,
         name: &ClaimedName,
@@ -312,8 +310,8 @@ impl Attempts {
     /// Spends one attempt of one budget. A write whose answer was lost is sent again and spends another attempt: it costs the caller
     /// one, and never admits one more.
     pub(super) async fn spend_one(&self, key: impl Fn() -> Key, spend: Spending) -> Result<Spent, Failure> {
-        let spent = self.spend_if(key, spend, |_| Ok(true)).await?;
-        Ok(spent.unwrap_or(Spent::Exhausted { retry_after: 1 }))
+        let result = self.spend_if(key, spend, |_| Ok(true)).await?;
+        Ok(result.unwrap_or(Spent::Exhausted { retry_after: 1 }))
     }
 
     /// Spends one attempt of one budget, as [`Self::spend_one`]. Returns `None` if the write is refused for an item that is not `usable`.
