@@ -349,7 +349,7 @@ async fn a_leak_is_found_in_every_place_that_is_searched() {
 
     let mut event = event("sub-1", "trial");
     event["detail"]["company"] = json!({ "id": PLANTED.to_uppercase(), "name": PLANTED, "and": 1 });
-    event["detail"]["portal_users"] = json!([]);
+    event["detail"]["portal_users"] = json!([{ "email": PLANTED }]);
     story.stack.publish(event).await;
     story.stack.cloud.drained().await.unwrap();
 
