@@ -59,6 +59,8 @@ pub(crate) struct Visitor<'w> {
     input: Input,
     journal: Arc<Journal>,
     tabs: Mutex<Vec<TargetId>>,
+    /// A script that runs before a page's own.
+    before: Option<String>,
 }
 
 impl World {
@@ -92,6 +94,7 @@ impl World {
             input: Input::Mouse,
             journal: Arc::clone(journal),
             tabs: Mutex::default(),
+            before: None,
         }
     }
 
@@ -117,6 +120,11 @@ impl Visitor<'_> {
     /// Uses the keyboard alone, or the mouse.
     pub(crate) fn with_input(self, input: Input) -> Self {
         Self { input, ..self }
+    }
+
+    /// Runs a script before every page's own.
+    pub(crate) fn with_script(self, before: Option<String>) -> Self {
+        Self { before, ..self }
     }
 
     /// Opens a new tab.
@@ -156,6 +164,9 @@ impl Visitor<'_> {
         tab.execute(SetTimezoneOverrideParams::new("Europe/Berlin")).await.unwrap();
         tab.execute(SetFocusEmulationEnabledParams::new(true)).await.unwrap();
         tab.execute(AddScriptToEvaluateOnNewDocumentParams::new(RECORD_SHIFTS)).await.unwrap();
+        if let Some(script) = &self.before {
+            tab.evaluate_on_new_document(script.as_str()).await.unwrap();
+        }
         let (language, journal) = (self.language, Arc::clone(&self.journal));
         let origin = self.world.dev.product.functions.clone();
         let page = Page { input: self.input, tab, w: language.words(), journal, origin };

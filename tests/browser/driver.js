@@ -3,7 +3,7 @@
   const plain = (text) => text.replace(/\s+/g, ' ').trim();
   const read = (element) => plain(element.innerText ?? element.textContent);
   /** The topmost content: the open window, or the body. */
-  const top = () => [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
+  const top = () => [...document.querySelectorAll('dialog[open]')].pop() ?? document.body;
   const visible = (element) => element.checkVisibility({ visibilityProperty: true });
   const label = (element) => {
     if (element.ariaLabel) return plain(element.ariaLabel);
@@ -50,6 +50,16 @@
     /** The forms that need scripts and do not say so without them. */
     formsWithoutHint: (needs) => [...document.forms].filter((form) => !(read(form).includes(needs) && form.querySelector('noscript a[href="/support"]')))
       .map((form) => form.outerHTML.slice(0, 120)),
+    /** The password fields, user name fields and shown credentials that the browser may translate or correct. */
+    exposed: (credentials) => {
+      const safe = '[translate="no"][spellcheck="false"][autocapitalize="none"][autocorrect="off"]';
+      const fields = [...document.querySelectorAll('input')]
+        .filter((input) => input.type === 'password' || /password|username/.test(input.autocomplete)).filter((input) => !input.matches(safe));
+      const shows = (element) => credentials.some((credential) => element.textContent.includes(credential));
+      const texts = [...document.body.querySelectorAll('*')].filter((element) => shows(element) && ![...element.children].some(shows))
+        .filter((element) => !element.closest(safe));
+      return [...fields, ...texts].map((element) => element.outerHTML.slice(0, 200));
+    },
     /** The own text of each visible element. */
     texts: () => [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !element.matches('time, script, style, code'))
       .map((element) => plain([...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join('')))

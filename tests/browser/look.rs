@@ -1,5 +1,7 @@
-//! The checks of every page in every look: axe-core reports no violation, nothing scrolls sideways, the layout does not shift, and
-//! every text is in one language.
+//! The checks of every page: axe-core reports no violation, nothing scrolls sideways, the layout does not shift, every text is in one
+//! language, and the browser leaves credentials alone.
+//!
+//! Each page is inspected in one look, by turns, so that a tour has every look. `FIRSTKEY_FULL=1` inspects each page in all of them.
 
 use std::{
     path::PathBuf,
@@ -18,8 +20,11 @@ use crate::{
     page::{Media, NARROW, Page, WIDE},
 };
 
-/// The looks: each page is inspected in all of them.
-const LOOKS: [(i64, Media); 6] = [
+/// A width and a medium.
+type Look = (i64, Media);
+
+/// The looks that a page can have.
+const LOOKS: [Look; 6] = [
     (WIDE, Media::Light),
     (WIDE, Media::Dark),
     (WIDE, Media::Print),
@@ -37,26 +42,28 @@ pub(crate) struct Inspector {
     axe: String,
     /// The parts of a page that are not translated: names, addresses, numbers.
     names: Vec<String>,
-    pictures: AtomicUsize,
+    /// The user names and the password, which browsers must not translate or correct.
+    credentials: Vec<String>,
+    pages: AtomicUsize,
     found: Mutex<Vec<String>>,
-    looks: AtomicUsize,
+    looks: Mutex<Vec<Look>>,
 }
 
 impl Inspector {
-    pub(crate) fn new(language: Language, names: &[&str]) -> Self {
-        let names = names.iter().map(ToString::to_string).collect();
+    pub(crate) fn new(language: Language, names: &[&str], credentials: &[&str]) -> Self {
+        let [names, credentials] = [names, credentials].map(|texts| texts.iter().map(ToString::to_string).collect());
         let axe = installed("axe-core/axe.min.js");
-        let (pictures, looks) = (AtomicUsize::new(1), AtomicUsize::new(0));
-        Self { language, axe, names, pictures, found: Mutex::default(), looks }
+        let (pages, found, looks) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+        Self { language, axe, names, credentials, pages, found, looks }
     }
 
-    /// Inspects the current state of a page in every look, and takes pictures of it.
+    /// Inspects the current state of a page in the look whose turn it is, or in every look, and takes a picture of each.
     pub(crate) async fn inspect(&self, page: &Page, name: &str) {
         page.step(format!("look at `{name}` in {}", self.language.code()));
         page.bring_to_front().await;
         self.check_shifts(page, name).await;
-        let number = self.pictures.fetch_add(1, Ordering::Relaxed);
-        for (width, media) in LOOKS {
+        let number = self.pages.fetch_add(1, Ordering::Relaxed);
+        for (width, media) in self.looks_of(number) {
             page.resize(width).await;
             page.set_media(media).await;
             let world = self.isolated_world(page).await;
@@ -68,17 +75,29 @@ impl Inspector {
                     self.add_finding(&format!("{name}, {width}: the page scrolls sideways: {wide}"));
                 }
             }
-            if let Some(path) = self.picture_path(number, name, width, media) {
-                page.save_picture(&path).await;
-            }
-            self.looks.fetch_add(1, Ordering::Relaxed);
+            page.save_picture(&self.picture_path(number, name, width, media)).await;
+            self.looks.lock().unwrap().push((width, media));
         }
         page.resize(WIDE).await;
         page.set_media(Media::Light).await;
         if self.language == Language::Pseudo {
             self.check_translation(page, name).await;
         }
+        self.check_credentials(page, name).await;
         page.evaluate("shifts.length = 0").await;
+    }
+
+    /// Returns the looks in which the page with this number is inspected. The languages begin with different looks.
+    fn looks_of(&self, number: usize) -> Vec<Look> {
+        if support::has_env("FIRSTKEY_FULL") {
+            return LOOKS.to_vec();
+        }
+        let first = match self.language {
+            Language::English => 0,
+            Language::German => 2,
+            Language::Pseudo => 4,
+        };
+        vec![LOOKS[(first + number) % LOOKS.len()]]
     }
 
     /// Checks that a page does not shift while it loads on a narrow screen.
@@ -87,6 +106,7 @@ impl Inspector {
         page.reload().await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         self.check_shifts(page, name).await;
+        page.evaluate("shifts.length = 0").await;
         page.resize(WIDE).await;
     }
 
@@ -146,27 +166,38 @@ impl Inspector {
         }
     }
 
-    /// Returns the path of the picture, if this look has one.
-    fn picture_path(&self, number: usize, name: &str, width: i64, media: Media) -> Option<PathBuf> {
-        let kind = match (width, media) {
-            (WIDE, Media::Light) => "",
-            (WIDE, Media::Dark) if self.language == Language::English => "-dark",
-            (NARROW, Media::Light) if self.language != Language::Pseudo => "-narrow",
-            (WIDE, Media::Print) if name.starts_with("window") && self.language != Language::Pseudo => "-print",
-            _ => return None,
+    /// Checks that browsers neither translate nor correct a user name or a password. The mail to support is made of sentences.
+    async fn check_credentials(&self, page: &Page, name: &str) {
+        if ["console", "provider", "mail-support"].contains(&name) {
+            return;
+        }
+        let exposed = page.query(&format!("exposed({})", json!(self.credentials))).await;
+        for element in exposed.as_array().unwrap() {
+            self.add_finding(&format!("{name}: the browser may change {element}"));
+        }
+    }
+
+    fn picture_path(&self, number: usize, name: &str, width: i64, media: Media) -> PathBuf {
+        let narrow = if width == NARROW { "-narrow" } else { "" };
+        let kind = match media {
+            Media::Light => "",
+            Media::Dark => "-dark",
+            Media::Print => "-print",
         };
         let directory = target().join("pictures").join(self.language.code());
-        Some(directory.join(format!("{number:02}-{name}{kind}.png")))
+        directory.join(format!("{:02}-{name}{narrow}{kind}.png", number + 1))
     }
 
     fn add_finding(&self, what: &str) {
         self.found.lock().unwrap().push(format!("{}: {what}", self.language.code()));
     }
 
-    /// Returns the number of looks; panics with the findings if there are any.
-    pub(crate) fn conclude(self) -> usize {
-        let found = self.found.into_inner().unwrap();
+    /// Returns how many combinations of a page and a look were inspected, and how many there are; panics with the findings if there are
+    /// any.
+    pub(crate) fn conclude(self) -> (usize, usize) {
+        let (found, looks) = (self.found.into_inner().unwrap(), self.looks.into_inner().unwrap());
         assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
-        self.looks.into_inner()
+        assert!(LOOKS.iter().all(|look| looks.contains(look)), "a look is missing: {looks:?}");
+        (looks.len(), self.pages.into_inner() * LOOKS.len())
     }
 }

@@ -8,8 +8,10 @@
 //! | `secrets.rs` | the page holds no password after the window closes, hides it, or is left |
 //! | `sessions.rs` | after a new sign-in, people return to the page that they came from |
 //! | `no_scripts.rs` | without scripts, every page can be read, customers sign in, and forms say what they need |
+//! | `support_requests.rs` | a message to support survives the end of the session, and an answer of the gateway is shown as a failure |
+//! | `oldest.rs` | the whole story without what the oldest browsers lack, and with odd languages of the browser |
 //! | `weight.rs` | the page with the credentials is small, and its assets are loaded once |
-//! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper, pictures |
+//! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper (by turns, or all of them with `FIRSTKEY_FULL=1`), pictures |
 //!
 //! One product and one browser serve all chapters, each with its own customer. A failure names the chapter, the step and the page, and
 //! leaves a picture under `target/browser/`. `FIRSTKEY_ONLY=story cargo verify --only browser` runs one chapter. A complaint of the
@@ -27,10 +29,12 @@ mod keyboard;
 mod look;
 mod lost;
 mod no_scripts;
+mod oldest;
 mod page;
 mod secrets;
 mod sessions;
 mod story;
+mod support_requests;
 mod tour;
 mod traffic;
 mod weight;
@@ -50,17 +54,21 @@ use crate::{
 pub(crate) struct Chapter<'w> {
     pub(crate) world: &'w World,
     pub(crate) journal: Arc<Journal>,
+    /// A script that runs before every page's own.
+    pub(crate) before: Option<String>,
 }
 
 type RunChapter = for<'a> fn(&'a Chapter<'a>) -> LocalBoxFuture<'a, ()>;
 
-const CHAPTERS: [(&str, RunChapter); 10] = [
+const CHAPTERS: [(&str, RunChapter); 12] = [
     ("story", |chapter| Box::pin(story::run(chapter, &story::FABRIKAM, Input::Mouse))),
     ("keyboard", |chapter| Box::pin(keyboard::run(chapter))),
     ("lost", |chapter| Box::pin(lost::run(chapter))),
     ("secrets", |chapter| Box::pin(secrets::run(chapter))),
     ("sessions", |chapter| Box::pin(sessions::run(chapter))),
     ("no-scripts", |chapter| Box::pin(no_scripts::run(chapter))),
+    ("support", |chapter| Box::pin(support_requests::run(chapter))),
+    ("oldest", |chapter| Box::pin(oldest::run(chapter))),
     ("weight", |chapter| Box::pin(weight::run(chapter))),
     ("tour-en", |chapter| Box::pin(tour::in_english(chapter))),
     ("tour-de", |chapter| Box::pin(tour::in_german(chapter))),
@@ -93,7 +101,7 @@ async fn the_product_works_in_a_browser() {
 
 /// Runs one chapter; returns its failures, with the last step, its page and the path of the picture.
 async fn run(world: &World, name: &str, chapter: RunChapter) -> Vec<String> {
-    let context = Chapter { world, journal: Arc::default() };
+    let context = Chapter { world, journal: Arc::default(), before: None };
     let mut failures = Vec::new();
     if let Err(panic) = AssertUnwindSafe(chapter(&context)).catch_unwind().await {
         let what = panic.downcast_ref::<String>().cloned();
@@ -115,6 +123,7 @@ async fn run(world: &World, name: &str, chapter: RunChapter) -> Vec<String> {
 impl Chapter<'_> {
     /// Returns a visitor with separate cookies, clipboard and history.
     pub(crate) async fn visitor(&self, language: Language) -> Visitor<'_> {
-        self.world.visitor(language, &self.journal).await
+        let visitor = self.world.visitor(language, &self.journal).await;
+        visitor.with_script(self.before.clone())
     }
 }

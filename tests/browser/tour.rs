@@ -1,4 +1,4 @@
-//! Inspects every page, window and mail of one language in every look. The pictures are under `target/pictures/<language>/`.
+//! Inspects every page, window and mail of one language. The pictures are under `target/pictures/<language>/`.
 
 use serde_json::json;
 use words::Language;
@@ -96,7 +96,7 @@ impl<'a> Tour<'a> {
             vec![PRODUCT, customer.company_name, customer.contact, customer.portal_user, &user_name, &masked];
         names.extend([cast.stranger, cast.administrator, cast.second, &administrator, &second, &mailed]);
         names.extend(["support@contoso.example", "English", "Deutsch", "Firstkey", "localhost", "http"]);
-        let inspector = Inspector::new(cast.language, &names);
+        let inspector = Inspector::new(cast.language, &names, &[&user_name, &administrator, &second, &mailed]);
         Self { chapter, cast, inspector, mailed }
     }
 
@@ -108,8 +108,8 @@ impl<'a> Tour<'a> {
         self.list_and_windows().await;
         self.administration().await;
         self.mails().await;
-        let looks = self.inspector.conclude();
-        println!("browser: {looks} looks in {}", self.cast.language.code());
+        let (looks, all) = self.inspector.conclude();
+        println!("browser: {looks} of {all} combinations of page and look in {}", self.cast.language.code());
     }
 
     async fn inspect(&self, page: &Page, name: &str) {

@@ -5,8 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use chromiumoxide::cdp::browser_protocol::{
-    fetch::{DisableParams, EnableParams, EventRequestPaused, FailRequestParams, RequestPattern, RequestStage},
+    fetch::{
+        DisableParams, EnableParams, EventRequestPaused, FailRequestParams, FulfillRequestParams, HeaderEntry,
+        RequestPattern, RequestStage,
+    },
     network::{
         ErrorReason, EventDataReceived, EventRequestServedFromCache, EventRequestWillBeSent, EventResponseReceived,
         Headers,
@@ -102,5 +106,35 @@ impl<'p> AnswerLoss<'p> {
     /// Restores the network.
     pub(crate) async fn end(self) {
         self.0.tab.execute(DisableParams::default()).await.unwrap();
+    }
+}
+
+/// An answer of something in front of the functions, such as the gateway, in place of the product's.
+#[derive(Clone, Copy)]
+pub(crate) struct ForeignAnswer {
+    pub(crate) status: i64,
+    pub(crate) media_type: &'static str,
+    pub(crate) body: &'static str,
+}
+
+impl ForeignAnswer {
+    /// Answers the page's requests that match the pattern, which the product does not receive, while `act` runs.
+    pub(crate) async fn during(self, page: &Page, pattern: &str, act: impl Future<Output = ()>) {
+        page.journal.expect(&format!("the server responded with a status of {}", self.status));
+        let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
+        let requests = RequestPattern::builder().url_pattern(pattern).request_stage(RequestStage::Request).build();
+        page.tab.execute(EnableParams::builder().pattern(requests).build()).await.unwrap();
+        let tab = page.tab.clone();
+        let answering = tokio::spawn(async move {
+            while let Some(paused) = paused.next().await {
+                let mut answer = FulfillRequestParams::new(paused.request_id.clone(), self.status);
+                answer.response_headers = Some(vec![HeaderEntry::new("content-type", self.media_type)]);
+                answer.body = Some(BASE64_STANDARD.encode(self.body).into());
+                let _ = tab.execute(answer).await;
+            }
+        });
+        act.await;
+        page.tab.execute(DisableParams::default()).await.unwrap();
+        answering.abort();
     }
 }

@@ -118,14 +118,15 @@ impl From<String> for Failure {
 type Checked<T> = Result<T, Failure>;
 
 impl Lane {
+    /// Returns a token that is issued at the time of this lane's machine. The clock of the stack does not advance.
+    fn token(&self, address: &str) -> String {
+        self.stack.token_with(address, &json!({ "iat": self.machine.now() }))
+    }
+
     /// Runs a scenario, with or without a fault; returns the AWS calls of the function when there is no fault.
     async fn run(&self, scenario: &Scenario, case: Option<&Case>) -> Checked<Vec<(String, String)>> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let world = World::new(number, async |address| {
-            // The clocks here do not advance, and a token must not be from the future.
-            self.stack.token_with(&address, &json!({ "iat": 1 }))
-        })
-        .await;
+        let world = World::new(number, async |address| self.token(&address)).await;
         let mut run = Run { lane: self, world, mails: Mails::default(), began: Instant::now(), history: Vec::new() };
         let (state, orders) = run.prepare(scenario).await?;
         let function = self.machine.caller_name(scenario.function);
@@ -212,6 +213,8 @@ impl Run<'_> {
         let answer = match op {
             Op::Wait { seconds } => {
                 self.lane.machine.advance_clock(seconds.try_into().unwrap());
+                let lane = self.lane;
+                self.world.sign_in_to_the_portal(async |address| lane.token(&address)).await;
                 Some(reply(200, ""))
             }
             Op::Start { event, paid } => {

@@ -43,10 +43,15 @@ impl World {
     /// Creates a subscription's people; `token` signs a person in to the portal by their address.
     pub(crate) async fn new<F: Future<Output = String>>(number: usize, token: impl Fn(String) -> F) -> Self {
         let mut world = Self { number, tokens: BTreeMap::new(), sessions: Mutex::default() };
-        for person in PEOPLE {
-            world.tokens.insert(person, token(world.address(person)).await);
-        }
+        world.sign_in_to_the_portal(token).await;
         world
+    }
+
+    /// Signs the people in to the portal, again after their sessions have ended.
+    pub(crate) async fn sign_in_to_the_portal<F: Future<Output = String>>(&mut self, token: impl Fn(String) -> F) {
+        for person in PEOPLE {
+            self.tokens.insert(person, token(self.address(person)).await);
+        }
     }
 
     pub(crate) fn subscription(&self) -> String {

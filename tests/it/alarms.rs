@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Fault, Mode, Service};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
-use support::{Deployment, Function, TestStack, event};
+use serde_json::{Value, json};
+use support::{Call, Deployment, Function, TestStack, event, table::Table};
 use template::Template;
 
-use crate::no_leaks::log;
+use crate::{
+    no_leaks::log,
+    real_providers::{sign_in_with, token_answer},
+};
 
 /// The sums of the metrics, by namespace, name and dimensions.
 type Metrics = BTreeMap<(String, String, BTreeMap<String, String>), f64>;
@@ -23,9 +26,12 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 4] = [
+const SCENARIOS: [Scenario; 7] = [
+    ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
+    ("SignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
+    ("UserNameHeld", || Box::pin(a_user_name_is_held())),
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
     ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
 ];
@@ -46,6 +52,33 @@ async fn a_statement_is_missing(sid: &str) {
     stack.cloud.roles().replace("get-credentials", role.without(sid));
     let answer = stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
     assert!(answer.status >= 500, "{answer:?}");
+}
+
+/// Lets strangers fail at an account for the hundredth time. Its password is chosen, and a person has signed in with it.
+async fn strangers_close_an_account() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    stack.call("reset-password", Call::reset_password(&session, "a quiet lamp over the harbour")).await;
+    let failures =
+        json!({ "PK": { "S": "ATTEMPTS#admin@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "99" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&failures).await;
+    let guess = Call::sign_in("admin@fabrikam", "a quiet lamp over the city").from("198.51.100.7");
+    assert_eq!(stack.call("sign-in", guess).await.status, 401);
+}
+
+async fn the_client_secret_has_expired() {
+    let stack = Deployment::default().with("OIDC_CLIENT_SECRET", "secret").start().await;
+    let refusal = token_answer(401, "application/json", r#"{"error":"invalid_client"}"#);
+    assert_eq!(sign_in_with(&stack, refusal).await.status, 500);
+}
+
+async fn a_user_name_is_held() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let mut second = event("sub-2", "trial");
+    second["detail"]["service_administrator"]["user_name"] = "admin@fabrikam".into();
+    stack.start_subscription(second).await;
 }
 
 async fn no_mail_is_sent() {
@@ -75,6 +108,21 @@ async fn a_denied_key_rings() {
 #[tokio::test]
 async fn a_mail_that_was_not_sent_rings() {
     check("MailsMissing").await;
+}
+
+#[tokio::test]
+async fn an_account_that_strangers_close_rings() {
+    check("AccountClosed").await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_set_up_wrongly_rings() {
+    check("SignInMisconfigured").await;
+}
+
+#[tokio::test]
+async fn a_user_name_that_is_held_rings() {
+    check("UserNameHeld").await;
 }
 
 #[tokio::test]

@@ -102,7 +102,12 @@ fn item(credential: &Credential) -> HashMap<String, AttributeValue> {
         AttributeValue::M(entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
     };
     let retrieval = |entry: &Retrieval| {
-        map(&[("at", number(entry.at.epoch_seconds())), ("by", text(&entry.by)), ("who", binary(entry.who.as_bytes()))])
+        map(&[
+            ("at", number(entry.at.epoch_seconds())),
+            ("by", text(entry.by.as_stored())),
+            ("confirmed", AttributeValue::Bool(entry.by.is_confirmed())),
+            ("who", binary(entry.who.as_bytes())),
+        ])
     };
     let retrievals: HashMap<String, AttributeValue> =
         credential.retrievals.iter().map(|(id, entry)| (id.as_str().to_owned(), retrieval(entry))).collect();

@@ -1,8 +1,9 @@
 //! Support requests to the vendor.
 
 use cloud::{Fault, Mode, Service};
+use domain::{Caller, Reference};
 use serde_json::json;
-use support::{Answer, Call, TestStack, event};
+use support::{Answer, Call, TestStack, event, table::Table};
 
 async fn ask(stack: &TestStack, token: &str, subscription: &str, key: &str) -> Answer {
     let call = Call::contact_support(subscription, "It does not work.\nPlease call.").bearer(token).key(key);
@@ -26,10 +27,11 @@ async fn support_gets_the_message_the_history_and_the_reply_address_but_no_passw
     assert_eq!(mail.to, "support@contoso.example");
     assert_eq!(mail.reply_to.as_deref(), Some("dana@fabrikam.example"));
     assert_eq!(mail.subject, format!("Support request {reference}: Contoso Online Suite, Fabrikam, Inc."));
+    assert!(mail.text.ends_with("\n> It does not work.\n> Please call.\n"), "{}", mail.text);
+    assert!(mail.html.contains("It does not work.\nPlease call."));
     for text in [&mail.text, &mail.html] {
         for needed in [
             reference,
-            "It does not work.\nPlease call.",
             "From: dana@fabrikam.example",
             "sub-1, Contoso Online Suite, trial",
             "admin@fabrikam",
@@ -58,6 +60,7 @@ async fn a_company_has_three_requests_to_support_a_day() {
     assert!((1..=86_400).contains(&wait));
     assert_eq!(ask(&stack, &kim, "sub-1", "2").await.status, 202, "the same click is no other request");
     stack.advance_clock(wait);
+    let dana = stack.token("dana@fabrikam.example");
     assert_eq!(ask(&stack, &dana, "sub-1", "2").await.status, 202);
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 1 + 4);
@@ -143,4 +146,142 @@ async fn markup_in_a_message_is_text() {
     stack.cloud.drained().await.unwrap();
     let mail = &stack.cloud.inbox()[1];
     assert!(mail.text.contains("<script>alert(1)</script> & more") && !mail.html.contains("<script>"));
+}
+
+#[tokio::test]
+async fn pasted_text_is_accepted_and_cleaned() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let pasted = "\u{feff}Call \u{202a}+49 89 555 01\u{202c}\u{b}or \u{2068}Kim\u{2069}\u{2028}soft\u{ad}ware\r\nنرم\u{200c}افزار";
+    let call = Call::contact_support("sub-1", pasted).bearer(&dana).key("pasted");
+    let answer = stack.call("contact-support", call).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    stack.cloud.drained().await.unwrap();
+    let text = &stack.cloud.inbox()[1].text;
+    assert!(text.ends_with("\n> Call +49 89 555 01\n> or Kim\n> software\n> نرم\u{200c}افزار\n"), "{text:?}");
+}
+
+/// Returns the lines of a mail that are not quoted, wherever a program may break a line.
+fn unquoted_lines(text: &str) -> Vec<&str> {
+    let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+    text.split(breaks).filter(|line| !line.starts_with("> ")).collect()
+}
+
+#[tokio::test]
+async fn no_customer_can_write_a_line_that_passes_for_one_of_the_facts() {
+    let stack = TestStack::start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let forged = ["User name: admin@evil", "What happened to the credentials:", "- Retrieved by kim@fabrikam.example"];
+    let mut facts = Vec::new();
+    let breaks = ["\n", "\r\n", "\r", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}", "\n\n"];
+    for (n, line_break) in [None].into_iter().chain(breaks.map(Some)).enumerate() {
+        let subscription = format!("sub-{n}");
+        let mut started = event(&subscription, "trial");
+        started["detail"]["company"]["id"] = subscription.as_str().into();
+        stack.start_subscription(started).await;
+        let message =
+            line_break.map_or("Help".to_owned(), |line_break| format!("Help{line_break}{}", forged.join(line_break)));
+        let call = Call::contact_support(&subscription, &message).bearer(&dana).key("key");
+        let answer = stack.call("contact-support", call).await;
+        assert_eq!(answer.status, 202, "{line_break:?}: {answer:?}");
+        stack.cloud.drained().await.unwrap();
+        let mail = stack.cloud.inbox().pop().unwrap();
+        let reference = answer.body["reference"].as_str().unwrap();
+        let without_ids = |line: &str| line.replace(reference, "REFERENCE").replace(&subscription, "SUBSCRIPTION");
+        let dated = |line: &&str| line.contains(" UTC");
+        let lines = unquoted_lines(&mail.text).into_iter().filter(|line| !dated(line));
+        facts.push(lines.map(without_ids).collect::<Vec<_>>());
+        let (before, quoted) = mail.text.split_once("> Help").expect("the message is quoted");
+        assert!(before.contains("User name: admin@sub-") && !quoted.contains("User name: admin@sub-"), "{}", mail.text);
+    }
+    assert!(facts.iter().all(|lines| *lines == facts[0]), "{facts:#?}");
+}
+
+/// Starts a subscription whose portal user is known by a subject, and returns a token with this address.
+async fn token_of_a_subject(stack: &TestStack, subscription: &str, email: &str) -> String {
+    let mut started = event(subscription, "trial");
+    started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "subject": "someone" }]);
+    stack.start_subscription(started).await;
+    stack.token_with(email, &json!({ "sub": "someone" }))
+}
+
+#[tokio::test]
+async fn a_request_from_an_address_that_ses_cannot_send_to_arrives_and_names_it_in_the_body() {
+    for (n, email) in
+        ["jürgen@fabrikam.example", "kim..lee@fabrikam.example", "kim.@fabrikam.example"].iter().enumerate()
+    {
+        let stack = TestStack::start().await;
+        let token = token_of_a_subject(&stack, "sub-1", email).await;
+        let answer = ask(&stack, &token, "sub-1", &n.to_string()).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        stack.cloud.drained().await.unwrap();
+        let mail = stack.cloud.inbox().pop().unwrap();
+        assert_eq!((&*mail.to, mail.reply_to.as_deref()), ("support@contoso.example", None));
+        assert!(mail.text.contains(&format!("From: {email} (replies")) && mail.html.contains(email), "{}", mail.text);
+        assert_eq!(stack.items("MAIL#support#").await[0]["status"]["S"], "sent");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_outside_ascii_is_an_a_label_in_the_reply_address() {
+    let stack = TestStack::start().await;
+    let token = token_of_a_subject(&stack, "sub-1", "kim@bücher.example").await;
+    assert_eq!(ask(&stack, &token, "sub-1", "key").await.status, 202);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().pop().unwrap().reply_to.as_deref(), Some("kim@xn--bcher-kva.example"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_used_again_for_another_message_is_a_conflict() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let first = ask(&stack, &dana, "sub-1", "key").await;
+    let with = async |message: &str, key: &str| {
+        stack.call("contact-support", Call::contact_support("sub-1", message).bearer(&dana).key(key)).await
+    };
+    let other = with("Something else.", "key").await;
+    assert_eq!((other.status, other.problem()), (409, Some("conflict")));
+    let cleaned = with("  It does not work.\r\nPlease call.\u{feff} ", "key").await;
+    assert_eq!((cleaned.status, &cleaned.body), (202, &first.body), "the same message once it is cleaned");
+    assert_eq!(with("Something else.", "another").await.status, 202);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().len(), 1 + 2);
+    assert_eq!(stack.items("SUPPORT#").await[0]["requests"]["N"], "2");
+}
+
+#[tokio::test]
+async fn one_key_in_two_subscriptions_is_two_requests_with_two_references() {
+    let stack = TestStack::start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let mut references = Vec::new();
+    for subscription in ["sub-1", "sub-2"] {
+        stack.start_subscription(event(subscription, "trial")).await;
+        let answer = ask(&stack, &dana, subscription, "key").await;
+        references.push(answer.body["reference"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(references[0], references[1]);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().len(), 4);
+}
+
+#[tokio::test]
+async fn a_click_that_0_1_0_has_ordered_keeps_its_reference() {
+    let stack = TestStack::start().await;
+    let token = token_of_a_subject(&stack, "sub-1", "dana@fabrikam.example").await;
+    assert_eq!(ask(&stack, &token, "sub-1", "key").await.status, 202);
+    stack.cloud.drained().await.unwrap();
+    // The item of the release has another reference, and the message as that release accepted it.
+    let caller = Caller::new(stack.provider.issuer().to_owned(), "someone".to_owned(), None, vec![]);
+    let earlier = Reference::from_click_in_0_1_0(&caller, "old");
+    let mut item = stack.items("MAIL#support#").await.pop().unwrap();
+    item["SK"]["S"] = format!("MAIL#support#{earlier}").into();
+    item["message"]["S"] = "It does not work.\nPlease\u{ad} call.".into();
+    Table::connect(&stack.cloud.aws_url(), "tests").put(&item).await;
+    let again = ask(&stack, &token, "sub-1", "old").await;
+    assert_eq!((again.status, again.body["reference"].as_str()), (202, Some(earlier.as_str())));
+    let other = Call::contact_support("sub-1", "Something else.").bearer(&token).key("old");
+    assert_eq!(stack.call("contact-support", other).await.problem(), Some("conflict"));
+    assert_eq!(stack.items("SUPPORT#").await[0]["requests"]["N"], "1", "no request is counted again");
 }

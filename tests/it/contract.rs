@@ -187,8 +187,9 @@ fn a_problem_must_belong_to_its_route_and_a_retry_must_have_a_delay() {
     let check = |path: &str, answer: &Answer| RequestLine::new("POST", path).check(answer);
     assert_eq!(check("/sign-in", &problem(InvalidCredentials)), Ok(()));
     assert!(check("/sign-in", &problem(NotSignedIn)).is_err(), "signing in needs no session");
-    assert!(check("/administrators", &problem(Conflict)).is_err());
+    assert!(check("/administrators", &problem(PasswordReused)).is_err());
     assert_eq!(check("/administrators", &problem(UserNameTaken)), Ok(()));
+    assert_eq!(check("/administrators", &problem(Conflict)), Ok(()));
     let mut busy = problem(TooManyAttempts);
     assert!(check("/sign-in", &busy).unwrap_err().contains("without Retry-After"));
     busy.headers.insert("retry-after".into(), "0".into());

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use serde_json::{Value, json};
-use support::{Answer, Call, TestStack, event};
+use support::{
+    Answer, Call, TestStack, event,
+    table::{Table, text},
+};
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
@@ -152,6 +155,77 @@ async fn any_other_click_for_a_taken_name_is_refused_and_changes_nothing() {
     let without_key = Call::create_admin(&mo, "jo@fabrikam", OWN);
     assert_eq!(stack.call("create-admin", without_key.clone()).await.status, 201);
     assert_eq!(outcome(&stack.call("create-admin", without_key).await), (409, Some("user-name-taken")));
+}
+
+#[tokio::test]
+async fn a_key_that_is_used_again_with_another_body_is_a_conflict_and_changes_nothing() {
+    let (stack, service) = with_a_full_session().await;
+    let body = json!({
+        "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN, "email": "lee@fabrikam.example",
+    });
+    let send = async |session: &str, body: &Value| {
+        stack.call("create-admin", Call::post("/administrators").session(session).key("click").json(body)).await
+    };
+    let first = send(&service, &body).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let before = stack.items("").await;
+    for (field, value) in [
+        ("user_name", json!("mo@fabrikam")),
+        ("display_name", json!("Mo")),
+        ("password", json!("eleven maps under the bridge")),
+        ("email", json!("mo@fabrikam.example")),
+        ("email", json!(null)),
+    ] {
+        let mut other = body.clone();
+        other[field] = value;
+        assert_eq!(outcome(&send(&service, &other).await), (409, Some("conflict")), "{field}");
+    }
+    assert_eq!(stack.items("").await, before);
+    let mut same = body.clone();
+    (same["user_name"], same["display_name"]) = ("LEE@fabrikam".into(), " Lee Ahmadi\u{200e}".into());
+    let again = send(&service, &same).await;
+    assert_eq!((again.status, &again.body), (201, &first.body), "the same form, once it is read");
+    let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
+    let mut mo = body.clone();
+    mo["user_name"] = "mo@fabrikam".into();
+    assert_eq!(send(&lee, &mo).await.status, 201, "the key of another account is another click");
+}
+
+#[tokio::test]
+async fn an_account_that_0_1_0_has_created_is_found_by_its_click() {
+    let (stack, service) = with_a_full_session().await;
+    let first = create(&stack, &service, "lee@fabrikam", "click").await;
+    // That release put no mark of the click.
+    let mark = stack.items("CLICK#").await.pop().unwrap();
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let (pk, sk) = (mark["PK"]["S"].as_str().unwrap(), mark["SK"]["S"].as_str().unwrap());
+    let delete = table.client().delete_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
+    delete.send().await.unwrap();
+    let again = create(&stack, &service, "lee@fabrikam", "click").await;
+    assert_eq!((again.status, &again.body), (201, &first.body));
+    let other = Call::create_admin(&service, "lee@fabrikam", "eleven maps under the bridge").key("click");
+    assert_eq!(outcome(&stack.call("create-admin", other).await), (409, Some("conflict")));
+    assert_eq!(administrators(&stack).await, 1);
+}
+
+#[tokio::test]
+async fn a_display_name_is_what_a_reader_can_see() {
+    let (stack, service) = with_a_full_session().await;
+    let mut bad = vec!["\u{3164}".to_owned(), "\u{2800}".to_owned(), "\u{e0041}".to_owned(), "…".to_owned()];
+    bad.push("www.evil.example/login".to_owned());
+    let invisible =
+        [0xad, 0x34f, 0x61c, 0x115f, 0x180b, 0x200b, 0x200c, 0x200d, 0x2066, 0xfe00, 0xfe0f, 0xfff9, 0xe0000];
+    bad.extend(invisible.map(|code| format!("L{}ee", char::from_u32(code).unwrap())));
+    for name in bad {
+        let answer = create_with(&stack, &service, "display_name", json!(name)).await;
+        assert_eq!(outcome(&answer), (400, Some("invalid-request")), "{name:?}");
+    }
+    let answer = create_with(&stack, &service, "email", json!("jürgen@fabrikam.example")).await;
+    assert_eq!(outcome(&answer), (400, Some("invalid-request")), "SES cannot send to it");
+    assert_eq!(administrators(&stack).await, 0);
+    let persian = create_with(&stack, &service, "display_name", json!("\u{200f}علی\u{200c}رضا\u{200e} ")).await;
+    assert_eq!(outcome(&persian), (201, None));
+    assert_eq!(stack.items("ADMINISTRATOR#").await[0]["display_name"]["S"], "علی\u{200c}رضا");
 }
 
 #[tokio::test]

@@ -168,6 +168,7 @@ const USED_BY_CRATES: &[(&str, &[&str])] = &[
     ("dev", &["cloud", "provider", "template", "tools"]),
     ("xtask", &["tools"]),
     ("noop", &["lambda"]),
+    ("model", &[]),
 ];
 
 /// Returns the crates that a crate may use.

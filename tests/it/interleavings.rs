@@ -227,7 +227,8 @@ fn reissued_password(issue: u64) -> String {
 
 /// Returns whether a call counts an attempt.
 fn is_attempt(call: &HeldCall) -> bool {
-    key(call).is_some_and(|key| key.starts_with("ATTEMPTS#") || key.starts_with("NETWORK#"))
+    let key = call.body["Key"]["PK"]["S"].as_str().or(call.body["ExpressionAttributeValues"][":account"]["S"].as_str());
+    key.is_some_and(|key| key.starts_with("ATTEMPTS#") || key.starts_with("NETWORK#"))
 }
 
 fn key(call: &HeldCall) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, event};
+use support::{Call, Deployment, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -48,7 +48,18 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     stack.retrieve(&dana, "sub-1", "other").await;
     let session = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await.session().unwrap();
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OWN)).await;
+    let mut named = event("sub-3", "trial");
+    named["detail"]["service_administrator"]["user_name"] = "admin@fabrikam".into();
+    stack.publish(named).await;
     while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
+    let strangers =
+        json!({ "PK": { "S": "ATTEMPTS#admin@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "98" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&strangers).await;
+    for (n, closed) in [(99, false), (100, true)] {
+        let guess = Call::sign_in("admin@fabrikam", OWN).from(&format!("198.51.100.{n}"));
+        assert_eq!(stack.call("sign-in", guess).await.status, 401);
+        assert_eq!(find_metrics(&lines()).iter().any(|(metric, _)| metric == "AccountClosed"), closed, "{n}");
+    }
 
     let lines = lines();
     let expected = [
@@ -59,6 +70,8 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
         ("SignedIn", ""),
         ("Created", ""),
         ("AttemptsExhausted", ""),
+        ("UserNameHeld", ""),
+        ("AccountClosed", ""),
         ("MessageRefused", "invalid-event"),
     ];
     let counted = find_metrics(&lines);
@@ -107,16 +120,26 @@ fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
     let alarms: Vec<_> = template.resources_of("AWS::CloudWatch::Alarm").collect();
     let metric = |id: &str| {
         let (_, alarm) = alarms.iter().find(|(name, _)| *name == id).unwrap_or_else(|| panic!("no alarm {id}"));
-        let all = alarm["Properties"]["Metrics"].as_array().unwrap().iter();
-        let stats: Vec<_> =
-            all.map(|metric| &metric["MetricStat"]["Metric"]).filter(|metric| !metric.is_null()).collect();
+        let properties = &alarm["Properties"];
+        // An alarm watches one metric by its own properties, or an expression of several.
+        let stats: Vec<_> = properties["Metrics"].as_array().map_or_else(
+            || vec![properties],
+            |all| all.iter().map(|one| &one["MetricStat"]["Metric"]).filter(|metric| !metric.is_null()).collect(),
+        );
         stats
             .into_iter()
             .map(|metric| (metric["Namespace"].clone(), metric["MetricName"].clone(), metric["Dimensions"].clone()))
             .collect::<Vec<_>>()
     };
-    let exhausted = |function: &str| {
-        (json!("Firstkey"), json!("AttemptsExhausted"), json!([{ "Name": "function", "Value": { "Ref": function } }]))
+    let counted = |name: &str, function: &str| {
+        (json!("Firstkey"), json!(name), json!([{ "Name": "function", "Value": { "Ref": function } }]))
     };
-    assert_eq!(metric("AttemptsExhausted"), [exhausted("SignIn"), exhausted("ResetPassword")]);
+    for (name, functions) in [
+        ("AttemptsExhausted", &["SignIn", "ResetPassword", "Portal"][..]),
+        ("AccountClosed", &["SignIn", "ResetPassword"]),
+        ("UserNameHeld", &["SubscriptionStart"]),
+        ("SignInMisconfigured", &["Portal"]),
+    ] {
+        assert_eq!(metric(name), functions.iter().map(|function| counted(name, function)).collect::<Vec<_>>());
+    }
 }

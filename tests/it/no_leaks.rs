@@ -148,8 +148,8 @@ impl Story {
         // After this time the budgets have refilled what the failed calls spent, and no session has ended.
         self.stack.advance_clock(60);
         let answer = self.stack.call(function, call).await;
-        let sessions = [faulty.session(), answer.session()];
-        self.secrets.extend(sessions.into_iter().flatten());
+        let tokens = [faulty.session(), answer.session(), faulty.device(), answer.device()];
+        self.secrets.extend(tokens.into_iter().flatten());
         self.answers.extend([faulty, answer]);
         self.answers.last().unwrap()
     }
@@ -349,7 +349,7 @@ async fn a_leak_is_found_in_every_place_that_is_searched() {
 
     let mut event = event("sub-1", "trial");
     event["detail"]["company"] = json!({ "id": PLANTED.to_uppercase(), "name": PLANTED, "and": 1 });
-    event["detail"]["portal_users"] = json!([]);
+    event["detail"]["portal_users"] = json!([{ "email": PLANTED }]);
     story.stack.publish(event).await;
     story.stack.cloud.drained().await.unwrap();
 

@@ -75,7 +75,7 @@ async fn every_page_has_the_same_strict_headers() {
         assert!(policy.contains("require-trusted-types-for 'script'"));
         for (name, value) in [
             ("cache-control", "no-store"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("x-content-type-options", "nosniff"),
             ("cross-origin-opener-policy", "same-origin"),
             ("content-language", "en"),
@@ -186,7 +186,9 @@ async fn names_from_events_and_tokens_are_text_and_never_markup() {
     assert!(!page.contains("<script>alert") && !page.contains("<img"));
     assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;{at}"));
     let page = page_of(&stack, &stack.token_with("x@y.example", &json!({ "email": null, "sub": "<b>{name}" }))).await;
-    assert!(page.contains("No subscriptions for &#60;b&#62;{name}"));
+    assert!(page.contains(&escaped(words().no_address_title)) && !page.contains("{name}"), "no subject is shown");
+    let unverified = json!({ "email": "a+<b>@y.example", "email_verified": false });
+    assert!(!page_of(&stack, &stack.token_with("x@y.example", &unverified)).await.contains("<b>"));
 }
 
 #[tokio::test]
@@ -293,7 +295,7 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
     let session = reset.session().unwrap();
     assert_eq!(led(&at("/administration", Some(&session)).await).as_deref(), Some("/administration/create"));
     let page = html(&at("/administration/create", Some(&session)).await);
-    assert!(page.contains("admin@fabrikam will be closed once you sign in with your new account."));
+    assert!(page.contains(">admin@fabrikam</span> will be closed once you sign in with your new account."));
     assert!(page.contains("data-suffix=\"@fabrikam\""));
 
     let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
@@ -384,14 +386,22 @@ fn texts(page: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left() {
-    let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
+    let deployment = Deployment::default().with("PSEUDO_LANGUAGE", "true");
+    let stack = deployment.with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let temporary = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&temporary, "seven green boats at noon")).await;
     let session = reset.session().unwrap();
     // Names and addresses are not translated.
-    let names =
-        ["Contoso Online Suite", "Fabrikam, Inc.", "admin@fabrikam", "support@contoso.example", "English", "Deutsch"];
+    let names = [
+        "Contoso Online Suite",
+        "Fabrikam, Inc.",
+        "admin@fabrikam",
+        "@fabrikam",
+        "support@contoso.example",
+        "English",
+        "Deutsch",
+    ];
     let marks = [":", ",", ".", "·", "(", ")"];
     for page in pages(&stack, &session) {
         let page = html(&stack.call("portal", page.query("language=qps")).await);
@@ -400,5 +410,17 @@ async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left(
             let known = names.contains(&text) || marks.contains(&text) || text.contains('[') || text.contains(']');
             assert!(known, "{text:?} is not translated");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_pseudo_language_is_no_language_without_its_setting() {
+    let stack = TestStack::start().await;
+    let chosen = stack.call("portal", Call::get("/help").query("language=qps")).await;
+    assert!(!chosen.headers.contains_key("set-cookie"), "{:?}", chosen.headers);
+    let kept = stack.call("portal", Call::get("/help").header("cookie", "__Host-language=qps")).await;
+    for answer in [chosen, kept] {
+        assert_eq!(answer.headers["content-language"], "en");
+        assert!(html(&answer).starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"));
     }
 }

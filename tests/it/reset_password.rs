@@ -184,6 +184,11 @@ async fn however_a_keyboard_writes_an_accent_it_is_the_same_password() {
     }
 }
 
+/// Returns the full-width form of a character, as East Asian keyboards type it.
+fn full_width(c: char) -> char {
+    char::from_u32(u32::from(c) + 0xfee0).unwrap()
+}
+
 #[tokio::test]
 async fn the_temporary_password_cannot_be_kept_however_it_is_written() {
     let (temporary, stack) = with_a_temporary_password().await;
@@ -196,6 +201,9 @@ async fn the_temporary_password_cannot_be_kept_however_it_is_written() {
         temporary.replace('-', " "),
         format!("  {} ", temporary.replace('-', "\u{a0}").to_uppercase()),
         temporary.chars().flat_map(|c| [c, '-']).collect(),
+        temporary.replace('-', "\u{2013}"),
+        temporary.replace('-', "\u{ad}\u{200b}."),
+        temporary.chars().map(full_width).collect(),
     ] {
         assert_eq!(outcome(&reset(&stack, &session, &spelling).await), (422, Some("password-reused")), "{spelling}");
     }
@@ -269,7 +277,11 @@ async fn after_a_choice_the_old_session_and_the_old_password_stop_working_and_th
     let new = answer.session().unwrap();
     assert!(new != old && new.len() == 43);
     let cookie = format!("__Host-session={new}; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Strict");
-    assert_eq!(answer.cookies, [cookie]);
+    let device = format!(
+        "__Host-device={}; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Strict",
+        answer.device().unwrap()
+    );
+    assert_eq!(answer.cookies, [cookie, device]);
     assert_eq!(answer.headers["cache-control"], "no-store");
     for ended in [&old, &other] {
         stack.advance_clock(REFILL);

@@ -20,6 +20,8 @@ use tokio::{
 };
 use words::Language;
 
+use crate::portal_sign_in::PendingSignIn;
+
 const ORIGIN: &str = "http://localhost:9000";
 
 /// The process of the provider. It ends when this value is dropped, and also when its standard input closes, however this process
@@ -35,12 +37,20 @@ impl SecondProvider {
     /// Starts the provider for a client with this secret, or for a public client. Returns `None` where checks with outside tools
     /// are skipped.
     async fn start(secret: Option<&str>) -> Option<Self> {
+        Self::start_with("in-id-token", secret).await
+    }
+
+    /// Starts such a provider, with the place of the address: `in-id-token` or `on-request`.
+    async fn start_with(address: &str, secret: Option<&str>) -> Option<Self> {
         if skip_unless_verifying("Node.js and packages of npm") {
             return None;
         }
         let mut command = Command::new("node");
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/it/provider.mjs"));
-        command.arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools/node/node_modules")).arg(ORIGIN).args(secret);
+        command
+            .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools/node/node_modules"))
+            .args([ORIGIN, address])
+            .args(secret);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut process = command.spawn().expect("Node.js is on the PATH: `cargo verify --only tools` installs it");
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -182,18 +192,15 @@ fn absolute(address: &str, page: &str) -> String {
     address.to_owned()
 }
 
-/// Begins a sign-in at the portal. Returns the address that the browser is sent to, and the cookie that binds the answer to the
-/// browser.
-async fn begin_sign_in(stack: &TestStack) -> (String, String) {
-    let answer = stack.call("portal", Call::get("/auth/sign-in")).await;
-    assert_eq!(answer.status, 303, "{answer:?}");
-    let cookie = answer.cookies[0].strip_prefix("__Host-sign-in=").unwrap();
-    (answer.headers["location"].clone(), cookie.split(';').next().unwrap().to_owned())
+/// Begins a sign-in at the portal. Returns the address that the browser is sent to, and the sign-in, which binds the answer to the browser.
+async fn begin_sign_in(stack: &TestStack) -> (String, PendingSignIn) {
+    let sign_in = PendingSignIn::start(stack, "").await;
+    (sign_in.address.clone(), sign_in)
 }
 
 /// Opens the callback of the portal with the cookie of the sign-in.
-async fn open_callback(stack: &TestStack, cookie: &str, query: &str) -> Answer {
-    stack.call("portal", Call::get("/auth/callback").cookie("__Host-sign-in", cookie).query(query)).await
+async fn open_callback(stack: &TestStack, sign_in: &PendingSignIn, query: &str) -> Answer {
+    stack.call("portal", sign_in.callback(query)).await
 }
 
 /// Returns the token in the cookie of the customer.
@@ -252,6 +259,19 @@ async fn a_customer_signs_in_at_another_provider_sees_the_list_and_signs_out_the
 fn sign_out_link(page: &str, issuer: &str) -> String {
     let (_, rest) = page.split_once(&format!("href=\"{issuer}")).unwrap_or_else(|| panic!("{page}"));
     format!("{issuer}{}", rest.split_once('"').unwrap().0.replace("&#38;", "&"))
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_the_address_for_userinfo_is_asked_to_put_it_into_the_id_token() {
+    let Some(provider) = SecondProvider::start_with("on-request", None).await else { return };
+    let stack = provider.deployed(&[]).await;
+    let mut browser = Browser::new();
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
+    let list = page(&stack, "/", token(&answer).expect("a session")).await;
+    assert!(list.contains("Contoso Online Suite"), "{list}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
 use cloud::{Fault, Mode, Service};
 use domain::{MailStatus, Timestamp};
 use serde_json::json;
-use support::{Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event, table};
 
 const LEASE: i64 = 60;
 
@@ -87,6 +87,90 @@ async fn names_are_escaped_in_the_html_and_not_in_the_text() {
     let mail = &stack.cloud.inbox()[0];
     assert!(mail.text.contains("<b>Fish & Chips</b>"));
     assert!(!mail.html.contains("<b>Fish") && mail.html.contains("Fish &"));
+}
+
+#[tokio::test]
+async fn a_locale_is_german_however_a_billing_system_writes_it_and_english_without_a_wish() {
+    let stack = TestStack::start().await;
+    for (n, (locale, subject)) in [
+        (json!("de_DE"), "Ihre Zugangsdaten"),
+        (json!("de-DE.UTF-8"), "Ihre Zugangsdaten"),
+        (json!("de-CH-1996"), "Ihre Zugangsdaten"),
+        (json!("DE"), "Ihre Zugangsdaten"),
+        (json!("en_GB"), "Your credentials"),
+        (json!("xx-unknown"), "Your credentials"),
+        (json!(""), "Your credentials"),
+        (json!(null), "Your credentials"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut started = event(&format!("sub-{n}"), "trial");
+        started["detail"]["locale"] = locale.clone();
+        stack.start_subscription(started).await;
+        assert!(stack.cloud.inbox()[n].subject.starts_with(subject), "{locale}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_with_letters_outside_ascii_is_an_encoded_word() {
+    let stack = Deployment::default().with("SENDER", "\"Müller AG\" <no-reply@x.example>").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    assert_eq!(stack.cloud.inbox()[0].from, "=?UTF-8?B?TcO8bGxlciBBRw==?= <no-reply@x.example>");
+    let long = format!("\"{}, \\\"Süd\\\"\" <no-reply@x.example>", "Bücher und Größen ".repeat(8));
+    let stack = Deployment::default().with("SENDER", &long).start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let from = stack.cloud.inbox()[0].from.clone();
+    let words: Vec<&str> = from.split(' ').collect();
+    assert!(words.len() > 3 && words.iter().all(|word| word.len() <= 75 && word.is_ascii()), "{from}");
+}
+
+/// The same text without the characters that mails put into names.
+fn without_word_joiners(text: &str) -> String {
+    text.replace('\u{2060}', "")
+}
+
+#[tokio::test]
+async fn no_name_of_an_event_is_a_link_in_a_mail() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["company"]["name"] = "Your mailbox is full: www.evil.example".into();
+    started["detail"]["product"] = "evil.example 2.0, Inc.".into();
+    stack.start_subscription(started).await;
+    let dana = stack.token("dana@fabrikam.example");
+    let ask = Call::contact_support("sub-1", "Help").bearer(&dana).key("key");
+    assert_eq!(stack.call("contact-support", ask).await.status, 202);
+    stack.cloud.drained().await.unwrap();
+    let inbox = stack.cloud.inbox();
+    assert_eq!(inbox.len(), 2);
+    for mail in &inbox {
+        for text in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!text.contains("evil.example") && !text.contains("www.evil"), "{text}");
+            let shown = without_word_joiners(text);
+            assert!(shown.contains("evil.example 2.0, Inc.") && text.contains(" 2.0, Inc."), "{text}");
+        }
+        let shown = without_word_joiners(&mail.text);
+        assert!(shown.contains("Your mailbox is full: www.evil.example"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_an_earlier_release_make_no_line_and_no_link_in_a_mail() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let mut credential = stack.items("CREDENTIAL").await.pop().unwrap();
+    credential["company"]["M"]["name"]["S"] = "Fabrikam\u{2028}User name:\u{85}evil.example/x\u{202e}".into();
+    table::Table::connect(&stack.cloud.aws_url(), "tests").put(&credential).await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 0));
+    stack.start_subscription(event("sub-2", "trial")).await;
+    let order = json!({ "dynamodb": {
+        "Keys": { "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } },
+        "NewImage": { "issue": { "N": "1" } },
+    } });
+    stack.invoke("send-mail", json!({ "Records": [{ "messageId": "1", "body": order.to_string() }] })).await;
+    let mail = stack.cloud.inbox().into_iter().find(|mail| mail.tags["subscription"] == "sub-1").unwrap();
+    assert!(mail.text.contains("Fabrikam?User name:?evil.\u{2060}example/x? has started"), "{}", mail.text);
 }
 
 #[tokio::test]

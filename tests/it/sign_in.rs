@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use cloud::{Fault, Mode, Service};
+use domain::TemporaryPassword;
 use futures_util::{future::join_all, join};
-use serde_json::json;
-use support::{Answer, Call, Deployment, TestStack, event};
+use lambda::Hasher;
+use serde_json::{Value, json};
+use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
@@ -135,7 +137,8 @@ async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
     let temporary = stack.mailed_password();
     stack.advance_clock(10);
     let lifetime = |answer: &Answer| {
-        let [cookie] = &*answer.cookies else { panic!("{:?}", answer.cookies) };
+        let [cookie, device] = &*answer.cookies else { panic!("{:?}", answer.cookies) };
+        assert!(device.starts_with("__Host-device="), "{device}");
         let (token, attributes) = cookie.split_once(';').unwrap();
         assert_eq!(token.len(), "__Host-session=".len() + 43);
         let attributes: Vec<_> = attributes.split(';').map(str::trim).collect();
@@ -154,6 +157,137 @@ async fn the_cookie_is_for_this_host_alone_and_lives_as_long_as_the_session() {
     assert!(is_signed_in(&stack, &again.session().unwrap()).await);
     stack.advance_clock(12 * 3600);
     assert!(!is_signed_in(&stack, &again.session().unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_that_the_browser_brings_along_and_no_other() {
+    let stack = TestStack::start().await;
+    let old = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let other = stack.sign_in("admin@fabrikam", CHOSEN).await.session().unwrap();
+    let wrong = stack.call("sign-in", Call::sign_in("admin@fabrikam", OWN).session(&old)).await;
+    assert_eq!(wrong.status, 401);
+    assert!(is_signed_in(&stack, &old).await, "a failed sign-in ends nothing");
+    let new = stack.call("sign-in", Call::sign_in("admin@fabrikam", CHOSEN).session(&old)).await.session().unwrap();
+    assert!(!is_signed_in(&stack, &old).await);
+    assert!(is_signed_in(&stack, &new).await && is_signed_in(&stack, &other).await);
+    for foreign in ["B".repeat(43), "x".to_owned()] {
+        stack.advance_clock(60);
+        let call = Call::sign_in("admin@fabrikam", CHOSEN).session(&foreign);
+        assert_eq!(stack.call("sign-in", call).await.status, 200, "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_ended_is_not_left_behind_by_a_sign_in() {
+    let stack = TestStack::start().await;
+    let old = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    stack.advance_clock(600);
+    let failing = Fault::new(Service::DynamoDb, "UpdateItem", Mode::Refused, 3).after(2).on_function("sign-in");
+    stack.cloud.set_fault(failing);
+    let answer = stack.call("sign-in", Call::sign_in("admin@fabrikam", CHOSEN).session(&old)).await;
+    assert_eq!((answer.status, answer.session()), (503, None));
+}
+
+#[tokio::test]
+async fn a_temporary_password_signs_in_however_a_keyboard_or_a_mail_program_writes_it() {
+    let (stack, temporary) = with_a_subscription().await;
+    let joined = |by: &str| temporary.replace('-', by);
+    let full_width: String = temporary.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
+    let spellings = [
+        joined("\u{2013}"),
+        joined("\u{2011}"),
+        joined("\u{2212}"),
+        joined("\u{ad}-"),
+        joined("-\u{200b}"),
+        joined("."),
+        joined("\u{2060}\u{3000}"),
+        joined(""),
+        format!("\u{feff}\u{201e}{temporary}\u{201c}."),
+        full_width.clone(),
+        full_width.to_uppercase(),
+    ];
+    for (n, spelling) in spellings.iter().enumerate() {
+        let call = Call::sign_in("admin@fabrikam", spelling).from(&format!("198.51.100.{n}"));
+        let answer = stack.call("sign-in", call).await;
+        assert_eq!((answer.status, answer.next()), (200, Some("reset-password")), "{spelling:?}");
+    }
+    for (n, wrong) in [format!("{temporary}x"), temporary.replacen(|c: char| c != '-', "", 1)].iter().enumerate() {
+        let call = Call::sign_in("admin@fabrikam", wrong).from(&format!("203.0.113.{n}"));
+        assert_eq!(stack.call("sign-in", call).await.status, 401, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_chosen_password_is_compared_as_it_is() {
+    let stack = TestStack::start().await;
+    stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    for (n, wrong) in [CHOSEN.replace(' ', "-"), CHOSEN.replace(' ', ""), CHOSEN.to_uppercase()].iter().enumerate() {
+        let call = Call::sign_in("admin@fabrikam", wrong).from(&format!("203.0.113.{n}"));
+        assert_eq!(stack.call("sign-in", call).await.status, 401, "{wrong:?}");
+    }
+}
+
+/// Returns the item of an account.
+async fn account_item(stack: &TestStack, name: &str) -> Value {
+    let mut accounts = stack.items("ACCOUNT").await;
+    accounts.retain(|item| item["PK"]["S"] == format!("ACCOUNT#{name}"));
+    accounts.remove(0)
+}
+
+/// Gives an administrator a temporary password in the table, because no function does so yet. The credential looks as if its own temporary
+/// password had not been used.
+async fn give_temporary_password(stack: &TestStack, name: &str, password: &str) {
+    let table = Table::connect(&stack.cloud.aws_url(), "desk");
+    let mut credential = stack.items("CREDENTIAL").await.remove(0);
+    let hash = Hasher::default().hash(TemporaryPassword::comparable(password)).await.unwrap();
+    let mut account = account_item(stack, name).await;
+    account["password_hash"] = json!({ "S": hash.as_phc() });
+    account["must_change"] = json!({ "BOOL": true });
+    account["expires_at"] = credential["expires_at"].clone();
+    table.put(&account).await;
+    for attribute in ["signed_in_at", "changed_at"] {
+        credential.as_object_mut().unwrap().remove(attribute);
+    }
+    table.put(&credential).await;
+}
+
+#[tokio::test]
+async fn an_administrators_temporary_password_has_no_issue_and_leaves_the_credential_alone() {
+    let stack = TestStack::start().await;
+    let service = with_an_administrator(&stack).await;
+    give_temporary_password(&stack, "lee@fabrikam", "k7wmp-3hxrt-22222-abcde").await;
+    let (history, before) = (stack.history("sub-1").await, stack.items("CREDENTIAL").await);
+    stack.cloud.clear_requests();
+    let answer = stack.sign_in("lee@fabrikam", "K7WMP 3HXRT 22222 ABCDE").await;
+    assert_eq!((answer.status, answer.next()), (200, Some("reset-password")), "{answer:?}");
+    assert!(!calls(&stack, "sign-in").contains(&"TransactWriteItems".to_owned()), "it writes only the session");
+    assert_eq!((stack.history("sub-1").await, stack.items("CREDENTIAL").await), (history, before));
+    assert!(is_signed_in(&stack, &service).await, "the service administrator is not retired");
+
+    let session = answer.session().unwrap();
+    let create = stack.call("create-admin", Call::create_admin(&session, "mo@fabrikam", OWN)).await;
+    assert_eq!(create.problem(), Some("forbidden"), "the session may only choose a password");
+    let reused = stack.call("reset-password", Call::reset_password(&session, "k7wmp\u{2013}3hxrt-22222-abcde")).await;
+    assert_eq!(reused.problem(), Some("password-reused"));
+    let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
+    assert_eq!((reset.status, reset.next()), (200, Some("home")), "{reset:?}");
+    let credential = stack.items("CREDENTIAL").await.remove(0);
+    assert!(credential["signed_in_at"].is_null() && credential["changed_at"].is_null(), "{credential}");
+    assert_eq!(account_item(&stack, "lee@fabrikam").await["must_change"]["BOOL"], false);
+    assert_eq!(stack.history("sub-1").await.last().unwrap(), "password-changed by lee@fabrikam");
+    assert_eq!(stack.sign_in("lee@fabrikam", CHOSEN).await.next(), Some("home"));
+}
+
+#[tokio::test]
+async fn an_administrators_temporary_password_ends_at_its_expiry() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    with_an_administrator(&stack).await;
+    give_temporary_password(&stack, "lee@fabrikam", "k7wmp-3hxrt-22222-abcde").await;
+    let session = stack.sign_in("lee@fabrikam", "k7wmp-3hxrt-22222-abcde").await.session().unwrap();
+    stack.advance_clock(60);
+    assert_eq!(stack.sign_in("lee@fabrikam", "k7wmp-3hxrt-22222-abcde").await.status, 401);
+    let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
+    assert_eq!(reset.problem(), Some("not-signed-in"));
 }
 
 #[tokio::test]

@@ -151,13 +151,13 @@ async fn every_support_mail_matches_its_snapshot() {
         known_by_subject["detail"]["portal_users"] = json!([portal_user]);
         stack.start_subscription(known_by_subject).await;
         let start = issued_at(&stack, "new").await;
-        let unverified = json!({ "sub": "dana", "email_verified": false });
-        let unverified = stack.token_with("dana@fabrikam.example", &unverified);
+        let claims = json!({ "sub": "dana", "email_verified": false });
+        let unverified = || stack.token_with("dana@fabrikam.example", &claims);
         let redactions = |reference: &str| {
             let times = [0, 60, 120, 180, 240, WEEK];
             Redactions::new(&stack).times(start, &times).with(reference, REFERENCE)
         };
-        let (mail, reference) = support_mail(&stack, &unverified, "new").await;
+        let (mail, reference) = support_mail(&stack, &unverified(), "new").await;
         assert_mail(&redactions(&reference), &format!("support_new_unverified_{language}"), &mail);
 
         stack.start_subscription(event("handed-over", "trial")).await;
@@ -179,20 +179,21 @@ async fn every_support_mail_matches_its_snapshot() {
         assert_mail(&redactions(&reference), &format!("support_handed_over_{language}"), &mail);
 
         stack.advance_clock(WEEK);
-        let (mail, reference) = support_mail(&stack, &unverified, "new").await;
+        let (mail, reference) = support_mail(&stack, &unverified(), "new").await;
         assert_mail(&redactions(&reference), &format!("support_expired_{language}"), &mail);
     }
 }
 
 #[tokio::test]
 async fn no_snapshot_of_a_support_mail_can_hide_an_untranslated_text() {
-    let stack = Deployment::default().with("SUPPORT_LANGUAGE", "qps").start().await;
+    let stack = Deployment::default().with("SUPPORT_LANGUAGE", "qps").with("PSEUDO_LANGUAGE", "true").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
     stack.retrieve(&dana, "sub-1", "click").await;
     let (mail, _) = support_mail(&stack, &dana, "sub-1").await;
     assert!(mail.subject.starts_with('[') && mail.html.contains("<html lang=\"qps\" dir=\"rtl\">"), "{}", mail.html);
-    let (_, facts) = mail.text.split_once("<+1 555 0100>.").unwrap();
+    let (facts, message) = mail.text.split_once("\n> ").unwrap();
+    assert!(message.lines().skip(1).all(|line| line.starts_with("> ")), "{message}");
     for line in facts.lines().map(|line| line.trim_start_matches("- ")).filter(|line| !line.is_empty()) {
         assert!(line.starts_with('[') && line.trim_end_matches(':').ends_with(']'), "{line:?} is not translated");
     }
@@ -259,6 +260,8 @@ async fn the_subscriptions_match_their_snapshots_in_every_state() {
     let unverified = stack.token_with("dana@fabrikam.example", &json!({ "email_verified": false }));
     let unverified = Call::get("/").cookie("__Host-customer", &unverified);
     assert_page(&stack, &redactions, "unverified_address", &unverified).await;
+    let without = stack.token_with("dana@fabrikam.example", &json!({ "email": null, "sub": "8f3c" }));
+    assert_page(&stack, &redactions, "no_address", &Call::get("/").cookie("__Host-customer", &without)).await;
 }
 
 #[tokio::test]
@@ -271,8 +274,10 @@ async fn the_public_pages_match_their_snapshots() {
         ("support", "/support"),
         ("signed_out", "/auth/signed-out"),
         ("administration_sign_in", "/administration"),
+        ("not_found", "/foo"),
+        ("administration_not_found", "/administration/foo"),
     ] {
-        assert_page(&stack, &redactions, name, &Call::get(path)).await;
+        assert_page(&stack, &redactions, name, &Call::get(path).header("accept", "text/html")).await;
     }
     let branded = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example");
     let branded =
@@ -287,23 +292,37 @@ async fn the_public_pages_match_their_snapshots() {
 async fn a_failed_sign_in_of_a_customer_matches_its_snapshot() {
     let stack = TestStack::start().await;
     let redactions = Redactions::new(&stack);
-    let callback = |sent: &PendingSignIn, query: &str| {
-        Call::get("/auth/callback").cookie("__Host-sign-in", &sent.cookie).query(query)
-    };
     assert_page(&stack, &redactions, "sign_in_stale", &Call::get("/auth/callback")).await;
     let sent = PendingSignIn::start(&stack, "return=%2Fsupport").await;
     let cancelled = format!("error=access_denied&state={}", sent.parameter("state"));
-    assert_page(&stack, &redactions, "sign_in_cancelled", &callback(&sent, &cancelled)).await;
+    assert_page(&stack, &redactions, "sign_in_cancelled", &sent.callback(&cancelled)).await;
+    let refused = format!("error=server_error&state={}", sent.parameter("state"));
+    assert_page(&stack, &redactions, "sign_in_not_accepted", &sent.callback(&refused)).await;
+    let again = format!("error=login_required&state={}", sent.parameter("state"));
+    let sent = PendingSignIn::read(&stack.call("portal", sent.callback(&again)).await);
+    let again = format!("error=login_required&state={}", sent.parameter("state"));
+    assert_page(&stack, &redactions, "sign_in_incomplete", &sent.callback(&again)).await;
 
-    stack.provider.add_claims(json!({ "groups": "x".repeat(10_000) }));
-    for language in Language::ALL.map(Language::code) {
-        let sent = PendingSignIn::start(&stack, "").await;
-        let call = callback(&sent, &sent.authenticate("dana@fabrikam.example").await);
-        let answer = stack.call("portal", call.header("accept-language", language)).await;
-        assert_eq!(answer.status, 431);
-        let page = redactions.apply(answer.body.as_str().unwrap());
-        assert_snapshot(&format!("page_sign_in_too_large_{language}"), &page);
+    for (name, status, claims) in [
+        ("too_large", 431, json!({ "groups": "x".repeat(10_000) })),
+        ("misconfigured", 500, json!({ "aud": "another" })),
+    ] {
+        stack.provider.add_claims(claims);
+        for language in Language::ALL.map(Language::code) {
+            let sent = PendingSignIn::start(&stack, "").await;
+            let call = sent.callback(&sent.authenticate("dana@fabrikam.example").await);
+            let answer = stack.call("portal", call.header("accept-language", language)).await;
+            assert_eq!(answer.status, status);
+            let page = redactions.apply(answer.body.as_str().unwrap());
+            assert_snapshot(&format!("page_sign_in_{name}_{language}"), &page);
+        }
     }
+
+    let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "2").start().await;
+    let sent = PendingSignIn::start(&stack, "").await;
+    let query = format!("error=access_denied&state={}", sent.parameter("state"));
+    stack.call("portal", sent.callback(&query)).await;
+    assert_page(&stack, &Redactions::new(&stack), "sign_in_too_many", &sent.callback(&query)).await;
 
     let stack = Deployment::default().with("OIDC_ISSUER", "http://127.0.0.1:9").start().await;
     let redactions = Redactions::new(&stack);

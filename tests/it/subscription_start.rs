@@ -3,7 +3,7 @@
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event, table::Table};
 
 /// Delivers an event `times` times at once, and returns how many deliveries failed.
 async fn deliver_at_once(stack: &TestStack, event: &Value, times: usize) -> usize {
@@ -193,16 +193,126 @@ async fn events_that_contradict_the_first_fail_alone_and_change_nothing() {
     assert_eq!(stack.cloud.dump_table().await.unwrap(), before);
 }
 
+/// An event with one field of its detail replaced.
+fn event_with(subscription: &str, pointer: &str, value: Value) -> Value {
+    let mut event = event(subscription, "trial");
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    event["detail"].pointer_mut(parent).unwrap()[key] = value;
+    event
+}
+
+/// An event that gives its service administrator a user name.
+fn named(subscription: &str, kind: &str, user_name: &str) -> Value {
+    let mut event = event(subscription, kind);
+    event["detail"]["service_administrator"]["user_name"] = user_name.into();
+    event
+}
+
 #[tokio::test]
-async fn a_requested_user_name_that_another_subscription_has_is_refused() {
+async fn a_requested_user_name_that_another_subscription_has_gives_way_to_the_default_one() {
+    let stack = TestStack::start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
+    let create = Call::create_admin(&service, "root@fabrikam", "a quiet lamp over the harbour");
+    assert_eq!(stack.call("create-admin", create).await.status, 201);
+    for (subscription, wish, given) in [
+        ("sub-2", "Root@Fabrikam", "admin-sub-2@fabrikam"),
+        ("sub-3", "admin@fabrikam", "admin-sub-3@fabrikam"),
+        ("sub-4", "boss@fabrikam", "boss@fabrikam"),
+    ] {
+        for kind in ["trial", "trial", "paid"] {
+            stack.start_subscription(named(subscription, kind, wish)).await;
+        }
+        assert!(stack.cloud.inbox().last().unwrap().text.lines().any(|line| line == given), "{subscription}");
+    }
+    assert_eq!(stack.cloud.dead_letters().len(), 0, "an event that is delivered again is no contradiction");
+    assert_eq!(stack.items("CREDENTIAL").await.len(), 4);
+    assert_ne!(
+        stack.publish(named("sub-2", "paid", "free@fabrikam")).await,
+        json!([]),
+        "no subscription has this name"
+    );
+}
+
+#[tokio::test]
+async fn what_is_cosmetic_in_an_event_costs_no_customer_their_credentials() {
+    let stack = TestStack::start().await;
+    let dana = stack.token("dana@fabrikam.example");
+    let it = stack.token("it@fabrikam.example");
+    for (n, (pointer, value)) in [
+        ("/locale", json!("de_DE")),
+        ("/locale", json!("")),
+        ("/locale", json!("no language at all")),
+        ("/locale", json!(["de"])),
+        ("/service_administrator/email", json!(" it@fabrikam.example\n")),
+        ("/service_administrator/email", json!("MailTo:it@fabrikam.example")),
+        ("/service_administrator/user_name", json!("")),
+        ("/company/id", json!("\tFabrikam ")),
+        ("/company/name", json!("فابری\u{200c}کام\u{200e}")),
+        ("/product", json!("Suite\u{200f} ")),
+        ("/portal_users", json!([])),
+        ("/portal_users", json!(null)),
+        ("/portal_users", json!([{ "email": "mailto:dana@fabrikam.example " }])),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let subscription = format!("sub-{n}");
+        let reader = if value.as_array().is_none_or(Vec::is_empty) { &it } else { &dana };
+        stack.start_subscription(event_with(&subscription, pointer, value.clone())).await;
+        let mail = stack.cloud.inbox().pop().unwrap();
+        assert_eq!(
+            (&*mail.to, &mail.tags["subscription"]),
+            ("it@fabrikam.example", &subscription),
+            "{pointer} {value}"
+        );
+        assert!(stack.retrieve(reader, &subscription, "click").await.password().is_some(), "{pointer} {value}");
+    }
+    let mut numeric = event("sub", "trial");
+    numeric["detail"]["subscription_id"] = 4711.into();
+    numeric["detail"].as_object_mut().unwrap().remove("portal_users");
+    stack.start_subscription(numeric).await;
+    assert!(stack.retrieve(&it, "4711", "click").await.password().is_some());
+    assert_eq!(stack.cloud.dead_letters().len(), 0);
+}
+
+#[tokio::test]
+async fn what_matters_in_an_event_is_strict() {
+    let stack = TestStack::start().await;
+    for (pointer, value) in [
+        ("/service_administrator/email", json!("jürgen@fabrikam.example")),
+        ("/service_administrator/email", json!("it@fabrikam.example, dana@fabrikam.example")),
+        ("/portal_users", json!([{ "email": "jürgen@fabrikam.example" }])),
+        ("/company/name", json!("Your mailbox is full: www.evil.example/login")),
+        ("/company/name", json!("Fabri\u{200b}kam")),
+        ("/company/name", json!("\u{3164}")),
+        ("/product", json!("Suite\u{e0041}")),
+        ("/company/id", json!("acme.")),
+        ("/company/id", json!("acme-")),
+        ("/company/id", json!("acme..")),
+        ("/company/id", json!("a.-b")),
+        ("/subscription_id", json!("sub 1")),
+        ("/subscription_id", json!(1.5)),
+        ("/kind", json!("Trial")),
+    ] {
+        assert_ne!(stack.publish(event_with("sub-1", pointer, value.clone())).await, json!([]), "{pointer} {value}");
+    }
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.items("").await.len(), stack.cloud.dead_letters().len()), (0, 14));
+}
+
+#[tokio::test]
+async fn a_subscription_that_an_earlier_release_started_continues_with_its_company_id_and_its_name() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
-    let mut second = event("sub-2", "trial");
-    second["detail"]["service_administrator"]["user_name"] = "Admin@Fabrikam".into();
-    stack.cloud.clear_requests();
-    assert_ne!(stack.publish(second).await, json!([]));
-    assert!(stack.cloud.requests().iter().all(|request| request.service == "dynamodb"), "KMS is not called");
-    assert_eq!(stack.items("CREDENTIAL").await.len(), 1);
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let mut credential = stack.items("CREDENTIAL").await.pop().unwrap();
+    credential["company"]["M"]["id"]["S"] = "fabrikam.".into();
+    credential["product"]["S"] = "Contoso\u{ad} Online Suite ".into();
+    table.put(&credential).await;
+    let mut paid = event("sub-1", "paid");
+    paid["detail"]["company"]["id"] = "Fabrikam.".into();
+    stack.start_subscription(paid).await;
+    assert_eq!(stack.items("CREDENTIAL").await[0]["kind"]["S"], "paid");
 }
 
 #[tokio::test]

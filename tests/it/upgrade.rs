@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::Reference;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use support::{Deployment, TestStack};
@@ -113,6 +114,20 @@ async fn use_fixture(stack: &TestStack, name: &str, fixture: &Value) -> Answers 
     answers
 }
 
+/// The states in which later releases answer differently on purpose, with all differences.
+///
+/// In 0.1.0 a sign-in from a known network opened a closed account to strangers, so that each one gave an attacker a hundred guesses.
+const CHANGED: [(&str, [&str; 5]); 1] = [(
+    "closed-by-failures",
+    [
+        "sign in, elsewhere/body/next: null, and earlier \"create-administrator\"",
+        "sign in, elsewhere/body/user_name: null, and earlier \"admin@closed-by-failures\"",
+        "sign in, elsewhere/status: 401, and earlier 200",
+        "in the end/sessions: 4, and earlier 5",
+        "pays/then/sessions: 4, and earlier 5",
+    ],
+)];
+
 /// Returns the differences from an earlier answer. A new field of an object is not a difference.
 fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
     match (earlier, now) {
@@ -128,6 +143,35 @@ fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
     }
 }
 
+/// Returns the value with one text for every reference that is not in `kept`. The references of requests depend on the release that they
+/// were sent to, and so does their order.
+fn without_new_references(value: &Value, kept: &[String]) -> Value {
+    match value {
+        Value::String(text) => {
+            let reference = text.rsplit('#').next().unwrap();
+            let is_new = Reference::parse(reference).is_some() && !kept.iter().any(|kept| kept == reference);
+            json!(if is_new { text.replace(reference, "NEW") } else { text.clone() })
+        }
+        Value::Array(values) => {
+            let mut values: Vec<_> = values.iter().map(|value| without_new_references(value, kept)).collect();
+            if values.iter().all(Value::is_array) {
+                values.sort_by_key(Value::to_string);
+            }
+            values.into()
+        }
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), without_new_references(value, kept))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// Returns the references of the requests in a fixture, which this code must know again.
+fn references(fixture: &Value) -> Vec<String> {
+    let keys = fixture["items"].as_array().unwrap().iter().filter_map(|item| item["SK"]["S"].as_str());
+    keys.filter_map(|key| key.strip_prefix("MAIL#support#")).map(str::to_owned).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_of_an_earlier_release_gets_the_same_answers_as_from_that_release() {
     for release in releases() {
@@ -139,13 +183,15 @@ async fn every_state_of_an_earlier_release_gets_the_same_answers_as_from_that_re
             async move { (name, fixture, use_fixture(stack, name, fixture).await) }
         });
         for (name, fixture, answers) in used.buffer_unordered(CONCURRENCY).collect::<Vec<_>>().await {
-            let mut different = Vec::new();
+            let (mut different, kept) = (Vec::new(), references(fixture));
             for earlier in fixture["answers"].as_array().unwrap() {
                 let question = earlier["question"].as_str().unwrap();
                 let now = answers.iter().find(|(name, _)| name == question).map_or(&Value::Null, |(_, now)| now);
-                different.extend(difference(question, &earlier["answer"], now));
+                let [earlier, now] = [&earlier["answer"], now].map(|answer| without_new_references(answer, &kept));
+                different.extend(difference(question, &earlier, &now));
             }
-            assert!(different.is_empty(), "{}, {name}:\n{}", release.display(), different.join("\n"));
+            let changed = CHANGED.iter().find(|(state, _)| state == name).map_or(&[][..], |(_, changed)| changed);
+            assert_eq!(different, changed, "{}, {name}:\n{}", release.display(), different.join("\n"));
         }
         drop(stack);
         fs::remove_dir_all(data).unwrap();

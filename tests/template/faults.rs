@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 83] = [
+pub(super) const FAULTS: [Fault; 84] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -104,6 +104,7 @@ pub(super) const FAULTS: [Fault; 83] = [
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 60\n",
     ),
+    own_rule("time-out-below-budgets", "      Timeout: 15\n", "      Timeout: 10\n"),
     own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
     own_rule(
         "mail-without-tls",

@@ -30,7 +30,7 @@ SUBJECT = 72
 SKIPPED = re.compile(
     r"(^|/)(fixtures|snapshots|corpus|node_modules|target)/"
     r"|^tests/words/"
-    r"|(^|/)(LICENSE|.*\.license|Cargo\.lock|package-lock\.json|common\.txt)$"
+    r"|(^|/)(LICENSE|.*\.license|Cargo\.lock|package-lock\.json|common\.txt|phrases\.txt)$"
 )
 
 COMMENT, DOC, TEXT, STRING, CODE = "comment", "doc", "text", "string", "code"

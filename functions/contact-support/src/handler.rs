@@ -3,7 +3,8 @@
 //! **Route**: `POST /subscriptions/{subscription_id}/support-requests`, with an `Idempotency-Key` for each click.
 //!
 //! The function sends nothing itself. One transaction counts the request and orders the mail; `send-mail` adds the history of the
-//! credentials and sends it. A subscription has three requests a day, shared by everyone in the company.
+//! credentials and sends it. A subscription has three requests a day, shared by everyone in the company. A retry of the same click gets the
+//! reference of its first attempt; the same key with another message is a conflict.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -43,7 +44,7 @@ impl App {
             requests: SupportRequests::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
             clock,
-            support: settings.required_as("SUPPORT_EMAIL", EmailAddress::parse)?,
+            support: settings.required_as("SUPPORT_EMAIL", mailable)?,
         })
     }
 }
@@ -55,16 +56,27 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let Input { message } = web::request::body(&request)?;
     let message = SupportMessage::parse(&message).ok_or(ProblemCode::InvalidRequest)?;
     let key = web::request::idempotency_key(&request)?;
-    let reference =
-        key.map_or_else(|| Reference::from_random(lambda::random_bytes()), |key| Reference::from_click(&caller, &key));
     let subscription = web::request::subscription_id(&request)?;
+    let reference = key.as_deref().map_or_else(
+        || Reference::from_random(lambda::random_bytes()),
+        |key| Reference::from_click(&subscription, &caller, key),
+    );
+    let reference_in_0_1_0 = key.map(|key| Reference::from_click_in_0_1_0(&caller, &key));
 
-    let new = NewSupportRequest { reference, to: app.support.clone(), message };
+    let new = NewSupportRequest { reference, reference_in_0_1_0, to: app.support.clone(), message };
     match app.requests.order(&subscription, &new, &caller, now).await? {
-        OrderOutcome::Ordered => Ok(web::json(StatusCode::ACCEPTED, &Output { reference: new.reference.as_str() })),
+        OrderOutcome::Ordered(reference) => {
+            Ok(web::json(StatusCode::ACCEPTED, &Output { reference: reference.as_str() }))
+        }
+        OrderOutcome::AnotherMessage => Err(ProblemCode::Conflict.into()),
         OrderOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
         OrderOutcome::TooMany => Err(Problem::too_many_attempts(until_tomorrow(now))),
     }
+}
+
+/// Parses an address that SES can send to.
+fn mailable(text: &str) -> Option<EmailAddress> {
+    EmailAddress::parse(text).filter(EmailAddress::can_be_mailed)
 }
 
 /// Returns the seconds until the next day begins, in UTC.

@@ -3,7 +3,8 @@
 //! **Route**: `POST /administrators`
 //!
 //! Two accounts can be created at the same time. A retry of the same click, identified by its account and its idempotency key, returns
-//! the account that the click has created; any other click for a name that exists gets `user-name-taken`.
+//! the account that the click has created; the same key with another form is a conflict. Any other click for a name that exists gets
+//! `user-name-taken`.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -27,6 +28,8 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     public_origin: String,
+    /// The vendor's name, which is too easy to guess as a password.
+    vendor: String,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +48,7 @@ struct Output<'a> {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME` and `PUBLIC_ORIGIN`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, and `VENDOR_NAME` or else `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -55,6 +58,7 @@ impl App {
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
+            vendor: settings.vendor_name()?,
         })
     }
 }
@@ -72,26 +76,56 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
 
     let form = Form::parse(&input, &signed_in).ok_or(ProblemCode::InvalidRequest)?;
-    let password = acceptable(&input.password, &form.user_name, &signed_in)?;
-    let creator = &signed_in.account.account_id;
-    let click =
-        key.map_or_else(|| CreatedBy::from_random(lambda::random_bytes()), |key| CreatedBy::from_click(creator, &key));
+    let password = app.acceptable(&input.password, &form.user_name, &signed_in)?;
+    let click = key.map(|key| CreatedBy::from_click(&signed_in.account.account_id, &key));
     let new = form.into_administrator(&signed_in, app.hash(&password).await?, click, now);
     match app.administrators.create(&signed_in, &new, now).await? {
-        CreateOutcome::Created { account_id } => {
-            let output = Output { user_name: &new.account.user_name, account_id: &account_id };
-            Ok(Metric::count("Created", web::json(StatusCode::CREATED, &output)))
-        }
+        CreateOutcome::Created => Ok(created(&new.account)),
+        CreateOutcome::CreatedBefore(account) if app.has_password(&account, &password).await? => Ok(created(&account)),
+        CreateOutcome::CreatedBefore(_) | CreateOutcome::AnotherForm => Err(ProblemCode::Conflict.into()),
         CreateOutcome::NameTaken => Err(ProblemCode::UserNameTaken.into()),
         CreateOutcome::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
     }
 }
 
+fn created(account: &Account) -> Reply {
+    let output = Output { user_name: &account.user_name, account_id: &account.account_id };
+    Metric::count("Created", web::json(StatusCode::CREATED, &output))
+}
+
 impl App {
+    /// Checks the password against the policy for new passwords.
+    fn acceptable(
+        &self,
+        password: &str,
+        user_name: &UserName,
+        signed_in: &SignedIn,
+    ) -> Result<NewPassword, ProblemCode> {
+        let credential = &signed_in.credential;
+        let context = PasswordContext {
+            user_name,
+            company: &credential.company,
+            product: &credential.product,
+            vendor: &self.vendor,
+        };
+        Ok(NewPassword::choose(password, &context)?)
+    }
+
     async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, Problem> {
         #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
         let secret = Zeroizing::new(password.expose_secret().to_owned());
         Ok(self.hasher.hash(secret).await?)
+    }
+
+    /// Returns whether an earlier attempt of the click has created `account` with this password. A password that has been changed since
+    /// tells nothing.
+    async fn has_password(&self, account: &Account, password: &NewPassword) -> Result<bool, Problem> {
+        if account.version > 1 {
+            return Ok(true);
+        }
+        #[expect(clippy::disallowed_methods, reason = "here the password is verified")]
+        let secret = Zeroizing::new(password.expose_secret().to_owned());
+        Ok(self.hasher.verify(secret, Some(&account.password_hash)).await?)
     }
 }
 
@@ -103,11 +137,12 @@ struct Form {
 }
 
 impl Form {
-    /// Validates the fields. The user name must belong to the company of the account that creates it.
+    /// Validates the fields. The user name must belong to the company of the account that creates it, and SES must be able to send to the
+    /// address.
     fn parse(input: &Input, signed_in: &SignedIn) -> Option<Self> {
         let user_name = UserName::parse(&input.user_name)?;
         let email = match &input.email {
-            Some(email) => Some(EmailAddress::parse(email)?),
+            Some(email) => Some(EmailAddress::parse(email).filter(EmailAddress::can_be_mailed)?),
             None => None,
         };
         let own = user_name.belongs_to(&signed_in.credential.company.id);
@@ -118,9 +153,10 @@ impl Form {
         self,
         signed_in: &SignedIn,
         password_hash: PasswordHash,
-        click: CreatedBy,
+        click: Option<CreatedBy>,
         now: Timestamp,
     ) -> NewAdministrator {
+        let created_by = click.clone().unwrap_or_else(|| CreatedBy::from_random(lambda::random_bytes()));
         let account = Account {
             user_name: self.user_name,
             account_id: lambda::account_id(now),
@@ -130,16 +166,9 @@ impl Form {
             status: AccountStatus::Active,
             version: 1,
             subscription: signed_in.account.subscription.clone(),
-            created_by: Some(click),
+            created_by: Some(created_by),
             first_signed_in_at: None,
         };
-        NewAdministrator { account, display_name: self.display_name, email: self.email }
+        NewAdministrator { account, click, display_name: self.display_name, email: self.email }
     }
-}
-
-/// Checks the password against the policy for new passwords.
-fn acceptable(password: &str, user_name: &UserName, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
-    let credential = &signed_in.credential;
-    let context = PasswordContext { user_name, company: &credential.company, product: &credential.product };
-    Ok(NewPassword::choose(password, &context)?)
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use aws::{Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
-    BlankReason, Caller, Credential, ReasonCode, Refusal, RetrievalId, SubscriptionId, TemporaryPassword, Timestamp,
-    credential::RETRIEVALS_PER_ISSUE,
+    BlankReason, Caller, Credential, PersonId, ReasonCode, Refusal, Retrieval, RetrievalId, SubscriptionId,
+    TemporaryPassword, Timestamp, credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
 use lambda::{Clock, Settings};
@@ -115,7 +115,7 @@ impl App {
                 allowed: RETRIEVALS_PER_ISSUE,
                 used: credential.retrievals.len(),
                 remaining,
-                history: history.map(|entry| Entry { at: entry.at, by: &entry.by, you: entry.who == you }).collect(),
+                history: history.map(|entry| Entry::new(entry, you)).collect(),
             },
             blank,
         }
@@ -130,23 +130,37 @@ struct Answer<'a> {
     password: Option<&'a str>,
     expires_at: Timestamp,
     sign_in_url: &'a str,
-    retrievals: Counted<'a>,
+    retrievals: Counted,
     blank: Option<Blank<'a>>,
 }
 
 #[derive(Serialize)]
-struct Counted<'a> {
+struct Counted {
     allowed: usize,
     used: usize,
     remaining: usize,
-    history: Vec<Entry<'a>>,
+    history: Vec<Entry>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct Entry {
     at: Timestamp,
-    by: &'a str,
+    by: String,
+    /// The end of the subject of a person without a confirmed address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_end: Option<String>,
     you: bool,
+}
+
+impl Entry {
+    fn new(retrieval: &Retrieval, reader: PersonId) -> Self {
+        Self {
+            at: retrieval.at,
+            by: words::person(Language::English.words(), &retrieval.by),
+            subject_end: retrieval.by.subject_end(),
+            you: retrieval.who == reader,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -10,11 +10,12 @@
 use std::sync::Arc;
 
 use aws::{Listed, Listings, Table};
-use domain::{Caller, Company, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp};
+use domain::{Caller, Company, CredentialState, Kind, MailStatus, PersonId, Retrieval, SubscriptionId, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
 use web::{Identity, IdentitySettings, Problem, Reply, Request};
+use words::Language;
 
 /// The function's store and settings: they let it list subscriptions, and nothing else.
 pub struct App {
@@ -63,7 +64,7 @@ struct Row<'a> {
     user_name: &'a str,
     started_at: Timestamp,
     welcome_mail: Mail,
-    credentials: Credentials<'a>,
+    credentials: Credentials,
     actions: Vec<Action>,
 }
 
@@ -75,18 +76,32 @@ struct Mail {
 }
 
 #[derive(Serialize)]
-struct Credentials<'a> {
+struct Credentials {
     state: CredentialState,
     expires_at: Timestamp,
     retrievals_remaining: usize,
-    last_retrieved: Option<LastRetrieved<'a>>,
+    last_retrieved: Option<LastRetrieved>,
 }
 
 #[derive(Serialize)]
-struct LastRetrieved<'a> {
+struct LastRetrieved {
     at: Timestamp,
-    by: &'a str,
+    by: String,
+    /// The end of the subject of a person without a confirmed address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_end: Option<String>,
     you: bool,
+}
+
+impl LastRetrieved {
+    fn new(retrieval: &Retrieval, reader: PersonId) -> Self {
+        Self {
+            at: retrieval.at,
+            by: words::person(Language::English.words(), &retrieval.by),
+            subject_end: retrieval.by.subject_end(),
+            you: retrieval.who == reader,
+        }
+    }
 }
 
 /// An action that a portal user can take on a subscription. An action is added here when its function is built.
@@ -115,7 +130,7 @@ impl<'a> Row<'a> {
                 state: credential.state(now),
                 expires_at: credential.expires_at,
                 retrievals_remaining: credential.retrievals_remaining(),
-                last_retrieved: last.map(|last| LastRetrieved { at: last.at, by: &last.by, you: last.who == you }),
+                last_retrieved: last.map(|last| LastRetrieved::new(last, you)),
             },
             actions: vec![Action::GetCredentials, Action::ContactSupport],
         }

@@ -1,6 +1,6 @@
 // The Administration Center: its forms call the JSON routes, and the answer decides which page comes next.
 
-import { call, copyOf, plain, say, word } from './common.js';
+import { call, copyOf, literal, plain, randomId, say, word } from './common.js';
 
 const NEXT = {
   'reset-password': '/administration/password',
@@ -19,6 +19,8 @@ const PROBLEMS = {
   'not-signed-in': 'session_ended',
   forbidden: 'forbidden',
   unavailable: 'unavailable',
+  'too-many-attempts': 'unavailable',
+  'no-response': 'unavailable',
 };
 
 /** The idempotency key of Create account; a change in the form discards it. */
@@ -30,7 +32,7 @@ const forms = {
   create: (form) => {
     const body = { user_name: form.user_name.value.trim(), display_name: form.display_name.value.trim(), password: form.password.value };
     if (form.email.value.trim()) body.email = form.email.value.trim();
-    key ??= crypto.randomUUID();
+    key ??= randomId();
     return call('/administrators', { body, headers: { 'idempotency-key': key } });
   },
 };
@@ -49,7 +51,7 @@ for (const form of document.querySelectorAll('form[data-form]')) {
     const outcome = await forms[form.dataset.form](form);
     button.disabled = false;
     if (outcome.status === 200) location.assign(NEXT[outcome.answer.next] ?? '/administration');
-    else if (outcome.status === 201) created(form, outcome.answer);
+    else if (outcome.status === 201 && outcome.answer.user_name) created(form, outcome.answer);
     else refused(form, outcome);
   });
 }
@@ -63,11 +65,12 @@ function misnamed(form) {
   return good ? '' : plain(word('user_name_wrong'), { suffix });
 }
 
-function refused(form, { status, retryAfter, answer }) {
-  if (status === 429) return tell(form, plain(word('too_many_attempts'), { seconds: String(retryAfter) }));
-  const field = answer.code?.startsWith('password-') ? (form.new_password ?? form.password) : answer.code === 'user-name-taken' ? form.user_name : null;
-  tell(form, word(status === 0 ? 'unavailable' : (PROBLEMS[answer.code] ?? 'failed')), field);
-  if (answer.code === 'not-signed-in') {
+function refused(form, { code, retryAfter }) {
+  // Only our own answer says how long to wait.
+  if (code === 'too-many-attempts' && retryAfter > 0) return tell(form, plain(word('too_many_attempts'), { seconds: String(retryAfter) }));
+  const field = code.startsWith('password-') ? (form.new_password ?? form.password) : code === 'user-name-taken' ? form.user_name : null;
+  tell(form, word(PROBLEMS[code] ?? 'failed'), field);
+  if (code === 'not-signed-in') {
     const again = document.createElement('a');
     again.href = '/administration';
     again.textContent = word('sign_in_again');
@@ -87,7 +90,7 @@ function tell(form, text, field) {
 function created(form, { user_name }) {
   form.reset();
   const page = copyOf('created');
-  for (const element of page.querySelectorAll('[data-say]')) say(element, word(element.dataset.say), { user_name });
+  for (const element of page.querySelectorAll('[data-say]')) say(element, word(element.dataset.say), { user_name: literal(user_name) });
   const on = page.querySelector('[data-slot=on]');
   const own = form.user_name.autocomplete === 'username';
   on.href = own ? `/administration#user_name=${encodeURIComponent(user_name)}` : '/administration';

@@ -2,8 +2,13 @@
 //
 // Opening the page uses up nothing. Go starts one click: an idempotency key that is stored for this person and subscription for ten
 // minutes. A lost answer, a double click, a reload or "Show again" repeats the same click, and uses up nothing more.
+//
+// A message to support is stored for this person and subscription until it is sent or the person signs out, so that a session that has
+// ended loses nothing.
 
-import { call, copyOf, inWords, plain, say, time, word } from './common.js';
+import {
+  call, copyOf, forget as forgetStored, forgetMessages, inWords, messageName, plain, randomId, recall, remember, say, time, word,
+} from './common.js';
 
 const HIDDEN_AFTER = 2 * 60 * 1000;
 const CLICK_LASTS = 9.5 * 60 * 1000;
@@ -17,11 +22,13 @@ const said = view?.querySelector('.said');
 /** The state of the open window: its row, the answer while it may be shown, and the timer that hides it. */
 let shown = null;
 
+forgetMessages(main.dataset.person);
+
 for (const form of document.querySelectorAll('form.act')) {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const row = form.closest('article');
-    if (shown?.row === row && view.open) return;
+    if (shown?.row === row && isOpen()) return;
     if (form.querySelector('select').value === 'contact-support') writeTo(row);
     else go(row);
   });
@@ -32,10 +39,17 @@ view?.addEventListener('click', (event) => {
   if (button && button.tagName === 'BUTTON') actions[button.dataset.do]?.(button);
 });
 // The close event comes later: the window may be open again by then.
-view?.addEventListener('close', () => { if (!view.open) forget(); });
+view?.addEventListener('close', () => {
+  if (isOpen()) return;
+  delete document.body.dataset.window;
+  forget();
+});
+addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && document.body.dataset.window === 'instead') close();
+});
 addEventListener('pagehide', forget);
 addEventListener('pageshow', (event) => {
-  if (event.persisted && view?.open) close();
+  if (event.persisted && view && isOpen()) close();
 });
 
 const actions = {
@@ -56,20 +70,20 @@ function storageName(row) {
 
 /** Returns the stored click if it may still be repeated. */
 function begun(row) {
-  const click = JSON.parse(sessionStorage.getItem(storageName(row)) ?? 'null');
+  const click = recall(storageName(row));
   return click && Date.now() - click.at < CLICK_LASTS ? click : null;
 }
 
 function click(row) {
   const kept = begun(row);
   if (kept) return kept.key;
-  const key = crypto.randomUUID();
-  sessionStorage.setItem(storageName(row), JSON.stringify({ key, at: Date.now() }));
+  const key = randomId();
+  remember(storageName(row), { key, at: Date.now() });
   return key;
 }
 
 function forgetClick(row) {
-  sessionStorage.removeItem(storageName(row));
+  forgetStored(storageName(row));
 }
 
 // --- The questions ---
@@ -97,13 +111,13 @@ async function go(row) {
 async function refresh(row) {
   const cursor = main.dataset.cursor ? `?cursor=${encodeURIComponent(main.dataset.cursor)}` : '';
   const { status, answer } = await call(`/subscriptions${cursor}`, { method: 'GET', patience: 4000 });
-  const found = status === 200 && answer.subscriptions.find((one) => one.subscription_id === row.dataset.subscription);
+  const found = status === 200 && answer.subscriptions?.find((one) => one.subscription_id === row.dataset.subscription);
   if (!found) return;
   const last = found.credentials.last_retrieved;
   count(row, found.credentials.state === 'issued' ? found.credentials.retrievals_remaining : 0);
   if (last && !last.you) {
     row.dataset.otherAt = last.at;
-    row.dataset.otherBy = last.by;
+    row.dataset.otherBy = nameOf(last, 'unconfirmed_account_first');
   }
 }
 
@@ -113,16 +127,16 @@ async function retrieve(row) {
   put(copyOf('waiting'));
   const visit = shown;
   const path = `/subscriptions/${encodeURIComponent(row.dataset.subscription)}/credentials`;
-  const { status, answer } = await call(path, { headers: { 'idempotency-key': click(row) } });
+  const { status, code, answer } = await call(path, { headers: { 'idempotency-key': click(row) } });
   if (shown !== visit) return;
-  if (status === 200 && answer.password !== null) show(row, answer);
-  else if (status === 200) blank(row, answer);
-  else if (status === 401) left();
-  else if (status === 409) {
+  if (status === 200 && answer.password) show(row, answer);
+  else if (status === 200 && answer.password === null) blank(row, answer);
+  else if (code === 'not-signed-in') left({});
+  else if (code === 'conflict') {
     forgetClick(row);
     trouble(word('too_old'), () => go(row));
-  } else if (status === 404) trouble(word('gone'), () => location.reload());
-  else trouble(word(status === 0 ? 'offline' : status === 503 ? 'unavailable' : 'failed'), () => repeat(row));
+  } else if (code === 'not-found') trouble(word('gone'), () => location.reload());
+  else trouble(word(code === 'no-response' ? 'offline' : code === 'unavailable' ? 'unavailable' : 'failed'), () => repeat(row));
 }
 
 /** Repeats the same click. After it has expired, only Go starts another retrieval. */
@@ -152,13 +166,19 @@ function render(open) {
   say(part(page, 'for_whom'), word('for_whom'), named(row));
   say(part(page, 'works_until_sentence'), word('works_until_sentence'), { at: time(answer.expires_at) });
   say(part(page, 'retrievals_left_sentence'), word('retrievals_left_sentence'), answer.retrievals);
-  const last = answer.retrievals.history.at(-1);
-  if (last) say(part(page, 'retrieved_by'), word(last.you ? 'retrieved_by_you' : 'retrieved_by'), { by: last.by, at: time(last.at) });
+  const [last] = answer.retrievals.history.slice(-1);
+  if (last) say(part(page, 'retrieved_by'), word(last.you ? 'retrieved_by_you' : 'retrieved_by'), { by: nameOf(last, 'unconfirmed_account_first'), at: time(last.at) });
   slot(page, 'user_name').textContent = answer.user_name;
   if (open) spell(slot(page, 'password'), answer.password);
   slot(page, 'sign_in_url').textContent = answer.sign_in_url;
   slot(page, 'go').href = `${answer.sign_in_url}#user_name=${encodeURIComponent(answer.user_name)}`;
   put(page);
+}
+
+/** Returns who made a retrieval: the confirmed address, or the words for an account without one. */
+function nameOf(retrieval, without) {
+  const end = retrieval.subject_end;
+  return end === undefined ? retrieval.by : plain(word(without), { end });
 }
 
 /** Sets digits apart from letters. */
@@ -200,7 +220,7 @@ function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
     const list = document.createElement('span');
     retrievals.history.forEach((entry, n) => {
       const one = document.createElement('span');
-      say(one, word(entry.you ? 'list_you' : 'list_other'), { at: time(entry.at), by: entry.by });
+      say(one, word(entry.you ? 'list_you' : 'list_other'), { at: time(entry.at), by: nameOf(entry, 'unconfirmed_account') });
       list.append(n ? ', ' : '', one);
     });
     const key = by['retrieved-by-someone-else'] ? (over ? 'reason_retrieved_company_over' : 'reason_retrieved_company') : 'reason_retrieved_you';
@@ -233,16 +253,23 @@ async function copy(what) {
 
 // --- Support ---
 
+/** Returns the name under which the message about a subscription is stored, with the idempotency key of its text. */
+function draftName(row) {
+  return messageName(main.dataset.person, row.dataset.subscription);
+}
+
 function writeTo(row) {
   open(row, word('support_title'), {});
   const page = copyOf('writing');
   say(part(page, 'support_about'), word('support_about'), named(row));
-  page.querySelector('form').addEventListener('submit', (event) => {
+  const form = page.querySelector('form');
+  form.message.value = recall(draftName(row))?.message ?? '';
+  form.addEventListener('submit', (event) => {
     event.preventDefault();
-    send(row, event.target);
+    send(row, form);
   });
-  // The same text is the same request, even if it is sent repeatedly.
-  page.querySelector('form').addEventListener('input', () => { shown.key = null; });
+  // The same text is the same request, even if it is sent repeatedly: a change discards the key.
+  form.addEventListener('input', () => remember(draftName(row), { message: form.message.value }));
   put(page);
 }
 
@@ -252,20 +279,35 @@ async function send(row, form) {
   const button = form.querySelector('button');
   button.disabled = true;
   const path = `/subscriptions/${encodeURIComponent(row.dataset.subscription)}/support-requests`;
-  shown.key ??= crypto.randomUUID();
+  const key = recall(draftName(row))?.key ?? randomId();
+  remember(draftName(row), { message: form.message.value, key });
   const visit = shown;
-  const { status, answer } = await call(path, { body: { message }, headers: { 'idempotency-key': visit.key } });
+  const { status, code, answer } = await call(path, { body: { message }, headers: { 'idempotency-key': key } });
+  const sent = status === 202 && answer.reference;
+  if (sent) forgetSent(row, key);
   if (shown !== visit) return;
   button.disabled = false;
-  if (status === 202) {
+  if (sent) {
     const done = document.createElement('p');
     done.className = 'lead';
     const address = main.dataset.replyTo;
     say(done, word(address ? 'support_sent' : 'support_sent_anonymous'), { ...answer, address });
     put(done);
     view.querySelector('[data-do=close]').focus();
-  } else if (status === 401) left();
-  else announce(word(status === 429 ? 'support_too_many' : status === 404 ? 'gone' : status === 503 || status === 0 ? 'unavailable' : 'failed'));
+  } else if (code === 'not-signed-in') left({ message: true });
+  else announce(word(UNSENT[code] ?? 'failed'));
+}
+
+const UNSENT = {
+  'too-many-attempts': 'support_too_many',
+  'not-found': 'gone',
+  unavailable: 'unavailable',
+  'no-response': 'unavailable',
+};
+
+/** Forgets a message that was sent, unless another text was written meanwhile. */
+function forgetSent(row, key) {
+  if (recall(draftName(row))?.key === key) forgetStored(draftName(row));
 }
 
 // --- The window ---
@@ -280,11 +322,34 @@ function open(row, text, places) {
   forget();
   shown = { row, retry: () => {} };
   say(title, text, places);
-  if (!view.open) view.showModal();
+  if (!isOpen()) openWindow();
 }
 
+function isOpen() {
+  return view.hasAttribute('open');
+}
+
+/** Opens the window. In a browser without modal windows it takes the place of the page, which the style sheet hides. */
+function openWindow() {
+  if (view.showModal) {
+    document.body.dataset.window = 'over';
+    return view.showModal();
+  }
+  document.body.dataset.window = 'instead';
+  opener = document.activeElement;
+  view.setAttribute('role', 'dialog');
+  view.setAttribute('open', '');
+}
+
+/** What had the focus before the window took the place of the page. */
+let opener = null;
+
 function close() {
-  view.close();
+  if (document.body.dataset.window === 'instead') {
+    view.removeAttribute('open');
+    delete document.body.dataset.window;
+    opener?.focus();
+  } else view.close();
   forget();
 }
 
@@ -301,9 +366,10 @@ function trouble(what, retry) {
   put(page);
 }
 
-/** Shows that the session has ended, with a sign-in that returns to this page. */
-function left() {
+/** Shows that the session has ended, with a sign-in that returns to this page, and whether a message is kept. */
+function left(holds) {
   const page = copyOf('left');
+  keep(page, holds);
   slot(page, 'back').href = `/auth/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
   put(page);
 }

@@ -12,7 +12,7 @@ use crate::brand::Brand;
 pub(crate) struct Assets {
     pub(crate) style: Asset,
     pub(crate) icon: Asset,
-    pub(crate) time: Asset,
+    pub(crate) page: Asset,
     pub(crate) portal: Asset,
     pub(crate) administration: Asset,
     common: Asset,
@@ -43,7 +43,7 @@ impl Assets {
         Self {
             style: Asset::new("style", "css", "text/css; charset=utf-8", style),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg").to_owned()),
-            time: script("time", include_str!("../assets/time.js")),
+            page: script("page", include_str!("../assets/page.js")),
             portal: script("portal", include_str!("../assets/portal.js")),
             administration: script("administration", include_str!("../assets/administration.js")),
             common,
@@ -52,7 +52,7 @@ impl Assets {
 
     /// Returns the file at a path.
     pub(crate) fn reply(&self, path: &str) -> Option<Reply> {
-        let all = [&self.style, &self.icon, &self.time, &self.portal, &self.administration, &self.common];
+        let all = [&self.style, &self.icon, &self.page, &self.portal, &self.administration, &self.common];
         all.into_iter().find(|asset| asset.path == path).map(Asset::reply)
     }
 }
@@ -76,5 +76,68 @@ impl Asset {
         }
         reply.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
         reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    const SCRIPTS: [(&str, &str); 4] = [
+        ("administration.js", include_str!("../assets/administration.js")),
+        ("common.js", include_str!("../assets/common.js")),
+        ("page.js", include_str!("../assets/page.js")),
+        ("portal.js", include_str!("../assets/portal.js")),
+    ];
+
+    /// Features that Chrome 87, Firefox 79 or Safari 14.1 lacks: the oldest browsers of README.md.
+    const NEWER: [&str; 24] = [
+        "randomUUID(",
+        "AbortSignal.",
+        ".at(",
+        ".replaceAll(",
+        ".findLast",
+        ".hasOwn(",
+        "groupBy(",
+        ".toSorted(",
+        ".toReversed(",
+        ".with(",
+        "structuredClone(",
+        "withResolvers(",
+        ".canParse(",
+        ".checkVisibility(",
+        ".togglePopover(",
+        "navigator.locks",
+        "scheduler.",
+        "static {",
+        "Intl.Segmenter",
+        ".inert",
+        "isWellFormed(",
+        "requestSubmit(",
+        "Array.fromAsync",
+        "AggregateError",
+    ];
+
+    /// Features of style sheets that these browsers do not understand, where it would cost more than looks.
+    const NEWER_STYLE: [&str; 8] =
+        [":has(", ":is(", ":where(", "color-mix(", "@layer", "@container", "oklch(", "inert"];
+
+    #[test]
+    fn no_script_uses_what_the_oldest_browsers_lack() {
+        for (name, script) in SCRIPTS {
+            let code: String = script.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect();
+            let newer: Vec<_> = NEWER.into_iter().filter(|feature| code.contains(feature)).collect();
+            assert!(newer.is_empty(), "{name} uses {newer:?}");
+        }
+    }
+
+    #[test]
+    fn the_style_sheet_uses_nothing_that_the_oldest_browsers_lack_without_something_before_it() {
+        let style = include_str!("../assets/style.css");
+        let newer: Vec<_> = NEWER_STYLE.into_iter().filter(|feature| style.contains(feature)).collect();
+        assert!(newer.is_empty(), "{newer:?}");
+        // The older unit comes first, and stays where the newer one is not understood.
+        for line in style.lines().filter(|line| line.contains("dvh")) {
+            let (before, _) = line.split_once("dvh").unwrap();
+            assert!(before.contains("vh"), "{line}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `portal`: serves the pages for customers and administrators, and answers every path that has no other function.
 //!
 //! **Route**: `$default`: `GET /`, `/help`, `/support`, `/auth/*` (`POST /auth/sign-out`), `/administration*`, `/assets/*`; every other path
-//! gives `not-found`.
+//! gives `not-found`, to a browser as a page.
 //!
 //! | module | holds |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `brand` | the vendor's name, colour and logo |
 //!
 //! Pages are rendered on the server, so they can be read without scripts. Every change is a call of a JSON route by a script. This function
-//! cannot unseal or verify a password, and it writes nothing.
+//! cannot unseal or verify a password, and it writes nothing but the budget of callbacks.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -20,19 +20,21 @@ mod auth;
 mod brand;
 mod pages;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
-use aws::{Listings, Sessions, Table, Team};
+use aws::{Callbacks, Listings, Sessions, Table, Team};
 use domain::Timestamp;
-use http::Method;
+use http::{HeaderValue, Method, header};
 use lambda::{Clock, Settings};
-use web::{CodeFlow, Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
+use web::{CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, Reply, Request};
+use words::Languages;
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
-/// The function's stores and settings: they let it list the caller's subscriptions, look up a session, and list the administrators of its
-/// subscription. It writes nothing.
+/// The function's stores and settings: they let it list the caller's subscriptions, look up a session, list the administrators of its
+/// subscription, and count callbacks. It writes nothing else.
 pub struct App {
+    callbacks: Callbacks,
     listings: Listings,
     sessions: Sessions,
     team: Team,
@@ -41,22 +43,29 @@ pub struct App {
     clock: Clock,
     public_origin: String,
     brand: Brand,
+    languages: Languages,
     /// The vendor's name for their customers' accounts, such as `your Contoso account`.
     provider: Option<String>,
     support_email: Option<String>,
     support_url: Option<String>,
     product_url: Option<String>,
     assets: OnceLock<Assets>,
+    /// Whether the log has named the remedy for ID tokens without an address.
+    without_address: Once,
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_DISPLAY_NAME`, `VENDOR_NAME` or
-    /// else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`,
+    /// `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
+    /// `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         let identity = IdentitySettings::read(|name| settings.optional(name));
+        let always = settings.parsed("OIDC_LOGOUT_HINT", false, |text| text.parse().ok())?;
+        let logout_hint = if always { LogoutHint::Always } else { LogoutHint::IfKnown };
         Ok(Self {
+            callbacks: Callbacks::new(table.clone(), settings.network_budget()?),
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
@@ -64,16 +73,19 @@ impl App {
             code_flow: CodeFlow::new(
                 &identity,
                 settings.optional("OIDC_CLIENT_SECRET").map(|secret| secret.trim().to_owned()),
+                logout_hint,
             )?,
             identity: Identity::new(identity)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
             brand: Brand::new(settings)?,
+            languages: Languages::new(settings.has_pseudo_language()?),
             provider: settings.optional("OIDC_DISPLAY_NAME"),
             support_email: settings.optional("SUPPORT_EMAIL"),
             support_url: settings.optional("SUPPORT_URL"),
             product_url: settings.optional("PRODUCT_URL"),
             assets: OnceLock::new(),
+            without_address: Once::new(),
         })
     }
 
@@ -106,12 +118,49 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/administration" => visit.or_trouble(visit.administration().await),
         "/administration/password" => visit.or_trouble(visit.choose_password().await),
         "/administration/create" => visit.or_trouble(visit.create_administrator().await),
-        path => app.assets().reply(path).ok_or_else(|| ProblemCode::NotFound.into()),
+        path => app.assets().reply(path).map_or_else(|| visit.not_found(), Ok),
     }
 }
+
+/// The pages that have an address of their own, for the redirect from an address with a slash too many.
+const PAGES: [&str; 8] = [
+    "/help",
+    "/support",
+    "/auth/sign-in",
+    "/auth/callback",
+    "/auth/signed-out",
+    "/administration",
+    "/administration/password",
+    "/administration/create",
+];
 
 impl Visit<'_> {
     fn frame(&self) -> Frame<'_> {
         Frame::new(self.app, self.request)
+    }
+
+    /// Answers a path that does not exist: a browser is redirected if the path only has a slash too many, and else sees a page.
+    fn not_found(&self) -> Result<Reply, Problem> {
+        if !self.is_navigation() {
+            return Err(ProblemCode::NotFound.into());
+        }
+        let uri = self.request.uri();
+        let meant = uri.path().trim_end_matches('/');
+        match PAGES.iter().find(|page| **page == meant) {
+            Some(page) => {
+                let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                Ok(web::see_other(&format!("{page}{query}")))
+            }
+            None => self.not_found_page(),
+        }
+    }
+
+    /// Returns whether a person waits for a page: browsers name HTML when they open an address, and scripts do not.
+    fn is_navigation(&self) -> bool {
+        let accepted =
+            self.request.headers().get_all(header::ACCEPT).iter().filter_map(|it: &HeaderValue| it.to_str().ok());
+        let mut ranges =
+            accepted.flat_map(|line| line.split(',')).map(|range| range.split(';').next().unwrap_or_default());
+        ranges.any(|range| range.trim().eq_ignore_ascii_case("text/html"))
     }
 }

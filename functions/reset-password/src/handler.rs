@@ -2,15 +2,19 @@
 //!
 //! **Route**: `POST /reset-password`
 //!
-//! A session that began with a temporary password may do nothing else. The first choice wins, and every change ends all other sessions.
-//! Later changes need the current password, and a wrong one counts against the same rate limits as a sign-in.
+//! A session that began with a temporary password may do nothing else. The first choice wins, and every change ends all other sessions and
+//! makes the account forget every other device and network. Later changes need the current password, and a wrong one counts against the
+//! same rate limits as a sign-in.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 
 use aws::{Attempts, ChangeOutcome, Passwords, Sessions, SignedIn, SpendOutcome, Table};
-use domain::{Account, ClaimedName, NewPassword, Next, PasswordContext, PasswordHash, Scope, Timestamp, TypedPassword};
+use domain::{
+    Account, Admission, ClaimedName, DeviceToken, NewPassword, Next, Origin, PasswordContext, PasswordHash, Scope,
+    Session, SessionDigest, SessionToken, Timestamp, TypedPassword,
+};
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,8 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     public_origin: String,
+    /// The vendor's name, which is too easy to guess as a password.
+    vendor: String,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +47,7 @@ struct Output {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN` and `SIGN_IN_NETWORK_BURST`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`, and `VENDOR_NAME` or else `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
@@ -52,6 +58,7 @@ impl App {
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
+            vendor: settings.vendor_name()?,
         })
     }
 }
@@ -61,28 +68,49 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let token = web::session::token(&request, &app.public_origin)?;
     let input: Input = web::request::body(&request)?;
-    let signed_in = app.sessions.find(&token.digest(), now).await?;
-    let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
+    let origin = web::request::origin(&request)?;
+    let Changed { account, next, token } = lambda::in_time(app.change(&token.digest(), &input, &origin, now)).await?;
 
-    let new = acceptable(&input.new_password, &signed_in)?;
-    match signed_in.session.scope {
-        Scope::ResetPassword => app.refuse_temporary(&input.new_password, &signed_in.account).await?,
-        Scope::Full => app.check_current(&request, &input, &signed_in.account, now).await?,
-    }
-    let hash = app.hash(&new).await?;
-    let (next, token) = (signed_in.session.after_change(now), lambda::session_token());
-    match app.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await? {
-        ChangeOutcome::Changed => {
-            let reply = web::json(StatusCode::OK, &Output { next: signed_in.account.role.next() });
-            Ok(web::session::begin(reply, &token, next.expires_at.since(now)))
-        }
-        ChangeOutcome::SessionEnded => {
-            Err(Problem::new(ProblemCode::NotSignedIn).because("the session ended meanwhile"))
-        }
-    }
+    let device = web::device::token(&request).unwrap_or_else(lambda::device_token);
+    app.keep_only(&origin, &device, &account, now).await;
+    let reply = web::json(StatusCode::OK, &Output { next: account.role.next() });
+    let reply = web::session::begin(reply, &token, next.expires_at.since(now));
+    Ok(web::device::remember(reply, &device))
+}
+
+/// A changed password: the account as it was before, and the session that follows.
+struct Changed {
+    account: Account,
+    next: Session,
+    token: SessionToken,
 }
 
 impl App {
+    /// Checks the session and both passwords, and changes the password.
+    async fn change(
+        &self,
+        session: &SessionDigest,
+        input: &Input,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Changed, Problem> {
+        let signed_in = self.sessions.find(session, now).await?;
+        let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
+        let new = self.acceptable(&input.new_password, &signed_in)?;
+        match signed_in.session.scope {
+            Scope::ResetPassword => self.refuse_temporary(&input.new_password, &signed_in.account).await?,
+            Scope::Full => self.check_current(origin, input, &signed_in.account, now).await?,
+        }
+        let hash = self.hash(&new).await?;
+        let (next, token) = (signed_in.session.after_change(now), lambda::session_token());
+        match self.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await? {
+            ChangeOutcome::Changed => Ok(Changed { account: signed_in.account, next, token }),
+            ChangeOutcome::SessionEnded => {
+                Err(Problem::new(ProblemCode::NotSignedIn).because("the session ended meanwhile"))
+            }
+        }
+    }
+
     /// Refuses the temporary password as the new one, in any spelling: it was in a mail and perhaps on paper.
     async fn refuse_temporary(&self, new: &str, account: &Account) -> Result<(), Problem> {
         let typed = TypedPassword::parse(new).ok_or(ProblemCode::PasswordTooLong)?;
@@ -95,30 +123,65 @@ impl App {
     /// new password is the same one.
     async fn check_current(
         &self,
-        request: &Request,
+        origin: &Origin,
         input: &Input,
         account: &Account,
         now: Timestamp,
     ) -> Result<(), Problem> {
         let current = input.current_password.as_deref().ok_or(ProblemCode::InvalidRequest)?;
-        let (name, network) = (ClaimedName::from(&account.user_name), web::request::network(request)?);
-        let failures = match self.attempts.spend(&name, &network, now).await? {
-            SpendOutcome::Admitted { failures } => failures,
+        let name = ClaimedName::from(&account.user_name);
+        let admission = match self.attempts.spend(&name, origin, now).await? {
+            SpendOutcome::Admitted(admission) => admission,
             SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         };
-        let open = account.is_open_after(failures);
-        let typed = TypedPassword::parse(current).ok_or(ProblemCode::InvalidCredentials)?;
-        let comparable = typed.comparable_with(Some(account));
-        let right = self.hasher.verify(comparable.clone(), open.then_some(&account.password_hash)).await?;
+        let right = self.is_right(current, account, admission).await?;
         if !right {
+            self.note_failure(account, &name, origin, admission).await;
             return Err(ProblemCode::InvalidCredentials.into());
         }
-        if let Err(failure) = self.attempts.succeeded(&name, &network, now).await {
-            warn!(%failure, "failures are not forgotten, and the network is not known");
+        if let Err(failure) = self.attempts.succeeded(&name, origin, admission, origin.device.as_ref(), now).await {
+            warn!(%failure, "failures are not forgotten, or device and network are not known");
         }
-        let same = TypedPassword::parse(&input.new_password)
-            .is_some_and(|new| *new.comparable_with(Some(account)) == *comparable);
+        let comparable = |text: &str| TypedPassword::parse(text).map(|typed| typed.comparable_with(Some(account)));
+        let same = comparable(current) == comparable(&input.new_password);
         if same { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
+    }
+
+    /// Checks the password against the policy for new passwords.
+    fn acceptable(&self, new: &str, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
+        let SignedIn { account, credential, .. } = signed_in;
+        let context = PasswordContext {
+            user_name: &account.user_name,
+            company: &credential.company,
+            product: &credential.product,
+            vendor: &self.vendor,
+        };
+        Ok(NewPassword::choose(new, &context)?)
+    }
+
+    async fn is_right(&self, current: &str, account: &Account, admission: Admission) -> Result<bool, Problem> {
+        let Some(typed) = TypedPassword::parse(current) else { return Ok(false) };
+        let hash = account.is_open_to(admission).then_some(&account.password_hash);
+        Ok(self.hasher.verify(typed.comparable_with(Some(account)), hash).await?)
+    }
+
+    /// Counts an account that is closed to strangers, and forgets a device that has failed too often.
+    async fn note_failure(&self, account: &Account, name: &ClaimedName, origin: &Origin, admission: Admission) {
+        if account.is_closed_after(admission) {
+            warn!(metric = "AccountClosed", "an account is closed to strangers");
+        }
+        if let Err(failure) = self.attempts.failed(name, origin, admission).await {
+            warn!(%failure, "a device that has failed too often is not forgotten");
+        }
+    }
+
+    /// Makes the account forget every device and network but those of this request. The password is changed, so a failure here keeps no more
+    /// than budgets.
+    async fn keep_only(&self, origin: &Origin, device: &DeviceToken, account: &Account, now: Timestamp) {
+        let name = ClaimedName::from(&account.user_name);
+        if let Err(failure) = self.attempts.keep_only(&name, origin, &device.digest(), now).await {
+            warn!(%failure, "other devices and networks are not forgotten");
+        }
     }
 
     async fn hash(&self, new: &NewPassword) -> Result<PasswordHash, Problem> {
@@ -126,12 +189,4 @@ impl App {
         let secret = Zeroizing::new(new.expose_secret().to_owned());
         Ok(self.hasher.hash(secret).await?)
     }
-}
-
-/// Checks the password against the policy for new passwords.
-fn acceptable(new: &str, signed_in: &SignedIn) -> Result<NewPassword, ProblemCode> {
-    let SignedIn { account, credential, .. } = signed_in;
-    let context =
-        PasswordContext { user_name: &account.user_name, company: &credential.company, product: &credential.product };
-    Ok(NewPassword::choose(new, &context)?)
 }

@@ -20,7 +20,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Credential, MailContent, MailStatus, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
-use words::Language;
+use words::{Language, Languages};
 
 use crate::letter::Letter;
 
@@ -45,18 +45,20 @@ const RECORD_TRIES: u32 = 3;
 const RECORD_PAUSE: Duration = Duration::from_millis(300);
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `SUPPORT_LANGUAGE`, `MAIL_LEASE_SECONDS`.
+    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `SUPPORT_LANGUAGE`,
+    /// `PSEUDO_LANGUAGE`, `MAIL_LEASE_SECONDS`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let origin = settings.required("PUBLIC_ORIGIN")?;
+        let languages = Languages::new(settings.has_pseudo_language()?);
         Ok(Self {
             mails: Mails::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
-            mailer: Mailer::new(&aws, settings.required("SENDER")?)?,
+            mailer: Mailer::new(&aws, &settings.required("SENDER")?)?,
             clock,
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
-            support_language: settings.parsed("SUPPORT_LANGUAGE", Language::English, Language::from_code)?,
+            support_language: settings.parsed("SUPPORT_LANGUAGE", Language::English, |code| languages.find(code))?,
             origin,
         })
     }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use askama::Template;
-use domain::{Credential, Kind, Retryable, SupportRequest, TemporaryPassword, Timestamp};
+use domain::{Credential, Kind, Retryable, SupportRequest, TemporaryPassword, Timestamp, name::defused};
 use words::{Language, Words};
 use zeroize::Zeroizing;
 
@@ -48,7 +48,7 @@ impl Letter {
         support_url: &str,
     ) -> Result<Self, RenderingFailed> {
         let w = language.words();
-        let (company, product) = (&*credential.company.name, &*credential.product);
+        let (company, product) = (&*defused(&credential.company.name), &*defused(&credential.product));
         let opening = if credential.kind == Kind::Paid { w.mail_subscribed } else { w.mail_trying };
         let subject = words::fill(w.mail_subject, &[("product", product)]);
         let until = [("at", &*words::date(w, credential.expires_at))];
@@ -79,19 +79,24 @@ impl Letter {
         now: Timestamp,
     ) -> Result<Self, RenderingFailed> {
         let w = language.words();
-        let (company, product) = (&*credential.company.name, &*credential.product);
+        let (company, product) = (&*defused(&credential.company.name), &*defused(&credential.product));
         let reference = ("reference", request.reference.as_str());
         let subject = words::fill(w.request_subject, &[reference, ("product", product), ("company", company)]);
-        let from = if request.reply_to.is_some() { w.request_from } else { w.request_from_unverified };
+        let from = match (&request.reply_to, request.mailable_reply_to()) {
+            (None, _) => w.request_from_unverified,
+            (Some(_), None) => w.request_from_without_reply,
+            (Some(_), Some(_)) => w.request_from,
+        };
         let about = if credential.kind == Kind::Paid { w.request_about_paid } else { w.request_about_trial };
         let letter = &Support {
             language: language.code(),
             direction: w.direction,
             subject: &subject,
             title: &words::fill(w.request_title, &[reference]),
+            message_title: w.request_message,
             message: request.message.as_str(),
             lines: [
-                words::fill(from, &[("by", &request.by)]),
+                words::fill(from, &[("by", &words::person(w, &request.by))]),
                 words::fill(about, &[("subscription", credential.subscription.as_str()), ("product", product)]),
                 words::fill(w.request_company, &[("company", company)]),
                 words::fill(w.request_user_name, &[("user_name", credential.user_name.as_str())]),
@@ -110,7 +115,8 @@ fn history(w: &Words, credential: &Credential, now: Timestamp) -> Vec<String> {
     let issued = [("issue", &*credential.issue.to_string()), ("at", &date(credential.issued_at))];
     let mut history = vec![words::fill(w.history_issued, &issued)];
     for retrieval in credential.retrievals_in_order() {
-        history.push(words::fill(w.history_retrieved, &[("by", &retrieval.by), ("at", &date(retrieval.at))]));
+        let by = words::person(w, &retrieval.by);
+        history.push(words::fill(w.history_retrieved, &[("by", &by), ("at", &date(retrieval.at))]));
     }
     let expiry = if credential.expired(now) { w.history_expired } else { w.history_works_until };
     let steps = [
@@ -158,6 +164,8 @@ struct Support<'a> {
     direction: &'static str,
     subject: &'a str,
     title: &'a str,
+    message_title: &'a str,
+    /// The customer's words. The text mail quotes each of their lines, so that none of them passes for one of the lines below.
     message: &'a str,
     /// The lines that say who asks, and about which subscription.
     lines: [String; 4],

@@ -2,7 +2,8 @@
 //!
 //! **Route**: `POST /sign-in` and `POST /sign-out`, since this function sets the session cookie.
 //!
-//! An attempt is counted before anything is verified. Every failure (an unknown name, a wrong or expired password, a retired account) gets
+//! An attempt is counted before anything is verified: from a browser that the account knows by its device cookie in a budget of its own, so
+//! that neither neighbours nor strangers keep its owner out. Every failure (an unknown name, a wrong or expired password, a retired account) gets
 //! the same answer after the same time. The first sign-in with a temporary password ends its retrieval in the portal; the first sign-in
 //! of a permanent administrator retires the service administrator.
 
@@ -11,7 +12,10 @@
 use std::sync::Arc;
 
 use aws::{Attempts, BeginOutcome, SignIns, SpendOutcome, Table};
-use domain::{Account, ClaimedName, Next, ServiceAdministrator, Session, Timestamp, TypedPassword, UserName};
+use domain::{
+    Account, Admission, ClaimedName, DeviceToken, Next, Origin, ServiceAdministrator, Session, SessionToken, Timestamp,
+    TypedPassword, UserName,
+};
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
 use serde::{Deserialize, Serialize};
@@ -69,52 +73,110 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     }
 }
 
+/// A session that has begun, and what is noted about it before the answer.
+struct Begun {
+    account: Account,
+    session: Session,
+    token: SessionToken,
+    name: ClaimedName,
+    origin: Origin,
+    admission: Admission,
+    /// The account that this sign-in has retired.
+    retired: Option<UserName>,
+}
+
 impl App {
     async fn sign_in(&self, request: &Request) -> Result<Reply, Problem> {
         let now = self.clock.now();
+        let begun = lambda::in_time(self.begin(request, now)).await?;
+        let device = web::device::token(request).unwrap_or_else(lambda::device_token);
+        self.note_success(&begun, &device, now).await;
+        let Begun { account, session, token, .. } = &begun;
+        let reply = web::json(StatusCode::OK, &Output { next: account.next(), user_name: &account.user_name });
+        let reply = web::session::begin(reply, token, session.expires_at.since(now));
+        Ok(Metric::count("SignedIn", web::device::remember(reply, &device)))
+    }
+
+    /// Verifies the password and begins a session. The session that the browser brings along ends before.
+    async fn begin(&self, request: &Request, now: Timestamp) -> Result<Begun, Problem> {
         let input: Input = web::request::body(request)?;
-        let network = web::request::network(request)?;
+        let origin = web::request::origin(request)?;
         let name = ClaimedName::from_typed(&input.user_name);
-        let failures = match self.attempts.spend(&name, &network, now).await? {
-            SpendOutcome::Admitted { failures } => failures,
+        let admission = match self.attempts.spend(&name, &origin, now).await? {
+            SpendOutcome::Admitted(admission) => admission,
             SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
         };
         let account = self.sign_ins.account(&name).await?;
-        let account = self.verified(account, &input.password, failures, now).await?;
+        let account = match self.verified(account, &input.password, admission, now).await? {
+            Verdict::Right(account) => account,
+            Verdict::Wrong { account, why } => {
+                self.note_failure(account.as_ref(), &name, &origin, admission).await;
+                return Err(invalid(why));
+            }
+        };
 
+        if let Ok(old) = web::session::token(request, &self.public_origin) {
+            self.sign_ins.end(&old.digest(), now).await?;
+        }
         let (session, token) = (Session::begin(&account, now), lambda::session_token());
         match self.sign_ins.begin(&account, &session, &token.digest(), now).await? {
-            BeginOutcome::Begun => {}
-            BeginOutcome::AccountChanged => {
-                return Err(invalid("the account changed while its password was verified"));
-            }
+            BeginOutcome::Begun { retired } => Ok(Begun { account, session, token, name, origin, admission, retired }),
+            BeginOutcome::AccountChanged => Err(invalid("the account changed while its password was verified")),
         }
-        if let Err(failure) = self.attempts.succeeded(&name, &network, now).await {
-            warn!(%failure, "failures are not forgotten, and the network is not known");
-        }
-        let reply = web::json(StatusCode::OK, &Output { next: account.next(), user_name: &account.user_name });
-        Ok(Metric::count("SignedIn", web::session::begin(reply, &token, session.expires_at.since(now))))
     }
 
-    /// Returns the account if `password` signs in to it. A text that can be no password is refused without a hash, whatever the account.
+    /// Returns whether `password` signs in to the account. A text that can be no password is refused without a hash, whatever the account.
     /// For any other text one hash is computed in every case, before the answer reveals anything.
     async fn verified(
         &self,
         account: Option<Account>,
         password: &str,
-        failures: Option<u64>,
+        admission: Admission,
         now: Timestamp,
-    ) -> Result<Account, Problem> {
+    ) -> Result<Verdict, Problem> {
         let Some(typed) = TypedPassword::parse(password) else {
-            return Err(invalid("no account can have this password"));
+            return Ok(Verdict::Wrong { account, why: "no account can have this password" });
         };
-        let open = account.as_ref().filter(|account| account.is_open_after(failures));
+        let open = account.as_ref().filter(|account| account.is_open_to(admission));
         let comparable = typed.comparable_with(account.as_ref());
         let right = self.hasher.verify(comparable, open.map(|account| &account.password_hash)).await?;
-        match (account, right) {
-            (Some(account), true) if account.may_sign_in(now) => Ok(account),
-            (Some(_), true) => Err(invalid("the account is retired or closed, or its password has expired")),
-            (_, false) | (None, true) => Err(invalid("unknown name, wrong password, or closed by failures")),
+        Ok(match (account, right) {
+            (Some(account), true) if account.may_sign_in(now) => Verdict::Right(account),
+            (account, true) => {
+                Verdict::Wrong { account, why: "the account is retired or closed, or its password has expired" }
+            }
+            (account, false) => Verdict::Wrong { account, why: "unknown name, wrong password, or closed by failures" },
+        })
+    }
+
+    /// Makes the browser and its network known to the account, and forgets what a retired account knew. The session has begun, so a failure
+    /// here costs no more than the next attempt's budget.
+    async fn note_success(&self, begun: &Begun, device: &DeviceToken, now: Timestamp) {
+        let Begun { name, origin, admission, retired, .. } = begun;
+        let device = device.digest();
+        let known = self.attempts.succeeded(name, origin, *admission, Some(&device), now);
+        let forgotten = async {
+            match retired {
+                Some(retired) => self.attempts.forget_all(&retired.into()).await,
+                None => Ok(()),
+            }
+        };
+        let (known, forgotten) = tokio::join!(known, forgotten);
+        if let Err(failure) = known {
+            warn!(%failure, "failures are not forgotten, or device and network are not known");
+        }
+        if let Err(failure) = forgotten {
+            warn!(%failure, "the devices and networks of the retired account are not forgotten");
+        }
+    }
+
+    /// Counts an account that is closed to strangers, and forgets a device that has failed too often.
+    async fn note_failure(&self, account: Option<&Account>, name: &ClaimedName, origin: &Origin, admission: Admission) {
+        if account.is_some_and(|account| account.is_closed_after(admission)) {
+            warn!(metric = "AccountClosed", "an account is closed to strangers");
+        }
+        if let Err(failure) = self.attempts.failed(name, origin, admission).await {
+            warn!(%failure, "a device that has failed too often is not forgotten");
         }
     }
 
@@ -126,6 +188,12 @@ impl App {
         }
         Ok(web::session::end(web::reply::empty(StatusCode::NO_CONTENT)))
     }
+}
+
+/// Whether a password signs in to an account.
+enum Verdict {
+    Right(Account),
+    Wrong { account: Option<Account>, why: &'static str },
 }
 
 fn invalid(why: &'static str) -> Problem {

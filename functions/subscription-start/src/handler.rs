@@ -13,10 +13,10 @@ use std::{sync::Arc, time::Duration};
 use aws::{ExtendOutcome, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};
 use domain::{
     Account, Credential, Issue, MailContent, NewCredentials, PortalUser, SubscriptionId, SubscriptionStarted,
-    TemporaryPassword, Timestamp, UserName, WelcomeMail, started::InvalidEvent,
+    TemporaryPassword, Timestamp, UserName, WelcomeMail, name, started::InvalidEvent,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The function's stores and settings: they let it start subscriptions and seal passwords. It can neither unseal nor send mail.
 pub struct App {
@@ -51,8 +51,7 @@ impl App {
 
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
-    let event = SubscriptionStarted::parse(&message.body)
-        .map_err(|invalid| Rejection::Permanent { reason: "invalid-event", detail: requirement(invalid) })?;
+    let event = SubscriptionStarted::parse(&message.body).map_err(refuse)?;
     for _ in 0..RACES {
         let now = app.clock.now();
         let progress = match app.subscriptions.find(&event.subscription).await? {
@@ -78,17 +77,23 @@ enum Progress {
 impl App {
     /// Starts a subscription that does not exist yet.
     async fn start(&self, event: &SubscriptionStarted, now: Timestamp) -> Result<Progress, Rejection> {
+        if !event.company.id.may_be_new() {
+            return Err(refuse(InvalidEvent::CompanyId));
+        }
         for user_name in user_names(event) {
-            if self.held_by_another(&event.subscription, &user_name).await? {
-                continue;
-            }
-            match self.create(event, user_name, now).await? {
-                StartOutcome::Started => {
-                    info!(outcome = "started", metric = "Issued");
-                    return Ok(Progress::Handled);
+            let is_wish = event.user_name.as_ref() == Some(&user_name);
+            if !self.held_by_another(&event.subscription, &user_name).await? {
+                match self.create(event, user_name, now).await? {
+                    StartOutcome::Started => {
+                        info!(outcome = "started", metric = "Issued");
+                        return Ok(Progress::Handled);
+                    }
+                    StartOutcome::Known => return Ok(Progress::LostRace),
+                    StartOutcome::UserNameHeld => {}
                 }
-                StartOutcome::Known => return Ok(Progress::LostRace),
-                StartOutcome::UserNameHeld => {}
+            }
+            if is_wish {
+                warn!(outcome = "user-name-held", metric = "UserNameHeld");
             }
         }
         let detail = "another subscription has an account of this user name";
@@ -118,6 +123,7 @@ impl App {
         now: Timestamp,
     ) -> Result<Progress, Rejection> {
         refuse_contradictions(event, known)?;
+        self.refuse_another_user_name(event, known).await?;
         let added: Vec<PortalUser> =
             event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal)).cloned().collect();
         if !added.is_empty() {
@@ -138,6 +144,17 @@ impl App {
             ExtendOutcome::Extended => Progress::Handled,
             ExtendOutcome::LostRace => Progress::LostRace,
         })
+    }
+
+    /// Refuses an event that gives another user name than the subscription has. A name that another subscription holds is no contradiction:
+    /// the first event had to do without it.
+    async fn refuse_another_user_name(&self, event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
+        let Some(given) = event.user_name.as_ref().filter(|given| **given != known.user_name) else { return Ok(()) };
+        if self.held_by_another(&known.subscription, given).await? {
+            return Ok(());
+        }
+        let detail = "service_administrator.user_name is not that of the known subscription";
+        Err(Rejection::Permanent { reason: "contradictory-event", detail })
     }
 
     async fn start_next_issue(
@@ -175,16 +192,14 @@ impl App {
     }
 }
 
-/// Returns the user names to try: the one in the event, or else the company's default, the subscription's, and a random one.
-fn user_names(event: &SubscriptionStarted) -> Vec<UserName> {
-    match &event.user_name {
-        Some(given) => vec![given.clone()],
-        None => vec![
-            UserName::admin(&event.company.id),
-            UserName::admin_for_subscription(&event.subscription, &event.company.id),
-            UserName::admin_from_random(lambda::random_bytes(), &event.company.id),
-        ],
-    }
+/// Returns the user names to try: the one in the event, the company's default, the subscription's, and a random one.
+fn user_names(event: &SubscriptionStarted) -> impl Iterator<Item = UserName> {
+    let defaults = [
+        UserName::admin(&event.company.id),
+        UserName::admin_for_subscription(&event.subscription, &event.company.id),
+        UserName::admin_from_random(lambda::random_bytes(), &event.company.id),
+    ];
+    event.user_name.iter().cloned().chain(defaults)
 }
 
 /// Returns the event's portal users and the recipient of the mail, who can get the credentials again.
@@ -198,14 +213,17 @@ fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
 fn refuse_contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
     let detail = if event.company.id != known.company.id {
         "company.id is not that of the known subscription"
-    } else if event.product != known.product {
+    } else if !name::look_alike(&event.product, &known.product) {
         "product is not that of the known subscription"
-    } else if event.user_name.as_ref().is_some_and(|given| *given != known.user_name) {
-        "service_administrator.user_name is not that of the known subscription"
     } else {
         return Ok(());
     };
     Err(Rejection::Permanent { reason: "contradictory-event", detail })
+}
+
+/// Returns the rejection of an event that can never be handled.
+fn refuse(invalid: InvalidEvent) -> Rejection {
+    Rejection::Permanent { reason: "invalid-event", detail: requirement(invalid) }
 }
 
 /// Returns what the event does not meet, in a sentence for the log: the vendor's engineer reads it beside the message id.
@@ -218,17 +236,24 @@ fn requirement(invalid: InvalidEvent) -> &'static str {
         InvalidEvent::Time => "time is not in RFC 3339",
         InvalidEvent::SubscriptionId => "subscription_id is not 1 to 64 of A-Z a-z 0-9 _ -",
         InvalidEvent::Kind => "kind is neither trial nor paid",
-        InvalidEvent::Product => "product is not one line of 1 to 100 characters, or is a URL",
-        InvalidEvent::CompanyId => "company.id is not 1 to 41 of a-z 0-9 . -, with a letter or digit first",
-        InvalidEvent::CompanyName => "company.name is not one line of 1 to 100 characters, or is a URL",
+        InvalidEvent::Product => "product is no name: 1 to 100 visible characters on one line, and no link",
+        InvalidEvent::CompanyId => {
+            "company.id is not 1 to 41 of a-z 0-9 . -, with a letter or digit at both ends and between two of . -"
+        }
+        InvalidEvent::CompanyName => "company.name is no name: 1 to 100 visible characters on one line, and no link",
         InvalidEvent::AdministratorEmail => "service_administrator.email is not an email address",
+        InvalidEvent::AdministratorEmailNotAscii => {
+            "the part of service_administrator.email before @ is not ASCII, and SES cannot send to it"
+        }
         InvalidEvent::AdministratorUserName => "service_administrator.user_name does not end in @ and the company id",
-        InvalidEvent::PortalUsers => "portal_users are not one to a hundred",
+        InvalidEvent::PortalUsers => "portal_users are more than a hundred",
         InvalidEvent::PortalUser => {
             "a portal user is neither an email, nor an issuer with a subject or an organization"
         }
         InvalidEvent::PortalUserEmail => "the email of a portal user is not an address",
-        InvalidEvent::Locale => "locale is not a language tag",
+        InvalidEvent::PortalUserEmailNotAscii => {
+            "the part of a portal user's email before @ is not ASCII, and SES cannot send to it"
+        }
         InvalidEvent::WelcomeMail => "welcome_mail is neither credentials nor link",
     }
 }

@@ -235,32 +235,40 @@ impl StartForm {
 
     /// Translates an invalid event field to a message about the form's field.
     fn refusal(&self, invalid: InvalidEvent) -> Refusal {
-        let second = EmailAddress::parse(&self.portal_user).is_some();
+        let second = EmailAddress::parse_leniently(&self.portal_user).is_some_and(|first| first.has_ascii_local_part());
         let (field, rule) = match invalid {
             InvalidEvent::SubscriptionId => {
                 ("subscription_id", "The subscription id has 1 to 64 letters, digits, hyphens and underscores.")
             }
             InvalidEvent::Kind => ("kind", "The customer starts a trial or activates a paid subscription."),
-            InvalidEvent::Product => ("product", "The product name has at most 100 characters, on one line."),
+            InvalidEvent::Product => {
+                ("product", "The product name has 1 to 100 visible characters, on one line, and no link.")
+            }
             InvalidEvent::CompanyId => (
                 "company_id",
-                "The company id has 1 to 41 letters, digits, dots and hyphens, and starts with a letter or digit.",
+                "The company id has 1 to 41 letters, digits, dots and hyphens, and begins and ends with a letter or digit.",
             ),
-            InvalidEvent::CompanyName => ("company_name", "The company name has at most 100 characters, on one line."),
-            InvalidEvent::AdministratorEmail => ("email", "The technical contact needs an email address."),
-            InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail if second => {
+            InvalidEvent::CompanyName => {
+                ("company_name", "The company name has 1 to 100 visible characters, on one line, and no link.")
+            }
+            InvalidEvent::AdministratorEmail | InvalidEvent::AdministratorEmailNotAscii => {
+                ("email", "The technical contact needs an email address that SES can send to.")
+            }
+            InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail | InvalidEvent::PortalUserEmailNotAscii
+                if second =>
+            {
                 ("second_portal_user", "The other portal user needs an email address, or leave the field empty.")
             }
-            InvalidEvent::PortalUsers | InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail => {
+            InvalidEvent::PortalUser | InvalidEvent::PortalUserEmail | InvalidEvent::PortalUserEmailNotAscii => {
                 ("portal_user", "The portal user needs an email address.")
             }
-            InvalidEvent::Locale => ("locale", "The language is a language tag, such as en or de."),
             InvalidEvent::WelcomeMail => ("welcome_mail", "The mail contains the credentials or a link."),
             InvalidEvent::TooLarge
             | InvalidEvent::Envelope
             | InvalidEvent::DetailType
             | InvalidEvent::Detail
             | InvalidEvent::Time
+            | InvalidEvent::PortalUsers
             | InvalidEvent::AdministratorUserName => {
                 return Refusal {
                     why: format!("Nothing was published: the event is invalid ({invalid})."),

@@ -1,7 +1,7 @@
 //! A fake of SES, with the one operation that the product uses: `SendEmail` of the query protocol, which adds the mail to
 //! the inbox. The fake refuses every parameter that it does not store, and names it, so that nothing is lost silently.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -81,8 +81,8 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
     if to.is_empty() {
         return Err(missing("Destination.ToAddresses"));
     }
-    if let Some(wrong) = to.iter().chain(&reply_to).find(|address| !address.contains('@')) {
-        return Err(("InvalidParameterValue", format!("Missing final '@domain' in {wrong:?}.")));
+    if let Some(reason) = iter::once(&from).chain(&to).chain(&reply_to).find_map(|address| refused_address(address)) {
+        return Err(("InvalidParameterValue", reason.to_owned()));
     }
     Ok(Mail {
         message_id: Uuid::new_v4().to_string(),
@@ -96,6 +96,48 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
         tags,
         configuration_set,
     })
+}
+
+/// Returns why SES refuses an address, which may have a name before it. SES has no SMTPUTF8: the local part and the name are ASCII, and the
+/// domain is in A-labels. The reasons are the real ones.
+///
+/// <https://docs.aws.amazon.com/ses/latest/APIReference/API_Destination.html>
+fn refused_address(address: &str) -> Option<&'static str> {
+    let (name, address) = match address.strip_suffix('>').and_then(|address| address.rsplit_once('<')) {
+        Some((name, address)) => (name, address),
+        None => ("", address),
+    };
+    let Some((local, domain)) = address.rsplit_once('@').filter(|(_, domain)| !domain.is_empty()) else {
+        return Some("Missing final '@domain'");
+    };
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    let is_label = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if !local.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Some("Local address contains control or whitespace")
+    } else if !local.bytes().all(|byte| byte == b'.' || is_atom(byte)) {
+        Some("Local address contains illegal characters")
+    } else if local.split('.').any(str::is_empty) {
+        Some("Local address contains dot-dot")
+    } else if !domain.split('.').all(is_label) {
+        Some("Domain contains illegal character")
+    } else {
+        refused_name(name.trim()).then_some("Illegal address")
+    }
+}
+
+/// Returns whether a name before an address is neither atoms nor a quoted string.
+fn refused_name(name: &str) -> bool {
+    let is_atom = |byte: u8| byte.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&byte);
+    match name.strip_prefix('"').map(|name| name.strip_suffix('"').unwrap_or("\"")) {
+        None => !name.bytes().all(is_atom),
+        Some(quoted) => {
+            let plain = quoted.replace("\\\\", "").replace("\\\"", "");
+            plain.contains(['"', '\\']) || !plain.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        }
+    }
 }
 
 /// Removes and returns the fields `<list>.member.1`, `<list>.member.2` and so on.
@@ -128,6 +170,8 @@ fn missing(field: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FORM: &str = "Action=SendEmail&Version=2010-12-01&Source=a%40firstkey.example&Message.Subject.Data=Hello+there\
@@ -152,7 +196,47 @@ mod tests {
         assert!(refusal("&Destination.CcAddresses.member.1=c%40x.example").contains("CcAddresses"));
         assert!(refusal("&Tags.member.1.Name=a%40b&Tags.member.1.Value=c").contains("a@b"));
         assert!(refusal("&Tags.member.1.Name=a&Tags.member.1.Value=").contains("tag"));
-        assert!(refusal("&Destination.ToAddresses.member.2=nobody").contains("nobody"));
+        assert!(refusal("&Destination.ToAddresses.member.2=nobody").contains("Missing final '@domain'"));
         assert!(read(&"Action=SendEmail&Source=a%40b".into()).expect_err("refused").1.contains("Subject"));
+    }
+
+    #[test]
+    fn an_address_outside_ascii_is_refused_wherever_it_is() {
+        let local = "Local address contains control or whitespace";
+        for (address, reason) in [
+            ("j%C3%BCrgen%40x.example", local),
+            ("a+b%40x.example", local),
+            ("a..b%40x.example", "Local address contains dot-dot"),
+            ("a.%40x.example", "Local address contains dot-dot"),
+            ("a%40b%C3%BCcher.example", "Domain contains illegal character"),
+            ("a%40", "Missing final '@domain'"),
+            ("M%C3%BCller+%3Ca%40x.example%3E", "Illegal address"),
+            ("Con,+Inc.+%3Ca%40x.example%3E", "Illegal address"),
+        ] {
+            for field in ["Destination.ToAddresses.member.2", "ReplyToAddresses.member.1", "Source"] {
+                let form = format!("{field}={address}&{FORM}");
+                let form = if field == "Source" { form.replace("&Source=a%40firstkey.example", "") } else { form };
+                assert_eq!(read(&form.into()).expect_err("refused").1, reason, "{field} {address}");
+            }
+        }
+        for name in ["=?UTF-8?B?TcO8bGxlciBBRw==?=", "\"A, \\\"B\\\" <c@d>\"", "Contoso", ""] {
+            assert_eq!(refused_address(&format!("{name} <a@xn--bcher-kva.example>")), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_product_would_mail_is_an_address_to_ses(
+            text in prop_oneof![any::<String>(), "[a-zäß.+'=,]{1,8}@[a-zäß.-]{1,8}[.][a-z]{2,3}"],
+            name in "\\PC{0,80}",
+        ) {
+            if let Some(address) = domain::EmailAddress::parse_leniently(&text).filter(domain::EmailAddress::can_be_mailed) {
+                prop_assert_eq!(refused_address(&address.to_string()), None, "{}", address);
+                let name = name.replace(['"', '\\'], "'");
+                if let Some(sender) = domain::Sender::parse(&format!("\"{name}\" <{address}>")) {
+                    prop_assert_eq!(refused_address(&sender.to_header()), None, "{}", sender.to_header());
+                }
+            }
+        }
     }
 }

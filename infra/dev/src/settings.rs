@@ -70,8 +70,10 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         ("OIDC_CLIENT_ID", "firstkey"),
         // Empty, so that the portal uses its own wording in each language.
         ("OIDC_DISPLAY_NAME", ""),
+        ("OIDC_LOGOUT_HINT", "false"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("SUPPORT_LANGUAGE", "en"),
+        ("PSEUDO_LANGUAGE", "true"),
         ("PRODUCT_URL", "https://product.contoso.example/"),
         ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
         ("WELCOME_MAIL", "credentials"),

@@ -10,6 +10,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Issuer, codes::Grant, page, person::Person, redirect};
 
@@ -28,6 +29,7 @@ pub(super) struct Request {
     code_challenge_method: String,
     prompt: Option<String>,
     login_hint: Option<String>,
+    claims: Option<String>,
 }
 
 /// The submitted sign-in form: the original request and the person's address.
@@ -41,6 +43,7 @@ pub(super) struct SignIn {
 /// A request to sign out (OpenID Connect RP-Initiated Logout 1.0).
 #[derive(Debug, Deserialize)]
 pub(super) struct SignOut {
+    id_token_hint: Option<String>,
     post_logout_redirect_uri: Option<String>,
     state: Option<String>,
 }
@@ -70,14 +73,19 @@ pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
+        wants_address: request.wants_address(),
         person: Person::with_email(email.trim()),
     };
     issuer.codes.lock().expect("no holder of this lock panics").insert(code.clone(), grant, Instant::now());
-    request.answer(&[("code", Some(&code)), ("iss", Some(&issuer.url))])
+    let named = (!issuer.oddities().omits_issuer).then_some(issuer.url.as_str());
+    request.answer(&[("code", Some(&code)), ("iss", named)])
 }
 
 /// Redirects the browser if its target is allowed. There is no session to end.
 pub(super) async fn sign_out(State(issuer): State<Arc<Issuer>>, Query(sign_out): Query<SignOut>) -> Response {
+    if issuer.oddities().demands_logout_hint && sign_out.id_token_hint.is_none_or(|hint| hint.split('.').count() != 3) {
+        return page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here sent no id_token_hint.");
+    }
     match sign_out.post_logout_redirect_uri {
         None => page::signed_out(),
         Some(uri) if redirect::is_allowed(&uri, &issuer.options.redirect_origins) => {
@@ -101,7 +109,14 @@ impl Request {
         if self.client_id != issuer.options.client_id {
             return Err(page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here is unknown."));
         }
-        let wrong = |error, description| Err(self.answer_error(error, description));
+        let wrong = |error: &str, description: &str| Err(self.answer_error(error, description));
+        let oddities = issuer.oddities();
+        if let Some(error) = &oddities.authorize_error {
+            return wrong(error, "this provider was told to answer so");
+        }
+        if self.prompt.as_ref().is_some_and(|prompt| oddities.refused_prompts.contains(prompt)) {
+            return wrong("invalid_request", "prompt has an unsupported value");
+        }
         if self.response_type != "code" {
             return wrong("unsupported_response_type", "response_type must be code");
         }
@@ -120,6 +135,12 @@ impl Request {
         Ok(())
     }
 
+    /// Returns whether the `claims` parameter asks for the address in the ID token (OpenID Connect Core 1.0, section 5.5).
+    fn wants_address(&self) -> bool {
+        let claims = self.claims.as_deref().and_then(|claims| serde_json::from_str::<Value>(claims).ok());
+        claims.is_some_and(|claims| claims["id_token"].get("email").is_some())
+    }
+
     fn answer_error(&self, error: &str, description: &str) -> Response {
         self.answer(&[("error", Some(error)), ("error_description", Some(description))])
     }
@@ -131,7 +152,12 @@ impl Request {
 
     /// Returns the parameters that the form must send again.
     fn fields(&self) -> Vec<(&'static str, &str)> {
-        let optional = [("state", &self.state), ("nonce", &self.nonce), ("response_mode", &self.response_mode)];
+        let optional = [
+            ("state", &self.state),
+            ("nonce", &self.nonce),
+            ("response_mode", &self.response_mode),
+            ("claims", &self.claims),
+        ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         [
             ("response_type", self.response_type.as_str()),

@@ -16,6 +16,8 @@ pub(super) struct Grant {
     pub(super) redirect_uri: String,
     pub(super) code_challenge: String,
     pub(super) nonce: Option<String>,
+    /// Whether the request asked for the address in the ID token.
+    pub(super) wants_address: bool,
     pub(super) person: Person,
 }
 
@@ -45,6 +47,7 @@ mod tests {
             redirect_uri: "http://localhost:9000/auth/callback".to_owned(),
             code_challenge: "challenge".to_owned(),
             nonce: None,
+            wants_address: false,
             person: Person::with_email("dana@fabrikam.example"),
         }
     }

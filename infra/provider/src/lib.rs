@@ -8,6 +8,7 @@ mod authorize;
 mod codes;
 mod dev_token;
 mod keys;
+mod oddities;
 mod page;
 mod person;
 mod redirect;
@@ -21,8 +22,9 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -30,10 +32,15 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, spawn_blocking},
+    time::sleep,
 };
 
 use self::{codes::Codes, keys::Keys};
-pub use self::{keys::Algorithm, person::Person};
+pub use self::{
+    keys::Algorithm,
+    oddities::{Oddities, TokenAnswer, TokenOddities},
+    person::Person,
+};
 
 /// The lifetime of an ID token in seconds, the same as at Okta, Auth0 and Google.
 const TOKEN_LIFETIME_SECONDS: u64 = 3600;
@@ -64,7 +71,15 @@ impl Provider {
             spawn_blocking(move || data.map_or_else(Keys::generate, |directory| Keys::read_or_generate(&directory)));
         let keys = keys.await??;
         let url = format!("http://{}", listener.local_addr()?);
-        let issuer = Arc::new(Issuer { url, keys, options, codes: Mutex::default(), more_claims: Mutex::default() });
+        let issuer = Arc::new(Issuer {
+            url,
+            keys,
+            options,
+            codes: Mutex::default(),
+            token_oddities: Mutex::default(),
+            oddities: Mutex::default(),
+            user_agents: Mutex::default(),
+        });
         let router = router(Arc::clone(&issuer));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { issuer, server })
@@ -79,7 +94,7 @@ impl Provider {
     /// Returns the key set that `jwks_uri` serves.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        self.issuer.keys.jwks()
+        self.issuer.keys.jwks(&self.issuer.token_oddities())
     }
 
     /// Returns the claims of a new ID token for `person`, which is valid for an hour.
@@ -94,18 +109,42 @@ impl Provider {
         self.issuer.token(person, None)
     }
 
+    /// Issues an ID token with exactly these claims.
+    #[must_use]
+    pub fn token_with_claims(&self, claims: &Value) -> String {
+        self.issuer.sign(None, claims)
+    }
+
     /// Sets claims that are merged into every token from now on. They override the token's own claims; null removes a claim.
     pub fn add_claims(&self, claims: Value) {
-        if let Ok(mut more) = self.issuer.more_claims.lock() {
-            *more = claims;
+        self.set_token_oddities(TokenOddities { claims, ..self.issuer.token_oddities() });
+    }
+
+    /// Sets what is odd about the tokens and keys from now on.
+    pub fn set_token_oddities(&self, oddities: TokenOddities) {
+        if let Ok(mut held) = self.issuer.token_oddities.lock() {
+            *held = oddities;
         }
+    }
+
+    /// Sets how the endpoints differ from those of other providers, from now on.
+    pub fn set_oddities(&self, oddities: Oddities) {
+        if let Ok(mut current) = self.issuer.oddities.lock() {
+            *current = oddities;
+        }
+    }
+
+    /// Returns the path of each request so far, with the name that the client gives itself in `User-Agent`.
+    #[must_use]
+    pub fn user_agents(&self) -> Vec<(String, String)> {
+        self.issuer.user_agents.lock().map(|all| all.clone()).unwrap_or_default()
     }
 
     /// Signs any claims, to create tokens that a verifier must reject. `header` is merged into `alg`, `typ` and `kid`; null
     /// removes a field.
     #[must_use]
     pub fn sign(&self, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
-        self.issuer.keys.sign(algorithm, header, claims)
+        self.issuer.keys.sign(algorithm, &[header], claims)
     }
 }
 
@@ -121,12 +160,27 @@ struct Issuer {
     keys: Keys,
     options: Options,
     codes: Mutex<Codes>,
-    more_claims: Mutex<Value>,
+    oddities: Mutex<Oddities>,
+    token_oddities: Mutex<TokenOddities>,
+    user_agents: Mutex<Vec<(String, String)>>,
 }
 
 impl Issuer {
+    fn oddities(&self) -> Oddities {
+        self.oddities.lock().expect("no holder of this lock panics").clone()
+    }
+
     fn token(&self, person: &Person, nonce: Option<&str>) -> String {
-        self.keys.sign(person.alg.unwrap_or_default(), &json!({}), &self.claims(person, nonce))
+        self.sign(person.alg, &self.claims(person, nonce))
+    }
+
+    fn sign(&self, algorithm: Option<Algorithm>, claims: &Value) -> String {
+        let odd = self.token_oddities();
+        self.keys.sign(algorithm.or(odd.algorithm).unwrap_or_default(), &[&odd.header], claims)
+    }
+
+    fn token_oddities(&self) -> TokenOddities {
+        self.token_oddities.lock().expect("no holder of this lock panics").clone()
     }
 
     fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
@@ -143,7 +197,7 @@ impl Issuer {
         if let Some(nonce) = nonce {
             claims["nonce"] = nonce.into();
         }
-        merge(&mut claims, &self.more_claims.lock().expect("no holder of this lock panics"));
+        merge(&mut claims, &self.token_oddities().claims);
         merge(&mut claims, &person.claims);
         claims
     }
@@ -152,17 +206,32 @@ impl Issuer {
 fn router(issuer: Arc<Issuer>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
-        .route("/jwks", get(async |State(issuer): State<Arc<Issuer>>| Json(issuer.keys.jwks())))
+        .route("/jwks", get(jwks))
         .route("/authorize", get(authorize::ask).post(authorize::grant))
         .route("/token", post(token::redeem))
         .route("/sign-out", get(authorize::sign_out))
         .route("/dev/token", post(dev_token::mint))
+        .layer(from_fn_with_state(Arc::clone(&issuer), note_user_agent))
         .with_state(issuer)
 }
 
+async fn note_user_agent(State(issuer): State<Arc<Issuer>>, request: Request, next: Next) -> Response {
+    let name = request.headers().get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
+    let noted = (request.uri().path().to_owned(), name.to_owned());
+    issuer.user_agents.lock().expect("no holder of this lock panics").push(noted);
+    next.run(request).await
+}
+
+async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+    sleep(issuer.oddities().keys_delay).await;
+    Json(issuer.keys.jwks(&issuer.token_oddities()))
+}
+
 async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+    let oddities = issuer.oddities();
+    sleep(oddities.discovery_delay).await;
     let url = &issuer.url;
-    Json(json!({
+    let mut document = json!({
         "issuer": url,
         "authorization_endpoint": format!("{url}/authorize"),
         "token_endpoint": format!("{url}/token"),
@@ -172,12 +241,15 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "id_token_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": ["openid", "email"],
         "claims_supported": ["iss", "aud", "sub", "iat", "exp", "nonce", "email", "email_verified"],
-    }))
+        "prompt_values_supported": ["none", "login", "select_account"],
+    });
+    merge(&mut document, &oddities.discovery);
+    Json(document)
 }
 
 /// Returns the error response of RFC 6749, section 5.2.

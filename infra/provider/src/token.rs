@@ -6,14 +6,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Form, Json,
     extract::{State, rejection::FormRejection},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Issuer, TOKEN_LIFETIME_SECONDS, authorize::random, refuse};
+use tokio::time::sleep;
+
+use super::{Issuer, TOKEN_LIFETIME_SECONDS, TokenAnswer, authorize::random, refuse};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Request {
@@ -22,12 +24,19 @@ pub(super) struct Request {
     code: String,
     redirect_uri: String,
     code_verifier: String,
+    client_secret: Option<String>,
 }
 
 pub(super) async fn redeem(
     State(issuer): State<Arc<Issuer>>,
     request: Result<Form<Request>, FormRejection>,
 ) -> Response {
+    let oddities = issuer.oddities();
+    sleep(oddities.token_delay).await;
+    if let Some(TokenAnswer { status, media_type, body }) = oddities.token_answer {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+    }
     let request = match request {
         Ok(Form(request)) => request,
         Err(rejection) => return refuse("invalid_request", &rejection.body_text()),
@@ -37,6 +46,9 @@ pub(super) async fn redeem(
     }
     if request.client_id != issuer.options.client_id {
         return refuse("invalid_client", "the client is unknown");
+    }
+    if oddities.secret_in_form.is_some() && request.client_secret != oddities.secret_in_form {
+        return refuse("invalid_client", "the form has no client_secret, or another one");
     }
     let grant = issuer.codes.lock().expect("no holder of this lock panics").take(&request.code, Instant::now());
     let Some(grant) = grant else {
@@ -49,11 +61,15 @@ pub(super) async fn redeem(
     if challenge != grant.code_challenge {
         return refuse("invalid_grant", "code_verifier does not match the code_challenge");
     }
+    let mut person = grant.person;
+    if oddities.address_on_request && !grant.wants_address {
+        person.claims = json!({ "email": null, "email_verified": null });
+    }
     let body = json!({
         "token_type": "Bearer",
         "access_token": random(),
         "expires_in": TOKEN_LIFETIME_SECONDS,
-        "id_token": issuer.token(&grant.person, grant.nonce.as_deref()),
+        "id_token": issuer.token(&person, grant.nonce.as_deref()),
     });
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

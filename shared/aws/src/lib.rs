@@ -13,10 +13,13 @@
 //! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has started an issue starts no second one |
 //! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
 //! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`], [`Passwords`], [`Administrators`]; [`SignIns`] retires it |
+//! | click | `SUBSCRIPTION#<id>` | `CLICK#<account and idempotency key, hashed>` | [`Administrators`]: one key creates one account from one form |
 //! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`]: what [`Team`] lists |
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
-//! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT`, or `NETWORK#<network>` | [`Attempts`], for unknown names too |
-//! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`] |
+//! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT` (the failures of strangers), or `NETWORK#<network>` | [`Attempts`], for unknown names too |
+//! | device of an account | `ATTEMPTS#<user name>` | `DEVICE#<SHA-256 of its token>` | [`Attempts`]: ten for an account |
+//! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`]; stored for a day |
+//! | callbacks of a network | `NETWORK#<network>` | `CALLBACK` | [`Callbacks`] |
 //!
 //! Each key and attribute name is spelled once, in the file of its entity under `store/`. Times are numbers: seconds since the epoch, and
 //! milliseconds in `tat`. Text that was typed as a user name but cannot be one has attempts as well, under `ATTEMPTS#?<digest>`.
@@ -30,12 +33,13 @@
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
-//! | contact-support | [`SupportRequests::order`] | 1 `GetItem`, `TransactWriteItems` of 4 | 1 read, 8 writes |
+//! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 4 | 2 reads, 8 writes |
+//! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
-//! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, up to 3 more where a budget is not full), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, and 2 `UpdateItem` | |
-//! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4; with a current password also the attempts of sign-in | 3 reads, 8 writes |
-//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 5 | 3 reads, 10 writes |
+//! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem`, and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
+//! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4, 2 `Query`, 2 `UpdateItem` and 1 for each device and network that is forgotten; with a current password also the attempts of sign-in | 3 reads, 8 writes |
+//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 | 3 reads, 12 writes |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!
@@ -69,10 +73,15 @@
 //! - **An account that failures have closed answers like a wrong password**, in the same time and without its hash. A separate 429 would
 //!   reveal whether a password is chosen or temporary, and whether the account exists.
 //! - **Failures close no administrator who has never signed in.** They are counted for names that are still to be created too, so a
-//!   stranger could otherwise close an account that has no known network yet.
+//!   stranger could otherwise close an account that knows no device and no network yet.
+//! - **A success forgives what it came by, and nothing else.** If a sign-in from a known device opened the account to strangers, or forgave the
+//!   failures of its network, each sign-in of the owner would give an attacker a hundred guesses more.
+//! - **A network is known by its time and its failures together.** Nothing is written when it has failed too often: more than a hundred
+//!   failures in a row outweigh its time, until a success from there.
+//! - **Forgetting a network keeps its budget.** The item stays without its time, since deleting it would refill the budget.
 //! - **A session that ends stays in the table, expired.** A put that is carried out late, after the sign-out, finds it and does not begin
 //!   it again.
-//! - **Failures count every attempt from an unknown network**, right ones as well, until a success forgets them.
+//! - **Failures count every attempt**, right ones as well, until a success forgets them.
 //! - **SES gets 8 seconds for its one attempt**: no caller waits for it, and an attempt that is cut off may still send.
 //!
 //! # Known quirks
@@ -92,12 +101,14 @@ mod store;
 pub use connection::{NoAccess, connect};
 pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
+pub use retry::OPERATION_TIMEOUT;
 pub use sealer::{Sealer, Unsealer};
 pub use store::{
-    Administrator, Administrators, Attempts, BeginOutcome, ChangeOutcome, CreateOutcome, ExtendOutcome, Lease, Listed,
-    Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, Page,
-    Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendOutcome, StartNextIssueOutcome,
-    StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, ExtendOutcome,
+    Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest,
+    OrderOutcome, Page, Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
+    SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail,
+    Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

@@ -7,13 +7,14 @@ use aws_sdk_ses::{
     types::{Body, Content, Destination, Message as SesMessage, MessageTag},
 };
 use aws_types::SdkConfig;
-use domain::{EmailAddress, Issue, SubscriptionId};
+use domain::{EmailAddress, Issue, Sender, SubscriptionId};
 
 use crate::{Failure, connection};
 
 /// Sends mail in the vendor's name.
 pub struct Mailer {
     client: Client,
+    /// The sender as a header writes it.
     sender: String,
 }
 
@@ -21,7 +22,7 @@ pub struct Mailer {
 pub struct Message<'a> {
     /// The recipient.
     pub to: &'a EmailAddress,
-    /// The address that answers go to, if it is not the sender's.
+    /// The address that answers go to, if it is not the sender's. SES must be able to send to it, or it refuses the mail.
     pub reply_to: Option<&'a EmailAddress>,
     /// The subject, on one line.
     pub subject: &'a str,
@@ -47,7 +48,7 @@ pub enum Delivery {
     Unknown(Failure),
 }
 
-/// The setting `SENDER` is not an e-mail address.
+/// The setting `SENDER` is not an e-mail address that SES can send from.
 #[derive(Debug)]
 pub struct InvalidSender;
 
@@ -65,9 +66,8 @@ impl Mailer {
     /// Returns the mailer of `sender`, an address like `a@b.example` or `Name <a@b.example>` of an identity that SES has verified. Other
     /// text is refused here, since SES would refuse every mail for it in words that seem to mean the recipient.
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
-    pub fn new(config: &SdkConfig, sender: String) -> Result<Self, InvalidSender> {
-        let address = sender.rsplit_once('<').map_or(&*sender, |(_, rest)| rest.trim_end_matches('>'));
-        EmailAddress::parse(address.trim()).ok_or(InvalidSender)?;
+    pub fn new(config: &SdkConfig, sender: &str) -> Result<Self, InvalidSender> {
+        let sender = Sender::parse(sender).ok_or(InvalidSender)?.to_header();
         Ok(Self { client: Client::new(&connection::once(config)), sender })
     }
 

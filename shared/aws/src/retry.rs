@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use crate::Failure;
 
 /// How long one operation may take, including all its attempts.
-pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// The number of attempts of one write that conflicts with transactions of other callers.
 const ATTEMPTS: u32 = 3;
@@ -34,6 +34,16 @@ pub(crate) enum Race<T> {
 /// Waits for 20 to 100 ms, so that two callers whose writes conflicted do not conflict again.
 pub(crate) async fn pause() {
     sleep(Duration::from_millis(fastrand::u64(20..=100))).await;
+}
+
+/// Carries out several calls that count as one operation, in the time of one.
+pub(crate) fn in_time_of_one<T>(
+    operation: &'static str,
+    calls: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
+    // On the heap, since the calls of the SDK are large.
+    let calls = Box::pin(calls);
+    async move { timeout(OPERATION_TIMEOUT, calls).await.unwrap_or_else(|_| Err(Failure::timed_out(operation))) }
 }
 
 /// Retries `attempt` after a conflict, up to three times with a pause between, within the time of one operation.

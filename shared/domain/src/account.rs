@@ -3,10 +3,9 @@
 use zeroize::Zeroizing;
 
 use crate::{
-    Issue, PasswordHash, SubscriptionId, TemporaryPassword, Timestamp, TypedPassword, UserName,
+    EmailAddress, Issue, PasswordHash, SubscriptionId, TemporaryPassword, Timestamp, TypedPassword, UserName,
     digest::{digest, encode},
-    text::is_control_or_invisible,
-    text_enum,
+    name, text_enum,
 };
 
 text_enum! {
@@ -34,8 +33,9 @@ text_enum! {
 /// The issue and the expiry of a temporary password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Temporary {
-    /// The issue that the password belongs to.
-    pub issue: Issue,
+    /// The issue that the password belongs to: that of the credential for the service administrator, and `None` for an administrator, whose
+    /// password no credential has.
+    pub issue: Option<Issue>,
     /// When the password stops working.
     pub expires_at: Timestamp,
 }
@@ -49,7 +49,7 @@ pub struct Account {
     pub account_id: String,
     /// The purpose of the account.
     pub role: Role,
-    /// The hash of the password: of a temporary one in lower case without hyphens and spaces, of any other one in NFC.
+    /// The hash of the password: of a temporary one in the form of [`TemporaryPassword::comparable`], of any other one in NFC.
     pub password_hash: PasswordHash,
     /// Present while the password is temporary.
     pub temporary: Option<Temporary>,
@@ -86,9 +86,10 @@ pub struct DisplayName(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedBy(String);
 
-/// The number of consecutive failures after which an account is closed to networks that it has not signed in from. It is the limit of
-/// NIST SP 800-63B-4, 3.2.2.
-pub const FAILURES_UNTIL_CLOSED: u64 = 100;
+/// A digest of the fields of the form that created an account, without the password. It distinguishes a retry of a click from another form
+/// that was sent with the same idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormDigest(String);
 
 impl Role {
     /// Returns the next step for an account whose password is permanent.
@@ -114,14 +115,14 @@ impl Account {
         if self.temporary.is_some() { Next::ResetPassword } else { self.role.next() }
     }
 
-    /// Returns whether `failures` wrong passwords in a row close the account to networks that it has not signed in from.
+    /// Returns whether failures can close the account to strangers.
     ///
     /// A temporary password cannot be guessed, so failures do not close its account. They do not close an account that has never signed
-    /// in either: its owner has no known network yet, so an attacker could lock the owner out.
+    /// in either: it knows no device and no network of its owner, so an attacker could lock the owner out.
     #[must_use]
-    pub fn is_closed_by(&self, failures: u64) -> bool {
+    pub fn can_be_closed(&self) -> bool {
         let has_signed_in = self.role == Role::ServiceAdministrator || self.first_signed_in_at.is_some();
-        self.temporary.is_none() && has_signed_in && failures > FAILURES_UNTIL_CLOSED
+        self.temporary.is_none() && has_signed_in
     }
 }
 
@@ -138,12 +139,10 @@ impl TypedPassword {
 }
 
 impl DisplayName {
-    /// Parses 1 to 100 characters on one line, without the white space around them.
+    /// Parses a name by the rules of [`name::parse`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let valid = (1..=100).contains(&text.chars().count()) && !text.chars().any(is_control_or_invisible);
-        valid.then(|| Self(text.to_owned()))
+        name::parse(text).map(Self)
     }
 
     /// Returns the name.
@@ -179,12 +178,33 @@ impl CreatedBy {
     }
 }
 
+impl FormDigest {
+    /// Returns the digest of a form.
+    #[must_use]
+    pub fn new(user_name: &UserName, display_name: &DisplayName, email: Option<&EmailAddress>) -> Self {
+        let email = email.map(ToString::to_string).unwrap_or_default();
+        Self(encode(&digest(&[user_name.as_str().as_bytes(), display_name.as_str().as_bytes(), email.as_bytes()])))
+    }
+
+    /// Restores a stored value.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns 22 characters of base64url.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn account(temporary: Option<i64>) -> Account {
-        let until = |seconds| Temporary { issue: Issue::FIRST, expires_at: at(seconds) };
+        let until = |seconds| Temporary { issue: Some(Issue::FIRST), expires_at: at(seconds) };
         Account {
             user_name: UserName::parse("admin@fabrikam").unwrap(),
             account_id: "01K".into(),
@@ -225,13 +245,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_an_account_with_a_chosen_password_is_closed_by_failures() {
-        assert!(!account(None).is_closed_by(100));
-        assert!(account(None).is_closed_by(101));
-        assert!(!account(Some(60)).is_closed_by(1_000));
-        let administrator = Account { role: Role::Administrator, ..account(None) };
-        assert!(!administrator.is_closed_by(1_000), "it has never signed in");
-        assert!(Account { first_signed_in_at: Some(at(0)), ..administrator }.is_closed_by(101));
+    fn only_an_account_that_has_signed_in_with_a_chosen_password_can_be_closed() {
+        assert!(account(None).can_be_closed() && !account(Some(60)).can_be_closed());
+        let administrator = |temporary| Account { role: Role::Administrator, ..account(temporary) };
+        assert!(!administrator(None).can_be_closed(), "it has never signed in");
+        let signed_in = |temporary| Account { first_signed_in_at: Some(at(0)), ..administrator(temporary) };
+        assert!(signed_in(None).can_be_closed() && !signed_in(Some(60)).can_be_closed());
     }
 
     #[test]
@@ -247,8 +266,9 @@ pub(crate) mod tests {
     fn a_display_name_is_one_line() {
         let name = |text: &str| DisplayName::parse(text).map(|name| name.0);
         assert_eq!(name(" Lee Ahmadi ").as_deref(), Some("Lee Ahmadi"));
-        assert!(name(&"\u{1F600}".repeat(100)).is_some());
-        for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(101)] {
+        assert_eq!(name("\u{646}\u{200c}\u{627}\u{200e}").as_deref(), Some("\u{646}\u{200c}\u{627}"));
+        assert!(name(&format!("Lee{}", "\u{1F600}".repeat(97))).is_some());
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", "\u{3164}", "www.evil.example/x", &"x".repeat(101)] {
             assert_eq!(name(bad), None, "{bad:?}");
         }
     }

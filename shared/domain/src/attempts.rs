@@ -1,4 +1,12 @@
-//! Rate limits on sign-in attempts: three budgets, each spent before a password is verified.
+//! Rate limits on sign-in attempts, each spent before a password is verified, and the failures in a row.
+//!
+//! | who tries | spends, in this order | is stopped by |
+//! |---|---|---|
+//! | a browser whose device cookie the account knows | [`DEVICE`] | this alone; after a hundred failures in a row the account forgets the device |
+//! | a network that the account knows | [`NETWORK`], then [`ACCOUNT_FROM_NETWORK`] | these; after a hundred failures in a row the network is not known any more |
+//! | anyone else | the same two | these; and a hundred failures in a row close the account to strangers: [`crate::Account::is_open_to`] |
+//!
+//! The account as a whole has no budget: strangers could spend it and keep its owner out.
 //!
 //! A budget allows `burst` attempts at once and one more each `interval` (GCRA, the generic cell rate algorithm). Its only state is the
 //! theoretical arrival time, `tat`: the time at which all of the burst is available again. `DynamoDB` cannot compute the maximum of two
@@ -9,7 +17,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    Timestamp, UserName,
+    DeviceDigest, Timestamp, UserName,
     digest::{digest, encode},
 };
 
@@ -28,11 +36,18 @@ pub const NETWORK: Budget = Budget { burst: 60, interval: Duration::from_secs(2)
 /// The budget of one network for one account.
 pub const ACCOUNT_FROM_NETWORK: Budget = Budget { burst: 5, interval: Duration::from_secs(30) };
 
-/// The budget for one account, shared by all networks that it has not signed in from.
-pub const ACCOUNT: Budget = Budget { burst: 20, interval: Duration::from_secs(30) };
+/// The budget of one device for an account that knows it.
+pub const DEVICE: Budget = Budget { burst: 5, interval: Duration::from_secs(30) };
 
-/// How long a network stays known to an account that has signed in from it, and how long attempts are stored.
+/// The number of failures in a row after which a device is forgotten, a network is not known any more, and an account is closed to
+/// strangers. It is the limit of NIST SP 800-63B-4, 3.2.2.
+pub const FAILURES_IN_A_ROW: u64 = 100;
+
+/// How long a network stays known to an account that has signed in from it, and how long its attempts at an account are stored.
 pub const REMEMBERED: Duration = Duration::from_hours(90 * 24);
+
+/// How long the attempts of a network at all accounts are stored. The item has an address, and no budget needs it for longer.
+pub const NETWORK_STORED: Duration = Duration::from_hours(24);
 
 /// Milliseconds since the epoch: a budget may refill within a second.
 pub type Millis = i64;
@@ -114,6 +129,46 @@ impl Network {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The origin of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The network of the caller.
+    pub network: Network,
+    /// The device cookie that the caller presents, if any. The account may not know it.
+    pub device: Option<DeviceDigest>,
+}
+
+/// How an account knows the origin of an admitted attempt. Every attempt counts as a failure until its password proves right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The account knows the device.
+    Device {
+        /// The failures in a row of the device, including this attempt.
+        failures: u64,
+    },
+    /// The account knows the network.
+    KnownNetwork,
+    /// The account knows neither.
+    Stranger {
+        /// The failures in a row of all strangers, including this attempt; `None` if there were [`FAILURES_IN_A_ROW`] before it.
+        failures: Option<u64>,
+    },
+}
+
+impl Admission {
+    /// Returns whether a wrong password makes the account forget the device.
+    #[must_use]
+    pub fn forgets_device(self) -> bool {
+        matches!(self, Self::Device { failures } if failures >= FAILURES_IN_A_ROW)
+    }
+}
+
+/// Returns whether an account knows a device or a network `now`. `failures` are those in a row, including the attempt that asks.
+#[must_use]
+pub fn is_known(known_until: Option<Timestamp>, failures: u64, now: Timestamp) -> bool {
+    known_until.is_some_and(|until| now < until) && failures <= FAILURES_IN_A_ROW
 }
 
 /// The user name that a caller claims. Text that is not a user name has an item in the table too, so that an attempt at it takes the same
@@ -208,8 +263,24 @@ mod tests {
     #[test]
     fn the_burst_is_admitted_at_one_instant_and_no_more() {
         let mut tat = None;
-        assert_eq!((0..64).filter(|_| spend(&mut tat, ACCOUNT, 1_000)).count(), 20);
-        assert_eq!((0..64).filter(|_| spend(&mut tat, ACCOUNT, 31_000)).count(), 1);
+        assert_eq!((0..64).filter(|_| spend(&mut tat, DEVICE, 1_000)).count(), 5);
+        assert_eq!((0..64).filter(|_| spend(&mut tat, DEVICE, 31_000)).count(), 1);
+    }
+
+    #[test]
+    fn a_device_or_a_network_is_known_until_its_time_and_up_to_a_hundred_failures() {
+        let at = Timestamp::from_epoch_seconds;
+        assert!(is_known(Some(at(60)), 100, at(59)));
+        assert!(!is_known(Some(at(60)), 1, at(60)));
+        assert!(!is_known(Some(at(60)), 101, at(59)));
+        assert!(!is_known(None, 1, at(59)));
+    }
+
+    #[test]
+    fn the_hundredth_failure_of_a_device_is_its_last() {
+        assert!(!Admission::Device { failures: 99 }.forgets_device());
+        assert!(Admission::Device { failures: 100 }.forgets_device());
+        assert!(!Admission::KnownNetwork.forgets_device() && !Admission::Stranger { failures: None }.forgets_device());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, collections::BTreeSet, fmt, time::Duration};
 
 use crate::{
-    Caller, Company, Issue, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName,
+    Caller, Company, Issue, Label, PersonId, Principal, SealedPassword, SubscriptionId, Timestamp, UserName,
     digest::{digest, encode},
     text_enum,
 };
@@ -74,8 +74,8 @@ impl fmt::Debug for RetrievalId {
 pub struct Retrieval {
     /// The time at which it was counted.
     pub at: Timestamp,
-    /// The person's label, as other people of the company see it, truncated to [`Retrieval::LONGEST_LABEL`] bytes.
-    pub by: String,
+    /// The person as other people of the company see them, cut to [`Retrieval::LONGEST_LABEL`] bytes.
+    pub by: Label,
     /// The person.
     pub who: PersonId,
 }
@@ -87,9 +87,7 @@ impl Retrieval {
     /// Creates a retrieval by `caller` at `now`.
     #[must_use]
     pub fn new(caller: &Caller, now: Timestamp) -> Self {
-        let mut by = caller.label();
-        by.truncate(by.floor_char_boundary(Self::LONGEST_LABEL));
-        Self { at: now, by, who: caller.person() }
+        Self { at: now, by: caller.label().cut(Self::LONGEST_LABEL), who: caller.person() }
     }
 }
 
@@ -376,7 +374,7 @@ mod tests {
         );
         let by =
             |reason: &BlankReason| reason.retrievals.iter().map(|one| (one.by.clone(), one.at)).collect::<Vec<_>>();
-        let [dana, kim] = ["dana", "kim"].map(str::to_owned);
+        let [dana, kim] = ["dana", "kim"].map(|name| person(name).label());
         assert_eq!(by(&reasons[0]), [(dana.clone(), at(1)), (dana, at(2)), (kim.clone(), at(3))]);
         assert_eq!(by(&reasons[1]), [(kim, at(3))]);
         assert_eq!(reasons[1].at, at(3));
@@ -472,7 +470,13 @@ mod tests {
 
     #[test]
     fn a_long_label_is_cut_between_characters() {
-        let caller = Caller::new("i".into(), "é".repeat(60), None, vec![]);
-        assert_eq!(Retrieval::new(&caller, at(1)).by, "é".repeat(32));
+        let by = |subject: &str, address| {
+            let caller = Caller::new("i".into(), subject.to_owned(), crate::EmailAddress::parse(address), vec![]);
+            Retrieval::new(&caller, at(1)).by
+        };
+        assert_eq!(by(&"é".repeat(60), "").as_stored(), "é".repeat(32));
+        assert_eq!(by(&format!("{}-abcdef", "x".repeat(200)), "").subject_end().as_deref(), Some("abcdef"));
+        let address = format!("{}é@fabrikam.example", "x".repeat(61));
+        assert_eq!(by("dana", &address).address(), Some(&*format!("{}é@", "x".repeat(61))));
     }
 }

@@ -1,6 +1,9 @@
 //! Decisions about a refused write or a sign-in that a store and a function would otherwise both make.
 
-use crate::{Account, Issue, MailStatus, Role};
+use crate::{
+    Account, Issue, MailStatus, Role, Temporary,
+    attempts::{Admission, FAILURES_IN_A_ROW},
+};
 
 /// The change that a sign-in makes beside the session that it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +26,27 @@ pub enum ServiceAdministrator {
 }
 
 impl Account {
-    /// Returns what a sign-in to this account changes.
+    /// Returns what a sign-in to this account changes. Only the service administrator's temporary password is that of an issue.
     #[must_use]
     pub fn sign_in_effect(&self) -> SignInEffect {
         match (self.temporary, self.role) {
-            (Some(temporary), _) => SignInEffect::EndsRetrieval(temporary.issue),
+            (Some(Temporary { issue: Some(issue), .. }), _) => SignInEffect::EndsRetrieval(issue),
             (None, Role::Administrator) if self.first_signed_in_at.is_none() => SignInEffect::HandsOver,
-            (None, Role::Administrator | Role::ServiceAdministrator) => SignInEffect::SessionOnly,
+            (Some(_), _) | (None, Role::Administrator | Role::ServiceAdministrator) => SignInEffect::SessionOnly,
         }
     }
 
-    /// Returns whether a password may be verified after `failures` wrong ones in a row; none are counted on a known network.
+    /// Returns whether the password may be verified for an attempt: the account is not closed to strangers, or a stranger does not make it.
     #[must_use]
-    pub fn is_open_after(&self, failures: Option<u64>) -> bool {
-        !failures.is_some_and(|failures| self.is_closed_by(failures))
+    pub fn is_open_to(&self, admission: Admission) -> bool {
+        !(matches!(admission, Admission::Stranger { failures: None }) && self.can_be_closed())
+    }
+
+    /// Returns whether the account is closed to strangers after this attempt has failed.
+    #[must_use]
+    pub fn is_closed_after(&self, admission: Admission) -> bool {
+        let Admission::Stranger { failures } = admission else { return false };
+        failures.is_none_or(|failures| failures >= FAILURES_IN_A_ROW) && self.can_be_closed()
     }
 }
 
@@ -91,9 +101,28 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_open_where_no_failures_are_counted() {
-        assert!(account(None).is_open_after(None) && account(None).is_open_after(Some(100)));
-        assert!(!account(None).is_open_after(Some(101)));
+    fn an_administrators_temporary_password_changes_nothing_beside_the_session() {
+        let temporary = Temporary { issue: None, expires_at: Timestamp::from_epoch_seconds(60) };
+        let administrator = Account { role: Role::Administrator, temporary: Some(temporary), ..account(None) };
+        assert_eq!(administrator.sign_in_effect(), SignInEffect::SessionOnly);
+    }
+
+    #[test]
+    fn an_account_is_closed_to_strangers_alone() {
+        let (last, after) = (Admission::Stranger { failures: Some(100) }, Admission::Stranger { failures: None });
+        assert!(account(None).is_open_to(last) && !account(None).is_open_to(after));
+        assert!(account(Some(60)).is_open_to(after), "a temporary password cannot be guessed");
+        for known in [Admission::Device { failures: 100 }, Admission::KnownNetwork] {
+            assert!(account(None).is_open_to(known) && !account(None).is_closed_after(known));
+        }
+    }
+
+    #[test]
+    fn the_hundredth_failure_of_strangers_closes_an_account() {
+        let stranger = |failures| Admission::Stranger { failures };
+        assert!(!account(None).is_closed_after(stranger(Some(99))));
+        assert!(account(None).is_closed_after(stranger(Some(100))) && account(None).is_closed_after(stranger(None)));
+        assert!(!account(Some(60)).is_closed_after(stranger(None)));
     }
 
     #[test]

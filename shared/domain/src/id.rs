@@ -6,7 +6,10 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(String);
 
-/// The id of a customer company: `[a-z0-9][a-z0-9.-]{0,40}`, in lower case.
+/// The vendor's id of a customer company: `[a-z0-9][a-z0-9.-]{0,40}`, in lower case.
+///
+/// All subscriptions of a company share the suffix of its user names, so it must be the verified id of one customer, which no customer
+/// can choose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompanyId(String);
 
@@ -52,6 +55,13 @@ impl CompanyId {
             && text.as_bytes()[0].is_ascii_alphanumeric()
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
         valid.then_some(Self(text))
+    }
+
+    /// Returns whether a new subscription may have this id: it ends in a letter or digit and has no two separators in a row, so that no
+    /// company can pass for another one. Version 0.1.0 accepted other ids, and their subscriptions continue to work.
+    #[must_use]
+    pub fn may_be_new(&self) -> bool {
+        self.0.split(['.', '-']).all(|part| !part.is_empty())
     }
 
     /// Returns the text, in lower case.
@@ -169,6 +179,16 @@ mod tests {
             ["a@", "@a", "a@b@c", "a b@c", "a#b@c", "a@-c", "ä@c", "\u{212a}im@c", &format!("{}@c", "x".repeat(127))]
         {
             assert_eq!(UserName::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_could_pass_for_another_may_not_be_new() {
+        for text in ["acme.", "acme-", "acme..", "a.-b", "a--b"] {
+            assert!(!CompanyId::parse(text).unwrap().may_be_new(), "{text}");
+        }
+        for text in ["acme", "a-b.c", "4711"] {
+            assert!(CompanyId::parse(text).unwrap().may_be_new(), "{text}");
         }
     }
 

@@ -86,8 +86,8 @@ impl Credential {
 
     /// Returns what makes a password of this issue temporary.
     #[must_use]
-    pub fn temporary(&self) -> Temporary {
-        Temporary { issue: self.issue, expires_at: self.expires_at }
+    fn temporary(&self) -> Temporary {
+        Temporary { issue: Some(self.issue), expires_at: self.expires_at }
     }
 }
 
@@ -205,10 +205,10 @@ mod tests {
     fn the_next_issue_opens_a_retired_account_with_a_temporary_password_and_ends_its_sessions() {
         let credential = first();
         let account = Account::service_administrator(&credential, "01K".into(), phc("a"));
-        assert_eq!(account.temporary, Some(Temporary { issue: Issue::FIRST, expires_at: credential.expires_at }));
+        assert_eq!(account.temporary, Some(Temporary { issue: Some(Issue::FIRST), expires_at: credential.expires_at }));
         let retired = Account { temporary: None, status: AccountStatus::Retired, version: 4, ..account.clone() };
         let next = credential.next_issue(sealed(2), at(200), WEEK);
-        let temporary = Some(Temporary { issue: next.issue, expires_at: next.expires_at });
+        let temporary = Some(Temporary { issue: Some(next.issue), expires_at: next.expires_at });
         let expected = Account { password_hash: phc("b"), temporary, version: 5, ..account };
         assert_eq!(retired.next_issue(&next, phc("b")), expected);
     }

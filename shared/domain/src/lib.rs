@@ -6,7 +6,9 @@
 //! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
+//! | [`device`] | browsers that an account has signed in from |
 //! | [`id`] | ids of subscriptions, companies and accounts |
+//! | [`name`] | names that people read, and how mails show them |
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
@@ -16,6 +18,7 @@
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
 //! | [`mail`] | what is mailed, and how far it is |
 //! | [`support`] | requests to the vendor's support |
+//! | [`sender`] | the sender of mails, and how a header writes it |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
 //! | [`retryable`] | failures that may pass |
 //! | [`time`] | points in time, which are always an argument |
@@ -26,16 +29,20 @@ pub mod account;
 pub mod attempts;
 pub mod credential;
 pub mod decision;
+pub mod device;
 mod digest;
 pub mod email;
 pub mod failed_call;
 pub mod id;
 pub mod issuing;
 pub mod mail;
+pub mod name;
+mod opaque;
 pub mod password;
 pub mod principal;
 pub mod retryable;
 pub mod secret;
+pub mod sender;
 pub mod session;
 pub mod started;
 pub mod support;
@@ -43,19 +50,21 @@ mod text;
 mod text_enum;
 pub mod time;
 
-pub use account::{Account, AccountStatus, CreatedBy, DisplayName, Next, Role, Temporary};
-pub use attempts::{Budget, ClaimedName, Network};
+pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
+pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
+pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::NewCredentials;
 pub use mail::{MailContent, MailStatus, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
-pub use principal::{Caller, PersonId, Principal};
+pub use principal::{Caller, Label, PersonId, Principal};
 pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
+pub use sender::Sender;
 pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};
 pub use support::{Reference, SupportMessage, SupportRequest};

@@ -6,6 +6,7 @@
 mod common;
 mod list;
 mod pattern;
+mod usual;
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -28,18 +29,27 @@ pub struct TypedPassword(Zeroizing<String>);
 /// A new password that satisfies the policy. It has no `Debug` and no `Serialize`, and is wiped when dropped.
 ///
 /// It has 15 to 128 characters of any kind, including spaces. It is refused as too common if an attacker would guess it early.
-/// The check ignores capitals, spaces and punctuation, and also digits if there are letters. The rest is too common in these cases:
+/// The check ignores capitals, spaces and punctuation, and also digits if there are letters. Digits and punctuation also count as the
+/// letters that they resemble (`P@ssw0rt`). The rest is too common in these cases:
 ///
-/// - It is a text of fewer than 15 characters, repeated (`wolfgangwolfgang`).
-/// - It consists only of the names of the user, the company and the product, and their words of three or more characters; runs
-///   of three or more (`abcdef`, `123456`, rows of a keyboard); repetitions of up to five characters (`aaaa`, `abab`); three or
-///   more characters that occur earlier in it; and entries of the list of the 10,000 most common passwords that are together no
-///   harder to guess than any two of them: the product of their ranks is at most 10,000 × 10,000. This holds for any two
-///   entries, for three among the first few hundred (`dragonmonkeyshadow`), and for four among the first hundred. It does not
-///   hold for a sentence or for four words picked at random.
+/// - It is a text of fewer than 15 characters, repeated (`wolfgangwolfgang`), with at most one other character before or after it.
+/// - It consists only of the pieces below, and of at most one other character (`aaaaaaaaaaaaaab`), and the product of their guesses is at
+///   most 10,000 × 10,000:
 ///
-/// Without letters, each digit and each punctuation mark counts as ten guesses. If the digits alone form a pattern, each distinct
-/// punctuation mark counts only once (`123-456-789-012`).
+/// | piece | guesses |
+/// |---|--:|
+/// | the names of the user, the company, the product and the vendor, and their words of three or more characters | 1 |
+/// | runs of three or more (`abcdef`, `123456`, rows and columns of a keyboard), repetitions of up to five characters (`aaaa`, `abab`), three or more characters that occur earlier | 1 |
+/// | usual words: roles (`administrator`, `Passwort`), months, seasons, days | 100 |
+/// | entries of the list of the 10,000 most common passwords | their rank |
+/// | phrases that people choose as long passwords (`correct horse battery staple`) | 10,000 |
+/// | the other character | 100 |
+///
+/// So any two entries of the list are too common, three among the first few hundred (`dragonmonkeyshadow`), and four among the first
+/// hundred. A sentence of one's own is not, nor are four words picked at random.
+///
+/// With at most one letter, each digit and each punctuation mark counts as ten guesses, and a year as 200. If the digits alone form a pattern, each
+/// distinct punctuation mark counts only once (`123-456-789-012`).
 pub struct NewPassword(Zeroizing<String>);
 
 /// The names that an attacker who knows the account would try first.
@@ -51,6 +61,8 @@ pub struct PasswordContext<'a> {
     pub company: &'a Company,
     /// The vendor's name for the product.
     pub product: &'a str,
+    /// The vendor's own name.
+    pub vendor: &'a str,
 }
 
 /// Why the policy refuses a password.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest, text::is_control_or_invisible};
+use crate::{EmailAddress, digest::digest, text::is_invisible};
 
 /// How a person or organisation is known: a subject of an issuer, an e-mail address, or an organisation of an issuer.
 ///
@@ -82,6 +82,70 @@ impl fmt::Debug for PersonId {
     }
 }
 
+/// A customer as other people of the company see them: the confirmed address, or, without one, the end of the subject.
+///
+/// A subject may look like an address, and at some providers people choose it. So it is never shown as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    text: String,
+    is_confirmed: bool,
+}
+
+impl Label {
+    /// The number of characters of a subject that are shown.
+    const SHOWN: usize = 6;
+
+    /// Restores a label from its stored parts. Release 0.1.0 did not store whether the address was confirmed: there it is what parses as an
+    /// address.
+    #[must_use]
+    pub fn from_stored(text: String, is_confirmed: Option<bool>) -> Self {
+        let is_confirmed = is_confirmed.unwrap_or_else(|| EmailAddress::parse(&text).is_some());
+        Self { text, is_confirmed }
+    }
+
+    /// Returns the text to store: the address or the subject.
+    #[must_use]
+    pub fn as_stored(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns whether the label is an address that the provider has confirmed.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
+    /// Returns the confirmed address.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.is_confirmed.then_some(&self.text)
+    }
+
+    /// Returns the last six characters of the subject of a person without a confirmed address. Characters that an address or its
+    /// surroundings may have are replaced.
+    #[must_use]
+    pub fn subject_end(&self) -> Option<String> {
+        if self.is_confirmed {
+            return None;
+        }
+        let hidden = self.text.chars().count().saturating_sub(Self::SHOWN);
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '?' };
+        Some(self.text.chars().skip(hidden).map(plain).collect())
+    }
+
+    /// Returns the label with at most `longest` bytes: of an address the beginning, of a subject the end.
+    #[must_use]
+    pub(crate) fn cut(mut self, longest: usize) -> Self {
+        if self.is_confirmed {
+            self.text.truncate(self.text.floor_char_boundary(longest));
+        } else {
+            let start = self.text.len().saturating_sub(longest);
+            self.text.drain(..self.text.ceil_char_boundary(start));
+        }
+        self
+    }
+}
+
 /// The signed-in customer who makes a request. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
 pub struct Caller {
@@ -104,11 +168,13 @@ impl Caller {
         Self { issuer, subject, email, organizations }
     }
 
-    /// Returns the caller's principals without duplicates, the person first.
+    /// Returns the caller's principals without duplicates, the person first. A person with one of Google's two addresses of a mailbox is
+    /// known by both.
     #[must_use]
     pub fn principals(&self) -> Vec<Principal> {
         let mut all = vec![Principal::subject(&self.issuer, &self.subject)];
-        all.extend(self.email.as_ref().map(Principal::email));
+        let twin = self.email.as_ref().and_then(EmailAddress::gmail_twin);
+        all.extend(self.email.iter().chain(&twin).map(Principal::email));
         for organization in &self.organizations {
             let principal = Principal::organization(&self.issuer, organization);
             if !all.contains(&principal) {
@@ -124,10 +190,13 @@ impl Caller {
         PersonId(Principal::subject(&self.issuer, &self.subject))
     }
 
-    /// Returns the name that other people of the company see: the trusted address, or else the subject. Never an unverified claim.
+    /// Returns the caller as other people of the company see them. Never an unverified claim.
     #[must_use]
-    pub fn label(&self) -> String {
-        self.email.as_ref().map_or_else(|| self.subject.replace(is_control_or_invisible, "?"), ToString::to_string)
+    pub fn label(&self) -> Label {
+        match &self.email {
+            Some(address) => Label { text: address.to_string(), is_confirmed: true },
+            None => Label { text: self.subject.replace(is_invisible, "?"), is_confirmed: false },
+        }
     }
 
     /// Returns the e-mail address, if it is trusted.
@@ -173,7 +242,43 @@ mod tests {
         let caller =
             Caller::new("i".into(), "s".into(), EmailAddress::parse("a@b.example"), vec!["o".into(), "o".into()]);
         assert_eq!(caller.principals().len(), 3);
-        assert_eq!(caller.label(), "a@b.example");
+        assert_eq!(caller.label().address(), Some("a@b.example"));
+    }
+
+    #[test]
+    fn a_mailbox_of_google_is_known_by_both_addresses() {
+        let principals = |address: &str| {
+            let mut all = Caller::new("i".into(), "s".into(), EmailAddress::parse(address), vec![]).principals();
+            all.sort();
+            all
+        };
+        assert_eq!(principals("dana@googlemail.com").len(), 3);
+        assert_eq!(principals("dana@googlemail.com"), principals("Dana@gmail.com"));
+        assert_eq!(principals("dana@fabrikam.example").len(), 2);
+    }
+
+    #[test]
+    fn without_a_confirmed_address_only_the_end_of_the_subject_is_shown() {
+        let label = |subject: &str| Caller::new("i".into(), subject.into(), None, vec![]).label();
+        let cases = [
+            ("ceo@fabrikam.example", "xample"),
+            ("auth0|5f7c8ec7-abcdef", "abcdef"),
+            ("x@a.io", "x?a?io"),
+            ("dana", "dana"),
+            ("\u{202e}moc.liam", "c?liam"),
+            ("\u{fc}b\u{fc}", "?b?"),
+        ];
+        for (subject, end) in cases {
+            assert_eq!((label(subject).address(), label(subject).subject_end()), (None, Some(end.into())), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_label_of_the_first_release_is_confirmed_if_it_is_an_address() {
+        let label = |text: &str, is_confirmed| Label::from_stored(text.into(), is_confirmed);
+        assert_eq!(label("dana@fabrikam.example", None).address(), Some("dana@fabrikam.example"));
+        assert_eq!(label("0123456789", None).subject_end().as_deref(), Some("456789"));
+        assert_eq!(label("dana@fabrikam.example", Some(false)).address(), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The temporary password: the plain text that is handed out, and the sealed and hashed forms that are stored.
 
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// The temporary password in plain text. It has no `Debug` and no `Serialize`, and is wiped when dropped.
@@ -51,14 +52,18 @@ impl TemporaryPassword {
         &self.0
     }
 
-    /// Returns the form that is hashed and compared: lower case, without hyphens and spaces, which people change when they read out and
-    /// type a password.
+    /// Returns the form that is hashed and compared: nothing but letters and digits after NFKC, in lower case. People, phones and mail
+    /// programs change the rest: hyphens become dashes or dots, and invisible characters come along.
     #[must_use]
     pub fn comparable(typed: &str) -> Zeroizing<String> {
-        let mut plain = Zeroizing::new(String::with_capacity(typed.len()));
-        plain.extend(typed.chars().filter(|c| *c != '-' && !c.is_whitespace()).map(|c| c.to_ascii_lowercase()));
+        // The capacity is enough for any text, since growing would leave a copy behind that is not wiped.
+        let mut plain = Zeroizing::new(String::with_capacity(typed.len() * Self::LARGEST_EXPANSION));
+        plain.extend(typed.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()));
         plain
     }
+
+    /// How many times longer NFKC makes a text in UTF-8 at most (UAX #15, "Worst-Case Expansion Factors"), and lower case after it.
+    const LARGEST_EXPANSION: usize = 11 * 3;
 }
 
 impl SealedPassword {
@@ -138,7 +143,25 @@ mod tests {
     }
 
     #[test]
-    fn case_hyphens_and_spaces_do_not_count() {
-        assert_eq!(*TemporaryPassword::comparable(" K7WMP-3hxrt 22222\u{a0}- abcde "), "k7wmp3hxrt22222abcde");
+    fn only_letters_and_digits_count_and_their_case_and_width_do_not() {
+        for typed in [
+            " K7WMP-3hxrt 22222\u{a0}- abcde ",
+            "k7wmp\u{2013}3hxrt\u{2011}22222\u{2212}abcde",
+            "k7wmp\u{ad}-\u{200b}3hxrt-\u{2060}22222-\u{feff}abcde",
+            "\u{ff4b}\u{ff17}\u{ff37}\u{ff2d}\u{ff30}\u{ff0d}\u{ff13}hxrt\u{30fb}22222\u{3000}abcde",
+            "k7wmp.3hxrt.22222.abcde.",
+            "\u{201c}k7wmp_3hxrt/22222|abcde\u{201d}",
+        ] {
+            assert_eq!(*TemporaryPassword::comparable(typed), "k7wmp3hxrt22222abcde", "{typed:?}");
+        }
+        assert_ne!(*TemporaryPassword::comparable("k7wmp-3hxrt-22222-abcd\u{e9}"), "k7wmp3hxrt22222abcde");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_comparable_form_never_outgrows_its_first_allocation(typed in "\\PC{0,128}") {
+            let room = typed.len() * TemporaryPassword::LARGEST_EXPANSION;
+            proptest::prop_assert!(TemporaryPassword::comparable(&typed).len() <= room);
+        }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{Account, AccountStatus, SubscriptionId, Timestamp, UserName, digest::encode, text_enum};
+use crate::{Account, AccountStatus, SubscriptionId, Timestamp, UserName, opaque::OpaqueToken, text_enum};
 
 /// The opaque token of a session: 256 random bits in base64url. It has no `Debug` and no `Serialize`, and is wiped when dropped.
-pub struct SessionToken(Zeroizing<String>);
+pub struct SessionToken(OpaqueToken);
 
 /// The SHA-256 of a token in base64url, which is what the table stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,30 +48,25 @@ impl SessionToken {
     /// Creates a token from random bytes.
     #[must_use]
     pub fn new(random: &Zeroizing<[u8; 32]>) -> Self {
-        Self(Zeroizing::new(encode(random.as_slice())))
+        Self(OpaqueToken::new(random))
     }
 
     /// Parses the value of a cookie. `None` if it cannot be a token.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = text.len() == Self::CHARACTERS
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        valid.then(|| Self(Zeroizing::new(text.to_owned())))
+        OpaqueToken::parse(text).map(Self)
     }
-
-    /// The length of 32 bytes in base64url.
-    const CHARACTERS: usize = 43;
 
     /// Returns the token in plain text, for the cookie.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Returns the digest to store.
     #[must_use]
     pub fn digest(&self) -> SessionDigest {
-        SessionDigest(encode(&Sha256::digest(self.0.as_bytes())))
+        SessionDigest(self.0.digest())
     }
 }
 

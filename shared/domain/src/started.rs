@@ -1,16 +1,18 @@
 //! The event `SubscriptionStarted`, which the vendor's billing system publishes, and its validation.
 //!
-//! Unknown fields are ignored, since vendors extend their events. Known fields must be valid.
+//! Unknown fields are ignored, since vendors extend their events. What would cost a customer their credentials for a cosmetic field is read
+//! leniently: blanks around ids, addresses and names are cut, an id may be a number, and a locale that is no language tag is no wish. Ids,
+//! kind, company and addresses must be valid.
 
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     Company, CompanyId, EmailAddress, Kind, Principal, SubscriptionId, Timestamp, UserName, digest::digest,
-    mail::MailContent, text::is_control_or_invisible, text_enum,
+    mail::MailContent, name, text::without_blank_ends, text_enum,
 };
 
 /// The maximum size of an event in bytes: EventBridge accepts no entry over 256 KB.
@@ -18,9 +20,6 @@ pub const LARGEST_EVENT: usize = 256 * 1024;
 
 /// The maximum number of portal users in an event. A vendor that needs more names the organisation.
 pub const MAX_PORTAL_USERS: usize = 100;
-
-/// The maximum number of characters of a product or company name, so that the credential stays within one write unit.
-pub const LONGEST_NAME: usize = 100;
 
 /// A valid `SubscriptionStarted`. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
@@ -41,7 +40,7 @@ pub struct SubscriptionStarted {
     pub email: EmailAddress,
     /// The name of the service administrator's account, if the vendor chose it.
     pub user_name: Option<UserName>,
-    /// The people who may see the subscription: 1 to 100, in the order of the event.
+    /// The people who may see the subscription: at most 100, in the order of the event.
     pub portal_users: Vec<PortalUser>,
     /// The language of the mail, as a BCP 47 tag.
     pub locale: Option<String>,
@@ -94,24 +93,26 @@ text_enum! {
         SubscriptionId = "subscription_id",
         /// See [`Kind`].
         Kind = "kind",
-        /// The product is empty, longer than [`LONGEST_NAME`], not on one line, or a URL.
+        /// See [`name::parse`].
         Product = "product",
         /// See [`CompanyId`].
         CompanyId = "company.id",
-        /// The company name is empty, longer than [`LONGEST_NAME`], not on one line, or a URL.
+        /// See [`name::parse`].
         CompanyName = "company.name",
         /// See [`EmailAddress`].
         AdministratorEmail = "service_administrator.email",
+        /// SES cannot send to the address. See [`EmailAddress::has_ascii_local_part`].
+        AdministratorEmailNotAscii = "service_administrator.email, not ASCII",
         /// The user name is not valid, or does not end in `@` and the id of the company.
         AdministratorUserName = "service_administrator.user_name",
-        /// There are no portal users, or more than [`MAX_PORTAL_USERS`].
+        /// There are more portal users than [`MAX_PORTAL_USERS`].
         PortalUsers = "portal_users",
         /// A portal user is neither an e-mail address nor an issuer with a subject or an organization.
         PortalUser = "portal_users.*",
         /// The e-mail address of a portal user is not valid.
         PortalUserEmail = "portal_users.*.email",
-        /// The locale is not a language tag.
-        Locale = "locale",
+        /// SES cannot send to the address of a portal user. See [`EmailAddress::has_ascii_local_part`].
+        PortalUserEmailNotAscii = "portal_users.*.email, not ASCII",
         /// See [`MailContent`].
         WelcomeMail = "welcome_mail",
     }
@@ -155,63 +156,93 @@ struct Envelope<'a> {
 
 #[derive(Deserialize)]
 struct Detail {
-    subscription_id: String,
+    subscription_id: Id,
     kind: String,
     product: String,
     company: RawCompany,
     service_administrator: ServiceAdministrator,
-    portal_users: Vec<RawPortalUser>,
-    locale: Option<String>,
-    welcome_mail: Option<String>,
+    portal_users: Option<Vec<RawPortalUser>>,
+    locale: Option<Value>,
+    welcome_mail: Option<Id>,
 }
 
 #[derive(Deserialize)]
 struct RawCompany {
-    id: String,
+    id: Id,
     name: String,
 }
 
 #[derive(Deserialize)]
 struct ServiceAdministrator {
     email: String,
-    user_name: Option<String>,
+    user_name: Option<Id>,
 }
 
 #[derive(Deserialize)]
 struct RawPortalUser {
-    email: Option<String>,
-    issuer: Option<String>,
-    subject: Option<String>,
-    organization: Option<String>,
+    email: Option<Id>,
+    issuer: Option<Id>,
+    subject: Option<Id>,
+    organization: Option<Id>,
+}
+
+/// An id, or another field in which blanks at the ends and an empty text mean nothing. Some billing systems write ids as numbers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Text(String),
+}
+
+impl Id {
+    /// Returns the text without the blanks at its ends.
+    fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => without_blank_ends(&text).to_owned(),
+        }
+    }
+}
+
+/// Returns the text of a field that may be absent; an empty one is absent.
+fn optional(field: Option<Id>) -> Option<String> {
+    field.map(Id::into_text).filter(|text| !text.is_empty())
 }
 
 impl Detail {
     fn check(self, envelope: &Envelope, event: &str) -> Result<SubscriptionStarted, InvalidEvent> {
         let time = envelope.time.as_deref().map(|time| Timestamp::parse_rfc3339(time).ok_or(InvalidEvent::Time));
         let company = Company {
-            id: CompanyId::parse(&self.company.id).ok_or(InvalidEvent::CompanyId)?,
-            name: name(self.company.name).ok_or(InvalidEvent::CompanyName)?,
+            id: CompanyId::parse(&self.company.id.into_text()).ok_or(InvalidEvent::CompanyId)?,
+            name: name::parse(&self.company.name).ok_or(InvalidEvent::CompanyName)?,
         };
-        let user_name = self.service_administrator.user_name.map(|given| {
+        let user_name = optional(self.service_administrator.user_name).map(|given| {
             let parsed = UserName::parse(&given).filter(|parsed| parsed.belongs_to(&company.id));
             parsed.ok_or(InvalidEvent::AdministratorUserName)
         });
-        if !(1..=MAX_PORTAL_USERS).contains(&self.portal_users.len()) {
+        let email =
+            EmailAddress::parse_leniently(&self.service_administrator.email).ok_or(InvalidEvent::AdministratorEmail)?;
+        if !email.has_ascii_local_part() {
+            return Err(InvalidEvent::AdministratorEmailNotAscii);
+        }
+        let portal_users = self.portal_users.unwrap_or_default();
+        if portal_users.len() > MAX_PORTAL_USERS {
             return Err(InvalidEvent::PortalUsers);
         }
-        let content = self.welcome_mail.map(|wish| MailContent::parse(&wish).ok_or(InvalidEvent::WelcomeMail));
-        let locale = self.locale.map(|locale| language_tag(locale).ok_or(InvalidEvent::Locale));
+        let content = optional(self.welcome_mail);
+        let content = content.map(|wish| MailContent::parse(&wish).ok_or(InvalidEvent::WelcomeMail));
         Ok(SubscriptionStarted {
             event: envelope.identity(&self.kind, event),
             time: time.transpose()?,
-            subscription: SubscriptionId::parse(&self.subscription_id).ok_or(InvalidEvent::SubscriptionId)?,
+            subscription: SubscriptionId::parse(&self.subscription_id.into_text())
+                .ok_or(InvalidEvent::SubscriptionId)?,
             kind: Kind::parse(&self.kind).ok_or(InvalidEvent::Kind)?,
-            product: name(self.product).ok_or(InvalidEvent::Product)?,
+            product: name::parse(&self.product).ok_or(InvalidEvent::Product)?,
             company,
-            email: EmailAddress::parse(&self.service_administrator.email).ok_or(InvalidEvent::AdministratorEmail)?,
+            email,
             user_name: user_name.transpose()?,
-            portal_users: self.portal_users.into_iter().map(RawPortalUser::check).collect::<Result<_, _>>()?,
-            locale: locale.transpose()?,
+            portal_users: portal_users.into_iter().map(RawPortalUser::check).collect::<Result<_, _>>()?,
+            locale: self.locale.as_ref().and_then(Value::as_str).and_then(language_tag),
             welcome_mail: content.transpose()?,
         })
     }
@@ -228,14 +259,19 @@ impl Envelope<'_> {
 
 impl RawPortalUser {
     fn check(self) -> Result<PortalUser, InvalidEvent> {
-        match (self.email, self.issuer, self.subject, self.organization) {
-            (Some(address), None, None, None) => EmailAddress::parse(&address)
-                .map(|address| PortalUser::from_address(&address))
-                .ok_or(InvalidEvent::PortalUserEmail),
-            (None, Some(issuer), Some(subject), None) if !issuer.is_empty() && !subject.is_empty() => {
+        let fields = [self.email, self.issuer, self.subject, self.organization].map(optional);
+        match fields {
+            [Some(address), None, None, None] => {
+                let address = EmailAddress::parse_leniently(&address).ok_or(InvalidEvent::PortalUserEmail)?;
+                if !address.has_ascii_local_part() {
+                    return Err(InvalidEvent::PortalUserEmailNotAscii);
+                }
+                Ok(PortalUser::from_address(&address))
+            }
+            [None, Some(issuer), Some(subject), None] => {
                 Ok(PortalUser { principal: Principal::subject(&issuer, &subject), address: None })
             }
-            (None, Some(issuer), None, Some(organization)) if !issuer.is_empty() && !organization.is_empty() => {
+            [None, Some(issuer), None, Some(organization)] => {
                 Ok(PortalUser { principal: Principal::organization(&issuer, &organization), address: None })
             }
             _ => Err(InvalidEvent::PortalUser),
@@ -243,19 +279,17 @@ impl RawPortalUser {
     }
 }
 
-/// Returns the text if it is a name: not empty, of bounded length, on one line, and without a URL, since it goes into mails.
-fn name(text: String) -> Option<String> {
-    let valid = !text.trim().is_empty()
-        && text.chars().count() <= LONGEST_NAME
-        && !text.chars().any(is_control_or_invisible)
-        && !text.contains("://");
-    valid.then_some(text)
-}
-
-/// Returns the text if it consists of the characters of a BCP 47 tag. Whether the language is supported is decided by `words`.
-fn language_tag(text: String) -> Option<String> {
-    let valid = (2..=35).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    valid.then_some(text)
+/// Returns the BCP 47 tag of a locale, which may be written as POSIX does: `de_DE.UTF-8@euro`. `None` if it is no tag. Whether the language
+/// is supported is decided by `words`.
+fn language_tag(locale: &str) -> Option<String> {
+    let locale = without_blank_ends(locale);
+    let tag = locale.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    let mut subtags = tag.split('-');
+    let is_language =
+        |language: &str| (2..=8).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_subtag =
+        |subtag: &str| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (tag.len() <= 35 && subtags.next().is_some_and(is_language) && subtags.all(is_subtag)).then_some(tag)
 }
 
 #[cfg(test)]
@@ -301,32 +335,94 @@ mod tests {
             ("/time", json!("yesterday")),
             ("/detail/subscription_id", json!("a#b")),
             ("/detail/kind", json!("free")),
+            ("/detail/subscription_id", json!(-1)),
+            ("/detail/subscription_id", json!(1.5)),
             ("/detail/product", json!(" ")),
             ("/detail/product", json!("x".repeat(101))),
+            ("/detail/product", json!("Suite\u{ad}")),
             ("/detail/company/id", json!("-")),
             ("/detail/company/name", json!("a\nb")),
             ("/detail/company/name", json!("a\u{2028}b")),
             ("/detail/company/name", json!("\u{202e}nottoc")),
             ("/detail/company/name", json!("Locked, see https://evil.example")),
+            ("/detail/company/name", json!("Your mailbox is full: www.evil.example/login")),
             ("/detail/service_administrator/email", json!("it@fabrikam.example\r\nBcc: x@y.example")),
+            ("/detail/service_administrator/email", json!("jürgen@fabrikam.example")),
             ("/detail/service_administrator/user_name", json!("admin@contoso")),
-            ("/detail/portal_users", json!([])),
-            ("/detail/portal_users", json!(null)),
+            ("/detail/portal_users", json!({})),
             ("/detail/portal_users", json!(vec![json!({ "email": "a@b.example" }); 101])),
             ("/detail/portal_users", json!([{ "email": "nobody" }])),
+            ("/detail/portal_users", json!([{ "email": "jürgen@fabrikam.example" }])),
+            ("/detail/portal_users", json!([{ "email": "" }])),
             ("/detail/portal_users", json!([{ "issuer": "i" }])),
             ("/detail/portal_users", json!([{ "issuer": "i", "subject": "" }])),
             ("/detail/portal_users", json!([{ "email": "a@b.example", "issuer": "i", "subject": "s" }])),
-            ("/detail/locale", json!("en us")),
             ("/detail/welcome_mail", json!("none")),
         ];
         for (pointer, value) in wrong {
             let invalid = with(pointer, value.clone()).err();
             let code = invalid.unwrap_or_else(|| panic!("{pointer} = {value} is accepted")).as_str();
             let field = pointer.trim_start_matches("/detail/").trim_start_matches('/').replace('/', ".");
-            let names_the_field = if value.is_null() { code == "detail" } else { code.starts_with(&field) };
+            let names_the_field =
+                code.starts_with(&field) || (code == "detail" && !value.is_string() && !value.is_array());
             assert!(names_the_field, "{pointer} = {value}: {code}");
         }
+    }
+
+    #[test]
+    fn a_locale_is_a_language_tag_however_it_is_written_and_anything_else_is_no_wish() {
+        let locale = |value: Value| with("/detail/locale", value).ok().unwrap().locale;
+        for (written, tag) in [
+            ("de_DE", "de-DE"),
+            ("de-DE.UTF-8", "de-DE"),
+            ("de_DE.utf8@euro", "de-DE"),
+            (" DE ", "DE"),
+            ("de-CH-1996", "de-CH-1996"),
+            ("zh_Hans_CN", "zh-Hans-CN"),
+        ] {
+            assert_eq!(locale(json!(written)).as_deref(), Some(tag));
+        }
+        let none = ["", " ", "C", "en us", "d", "de-", "-de", "deutschland", "1", "de,en;q=0.5", "\u{e4}\u{e4}"]
+            .map(|text| json!(text));
+        for none in none.into_iter().chain([json!(null), json!(7), json!(["de"]), json!({}), json!("de-x".repeat(20))])
+        {
+            assert_eq!(locale(none.clone()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_cosmetic_costs_no_customer_their_credentials() {
+        let parsed = |pointer: &str, value: Value| {
+            let read = with(pointer, value.clone());
+            read.unwrap_or_else(|invalid| panic!("{pointer} = {value}: {invalid}"))
+        };
+        for email in [" it@fabrikam.example ", "mailto:it@fabrikam.example", "MAILTO:it@fabrikam.example\n"] {
+            let started = parsed("/detail/service_administrator/email", json!(email));
+            assert_eq!(started.email.to_string(), "it@fabrikam.example", "{email:?}");
+            let started = parsed("/detail/portal_users", json!([{ "email": email, "issuer": null, "subject": " " }]));
+            assert_eq!(started.portal_users[0].principal, Principal::email(&started.email), "{email:?}");
+        }
+        for none in [json!([]), json!(null)] {
+            assert!(parsed("/detail/portal_users", none).portal_users.is_empty());
+        }
+        let mut without = event();
+        without["detail"].as_object_mut().unwrap().remove("portal_users");
+        assert!(SubscriptionStarted::parse(&without.to_string()).ok().unwrap().portal_users.is_empty());
+        assert_eq!(parsed("/detail/subscription_id", json!(1001)).subscription.as_str(), "1001");
+        assert_eq!(parsed("/detail/subscription_id", json!(" sub-1\t")).subscription.as_str(), "sub-1");
+        assert_eq!(parsed("/detail/company/id", json!(4711)).company.id.as_str(), "4711");
+        assert_eq!(parsed("/detail/company/id", json!(" Fabrikam ")).company.id.as_str(), "fabrikam");
+        assert_eq!(parsed("/detail/company/name", json!(" Fabrikam\u{200e}")).company.name, "Fabrikam");
+        assert_eq!(parsed("/detail/product", json!("نرم\u{200c}افزار ")).product, "نرم\u{200c}افزار");
+        let user_name = |value| parsed("/detail/service_administrator/user_name", value).user_name;
+        assert_eq!(user_name(json!(" Admin@fabrikam ")), UserName::parse("admin@fabrikam"));
+        assert!([json!(""), json!(null)].into_iter().all(|none| user_name(none).is_none()));
+        assert_eq!(parsed("/detail/welcome_mail", json!(" link ")).welcome_mail, Some(MailContent::Link));
+        assert_eq!(parsed("/detail/welcome_mail", json!("")).welcome_mail, None);
+        let people = json!([{ "issuer": " i", "subject": 4711 }, { "issuer": "i", "organization": " o " }]);
+        let started = parsed("/detail/portal_users", people);
+        assert_eq!(started.portal_users[0].principal, Principal::subject("i", "4711"));
+        assert_eq!(started.portal_users[1].principal, Principal::organization("i", "o"));
     }
 
     #[test]

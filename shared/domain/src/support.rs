@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::{Caller, EmailAddress, Issue, MailStatus, Timestamp, digest::digest, text::is_control_or_invisible};
+use crate::{
+    Caller, EmailAddress, Issue, Label, MailStatus, SubscriptionId, Timestamp,
+    digest::digest,
+    text::{JOINER, NON_JOINER, is_invisible, is_line_break},
+};
 
 /// The maximum number of requests for a subscription in one day (UTC), by all people of the company together.
 pub const REQUESTS_PER_DAY: u32 = 3;
@@ -27,8 +31,8 @@ pub struct SupportRequest {
     pub to: EmailAddress,
     /// The customer's address for the answer, if it is trusted.
     pub reply_to: Option<EmailAddress>,
-    /// The customer's label, as other people of the company see it.
-    pub by: String,
+    /// The customer as other people of the company see them.
+    pub by: Label,
     /// The customer's message.
     pub message: SupportMessage,
     /// The status of the mail.
@@ -37,13 +41,30 @@ pub struct SupportRequest {
     pub at: Timestamp,
 }
 
+impl SupportRequest {
+    /// Returns the address for the answer as a header may have it. SES refuses a mail as a whole if it cannot send to one of its
+    /// addresses; the request then names the customer's address in its body alone.
+    #[must_use]
+    pub fn mailable_reply_to(&self) -> Option<&EmailAddress> {
+        self.reply_to.as_ref().filter(|address| address.can_be_mailed())
+    }
+}
+
 /// Letters and digits without the look-alikes 0 and O, 1 and I.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 impl Reference {
     /// Derives the reference from a click. Every attempt of one click has the same reference, and no other click has it.
     #[must_use]
-    pub fn from_click(caller: &Caller, idempotency_key: &str) -> Self {
+    pub fn from_click(subscription: &SubscriptionId, caller: &Caller, idempotency_key: &str) -> Self {
+        let (issuer, subject) = (caller.issuer().as_bytes(), caller.subject().as_bytes());
+        let subscription = subscription.as_str().as_bytes();
+        Self::from_random(digest(&[b"support", subscription, issuer, subject, idempotency_key.as_bytes()]))
+    }
+
+    /// Derives the reference that version 0.1.0 gave a click. It did not depend on the subscription.
+    #[must_use]
+    pub fn from_click_in_0_1_0(caller: &Caller, idempotency_key: &str) -> Self {
         let (issuer, subject) = (caller.issuer().as_bytes(), caller.subject().as_bytes());
         Self::from_random(digest(&[b"support", issuer, subject, idempotency_key.as_bytes()]))
     }
@@ -87,14 +108,28 @@ impl SupportMessage {
     /// The maximum number of characters.
     pub const LONGEST: usize = 4000;
 
-    /// Parses 1 to 4,000 characters, without the white space around them. Line breaks are allowed; other control characters and invisible
-    /// characters are not.
+    /// Parses 1 to 4,000 characters of a message that a customer wrote or pasted, and cleans it:
+    ///
+    /// - Every line break of Unicode (CR, CR LF, VT, FF, U+0085, U+2028, U+2029) becomes a line feed.
+    /// - Marks that copied text brings along are removed: U+FEFF, direction marks, embeddings and isolates, and every other character that
+    ///   programs show as nothing. Joiners and variation selectors stay, since they change what a reader sees.
+    /// - White space around the message is cut.
+    ///
+    /// `None` if nothing is left, and for other control characters and overrides of the text's direction (U+202D, U+202E): nothing pastes
+    /// them, and they serve to deceive.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().replace("\r\n", "\n");
-        let plain = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') || !is_control_or_invisible(c);
-        let good = !text.is_empty() && text.chars().count() <= Self::LONGEST && text.chars().all(plain);
+        let text = cleaned(text);
+        let is_visible = |c: char| !c.is_whitespace() && !is_invisible(c);
+        let good =
+            text.chars().count() <= Self::LONGEST && text.chars().any(is_visible) && !text.contains(is_forbidden);
         good.then_some(Self(text))
+    }
+
+    /// Restores a stored message, which an earlier release may have accepted by other rules.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        Self(cleaned(text).replace(is_forbidden, "?"))
     }
 
     /// Returns the message.
@@ -102,6 +137,21 @@ impl SupportMessage {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn cleaned(text: &str) -> String {
+    let shows_nothing = |c: char| is_invisible(c) && !is_forbidden(c) && !is_kept(c);
+    let lines = text.replace("\r\n", "\n").replace(is_line_break, "\n");
+    lines.replace(shows_nothing, "").trim().to_owned()
+}
+
+/// Returns whether an invisible character stays in a message.
+fn is_kept(c: char) -> bool {
+    matches!(c, '\n' | '\t' | NON_JOINER | JOINER | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+fn is_forbidden(c: char) -> bool {
+    matches!(c, '\u{202d}' | '\u{202e}') || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -113,11 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_belongs_to_one_click_of_one_person() {
-        let reference = Reference::from_click(&caller("dana"), "key");
-        assert_eq!(reference, Reference::from_click(&caller("dana"), "key"));
-        assert_ne!(reference, Reference::from_click(&caller("kim"), "key"));
-        assert_ne!(reference, Reference::from_click(&caller("dana"), "other"));
+    fn a_reference_belongs_to_one_click_of_one_person_in_one_subscription() {
+        let [first, second] = ["sub-1", "sub-2"].map(|id| SubscriptionId::parse(id).unwrap());
+        let reference = Reference::from_click(&first, &caller("dana"), "key");
+        assert_eq!(reference, Reference::from_click(&first, &caller("dana"), "key"));
+        assert_ne!(reference, Reference::from_click(&second, &caller("dana"), "key"));
+        assert_ne!(reference, Reference::from_click(&first, &caller("kim"), "key"));
+        assert_ne!(reference, Reference::from_click(&first, &caller("dana"), "other"));
         assert_eq!(Reference::parse(reference.as_str()), Some(reference));
         for bad in ["", "7QKM-WX3H", "7QKM-WX3H-RT9", "7QKM-WX3H-RT90", "7QKM-WX3H-RT9A-RT9A", "7qkm-wx3h-rt9a"] {
             assert_eq!(Reference::parse(bad), None, "{bad}");
@@ -129,8 +181,24 @@ mod tests {
         let parsed = |text: &str| SupportMessage::parse(text).map(|message| message.0);
         assert_eq!(parsed(" It fails.\r\nHelp! \n").as_deref(), Some("It fails.\nHelp!"));
         assert!(parsed(&"ä".repeat(4000)).is_some() && parsed(&"ä".repeat(4001)).is_none());
-        for bad in ["", " \n", "a\u{0}b", "a\rb", "a\u{202e}b", "a\u{1b}[2J"] {
+        for bad in
+            ["", " \n", "a\u{0}b", "a\u{202d}b", "a\u{202e}b", "a\u{1b}[2J", "a\u{92}b", "\u{3164}\u{2800}", "\u{200d}"]
+        {
             assert_eq!(parsed(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_pasted_text_brings_along_is_cleaned() {
+        for (pasted, clean) in [
+            ("Call \u{202a}+49 89 555 01\u{202c}", "Call +49 89 555 01"),
+            ("a\u{2028}b\u{2029}c\u{b}d\u{c}e\u{85}f\rg\r\nh", "a\nb\nc\nd\ne\nf\ng\nh"),
+            ("\u{feff}Hello\u{200e}", "Hello"),
+            ("\u{2068}Dana\u{2069}, soft\u{ad}ware\u{e0041}", "Dana, software"),
+            ("نرم\u{200c}افزار \u{2764}\u{fe0f}\tok", "نرم\u{200c}افزار \u{2764}\u{fe0f}\tok"),
+        ] {
+            assert_eq!(SupportMessage::parse(pasted).unwrap().as_str(), clean, "{pasted:?}");
+        }
+        assert_eq!(SupportMessage::from_stored("a\u{202e}b\u{2028}\u{3164}").as_str(), "a?b");
     }
 }

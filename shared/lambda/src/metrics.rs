@@ -10,7 +10,10 @@
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |
 //! | `AttemptsExhausted` | attempts and requests that were refused because a budget was exhausted |
+//! | `SignInMisconfigured` | sign-ins of customers that failed as the deployment or the provider is set up |
+//! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |
 //! | `Created` | administrators |
+//! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>

@@ -1,6 +1,6 @@
 //! Random bytes from the operating system, and the ids and tokens that are made of them.
 
-use domain::{SessionToken, Timestamp};
+use domain::{DeviceToken, SessionToken, Timestamp};
 use ulid::Ulid;
 use zeroize::Zeroizing;
 
@@ -32,7 +32,17 @@ pub fn account_id(now: Timestamp) -> String {
 /// Returns the token of a new session.
 #[must_use]
 pub fn session_token() -> SessionToken {
+    SessionToken::new(&secret_bytes())
+}
+
+/// Returns the token of a browser that has none yet.
+#[must_use]
+pub fn device_token() -> DeviceToken {
+    DeviceToken::new(&secret_bytes())
+}
+
+fn secret_bytes() -> Zeroizing<[u8; 32]> {
     let mut bytes = Zeroizing::new([0; 32]);
     random(bytes.as_mut_slice());
-    SessionToken::new(&bytes)
+    bytes
 }

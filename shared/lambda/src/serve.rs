@@ -8,11 +8,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Response;
+use http::{HeaderValue, Response, header};
 use lambda_http::{Adapter, Body, LambdaEvent, Request, Service, request::LambdaRequest};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, Settings};
 
 /// Runs `endpoint` for every request, until the environment ends.
 ///
@@ -22,14 +22,70 @@ where
     S: Service<Request, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    lambda_runtime::run(HttpService::new(endpoint, malformed)).await
+    let transport = Transport::from_settings(&Settings::from_environment());
+    lambda_runtime::run(HttpService::new(endpoint, malformed, transport)).await
+}
+
+/// How browsers reach the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Browsers use TLS only, and every answer demands it (RFC 6797).
+    Tls,
+    /// Browsers use no TLS, on a developer's machine.
+    Plain,
+}
+
+/// The header that makes browsers use TLS only, for two years after each answer.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+impl Transport {
+    /// Returns the transport of `PUBLIC_ORIGIN`.
+    #[must_use]
+    pub fn from_settings(settings: &Settings) -> Self {
+        let origin = settings.optional("PUBLIC_ORIGIN").unwrap_or_default();
+        if origin.starts_with("https:") { Self::Tls } else { Self::Plain }
+    }
+
+    fn mark(self, mut reply: Response<Body>) -> Response<Body> {
+        if self == Self::Tls {
+            reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+        }
+        reply
+    }
+}
+
+/// An endpoint whose answers are marked with the transport.
+#[derive(Clone)]
+pub struct Marked<S> {
+    endpoint: S,
+    transport: Transport,
+}
+
+impl<S> Service<Request> for Marked<S>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.endpoint.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (answer, transport) = (self.endpoint.call(request), self.transport);
+        Box::pin(async move { Ok(transport.mark(answer.await?)) })
+    }
 }
 
 /// The adapter of `lambda_http`, with an answer for events on which it panics: a path or query that is not a URI.
 #[derive(Clone)]
 pub struct HttpService<S> {
-    adapter: Adapter<'static, Response<Body>, S>,
+    adapter: AdapterOf<S>,
     malformed: fn(&str) -> Response<Body>,
+    transport: Transport,
 }
 
 /// An answer in the form that API Gateway accepts.
@@ -58,12 +114,12 @@ where
     S::Future: Send + 'static,
 {
     /// Returns the service that runs `endpoint`.
-    pub fn new(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Self {
-        Self { adapter: Adapter::from(endpoint), malformed }
+    pub fn new(endpoint: S, malformed: fn(&str) -> Response<Body>, transport: Transport) -> Self {
+        Self { adapter: Adapter::from(Marked { endpoint, transport }), malformed, transport }
     }
 }
 
-type AdapterOf<S> = Adapter<'static, Response<Body>, S>;
+type AdapterOf<S> = Adapter<'static, Response<Body>, Marked<S>>;
 type AdaptedBy<S> = <AdapterOf<S> as Service<LambdaEvent<LambdaRequest>>>::Response;
 
 impl<S> Service<LambdaEvent<LambdaRequest>> for HttpService<S>
@@ -79,14 +135,30 @@ where
         self.adapter.poll_ready(context)
     }
 
-    fn call(&mut self, event: LambdaEvent<LambdaRequest>) -> Self::Future {
+    fn call(&mut self, mut event: LambdaEvent<LambdaRequest>) -> Self::Future {
+        keep_cookies(&mut event.payload);
         let request_id = event.context.request_id.clone();
         // The adapter can panic only while it converts the event, before it returns its future.
         if let Ok(answer) = catch_unwind(AssertUnwindSafe(|| self.adapter.call(event))) {
             return Box::pin(async { Ok(Answer::Adapted(answer.await?)) });
         }
-        let answer = without_adapter((self.malformed)(&request_id));
+        let answer = without_adapter(self.transport.mark((self.malformed)(&request_id)));
         Box::pin(async { Ok(answer) })
+    }
+}
+
+/// Moves the cookies of an event to its header, each on its own, and leaves out one that no header can hold, such as one with a control
+/// character. The adapter would drop all of them, and any site of the same domain can set such a cookie.
+fn keep_cookies(event: &mut LambdaRequest) {
+    let LambdaRequest::ApiGatewayV2(request) = event else { return };
+    let Some(cookies) = request.cookies.take() else { return };
+    let sound = |cookie: &&str| HeaderValue::from_bytes(cookie.as_bytes()).is_ok();
+    let cookies: Vec<_> = cookies.iter().flat_map(|cookie| cookie.split(';')).map(str::trim).filter(sound).collect();
+    if cookies.is_empty() {
+        return;
+    }
+    if let Ok(line) = HeaderValue::from_bytes(cookies.join("; ").as_bytes()) {
+        request.headers.insert(header::COOKIE, line);
     }
 }
 

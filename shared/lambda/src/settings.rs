@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use domain::{Budget, attempts};
+use domain::{Budget, Sender, attempts};
 
 /// The settings of a function: the variables of its environment. It has no `Debug`, because the keys to AWS are among them.
 pub struct Settings(Box<Read>);
@@ -62,6 +62,17 @@ impl Settings {
         Ok(Budget { burst, ..attempts::NETWORK })
     }
 
+    /// Returns the vendor's name: `VENDOR_NAME`, or else the name in `SENDER`, or else the domain there.
+    pub fn vendor_name(&self) -> Result<String, MissingSetting> {
+        let sender = || self.optional("SENDER").and_then(|sender| sender_name(&sender));
+        self.optional("VENDOR_NAME").or_else(sender).ok_or(MissingSetting("VENDOR_NAME"))
+    }
+
+    /// Returns whether the pseudo-language for tests is a language: `PSEUDO_LANGUAGE`, `false` by default.
+    pub fn has_pseudo_language(&self) -> Result<bool, MissingSetting> {
+        self.parsed("PSEUDO_LANGUAGE", false, |text| text.parse().ok())
+    }
+
     /// Returns a setting that `parse` understands, or `otherwise` where it is absent.
     pub fn parsed<T>(
         &self,
@@ -71,6 +82,13 @@ impl Settings {
     ) -> Result<T, MissingSetting> {
         self.optional(name).map_or(Ok(otherwise), |value| parse(&value).ok_or(MissingSetting(name)))
     }
+}
+
+/// Returns the display name of `Contoso <credentials@contoso.example>`, or the domain of an address without a name.
+fn sender_name(sender: &str) -> Option<String> {
+    let sender = Sender::parse(sender)?;
+    let name = sender.name();
+    Some(if name.is_empty() { sender.address().domain() } else { name }.to_owned())
 }
 
 impl fmt::Display for MissingSetting {
@@ -87,6 +105,26 @@ mod tests {
 
     fn settings(name: &str, value: &str) -> Settings {
         Settings::given(HashMap::from([(name.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn the_vendor_name_comes_from_its_setting_or_from_the_sender() {
+        for (name, value, vendor) in [
+            ("VENDOR_NAME", "Contoso", "Contoso"),
+            ("SENDER", "Contoso <a@contoso.example>", "Contoso"),
+            ("SENDER", "\"Contoso, Inc.\" <a@contoso.example>", "Contoso, Inc."),
+            ("SENDER", "\"Müller \\\"AG\\\"\" <a@contoso.example>", "Müller \"AG\""),
+            ("SENDER", "a@contoso.example", "contoso.example"),
+        ] {
+            assert_eq!(settings(name, value).vendor_name().unwrap(), vendor);
+        }
+        assert!(settings("OTHER", "Contoso").vendor_name().is_err());
+    }
+
+    #[test]
+    fn the_pseudo_language_must_be_asked_for() {
+        let has = |value| settings("PSEUDO_LANGUAGE", value).has_pseudo_language().ok();
+        assert_eq!(["", "false", "true", "yes"].map(has), [Some(false), Some(false), Some(true), None]);
     }
 
     #[test]

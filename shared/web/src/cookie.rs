@@ -40,6 +40,14 @@ pub fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     one(headers, name).ok().flatten().filter(|value| !value.is_empty())
 }
 
+/// Returns the cookies of a request, as names and values. Each cookie is read on its own: one with bytes that are not UTF-8 is left out, and
+/// hides no other.
+pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let cookies = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    cookies.filter_map(|cookie| std::str::from_utf8(cookie).ok()?.split_once('='))
+}
+
 impl SameSite {
     fn name(self) -> &'static str {
         match self {
@@ -54,11 +62,33 @@ pub(crate) struct Several;
 
 /// Returns the cookie of that name, if there is one.
 pub(crate) fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Several> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(given, _)| *given == name).map(|(_, value)| value);
+    let mut values = all(headers).filter(|(given, _)| *given == name).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(Several),
         (value, _) => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(cookies: &[u8]) -> HeaderMap {
+        [(header::COOKIE, HeaderValue::from_bytes(cookies).unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn a_foreign_cookie_with_any_bytes_hides_no_other() {
+        for foreign in ["city=Zürich".as_bytes(), b"city=Z\xfcrich", b"\xff", b"\xff=\xfe", b"a\tb=\t", b"=", b""] {
+            let cookies = [foreign, b"; __Host-session=x;", foreign, b";b=y"].concat();
+            assert_eq!(get(&headers(&cookies), "__Host-session"), Some("x"), "{foreign:?}");
+            assert_eq!(get(&headers(&cookies), "b"), Some("y"), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn two_cookies_of_one_name_are_none() {
+        assert_eq!(get(&headers(b"a=x; a=y"), "a"), None);
+        assert_eq!(get(&headers(b"a="), "a"), None);
     }
 }

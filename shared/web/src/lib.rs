@@ -9,10 +9,12 @@
 //! | [`problem`] | problems (RFC 9457): a code for the caller, a cause for the log |
 //! | [`same_origin`] | protection against cross-site request forgery |
 //! | [`session`] | the session cookie of the Administration Center |
+//! | [`device`] | the device cookie, by which an account knows a browser again |
 //! | [`identity`] | the identity of the customer: the verifier of ID tokens, and the principals that a token gives |
 
 pub mod cookie;
 pub mod cursor;
+pub mod device;
 pub mod endpoint;
 pub mod identity;
 pub mod problem;
@@ -22,7 +24,10 @@ pub mod same_origin;
 pub mod session;
 
 pub use endpoint::{endpoint, malformed};
-pub use identity::{AccountChoice, CodeFlow, Customer, Identity, IdentitySettings, InvalidSetting, Ties};
+pub use identity::{
+    AccountChoice, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint, Ties,
+    TokenRefusal,
+};
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};
 pub use reply::{Metric, Reply, html, json, see_other};

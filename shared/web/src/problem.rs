@@ -6,7 +6,10 @@ use domain::{FailedCall, PasswordRefusal, Retryable};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::reply::{self, Reply};
+use crate::{
+    identity::TokenRefusal,
+    reply::{self, Reply},
+};
 
 domain::text_enum! {
     /// The stable code of a problem, which callers may rely on.
@@ -155,6 +158,12 @@ impl Problem {
         Self { cause: Some(cause.into()), ..self }
     }
 
+    /// Returns the problem with another code and the same cause.
+    #[must_use]
+    pub(crate) fn with_code(self, code: ProblemCode) -> Self {
+        Self { code, ..self }
+    }
+
     /// Sets the number of seconds after which the caller may retry.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
@@ -171,6 +180,12 @@ impl Problem {
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         self.cause.as_deref().map(|cause| error_chain(cause))
+    }
+
+    /// Returns why the request's ID token was refused, if that is the cause.
+    #[must_use]
+    pub fn token_refusal(&self) -> Option<TokenRefusal> {
+        self.cause.as_deref()?.downcast_ref().copied()
     }
 
     /// Returns the service whose failed call is the cause, such as `dynamodb`, for the log.

@@ -7,6 +7,10 @@ use serde::Serialize;
 /// The answer of an HTTP function.
 pub type Reply = http::Response<Body>;
 
+/// The referrer policy of pages and redirects. Other sites learn nothing. With `no-referrer`, a browser would send `Origin: null` with our
+/// own forms, and one that sends no `Sec-Fetch-Site` could not sign out.
+const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
+
 /// The metric that an answer increments, which the log line of its request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
@@ -51,14 +55,14 @@ pub fn empty(status: StatusCode) -> Reply {
     reply
 }
 
-/// Returns a page that must not be cached and sends no referrer. The caller adds the content security policy.
+/// Returns a page that must not be cached and sends no referrer to other sites. The caller adds the content security policy.
 #[must_use]
 pub fn html(status: StatusCode, page: String) -> Reply {
     let mut reply = empty(status);
     *reply.body_mut() = Body::Text(page);
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::REFERRER_POLICY, REFERRER);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     reply
 }
@@ -73,7 +77,7 @@ pub fn see_other(address: &str) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
     let location = HeaderValue::try_from(address).expect("an address is encoded");
     reply.headers_mut().insert(header::LOCATION, location);
-    reply.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply.headers_mut().insert(header::REFERRER_POLICY, REFERRER);
     reply
 }
 

@@ -1,12 +1,12 @@
 //! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
-use domain::{Network, SubscriptionId};
+use domain::{DeviceToken, Network, Origin, SubscriptionId};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    cursor,
+    cursor, device,
     problem::{Problem, ProblemCode},
 };
 
@@ -62,6 +62,11 @@ pub fn subscription_id(request: &Request) -> Result<SubscriptionId, ProblemCode>
 pub fn cursor(request: &Request) -> Result<Option<SubscriptionId>, ProblemCode> {
     let cursor = query_parameter(request, "cursor").filter(|cursor| !cursor.is_empty());
     cursor.map(|cursor| cursor::decode(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()
+}
+
+/// Returns where the caller comes from: their network, and the device of the cookie that they present.
+pub fn origin(request: &Request) -> Result<Origin, Problem> {
+    Ok(Origin { network: network(request)?, device: device::token(request).as_ref().map(DeviceToken::digest) })
 }
 
 /// Returns the caller's network, as the gateway saw it. Headers are not used, since the caller can forge them.

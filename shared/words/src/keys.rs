@@ -62,14 +62,25 @@ words! {
     not_signed_in
     sign_in_cancelled
     sign_in_stale
+    sign_in_not_accepted
+    sign_in_incomplete
+    sign_in_misconfigured
     sign_in_too_large
     provider_unavailable
     try_again
+    // People who retrieved credentials, without a confirmed address.
+    unconfirmed_account
+    unconfirmed_account_first
+    not_found_title
+    not_found_lead
     // Customers: the list.
     subscriptions
     your_subscriptions
     none_for
     none_lead
+    no_address_title
+    no_address_lead
+    account_without_address
     unconfirmed
     use_another_account
     list_unavailable
@@ -163,6 +174,7 @@ words! {
     support_sent_anonymous
     support_too_many
     support_empty
+    message_kept
     support_lead
     support_mail
     support_desk
@@ -257,11 +269,13 @@ words! {
     request_title
     request_from
     request_from_unverified
+    request_from_without_reply
     request_about_trial
     request_about_paid
     request_company
     request_user_name
     request_history
+    request_message
     history_issued
     history_retrieved
     history_signed_in

@@ -18,7 +18,7 @@ mod pseudo;
 mod sentences;
 
 pub use keys::Words;
-pub use sentences::{blank_reason, date};
+pub use sentences::{blank_reason, date, person, person_first};
 
 /// A language into which every text is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,15 @@ pub enum Language {
     English,
     /// German.
     German,
-    /// The pseudo-language for tests. No page offers it, and no `Accept-Language` selects it.
+    /// The pseudo-language for tests. No page offers it, and no `Accept-Language` selects it: see [`Languages`].
     Pseudo,
+}
+
+/// The languages that a function knows by their codes: those that people can choose, and the pseudo-language only where a setting asks
+/// for it, so that no visitor can make a deployed page show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Languages {
+    pseudo: bool,
 }
 
 /// A piece of a text: literal text, or the name of a placeholder.
@@ -64,12 +71,6 @@ impl Language {
         }
     }
 
-    /// Returns the language with exactly this code.
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::English, Self::German, Self::Pseudo].into_iter().find(|language| language.code() == code)
-    }
-
     /// Returns the preferred language of an `Accept-Language` header (RFC 9110, 12.5.4) or of an event's `locale`, and English if none of
     /// our languages is accepted.
     #[must_use]
@@ -86,6 +87,21 @@ impl Language {
             }
         }
         best.0
+    }
+}
+
+impl Languages {
+    /// Creates the languages, with the pseudo-language or without it.
+    #[must_use]
+    pub fn new(pseudo: bool) -> Self {
+        Self { pseudo }
+    }
+
+    /// Returns the language with exactly this code.
+    #[must_use]
+    pub fn find(self, code: &str) -> Option<Language> {
+        let pseudo = self.pseudo.then_some(Language::Pseudo);
+        Language::ALL.into_iter().chain(pseudo).find(|language| language.code() == code)
     }
 }
 
@@ -159,11 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn the_pseudo_language_is_known_only_where_it_is_asked_for() {
+        assert!(Languages::new(true).find("qps").is_some_and(|language| language.words().direction == "rtl"));
+        assert_eq!(Languages::new(false).find("qps"), None);
+        for pseudo in [true, false] {
+            let find = |code| Languages::new(pseudo).find(code);
+            assert_eq!(["en", "de", "EN", ""].map(find), [Some(Language::English), Some(Language::German), None, None]);
+        }
+    }
+
+    #[test]
     fn placeholders_are_filled_and_values_are_not_filled_again() {
         assert_eq!(fill("{a} and {b}.", &[("a", "{b}"), ("b", "2")]), "{b} and 2.");
         assert_eq!(parts("{a}{b").collect::<Vec<_>>(), [Part::Place("a"), Part::Text("b")]);
-        assert!(Language::from_code("qps").is_some_and(|language| language.words().direction == "rtl"));
-        assert_eq!(Language::from_code("EN"), None);
         assert!(
             places(Language::English.words().all().iter().find(|(key, _)| *key == "works_until").unwrap().1)
                 .contains("at")

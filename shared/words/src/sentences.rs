@@ -1,6 +1,6 @@
 //! Dates, lists and sentences that are made of the codes and times of `domain`.
 
-use domain::{BlankReason, PersonId, ReasonCode, Retrieval, Timestamp};
+use domain::{BlankReason, Label, PersonId, ReasonCode, Retrieval, Timestamp};
 
 use crate::{Words, fill};
 
@@ -15,11 +15,28 @@ pub fn date(words: &Words, at: Timestamp) -> String {
     fill(words.date, &[("day", day), ("month", month.unwrap_or_default()), ("year", year), ("time", time)])
 }
 
+/// Returns the name of a person within a sentence: the confirmed address, or the words for an account without one.
+#[must_use]
+pub fn person(words: &Words, label: &Label) -> String {
+    named(words.unconfirmed_account, label)
+}
+
+/// Returns the same as [`person`] for the beginning of a sentence.
+#[must_use]
+pub fn person_first(words: &Words, label: &Label) -> String {
+    named(words.unconfirmed_account_first, label)
+}
+
+fn named(unconfirmed: &str, label: &Label) -> String {
+    let end = label.subject_end().unwrap_or_default();
+    label.address().map_or_else(|| fill(unconfirmed, &[("end", &end)]), ToOwned::to_owned)
+}
+
 /// Returns the retrievals as a list that says when each was and by whom, with `reader` as "you".
 fn retrieval_list(words: &Words, retrievals: &[Retrieval], reader: PersonId) -> String {
     let one = |retrieval: &Retrieval| {
         let text = if retrieval.who == reader { words.list_you } else { words.list_other };
-        fill(text, &[("at", &date(words, retrieval.at)), ("by", &retrieval.by)])
+        fill(text, &[("at", &date(words, retrieval.at)), ("by", &person(words, &retrieval.by))])
     };
     retrievals.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -41,25 +58,26 @@ pub fn blank_reason(words: &Words, reason: &BlankReason, reader: PersonId) -> St
 
 #[cfg(test)]
 mod tests {
-    use domain::Caller;
+    use domain::{Caller, EmailAddress};
 
     use super::*;
     use crate::Language;
 
-    fn person(name: &str) -> Caller {
-        Caller::new("https://issuer.example".into(), name.into(), None, Vec::new())
+    fn customer(name: &str) -> Caller {
+        let email = EmailAddress::parse(&format!("{name}@fabrikam.example"));
+        Caller::new("https://issuer.example".into(), name.into(), email, Vec::new())
     }
 
     fn reason(code: ReasonCode, retrievals: &[(&str, &str)]) -> BlankReason {
         let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
-        let one = |(name, time): &(&str, &str)| Retrieval::new(&person(name), at(time));
+        let one = |(name, time): &(&str, &str)| Retrieval::new(&customer(name), at(time));
         let retrievals: Vec<Retrieval> = retrievals.iter().map(one).collect();
         let last = retrievals.last().map_or_else(|| at("2026-11-10T10:30:00Z"), |retrieval| retrieval.at);
         BlankReason { code, at: last, retrievals }
     }
 
     fn sentence(language: Language, reason: &BlankReason) -> String {
-        blank_reason(language.words(), reason, person("dana").person())
+        blank_reason(language.words(), reason, customer("dana").person())
     }
 
     #[test]
@@ -94,11 +112,32 @@ mod tests {
     fn retrievals_are_listed_with_who_and_when() {
         let retrievals = [("dana", "2026-11-07T09:04:00Z"), ("kim", "2026-11-08T10:00:00Z")];
         let three = sentence(Language::English, &reason(ReasonCode::RetrievedThreeTimes, &retrievals));
-        let list = "7 November 2026, 09:04 UTC by you, 8 November 2026, 10:00 UTC by kim";
+        let list = "7 November 2026, 09:04 UTC by you, 8 November 2026, 10:00 UTC by kim@fabrikam.example";
         assert!(three.ends_with(&format!("{list}.")), "{three}");
         let others = sentence(Language::English, &reason(ReasonCode::RetrievedBySomeoneElse, &retrievals[1..]));
-        assert!(others.ends_with("8 November 2026, 10:00 UTC by kim.") && !others.contains("you"), "{others}");
+        assert!(
+            others.ends_with("8 November 2026, 10:00 UTC by kim@fabrikam.example.") && !others.contains("you"),
+            "{others}"
+        );
         let german = sentence(Language::German, &reason(ReasonCode::RetrievedBySomeoneElse, &retrievals[1..]));
         assert!(german.contains("8. November 2026, 10:00 UTC") && german.contains("kim"), "{german}");
+    }
+
+    #[test]
+    fn a_subject_that_looks_like_an_address_is_never_shown_as_one() {
+        let subject = Caller::new("https://issuer.example".into(), "ceo@fabrikam.example".into(), None, Vec::new());
+        for (language, within, first) in [
+            (Language::English, "an account without a confirmed address (…xample)", "An account without"),
+            (Language::German, "ein Konto ohne bestätigte Adresse (…xample)", "Ein Konto ohne"),
+        ] {
+            let words = language.words();
+            assert_eq!(super::person(words, &subject.label()), within);
+            assert!(person_first(words, &subject.label()).starts_with(first));
+            let at = Timestamp::parse_rfc3339("2026-11-07T09:04:00Z").unwrap();
+            let retrievals = vec![Retrieval::new(&subject, at)];
+            let reason = BlankReason { code: ReasonCode::RetrievedBySomeoneElse, at, retrievals };
+            let sentence = sentence(language, &reason);
+            assert!(sentence.contains(within) && !sentence.contains('@'), "{sentence}");
+        }
     }
 }

@@ -62,8 +62,8 @@ impl<'a> Company<'a> {
     }
 
     fn token(&self, person: &str) -> String {
-        // The clock does not advance here, and a token must not come from the future.
-        self.stack.token_with(&format!("{person}@{}.example", self.name), &json!({ "iat": 1 }))
+        // The clock of the stack does not advance here.
+        self.stack.token_with(&format!("{person}@{}.example", self.name), &json!({ "iat": self.now() }))
     }
 
     fn event(&self, id: &str, kind: &str) -> Value {
@@ -261,7 +261,7 @@ impl<'a> Company<'a> {
 
     async fn guess(&self, count: usize) {
         for n in 0..count {
-            // The account's budget regains one attempt in this time.
+            // The account of 0.1.0 had a budget, which regained one attempt in this time.
             self.advance_clock(30);
             let guess = Call::sign_in(&self.account("admin"), "six blue kites at midnight").from(&self.network(n));
             assert_eq!(self.machine.call("sign-in", guess).await.status, 401);

@@ -7,7 +7,7 @@
 use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use lambda::{Clock, HttpService, Settings};
+use lambda::{Clock, HttpService, Settings, Transport};
 use lambda_http::{LambdaEvent, Service};
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ macro_rules! functions {
 macro_rules! handler {
     (Http, $package:ident, $settings:ident, $clock:ident) => {{
         let endpoint = web::endpoint($package::App::new($settings, $clock)?, $package::handle);
-        http_handler(endpoint)
+        http_handler(endpoint, Transport::from_settings($settings))
     }};
     (Queue, $package:ident, $settings:ident, $clock:ident) => {{
         let app = Arc::new($package::App::new($settings, $clock)?);
@@ -111,7 +111,7 @@ functions! {
     "portal" Portal portal Http { status: 404 };
 }
 
-fn http_handler<S>(endpoint: S) -> Handler
+fn http_handler<S>(endpoint: S, transport: Transport) -> Handler
 where
     S: Service<lambda_http::Request, Response = web::Reply, Error = std::convert::Infallible>
         + Clone
@@ -120,7 +120,7 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    let service = HttpService::new(endpoint, web::malformed);
+    let service = HttpService::new(endpoint, web::malformed, transport);
     Box::new(move |event| {
         let mut service = service.clone();
         Box::pin(async move {

@@ -126,6 +126,12 @@ impl Call {
         self.cookie("__Host-session", token)
     }
 
+    /// Adds the cookie by which an account knows a browser.
+    #[must_use]
+    pub fn device(self, token: &str) -> Self {
+        self.cookie("__Host-device", token)
+    }
+
     /// Sets the caller's IP address.
     #[must_use]
     pub fn from(mut self, source_ip: &str) -> Self {
@@ -243,8 +249,17 @@ impl Answer {
     /// Returns the token of the session that the answer starts, if it starts one.
     #[must_use]
     pub fn session(&self) -> Option<String> {
-        let mut values = self.cookies.iter().filter_map(|cookie| cookie.strip_prefix("__Host-session="));
-        let value = values.next()?.split(';').next()?;
+        self.cookie_value("__Host-session=")
+    }
+
+    /// Returns the token of the device cookie that the answer sets, if it sets one.
+    #[must_use]
+    pub fn device(&self) -> Option<String> {
+        self.cookie_value("__Host-device=")
+    }
+
+    fn cookie_value(&self, name: &str) -> Option<String> {
+        let value = self.cookies.iter().find_map(|cookie| cookie.strip_prefix(name))?.split(';').next()?;
         (!value.is_empty()).then(|| value.to_owned())
     }
 

@@ -13,7 +13,7 @@ use std::{
 use cloud::{Cloud, CloudOptions, SEALING_KEY};
 use futures_util::future::BoxFuture;
 use lambda::{Clock, Settings};
-use provider::{Algorithm, Person, Provider};
+use provider::{Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
@@ -223,7 +223,8 @@ impl TestStack {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
     }
 
-    /// Returns a token for a person with this verified e-mail address. It is valid for years, because tests advance the clock.
+    /// Returns a token for a person with this verified e-mail address. It is issued at the time of the stack's clock, and is a session for 12
+    /// hours.
     #[must_use]
     pub fn token(&self, email: &str) -> String {
         self.token_with(email, &json!({}))
@@ -234,8 +235,13 @@ impl TestStack {
     pub fn token_with(&self, email: &str, claims: &Value) -> String {
         let person = Person { claims: claims.clone(), ..Person::with_email(email) };
         let mut all = self.provider.claims(&person);
-        all["exp"] = (system_seconds() + 400_000_000).into();
-        self.provider.sign(Algorithm::Rs256, &json!({}), &all)
+        let issued_at = claims["iat"].as_i64().unwrap_or_else(|| self.clock.load(Ordering::SeqCst));
+        for (name, time) in [("iat", issued_at), ("exp", issued_at + 86_400)] {
+            if claims.get(name).is_none() {
+                all[name] = time.into();
+            }
+        }
+        self.provider.token_with_claims(&all)
     }
 
     /// Returns a client of the same functions on another machine, whose clock is ahead by `seconds_ahead` and does not advance.

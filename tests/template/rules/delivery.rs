@@ -1,5 +1,7 @@
 //! Rules about delivery: every event, message and mail is handled, or it is kept where an alarm reports it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::template::{Transformed, list, mentions, named};
@@ -142,6 +144,17 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
         answers && function["Timeout"].as_u64().is_none_or(|seconds| seconds >= API_SECONDS)
     });
     above.map(|(id, function)| format!("{id} may run for {} s", function["Timeout"])).collect()
+}
+
+/// Finds functions that redeem codes and that Lambda may stop before their own budgets end, so that a customer would get the gateway's error
+/// instead of a page: the time of the provider, and the call of AWS before it.
+pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
+    let budgets = web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT;
+    let below = template.functions().filter(|(_, function)| {
+        let redeems = !function["Environment"]["Variables"]["OIDC_CLIENT_SECRET"].is_null();
+        redeems && function["Timeout"].as_u64().is_none_or(|seconds| Duration::from_secs(seconds) <= budgets)
+    });
+    below.map(|(id, function)| format!("{id} may run for {} s, and needs {budgets:?}", function["Timeout"])).collect()
 }
 
 /// Finds configuration sets that do not require TLS, and mail identities without a configuration set.

@@ -13,7 +13,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 48] = [
+const RULES: [Rule; 49] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -38,6 +38,7 @@ const RULES: [Rule; 48] = [
     ("whole-batch", delivery::whole_batches),
     ("unlimited-mapping", delivery::unlimited_mappings),
     ("time-out-above-api", delivery::time_outs_above_api),
+    ("time-out-below-budgets", delivery::time_outs_below_budgets),
     ("mail-without-tls", delivery::mail_without_tls),
     ("mail-without-feedback", delivery::mail_without_feedback),
     ("forwarded-bounce", delivery::forwarded_bounces),

@@ -13,7 +13,7 @@ use texts_by_key;
 use askama::Template;
 use domain::{Credential, Timestamp};
 use http::{HeaderValue, StatusCode, header};
-use web::{Problem, ProblemCode, Reply, Request, cookie, request::query_parameter};
+use web::{Problem, ProblemCode, Reply, Request, cookie, identity, request::query_parameter};
 use words::{Language, Words};
 
 use crate::{App, Visit, auth::sign_in_path};
@@ -51,12 +51,25 @@ enum Area {
 /// Why a customer's sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The customer cancelled, or the provider refused.
+    /// The table cannot be reached.
+    Busy,
+    /// The customer cancelled at the provider.
     Cancelled,
+    /// The provider asks to sign in there, again.
+    Incomplete,
+    /// No customer can sign in as the deployment or the provider is set up.
+    Misconfigured,
+    /// The provider's response cannot be accepted.
+    NotAccepted,
     /// The response does not belong to a sign-in of this browser, or was used before.
     Stale,
     /// The token is too large for browsers to store.
     TooLarge,
+    /// The network has too many sign-ins at once.
+    TooMany {
+        /// Seconds until it may sign in again.
+        retry_after: u32,
+    },
     /// The provider does not respond.
     Unavailable,
 }
@@ -76,6 +89,12 @@ struct RefusalPage<'a> {
     f: Frame<'a>,
     why: &'a str,
     again: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "not_found.html")]
+struct NotFoundPage<'a> {
+    f: Frame<'a>,
 }
 
 #[derive(Template)]
@@ -125,7 +144,8 @@ impl Visit<'_> {
 
     /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
-        let there = self.app.code_flow.end_session_address(self.now).await;
+        let hint = identity::hint(self.request.headers());
+        let there = self.app.code_flow.end_session_address(hint.as_deref(), self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;
         let page = SignedOutPage { f: f.titled(title), there };
@@ -136,14 +156,28 @@ impl Visit<'_> {
     pub(crate) fn refusal_page(&self, refusal: Refusal, again: &str) -> Result<Reply, Problem> {
         let f = self.frame();
         let why = match refusal {
-            Refusal::Cancelled => f.w.sign_in_cancelled,
-            Refusal::Stale => f.w.sign_in_stale,
-            Refusal::TooLarge => f.w.sign_in_too_large,
-            Refusal::Unavailable => f.w.provider_unavailable,
+            Refusal::Busy => f.w.unavailable.to_owned(),
+            Refusal::Cancelled => f.w.sign_in_cancelled.to_owned(),
+            Refusal::Incomplete => f.w.sign_in_incomplete.to_owned(),
+            Refusal::Misconfigured => f.w.sign_in_misconfigured.to_owned(),
+            Refusal::NotAccepted => f.w.sign_in_not_accepted.to_owned(),
+            Refusal::Stale => f.w.sign_in_stale.to_owned(),
+            Refusal::TooLarge => f.w.sign_in_too_large.to_owned(),
+            Refusal::TooMany { retry_after } => f.with(f.w.too_many_attempts, "seconds", &retry_after.to_string()),
+            Refusal::Unavailable => f.w.provider_unavailable.to_owned(),
         };
         let title = f.w.not_signed_in;
-        let page = RefusalPage { f: f.titled(title), why, again };
+        let page = RefusalPage { f: f.titled(title), why: &why, again };
         reply(refusal.status(), Policy::Reads, &page, &page.f)
+    }
+
+    /// Shows that there is no page at this address, with a link to the first page of the area.
+    pub(crate) fn not_found_page(&self) -> Result<Reply, Problem> {
+        let f = self.frame();
+        let f = if self.request.uri().path().starts_with("/administration") { f.in_administration() } else { f };
+        let title = f.w.not_found_title;
+        let page = NotFoundPage { f: f.titled(title) };
+        reply(StatusCode::NOT_FOUND, Policy::Reads, &page, &page.f)
     }
 
     /// Shows an error page in place of a page that is unavailable for now. Any other problem is returned as it is.
@@ -161,8 +195,8 @@ impl Visit<'_> {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(app: &'a App, request: &Request) -> Self {
-        let switched = query_parameter(request, "language").and_then(|code| Language::from_code(&code));
-        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(Language::from_code);
+        let switched = query_parameter(request, "language").and_then(|code| app.languages.find(&code));
+        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(|code| app.languages.find(code));
         let accepted = || {
             let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
             Language::preferred(header.unwrap_or_default())
@@ -224,6 +258,12 @@ impl<'a> Frame<'a> {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn at(&self, text: &str, time: &Timestamp) -> Filled {
         Filled::new(self.w, text, *time)
+    }
+
+    /// Fills the placeholder of a text with a user name, which browsers must not translate or correct.
+    #[expect(clippy::unused_self, reason = "templates have the frame and nothing else to call")]
+    fn literally(&self, text: &str, value: &str) -> Filled {
+        Filled::literally(text, value)
     }
 
     /// Returns a time as HTML.

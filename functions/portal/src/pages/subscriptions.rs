@@ -24,6 +24,8 @@ struct StartPage<'a> {
 struct SubscriptionsPage<'a> {
     f: Frame<'a>,
     rows: Vec<Row>,
+    /// The name under which the customer is signed in; `None` if the provider gave no address.
+    name: Option<String>,
     /// The address in the token, if the provider has not verified it.
     unconfirmed: Option<String>,
     /// The address that support replies to, if there is one.
@@ -49,7 +51,7 @@ struct Row {
     /// Whether credentials can be retrieved.
     open: bool,
     remaining: usize,
-    /// The last retrieval by another person: when, and by whom.
+    /// The last retrieval by another person: when, and by whom, as a sentence begins.
     other: Option<(Timestamp, String)>,
 }
 
@@ -76,7 +78,9 @@ impl Visit<'_> {
                 return self.trouble(f, why, "", problem);
             }
         };
-        let f = self.frame().signed_in(name(&customer));
+        let (f, name) = (self.frame(), name(&customer));
+        let account = name.clone().unwrap_or_else(|| f.w.account_without_address.to_owned());
+        let f = f.signed_in(account);
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::cursor(self.request).unwrap_or_default();
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
@@ -85,6 +89,7 @@ impl Visit<'_> {
                 let page = SubscriptionsPage {
                     f: f.titled(title),
                     rows: page.listed.iter().map(|listed| self.row(listed, &customer)).collect(),
+                    name,
                     unconfirmed: customer.unconfirmed_address.as_ref().map(ToString::to_string),
                     reply_to: customer.caller.email().map(ToString::to_string),
                     person: BASE64_URL_SAFE_NO_PAD.encode(customer.caller.person().as_bytes()),
@@ -147,7 +152,7 @@ impl Visit<'_> {
             state: self.state(credential, &f),
             open: credential.state(self.now) == CredentialState::Issued,
             remaining: credential.retrievals_remaining(),
-            other: other.map(|retrieval| (retrieval.at, retrieval.by.clone())),
+            other: other.map(|retrieval| (retrieval.at, words::person_first(w, &retrieval.by))),
         }
     }
 
@@ -173,7 +178,7 @@ impl SubscriptionsPage<'_> {
             question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
             reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
             retrievals_left retrievals_left_sentence retrieved_by retrieved_by_you support_about support_empty support_sent support_sent_anonymous
-            support_title support_too_many too_old unavailable works_until_sentence
+            support_title support_too_many too_old unavailable unconfirmed_account unconfirmed_account_first works_until_sentence
         )
     }
 }
@@ -186,7 +191,8 @@ impl Row {
     }
 }
 
-/// Returns the name under which customers see themselves: the address, verified or not.
-fn name(customer: &Customer) -> String {
-    customer.unconfirmed_address.as_ref().map_or_else(|| customer.caller.label(), ToString::to_string)
+/// Returns the name under which customers see themselves: the address, verified or not. `None` without an address, since a subject means
+/// nothing to its owner.
+fn name(customer: &Customer) -> Option<String> {
+    customer.unconfirmed_address.as_ref().or(customer.caller.email()).map(ToString::to_string)
 }

@@ -71,7 +71,7 @@ pub(super) fn to_item(account: &Account, email: Option<&EmailAddress>) -> Attrib
         .with(STATUS, text(account.status.as_str()))
         .with(VERSION, number(account.version))
         .with(SUBSCRIPTION_ID, text(&account.subscription))
-        .with_if(ISSUE, account.temporary.map(|temporary| number(temporary.issue.number())))
+        .with_if(ISSUE, account.temporary.and_then(|temporary| temporary.issue).map(|issue| number(issue.number())))
         .with_if(EXPIRES_AT, account.temporary.map(|temporary| time(temporary.expires_at)))
         .with_if(CREATED_BY, account.created_by.as_ref().map(|click| text(click.as_str())))
         .with_if(FIRST_SIGNED_IN_AT, account.first_signed_in_at.map(time))
@@ -81,16 +81,12 @@ pub(super) fn to_item(account: &Account, email: Option<&EmailAddress>) -> Attrib
 /// Reads the account from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
     let item = Reader(item);
-    let temporary = if item.boolean(MUST_CHANGE)? {
-        let issue = required(ISSUE, Issue::new(item.number(ISSUE)?))?;
-        Some(Temporary { issue, expires_at: item.time(EXPIRES_AT)? })
-    } else {
-        None
-    };
+    let role = item.parsed(ROLE, Role::parse)?;
+    let temporary = if item.boolean(MUST_CHANGE)? { Some(temporary(item, role)?) } else { None };
     Ok(Account {
         user_name: item.parsed(PK, parse_key)?,
         account_id: item.text(ACCOUNT_ID)?.to_owned(),
-        role: item.parsed(ROLE, Role::parse)?,
+        role,
         password_hash: PasswordHash::from_phc(item.text(PASSWORD_HASH)?.to_owned()),
         temporary,
         status: item.parsed(STATUS, AccountStatus::parse)?,
@@ -99,6 +95,15 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
         created_by: item.optional_text(CREATED_BY).map(|text| CreatedBy::from_stored(text.to_owned())),
         first_signed_in_at: item.optional_time(FIRST_SIGNED_IN_AT)?,
     })
+}
+
+/// Reads the issue and the expiry of a temporary password. Only the service administrator's is that of an issue.
+fn temporary(item: Reader, role: Role) -> Result<Temporary, Failure> {
+    let issue = match role {
+        Role::ServiceAdministrator => Some(required(ISSUE, Issue::new(item.number(ISSUE)?))?),
+        Role::Administrator => None,
+    };
+    Ok(Temporary { issue, expires_at: item.time(EXPIRES_AT)? })
 }
 
 /// Reads only the subscription that the account administers.
@@ -156,8 +161,8 @@ pub(super) fn retire(user_name: &UserName) -> Change {
         .value(":one", number(1_u64))
 }
 
-/// Returns the write that replaces the password of `known` by the temporary password of `next`.
-pub(super) fn next_issue(known: &Account, next: &Account, temporary: Temporary) -> Change {
+/// Returns the write that replaces the password of `known` by the temporary password of `next`, which is that of `issue`.
+pub(super) fn next_issue(known: &Account, next: &Account, issue: Issue, expires_at: Timestamp) -> Change {
     let update = "SET #hash = :hash, #must_change = :true, #status = :status, #issue = :issue, #expires_at = :expires, \
                   #version = :next_version";
     Change::new(key(&known.user_name), PLACEHOLDERS, update)
@@ -167,6 +172,6 @@ pub(super) fn next_issue(known: &Account, next: &Account, temporary: Temporary) 
         .value(":hash", text(next.password_hash.as_phc()))
         .value(":true", boolean(true))
         .value(":status", text(next.status.as_str()))
-        .value(":issue", number(temporary.issue.number()))
-        .value(":expires", time(temporary.expires_at))
+        .value(":issue", number(issue.number()))
+        .value(":expires", time(expires_at))
 }

@@ -1,10 +1,10 @@
 //! The creation of administrators.
 
-use domain::{Account, Credential, DisplayName, EmailAddress, Timestamp};
+use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, Timestamp};
 
 use super::{
-    Table, account, administrator, credential,
-    history::{Entries, Entry},
+    Table, account, administrator, click, credential,
+    history::{Author, Entries, Entry},
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
 };
@@ -18,8 +18,10 @@ pub struct Administrators(Table);
 
 /// An administrator who is to be created.
 pub struct NewAdministrator {
-    /// The account, with the click that creates it.
+    /// The account. It names the click that creates it.
     pub account: Account,
+    /// The click, if it has an idempotency key.
+    pub click: Option<CreatedBy>,
     /// The name that people call them by.
     pub display_name: DisplayName,
     /// The address that notices go to.
@@ -28,11 +30,12 @@ pub struct NewAdministrator {
 
 /// The result of [`Administrators::create`].
 pub enum CreateOutcome {
-    /// The administrator exists: by this click, now or at an earlier attempt.
-    Created {
-        /// The account's id, which is never reused.
-        account_id: String,
-    },
+    /// The administrator is created.
+    Created,
+    /// An earlier attempt of this click has created this account. Whether it had the same password is for the caller to verify.
+    CreatedBefore(Account),
+    /// The click's key was used for another form.
+    AnotherForm,
     /// Another account has the name.
     NameTaken,
     /// The session that asked has ended.
@@ -79,29 +82,36 @@ impl Administrators {
         let SignedIn { session, account: creator, .. } = signed_in;
         let entry = Entry {
             what: "administrator-created",
-            by: creator.user_name.as_str(),
+            by: Author::Name(creator.user_name.as_str()),
             at: now,
             issue: known.issue,
             account: Some(&new.account.user_name),
         };
         let entries = Entries::after(known).and(&entry);
+        let form = FormDigest::new(&new.account.user_name, &new.display_name, new.email.as_ref());
+        let mark = new.click.as_ref().map(|click| click::to_item(&known.subscription, click, &form, now));
         let transaction = Transaction::new(&self.0, OPERATION)
             .check(Part::Creator, account::unchanged(&creator.user_name, session.account_version))?
             .put_new(Part::Account, account::to_item(&new.account, new.email.as_ref()))?
             .put_new(Part::Administrator, administrator::to_item(&new.account, &new.display_name, now))?
             .update(Part::Credential, credential::hand_over(known, entries.seq(), now))?
             .put_history(entries)?;
+        let transaction = match mark {
+            Some(mark) => transaction.put_new(Part::Click, mark)?,
+            None => transaction,
+        };
         let refused = match transaction.commit().await? {
-            Commit::Done => {
-                let account_id = new.account.account_id.clone();
-                return Ok(Race::Decided(CreateOutcome::Created { account_id }));
-            }
+            Commit::Done => return Ok(Race::Decided(CreateOutcome::Created)),
             Commit::Refused(refused) => refused,
         };
+        let earlier = refused.item(Part::Click).map(click::form).transpose()?;
+        if earlier.is_some_and(|earlier| earlier != form) {
+            return Ok(Race::Decided(CreateOutcome::AnotherForm));
+        }
         let taken_by = refused.item(Part::Account).map(account::from_item).transpose()?;
         Ok(match taken_by {
             Some(same) if same.created_by == new.account.created_by => {
-                Race::Decided(CreateOutcome::Created { account_id: same.account_id })
+                Race::Decided(CreateOutcome::CreatedBefore(same))
             }
             _ if refused.failed(Part::Creator) => Race::Decided(CreateOutcome::SessionEnded),
             Some(_) => Race::Decided(CreateOutcome::NameTaken),

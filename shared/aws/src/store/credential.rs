@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Caller, Company, CompanyId, Credential, Issue, Kind, PersonId, Principal, Retrieval, RetrievalId, SealedPassword,
-    SubscriptionId, Temporary, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
+    Caller, Company, CompanyId, Credential, Issue, Kind, Label, PersonId, Principal, Retrieval, RetrievalId,
+    SealedPassword, SubscriptionId, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
 };
 
 use super::{
     condition::{self, Placeholders},
-    item::{Attributes, Item, Reader, binary, binary_set, number, required, text, time},
-    names::{AT, BY, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, parse_subscription_key},
+    item::{Attributes, Item, Reader, binary, binary_set, boolean, number, required, text, time},
+    names::{AT, BY, CONFIRMED, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, parse_subscription_key},
     transaction::Change,
 };
 use crate::Failure;
@@ -190,13 +190,13 @@ pub(super) fn end_retrieval(known: &Credential, seq: u64, now: Timestamp) -> Cha
         .value(":retrievals", number(known.retrievals.len() as u64))
 }
 
-/// Returns the write that records the choice of a password in the place of `temporary`.
-pub(super) fn change_password(known: &Credential, seq: u64, temporary: Temporary, now: Timestamp) -> Change {
+/// Returns the write that records the choice of a password in the place of the temporary one of `issue`.
+pub(super) fn change_password(known: &Credential, seq: u64, issue: Issue, now: Timestamp) -> Change {
     advance(known, seq)
         .only_if(ISSUE_IS)
         .and(", #changed = :now REMOVE #sealed")
         .value(":now", time(now))
-        .value(":issue", number(temporary.issue.number()))
+        .value(":issue", number(issue.number()))
 }
 
 /// Returns the write that records that an administrator was created, the first one by its time.
@@ -239,15 +239,20 @@ fn add_portal_users(known: &Credential, next: &Credential, change: Change) -> Ch
 
 /// Returns one entry of the map of retrievals.
 fn retrieval(retrieval: &Retrieval) -> AttributeValue {
-    let entry = Item::new().with(AT, time(retrieval.at)).with(BY, text(&retrieval.by));
-    entry.with(WHO, binary(retrieval.who.as_bytes())).into_value()
+    Item::new()
+        .with(AT, time(retrieval.at))
+        .with(BY, text(retrieval.by.as_stored()))
+        .with(CONFIRMED, boolean(retrieval.by.is_confirmed()))
+        .with(WHO, binary(retrieval.who.as_bytes()))
+        .into_value()
 }
 
 fn retrievals(map: Reader) -> Result<BTreeMap<RetrievalId, Retrieval>, Failure> {
     let entry = |(id, value): (&String, &AttributeValue)| {
         let entry = Reader(required(RETRIEVALS, value.as_m().ok())?);
         let who = required(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
-        let retrieval = Retrieval { at: entry.time(AT)?, by: entry.text(BY)?.to_owned(), who };
+        let by = Label::from_stored(entry.text(BY)?.to_owned(), entry.optional_boolean(CONFIRMED)?);
+        let retrieval = Retrieval { at: entry.time(AT)?, by, who };
         Ok((RetrievalId::from_stored(id.clone()), retrieval))
     };
     map.0.iter().map(entry).collect()

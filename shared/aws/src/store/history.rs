@@ -1,10 +1,10 @@
 //! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
-use domain::{Credential, Issue, Retrieval, SubscriptionId, Timestamp, UserName};
+use domain::{Credential, Issue, Label, Retrieval, SubscriptionId, Timestamp, UserName};
 
 use super::{
-    item::{Attributes, Item, number, text, time},
-    names::{ACCOUNT, AT, BY, ISSUE, Key},
+    item::{Attributes, Item, boolean, number, text, time},
+    names::{ACCOUNT, AT, BY, CONFIRMED, ISSUE, Key},
 };
 
 const WHAT: &str = "what";
@@ -17,10 +17,19 @@ fn key(subscription: &SubscriptionId, seq: u64) -> Key {
 /// The vendor's billing system, as the history names it.
 pub(super) const VENDOR: &str = "vendor";
 
+/// The author of what an entry of the history says.
+#[derive(Clone, Copy)]
+pub(super) enum Author<'a> {
+    /// The vendor, or an account of the Administration Center, by its name.
+    Name(&'a str),
+    /// A customer of the portal. The entry keeps whether their address was confirmed.
+    Customer(&'a Label),
+}
+
 /// One entry of a subscription's history.
 pub(super) struct Entry<'a> {
     pub(super) what: &'static str,
-    pub(super) by: &'a str,
+    pub(super) by: Author<'a>,
     pub(super) at: Timestamp,
     pub(super) issue: Issue,
     /// The account that was changed, where another one made the change.
@@ -69,13 +78,18 @@ impl<'a> Entries<'a> {
 
 impl<'a> Entry<'a> {
     fn retrieved(retrieval: &'a Retrieval, issue: Issue) -> Self {
-        Self { what: "retrieved", by: &retrieval.by, at: retrieval.at, issue, account: None }
+        Self { what: "retrieved", by: Author::Customer(&retrieval.by), at: retrieval.at, issue, account: None }
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
+        let (by, confirmed) = match self.by {
+            Author::Name(name) => (name, None),
+            Author::Customer(label) => (label.as_stored(), Some(boolean(label.is_confirmed()))),
+        };
         Item::at(key(subscription, seq))
             .with(WHAT, text(self.what))
-            .with(BY, text(self.by))
+            .with(BY, text(by))
+            .with_if(CONFIRMED, confirmed)
             .with(AT, time(self.at))
             .with(ISSUE, number(self.issue.number()))
             .with_if(ACCOUNT, self.account.map(text))

@@ -100,6 +100,11 @@ impl<'a> Reader<'a> {
         required(name, self.0.get(name).and_then(|value| value.as_bool().ok()).copied())
     }
 
+    /// Returns `None` for an absent attribute; one that is not a boolean is an error.
+    pub(super) fn optional_boolean(self, name: &'static str) -> Result<Option<bool>, Failure> {
+        self.0.contains_key(name).then(|| self.boolean(name)).transpose()
+    }
+
     /// Returns `None` for an absent attribute; one that is not a number is an error.
     pub(super) fn optional_number<N: std::str::FromStr>(self, name: &'static str) -> Result<Option<N>, Failure> {
         self.0.contains_key(name).then(|| self.number(name)).transpose()

@@ -112,7 +112,7 @@ impl Mail {
     pub fn reply_to(&self) -> Option<&EmailAddress> {
         match self {
             Self::Welcome(_) => None,
-            Self::Support(request) => request.reply_to.as_ref(),
+            Self::Support(request) => request.mailable_reply_to(),
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) const SK: &str = "SK";
 pub(super) const ACCOUNT: &str = "account";
 pub(super) const AT: &str = "at";
 pub(super) const BY: &str = "by";
+/// Whether the address in [`BY`] was confirmed. Otherwise that is a subject.
+pub(super) const CONFIRMED: &str = "confirmed";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const ISSUE: &str = "issue";
 pub(super) const STATUS: &str = "status";

@@ -4,7 +4,7 @@ use domain::{Credential, PasswordHash, Session, SessionDigest, Timestamp};
 
 use super::{
     Table, account, credential,
-    history::{Entries, Entry},
+    history::{Author, Entries, Entry},
     session,
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
@@ -71,10 +71,11 @@ impl Passwords {
     ) -> Result<Race<ChangeOutcome>, Failure> {
         let SignedIn { session, account, .. } = signed_in;
         let by = account.user_name.as_str();
-        let entry = Entry { what: "password-changed", by, at: now, issue: known.issue, account: None };
+        let entry =
+            Entry { what: "password-changed", by: Author::Name(by), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
-        let change = match account.temporary {
-            Some(temporary) => credential::change_password(known, entries.seq(), temporary, now),
+        let change = match account.temporary.and_then(|temporary| temporary.issue) {
+            Some(issue) => credential::change_password(known, entries.seq(), issue, now),
             None => credential::advance(known, entries.seq()),
         };
         let temporary_at = account.temporary.map(|_| now);

@@ -3,14 +3,14 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::{
     Account, AccountStatus, ClaimedName, Credential, Issue, ServiceAdministrator, Session, SessionDigest, SignInEffect,
-    Timestamp,
+    Timestamp, UserName,
 };
 
 use super::{
     Table, account,
     condition::ITEM_IS_NEW,
     credential,
-    history::{Entries, Entry},
+    history::{Author, Entries, Entry},
     session,
     transaction::{Commit, Part, Transaction, Write},
 };
@@ -26,10 +26,13 @@ pub struct SignIns {
 }
 
 /// The result of [`SignIns::begin`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BeginOutcome {
     /// The session has begun.
-    Begun,
+    Begun {
+        /// The service administrator's account, if this sign-in has retired it.
+        retired: Option<UserName>,
+    },
     /// The account has another password by now, or is not active any more.
     AccountChanged,
 }
@@ -102,13 +105,14 @@ impl SignIns {
         if credential.signed_in_at.is_some() {
             return self.put(new).await;
         }
-        let entry = Entry { what: "signed-in", by: account.user_name.as_str(), at: now, issue, account: None };
+        let entry =
+            Entry { what: "signed-in", by: Author::Name(account.user_name.as_str()), at: now, issue, account: None };
         let entries = Entries::with_retrievals_of(&credential).and(&entry);
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
             .check(Part::Account, account::unchanged(&account.user_name, account.version))?
             .update(Part::Credential, credential::end_retrieval(&credential, entries.seq(), now))?;
-        finish(transaction, entries).await
+        finish(transaction, entries, None).await
     }
 
     /// Begins the first session of an administrator, who has a way in from now on: the service administrator can retire.
@@ -133,7 +137,7 @@ impl SignIns {
             transaction = transaction.update(Part::ServiceAdministrator, account::retire(&credential.user_name))?;
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
-        finish(transaction, entries).await
+        finish(transaction, entries, retires.then_some(&credential.user_name)).await
     }
 
     /// Begins a session that changes nothing for others. Put late, after a change of the account, it is void. Where it exists already,
@@ -142,9 +146,11 @@ impl SignIns {
         let request = self.table.client.put_item().table_name(&self.table.name);
         let request = request.condition_expression(ITEM_IS_NEW);
         match request.set_item(Some(session::to_item(new.session, new.digest))).send().await {
-            Ok(_) => Ok(Race::Decided(BeginOutcome::Begun)),
+            Ok(_) => Ok(Race::Decided(BeginOutcome::Begun { retired: None })),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Race::Decided(BeginOutcome::Begun)),
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                    Ok(Race::Decided(BeginOutcome::Begun { retired: None }))
+                }
                 _ => Err(Failure::from_sdk("dynamodb PutItem (session)", &error)),
             },
         }
@@ -154,15 +160,20 @@ impl SignIns {
 /// Returns the history entry of an administrator's first sign-in.
 fn signed_in<'a>(account: &'a Account, credential: &Credential, now: Timestamp) -> Entry<'a> {
     let by = account.user_name.as_str();
-    Entry { what: "administrator-signed-in", by, at: now, issue: credential.issue, account: None }
+    Entry { what: "administrator-signed-in", by: Author::Name(by), at: now, issue: credential.issue, account: None }
 }
 
 /// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was
-/// carried out.
-async fn finish(transaction: Transaction<'_>, entries: Entries<'_>) -> Result<Race<BeginOutcome>, Failure> {
+/// carried out. `retired` is the account that the transaction retires.
+async fn finish(
+    transaction: Transaction<'_>,
+    entries: Entries<'_>,
+    retired: Option<&UserName>,
+) -> Result<Race<BeginOutcome>, Failure> {
+    let begun = || Race::Decided(BeginOutcome::Begun { retired: retired.cloned() });
     Ok(match transaction.put_history(entries)?.commit().await? {
-        Commit::Done => Race::Decided(BeginOutcome::Begun),
-        Commit::Refused(refused) if refused.failed(Part::Session) => Race::Decided(BeginOutcome::Begun),
+        Commit::Done => begun(),
+        Commit::Refused(refused) if refused.failed(Part::Session) => begun(),
         Commit::Refused(_) => Race::Lost,
     })
 }

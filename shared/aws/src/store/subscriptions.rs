@@ -9,7 +9,7 @@ use domain::{
 
 use super::{
     Table, account, credential, handled_event,
-    history::{Entries, Entry, VENDOR},
+    history::{Author, Entries, Entry, VENDOR},
     item::Reader,
     mail, portal_user,
     transaction::{Commit, Part, Transaction},
@@ -146,7 +146,7 @@ impl Subscriptions {
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
         let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
-        let entry = Entry { what, by: VENDOR, at: now, issue: known.issue, account: None };
+        let entry = Entry { what, by: Author::Name(VENDOR), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
@@ -178,7 +178,7 @@ impl Subscriptions {
         let entries = Entries::with_retrievals_of(known).and(&issued(next));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
             .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
-            .update(Part::Account, account::next_issue(&account, &next_account, next.temporary()))?
+            .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
             .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
             .put(Part::Mail, mail::to_item(id, &mail))?
             .put_history(entries)?;
@@ -209,5 +209,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry { what: "issued", by: VENDOR, at: credential.issued_at, issue: credential.issue, account: None }
+    Entry { what: "issued", by: Author::Name(VENDOR), at: credential.issued_at, issue: credential.issue, account: None }
 }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use domain::{
-    Caller, Credential, EmailAddress, Issue, MailStatus, Reference, SubscriptionId, SupportMessage, SupportRequest,
-    Timestamp, support::REQUESTS_PER_DAY,
+    Caller, Credential, EmailAddress, Issue, Label, MailStatus, Reference, SubscriptionId, SupportMessage,
+    SupportRequest, Timestamp, support::REQUESTS_PER_DAY,
 };
 
 use super::{
     Table,
     condition::{self, Placeholders},
     credential,
-    history::{Entries, Entry},
-    item::{Attributes, Item, Reader, number, required, text, time},
+    history::{Author, Entries, Entry},
+    item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{RANK, TO},
-    names::{AT, BY, ISSUE, Key, SK, STATUS, TTL},
+    names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
     transaction::{Change, Commit, Part, Transaction},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub struct SupportRequests(Table);
 pub struct NewSupportRequest {
     /// The reference, which identifies the click.
     pub reference: Reference,
+    /// The reference that version 0.1.0 gave the click, if the click has a key.
+    pub reference_in_0_1_0: Option<Reference>,
     /// The address of the vendor's support.
     pub to: EmailAddress,
     /// The text that the caller wrote.
@@ -37,8 +39,10 @@ pub struct NewSupportRequest {
 
 /// The result of [`SupportRequests::order`].
 pub enum OrderOutcome {
-    /// The mail is ordered: by this click, now or at an earlier attempt.
-    Ordered,
+    /// The mail is ordered under this reference: by this click, now or at an earlier attempt.
+    Ordered(Reference),
+    /// The click's key was used for another message.
+    AnotherMessage,
     /// There is no such subscription, or the caller is not a portal user of it: the answer is the same.
     NoSubscription,
     /// The subscription has had its requests of this day.
@@ -82,18 +86,38 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<OrderOutcome, Failure> {
         through_races(OPERATION, None::<Credential>, |_| async move {
-            let known = self.0.credential(subscription).await?;
+            let (known, earlier) =
+                futures_util::try_join!(self.0.credential(subscription), self.ordered_by_0_1_0(subscription, new))?;
             let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
                 return Ok(Race::Decided(OrderOutcome::NoSubscription));
             };
+            if let Some(earlier) = earlier {
+                return Ok(Race::Decided(new.ordered_before(earlier)));
+            }
             Ok(match self.transaction(&known, new, caller, now)?.commit().await? {
-                Commit::Done => Race::Decided(OrderOutcome::Ordered),
-                Commit::Refused(refused) if refused.failed(Part::Mail) => Race::Decided(OrderOutcome::Ordered),
+                Commit::Done => Race::Decided(OrderOutcome::Ordered(new.reference.clone())),
+                Commit::Refused(refused) if refused.failed(Part::Mail) => {
+                    let earlier =
+                        refused.item(Part::Mail).ok_or_else(|| Failure::unreadable("item", "MAIL#support"))?;
+                    Race::Decided(new.ordered_before(from_item(earlier)?))
+                }
                 Commit::Refused(refused) if refused.failed(Part::SupportDay) => Race::Decided(OrderOutcome::TooMany),
                 Commit::Refused(_) => Race::Lost,
             })
         })
         .await
+    }
+
+    /// Returns the request that this click ordered while version 0.1.0 ran, which had other references. It matters only to a click that
+    /// is retried across the deployment of a new version.
+    async fn ordered_by_0_1_0(
+        &self,
+        subscription: &SubscriptionId,
+        new: &NewSupportRequest,
+    ) -> Result<Option<SupportRequest>, Failure> {
+        let Some(reference) = &new.reference_in_0_1_0 else { return Ok(None) };
+        let item = self.0.get("dynamodb GetItem (support request)", key(subscription, reference)).await?;
+        item.as_ref().map(from_item).transpose()
     }
 
     fn transaction(
@@ -104,7 +128,8 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let entry = Entry { what: "support-requested", by: &by, at: now, issue: known.issue, account: None };
+        let author = Author::Customer(&by);
+        let entry = Entry { what: "support-requested", by: author, at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),
@@ -121,6 +146,17 @@ impl SupportRequests {
             .update(Part::SupportDay, count_today(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)
+    }
+}
+
+impl NewSupportRequest {
+    /// Returns the outcome for a click that has ordered `earlier`.
+    fn ordered_before(&self, earlier: SupportRequest) -> OrderOutcome {
+        if earlier.message == self.message {
+            OrderOutcome::Ordered(earlier.reference)
+        } else {
+            OrderOutcome::AnotherMessage
+        }
     }
 }
 
@@ -158,7 +194,8 @@ fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attribute
         .with(ISSUE, number(request.issue.number()))
         .with(TO, text(&request.to))
         .with_if(REPLY_TO, request.reply_to.as_ref().map(text))
-        .with(BY, text(&request.by))
+        .with(BY, text(request.by.as_stored()))
+        .with(CONFIRMED, boolean(request.by.is_confirmed()))
         .with(MESSAGE, text(request.message.as_str()))
         .with(STATUS, text(request.status.as_str()))
         .with(RANK, number(request.status.rank()))
@@ -170,13 +207,16 @@ fn to_item(subscription: &SubscriptionId, request: &SupportRequest) -> Attribute
 /// Reads the request from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
     let item = Reader(item);
+    let reply_to = item.optional_text(REPLY_TO).and_then(EmailAddress::parse);
+    // Release 0.1.0 stored an address for the answer exactly where it was confirmed.
+    let confirmed = item.optional_boolean(CONFIRMED)?.or(Some(reply_to.is_some()));
     Ok(SupportRequest {
         reference: item.parsed(SK, parse_sort_key)?,
         issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         to: item.parsed(TO, EmailAddress::parse)?,
-        reply_to: item.optional_text(REPLY_TO).and_then(EmailAddress::parse),
-        by: item.text(BY)?.to_owned(),
-        message: item.parsed(MESSAGE, SupportMessage::parse)?,
+        reply_to,
+        by: Label::from_stored(item.text(BY)?.to_owned(), confirmed),
+        message: SupportMessage::from_stored(item.text(MESSAGE)?),
         status: item.parsed(STATUS, MailStatus::parse)?,
         at: item.time(AT)?,
     })

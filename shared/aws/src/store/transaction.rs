@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
+        delete_item::DeleteItemError,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
         update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     },
@@ -122,6 +123,28 @@ impl Table {
         }
     }
 
+    /// Deletes the item of `change` if its condition holds. It is over, too, where the condition does not hold.
+    pub(super) async fn delete_if(&self, operation: &'static str, change: Change) -> Result<(), Failure> {
+        let Parts { key, condition, names, values, .. } = change.into_parts();
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names((!names.is_empty()).then_some(names))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .send()
+            .await;
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(Failure::from_sdk(operation, &error)),
+            },
+        }
+    }
+
     fn request(&self, change: Change) -> UpdateItemFluentBuilder {
         let returns_item = change.returns_item;
         let Parts { key, update, condition, names, values } = change.into_parts();
@@ -161,6 +184,7 @@ fn decide(
 pub(super) enum Part {
     Account,
     Administrator,
+    Click,
     Creator,
     Credential,
     Event,

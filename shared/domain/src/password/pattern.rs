@@ -12,8 +12,9 @@ pub(super) const SHORTEST_RECURRENCE: usize = 3;
 /// guesses, which is within the limit; six are over it.
 const LONGEST_REPEATED: usize = 5;
 
-/// The rows of English, German, French and Russian keyboards, the digit row with shift, and the columns of an English keyboard.
-const ROWS: [&str; 20] = [
+/// The rows of English, German, French and Russian keyboards, the digit row with shift, the columns of these keyboards, and those of a
+/// keypad.
+const ROWS: [&str; 29] = [
     "qwertyuiop",
     "asdfghjkl",
     "zxcvbnm",
@@ -34,6 +35,15 @@ const ROWS: [&str; 20] = [
     "rfv",
     "tgb",
     "yhn",
+    "ujm",
+    "qay",
+    "zhn",
+    "aqw",
+    "zsx",
+    "147",
+    "258",
+    "369",
+    "159",
 ];
 
 /// Returns the possible lengths of a run at the start of `text`, for each order that it follows: an alphabet of any script by code point
@@ -67,6 +77,13 @@ pub(super) fn recurrences(text: &[char]) -> Vec<usize> {
         }
     }
     longest
+}
+
+/// Returns the length of a year of this and the last century at the start of `text`.
+pub(super) fn year(text: &[char]) -> Option<usize> {
+    let is_year =
+        matches!(text, ['1', '9', a, b, ..] | ['2', '0', a, b, ..] if a.is_ascii_digit() && b.is_ascii_digit());
+    is_year.then_some(4)
 }
 
 fn run(text: &[char], next: impl Fn(char, char) -> bool) -> Option<RangeInclusive<usize>> {
@@ -145,6 +162,13 @@ mod tests {
         assert_eq!(lengths("abcdeabcde"), [10..=10]);
         assert_eq!(lengths("abcdefabcdef"), []);
         assert_eq!(lengths(""), []);
+    }
+
+    #[test]
+    fn a_year_is_of_this_or_the_last_century() {
+        for (text, length) in [("1984", Some(4)), ("20267", Some(4)), ("1884", None), ("202", None), ("20a6", None)] {
+            assert_eq!(year(&chars(text)), length, "{text}");
+        }
     }
 
     #[test]

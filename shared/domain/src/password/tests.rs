@@ -6,16 +6,15 @@ use super::*;
 use crate::CompanyId;
 
 const PRODUCT: &str = "Contoso Online Suite";
+const VENDOR: &str = "Adventure Works";
 
 /// Passwords that an attacker does not guess early.
-const UNCOMMON: [&str; 50] = [
+const UNCOMMON: [&str; 58] = [
     "my cat sleeps on the red sofa",
-    "correct horse battery staple",
     "Four dull pencils under Lisbon",
     "the quick brown fox jumps over the lazy dog",
     "We moved to Fabrikam in the spring of 2019",
     "contoso is where I buy my bread",
-    "purple monkey dishwasher",
     "summer coffee guitar window",
     "river bicycle garden mountain",
     "horse window autumn orange",
@@ -42,7 +41,6 @@ const UNCOMMON: [&str; 50] = [
     "thisisnotaneasyone",
     "passwordsareboring",
     "mypasswordisalwayssafe",
-    "passwordpasswordx",
     "dragons eat princesses rarely",
     "admin of nothing at all",
     "fabrikam sells blue chairs",
@@ -59,10 +57,23 @@ const UNCOMMON: [&str; 50] = [
     "sleepy otters juggle marbles",
     "it rained on us all of May",
     "straße müller käsekuchen",
+    // Usual words among others.
+    "on the fifth of May we sailed to Naxos",
+    "im Januar trinkt der Chef nur Tee",
+    "the administrator feeds nine hungry goats",
+    "seven green boats at noon",
+    "eleven maps under the bridge",
+    "Contoso owes me a bicycle",
+    "wichtig: Oma hat montags Geburtstag",
+    "login kiosk zebra mustard",
+    "violet monkey dishwasher",
+    // Two odd characters, or more.
+    "aaaaaaaaaaaaabxq",
+    "mondayzqmondayvk",
 ];
 
 /// Passwords that an attacker guesses early, and why.
-const COMMON: [&str; 78] = [
+const COMMON: [&str; 131] = [
     // One entry of the list, and two.
     "passwordpassword",
     "PasswordPassword1!",
@@ -146,6 +157,64 @@ const COMMON: [&str; 78] = [
     "äöäöäöäöäöäöäöäö",
     "ab1ab1ab1ab1ab1",
     "qqqqqqqq12345678",
+    // Usual words, also in German, with other spellings and capitals.
+    "Administrator2026!",
+    "administrator123",
+    "4dm1n1str4t0r2026",
+    "@dministr@tor!!",
+    "Adm!n!strat0r2026",
+    "AdministratorAdministrator",
+    "Administratoren-2026",
+    "myadministrator",
+    "Passwort2026!!!",
+    "MeinPasswort2026",
+    "Willkommen2026!",
+    "W1llk0mmen!2026",
+    "Kennwort-Kennwort",
+    "January2026!!!!",
+    "Januar/Februar/März",
+    "JanuarFebruarMaerz",
+    "Dezember-2025-Dezember",
+    "Sommer2026Sommer",
+    "September 2026!!",
+    "Montag, 30.11.2026",
+    "Welcome to 2026!",
+    "changeme changeme",
+    "Geheimes Passwort",
+    "ServiceAdministrator1",
+    "Summer Winter Autumn",
+    "default password 1",
+    // The vendor's name, and other spellings of names.
+    "Adventure Works 2026",
+    "adventureworks123",
+    "4dventur3W0rks!",
+    "F@br1k@mF@br1k@m",
+    "Fabr1kam$uite2026",
+    "Adventure Administrator",
+    // Phrases.
+    "correct horse battery staple",
+    "purple monkey dishwasher",
+    "CorrectHorseBatteryStaple1!",
+    "c0rrect h0rse b4ttery st4ple",
+    "iloveyousomuch123",
+    "I love you so much!",
+    "The quick brown fox",
+    "May the force be with you",
+    // One odd character.
+    "aaaaaaaaaaaaaab",
+    "baaaaaaaaaaaaaa",
+    "aaaaaaabaaaaaaaa",
+    "abababababababx",
+    "qwertyuiopasdfgx",
+    "abcdefghijklmnox",
+    "xkqzpwvmxkqzpwvmb",
+    "passwordpasswordx",
+    "xadministrator1",
+    "11111111111111a",
+    // Columns of keyboards and of the keypad, and years.
+    "147258369147258369",
+    "zaqxswcdevfrbgt",
+    "1984 1985 1986 1987",
 ];
 
 fn refusal_of(typed: &str) -> Option<PasswordRefusal> {
@@ -155,7 +224,8 @@ fn refusal_of(typed: &str) -> Option<PasswordRefusal> {
 fn refusal_where(typed: &str, user_name: &str, company: &str, product: &str) -> Option<PasswordRefusal> {
     let user_name = UserName::parse(user_name).unwrap();
     let company = Company { id: CompanyId::parse("fabrikam").unwrap(), name: company.to_owned() };
-    NewPassword::choose(typed, &PasswordContext { user_name: &user_name, company: &company, product }).err()
+    NewPassword::choose(typed, &PasswordContext { user_name: &user_name, company: &company, product, vendor: VENDOR })
+        .err()
 }
 
 /// Returns a text of `length` code points that is not common.
@@ -231,7 +301,7 @@ fn a_typed_password_is_not_changed_otherwise() {
 fn a_new_password_signs_in_as_it_was_typed() {
     let user_name = UserName::parse("kim.lee@fabrikam").unwrap();
     let company = Company { id: CompanyId::parse("fabrikam").unwrap(), name: "Fabrikam, Inc.".to_owned() };
-    let context = PasswordContext { user_name: &user_name, company: &company, product: PRODUCT };
+    let context = PasswordContext { user_name: &user_name, company: &company, product: PRODUCT, vendor: VENDOR };
     for typed in UNCOMMON {
         let Ok(chosen) = NewPassword::choose(typed, &context) else { panic!("{typed}") };
         assert_eq!(*chosen.0, *TypedPassword::parse(typed).unwrap().0);
@@ -284,6 +354,9 @@ fn names_are_known_however_they_are_written() {
         ("O'Neill Kitchen", "Neill/Kitchen/2026"),
         ("Su\u{308}dwest Bru\u{308}cke", "südwest-brücke-2026"),
         ("Straßenbahn Süd", "STRAßENBAHN süd 1"),
+        ("Straßenbahn Süd", "strassenbahn-sued-26"),
+        ("Müller & Söhne", "MuellerSoehne2026"),
+        ("Café Zoë Ålesund", "cafe zoe alesund"),
         ("東京 電力", "東京電力2026東京電力2026"),
         ("The Long Name of a Very Good Product", "thelongnameofaverygoodproduct"),
     ] {
@@ -321,7 +394,8 @@ fn the_longest_and_most_ambiguous_texts_are_checked_quickly() {
 }
 
 fn common_with_letters() -> impl Strategy<Value = &'static str> {
-    let with_letters = |typed: &&str| typed.chars().any(char::is_alphabetic);
+    // Digits around a single letter are judged as digits alone.
+    let with_letters = |typed: &&str| typed.chars().filter(|c| c.is_alphabetic()).count() > 1;
     select(COMMON.iter().copied().filter(with_letters).collect::<Vec<_>>())
 }
 

@@ -16,11 +16,12 @@ use domain::Timestamp;
 use form_urlencoded::{Serializer, byte_serialize};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::{
-    IdentitySettings, InvalidSetting,
+    Deadline, IdentitySettings, InvalidSetting,
     discovery::{self, Discovery, Failure, Form},
+    known_providers,
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -30,8 +31,9 @@ const FRESH: Duration = Duration::from_hours(1);
 /// The deadline for the discovery document, so that an unresponsive provider is reported before the customer gives up.
 const DISCOVERY_TIME: Duration = Duration::from_secs(3);
 
-/// The deadline for redeeming a code. There is no retry, since a code works once.
-const REDEEM_TIME: Duration = Duration::from_secs(8);
+/// The claims that the ID token should have (OpenID Connect Core, 5.5). Some providers keep them for the userinfo endpoint, which is not
+/// asked: functions trust signatures, and its answer has none.
+const CLAIMS: &str = r#"{"id_token":{"email":null,"email_verified":null}}"#;
 
 /// The path that the provider redirects the browser to.
 const CALLBACK: &str = "/auth/callback";
@@ -42,6 +44,7 @@ pub struct CodeFlow {
     client_id: String,
     client_secret: Option<String>,
     public_origin: String,
+    logout_hint: LogoutHint,
     endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
 }
 
@@ -65,37 +68,68 @@ pub enum AccountChoice {
     Ask,
 }
 
-/// The provider's endpoints.
+/// When the provider's sign-out gets the ID token as `id_token_hint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogoutHint {
+    /// Sign-outs carry the token if the issuer is known to demand it, as Okta's are.
+    IfKnown,
+    /// Sign-outs always carry the token.
+    Always,
+}
+
+/// The provider's endpoints, and what it says about them.
 struct Endpoints {
     authorization: String,
     token: String,
     end_session: Option<String>,
-    /// Whether the client secret goes into the form. By default it goes into the header.
+    /// Whether the client secret goes into the form. By default it goes into the header, where providers disagree on its encoding.
     secret_in_form: bool,
+    /// The value of `prompt` that lets the customer choose another account.
+    other_account: &'static str,
+    takes_claims: bool,
+    /// Whether every answer names its issuer (RFC 9207).
+    names_issuer: bool,
 }
 
 impl CodeFlow {
     /// Checks the settings. `client_secret` is for providers that require one in addition to PKCE.
-    pub fn new(settings: &IdentitySettings, client_secret: Option<String>) -> Result<Self, InvalidSetting> {
+    pub fn new(
+        settings: &IdentitySettings,
+        client_secret: Option<String>,
+        logout_hint: LogoutHint,
+    ) -> Result<Self, InvalidSetting> {
         let rules = settings.clone().check()?;
         Ok(Self {
             issuer: rules.issuer,
             client_id: rules.client_id,
             client_secret,
             public_origin: rules.public_origin,
+            logout_hint,
             endpoints: RwLock::default(),
         })
     }
 
-    /// Returns the issuer that an answer must name, if it names one (RFC 9207).
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+    /// Checks the issuer that an answer names (RFC 9207). It must be ours, and may be missing only where the provider does not promise it.
+    pub async fn check_issuer(&self, named: Option<&str>, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
+        match named {
+            Some(issuer) if issuer == self.issuer => Ok(()),
+            Some(_) => Err(wrong_issuer("the answer names another issuer")),
+            None if self.endpoints(deadline, now).await?.names_issuer => {
+                Err(wrong_issuer("the answer names no issuer"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Returns the address that starts a sign-in at the provider.
-    pub async fn address(&self, ties: &Ties, account: AccountChoice, now: Timestamp) -> Result<String, Problem> {
-        let endpoints = self.endpoints(now).await?;
+    pub async fn address(
+        &self,
+        ties: &Ties,
+        account: AccountChoice,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<String, Problem> {
+        let endpoints = self.endpoints(deadline, now).await?;
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(ties.verifier.as_bytes()));
         let mut query = Serializer::new(String::new());
         query
@@ -107,35 +141,60 @@ impl CodeFlow {
             .append_pair("nonce", &ties.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
+        if endpoints.takes_claims {
+            query.append_pair("claims", CLAIMS);
+        }
         if account == AccountChoice::Ask {
-            query.append_pair("prompt", "select_account");
+            query.append_pair("prompt", endpoints.other_account);
         }
         Ok(with_query(&endpoints.authorization, &query.finish()))
     }
 
-    /// Exchanges a code for an ID token, which is not verified yet. Fails with `not-signed-in` if the provider does not know the code.
-    pub async fn redeem(&self, code: &str, verifier: &str, now: Timestamp) -> Result<String, Problem> {
-        let endpoints = self.endpoints(now).await?;
+    /// Exchanges a code for an ID token, which is not verified yet. There is no retry, since a code works once.
+    ///
+    /// Fails with `not-signed-in` if the provider does not know the code, with `unavailable` if it does not answer or asks to come back,
+    /// and with `internal` for any other answer.
+    pub async fn redeem(
+        &self,
+        code: &str,
+        verifier: &str,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<String, Problem> {
+        let endpoints = self.endpoints(deadline, now).await?;
         let form = self.form(&endpoints, code, verifier);
-        let answer = timeout(REDEEM_TIME, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
+        let answer = timeout_at(deadline.0, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
         let (status, document) = answer?;
         match status {
-            200 => parse_token(&document).ok_or_else(|| Failure::NoToken.into()),
-            400 | 401 => Err(refused(&document)),
+            200 => parse_token(&document).ok_or_else(|| defect("the provider gave no ID token for a code")),
+            408 | 425 | 429 => Err(Failure::Status(status).into()),
+            400..500 => Err(refused(&document)),
             other => Err(Failure::Status(other).into()),
         }
     }
 
-    /// Returns the address that also signs the customer out at the provider and returns here. `None` if the provider has none or is
-    /// unavailable.
-    pub async fn end_session_address(&self, now: Timestamp) -> Option<String> {
-        let endpoints = self.endpoints(now).await.ok()?;
+    /// Returns whether the provider's sign-out gets the ID token as `id_token_hint`, and refuses a request without it.
+    #[must_use]
+    pub fn sends_logout_hint(&self) -> bool {
+        self.logout_hint == LogoutHint::Always || known_providers::is_okta(&self.issuer)
+    }
+
+    /// Returns the address that also signs the customer out at the provider and returns here. `None` if the provider has none, demands a
+    /// hint that is missing, or is unavailable.
+    pub async fn end_session_address(&self, hint: Option<&str>, now: Timestamp) -> Option<String> {
+        if self.sends_logout_hint() && hint.is_none() {
+            return None;
+        }
+        let endpoints = self.endpoints(Deadline::start(), now).await.ok()?;
         let back = format!("{}/", self.public_origin);
         let mut query = Serializer::new(String::new());
         query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
         // Cognito requires this parameter instead; others ignore it:
         // https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
         query.append_pair("logout_uri", &back);
+        if let Some(hint) = hint.filter(|_| self.sends_logout_hint()) {
+            query.append_pair("id_token_hint", hint);
+        }
         Some(with_query(endpoints.end_session.as_deref()?, &query.finish()))
     }
 
@@ -164,14 +223,14 @@ impl CodeFlow {
         format!("{}{CALLBACK}", self.public_origin)
     }
 
-    async fn endpoints(&self, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
+    async fn endpoints(&self, deadline: Deadline, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
         let held = self.endpoints.read().ok().and_then(|held| held.clone());
         if let Some((endpoints, at)) = &held
             && now.since(*at) < FRESH
         {
             return Ok(Arc::clone(endpoints));
         }
-        let discovered = timeout(DISCOVERY_TIME, discovery::discover(&self.issuer)).await;
+        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.issuer)).await;
         let endpoints = discovered
             .unwrap_or(Err(Failure::TimedOut))
             .and_then(|document| Endpoints::from_discovery(document, &self.issuer).ok_or(Failure::NoEndpoints));
@@ -197,8 +256,13 @@ impl Endpoints {
         let allowed = |address: &String| discovery::may_be_asked(address, issuer);
         let methods = &document.token_endpoint_auth_methods_supported;
         let offers = |method: &str| methods.iter().any(|offered| offered == method);
+        let takes_select_account = document.prompt_values_supported.iter().any(|value| value == "select_account")
+            || known_providers::takes_select_account(issuer);
         Some(Self {
-            secret_in_form: offers("client_secret_post") && !offers("client_secret_basic"),
+            secret_in_form: offers("client_secret_post"),
+            other_account: if takes_select_account { "select_account" } else { "login" },
+            takes_claims: document.claims_parameter_supported,
+            names_issuer: document.authorization_response_iss_parameter_supported,
             authorization: document.authorization_endpoint.filter(allowed)?,
             token: document.token_endpoint.filter(allowed)?,
             end_session: document.end_session_endpoint.filter(allowed),
@@ -239,6 +303,11 @@ fn defect(why: &'static str) -> Problem {
     Problem::new(ProblemCode::Internal).because(why)
 }
 
+/// Returns the problem of an answer that does not come from our issuer.
+fn wrong_issuer(cause: &'static str) -> Problem {
+    Problem::new(ProblemCode::NotSignedIn).because(cause)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +319,7 @@ mod tests {
             public_origin: "https://portal.example".into(),
             ..IdentitySettings::default()
         };
-        CodeFlow::new(&settings, secret.map(str::to_owned)).unwrap()
+        CodeFlow::new(&settings, secret.map(str::to_owned), LogoutHint::IfKnown).unwrap()
     }
 
     fn document(more: &serde_json::Value) -> Discovery {
@@ -269,7 +338,17 @@ mod tests {
             (serde_json::json!({}), Some("Basic Zmlyc3Qra2V5OmElMkJi"), false),
             (serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] }), None, true),
             (
-                serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] }),
+                serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"] }),
+                None,
+                true,
+            ),
+            (
+                serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"] }),
+                Some("Basic Zmlyc3Qra2V5OmElMkJi"),
+                false,
+            ),
+            (
+                serde_json::json!({ "token_endpoint_auth_methods_supported": null }),
                 Some("Basic Zmlyc3Qra2V5OmElMkJi"),
                 false,
             ),

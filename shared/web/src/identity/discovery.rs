@@ -12,7 +12,8 @@ use aws_smithy_types::{
     byte_stream::{self, ByteStream},
 };
 use domain::Retryable;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{key_set::KeySet, settings};
 
@@ -21,6 +22,9 @@ const LARGEST_DOCUMENT: usize = 256 * 1024;
 
 /// The maximum number of characters of the discovered issuer that the log repeats.
 const LONGEST_QUOTE: usize = 200;
+
+/// How we name ourselves to providers. The firewalls of some refuse a request without a name.
+const USER_AGENT: &str = concat!("firstkey/", env!("CARGO_PKG_VERSION"));
 
 /// Why a request to the provider failed.
 #[derive(Debug)]
@@ -36,7 +40,6 @@ pub(super) enum Failure {
     KeysAddress,
     NoKeys,
     NoEndpoints,
-    NoToken,
 }
 
 /// The fields of the discovery document that are used.
@@ -47,8 +50,19 @@ pub(super) struct Discovery {
     pub(super) authorization_endpoint: Option<String>,
     pub(super) token_endpoint: Option<String>,
     pub(super) end_session_endpoint: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) token_endpoint_auth_methods_supported: Vec<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) prompt_values_supported: Vec<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) claims_parameter_supported: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+/// Reads a field that only describes the provider. A value of another type counts as absent, so that no customer is kept out by it.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(field: D) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
 }
 
 /// An encoded form to send. It has no `Debug`, because it holds a code and its verifier, and possibly the client secret.
@@ -84,6 +98,7 @@ pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
     let headers = request.headers_mut();
     headers.insert("accept", "application/json");
     headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("user-agent", USER_AGENT);
     if let Some(authorization) = form.authorization {
         headers.try_insert("authorization", authorization).map_err(|_| Failure::Address)?;
     }
@@ -115,6 +130,7 @@ async fn discover_with(client: &Connector, issuer: &str) -> Result<Discovery, Fa
 async fn get(client: &Connector, address: &str) -> Result<Vec<u8>, Failure> {
     let mut request = HttpRequest::get(address).map_err(|_| Failure::Address)?;
     request.headers_mut().insert("accept", "application/json");
+    request.headers_mut().insert("user-agent", USER_AGENT);
     match send(client, request).await? {
         (200, document) => Ok(document),
         (status, _) => Err(Failure::Status(status)),
@@ -152,7 +168,6 @@ impl fmt::Display for Failure {
             Self::KeysAddress => f.write_str("the identity provider's keys have no https address"),
             Self::NoKeys => f.write_str("the identity provider has no keys that can be used"),
             Self::NoEndpoints => f.write_str("the identity provider's discovery document has no endpoints for codes"),
-            Self::NoToken => f.write_str("the identity provider gave no ID token for a code"),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | `presented` | the token of a request: its header or cookie |
 //! | `provider` | the provider's keys: fetched, cached and refreshed |
 //! | `discovery` | requests to the provider |
+//! | `known_providers` | facts about well-known providers that their discovery documents leave out |
 //! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
 //! | `key_set` | which key verifies which algorithm |
 //! | `token` | validation of a token |
@@ -14,6 +15,7 @@
 mod code_flow;
 mod discovery;
 mod key_set;
+mod known_providers;
 mod presented;
 mod principals;
 mod provider;
@@ -22,12 +24,16 @@ mod settings;
 mod tests;
 mod token;
 
+use std::time::Duration;
+
 use domain::{Caller, EmailAddress, Timestamp};
 use lambda_http::Request;
+use tokio::time::Instant;
 
-pub use code_flow::{AccountChoice, CodeFlow, Ties};
-pub use presented::{COOKIE, TooLarge, clear_token, fits, set_token};
+pub use code_flow::{AccountChoice, CodeFlow, LogoutHint, Ties};
+pub use presented::{COOKIE, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
 pub use settings::{IdentitySettings, InvalidSetting};
+pub use token::TokenRefusal;
 
 use crate::{
     problem::{Problem, ProblemCode},
@@ -51,13 +57,30 @@ pub struct Customer {
     pub caller: Caller,
     /// The address in the token, if it is not trusted. Only its owner may see it.
     pub unconfirmed_address: Option<EmailAddress>,
-    /// When the token expires.
+    /// When the session ends: at the token's expiry, and at most 12 hours after its issue.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is not accepted, in constant text that is only logged, at level DEBUG.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) &'static str);
+/// The time that one request may spend on the provider: for its discovery document, an ID token and its keys together. The function adds
+/// its own work, and the browser gets a page within eight seconds.
+pub const PROVIDER_TIME: Duration = Duration::from_millis(7500);
+
+/// The end of the time that one request may spend on the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// Starts the [`PROVIDER_TIME`] of a request.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now() + PROVIDER_TIME)
+    }
+
+    /// Returns the end of a part of the time: after `time`, or earlier at the deadline.
+    fn within(self, time: Duration) -> Instant {
+        self.0.min(Instant::now() + time)
+    }
+}
 
 impl Identity {
     /// Checks the settings. Keys are fetched with the first token.
@@ -80,28 +103,54 @@ impl Identity {
         if presented.is_sent_automatically() && same_origin::is_foreign_change(request, &self.rules.public_origin) {
             return Err(ProblemCode::Forbidden.into());
         }
-        let claims = self.verify(&presented.token()?, now).await?;
+        let claims = self.verify(&presented.token()?, Deadline::start(), now).await?;
         Ok(principals::customer(&claims, &self.rules)?)
     }
 
     /// Returns the customer of a token that the provider issued for the request with this `nonce`.
-    pub async fn customer_for_nonce(&self, token: &str, nonce: &str, now: Timestamp) -> Result<Customer, Problem> {
-        let claims = self.verify(token, now).await?;
-        if claims.get("nonce").and_then(serde_json::Value::as_str) != Some(nonce) {
-            return Err(Refused("the token is for another request").into());
+    ///
+    /// The token comes straight from the provider, so whatever else is wrong with it is an error of the deployment or of the provider:
+    /// `internal`. Fails with `not-signed-in` for a token of another request, and with `unavailable` if the keys cannot be fetched.
+    pub async fn customer_for_nonce(
+        &self,
+        token: &str,
+        nonce: &str,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<Customer, Problem> {
+        let claims = self.verify(token, deadline, now).await.map_err(as_defect)?;
+        match claims.get("nonce") {
+            None => return Err(as_defect(TokenRefusal::NonceMissing.into())),
+            Some(given) if given != nonce => return Err(TokenRefusal::NonceOfAnotherRequest.into()),
+            Some(_) => {}
         }
-        Ok(principals::customer(&claims, &self.rules)?)
+        principals::customer(&claims, &self.rules).map_err(|refused| as_defect(refused.into()))
     }
 
-    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
+    async fn verify(&self, token: &str, deadline: Deadline, now: Timestamp) -> Result<Claims, Problem> {
         let token = Unverified::read(token)?;
-        let key = self.provider.key(&token, now).await?;
-        Ok(token.verify(&key, &self.rules, now)?)
+        let key = self.provider.key(&token, deadline, now).await?;
+        let mut outcome = token.verify(&key, &self.rules, now);
+        if outcome == Err(TokenRefusal::Signature)
+            && token.key_id.is_none()
+            && let Some(key) = self.provider.replaced_key(&token, deadline, now).await
+        {
+            outcome = token.verify(&key, &self.rules, now);
+        }
+        Ok(outcome?)
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        Self::new(ProblemCode::NotSignedIn).because(refused.0)
+/// Turns the refusal of a token that comes straight from the provider into an error of the deployment.
+fn as_defect(problem: Problem) -> Problem {
+    match problem.code() {
+        ProblemCode::NotSignedIn => problem.with_code(ProblemCode::Internal),
+        _ => problem,
+    }
+}
+
+impl From<TokenRefusal> for Problem {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::new(ProblemCode::NotSignedIn).because(refusal)
     }
 }

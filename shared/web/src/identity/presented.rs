@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::Refused;
+use super::TokenRefusal;
 use crate::{
     cookie::{self, SameSite},
     reply::Reply,
@@ -18,36 +18,93 @@ const SUFFIXES: [&str; 3] = ["", ".1", ".2"];
 /// The maximum number of bytes of a token in one cookie. Browsers accept 4,096 with name and attributes (RFC 6265, 6.1).
 const LONGEST_PART: usize = 3_800;
 
-/// The error for a token that is too large for two cookies, and so for the gateway's limit on headers.
+/// The cookie of a token whose session has ended. No function accepts it; the page that follows the sign-out finds the hint for the
+/// provider's own sign-out in it.
+const ENDED: &str = "__Host-signed-out";
+
+/// How long the hint for the provider's sign-out is kept: the time to select the link.
+const ENDED_LIFETIME: Duration = Duration::from_mins(5);
+
+/// The maximum number of bytes of a token that becomes a session.
+const LARGEST_TOKEN: usize = 6_000;
+
+/// The maximum number of bytes of all headers of a browser with a session. The gateway refuses requests with more than 10,240, without our
+/// page, so this leaves room for what a browser adds later.
+const LARGEST_HEADERS: usize = 9_000;
+
+/// The error for a token that is too large for cookies, and so for the gateway's limit on headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
-/// Returns whether a browser can store the token.
+/// Returns whether the browser that sends `headers` can keep the token as its session.
 #[must_use]
-pub fn fits(token: &str) -> bool {
-    token.len() <= 2 * LONGEST_PART && token.is_ascii()
+pub fn fits(token: &str, headers: &HeaderMap) -> bool {
+    is_storable(token) && others(headers) + token.len() <= LARGEST_HEADERS
+}
+
+fn is_storable(token: &str) -> bool {
+    token.len() <= LARGEST_TOKEN && token.is_ascii()
+}
+
+/// Returns the bytes of all headers that a browser will send beside the session's cookies.
+fn others(headers: &HeaderMap) -> usize {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let ours =
+        |name: &str| [COOKIE, ENDED].iter().any(|ours| SUFFIXES.iter().any(|end| name.strip_prefix(ours) == Some(end)));
+    let replaced =
+        cookie::all(headers).filter(|(name, _)| ours(name)).map(|(name, value)| name.len() + value.len() + 3);
+    headers.iter().map(size).sum::<usize>().saturating_sub(replaced.sum())
 }
 
 /// Sets the token's cookies on a reply for `lifetime`, and removes those of an earlier token.
 pub fn set_token(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
-    if !fits(token) {
+    if !is_storable(token) {
         return Err(TooLarge);
     }
+    Ok(set_parts(reply, COOKIE, token, lifetime))
+}
+
+fn set_parts(reply: Reply, name: &str, token: &str, lifetime: Duration) -> Reply {
     let parts = match token.split_at_checked(LONGEST_PART) {
         Some((first, second)) if !second.is_empty() => [None, Some(first), Some(second)],
         _ => [Some(token), None, None],
     };
-    Ok(SUFFIXES.iter().zip(parts).fold(reply, |reply, (suffix, part)| {
+    SUFFIXES.iter().zip(parts).fold(reply, |reply, (suffix, part)| {
         let lifetime = if part.is_some() { lifetime } else { Duration::ZERO };
-        cookie::set(reply, &format!("{COOKIE}{suffix}"), part.unwrap_or_default(), lifetime, SameSite::Lax)
-    }))
+        cookie::set(reply, &format!("{name}{suffix}"), part.unwrap_or_default(), lifetime, SameSite::Lax)
+    })
 }
 
 /// Removes the token's cookies from the browser.
 #[must_use]
 pub fn clear_token(reply: Reply) -> Reply {
-    let name = |suffix: &&str| format!("{COOKIE}{suffix}");
-    SUFFIXES.iter().fold(reply, |reply, suffix| cookie::clear(reply, &name(suffix), SameSite::Lax))
+    clear_parts(reply, COOKIE)
+}
+
+fn clear_parts(reply: Reply, name: &str) -> Reply {
+    SUFFIXES.iter().fold(reply, |reply, suffix| cookie::clear(reply, &format!("{name}{suffix}"), SameSite::Lax))
+}
+
+/// Keeps the token of a session that ends as the hint for the provider's own sign-out, where the request has one.
+#[must_use]
+pub fn keep_hint(reply: Reply, headers: &HeaderMap) -> Reply {
+    match in_cookie(headers, COOKIE) {
+        Ok(token) if is_storable(&token) => set_parts(reply, ENDED, &token, ENDED_LIFETIME),
+        _ => reply,
+    }
+}
+
+/// Returns the hint that [`keep_hint`] has kept in this browser.
+#[must_use]
+pub fn hint(headers: &HeaderMap) -> Option<String> {
+    in_cookie(headers, ENDED).ok()
+}
+
+/// Removes the hint from a browser that has one.
+#[must_use]
+pub fn clear_hint(reply: Reply, headers: &HeaderMap) -> Reply {
+    let has_hint = cookie::all(headers).any(|(name, _)| name.starts_with(ENDED));
+    if has_hint { clear_parts(reply, ENDED) } else { reply }
 }
 
 /// The token of a request, by how it was sent.
@@ -55,24 +112,24 @@ pub(super) enum Presented {
     /// The token is in the header `Authorization: Bearer`.
     Bearer(String),
     /// The token is in the cookie, or the cookie is missing, which is an error.
-    Cookie(Result<String, Refused>),
+    Cookie(Result<String, TokenRefusal>),
 }
 
 impl Presented {
     /// Finds the token. If there is an `Authorization` header, valid or not, the cookie is ignored.
-    pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, Refused> {
+    pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, TokenRefusal> {
         let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
         match (authorization.next(), authorization.next()) {
-            (None, _) => Ok(Self::Cookie(in_cookie(headers))),
+            (None, _) => Ok(Self::Cookie(in_cookie(headers, COOKIE))),
             (Some(one), None) => {
-                let text = one.to_str().map_err(|_| Refused("the authorization is not ASCII"))?;
-                let (scheme, token) = text.split_once(' ').ok_or(Refused("the authorization is not a bearer token"))?;
+                let text = one.to_str().map_err(|_| TokenRefusal::NotBearer)?;
+                let (scheme, token) = text.split_once(' ').ok_or(TokenRefusal::NotBearer)?;
                 if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(Refused("the authorization is not a bearer token"));
+                    return Err(TokenRefusal::NotBearer);
                 }
                 Ok(Self::Bearer(token.trim_matches(' ').to_owned()))
             }
-            (Some(_), Some(_)) => Err(Refused("there are several authorizations")),
+            (Some(_), Some(_)) => Err(TokenRefusal::SeveralAuthorizations),
         }
     }
 
@@ -81,7 +138,7 @@ impl Presented {
         matches!(self, Self::Cookie(_))
     }
 
-    pub(super) fn token(self) -> Result<String, Refused> {
+    pub(super) fn token(self) -> Result<String, TokenRefusal> {
         match self {
             Self::Bearer(token) => Ok(token),
             Self::Cookie(token) => token,
@@ -89,16 +146,17 @@ impl Presented {
     }
 }
 
-fn in_cookie(headers: &HeaderMap) -> Result<String, Refused> {
+/// Returns the token in the cookie `name`, which may be split.
+fn in_cookie(headers: &HeaderMap, name: &str) -> Result<String, TokenRefusal> {
     let value = |suffix: &str| {
-        cookie::one(headers, &format!("{COOKIE}{suffix}"))
+        cookie::one(headers, &format!("{name}{suffix}"))
             .map(|value| value.filter(|value| !value.is_empty()))
-            .map_err(|cookie::Several| Refused("there are several cookies of one name"))
+            .map_err(|cookie::Several| TokenRefusal::SeveralCookies)
     };
     match (value("")?, value(".1")?, value(".2")?) {
         (Some(whole), _, _) => Ok(whole.to_owned()),
         (None, Some(first), Some(second)) => Ok(format!("{first}{second}")),
-        (None, None, None) => Err(Refused("there is no token")),
-        (None, _, _) => Err(Refused("half of the cookie is missing")),
+        (None, None, None) => Err(TokenRefusal::NoToken),
+        (None, _, _) => Err(TokenRefusal::HalfACookie),
     }
 }

@@ -1,31 +1,39 @@
 //! The person and organisations of a verified token. Only claims that the provider vouches for are used, and never `preferred_username`,
 //! `upn`, `unique_name` or `nickname`, which users can choose.
 
+use std::sync::Once;
+
 use domain::{Caller, EmailAddress, Timestamp};
 use serde_json::Value;
 
 use super::{
-    Customer, Refused,
+    Customer,
     settings::{EmailTrust, OrganizationRule, Rules},
-    token::{Claims, expires_at},
+    token::{Claims, TokenRefusal, session_end},
 };
+
+/// Whether a process has logged [`ADD_ACCT`].
+static ACCT_IS_MISSING: Once = Once::new();
+
+const ADD_ACCT: &str = "the ID tokens have no claim acct, so no address and no organisation counts: \
+                        add the optional claim acct to the application's ID token at Entra";
 
 /// The maximum number of bytes of a subject (OpenID Connect Core, 2).
 const LONGEST_SUBJECT: usize = 255;
 
 /// Returns the customer of a token, with what their own pages show.
-pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, Refused> {
+pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, TokenRefusal> {
     let claimed = claims.get("email").and_then(Value::as_str).and_then(EmailAddress::parse);
     let unconfirmed_address = claimed.filter(|_| address(claims, rules).is_none());
-    let expires_at = Timestamp::from_epoch_seconds(expires_at(claims)?);
+    let expires_at = Timestamp::from_epoch_seconds(session_end(claims)?);
     Ok(Customer { caller: caller(claims, rules)?, unconfirmed_address, expires_at })
 }
 
 /// Returns the person, the address if it is trusted, and the organisations that the person may act for.
-fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, Refused> {
+fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, TokenRefusal> {
     let subject = match claims.get(&rules.subject_claim) {
         Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
-        _ => return Err(Refused("the token names no person")),
+        _ => return Err(TokenRefusal::NoPerson),
     };
     let email = address(claims, rules);
     let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rules, rule));
@@ -36,15 +44,16 @@ fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
     let address = EmailAddress::parse(claims.get("email")?.as_str()?)?;
     let counts = match rules.email_trust {
         EmailTrust::EmailVerified => is_email_verified(claims),
-        // Google vouches for its own addresses and those of a Workspace. Any other address may have a new owner since it was verified.
+        // Google vouches for its own addresses and those of a Workspace. Any other address may have a new owner since it was verified. Older
+        // accounts of some countries have their address at googlemail.com.
         EmailTrust::Google => {
             let workspace = claims.get("hd").and_then(Value::as_str).is_some_and(|domain| !domain.is_empty());
-            is_email_verified(claims) && (address.domain() == "gmail.com" || workspace)
+            is_email_verified(claims) && (address.is_gmail() || workspace)
         }
         // Entra lets the administrators of any tenant set any address. This claim says that the tenant owns the domain.
         EmailTrust::XmsEdov => {
             let owned = matches!(claims.get("xms_edov"), Some(value) if is_true(value) || is_one(value));
-            owned && !is_guest(claims, rules)
+            owned && is_member(claims, rules)
         }
         EmailTrust::Issuer => true,
         EmailTrust::Never => false,
@@ -53,21 +62,30 @@ fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
 }
 
 fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec<String> {
-    if is_guest(claims, rules) || !values(claims, &rule.role_claim).any(|role| role == rule.role) {
+    if !values(claims, &rule.role_claim).any(|role| role == rule.role) || !is_member(claims, rules) {
         return Vec::new();
     }
     values(claims, &rule.claim).filter(|organization| !organization.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-/// Returns whether this person is a guest, whom another directory authenticates.
+/// Returns whether this person belongs to the issuer's own directory, and is no guest, whom another directory authenticates.
 ///
-/// `idp` names that directory in a form of the issuer's own. Only Okta sets it for every user, to an id such as `00o…`.
-fn is_guest(claims: &Claims, rules: &Rules) -> bool {
-    let elsewhere = |idp: &Value| {
-        let okta = !rules.is_entra && idp.as_str().is_some_and(|idp| idp.starts_with("00o") && !idp.contains('.'));
-        Some(idp) != claims.get("iss") && !okta
-    };
-    claims.get("acct").is_some_and(is_one) || claims.get("idp").is_some_and(elsewhere)
+/// Entra's optional claim `acct` is 0 for a member and 1 for a guest. There it must be present, since without it a guest may look like a member.
+fn is_member(claims: &Claims, rules: &Rules) -> bool {
+    let account = claims.get("acct");
+    if rules.is_entra && account.is_none() {
+        ACCT_IS_MISSING.call_once(|| tracing::warn!("{}", ADD_ACCT));
+    }
+    let account_is_own = if rules.is_entra { account.is_some_and(is_zero) } else { !account.is_some_and(is_one) };
+    account_is_own && claims.get("idp").is_none_or(|idp| is_own_directory(idp, rules))
+}
+
+/// Returns whether `idp` names the issuer's own directory: as the issuer, by its host, or as `local`. Only Okta sets it for every user, to an
+/// id such as `00o…`.
+fn is_own_directory(idp: &Value, rules: &Rules) -> bool {
+    let Some(idp) = idp.as_str() else { return false };
+    let is_okta = || !rules.is_entra && idp.starts_with("00o") && !idp.contains('.');
+    idp == rules.issuer || idp == "local" || rules.is_issuers_host(idp) || is_okta()
 }
 
 fn is_email_verified(claims: &Claims) -> bool {
@@ -76,6 +94,10 @@ fn is_email_verified(claims: &Claims) -> bool {
 
 fn is_true(value: &Value) -> bool {
     *value == true || *value == "true"
+}
+
+fn is_zero(value: &Value) -> bool {
+    *value == 0 || *value == "0"
 }
 
 fn is_one(value: &Value) -> bool {

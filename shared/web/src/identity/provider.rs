@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::problem::{self, Problem, ProblemCode};
 
-use super::{Refused, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
+use super::{Deadline, TokenRefusal, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
 
 /// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
 const FRESH: Duration = Duration::from_hours(1);
@@ -57,14 +57,35 @@ impl Provider {
         Self { held: RwLock::new(held), ..Self::new(issuer) }
     }
 
-    /// Returns the key that verifies `token`.
-    pub(super) async fn key(&self, token: &Unverified<'_>, now: Timestamp) -> Result<DecodingKey, Problem> {
+    /// Returns the key that verifies `token`. A fetch has its own time, and ends with the request's deadline.
+    pub(super) async fn key(
+        &self,
+        token: &Unverified<'_>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<DecodingKey, Problem> {
         let mut held = self.held.read().await.clone();
-        if !held.suffices(&token.key_id, now) && held.may_fetch(now) {
-            let time = if held.knows(&token.key_id, now) { REFETCH_TIME } else { FETCH_TIME };
-            held = self.fetch(&held, now, Instant::now() + time).await;
+        let key_id = token.key_id.as_deref();
+        if !held.suffices(key_id, now) && held.may_fetch(now) {
+            let time = if held.knows(key_id, now) { REFETCH_TIME } else { FETCH_TIME };
+            held = self.fetch(&held, now, deadline.within(time)).await;
         }
         held.key(token, now)
+    }
+
+    /// Returns the key for `token` after another fetch, because the provider may have replaced its only key, which has no id. `None` if the
+    /// last refresh was less than a minute ago.
+    pub(super) async fn replaced_key(
+        &self,
+        token: &Unverified<'_>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Option<DecodingKey> {
+        let held = self.held.read().await.clone();
+        if !held.may_fetch(now) {
+            return None;
+        }
+        self.fetch(&held, now, deadline.within(REFETCH_TIME)).await.key(token, now).ok()
     }
 
     /// Fetches the keys, or waits for a fetch that is already running, and returns the outcome.
@@ -89,14 +110,14 @@ impl Held {
         self.keys.as_ref().filter(|(_, at)| now.since(*at) < STALE).map(|(keys, _)| keys.as_ref())
     }
 
-    fn knows(&self, key_id: &str, now: Timestamp) -> bool {
+    fn knows(&self, key_id: Option<&str>, now: Timestamp) -> bool {
         self.usable(now).is_some_and(|keys| keys.contains(key_id))
     }
 
-    /// Returns whether the key id can be looked up without a refresh.
-    fn suffices(&self, key_id: &str, now: Timestamp) -> bool {
+    /// Returns whether the key id can be looked up without a refresh. A token without one is refused if there are several keys.
+    fn suffices(&self, key_id: Option<&str>, now: Timestamp) -> bool {
         let fresh = self.keys.as_ref().is_some_and(|(_, at)| now.since(*at) < FRESH);
-        fresh && self.knows(key_id, now)
+        fresh && (key_id.is_none() || self.knows(key_id, now))
     }
 
     fn may_fetch(&self, now: Timestamp) -> bool {
@@ -124,9 +145,11 @@ impl Held {
     }
 
     fn key(&self, token: &Unverified, now: Timestamp) -> Result<DecodingKey, Problem> {
+        let key_id = token.key_id.as_deref();
         match (self.usable(now), &self.failure) {
-            (Some(keys), _) if keys.contains(&token.key_id) => Ok(keys.key(&token.key_id, token.algorithm)?),
-            (Some(_), None) => Err(Refused("the key is not the provider's").into()),
+            (Some(keys), _) if keys.contains(key_id) => Ok(keys.key(key_id, token.algorithm)?),
+            (Some(_), _) if key_id.is_none() => Err(TokenRefusal::NoKeyId.into()),
+            (Some(_), None) => Err(TokenRefusal::UnknownKey.into()),
             // This applies also if other keys are cached: the key may be a new one that could not be fetched.
             (_, Some(failure)) => Err(Arc::clone(failure).into()),
             (None, None) => Err(ProblemCode::Unavailable.into()),

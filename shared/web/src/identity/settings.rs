@@ -61,17 +61,20 @@ pub(super) struct OrganizationRule {
     pub(super) role: String,
 }
 
-/// The issuers of Microsoft Entra in its public and national clouds. The `sts` hosts are those of version 1.0.
+/// The hosts of the issuers of Microsoft Entra in its public and national clouds. The `sts` hosts are those of version 1.0.
 const ENTRA: [&str; 6] = [
-    "https://login.microsoftonline.com/",
-    "https://login.microsoftonline.us/",
-    "https://login.partner.microsoftonline.cn/",
-    "https://login.chinacloudapi.cn/",
-    "https://sts.windows.net/",
-    "https://sts.chinacloudapi.cn/",
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
+    "sts.windows.net",
+    "sts.chinacloudapi.cn",
 ];
 
-const GOOGLE: &str = "https://accounts.google.com";
+/// The end of the host of Microsoft Entra External ID, whose tenants have hosts of their own.
+const EXTERNAL_ENTRA: &str = ".ciamlogin.com";
+
+pub(super) const GOOGLE: &str = "https://accounts.google.com";
 
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,6 +152,15 @@ impl IdentitySettings {
     }
 }
 
+impl Rules {
+    /// Returns whether this is the host of the issuer, with or without its port.
+    pub(super) fn is_issuers_host(&self, name: &str) -> bool {
+        let Ok(issuer) = self.issuer.parse::<http::Uri>() else { return false };
+        let names = [issuer.host(), issuer.authority().map(http::uri::Authority::as_str)];
+        names.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(name))
+    }
+}
+
 impl EmailTrust {
     fn for_issuer(issuer: &str) -> Self {
         if issuer == GOOGLE {
@@ -204,8 +216,9 @@ fn is_origin(text: &str) -> bool {
         && !rest.ends_with(usual_port)
 }
 
-fn issued_by_entra(issuer: &str) -> bool {
-    ENTRA.iter().any(|entra| issuer.starts_with(entra))
+pub(super) fn issued_by_entra(issuer: &str) -> bool {
+    let host = issuer.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
+    host.is_some_and(|host| ENTRA.contains(&host.as_str()) || host.ends_with(EXTERNAL_ENTRA))
 }
 
 fn given(setting: Option<String>) -> Option<String> {

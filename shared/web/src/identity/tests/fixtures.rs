@@ -52,6 +52,8 @@ struct Settings {
 struct Expected {
     subject: String,
     email: Option<String>,
+    /// The other address of a mailbox of Google.
+    other_email: Option<String>,
     #[serde(default)]
     organizations: Vec<String>,
 }
@@ -72,10 +74,11 @@ impl Case {
 
 impl Expected {
     fn principals(&self, issuer: &str) -> Vec<Principal> {
-        let address = self.email.as_ref().map(|address| EmailAddress::parse(address).unwrap());
+        let addresses = self.email.iter().chain(&self.other_email).map(|address| EmailAddress::parse(address).unwrap());
         let organizations = self.organizations.iter().map(|name| Principal::organization(issuer, name));
         let subject = Principal::subject(issuer, &self.subject);
-        std::iter::once(subject).chain(address.as_ref().map(Principal::email)).chain(organizations).collect()
+        let addresses = addresses.map(|address| Principal::email(&address));
+        std::iter::once(subject).chain(addresses).chain(organizations).collect()
     }
 }
 
@@ -105,7 +108,6 @@ async fn tokens_of_known_shapes_give_exactly_these_principals() {
 
 #[tokio::test]
 async fn each_trust_setting_decides_which_addresses_are_trusted() {
-    let domain = json!({ "email": "dana@fabrikam.example" });
     let cases = [
         ("email_verified", json!({ "email_verified": true }), true),
         ("email_verified", json!({ "email_verified": "true" }), true),
@@ -120,21 +122,10 @@ async fn each_trust_setting_decides_which_addresses_are_trusted() {
         ("google", json!({ "email_verified": true, "hd": "" }), false),
         ("google", json!({ "email_verified": false, "hd": "fabrikam.example" }), false),
         ("google", json!({ "email_verified": true, "email": "dana@GMAIL.com" }), true),
+        ("google", json!({ "email_verified": true, "email": "dana@googlemail.com" }), true),
+        ("google", json!({ "email_verified": false, "email": "dana@googlemail.com" }), false),
         ("google", json!({ "email_verified": true, "email": "dana@notgmail.com" }), false),
         ("google", json!({ "email_verified": true, "email": "dana@gmail.com.example" }), false),
-        ("xms_edov", json!({ "xms_edov": true }), true),
-        ("xms_edov", json!({ "xms_edov": "true" }), true),
-        ("xms_edov", json!({ "xms_edov": 1 }), true),
-        ("xms_edov", json!({ "xms_edov": "1" }), true),
-        ("xms_edov", json!({ "xms_edov": 0 }), false),
-        ("xms_edov", json!({ "xms_edov": "0" }), false),
-        ("xms_edov", json!({ "xms_edov": false }), false),
-        ("xms_edov", json!({ "xms_edov": null, "email_verified": true }), false),
-        ("xms_edov", json!({ "xms_edov": true, "acct": 0 }), true),
-        ("xms_edov", json!({ "xms_edov": true, "acct": 1 }), false),
-        ("xms_edov", json!({ "xms_edov": true, "acct": "1" }), false),
-        ("xms_edov", json!({ "xms_edov": true, "idp": super::ISSUER }), true),
-        ("xms_edov", json!({ "xms_edov": true, "idp": "live.com" }), false),
         ("issuer", json!({ "email_verified": false }), true),
         ("issuer", json!({ "email": "nobody" }), false),
         ("issuer", json!({ "email": ["dana@fabrikam.example"] }), false),
@@ -145,15 +136,51 @@ async fn each_trust_setting_decides_which_addresses_are_trusted() {
         ),
         ("never", json!({ "email_verified": true, "xms_edov": true }), false),
     ];
+    assert_counts(&cases).await;
+}
+
+#[tokio::test]
+async fn entra_vouches_for_the_addresses_of_members_and_not_of_guests() {
+    let cases = [
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0 }), true),
+        ("xms_edov", json!({ "xms_edov": "true", "acct": 0 }), true),
+        ("xms_edov", json!({ "xms_edov": 1, "acct": 0 }), true),
+        ("xms_edov", json!({ "xms_edov": "1", "acct": "0" }), true),
+        ("xms_edov", json!({ "xms_edov": 0, "acct": 0 }), false),
+        ("xms_edov", json!({ "xms_edov": "0", "acct": 0 }), false),
+        ("xms_edov", json!({ "xms_edov": false, "acct": 0 }), false),
+        ("xms_edov", json!({ "xms_edov": null, "acct": 0, "email_verified": true }), false),
+        ("xms_edov", json!({ "xms_edov": true }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 1 }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": "1" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": [0] }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": "member" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": super::ISSUER }), true),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "local" }), true),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "issuer.example" }), true),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "Issuer.Example" }), true),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "issuer.example.evil.example" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "example" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": ["local"] }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "live.com" }), false),
+        ("xms_edov", json!({ "xms_edov": true, "acct": 0, "idp": "00oabc" }), false),
+    ];
+    assert_counts(&cases).await;
+}
+
+/// Asserts which addresses count: each case has the trust setting, the changed claims, and whether the address counts.
+async fn assert_counts(cases: &[(&str, Value, bool)]) {
+    let domain = json!({ "email": "dana@fabrikam.example" });
     for (trust, changes, counts) in cases {
         let mut with = domain.clone();
         with.as_object_mut().unwrap().insert("email_verified".into(), Value::Null);
         with.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         let mut settings = super::settings(super::ISSUER);
-        settings.email_trust = Some(trust.into());
+        settings.email_trust = Some((*trust).to_owned());
         let verifier = holding(settings, &[RSA.jwk("rsa")]);
         let caller = bearer(&verifier, &RSA.token("rsa", &claims(with))).await.ok().unwrap();
-        assert_eq!(caller.principals().len() == 2, counts, "{trust} {changes}");
+        assert_eq!(caller.email().is_some(), *counts, "{trust} {changes}");
     }
 }
 
@@ -172,7 +199,10 @@ async fn an_organisation_needs_its_role_and_is_not_given_to_guests() {
         (json!({ "org": { "id": "fabrikam" }, "roles": "owner" }), vec![]),
         (json!({ "org": "fabrikam", "roles": "owner", "acct": 0 }), one.clone()),
         (json!({ "org": "fabrikam", "roles": "owner", "acct": 1 }), vec![]),
-        (json!({ "org": "fabrikam", "roles": "owner", "idp": super::ISSUER }), one),
+        (json!({ "org": "fabrikam", "roles": "owner", "idp": super::ISSUER }), one.clone()),
+        (json!({ "org": "fabrikam", "roles": "owner", "idp": "local" }), one.clone()),
+        (json!({ "org": "fabrikam", "roles": "owner", "idp": "issuer.example" }), one),
+        (json!({ "org": "fabrikam", "roles": "owner", "idp": "google.com" }), vec![]),
         (json!({ "org": "fabrikam", "roles": "owner", "idp": "https://sts.windows.net/other/" }), vec![]),
     ];
     for (changes, organizations) in cases {
@@ -185,6 +215,7 @@ async fn an_organisation_needs_its_role_and_is_not_given_to_guests() {
         let expected = Expected {
             subject: "dana".into(),
             email: Some("dana@fabrikam.example".into()),
+            other_email: None,
             organizations: organizations.into_iter().map(ToOwned::to_owned).collect(),
         };
         assert_eq!(caller.principals(), expected.principals(super::ISSUER), "{changes}");
@@ -197,5 +228,52 @@ fn the_fixtures_are_of_the_time_of_the_tests() {
         let fixture: Fixture = serde_json::from_str(text).unwrap();
         assert!(fixture.claims["exp"].as_i64().unwrap() > NOW, "{provider}");
         assert!(fixture.claims["iat"].as_i64().unwrap() <= NOW, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn an_organisation_at_entra_needs_the_claim_that_tells_guests_apart() {
+    let issuers = [
+        "https://login.microsoftonline.com/9122040d/v2.0",
+        "https://LOGIN.microsoftonline.us/9122040d/v2.0",
+        "https://contoso.ciamlogin.com/9122040d/v2.0",
+    ];
+    for issuer in issuers {
+        let mut settings = super::settings(issuer);
+        settings.organization_claim = Some("tid".into());
+        settings.organization_role = Some("roles=owner".into());
+        let verifier = holding(settings, &[RSA.jwk("rsa")]);
+        for (acct, is_member) in [(Value::Null, false), (json!(0), true), (json!("0"), true), (json!(1), false)] {
+            let changes = json!({ "tid": "t-1", "roles": ["owner"], "xms_edov": true, "acct": acct });
+            let caller = bearer(&verifier, &RSA.token("rsa", &super::claims_of(issuer, changes))).await.ok().unwrap();
+            let organization = Principal::organization(issuer, "t-1");
+            assert_eq!(caller.principals().contains(&organization), is_member, "{issuer} {acct}");
+            assert_eq!(caller.email().is_some(), is_member, "{issuer} {acct}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_only_looks_like_one_of_entra_is_trusted_as_any_other() {
+    let others =
+        ["https://ciamlogin.com.evil.example", "https://contoso-ciamlogin.com", "https://evil.example/.ciamlogin.com"];
+    for issuer in others {
+        let verifier = holding(super::settings(issuer), &[RSA.jwk("rsa")]);
+        let claims = super::claims_of(issuer, json!({ "email_verified": null, "xms_edov": true, "acct": 0 }));
+        let caller = bearer(&verifier, &RSA.token("rsa", &claims)).await.ok().unwrap();
+        assert!(caller.email().is_none(), "{issuer}: the default is email_verified");
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_of_google_is_known_by_both_of_its_addresses() {
+    let both =
+        ["dana@gmail.com", "dana@googlemail.com"].map(|text| Principal::email(&EmailAddress::parse(text).unwrap()));
+    for email in ["dana@gmail.com", "Dana@GoogleMail.com"] {
+        let token = |verified: bool| RSA.token("rsa", &claims(json!({ "email": email, "email_verified": verified })));
+        let caller = bearer(&super::verifier(), &token(true)).await.ok().unwrap();
+        assert!(both.iter().all(|principal| caller.principals().contains(principal)), "{email}");
+        let caller = bearer(&super::verifier(), &token(false)).await.ok().unwrap();
+        assert_eq!(caller.principals().len(), 1, "{email} is not confirmed");
     }
 }

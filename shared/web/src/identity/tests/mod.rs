@@ -12,8 +12,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding,
-        RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512,
+        RsaEncoding, RsaKeyPair,
     },
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -37,6 +37,7 @@ const ISSUER: &str = "https://issuer.example";
 pub(super) enum Signer {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
 }
 
 pub(super) static RSA: LazyLock<Signer> =
@@ -44,6 +45,8 @@ pub(super) static RSA: LazyLock<Signer> =
 
 pub(super) static EC: LazyLock<Signer> =
     LazyLock::new(|| Signer::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()));
+
+pub(super) static ED: LazyLock<Signer> = LazyLock::new(|| Signer::Ed(Ed25519KeyPair::generate().unwrap()));
 
 impl Signer {
     /// Returns the public key without `alg` and `use`, as Entra publishes its keys.
@@ -58,6 +61,9 @@ impl Signer {
                 let (x, y) = key.public_key().as_ref()[1..].split_at(32);
                 json!({ "kty": "EC", "crv": "P-256", "kid": kid, "x": encode(x), "y": encode(y) })
             }
+            Self::Ed(key) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": encode(key.public_key().as_ref()) })
+            }
         }
     }
 
@@ -65,6 +71,7 @@ impl Signer {
         match self {
             Self::Rsa(_) => "RS256",
             Self::Ec(_) => "ES256",
+            Self::Ed(_) => "EdDSA",
         }
     }
 
@@ -77,6 +84,7 @@ impl Signer {
                 signature
             }
             Self::Ec(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
+            Self::Ed(key) => key.sign(message).as_ref().to_vec(),
         }
     }
 
@@ -121,9 +129,9 @@ fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
     Identity { provider: Provider::holding(rules.issuer.clone(), keys, at(NOW)), rules }
 }
 
-/// Returns a verifier of [`ISSUER`] that has the keys `rsa` and `ec`.
+/// Returns a verifier of [`ISSUER`] that has the keys `rsa`, `ec` and `ed`.
 fn verifier() -> Identity {
-    holding(settings(ISSUER), &[RSA.jwk("rsa"), EC.jwk("ec")])
+    holding(settings(ISSUER), &[RSA.jwk("rsa"), EC.jwk("ec"), ED.jwk("ed")])
 }
 
 /// Returns the claims of an ID token of [`ISSUER`] that is valid at [`NOW`], with these changes. Null removes a claim.

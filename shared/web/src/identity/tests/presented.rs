@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{NOW, ORIGIN, RSA, at, claims, code, request, verifier};
 use crate::{
-    identity::{TooLarge, clear_token, set_token},
-    problem::ProblemCode::{Forbidden, NotSignedIn},
+    identity::{Deadline, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token},
+    problem::ProblemCode::{Forbidden, Internal, NotSignedIn},
     reply::Reply,
 };
 
@@ -122,7 +122,7 @@ fn jar(reply: &crate::Reply) -> String {
 
 #[tokio::test]
 async fn a_token_that_is_set_in_a_browser_is_read_back_whole() {
-    for (padding, cookies) in [(0, 1), (4200, 2)] {
+    for (padding, cookies) in [(0, 1), (3500, 2)] {
         let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(padding) })));
         let reply = set_token(Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
         let jar = jar(&reply);
@@ -144,18 +144,68 @@ fn a_token_has_at_most_two_cookies() {
     let keep = |length| set_token(Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
     assert_eq!(jar(&keep(3800).unwrap()).split("; ").count(), 1);
     assert_eq!(jar(&keep(3801).unwrap()).split("; ").count(), 2);
-    assert_eq!(jar(&keep(7600).unwrap()).split("; ").count(), 2);
-    assert_eq!(keep(7601).err(), Some(TooLarge));
+    assert_eq!(jar(&keep(6000).unwrap()).split("; ").count(), 2);
+    assert_eq!(keep(6001).err(), Some(TooLarge));
+}
+
+#[test]
+fn a_token_fits_beside_the_other_headers_of_its_browser_and_in_place_of_an_earlier_token() {
+    let fits = |token: usize, cookies: &str| {
+        fits(&"x".repeat(token), request("GET", &[("user-agent", &"u".repeat(200)), ("cookie", cookies)]).headers())
+    };
+    let foreign = |length: usize| format!("f={}", "x".repeat(length));
+    assert!(fits(6000, "") && !fits(6001, ""));
+    assert!(fits(6000, &foreign(2700)) && !fits(6000, &foreign(2800)));
+    assert!(fits(4000, &foreign(4700)) && !fits(4000, &foreign(4800)));
+    assert!(!fits(6000, &format!("{}; Zürich", foreign(2780))), "bytes that are no cookie count as well");
+    for ours in ["__Host-customer", "__Host-customer.1", "__Host-signed-out", "__Host-signed-out.2"] {
+        assert!(fits(6000, &format!("{}; {ours}={}", foreign(2500), "x".repeat(3800))), "{ours} is replaced");
+    }
+    assert!(!fits(6000, &format!("__Host-customer-of-others={}", "x".repeat(2800))));
+}
+
+#[test]
+fn the_token_of_an_ended_session_is_a_hint_and_no_session() {
+    let session = jar(&set_token(Reply::new(Body::Empty), &"x".repeat(5000), Duration::from_mins(1)).unwrap());
+    let ended = request("POST", &[("cookie", &session)]);
+    let kept = jar(&keep_hint(Reply::new(Body::Empty), ended.headers()));
+    let after = request("GET", &[("cookie", &kept)]);
+    assert_eq!(hint(after.headers()).as_deref(), Some(&*"x".repeat(5000)));
+    assert!(!kept.contains("__Host-customer") && hint(ended.headers()).is_none());
+    let cleared = clear_hint(Reply::new(Body::Empty), after.headers());
+    assert_eq!(cleared.headers().get_all("set-cookie").iter().count(), 3);
+    let untouched = clear_hint(Reply::new(Body::Empty), ended.headers());
+    assert!(untouched.headers().is_empty(), "a browser without a hint has nothing to clear");
 }
 
 #[tokio::test]
 async fn a_token_must_have_the_nonce_of_its_request() {
-    let token = |nonce| RSA.token("rsa", &claims(json!({ "nonce": nonce })));
-    for (nonce, accepted) in
-        [(json!("n"), true), (json!("m"), false), (json!(""), false), (json!(null), false), (json!(["n"]), false)]
+    let outcome = async |token: &str| {
+        code(
+            verifier().customer_for_nonce(token, "n", Deadline::start(), at(NOW)).await.map(|customer| customer.caller),
+        )
+    };
+    for (nonce, refused) in [
+        (json!("n"), None),
+        (json!("m"), Some(NotSignedIn)),
+        (json!(""), Some(NotSignedIn)),
+        (json!(["n"]), Some(NotSignedIn)),
+    ] {
+        let token = RSA.token("rsa", &claims(json!({ "nonce": nonce })));
+        assert_eq!(outcome(&token).await, refused, "{nonce}");
+    }
+    assert_eq!(outcome(&token()).await, Some(Internal), "without a nonce, the provider is not set up right");
+}
+
+#[tokio::test]
+async fn a_token_from_the_provider_that_is_refused_is_an_error_of_the_deployment() {
+    for wrong in [json!({ "aud": "another" }), json!({ "iat": NOW + 120 }), json!({ "exp": NOW }), json!({ "sub": 7 })]
     {
-        let arrived = verifier().customer_for_nonce(&token(nonce.clone()), "n", at(NOW)).await;
-        assert_eq!(arrived.is_ok(), accepted, "{nonce}");
+        let mut with_nonce = claims(wrong.clone());
+        with_nonce["nonce"] = "n".into();
+        let arrived =
+            verifier().customer_for_nonce(&RSA.token("rsa", &with_nonce), "n", Deadline::start(), at(NOW)).await;
+        assert_eq!(code(arrived.map(|customer| customer.caller)), Some(Internal), "{wrong}");
     }
 }
 

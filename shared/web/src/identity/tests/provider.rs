@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{EC, Identity, NOW, RSA, bearer, bearer_at, claims_of, refusal, settings};
+use super::{EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, refusal, settings};
 use crate::problem::{Problem, ProblemCode::Unavailable};
 
 /// A provider on this machine.
@@ -72,7 +72,17 @@ impl TestProvider {
     }
 
     fn claims(&self) -> Value {
-        claims_of(&self.issuer, json!({ "exp": NOW + 1_000_000 }))
+        self.claims_at(NOW)
+    }
+
+    fn claims_at(&self, seconds: i64) -> Value {
+        claims_of(&self.issuer, json!({ "iat": seconds, "exp": seconds + 3600 }))
+    }
+
+    /// Returns the refusal of a new token, which is issued `after` seconds after [`NOW`].
+    async fn later(&self, verifier: &Identity, after: i64) -> Option<String> {
+        let token = RSA.token("rsa", &self.claims_at(NOW + after));
+        refusal(bearer_at(verifier, &token, NOW + after).await)
     }
 }
 
@@ -114,7 +124,7 @@ async fn the_keys_are_fetched_with_the_first_token_and_shared() {
     let provider = TestProvider::start().await;
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(provider.fetches(), 0);
-    assert!(bearer(&verifier, &RSA.sign(&json!({ "alg": "RS256" }), &provider.claims())).await.is_err());
+    assert!(bearer(&verifier, &RSA.sign(&json!({ "alg": "HS256" }), &provider.claims())).await.is_err());
     assert_eq!(provider.fetches(), 0, "a header that cannot be accepted causes no fetch");
     for outcome in join_all((0..20).map(|_| bearer(&verifier, &token))).await {
         assert_eq!(refusal(outcome), None);
@@ -129,7 +139,7 @@ async fn keys_are_fetched_again_after_an_hour() {
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
     provider.change(|answers| answers.keys = json!({ "keys": [EC.jwk("ec")] }));
-    assert!(refusal(bearer_at(&verifier, &token, NOW + 3600).await).is_some(), "a withdrawn key is gone");
+    assert!(provider.later(&verifier, 3600).await.is_some(), "a withdrawn key is gone");
     assert_eq!(provider.fetches(), 2);
 }
 
@@ -175,10 +185,11 @@ async fn cached_keys_are_used_for_a_day_while_the_provider_fails() {
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
     provider.change(|answers| answers.status = 500);
     for (after, requests) in [(3600, 3), (3601, 3), (3659, 3), (3660, 4), (86399, 5)] {
-        assert_eq!(refusal(bearer_at(&verifier, &token, NOW + after).await), None, "{after}");
+        assert_eq!(provider.later(&verifier, after).await, None, "{after}");
         assert_eq!(provider.requests.load(Ordering::SeqCst), requests, "{after}");
     }
-    let unknown = EC.token("ec", &provider.claims());
+    let token = RSA.token("rsa", &provider.claims_at(NOW + 86399));
+    let unknown = EC.token("ec", &provider.claims_at(NOW + 86399));
     unavailable(bearer_at(&verifier, &unknown, NOW + 86399).await);
     unavailable(bearer_at(&verifier, &token, NOW + 86400).await);
     provider.change(|answers| answers.status = 200);
@@ -218,7 +229,7 @@ async fn an_unresponsive_provider_leaves_time_for_the_request_if_the_key_is_cach
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
     provider.change(|answers| answers.silent = true);
     let began = Instant::now();
-    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 3600).await), None);
+    assert_eq!(provider.later(&verifier, 3600).await, None);
     assert!(began.elapsed() < Duration::from_millis(1300), "{:?}", began.elapsed());
 }
 
@@ -277,4 +288,27 @@ async fn a_caller_who_gives_up_does_not_block_the_next() {
     assert!(tokio::time::timeout(Duration::from_millis(100), bearer(&verifier, &token)).await.is_err());
     provider.change(|answers| answers.silent = false);
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
+}
+
+#[tokio::test]
+async fn a_replaced_only_key_is_found_once_a_minute_by_a_token_that_names_none() {
+    let provider = TestProvider::start().await;
+    let verifier = provider.verifier();
+    let unnamed = |signer: &Signer| signer.sign(&json!({ "alg": signer.algorithm() }), &provider.claims());
+    let other = Signer::Rsa(aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap());
+    assert_eq!(refusal(bearer(&verifier, &unnamed(&RSA)).await), None);
+    assert_eq!(provider.fetches(), 1);
+    provider.change(|answers| answers.keys = json!({ "keys": [other.jwk("other")] }));
+    assert_eq!(refusal(bearer(&verifier, &unnamed(&other)).await), None);
+    assert_eq!(provider.fetches(), 2);
+    for seconds in [0, 1, 59] {
+        let forged = bearer_at(&verifier, &unnamed(&RSA), NOW + seconds).await;
+        assert_eq!(refusal(forged).as_deref(), Some("the signature is not valid"));
+    }
+    assert_eq!(provider.fetches(), 2, "a forged token cannot flood the provider");
+    assert!(bearer_at(&verifier, &unnamed(&RSA), NOW + 60).await.is_err());
+    assert_eq!(provider.fetches(), 3);
+    let named = RSA.token("other", &provider.claims());
+    assert!(bearer_at(&verifier, &named, NOW + 180).await.is_err());
+    assert_eq!(provider.fetches(), 3, "the key of a token that names it is known");
 }
