@@ -75,7 +75,17 @@ impl Visit<'_> {
             // The code is not used, so the sign-in can go on when the page is loaded again.
             return Ok(page);
         }
-        let reply = self.complete(&sign_in, deadline).await?;
+        let reply = match self.check_issuer(deadline).await {
+            Ok(()) => self.complete(&sign_in, deadline).await?,
+            Err(problem) => {
+                let page = self.refusal(Refusal::from_problem(&problem), &sign_in.again(), &problem)?;
+                if problem.code() == ProblemCode::Unavailable {
+                    // Here, too, the code is not used yet.
+                    return Ok(page);
+                }
+                page
+            }
+        };
         Ok(cookie::clear(reply, &sign_in.cookie_name(), SameSite::Lax))
     }
 
@@ -145,17 +155,19 @@ impl Visit<'_> {
         }
     }
 
+    async fn check_issuer(&self, deadline: Deadline) -> Result<(), Problem> {
+        let named = query_parameter(self.request, "iss");
+        self.app.code_flow.check_issuer(named.as_deref(), deadline, self.now).await
+    }
+
     /// Turns the provider's answer into a session, or into a page that says why the sign-in failed.
     async fn complete(&self, sign_in: &SignIn, deadline: Deadline) -> Result<Reply, Problem> {
         let (ties, again) = (&sign_in.ties, &sign_in.again());
         let (flow, parameter) = (&self.app.code_flow, |name: &str| query_parameter(self.request, name));
-        if let Err(problem) = flow.check_issuer(parameter("iss").as_deref(), deadline, self.now).await {
-            return self.refusal(Refusal::from_problem(&problem), again, &problem);
-        }
         if let Some(error) = parameter("error") {
             return self.answer_error(&error, sign_in, deadline).await;
         }
-        let Some(code) = parameter("code") else {
+        let Some(code) = parameter("code").filter(|code| !code.is_empty()) else {
             return self.refusal(
                 Refusal::NotAccepted,
                 again,

@@ -30,7 +30,8 @@ pub fn look_alike(one: &str, other: &str) -> bool {
 }
 
 /// Returns the name as a mail shows it. Mail programs make links of words such as `evil.example`, so each dot within a word is followed by
-/// a word joiner, which no reader sees. Invisible characters, which names of earlier releases may have, become `?`.
+/// a word joiner, which no reader sees; so is the beginning of an encoded word (RFC 2047), which programs decode in a subject. Invisible
+/// characters, which names of earlier releases may have, become `?`.
 #[must_use]
 pub fn defused(name: &str) -> String {
     let (is_clean, has_address) = (has_only_visible(name), has_ipv4_address(name));
@@ -39,7 +40,8 @@ pub fn defused(name: &str) -> String {
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
         defused.push(if is_clean || !is_invisible(c) { c } else { '?' });
-        if rest.peek().is_some_and(|after| is_dot(c) && is_dot_of_a_word(before, *after, has_address)) {
+        let ends_word = |after: char| is_dot(c) && is_dot_of_a_word(before, after, has_address);
+        if rest.peek().is_some_and(|after| ends_word(*after) || (c, *after) == ('=', '?')) {
             defused.push(WORD_JOINER);
         }
         before = c;
@@ -164,6 +166,8 @@ mod tests {
             ("www.evil.example", "www.\u{2060}evil.\u{2060}example"),
             ("b\u{fc}cher\u{3002}example", "b\u{fc}cher\u{3002}\u{2060}example"),
             ("3m.com", "3m.\u{2060}com"),
+            ("192.0.2.7:80", "192.\u{2060}0.\u{2060}2.\u{2060}7:80"),
+            ("=?UTF-8?B?eA==?=", "=\u{2060}?UTF-8?B?eA==?="),
             ("\u{2764}.ws", "\u{2764}.\u{2060}ws"),
             ("Fabrikam, Inc.", "Fabrikam, Inc."),
             ("Suite 2.0 (Inc.)…", "Suite 2.0 (Inc.)…"),
