@@ -321,7 +321,7 @@ async fn an_error_of_the_deployment_is_a_page_with_a_way_on_and_a_metric() {
     }
     let answer = sign_in_with(&stack, token_answer(400, "application/json", r#"{"error":"invalid_grant"}"#)).await;
     assert_refused(&answer, words().sign_in_stale);
-    // Anyone can send the callback a code that is none, so this raises no alarm.
+    // Anyone can make up a code, so this raises no alarm.
     let answer = sign_in_with(&stack, token_answer(400, "application/json", r#"{"error":"invalid_request"}"#)).await;
     assert_refused(&answer, words().sign_in_not_accepted);
     assert_eq!(counted("SignInMisconfigured"), answers.len());

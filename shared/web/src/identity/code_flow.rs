@@ -284,7 +284,7 @@ fn parse_token(document: &[u8]) -> Option<String> {
 }
 
 /// Returns the problem for an error response (RFC 6749, 5.2). An error about the code concerns the customer, and so does one about the
-/// request, since anyone can send the callback a code that is none; any other is a defect of the deployment. The provider's text is not
+/// request, since anyone can make up a code and send it to the callback; any other is a defect of the deployment. The provider's text is not
 /// repeated.
 fn refused(document: &[u8]) -> Problem {
     #[derive(Deserialize)]
