@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 47] = [
+pub(super) const FAULTS: [Fault; 48] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -86,6 +86,11 @@ pub(super) const FAULTS: [Fault; 47] = [
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 60\n",
     ),
     own_rule("time-out-below-budgets", "      Timeout: 15\n", "      Timeout: 10\n"),
+    own_rule(
+        "time-out-below-budgets",
+        "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
+        "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 9\n",
+    ),
     own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
     own_rule(
         "mail-without-tls",
