@@ -117,11 +117,8 @@ impl Visit<'_> {
     }
 
     /// Answers a callback that belongs to no sign-in of this browser, such as an old address from the history. A signed-in customer is led
-    /// to the start page, and so is every browser at an address that is no answer of a provider.
+    /// to the start page.
     async fn unknown_callback(&self) -> Result<Reply, Problem> {
-        if ["state", "code", "error"].iter().all(|name| query_parameter(self.request, name).is_none()) {
-            return Ok(web::see_other("/"));
-        }
         match self.app.identity.customer(self.request, self.now).await {
             Ok(_) => Ok(web::see_other("/")),
             Err(_) => self.refusal(
