@@ -39,8 +39,8 @@ impl Callbacks {
     /// Spends one callback of the network.
     pub async fn spend(&self, network: &Network, now: Timestamp) -> Result<SpendCallbackOutcome, Failure> {
         let spend = Spending { budget: self.0.network, failures: Failures::Ignored, now };
-        let spent = in_time_of_one("dynamodb UpdateItem (callback)", self.0.spend_one(|| key(network), spend));
-        Ok(match spent.await? {
+        let outcome = in_time_of_one("dynamodb UpdateItem (callback)", self.0.spend_one(|| key(network), spend));
+        Ok(match outcome.await? {
             Spent::Admitted(_) => SpendCallbackOutcome::Admitted,
             Spent::Exhausted { retry_after } => SpendCallbackOutcome::Exhausted { retry_after },
         })

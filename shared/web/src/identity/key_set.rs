@@ -56,7 +56,7 @@ pub(super) fn is_accepted(algorithm: Algorithm) -> bool {
     RSA.contains(&algorithm) || matches!(algorithm, Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA)
 }
 
-/// Returns the key with the name that its algorithm had before RFC 9864, which calls EdDSA with the curve Ed25519 `Ed25519`.
+/// Returns the key with the name that its algorithm had before RFC 9864, which calls `EdDSA` with the curve Ed25519 `Ed25519`.
 fn with_known_algorithm(mut key: Value) -> Value {
     if key["alg"] == "Ed25519" && key["crv"] == "Ed25519" {
         key["alg"] = "EdDSA".into();
