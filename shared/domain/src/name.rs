@@ -167,7 +167,7 @@ mod tests {
             ("b\u{fc}cher\u{3002}example", "b\u{fc}cher\u{3002}\u{2060}example"),
             ("3m.com", "3m.\u{2060}com"),
             ("192.0.2.7:80", "192.\u{2060}0.\u{2060}2.\u{2060}7:80"),
-            ("=?UTF-8?B?eA==?=", "=\u{2060}?UTF-8?B?eA==?="),
+            ("=?UTF-8?B?eA==?=", "=\u{2060}?UTF-8?B?eA==\u{2060}?="),
             ("\u{2764}.ws", "\u{2764}.\u{2060}ws"),
             ("Fabrikam, Inc.", "Fabrikam, Inc."),
             ("Suite 2.0 (Inc.)…", "Suite 2.0 (Inc.)…"),
