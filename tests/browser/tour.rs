@@ -91,11 +91,12 @@ impl<'a> Tour<'a> {
         let customer = &cast.customer;
         let user_name = customer.user_name();
         let administrator = customer.administrator();
-        let (masked, second) = (masked(customer.contact), format!("mo@{}", customer.company));
+        let suffix = format!("@{}", customer.company);
+        let (masked, second) = (masked(customer.contact), format!("mo{suffix}"));
         let mut names =
             vec![PRODUCT, customer.company_name, customer.contact, customer.portal_user, &user_name, &masked];
         names.extend([cast.stranger, cast.administrator, cast.second, &administrator, &second, &mailed]);
-        names.extend(["support@contoso.example", "English", "Deutsch", "Firstkey", "localhost", "http"]);
+        names.extend(["support@contoso.example", &suffix, "English", "Deutsch", "Firstkey", "localhost", "http"]);
         let inspector = Inspector::new(cast.language, &names, &[&user_name, &administrator, &second, &mailed]);
         Self { chapter, cast, inspector, mailed }
     }

@@ -127,7 +127,7 @@ async fn an_invalid_message_is_refused_and_not_counted() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
-    for message in ["", " \n ", "a\u{202e}b", &"x".repeat(4001)] {
+    for message in ["", " \n ", "\u{202e}", &"x".repeat(4001)] {
         let call = Call::contact_support("sub-1", message).bearer(&dana);
         assert_eq!(stack.call("contact-support", call).await.problem(), Some("invalid-request"), "{message:?}");
     }

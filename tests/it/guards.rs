@@ -154,7 +154,7 @@ async fn an_account_that_is_closed_during_its_first_sign_in_begins_no_session() 
         assert!(!page.body.as_str().unwrap_or_default().contains("lee@fabrikam"), "{page:?}");
     }
     let service = stack.items("ACCOUNT").await.into_iter().find(|item| item["PK"]["S"] == "ACCOUNT#admin@fabrikam");
-    assert_eq!(service.unwrap()["status"]["S"], "active", "nobody has taken over");
+    assert_eq!(service.unwrap()["status"]["S"], "active", "the service administrator is not replaced");
 }
 
 #[tokio::test]

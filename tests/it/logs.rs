@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, event, table::Table};
+use support::{Call, Deployment, TestStack, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -52,14 +52,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     named["detail"]["service_administrator"]["user_name"] = "admin@fabrikam".into();
     stack.publish(named).await;
     while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
-    let strangers =
-        json!({ "PK": { "S": "ATTEMPTS#admin@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "98" } });
-    Table::connect(&stack.cloud.aws_url(), "desk").put(&strangers).await;
-    for (n, closed) in [(99, false), (100, true)] {
-        let guess = Call::sign_in("admin@fabrikam", OWN).from(&format!("198.51.100.{n}"));
-        assert_eq!(stack.call("sign-in", guess).await.status, 401);
-        assert_eq!(find_metrics(&lines()).iter().any(|(metric, _)| metric == "AccountClosed"), closed, "{n}");
-    }
+    the_hundredth_failure_is_counted_as_closing(&stack).await;
 
     let lines = lines();
     let expected = [
@@ -89,6 +82,18 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     }
     let requests = |message: &str| lines.iter().filter(|line| line["message"] == message).count();
     assert!(requests("answered") >= 5 && requests("refused") >= 2, "{lines:?}");
+}
+
+/// Lets strangers fail at the account `admin@fabrikam` for the 99th and the 100th time.
+async fn the_hundredth_failure_is_counted_as_closing(stack: &TestStack) {
+    let strangers =
+        json!({ "PK": { "S": "ATTEMPTS#admin@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "98" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&strangers).await;
+    for (n, closed) in [(99, false), (100, true)] {
+        let guess = Call::sign_in("admin@fabrikam", OWN).from(&format!("198.51.100.{n}"));
+        assert_eq!(stack.call("sign-in", guess).await.status, 401);
+        assert_eq!(find_metrics(&lines()).iter().any(|(metric, _)| metric == "AccountClosed"), closed, "{n}");
+    }
 }
 
 #[tokio::test]

@@ -321,6 +321,9 @@ async fn an_error_of_the_deployment_is_a_page_with_a_way_on_and_a_metric() {
     }
     let answer = sign_in_with(&stack, token_answer(400, "application/json", r#"{"error":"invalid_grant"}"#)).await;
     assert_refused(&answer, words().sign_in_stale);
+    // Anyone can make up a code, so this raises no alarm.
+    let answer = sign_in_with(&stack, token_answer(400, "application/json", r#"{"error":"invalid_request"}"#)).await;
+    assert_refused(&answer, words().sign_in_not_accepted);
     assert_eq!(counted("SignInMisconfigured"), answers.len());
 }
 
@@ -347,7 +350,20 @@ async fn an_error_that_passes_begins_the_sign_in_again_once() {
         let second = PendingSignIn::read(&browser.open(&stack, "/auth/callback", &refusal(&first)).await);
         let arrived = browser.open(&stack, "/auth/callback", &second.authenticate(DANA).await).await;
         assert_eq!(location(&arrived), "/support", "the second time it works");
+
+        let first = PendingSignIn::read(&browser.open(&stack, "/auth/sign-in", "account=other").await);
+        let second = PendingSignIn::read(&browser.open(&stack, "/auth/callback", &refusal(&first)).await);
+        assert_eq!(second.parameter("prompt"), first.parameter("prompt"), "another account is asked for again");
+        let answer = browser.open(&stack, "/auth/callback", &refusal(&second)).await;
+        assert!(page(&answer).contains("account=other"));
     }
+}
+
+#[tokio::test]
+async fn a_page_about_a_failed_sign_in_offers_no_language_that_would_ask_for_the_answer_again() {
+    let stack = TestStack::start().await;
+    let answer = Browser::default().open(&stack, "/auth/callback", "code=a&state=b").await;
+    assert!(answer.status == 400 && !page(&answer).contains("?language="), "{answer:?}");
 }
 
 #[tokio::test]

@@ -105,6 +105,11 @@ pub(super) const FAULTS: [Fault; 84] = [
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 60\n",
     ),
     own_rule("time-out-below-budgets", "      Timeout: 15\n", "      Timeout: 10\n"),
+    own_rule(
+        "time-out-below-budgets",
+        "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
+        "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 9\n",
+    ),
     own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
     own_rule(
         "mail-without-tls",

@@ -43,6 +43,7 @@ struct SignIn {
     ties: Ties,
     begun_at: Timestamp,
     turn: Turn,
+    account: AccountChoice,
     /// The path on this site to return to.
     back: String,
 }
@@ -69,11 +70,22 @@ impl Visit<'_> {
     /// Completes a sign-in when the provider redirects back.
     pub(crate) async fn callback(&self) -> Result<Reply, Problem> {
         let Some(sign_in) = self.pending_sign_in() else { return self.unknown_callback().await };
-        if let Some(page) = self.spend_callback(&sign_in.back).await? {
+        let deadline = Deadline::start();
+        if let Some(page) = self.spend_callback(&sign_in.again()).await? {
             // The code is not used, so the sign-in can go on when the page is loaded again.
             return Ok(page);
         }
-        let reply = self.complete(&sign_in, Deadline::start()).await?;
+        let reply = match self.check_issuer(deadline).await {
+            Ok(()) => self.complete(&sign_in, deadline).await?,
+            Err(problem) => {
+                let page = self.refusal(Refusal::from_problem(&problem), &sign_in.again(), &problem)?;
+                if problem.code() == ProblemCode::Unavailable {
+                    // Here, too, the code is not used yet.
+                    return Ok(page);
+                }
+                page
+            }
+        };
         Ok(cookie::clear(reply, &sign_in.cookie_name(), SameSite::Lax))
     }
 
@@ -86,13 +98,13 @@ impl Visit<'_> {
     ) -> Result<Reply, Problem> {
         let random = || BASE64_URL_SAFE_NO_PAD.encode(lambda::random_bytes::<32>());
         let ties = Ties { state: random(), nonce: random(), verifier: random() };
-        let sign_in = SignIn { ties, begun_at: self.now, turn, back: back.to_owned() };
+        let sign_in = SignIn { ties, begun_at: self.now, turn, account, back: back.to_owned() };
         match self.app.code_flow.address(&sign_in.ties, account, deadline, self.now).await {
             Ok(address) => {
                 let reply = self.clear_oldest(web::see_other(&address));
                 Ok(cookie::set(reply, &sign_in.cookie_name(), &sign_in.to_cookie(), LIFETIME, SameSite::Lax))
             }
-            Err(problem) => self.refusal(Refusal::from_problem(&problem), back, &problem),
+            Err(problem) => self.refusal(Refusal::from_problem(&problem), &sign_in.again(), &problem),
         }
     }
 
@@ -109,18 +121,22 @@ impl Visit<'_> {
     async fn unknown_callback(&self) -> Result<Reply, Problem> {
         match self.app.identity.customer(self.request, self.now).await {
             Ok(_) => Ok(web::see_other("/")),
-            Err(_) => self.refusal(Refusal::Stale, "/", &refused("the state is not that of a sign-in of this browser")),
+            Err(_) => self.refusal(
+                Refusal::Stale,
+                &sign_in_path("/"),
+                &refused("the state is not that of a sign-in of this browser"),
+            ),
         }
     }
 
     /// Spends one callback of the caller's network, before the provider is asked. Returns the page of a callback that has to wait.
-    async fn spend_callback(&self, back: &str) -> Result<Option<Reply>, Problem> {
+    async fn spend_callback(&self, again: &str) -> Result<Option<Reply>, Problem> {
         let network = web::request::network(self.request)?;
         match self.app.callbacks.spend(&network, self.now).await {
             Ok(SpendCallbackOutcome::Admitted) => Ok(None),
             Ok(SpendCallbackOutcome::Exhausted { retry_after }) => {
                 let problem = Problem::too_many_attempts(retry_after);
-                let mut page = self.refusal(Refusal::TooMany { retry_after }, back, &problem)?;
+                let mut page = self.refusal(Refusal::TooMany { retry_after }, again, &problem)?;
                 page.headers_mut().insert(header::RETRY_AFTER, retry_after.into());
                 Ok(Some(Metric::count("AttemptsExhausted", page)))
             }
@@ -131,37 +147,47 @@ impl Visit<'_> {
                 } else {
                     Refusal::from_problem(&problem)
                 };
-                self.refusal(refusal, back, &problem).map(Some)
+                self.refusal(refusal, again, &problem).map(Some)
             }
         }
     }
 
+    async fn check_issuer(&self, deadline: Deadline) -> Result<(), Problem> {
+        let named = query_parameter(self.request, "iss");
+        self.app.code_flow.check_issuer(named.as_deref(), deadline, self.now).await
+    }
+
     /// Turns the provider's answer into a session, or into a page that says why the sign-in failed.
     async fn complete(&self, sign_in: &SignIn, deadline: Deadline) -> Result<Reply, Problem> {
-        let SignIn { ties, back, .. } = sign_in;
+        let (ties, again) = (&sign_in.ties, &sign_in.again());
         let (flow, parameter) = (&self.app.code_flow, |name: &str| query_parameter(self.request, name));
-        if let Err(problem) = flow.check_issuer(parameter("iss").as_deref(), deadline, self.now).await {
-            return self.refusal(Refusal::from_problem(&problem), back, &problem);
-        }
         if let Some(error) = parameter("error") {
             return self.answer_error(&error, sign_in, deadline).await;
         }
-        let Some(code) = parameter("code") else {
-            return self.refusal(Refusal::NotAccepted, back, &refused("the provider gave neither a code nor an error"));
+        let Some(code) = parameter("code").filter(|code| !code.is_empty()) else {
+            return self.refusal(
+                Refusal::NotAccepted,
+                again,
+                &refused("the provider gave neither a code nor an error"),
+            );
         };
         let token = match flow.redeem(&code, &ties.verifier, deadline, self.now).await {
             Ok(token) => token,
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => {
-                return self.refusal(Refusal::Stale, back, &problem);
+                return self.refusal(Refusal::Stale, again, &problem);
             }
-            Err(problem) => return self.refusal(Refusal::from_problem(&problem), back, &problem),
+            Err(problem) => return self.refusal(Refusal::from_problem(&problem), again, &problem),
         };
         if !identity::fits(&token, self.request.headers()) {
-            return self.refusal(Refusal::TooLarge, back, &refused("the token is too large for the browser's cookies"));
+            return self.refusal(
+                Refusal::TooLarge,
+                again,
+                &refused("the token is too large for the browser's cookies"),
+            );
         }
         match self.app.identity.customer_for_nonce(&token, &ties.nonce, deadline, self.now).await {
-            Ok(customer) => self.finish_sign_in(&token, &customer, back),
-            Err(problem) => self.refusal(Refusal::from_problem(&problem), back, &problem),
+            Ok(customer) => self.finish_sign_in(&token, &customer, &sign_in.back),
+            Err(problem) => self.refusal(Refusal::from_problem(&problem), again, &problem),
         }
     }
 
@@ -175,10 +201,10 @@ impl Visit<'_> {
             _ => (Refusal::NotAccepted, false),
         };
         if passes && sign_in.turn == Turn::First {
-            return self.begin(&sign_in.back, AccountChoice::Current, Turn::Again, deadline).await;
+            return self.begin(&sign_in.back, sign_in.account, Turn::Again, deadline).await;
         }
         let cause = format!("the provider answered with the error {}", cleaned(error));
-        self.refusal(refusal, &sign_in.back, &Problem::new(ProblemCode::NotSignedIn).because(cause))
+        self.refusal(refusal, &sign_in.again(), &Problem::new(ProblemCode::NotSignedIn).because(cause))
     }
 
     /// Stores the token in the browser until it expires, and returns to the page where the sign-in began.
@@ -217,9 +243,9 @@ impl Visit<'_> {
 
     /// Shows a page that says why the sign-in failed and offers to try again. The cause is only logged. What customers cannot mend is an
     /// error in the log, and an error of the deployment also raises an alarm.
-    fn refusal(&self, refusal: Refusal, back: &str, problem: &Problem) -> Result<Reply, Problem> {
+    fn refusal(&self, refusal: Refusal, again: &str, problem: &Problem) -> Result<Reply, Problem> {
         let (code, service, cause) = (problem.code().as_str(), problem.service(), problem.cause());
-        let page = self.refusal_page(refusal, &sign_in_path(back))?;
+        let page = self.refusal_page(refusal, again)?;
         if refusal == Refusal::Misconfigured {
             tracing::error!(
                 code,
@@ -263,14 +289,26 @@ impl Refusal {
 }
 
 impl SignIn {
+    /// Returns the path that begins this sign-in once more.
+    fn again(&self) -> String {
+        let path = sign_in_path(&self.back);
+        if self.account == AccountChoice::Ask { format!("{path}&account=other") } else { path }
+    }
+
     fn cookie_name(&self) -> String {
         cookie_name(&self.ties.state).unwrap_or_default()
     }
 
     fn to_cookie(&self) -> String {
         let Ties { state, nonce, verifier } = &self.ties;
-        let (at, turn) = (self.begun_at.epoch_seconds(), if self.turn == Turn::First { 1 } else { 2 });
-        format!("{at}.{turn}.{state}.{nonce}.{verifier}.{}", BASE64_URL_SAFE_NO_PAD.encode(&self.back))
+        let kind = match (self.turn, self.account) {
+            (Turn::First, AccountChoice::Current) => 1,
+            (Turn::Again, AccountChoice::Current) => 2,
+            (Turn::First, AccountChoice::Ask) => 3,
+            (Turn::Again, AccountChoice::Ask) => 4,
+        };
+        let at = self.begun_at.epoch_seconds();
+        format!("{at}.{kind}.{state}.{nonce}.{verifier}.{}", BASE64_URL_SAFE_NO_PAD.encode(&self.back))
     }
 
     /// Parses the cookie, with the checks that its content passed when it was written. It needs no signature: an attacker who can write
@@ -278,11 +316,17 @@ impl SignIn {
     fn from_cookie(cookie: &str) -> Option<Self> {
         let mut parts = cookie.split('.');
         let begun_at = Timestamp::from_epoch_seconds(parts.next()?.parse().ok()?);
-        let turn = if parts.next()? == "1" { Turn::First } else { Turn::Again };
+        let (turn, account) = match parts.next()? {
+            "1" => (Turn::First, AccountChoice::Current),
+            "2" => (Turn::Again, AccountChoice::Current),
+            "3" => (Turn::First, AccountChoice::Ask),
+            "4" => (Turn::Again, AccountChoice::Ask),
+            _ => return None,
+        };
         let mut tie = || parts.next().filter(|tie| tie.len() == 43).map(str::to_owned);
         let ties = Ties { state: tie()?, nonce: tie()?, verifier: tie()? };
         let back = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok()?;
-        (parts.next().is_none() && is_local(&back)).then_some(Self { ties, begun_at, turn, back })
+        (parts.next().is_none() && is_local(&back)).then_some(Self { ties, begun_at, turn, account, back })
     }
 }
 
@@ -353,7 +397,13 @@ mod tests {
     fn sign_in(back: &str) -> SignIn {
         let tie = |c: &str| c.repeat(43);
         let ties = Ties { state: tie("a"), nonce: tie("b"), verifier: tie("c") };
-        SignIn { ties, begun_at: Timestamp::from_epoch_seconds(1_795_000_000), turn: Turn::Again, back: back.into() }
+        SignIn {
+            ties,
+            begun_at: Timestamp::from_epoch_seconds(1_795_000_000),
+            turn: Turn::Again,
+            account: AccountChoice::Ask,
+            back: back.into(),
+        }
     }
 
     #[test]
@@ -365,6 +415,7 @@ mod tests {
             (begun.ties.state, begun.ties.nonce, begun.ties.verifier)
         );
         assert_eq!((back.begun_at, back.turn, back.back.as_str()), (begun.begun_at, Turn::Again, "/?cursor=x"));
+        assert_eq!(back.account, AccountChoice::Ask);
         let evil = BASE64_URL_SAFE_NO_PAD.encode("//evil.example");
         let (before, _) = cookie.rsplit_once('.').unwrap();
         for bad in [

@@ -140,7 +140,7 @@ impl App {
             return Err(ProblemCode::InvalidCredentials.into());
         }
         if let Err(failure) = self.attempts.succeeded(&name, origin, admission, origin.device.as_ref(), now).await {
-            warn!(%failure, "failures are not forgotten, or device and network are not known");
+            warn!(service = failure.service(), cause = %failure, "failures are not forgotten, or device and network are not known");
         }
         let comparable = |text: &str| TypedPassword::parse(text).map(|typed| typed.comparable_with(Some(account)));
         let same = comparable(current) == comparable(&input.new_password);
@@ -171,7 +171,7 @@ impl App {
             warn!(metric = "AccountClosed", "an account is closed to strangers");
         }
         if let Err(failure) = self.attempts.failed(name, origin, admission).await {
-            warn!(%failure, "a device that has failed too often is not forgotten");
+            warn!(service = failure.service(), cause = %failure, "a device that has failed too often is not forgotten");
         }
     }
 
@@ -180,7 +180,7 @@ impl App {
     async fn keep_only(&self, origin: &Origin, device: &DeviceToken, account: &Account, now: Timestamp) {
         let name = ClaimedName::from(&account.user_name);
         if let Err(failure) = self.attempts.keep_only(&name, origin, &device.digest(), now).await {
-            warn!(%failure, "other devices and networks are not forgotten");
+            warn!(service = failure.service(), cause = %failure, "other devices and networks are not forgotten");
         }
     }
 

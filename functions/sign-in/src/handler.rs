@@ -163,10 +163,10 @@ impl App {
         };
         let (known, forgotten) = tokio::join!(known, forgotten);
         if let Err(failure) = known {
-            warn!(%failure, "failures are not forgotten, or device and network are not known");
+            warn!(service = failure.service(), cause = %failure, "failures are not forgotten, or device and network are not known");
         }
         if let Err(failure) = forgotten {
-            warn!(%failure, "the devices and networks of the retired account are not forgotten");
+            warn!(service = failure.service(), cause = %failure, "the devices and networks of the retired account are not forgotten");
         }
     }
 
@@ -176,7 +176,7 @@ impl App {
             warn!(metric = "AccountClosed", "an account is closed to strangers");
         }
         if let Err(failure) = self.attempts.failed(name, origin, admission).await {
-            warn!(%failure, "a device that has failed too often is not forgotten");
+            warn!(service = failure.service(), cause = %failure, "a device that has failed too often is not forgotten");
         }
     }
 

@@ -30,16 +30,18 @@ pub fn look_alike(one: &str, other: &str) -> bool {
 }
 
 /// Returns the name as a mail shows it. Mail programs make links of words such as `evil.example`, so each dot within a word is followed by
-/// a word joiner, which no reader sees. Invisible characters, which names of earlier releases may have, become `?`.
+/// a word joiner, which no reader sees; so is the beginning of an encoded word (RFC 2047), which programs decode in a subject. Invisible
+/// characters, which names of earlier releases may have, become `?`.
 #[must_use]
 pub fn defused(name: &str) -> String {
-    let is_clean = has_only_visible(name);
+    let (is_clean, has_address) = (has_only_visible(name), has_ipv4_address(name));
     let mut defused = String::with_capacity(name.len());
     let mut before = ' ';
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
         defused.push(if is_clean || !is_invisible(c) { c } else { '?' });
-        if rest.peek().is_some_and(|after| is_dot(c) && is_dot_of_a_word(before, *after)) {
+        let ends_word = |after: char| is_dot(c) && is_dot_of_a_word(before, after, has_address);
+        if rest.peek().is_some_and(|after| ends_word(*after) || (c, *after) == ('=', '?')) {
             defused.push(WORD_JOINER);
         }
         before = c;
@@ -57,16 +59,28 @@ fn is_dot(c: char) -> bool {
     matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
 }
 
-/// Returns whether a dot between these two characters could be one of a host name. In a number such as `2.0` it could not.
-fn is_dot_of_a_word(before: char, after: char) -> bool {
+/// Returns whether a dot between these two characters could be one of a host name. In a number such as `2.0` it could not, unless the name has
+/// an address of numbers.
+fn is_dot_of_a_word(before: char, after: char, has_address: bool) -> bool {
     let in_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_') || (!c.is_ascii() && !c.is_whitespace());
-    let is_number = before.is_ascii_digit() && after.is_ascii_digit();
+    let is_number = !has_address && before.is_ascii_digit() && after.is_ascii_digit();
     in_word(before) && in_word(after) && !is_number && !is_dot(before) && !is_dot(after)
 }
 
-/// Returns whether the text is written like a link: with a scheme, with the name of a network share, or with a slash after a dotted word.
+/// Returns whether the text is written like a link: with a scheme, with the name of a network share, or with a slash after a dotted word
+/// or an IPv4 address.
 fn is_link(text: &str) -> bool {
-    text.contains("://") || text.contains("\\\\") || text.split_whitespace().any(has_slash_after_dotted_word)
+    let with_slash = |word: &str| word.rsplit_once('/').is_some_and(|(host, _)| has_ipv4_address(host));
+    text.contains("://")
+        || text.contains("\\\\")
+        || text.split_whitespace().any(|word| has_slash_after_dotted_word(word) || with_slash(word))
+}
+
+/// Returns whether the text has four numbers with dots between them, as an IPv4 address is written.
+fn has_ipv4_address(text: &str) -> bool {
+    let dotted = text.replace(is_dot, ".");
+    let mut words = dotted.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.any(|word| word.trim_matches('.').parse::<std::net::Ipv4Addr>().is_ok())
 }
 
 fn has_slash_after_dotted_word(word: &str) -> bool {
@@ -90,6 +104,9 @@ mod tests {
         for (text, name) in [
             (" Fabrikam, Inc.\n", "Fabrikam, Inc."),
             ("Fabrikam\u{200e}", "Fabrikam"),
+            ("\u{202a}Fabrikam\u{202c}", "Fabrikam"),
+            ("\u{2068}Fabrikam\u{2069}", "Fabrikam"),
+            ("Fabrikam\u{200b}\u{2060}", "Fabrikam"),
             ("\u{200f}\u{feff}فابریکام\u{61c}", "فابریکام"),
             ("نرم\u{200c}افزار", "نرم\u{200c}افزار"),
             ("Lee \u{1f469}\u{200d}\u{1f4bb}", "Lee \u{1f469}\u{200d}\u{1f4bb}"),
@@ -136,6 +153,8 @@ mod tests {
             "a/evil.example/x",
             "b\u{fc}cher\u{3002}example/x",
             "\\\\evil\\share",
+            "Mailbox full: 192.0.2.7/login",
+            "192\u{3002}0.2.7/x",
         ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
@@ -147,6 +166,8 @@ mod tests {
             ("www.evil.example", "www.\u{2060}evil.\u{2060}example"),
             ("b\u{fc}cher\u{3002}example", "b\u{fc}cher\u{3002}\u{2060}example"),
             ("3m.com", "3m.\u{2060}com"),
+            ("192.0.2.7:80", "192.\u{2060}0.\u{2060}2.\u{2060}7:80"),
+            ("=?UTF-8?B?eA==?=", "=\u{2060}?UTF-8?B?eA==\u{2060}?="),
             ("\u{2764}.ws", "\u{2764}.\u{2060}ws"),
             ("Fabrikam, Inc.", "Fabrikam, Inc."),
             ("Suite 2.0 (Inc.)…", "Suite 2.0 (Inc.)…"),

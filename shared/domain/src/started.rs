@@ -225,6 +225,9 @@ impl Detail {
         if !email.has_ascii_local_part() {
             return Err(InvalidEvent::AdministratorEmailNotAscii);
         }
+        if !email.can_be_mailed() {
+            return Err(InvalidEvent::AdministratorEmail);
+        }
         let portal_users = self.portal_users.unwrap_or_default();
         if portal_users.len() > MAX_PORTAL_USERS {
             return Err(InvalidEvent::PortalUsers);

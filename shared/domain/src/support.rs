@@ -115,21 +115,20 @@ impl SupportMessage {
     ///   programs show as nothing. Joiners and variation selectors stay, since they change what a reader sees.
     /// - White space around the message is cut.
     ///
-    /// `None` if nothing is left, and for other control characters and overrides of the text's direction (U+202D, U+202E): nothing pastes
-    /// them, and they serve to deceive.
+    /// So are all other control characters, and overrides of the text's direction (U+202D, U+202E), which address books put around
+    /// telephone numbers: a removed one deceives no reader. `None` if nothing is left.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = cleaned(text);
         let is_visible = |c: char| !c.is_whitespace() && !is_invisible(c);
-        let good =
-            text.chars().count() <= Self::LONGEST && text.chars().any(is_visible) && !text.contains(is_forbidden);
+        let good = text.chars().count() <= Self::LONGEST && text.chars().any(is_visible);
         good.then_some(Self(text))
     }
 
     /// Restores a stored message, which an earlier release may have accepted by other rules.
     #[must_use]
     pub fn from_stored(text: &str) -> Self {
-        Self(cleaned(text).replace(is_forbidden, "?"))
+        Self(cleaned(text))
     }
 
     /// Returns the message.
@@ -140,7 +139,7 @@ impl SupportMessage {
 }
 
 fn cleaned(text: &str) -> String {
-    let shows_nothing = |c: char| is_invisible(c) && !is_forbidden(c) && !is_kept(c);
+    let shows_nothing = |c: char| is_invisible(c) && !is_kept(c);
     let lines = text.replace("\r\n", "\n").replace(is_line_break, "\n");
     lines.replace(shows_nothing, "").trim().to_owned()
 }
@@ -148,10 +147,6 @@ fn cleaned(text: &str) -> String {
 /// Returns whether an invisible character stays in a message.
 fn is_kept(c: char) -> bool {
     matches!(c, '\n' | '\t' | NON_JOINER | JOINER | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
-}
-
-fn is_forbidden(c: char) -> bool {
-    matches!(c, '\u{202d}' | '\u{202e}') || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -181,9 +176,7 @@ mod tests {
         let parsed = |text: &str| SupportMessage::parse(text).map(|message| message.0);
         assert_eq!(parsed(" It fails.\r\nHelp! \n").as_deref(), Some("It fails.\nHelp!"));
         assert!(parsed(&"ä".repeat(4000)).is_some() && parsed(&"ä".repeat(4001)).is_none());
-        for bad in
-            ["", " \n", "a\u{0}b", "a\u{202d}b", "a\u{202e}b", "a\u{1b}[2J", "a\u{92}b", "\u{3164}\u{2800}", "\u{200d}"]
-        {
+        for bad in ["", " \n", "\u{0}", "\u{202e}", "\u{3164}\u{2800}", "\u{200d}"] {
             assert_eq!(parsed(bad), None, "{bad:?}");
         }
     }
@@ -192,6 +185,8 @@ mod tests {
     fn what_pasted_text_brings_along_is_cleaned() {
         for (pasted, clean) in [
             ("Call \u{202a}+49 89 555 01\u{202c}", "Call +49 89 555 01"),
+            ("Call \u{202d}+49 89 555 01\u{202c}", "Call +49 89 555 01"),
+            ("a\u{202e}b\u{0}c\u{1b}[2Jd\u{92}e\u{1f}f", "abc[2Jdef"),
             ("a\u{2028}b\u{2029}c\u{b}d\u{c}e\u{85}f\rg\r\nh", "a\nb\nc\nd\ne\nf\ng\nh"),
             ("\u{feff}Hello\u{200e}", "Hello"),
             ("\u{2068}Dana\u{2069}, soft\u{ad}ware\u{e0041}", "Dana, software"),
@@ -199,6 +194,6 @@ mod tests {
         ] {
             assert_eq!(SupportMessage::parse(pasted).unwrap().as_str(), clean, "{pasted:?}");
         }
-        assert_eq!(SupportMessage::from_stored("a\u{202e}b\u{2028}\u{3164}").as_str(), "a?b");
+        assert_eq!(SupportMessage::from_stored("a\u{202e}b\u{2028}\u{3164}").as_str(), "ab");
     }
 }

@@ -42,10 +42,10 @@ pub(crate) fn is_line_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Returns whether `c` is a mark that sets the direction of the text beside it and shows nothing. Programs leave such marks at the ends
-/// of what is copied from them.
+/// Returns whether `c` sets the direction of the text beside it and shows nothing: a mark, an embedding or an isolate, or the end of one.
+/// Programs leave such characters at the ends of what is copied from them.
 fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Returns `text` without the blanks at its ends. U+FEFF is a blank too, as in `trim` of JavaScript.
@@ -53,9 +53,14 @@ pub(crate) fn without_blank_ends(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Returns `text` without the blanks, direction marks and joiners at its ends. A joiner stays if it gives the last letter its shape.
+/// Returns `text` without the blanks, direction marks, embeddings, isolates and joiners at its ends. A joiner stays if it gives the last
+/// letter its shape. An override of the direction is never cut.
 pub(crate) fn without_invisible_ends(text: &str) -> &str {
-    let is_cut = |c: char| c.is_whitespace() || is_direction_mark(c) || matches!(c, '\u{feff}' | NON_JOINER | JOINER);
+    let is_cut = |c: char| {
+        c.is_whitespace()
+            || is_direction_mark(c)
+            || matches!(c, '\u{feff}' | '\u{200b}' | '\u{2060}' | NON_JOINER | JOINER)
+    };
     let cut = text.trim_matches(is_cut);
     let rest = &text.trim_start_matches(is_cut)[cut.len()..];
     if rest.starts_with(JOINER) && cut.chars().next_back().is_some_and(uses_joiners) {

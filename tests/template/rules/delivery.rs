@@ -146,15 +146,20 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
     above.map(|(id, function)| format!("{id} may run for {} s", function["Timeout"])).collect()
 }
 
-/// Finds functions that redeem codes and that Lambda may stop before their own budgets end, so that a customer would get the gateway's error
-/// instead of a page: the time of the provider, and the call of AWS before it.
+/// Finds functions that Lambda may stop before their own budgets end, so that the caller would get the gateway's error. Functions that redeem
+/// codes have the time of the provider and a call of AWS before it; those that verify passwords have a limit for all calls that the answer
+/// depends on, and a call for the notes after it.
 pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
-    let budgets = web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT;
-    let below = template.functions().filter(|(_, function)| {
-        let redeems = !function["Environment"]["Variables"]["OIDC_CLIENT_SECRET"].is_null();
-        redeems && function["Timeout"].as_u64().is_none_or(|seconds| Duration::from_secs(seconds) <= budgets)
-    });
-    below.map(|(id, function)| format!("{id} may run for {} s, and needs {budgets:?}", function["Timeout"])).collect()
+    let budgets = |function: &Value| {
+        let has = |variable: &str| !function["Environment"]["Variables"][variable].is_null();
+        let redeeming = has("OIDC_CLIENT_SECRET").then_some(web::identity::PROVIDER_TIME);
+        let limit = redeeming.or_else(|| has("SIGN_IN_NETWORK_BURST").then_some(lambda::TIME_LIMIT));
+        limit.map(|limit| limit + aws::OPERATION_TIMEOUT)
+    };
+    let all = template.functions().filter_map(|(id, function)| Some((id, budgets(function)?, &function["Timeout"])));
+    let below = all
+        .filter(|(_, needs, time_out)| time_out.as_u64().is_none_or(|seconds| Duration::from_secs(seconds) <= *needs));
+    below.map(|(id, needs, time_out)| format!("{id} may run for {time_out} s, and needs {needs:?}")).collect()
 }
 
 /// Finds configuration sets that do not require TLS, and mail identities without a configuration set.

@@ -29,7 +29,10 @@ use crate::{
 type Outcome = anyhow::Result<Option<String>>;
 
 /// The budget of a whole run in minutes, on two processors.
-const MOST_MINUTES: f64 = 60.0;
+const BUDGET_MINUTES: f64 = 60.0;
+
+/// The minutes at which a whole run fails: the budget, and a sixth for machines that are slower on the day.
+const MOST_MINUTES: f64 = 70.0;
 
 /// One stage of `cargo verify`.
 #[derive(Clone, Copy)]
@@ -84,7 +87,7 @@ const STAGES: [Stage; 19] = [
     }),
     stage("mutation", 6, "small wrong changes, each caught by a test", |workspace| Box::pin(mutation::run(workspace))),
     repeated(stage("release", 6, "functions as deployed, and packed", |workspace| Box::pin(steps::release(workspace)))),
-    stage("size", 1, "a function at most 7 MiB, zipped 3.5", |workspace| {
+    stage("size", 1, "a function at most 8 MiB, zipped 3.5", |workspace| {
         Box::pin(async { size::check(workspace, &steps::released(workspace)) })
     }),
     stage("start", 1, "start to first `next`", |workspace| Box::pin(proof::in_profile(workspace, "start"))),
@@ -133,7 +136,8 @@ pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> an
         }
     }
     let taken = minutes(started);
-    tell!("\nverify: all stages passed in {taken:.1} min\n{summary}");
+    let over = if taken > BUDGET_MINUTES && !options.full { ", over the budget" } else { "" };
+    tell!("\nverify: all stages passed in {taken:.1} min{over}\n{summary}");
     if let Some(count) = test::passed(&summary) {
         tell!("{count} passed, 0 failed");
     }
@@ -208,7 +212,7 @@ mod tests {
     #[test]
     fn the_budgets_of_all_stages_are_an_hour_and_those_of_the_quick_loop_are_twelve_minutes() {
         let minutes = |stages: &[Stage]| stages.iter().map(|stage| stage.minutes).sum::<u32>();
-        assert!(f64::from(minutes(&STAGES)) <= MOST_MINUTES, "{}", minutes(&STAGES));
+        assert!(f64::from(minutes(&STAGES)) <= BUDGET_MINUTES, "{}", minutes(&STAGES));
         assert!(minutes(&QUICK) <= 12, "{}", minutes(&QUICK));
     }
 }

@@ -7,7 +7,7 @@ use super::{
     attempts::{Attempts, Failures, Spending, Spent, network_part},
     names::Key,
 };
-use crate::Failure;
+use crate::{Failure, retry::in_time_of_one};
 
 /// Counts the callbacks of each network, so that no network can make the portal flood the provider.
 pub struct Callbacks(Attempts);
@@ -39,7 +39,8 @@ impl Callbacks {
     /// Spends one callback of the network.
     pub async fn spend(&self, network: &Network, now: Timestamp) -> Result<SpendCallbackOutcome, Failure> {
         let spend = Spending { budget: self.0.network, failures: Failures::Ignored, now };
-        Ok(match self.0.spend_one(|| key(network), spend).await? {
+        let outcome = in_time_of_one("dynamodb UpdateItem (callback)", self.0.spend_one(|| key(network), spend));
+        Ok(match outcome.await? {
             Spent::Admitted(_) => SpendCallbackOutcome::Admitted,
             Spent::Exhausted { retry_after } => SpendCallbackOutcome::Exhausted { retry_after },
         })

@@ -95,18 +95,24 @@ fn guesses(text: &[char], words: &[(Vec<char>, u64)], letter: fn(char) -> char, 
     fewest[text.len()].into_iter().min().unwrap_or(u64::MAX)
 }
 
-/// Returns whether the text repeats fewer than [`SHORTEST`] code points. The last repetition may be incomplete, and one character before or
-/// after the repetitions may be odd.
+/// Returns whether the text repeats fewer than [`SHORTEST`] code points. The last repetition may be incomplete, and one character may be
+/// odd, in the place of another one or before or after the repetitions.
 fn repeats_a_short_text(text: &[char]) -> bool {
-    let without_first = text.get(1..).unwrap_or_default();
-    let without_last = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-    [text, without_first, without_last].into_iter().any(repeats_exactly)
+    let longest = (SHORTEST - 1).min(text.len() / 2);
+    text.len() >= pattern::SHORTEST && (1..=longest).any(|period| repeats_but_for_one(text, period))
 }
 
-fn repeats_exactly(text: &[char]) -> bool {
-    let longest = (SHORTEST - 1).min(text.len() / 2);
-    text.len() >= pattern::SHORTEST
-        && (1..=longest).any(|length| text.iter().eq(text[..length].iter().cycle().take(text.len())))
+/// Returns whether each character equals the one a period later, but for one odd character at most.
+fn repeats_but_for_one(text: &[char], period: usize) -> bool {
+    let unequal: Vec<usize> = (0..text.len() - period).filter(|at| text[*at] != text[at + period]).collect();
+    let Some(first) = unequal.first() else { return true };
+    // Every unequal pair has the odd character, whose neighbours a period away are equal.
+    let explains = |odd: usize| {
+        let neighbours = (odd.checked_sub(period).map(|before| text[before]), text.get(odd + period).copied());
+        let fits = !matches!(neighbours, (Some(before), Some(after)) if before != after);
+        fits && unequal.iter().all(|at| *at == odd || at + period == odd)
+    };
+    explains(*first) || explains(first + period)
 }
 
 /// Returns the words that an attacker knows, each with its guesses: each name as a whole, the words of the names, and the usual words.

@@ -73,7 +73,7 @@ const UNCOMMON: [&str; 58] = [
 ];
 
 /// Passwords that an attacker guesses early, and why.
-const COMMON: [&str; 131] = [
+const COMMON: [&str; 137] = [
     // One entry of the list, and two.
     "passwordpassword",
     "PasswordPassword1!",
@@ -197,12 +197,18 @@ const COMMON: [&str; 131] = [
     "CorrectHorseBatteryStaple1!",
     "c0rrect h0rse b4ttery st4ple",
     "iloveyousomuch123",
+    "AdministratorMay2026!",
+    "ITAdministrator2026",
+    "Teamleiter2026!!",
     "I love you so much!",
     "The quick brown fox",
     "May the force be with you",
     // One odd character.
     "aaaaaaaaaaaaaab",
     "baaaaaaaaaaaaaa",
+    "aaaaaaaaaaaaaba",
+    "abaaaaaaaaaaaaa",
+    "abcabcabXabcabc",
     "aaaaaaabaaaaaaaa",
     "abababababababx",
     "qwertyuiopasdfgx",
@@ -254,6 +260,16 @@ fn a_password_has_15_to_128_code_points() {
     assert_eq!(refusal_of(&uncommon(128)), None);
     assert_eq!(refusal_of(&uncommon(129)), Some(PasswordRefusal::TooLong));
     assert_eq!(refusal_of(&uncommon(16_000)), Some(PasswordRefusal::TooLong));
+}
+
+#[test]
+fn every_month_is_a_usual_word() {
+    let months = "January February March April May June July August September October November December \
+        Januar Februar März April Mai Juni Juli August September Oktober November Dezember Sept Oct Dez";
+    for month in months.split_whitespace() {
+        let typed = format!("Administrator{month}2026!");
+        assert_eq!(refusal_of(&typed), Some(PasswordRefusal::TooCommon), "{typed}");
+    }
 }
 
 #[test]

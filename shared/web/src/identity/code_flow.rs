@@ -283,8 +283,9 @@ fn parse_token(document: &[u8]) -> Option<String> {
     serde_json::from_slice::<Answer>(document).ok().map(|answer| answer.id_token)
 }
 
-/// Returns the problem for an error response (RFC 6749, 5.2). An error about the code concerns the customer; any other is a defect of the
-/// deployment. The provider's text is not repeated.
+/// Returns the problem for an error response (RFC 6749, 5.2). An error about the code concerns the customer, and so does one about the
+/// request, since anyone can make up a code and send it to the callback; any other is a defect of the deployment. The provider's text is not
+/// repeated.
 fn refused(document: &[u8]) -> Problem {
     #[derive(Deserialize)]
     struct Answer {
@@ -293,6 +294,9 @@ fn refused(document: &[u8]) -> Problem {
     let error = serde_json::from_slice::<Answer>(document).map(|answer| answer.error).unwrap_or_default();
     match error.as_str() {
         "invalid_grant" => Problem::new(ProblemCode::NotSignedIn).because("the provider does not know the code"),
+        "invalid_request" => {
+            Problem::new(ProblemCode::InvalidRequest).because("the provider does not accept the request")
+        }
         "invalid_client" => defect("the provider does not accept OIDC_CLIENT_ID with this secret, or without one"),
         "unauthorized_client" => defect("the provider does not let OIDC_CLIENT_ID use codes"),
         _ => defect("the provider does not accept how a code is redeemed"),
@@ -380,6 +384,7 @@ mod tests {
     fn errors_about_the_code_and_about_the_client_are_distinguished() {
         let code = |body: &str| refused(body.as_bytes()).code();
         assert_eq!(code(r#"{"error":"invalid_grant"}"#), ProblemCode::NotSignedIn);
+        assert_eq!(code(r#"{"error":"invalid_request"}"#), ProblemCode::InvalidRequest);
         for body in [r#"{"error":"invalid_client"}"#, r#"{"error":"canary"}"#, "", "canary"] {
             assert_eq!(code(body), ProblemCode::Internal, "{body}");
             assert!(!refused(body.as_bytes()).cause().unwrap().contains("canary"));

@@ -23,7 +23,8 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_slice(document).ok()?;
-        let keys = document.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+        let keys = document.keys.into_iter().map(with_known_algorithm);
+        let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
         let usable: Vec<Jwk> = keys.filter(|key| is_supported(key) && is_for_signatures(key)).collect();
         (!usable.is_empty()).then_some(Self(usable))
     }
@@ -53,6 +54,14 @@ impl KeySet {
 /// `none` and the algorithms with a shared secret are refused, since an attacker could use the public key as that secret.
 pub(super) fn is_accepted(algorithm: Algorithm) -> bool {
     RSA.contains(&algorithm) || matches!(algorithm, Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA)
+}
+
+/// Returns the key with the name that its algorithm had before RFC 9864, which calls `EdDSA` with the curve Ed25519 `Ed25519`.
+fn with_known_algorithm(mut key: Value) -> Value {
+    if key["alg"] == "Ed25519" && key["crv"] == "Ed25519" {
+        key["alg"] = "EdDSA".into();
+    }
+    key
 }
 
 fn is_supported(key: &Jwk) -> bool {

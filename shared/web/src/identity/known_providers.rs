@@ -1,6 +1,20 @@
 //! Facts about well-known providers that their discovery documents leave out, found by their issuer.
 
-use super::settings::{GOOGLE, issued_by_entra};
+/// The hosts of the issuers of Microsoft Entra in its public and national clouds. The `sts` hosts are those of version 1.0.
+const ENTRA: [&str; 6] = [
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
+    "sts.windows.net",
+    "sts.chinacloudapi.cn",
+];
+
+/// The end of the host of Microsoft Entra External ID, whose tenants have hosts of their own.
+const EXTERNAL_ENTRA: &str = ".ciamlogin.com";
+
+/// Google's only issuer.
+pub(super) const GOOGLE: &str = "https://accounts.google.com";
 
 /// The domains of Okta's issuers. An issuer at a domain of the vendor's own is not recognized.
 const OKTA: [&str; 4] = [".okta.com", ".oktapreview.com", ".okta-emea.com", ".okta-gov.com"];
@@ -16,6 +30,12 @@ pub(super) fn takes_select_account(issuer: &str) -> bool {
 /// <https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/orgas/logout>
 pub(super) fn is_okta(issuer: &str) -> bool {
     OKTA.iter().any(|domain| host(issuer).ends_with(domain))
+}
+
+/// Returns whether the issuer is Microsoft Entra's.
+pub(super) fn issued_by_entra(issuer: &str) -> bool {
+    let host = host(issuer);
+    ENTRA.contains(&host.as_str()) || host.ends_with(EXTERNAL_ENTRA)
 }
 
 /// Returns the host of an issuer in lower case, or an empty text.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::known_providers::{GOOGLE, issued_by_entra};
+
 /// The settings from the environment. Absent and empty ones take their defaults.
 #[derive(Clone, Debug, Default)]
 pub struct IdentitySettings {
@@ -60,21 +62,6 @@ pub(super) struct OrganizationRule {
     pub(super) role_claim: String,
     pub(super) role: String,
 }
-
-/// The hosts of the issuers of Microsoft Entra in its public and national clouds. The `sts` hosts are those of version 1.0.
-const ENTRA: [&str; 6] = [
-    "login.microsoftonline.com",
-    "login.microsoftonline.us",
-    "login.partner.microsoftonline.cn",
-    "login.chinacloudapi.cn",
-    "sts.windows.net",
-    "sts.chinacloudapi.cn",
-];
-
-/// The end of the host of Microsoft Entra External ID, whose tenants have hosts of their own.
-const EXTERNAL_ENTRA: &str = ".ciamlogin.com";
-
-pub(super) const GOOGLE: &str = "https://accounts.google.com";
 
 impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,11 +201,6 @@ fn is_origin(text: &str) -> bool {
     rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.host().is_empty())
         && !rest.contains(|c: char| c == '@' || c.is_ascii_uppercase())
         && !rest.ends_with(usual_port)
-}
-
-pub(super) fn issued_by_entra(issuer: &str) -> bool {
-    let host = issuer.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
-    host.is_some_and(|host| ENTRA.contains(&host.as_str()) || host.ends_with(EXTERNAL_ENTRA))
 }
 
 fn given(setting: Option<String>) -> Option<String> {

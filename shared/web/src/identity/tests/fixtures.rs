@@ -255,8 +255,12 @@ async fn an_organisation_at_entra_needs_the_claim_that_tells_guests_apart() {
 
 #[tokio::test]
 async fn a_host_that_only_looks_like_one_of_entra_is_trusted_as_any_other() {
-    let others =
-        ["https://ciamlogin.com.evil.example", "https://contoso-ciamlogin.com", "https://evil.example/.ciamlogin.com"];
+    let others = [
+        "https://ciamlogin.com.evil.example",
+        "https://contoso.ciamlogin.com.evil.example",
+        "https://contoso-ciamlogin.com",
+        "https://evil.example/.ciamlogin.com",
+    ];
     for issuer in others {
         let verifier = holding(super::settings(issuer), &[RSA.jwk("rsa")]);
         let claims = super::claims_of(issuer, json!({ "email_verified": null, "xms_edov": true, "acct": 0 }));

@@ -89,6 +89,11 @@ async fn a_key_verifies_its_own_algorithm_only() {
     let token = RSA.sign(&json!({ "alg": "RS512", "kid": "rsa" }), &claims(json!({})));
     assert_eq!(refusal(bearer(&verifier(), &token).await), None, "a key without alg");
     assert_eq!(refusal(bearer(&holding(settings(ISSUER), &[bound]), &token).await).as_deref(), other);
+    // RFC 9864 gives EdDSA with this curve the name of the curve.
+    let mut renamed = ED.jwk("ed");
+    renamed["alg"] = json!("Ed25519");
+    let token = ED.token("ed", &claims(json!({})));
+    assert_eq!(refusal(bearer(&holding(settings(ISSUER), &[renamed]), &token).await), None);
 }
 
 #[tokio::test]
