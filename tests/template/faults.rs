@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 84] = [
+pub(super) const FAULTS: [Fault; 85] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
