@@ -4,9 +4,12 @@
 //!
 //! The alarms on metrics of AWS are held against AWS's lists of metrics, in `tests/template/rules/alarms.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use cloud::{Fault, Mode, Service};
+use cloud::{Fault, Limits, Mode, Queue, Service};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use support::{Call, Deployment, Function, TestStack, event, table::Table};
@@ -26,12 +29,13 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 8] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
     ("SignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
     ("UserNameHeld", || Box::pin(a_user_name_is_held())),
+    ("MailQuotaReached", || Box::pin(the_quota_is_reached())),
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
     ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
 ];
@@ -87,6 +91,18 @@ async fn no_mail_is_sent() {
     stack.publish(event("sub-1", "trial")).await;
 }
 
+/// Reaches the quota of the day with the second of two mails.
+async fn the_quota_is_reached() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_mail_limits(Limits { quota: Some(1), rate: None });
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let ask = Call::contact_support("sub-1", "Help").bearer(&stack.token("dana@fabrikam.example")).key("key");
+    assert_eq!(stack.call("contact-support", ask).await.status, 202);
+    while stack.cloud.hidden(Queue::SendMail).is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Runs the scenario of an alarm, and asserts that the alarm rings and no other does.
 async fn check(alarm: &str) {
     log();
@@ -103,6 +119,11 @@ async fn many_refused_attempts_ring() {
 #[tokio::test]
 async fn a_denied_key_rings() {
     check("KeyDenied").await;
+}
+
+#[tokio::test]
+async fn a_quota_that_is_reached_rings() {
+    check("MailQuotaReached").await;
 }
 
 #[tokio::test]

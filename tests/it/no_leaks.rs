@@ -370,7 +370,8 @@ async fn a_panic_says_where_and_not_what() {
     let answer = call_handler(|| panic!("{PLANTED}")).await;
     let batch = json!({ "Records": [{ "messageId": "1", "body": PLANTED }] });
     let handle = |_: Arc<()>, message: lambda::Message| async move { panic!("{}", message.body) };
-    let response = lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap(), "r").await;
+    let response =
+        lambda::handle_batch(&Arc::new(()), &handle, serde_json::from_value(batch).unwrap(), "r", Duration::ZERO).await;
     drop(panic::take_hook());
     let log = String::from_utf8(log().lock().unwrap().clone()).unwrap();
     assert!(log.contains("no_leaks.rs") && log.contains("panicked"), "{log}");

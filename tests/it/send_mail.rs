@@ -1,9 +1,12 @@
 //! The welcome mail is never lost, and it is sent once unless a call fails.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use aws::{Lease, MailOrder, Mails, Table, TakeOutcome};
-use cloud::{Fault, Mode, Service};
+use cloud::{Fault, Limits, Mode, Queue, Service};
 use domain::{MailStatus, Timestamp};
 use serde_json::json;
 use support::{Call, Deployment, TestStack, event, table};
@@ -157,12 +160,12 @@ async fn no_name_of_an_event_is_a_link_in_a_mail() {
 #[tokio::test]
 async fn names_of_an_earlier_release_make_no_line_and_no_link_in_a_mail() {
     let stack = TestStack::start().await;
-    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100));
     stack.start_subscription(event("sub-1", "trial")).await;
     let mut credential = stack.items("CREDENTIAL").await.pop().unwrap();
     credential["company"]["M"]["name"]["S"] = "Fabrikam\u{2028}User name:\u{85}evil.example/x\u{202e}".into();
     table::Table::connect(&stack.cloud.aws_url(), "tests").put(&credential).await;
-    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 0));
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 0));
     stack.start_subscription(event("sub-2", "trial")).await;
     let order = json!({ "dynamodb": {
         "Keys": { "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } },
@@ -208,18 +211,92 @@ async fn after_three_refusals_of_ses_the_mail_goes_out_once_and_others_are_not_s
     assert!(stack.cloud.inbox()[1].text.contains(answer.password().unwrap()));
 }
 
+/// Returns how often SES was asked to send a mail, and how often send-mail unsealed a password for it.
+fn sendings(stack: &TestStack) -> (usize, usize) {
+    let requests = stack.cloud.requests();
+    let by_send_mail = |operation| {
+        requests.iter().filter(|request| request.function == "send-mail" && request.operation == operation).count()
+    };
+    (by_send_mail("SendEmail"), by_send_mail("Decrypt"))
+}
+
 #[tokio::test]
-async fn a_throttled_mail_is_redelivered_and_not_tried_again_within_the_function() {
+async fn a_refused_mail_is_redelivered_and_not_tried_again_by_the_sdk() {
     let stack = TestStack::start().await;
-    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 2));
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 2));
     stack.start_subscription(event("sub-1", "trial")).await;
-    let tries = stack.cloud.requests().into_iter().filter(|request| request.operation == "SendEmail").count();
-    let takes = stack
-        .cloud
-        .requests()
-        .into_iter()
-        .filter(|request| request.function == "send-mail" && request.operation == "Decrypt");
-    assert_eq!((stack.cloud.inbox().len(), tries, takes.count()), (1, 3, 3));
+    assert_eq!((stack.cloud.inbox().len(), sendings(&stack)), (1, (3, 3)));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_sent_too_fast_waits_in_the_function() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 3));
+    stack.start_subscription(event("sub-1", "trial")).await;
+    assert_eq!((stack.cloud.inbox().len(), sendings(&stack)), (1, (4, 1)));
+    assert_eq!(statuses(&stack).await, ["sent"]);
+}
+
+#[tokio::test]
+async fn a_mail_without_a_turn_in_time_is_given_back() {
+    let stack = Deployment::default().with("MAIL_RATE", "0.001").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    assert_eq!(stack.publish(event("sub-2", "trial")).await, json!([]));
+    until(async || stack.cloud.dead_letters().len() == 1).await;
+    assert_eq!(sendings(&stack), (1, 1));
+    let mails = stack.items("MAIL").await;
+    let second = mails.iter().find(|mail| mail["PK"]["S"] == "SUBSCRIPTION#sub-2").unwrap();
+    assert_eq!((&second["status"]["S"], &second["lease_until"]), (&json!("pending"), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_mail_over_the_quota_is_hidden_for_longer_each_time_and_keeps_no_lease() {
+    let stack = TestStack::start().await;
+    stack.cloud.set_mail_limits(Limits { quota: Some(0), rate: None });
+    assert_eq!(stack.publish(event("sub-1", "trial")).await, json!([]));
+    until(async || !stack.cloud.hidden(Queue::SendMail).is_empty()).await;
+    let hidden = stack.cloud.hidden(Queue::SendMail)[0].as_secs();
+    assert!((4400..=4500).contains(&hidden), "{hidden}");
+    let mail = &stack.items("MAIL").await[0];
+    assert_eq!((&mail["status"]["S"], &mail["lease_until"]), (&json!("pending"), &json!(null)));
+    assert_eq!((stack.cloud.inbox().len(), stack.cloud.dead_letters().len()), (0, 0));
+}
+
+/// The number of mails that wait at once: 5,000 in a full run, which takes minutes in an unoptimised build.
+fn many() -> usize {
+    if support::has_env("FIRSTKEY_FULL") { 5000 } else { 200 }
+}
+
+/// The account's rate, the queue's visibility and the lease are those of a deployment, ten times as fast.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_mails_that_wait_at_once_are_sent_once_each_at_the_rate_of_the_account() {
+    const RATE: usize = 140;
+    let deployment = Deployment::default().with("WELCOME_MAIL", "link").with("MAIL_LEASE_SECONDS", "6");
+    // The instance is faster than SES, so that it is refused and has to wait.
+    let deployment = deployment.with("MAIL_RATE", "280").with_redelivery_delay(Duration::from_secs(18));
+    let stack = deployment.start().await;
+    stack.start_subscription(event("sub-0", "trial")).await;
+    let (credential, mut mail) = (stack.items("CREDENTIAL").await.remove(0), stack.items("MAIL").await.remove(0));
+    (mail["status"]["S"], mail["rank"]["N"]) = ("pending".into(), MailStatus::Pending.rank().to_string().into());
+    let mail_fields = mail.as_object_mut().unwrap();
+    for field in ["tries", "message_id", "settled_at"] {
+        mail_fields.remove(field);
+    }
+    let items = (1..=many()).flat_map(|n| {
+        [&credential, &mail].map(|item| {
+            let mut item = item.clone();
+            item["PK"]["S"] = format!("SUBSCRIPTION#many-{n}").into();
+            item
+        })
+    });
+    stack.cloud.set_mail_limits(Limits { rate: Some(RATE), quota: None });
+    table::Table::connect(&stack.cloud.aws_url(), "tests").put_all(&items.collect::<Vec<_>>()).await;
+    stack.cloud.drained().await.unwrap();
+    let to: BTreeSet<String> = stack.cloud.inbox().iter().map(|mail| mail.tags["subscription"].clone()).collect();
+    assert_eq!((to.len(), stack.cloud.inbox().len()), (many() + 1, many() + 1), "each is sent once");
+    assert_eq!(stack.cloud.dead_letters(), []);
+    assert!(statuses(&stack).await.iter().all(|status| status == "sent"));
+    assert!(sendings(&stack).0 > many() + 1, "SES has refused some of them");
 }
 
 #[tokio::test]
@@ -277,7 +354,7 @@ fn mails(stack: &TestStack) -> Mails {
 #[tokio::test]
 async fn a_sent_mail_is_recorded_without_the_lease_and_stays_recorded() {
     let stack = TestStack::start().await;
-    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Throttled, 100));
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100));
     stack.start_subscription(event("sub-1", "trial")).await;
     let mails = mails(&stack);
     let keys = json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "MAIL" } });

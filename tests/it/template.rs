@@ -86,6 +86,8 @@ fn example_value(name: &str) -> Option<String> {
         "Table" => "firstkey",
         "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
         "VendorName" => "Contoso, Inc.",
+        "MailConfiguration" => "firstkey",
+        "SendMailQueue" => "https://sqs.us-east-1.amazonaws.com/000000000000/SendMailQueue",
         "SupportEmail" => "support@contoso.example",
         "MailDomain" => "contoso.example",
         "OidcIssuer" => "https://login.contoso.example",
@@ -149,6 +151,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
     for (parameter, setting) in [
         ("CredentialLifetimeSeconds", "CREDENTIAL_LIFETIME_SECONDS"),
         ("MailLeaseSeconds", "MAIL_LEASE_SECONDS"),
+        ("MailRate", "MAIL_RATE"),
         ("SignInNetworkBurst", "SIGN_IN_NETWORK_BURST"),
         ("KeepServiceAdministrator", "KEEP_SERVICE_ADMINISTRATOR"),
         ("WelcomeMail", "WELCOME_MAIL"),

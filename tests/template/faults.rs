@@ -87,7 +87,7 @@ pub(super) const FAULTS: [Fault; 85] = [
     own_rule("target-without-dead-letters", "          DeadLetterConfig: { Arn: !GetAtt UndeliveredEvents.Arn }\n", ""),
     own_rule(
         "queue-without-dead-letters",
-        "      RedrivePolicy: { deadLetterTargetArn: !GetAtt SendMailDeadLetters.Arn, maxReceiveCount: 5 }\n",
+        "      RedrivePolicy: { deadLetterTargetArn: !GetAtt SendMailDeadLetters.Arn, maxReceiveCount: 20 }\n",
         "",
     ),
     own_rule(
@@ -111,11 +111,7 @@ pub(super) const FAULTS: [Fault; 85] = [
         "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 9\n",
     ),
     own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
-    own_rule(
-        "mail-without-tls",
-        "      ConfigurationSetAttributes: { ConfigurationSetName: !Ref MailConfiguration }\n",
-        "",
-    ),
+    own_rule("mail-without-tls", "          MAIL_CONFIGURATION_SET: !Ref MailConfiguration\n", ""),
     own_rule("mail-without-feedback", "reject, bounce, complaint", "reject, complaint"),
     own_rule("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
     own_rule("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),

@@ -10,11 +10,16 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod letter;
+mod pace;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use aws::{
     Delivery, Lease, Mail, MailOrder, Mailer, Mails, Message as Envelope, Table, TakeOutcome, TakenMail, Unsealer,
+    WorkQueue,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Credential, MailContent, MailStatus, Timestamp, WelcomeMail};
@@ -22,7 +27,7 @@ use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
 use words::{Language, Languages};
 
-use crate::letter::Letter;
+use crate::{letter::Letter, pace::Pace};
 
 /// The function's stores and clients: they let it lease and settle mails, unseal passwords, and send. It can neither seal nor count
 /// retrievals.
@@ -30,6 +35,8 @@ pub struct App {
     mails: Mails,
     unsealer: Unsealer,
     mailer: Mailer,
+    queue: WorkQueue,
+    pace: Mutex<Pace>,
     clock: Clock,
     lease: Duration,
     origin: String,
@@ -40,13 +47,16 @@ pub struct App {
 /// How long a lease lasts: longer than this function may run. The two together are no longer than the queue hides a message.
 const LEASE: Duration = Duration::from_mins(1);
 
+/// Why a mail was given back that had no turn in time.
+const NO_TURN: &str = "there is no turn left for the mail at this rate";
+
 /// How often a sent mail is recorded until it succeeds. Each try takes 2.5 s at most.
 const RECORD_TRIES: u32 = 3;
 const RECORD_PAUSE: Duration = Duration::from_millis(300);
 
 impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `SUPPORT_LANGUAGE`,
-    /// `PSEUDO_LANGUAGE`, `MAIL_LEASE_SECONDS`.
+    /// `PSEUDO_LANGUAGE`, `MAIL_LEASE_SECONDS`, `MAIL_RATE`, `MAIL_CONFIGURATION_SET`, `MAIL_QUEUE_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let origin = settings.required("PUBLIC_ORIGIN")?;
@@ -54,7 +64,9 @@ impl App {
         Ok(Self {
             mails: Mails::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
-            mailer: Mailer::new(&aws, &settings.required("SENDER")?)?,
+            mailer: Mailer::new(&aws, &settings.required("SENDER")?, settings.required("MAIL_CONFIGURATION_SET")?)?,
+            queue: WorkQueue::new(&aws, settings.required("MAIL_QUEUE_URL")?),
+            pace: Mutex::new(settings.parsed("MAIL_RATE", Pace::default(), Pace::parse)?),
             clock,
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
@@ -73,13 +85,24 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     match app.mails.take(&order, lease, now).await? {
         TakeOutcome::Settled => Ok(()),
         TakeOutcome::Leased => Err(Rejection::temporary("another worker has the mail, or one had it when it died")),
-        TakeOutcome::Taken(taken) => app.deliver(&order, &taken, now).await,
+        TakeOutcome::Taken(taken) => app.deliver(&message, &order, &taken, now).await,
     }
 }
 
 impl App {
-    /// Writes and sends a leased mail. A failure before the call of SES gives the lease back, so that the next delivery can start at once.
-    async fn deliver(&self, order: &MailOrder, taken: &TakenMail, now: Timestamp) -> Result<(), Rejection> {
+    /// Waits for the turn of a leased mail, and writes and sends it. A failure before SES has accepted the mail gives the lease back, so that
+    /// the next delivery can start at once.
+    async fn deliver(
+        &self,
+        message: &Message,
+        order: &MailOrder,
+        taken: &TakenMail,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let latest = pace::latest_turn(Instant::now(), message.deadline);
+        if !self.has_turn(Duration::ZERO, latest).await {
+            return self.give_back(order, taken, Rejection::temporary(NO_TURN)).await;
+        }
         let letter = match self.write(order, taken, now).await {
             Ok(Some(letter)) => letter,
             Ok(None) => return self.settle(order, MailStatus::NotNeeded, None, now).await,
@@ -94,7 +117,7 @@ impl App {
             subscription: &order.subscription,
             issue: order.issue,
         };
-        match self.mailer.send(&mail).await {
+        match self.send(&mail, latest).await {
             Delivery::Sent(message_id) => {
                 info!(outcome = "mailed", metric = "Mailed");
                 self.record(order, &message_id, now).await
@@ -103,9 +126,52 @@ impl App {
                 warn!(outcome = "bounced", metric = "MailRefused", service = failure.service(), cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }
-            Delivery::NotSent(failure) => self.give_back(order, taken, failure.into()).await,
+            Delivery::QuotaReached(failure) => {
+                warn!(outcome = "quota-reached", metric = "MailQuotaReached", service = failure.service(), cause = %failure);
+                self.rest(message).await;
+                self.give_back(order, taken, failure.into()).await
+            }
+            Delivery::TooFast(failure) | Delivery::NotSent(failure) => {
+                self.give_back(order, taken, failure.into()).await
+            }
             // The mail may be on its way: the lease stays, so that no other delivery sends it again at once.
             Delivery::Unknown(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Sends a mail that has its turn. While SES refuses it for the rate, it waits for other turns, until there is none left.
+    async fn send(&self, mail: &Envelope<'_>, latest: Instant) -> Delivery {
+        let mut refusals = 0;
+        loop {
+            let delivery = self.mailer.send(mail).await;
+            if !matches!(delivery, Delivery::TooFast(_)) {
+                return delivery;
+            }
+            refusals += 1;
+            let back_off = self.pace().back_off(refusals, fastrand::f64());
+            if !self.has_turn(back_off, latest).await {
+                return delivery;
+            }
+        }
+    }
+
+    /// Waits for the next turn after `wait`. Returns `false`, and waits for nothing, if it is later than `latest`.
+    async fn has_turn(&self, wait: Duration, latest: Instant) -> bool {
+        let turn = self.pace().turn(Instant::now() + wait, latest);
+        if let Some(turn) = turn {
+            tokio::time::sleep_until(turn.into()).await;
+        }
+        turn.is_some()
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hides a message while the quota of the day is reached, since its deliveries would otherwise be used up within the hour.
+    async fn rest(&self, message: &Message) {
+        if let Err(failure) = self.queue.hide(&message.receipt_handle, pace::rest(message.receives())).await {
+            warn!(outcome = "not-hidden", service = failure.service(), cause = %failure);
         }
     }
 

@@ -38,7 +38,7 @@ const MAIL_TIME: Duration = Duration::from_secs(2);
 
 /// Shown when subscription-start rejects an event. The function reports the reason only in its log.
 const REFUSED: &str = "The event was published, but subscription-start did not take it: an earlier event contradicts it, another \
-                       subscription has the user name, or AWS failed. The function's log says which. The queue delivers it five times.";
+                       subscription has the user name, or AWS failed. The function's log says which. The queue delivers it again, five times at most.";
 
 pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
     let routes = Router::new()

@@ -14,13 +14,14 @@ use super::clock;
 use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Mode};
 use super::gate::Gates;
-use super::inbox::Inbox;
 use super::kms::Kms;
+use super::queue::Queues;
 use super::requests::{self, Requests};
 use super::roles::Roles;
 use super::serve::{Closed, names_this_machine};
 use super::service::{Caller, Service};
-use super::ses;
+use super::ses::{self, Ses};
+use super::sqs;
 use super::wire::Answer;
 
 /// The largest request body of any of the services, which is a DynamoDB batch.
@@ -29,7 +30,8 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 pub(super) struct Endpoint {
     pub(super) dynamo: Arc<Dynamo>,
     pub(super) kms: Kms,
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) ses: Arc<Ses>,
+    pub(super) queues: Arc<Queues>,
     pub(super) faults: Arc<Faults>,
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
@@ -133,7 +135,8 @@ impl Endpoint {
         let answer = match call.caller.service {
             Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,
             Service::Kms => self.kms.call(&call.headers, body).await,
-            Service::Ses => ses::call(&self.inbox, &body),
+            Service::Ses => self.ses.call(&body),
+            Service::Sqs => sqs::call(&self.queues, &call.operation, &body),
         };
         self.record(&call.caller, &call.operation, Some(&answer));
         answer

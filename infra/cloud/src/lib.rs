@@ -4,7 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
-//! | `dynamo`, `kms`, `ses`, `inbox` | the services behind the endpoint |
+//! | `dynamo`, `kms`, `ses`, `inbox`, `sqs` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
 //! | `bus`, `pipe`, `pattern` | the rules of the event bus, the Pipe from the table's stream to a queue, and their patterns |
@@ -36,6 +36,7 @@ pub mod runtime;
 mod serve;
 mod service;
 mod ses;
+mod sqs;
 mod wire;
 
 use std::fmt;
@@ -58,6 +59,7 @@ pub use kms::SEALING_KEY;
 pub use queue::{DeadLetter, Queue};
 pub use requests::Request;
 pub use service::Service;
+pub use ses::{CONFIGURATION_SET, Limits};
 
 use bus::{Bus, Target};
 use dynamo::Dynamo;
@@ -71,6 +73,7 @@ use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
 use roles::Roles;
+use ses::Ses;
 
 /// The AWS region of the local cloud.
 pub const REGION: &str = "us-east-1";
@@ -120,6 +123,7 @@ pub struct Cloud {
 struct Inner {
     dynamo: Arc<Dynamo>,
     inbox: Arc<Inbox>,
+    ses: Arc<Ses>,
     faults: Arc<Faults>,
     gates: Arc<Gates>,
     requests: Arc<Requests>,
@@ -156,7 +160,9 @@ impl Cloud {
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
         let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
         let form = Mutex::new(StartForm::suggested());
-        let inner = Inner { dynamo, inbox, faults, gates, requests, roles, queues, bus, pipe, invoke, product, form };
+        let ses = Arc::new(Ses::new(Arc::clone(&inbox)));
+        let inner =
+            Inner { dynamo, inbox, ses, faults, gates, requests, roles, queues, bus, pipe, invoke, product, form };
         let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
@@ -227,6 +233,17 @@ impl Cloud {
         self.inner.deliver(event).await
     }
 
+    /// Sets the limits of the account at SES. Without them it sends without limits.
+    pub fn set_mail_limits(&self, limits: Limits) {
+        self.inner.ses.set_limits(limits);
+    }
+
+    /// Returns how long each message stays hidden that waits in a queue.
+    #[must_use]
+    pub fn hidden(&self, queue: Queue) -> Vec<Duration> {
+        self.inner.queues.hidden(queue)
+    }
+
     /// Returns the dead letters, oldest first.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
@@ -284,7 +301,8 @@ impl Inner {
         Endpoint {
             dynamo: Arc::clone(&self.dynamo),
             kms,
-            inbox: Arc::clone(&self.inbox),
+            ses: Arc::clone(&self.ses),
+            queues: Arc::clone(&self.queues),
             faults: Arc::clone(&self.faults),
             gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),

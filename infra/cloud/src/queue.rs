@@ -1,8 +1,8 @@
 //! SQS queues, from which the event source mappings feed functions.
 //!
 //! A message is waiting or in flight to one function, never to two. A message that its function reports as failed, or the
-//! whole batch if the function fails, is redelivered after the redelivery time. After the fifth failure it becomes a dead
-//! letter.
+//! whole batch if the function fails, is redelivered after the redelivery time, or later if its function has hidden it. After as many
+//! failures as the template's `maxReceiveCount` it becomes a dead letter.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Error, clock, file, lock};
+use template::Template;
 
-/// The `maxReceiveCount` of every queue.
-pub(super) const RECEIVES: u32 = 5;
+use super::roles::ACCOUNT;
+use super::sqs::LONGEST;
+use super::{Error, clock, file, lock};
 
 macro_rules! queues {
     ($($(#[$doc:meta])* $name:literal $variant:ident;)*) => {
@@ -41,10 +42,12 @@ macro_rules! queues {
 
             /// Returns the queue with this name in the template.
             pub(super) fn from_logical_id(id: &str) -> Option<Self> {
-                match id.strip_suffix("Queue")? {
-                    $(stringify!($variant) => Some(Self::$variant),)*
-                    _ => None,
-                }
+                Self::ALL.into_iter().find(|queue| queue.logical_id() == id)
+            }
+
+            /// Returns the name of the queue in the template.
+            pub(super) const fn logical_id(self) -> &'static str {
+                match self { $(Self::$variant => concat!(stringify!($variant), "Queue"),)* }
             }
         }
     };
@@ -59,6 +62,29 @@ queues! {
     "send-mail" SendMail;
 }
 
+impl Queue {
+    /// Returns the URL of the queue in a local cloud with this AWS endpoint.
+    #[must_use]
+    pub fn url(self, endpoint: &str) -> String {
+        format!("{endpoint}/{ACCOUNT}/{}", self.name())
+    }
+
+    pub(super) fn from_url(url: &str) -> Option<Self> {
+        let name = url.rsplit('/').next()?;
+        Self::ALL.into_iter().find(|queue| queue.name() == name)
+    }
+}
+
+/// Returns the `maxReceiveCount` of each queue that the template has.
+fn deployed_receives() -> Result<BTreeMap<Queue, u32>, Error> {
+    let template = Template::deployed().map_err(|error| Error::caused("cannot read the template", error))?;
+    let receives = Queue::ALL.into_iter().filter_map(|queue| {
+        let properties = &template.resource(queue.logical_id()).ok()?["Properties"];
+        Some((queue, u32::try_from(properties["RedrivePolicy"]["maxReceiveCount"].as_u64()?).ok()?))
+    });
+    Ok(receives.collect())
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Message {
     pub(super) id: String,
@@ -68,6 +94,9 @@ pub(super) struct Message {
     pub(super) receives: u32,
     #[serde(skip)]
     visibility: Visibility,
+    /// Until when the function has hidden the message that it is handling.
+    #[serde(skip)]
+    hidden_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -88,18 +117,25 @@ impl Message {
             first_received_at: None,
             receives: 0,
             visibility: Visibility::Waiting,
+            hidden_until: None,
         }
     }
 
     fn receive(&mut self) -> Self {
         self.visibility = Visibility::InFlight;
+        self.hidden_until = None;
         self.receives += 1;
         self.first_received_at.get_or_insert_with(clock::epoch_millis);
         self.clone()
     }
+
+    /// Returns the handle of the latest delivery.
+    pub(super) fn receipt_handle(&self) -> String {
+        format!("{}-{}", self.id, self.receives)
+    }
 }
 
-/// A message that failed five times.
+/// A message that failed too often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The queue that held the message.
@@ -128,13 +164,16 @@ pub(super) struct Queues {
     state: Mutex<State>,
     changed: watch::Sender<()>,
     redelivery: Duration,
+    /// How often a message is delivered until it becomes a dead letter.
+    receives: BTreeMap<Queue, u32>,
     file: Option<PathBuf>,
 }
 
 impl Queues {
     pub(super) fn open(file: Option<PathBuf>, redelivery: Duration) -> Result<Self, Error> {
         let state = file.as_deref().map(file::read).transpose()?.flatten();
-        Ok(Self { state: Mutex::new(state.unwrap_or_default()), changed: watch::Sender::new(()), redelivery, file })
+        let (state, receives) = (Mutex::new(state.unwrap_or_default()), deployed_receives()?);
+        Ok(Self { state, changed: watch::Sender::new(()), redelivery, receives, file })
     }
 
     /// Adds messages from the Pipe and updates its position, in one step.
@@ -207,9 +246,43 @@ impl Queues {
     fn settle(&self, queue: Queue, messages: &[Message], failed: impl Fn(&str) -> Option<String>) {
         self.change(|state| {
             for Message { id, .. } in messages {
-                state.settle(queue, id, failed(id), self.redelivery);
+                let last = self.receives.get(&queue).copied().unwrap_or(u32::MAX);
+                state.settle(queue, id, failed(id), last, self.redelivery);
             }
         });
+    }
+
+    /// Hides a message that a function is handling, for the case that the function reports it as failed.
+    pub(super) fn hide(
+        &self,
+        queue: Queue,
+        receipt_handle: &str,
+        duration: Duration,
+    ) -> Result<(), (&'static str, &'static str)> {
+        let mut state = lock(&self.state);
+        let mut messages = state.waiting.entry(queue).or_default().iter_mut();
+        let Some(message) = messages.find(|message| message.receipt_handle() == receipt_handle) else {
+            return Err(("ReceiptHandleIsInvalid", "The input receipt handle is invalid."));
+        };
+        if message.visibility != Visibility::InFlight {
+            return Err(("MessageNotInflight", "The message is not in flight."));
+        }
+        if duration > LONGEST {
+            return Err(("InvalidParameterValue", "VisibilityTimeout must be between 0 and 43200."));
+        }
+        message.hidden_until = Some(Instant::now() + duration);
+        Ok(())
+    }
+
+    /// Returns how long each hidden message of a queue stays hidden.
+    pub(super) fn hidden(&self, queue: Queue) -> Vec<Duration> {
+        let (state, now) = (lock(&self.state), Instant::now());
+        let messages = state.waiting.get(&queue).into_iter().flatten();
+        let hidden = messages.filter_map(|message| match message.visibility {
+            Visibility::From(at) if at > now => Some(at - now),
+            _ => None,
+        });
+        hidden.collect()
     }
 
     /// Waits until no queue holds a message, waiting or in flight.
@@ -236,12 +309,14 @@ impl Queues {
 }
 
 impl State {
-    fn settle(&mut self, queue: Queue, id: &str, failure: Option<String>, redelivery: Duration) {
+    fn settle(&mut self, queue: Queue, id: &str, failure: Option<String>, last: u32, redelivery: Duration) {
         let waiting = self.waiting.entry(queue).or_default();
         let Some(index) = waiting.iter().position(|message| message.id == id) else { return };
         match failure {
-            Some(_) if waiting[index].receives < RECEIVES => {
-                waiting[index].visibility = Visibility::From(Instant::now() + redelivery);
+            Some(_) if waiting[index].receives < last => {
+                let message = &mut waiting[index];
+                message.visibility =
+                    Visibility::From(message.hidden_until.unwrap_or_else(|| Instant::now() + redelivery));
             }
             Some(reason) => {
                 let Message { id, body, receives, .. } = waiting.remove(index);

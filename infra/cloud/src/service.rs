@@ -13,10 +13,12 @@ pub enum Service {
     Kms,
     /// Amazon Simple Email Service.
     Ses,
+    /// Amazon Simple Queue Service.
+    Sqs,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::DynamoDb, Self::Kms, Self::Ses];
+    const ALL: [Self; 4] = [Self::DynamoDb, Self::Kms, Self::Ses, Self::Sqs];
 
     /// Returns the name of the service in a `SigV4` credential scope.
     #[must_use]
@@ -25,6 +27,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Kms => "kms",
             Self::Ses => "ses",
+            Self::Sqs => "sqs",
         }
     }
 
@@ -58,8 +61,9 @@ impl Caller {
         let ["aws4_request", service, _region, _date, function] = scope[..] else {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
-        let service = Service::from_name(service)
-            .ok_or_else(|| format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses"))?;
+        let service = Service::from_name(service).ok_or_else(|| {
+            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms, ses and sqs")
+        })?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
             .and_then(|attempt| attempt.parse().ok())

@@ -1,16 +1,92 @@
 //! A fake of SES, with the one operation that the product uses: `SendEmail` of the query protocol, which adds the mail to
-//! the inbox. The fake refuses every parameter that it does not store, and names it, so that nothing is lost silently.
+//! the inbox. The fake refuses every parameter that it does not store, and names it, so that nothing is lost silently. It refuses what
+//! exceeds the account's limits, and drops it, as SES does.
 
-use std::{collections::BTreeMap, iter};
+use std::collections::{BTreeMap, VecDeque};
+use std::iter;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::clock;
 use super::inbox::{Inbox, Mail};
 use super::service::Service;
 use super::wire::{Answer, SES_NAMESPACE};
+use super::{clock, lock};
+
+/// The name of the template's configuration set. A mail has it only if its call names it.
+pub const CONFIGURATION_SET: &str = "firstkey";
+
+/// The limits of an account: <https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html>.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// The mails in any second.
+    pub rate: Option<usize>,
+    /// The mails in any 24 hours.
+    pub quota: Option<usize>,
+}
+
+/// The fake, with the times of the mails that it has accepted in the last 24 hours.
+pub(super) struct Ses {
+    inbox: Arc<Inbox>,
+    limits: Mutex<Limits>,
+    accepted: Mutex<VecDeque<Instant>>,
+}
+
+impl Ses {
+    pub(super) fn new(inbox: Arc<Inbox>) -> Self {
+        Self { inbox, limits: Mutex::default(), accepted: Mutex::default() }
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *lock(&self.limits) = limits;
+    }
+
+    /// Answers a call. A call that SES refuses counts towards no limit.
+    pub(super) fn call(&self, form: &Bytes) -> Answer {
+        let sent = match action(form).as_str() {
+            "SendEmail" => read(form).and_then(|mail| self.admit(Instant::now()).map(|()| mail)),
+            "" => Err(("MissingAction", "The request has no Action.".to_owned())),
+            other => Err(("InvalidAction", format!("The local SES only supports SendEmail, not {other}."))),
+        };
+        let mail = match sent {
+            Ok(mail) => mail,
+            Err((code, message)) => return Answer::error(Service::Ses, StatusCode::BAD_REQUEST, code, &message),
+        };
+        let answer = accepted(&mail.message_id);
+        match self.inbox.add(mail) {
+            Ok(()) => answer,
+            Err(error) => {
+                tracing::error!(%error, "cannot write the inbox");
+                Answer::refused(Service::Ses)
+            }
+        }
+    }
+
+    /// Counts a mail, unless it exceeds a limit.
+    fn admit(&self, now: Instant) -> Result<(), Refusal> {
+        let (limits, mut accepted) = (*lock(&self.limits), lock(&self.accepted));
+        while accepted.front().is_some_and(|at| now.duration_since(*at) >= DAY) {
+            accepted.pop_front();
+        }
+        let in_last_second = accepted.iter().rev().take_while(|at| now.duration_since(**at) < SECOND).count();
+        let refused = |message: &str| Err(("Throttling", message.to_owned()));
+        if limits.quota.is_some_and(|quota| accepted.len() >= quota) {
+            return refused("Daily message quota exceeded.");
+        }
+        if limits.rate.is_some_and(|rate| in_last_second >= rate) {
+            return refused("Maximum sending rate exceeded.");
+        }
+        accepted.push_back(now);
+        Ok(())
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Returns the form's `Action`, or an empty string if it is absent.
 pub(super) fn action(form: &Bytes) -> String {
@@ -20,26 +96,6 @@ pub(super) fn action(form: &Bytes) -> String {
 /// Returns a field of the form.
 pub(super) fn field(form: &Bytes, name: &str) -> Option<String> {
     form_urlencoded::parse(form).find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
-}
-
-pub(super) fn call(inbox: &Inbox, form: &Bytes) -> Answer {
-    let sent = match action(form).as_str() {
-        "SendEmail" => read(form),
-        "" => Err(("MissingAction", "The request has no Action.".to_owned())),
-        other => Err(("InvalidAction", format!("The local SES only supports SendEmail, not {other}."))),
-    };
-    let mail = match sent {
-        Ok(mail) => mail,
-        Err((code, message)) => return Answer::error(Service::Ses, StatusCode::BAD_REQUEST, code, &message),
-    };
-    let answer = accepted(&mail.message_id);
-    match inbox.add(mail) {
-        Ok(()) => answer,
-        Err(error) => {
-            tracing::error!(%error, "cannot write the inbox");
-            Answer::refused(Service::Ses)
-        }
-    }
 }
 
 fn accepted(message_id: &str) -> Answer {
@@ -72,6 +128,9 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
         return Err(missing("Message.Body"));
     }
     let configuration_set = field("ConfigurationSetName");
+    if let Some(unknown) = configuration_set.as_deref().filter(|set| *set != CONFIGURATION_SET) {
+        return Err(("ConfigurationSetDoesNotExist", format!("Configuration set <{unknown}> does not exist.")));
+    }
     let to = members(&mut fields, "Destination.ToAddresses");
     let reply_to = members(&mut fields, "ReplyToAddresses");
     let tags = tags(&mut fields)?;
@@ -222,6 +281,28 @@ mod tests {
         for name in ["=?UTF-8?B?TcO8bGxlciBBRw==?=", "\"A, \\\"B\\\" <c@d>\"", "Contoso", ""] {
             assert_eq!(refused_address(&format!("{name} <a@xn--bcher-kva.example>")), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_configuration_set_is_known_by_its_name_alone() {
+        assert_eq!(read(&FORM.into()).expect("a mail").configuration_set, None);
+        let named = read(&format!("{FORM}&ConfigurationSetName={CONFIGURATION_SET}").into()).expect("a mail");
+        assert_eq!(named.configuration_set.as_deref(), Some(CONFIGURATION_SET));
+        let unknown = read(&format!("{FORM}&ConfigurationSetName=another").into()).expect_err("refused");
+        assert_eq!(unknown.0, "ConfigurationSetDoesNotExist");
+    }
+
+    #[test]
+    fn a_mail_beyond_a_limit_is_dropped_and_counts_towards_none() {
+        let ses = Ses::new(Arc::new(Inbox::open(None).expect("an inbox in memory")));
+        ses.set_limits(Limits { rate: Some(2), quota: Some(5) });
+        let began = Instant::now();
+        let admitted = |milliseconds| ses.admit(began + Duration::from_millis(milliseconds)).map_err(|(_, why)| why);
+        let at: Vec<_> = [0, 10, 20, 999, 1000, 1500, 2000, 3000, 4000].map(admitted).into();
+        let (fast, full) =
+            (Err("Maximum sending rate exceeded.".to_owned()), Err("Daily message quota exceeded.".to_owned()));
+        assert_eq!(at, [Ok(()), Ok(()), fast.clone(), fast, Ok(()), Ok(()), Ok(()), full.clone(), full]);
+        assert_eq!(admitted(24 * 3_600_000), Ok(()), "the first mail was a day ago");
     }
 
     proptest! {

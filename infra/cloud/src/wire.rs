@@ -1,4 +1,4 @@
-//! The response format of each service: JSON with `__type` for DynamoDB and KMS, XML for SES.
+//! The response format of each service: XML for SES, JSON with `__type` for the others.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -42,6 +42,7 @@ impl Answer {
             Service::Ses => return Self::xml(status, ses_error(status, code, message)),
             Service::DynamoDb => format!("com.amazonaws.dynamodb.v20120810#{code}"),
             Service::Kms => code.to_owned(),
+            Service::Sqs => format!("com.amazonaws.sqs#{code}"),
         };
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
     }
@@ -52,6 +53,7 @@ impl Answer {
             Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
             Service::DynamoDb => "com.amazon.coral.service#AccessDeniedException",
             Service::Kms => "AccessDeniedException",
+            Service::Sqs => "com.amazonaws.sqs#AccessDeniedException",
         };
         let body = json!({"__type": shape, "Message": message});
         Self::json(StatusCode::BAD_REQUEST, body.to_string())
@@ -62,7 +64,7 @@ impl Answer {
         let code = match service {
             Service::DynamoDb => "InternalServerError",
             Service::Kms => "KMSInternalException",
-            Service::Ses => "InternalFailure",
+            Service::Ses | Service::Sqs => "InternalFailure",
         };
         Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud refused this call.")
     }
@@ -76,6 +78,7 @@ impl Answer {
             ),
             Service::Kms => ("ThrottlingException", "Rate exceeded"),
             Service::Ses => ("Throttling", "Maximum sending rate exceeded."),
+            Service::Sqs => ("RequestThrottled", "Rate exceeded"),
         };
         Self::error(service, StatusCode::BAD_REQUEST, code, message)
     }

@@ -60,12 +60,15 @@ pub(super) fn fixed(addresses: &Addresses) -> Vec<(&'static str, OsString)> {
 
 /// Returns the settings. The developer's environment overrides each of these defaults.
 pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'static str, OsString)> {
-    let lease = lease(redelivery).to_string();
+    let (lease, queue_url) = (lease(redelivery).to_string(), cloud::Queue::SendMail.url(&addresses.aws));
     [
         ("TABLE_NAME", "firstkey"),
         ("SEALING_KEY", cloud::SEALING_KEY),
         ("SENDER", "Contoso <credentials@contoso.example>"),
         ("PUBLIC_ORIGIN", &addresses.origin),
+        ("MAIL_CONFIGURATION_SET", cloud::CONFIGURATION_SET),
+        ("MAIL_QUEUE_URL", &queue_url),
+        ("MAIL_RATE", "7"),
         ("OIDC_ISSUER", &addresses.issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
         // Empty, so that the portal uses its own wording in each language.

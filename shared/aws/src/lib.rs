@@ -1,4 +1,4 @@
-//! The store: one DynamoDB table, a KMS key, and SES. No other crate calls AWS.
+//! The store: one DynamoDB table, a KMS key, SES, and the queue of mails. No other crate calls AWS.
 //!
 //! # The table
 //!
@@ -97,6 +97,7 @@ mod mailer;
 mod retry;
 mod sealer;
 mod store;
+mod work_queue;
 
 pub use connection::{NoAccess, connect};
 pub use failure::Failure;
@@ -113,3 +114,4 @@ pub use store::{
 
 /// The configuration that every client is built from: see [`connect`].
 pub use aws_types::SdkConfig;
+pub use work_queue::WorkQueue;

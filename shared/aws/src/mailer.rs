@@ -16,6 +16,8 @@ pub struct Mailer {
     client: Client,
     /// The sender as a header writes it.
     sender: String,
+    /// The configuration set, which makes SES use TLS and report what becomes of a mail.
+    configuration_set: String,
 }
 
 /// One mail. It has no `Debug`, because it may hold a password.
@@ -42,7 +44,11 @@ pub enum Delivery {
     Sent(String),
     /// SES refuses every mail to this address.
     AddressRefused(Failure),
-    /// SES has not accepted the mail, and may accept it later.
+    /// The account sends faster than SES allows. SES has not accepted the mail, and may accept it in a moment.
+    TooFast(Failure),
+    /// The account has sent what SES allows in 24 hours.
+    QuotaReached(Failure),
+    /// SES has not accepted the mail for another reason, and may accept it later.
     NotSent(Failure),
     /// SES gave no answer: the mail may be on its way.
     Unknown(Failure),
@@ -64,11 +70,12 @@ const OPERATION: &str = "ses SendEmail";
 
 impl Mailer {
     /// Returns the mailer of `sender`, an address like `a@b.example` or `Name <a@b.example>` of an identity that SES has verified. Other
-    /// text is refused here, since SES would refuse every mail for it in words that seem to mean the recipient.
+    /// text is refused here, since SES would refuse every mail for it in words that seem to mean the recipient. Every mail names the
+    /// configuration set, since the identity that the vendor brings along may have another one by default, or none.
     #[expect(clippy::disallowed_methods, reason = "here the client is built, once, from the one configuration")]
-    pub fn new(config: &SdkConfig, sender: &str) -> Result<Self, InvalidSender> {
+    pub fn new(config: &SdkConfig, sender: &str, configuration_set: String) -> Result<Self, InvalidSender> {
         let sender = Sender::parse(sender).ok_or(InvalidSender)?.to_header();
-        Ok(Self { client: Client::new(&connection::once(config)), sender })
+        Ok(Self { client: Client::new(&connection::once(config)), sender, configuration_set })
     }
 
     /// Sends `message` once.
@@ -90,6 +97,7 @@ impl Mailer {
             .client
             .send_email()
             .source(&self.sender)
+            .configuration_set_name(&self.configuration_set)
             .destination(Destination::builder().to_addresses(message.to.to_string()).build())
             .message(SesMessage::builder().subject(content(message.subject)?).body(body).build())
             .tags(tag("subscription", message.subscription.to_string())?)
@@ -103,9 +111,23 @@ fn refusal(error: &SdkError<SendEmailError>) -> Delivery {
     let failure = Failure::from_sdk(OPERATION, error);
     match error {
         SdkError::ServiceError(service) if refuses_address(service.err()) => Delivery::AddressRefused(failure),
+        SdkError::ServiceError(service) if is_throttled(service.err()) && names_quota(service.err()) => {
+            Delivery::QuotaReached(failure)
+        }
+        SdkError::ServiceError(service) if is_throttled(service.err()) => Delivery::TooFast(failure),
         SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => Delivery::NotSent(failure),
         _ => Delivery::Unknown(failure),
     }
+}
+
+/// Returns whether the account has reached one of its limits, the rate or the quota. Their error has one code and two texts:
+/// <https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html>
+fn is_throttled(error: &SendEmailError) -> bool {
+    matches!(error.code(), Some("Throttling" | "ThrottlingException"))
+}
+
+fn names_quota(error: &SendEmailError) -> bool {
+    error.message().is_some_and(|message| message.to_ascii_lowercase().contains("quota"))
 }
 
 /// Returns whether SES refuses the recipient. `MessageRejected` is about the account while its message says "not verified" (the sandbox), and

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use domain::Timestamp;
@@ -31,8 +31,17 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the machine's clock is read")]
+/// Returns how long it is until a time of the machine's clock.
+pub(crate) fn time_until(time: SystemTime) -> Duration {
+    time.duration_since(machine_time()).unwrap_or_default()
+}
+
 fn machine_seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = machine_time().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the machine's clock is read")]
+fn machine_time() -> SystemTime {
+    SystemTime::now()
 }

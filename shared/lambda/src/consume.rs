@@ -1,6 +1,12 @@
 //! The loop of a function behind a queue. Each message is handled separately, and a failed message fails alone.
 
-use std::{convert::Infallible, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    error::Error,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::Retryable;
 use futures_util::{FutureExt, future::join_all};
@@ -8,7 +14,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
-use crate::Error as StartError;
+use crate::{Error as StartError, clock::time_until};
 
 /// A batch of messages from SQS.
 #[derive(Deserialize)]
@@ -25,6 +31,29 @@ pub struct Message {
     pub message_id: String,
     /// The message as it was sent.
     pub body: String,
+    /// The handle of this delivery.
+    #[serde(default)]
+    pub receipt_handle: String,
+    #[serde(default)]
+    attributes: Attributes,
+    /// When the function ends, whether or not it is done.
+    #[serde(skip, default = "Instant::now")]
+    pub deadline: Instant,
+}
+
+/// What the queue says of a message.
+#[derive(Deserialize, Default)]
+struct Attributes {
+    #[serde(rename = "ApproximateReceiveCount", default)]
+    receive_count: String,
+}
+
+impl Message {
+    /// Returns how often the queue has delivered the message, this time included.
+    #[must_use]
+    pub fn receives(&self) -> u32 {
+        self.attributes.receive_count.parse().unwrap_or(1)
+    }
 }
 
 /// The partial batch response: the messages that the queue has to deliver again.
@@ -79,8 +108,9 @@ where
     let batches = service_fn(move |event: LambdaEvent<Batch>| {
         let app = Arc::clone(&app);
         async move {
-            let request_id = &event.context.request_id;
-            Ok::<_, Infallible>(handle_batch(&app, handle, event.payload, request_id).await)
+            let LambdaEvent { payload, context, .. } = event;
+            let time_left = time_until(context.deadline());
+            Ok::<_, Infallible>(handle_batch(&app, handle, payload, &context.request_id, time_left).await)
         }
     });
     lambda_runtime::run(batches).await
@@ -88,14 +118,21 @@ where
 
 /// Handles the messages of a batch at the same time; a panic fails its own message. Logs one line for each message, with the id of the
 /// invocation, the outcome and the duration.
-pub async fn handle_batch<A, F, Fut>(app: &Arc<A>, handle: &F, batch: Batch, request_id: &str) -> BatchResponse
+pub async fn handle_batch<A, F, Fut>(
+    app: &Arc<A>,
+    handle: &F,
+    batch: Batch,
+    request_id: &str,
+    time_left: Duration,
+) -> BatchResponse
 where
     F: Fn(Arc<A>, Message) -> Fut,
     Fut: Future<Output = Result<(), Rejection>>,
 {
+    let deadline = Instant::now() + time_left;
     let one = async |message: Message| {
         let (id, began) = (message.message_id.clone(), Instant::now());
-        let done = AssertUnwindSafe(handle(Arc::clone(app), message)).catch_unwind().await;
+        let done = AssertUnwindSafe(handle(Arc::clone(app), Message { deadline, ..message })).catch_unwind().await;
         report(request_id, &id, began, done.as_ref().ok()).then_some(BatchItemFailure { item_identifier: id })
     };
     let failures = join_all(batch.records.into_iter().map(one)).await;
@@ -121,10 +158,14 @@ pub(crate) fn report(request_id: &str, message_id: &str, began: Instant, done: O
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     async fn run(bodies: &[&str]) -> serde_json::Value {
-        let records = bodies.iter().map(|body| Message { message_id: format!("id-{body}"), body: (*body).to_owned() });
+        let records: Vec<_> =
+            bodies.iter().map(|body| json!({ "messageId": format!("id-{body}"), "body": body })).collect();
+        let batch = serde_json::from_value(json!({ "Records": records })).unwrap_or_else(|_| Batch { records: vec![] });
         let handle = |_: Arc<()>, message: Message| async move {
             match message.body.as_str() {
                 "good" => Ok(()),
@@ -133,18 +174,26 @@ mod tests {
                 _ => panic!("a handler's mistake"),
             }
         };
-        serde_json::to_value(handle_batch(&Arc::new(()), &handle, Batch { records: records.collect() }, "r-1").await)
-            .unwrap_or_default()
+        let response = handle_batch(&Arc::new(()), &handle, batch, "r-1", Duration::from_secs(1)).await;
+        serde_json::to_value(response).unwrap_or_default()
     }
 
     #[tokio::test]
     async fn every_message_fails_alone_even_by_a_panic() {
-        let expected = ["id-bad", "id-panic", "id-late"].map(|id| serde_json::json!({ "itemIdentifier": id }));
-        assert_eq!(run(&["good", "bad", "panic", "late"]).await, serde_json::json!({ "batchItemFailures": expected }));
+        let expected = ["id-bad", "id-panic", "id-late"].map(|id| json!({ "itemIdentifier": id }));
+        assert_eq!(run(&["good", "bad", "panic", "late"]).await, json!({ "batchItemFailures": expected }));
     }
 
     #[tokio::test]
     async fn an_empty_batch_has_no_failures() {
-        assert_eq!(run(&[]).await, serde_json::json!({ "batchItemFailures": [] }));
+        assert_eq!(run(&[]).await, json!({ "batchItemFailures": [] }));
+    }
+
+    #[test]
+    fn a_message_says_how_often_it_was_delivered() {
+        let read = |message| serde_json::from_value::<Message>(message).map(|message| message.receives()).ok();
+        let attributes = json!({ "ApproximateReceiveCount": "3", "SentTimestamp": "1" });
+        assert_eq!(read(json!({ "messageId": "1", "body": "", "attributes": attributes })), Some(3));
+        assert_eq!(read(json!({ "messageId": "1", "body": "" })), Some(1));
     }
 }

@@ -4,7 +4,7 @@
 //! The names of everything else that a function has follow from its own: its crate in `functions/`, its event in `events/`, its tests in
 //! `tests/it/`, its resources in the template, and its queue. `tests/it/everything.rs` checks all of these against the list.
 
-use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc};
+use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use lambda::{Clock, HttpService, Settings, Transport};
@@ -60,6 +60,9 @@ macro_rules! functions {
     };
 }
 
+/// The time of an invocation by a queue: what the local cloud waits for its answer.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
 macro_rules! handler {
     (Http, $package:ident, $settings:ident, $clock:ident) => {{
         let endpoint = web::endpoint($package::App::new($settings, $clock)?, $package::handle);
@@ -71,7 +74,7 @@ macro_rules! handler {
             let app = Arc::clone(&app);
             Box::pin(async move {
                 let batch = serde_json::from_value(event).map_err(|_| "the event is not a batch".to_owned())?;
-                let response = lambda::handle_batch(&app, &$package::handle, batch, "request").await;
+                let response = lambda::handle_batch(&app, &$package::handle, batch, "request", QUEUE_TIMEOUT).await;
                 serde_json::to_value(response).map_err(|error| error.to_string())
             })
         })

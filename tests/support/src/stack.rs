@@ -402,6 +402,7 @@ pub fn event(subscription: &str, kind: &str) -> Value {
 /// Returns the settings of `cargo dev` for an AWS endpoint and an identity provider, without `AWS_ACCESS_KEY_ID`, which differs between
 /// functions.
 pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
+    let queue_url = cloud::Queue::SendMail.url(aws);
     let settings = [
         ("AWS_ENDPOINT_URL", aws),
         ("AWS_REGION", "us-east-1"),
@@ -409,6 +410,10 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("TABLE_NAME", "firstkey"),
         ("SEALING_KEY", SEALING_KEY),
         ("SENDER", "Contoso <welcome@contoso.example>"),
+        ("MAIL_CONFIGURATION_SET", cloud::CONFIGURATION_SET),
+        ("MAIL_QUEUE_URL", &queue_url),
+        // No test waits long for a turn, unless it is about turns.
+        ("MAIL_RATE", "1000"),
         ("PUBLIC_ORIGIN", "http://localhost:9000"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, collections::HashMap};
 
-use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    Client,
+    primitives::Blob,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
@@ -49,6 +53,17 @@ impl Table {
     pub async fn put(&self, item: &Value) {
         let put = self.0.put_item().table_name("firstkey").set_item(Some(attributes(item)));
         with_retries(|| put.clone().send()).await;
+    }
+
+    /// Puts many such items, 25 in each call.
+    pub async fn put_all(&self, items: &[Value]) {
+        let put = |item| PutRequest::builder().set_item(Some(attributes(item))).build().unwrap();
+        for items in items.chunks(25) {
+            let writes = items.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
+            let write = self.0.batch_write_item().request_items("firstkey", writes);
+            let left = with_retries(|| write.clone().send()).await.unprocessed_items;
+            assert!(left.is_none_or(|left| left.is_empty()), "some items were not put");
+        }
     }
 
     /// Gets the items of a subscription of a company.

@@ -162,15 +162,15 @@ pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
     below.map(|(id, needs, time_out)| format!("{id} may run for {time_out} s, and needs {needs:?}")).collect()
 }
 
-/// Finds configuration sets that do not require TLS, and mail identities without a configuration set.
+/// Finds configuration sets that do not require TLS, and functions that send mail and name no configuration set.
 pub(super) fn mail_without_tls(template: &Transformed) -> Vec<String> {
     let sets = template.resources("AWS::SES::ConfigurationSet");
     let open = sets.filter(|(_, set)| set["Properties"]["DeliveryOptions"]["TlsPolicy"] != "REQUIRE");
-    let identities = template.resources("AWS::SES::EmailIdentity");
-    let bare = identities.filter(|(_, identity)| {
-        named(&identity["Properties"]["ConfigurationSetAttributes"]["ConfigurationSetName"]).is_none()
+    let senders = template.functions().filter(|(_, function)| {
+        let variables = &function["Environment"]["Variables"];
+        !variables["SENDER"].is_null() && named(&variables["MAIL_CONFIGURATION_SET"]).is_none()
     });
-    open.chain(bare).map(|(id, _)| id.to_owned()).collect()
+    open.chain(senders).map(|(id, _)| id.to_owned()).collect()
 }
 
 /// Finds mail identities with which SES sends each bounce, and so the customer's address, to the mailbox of the sender.

@@ -5,14 +5,16 @@
 //! that it names.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::names;
 use super::policy::{LEADING_KEYS, Request};
+use crate::queue::Queue;
 use crate::service::Service;
-use crate::ses;
+use crate::{ses, sqs};
 
 /// Returns the authorization requests of a call, which must all be allowed. An unreadable call becomes a request that no
 /// role allows.
@@ -21,6 +23,7 @@ pub(super) fn requests(service: Service, operation: &str, body: &Bytes) -> Vec<R
         Service::DynamoDb => dynamodb(operation, &json(body)),
         Service::Kms => vec![kms(operation, &json(body))],
         Service::Ses => ses(operation, body),
+        Service::Sqs => vec![sqs(operation, body)],
     }
 }
 
@@ -123,17 +126,22 @@ fn kms(operation: &str, call: &Value) -> Request {
     Request { action: format!("kms:{operation}"), resource, context: keys }
 }
 
-/// Returns the requests of sending a mail: one for the sender's identity, and one for the configuration set, which the call
-/// names or the identity has by default.
+/// Returns the requests of sending a mail: one for the sender's identity, and one for the configuration set that the call names.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonses.html>
 fn ses(operation: &str, form: &Bytes) -> Vec<Request> {
     let source = ses::field(form, "Source").unwrap_or_default();
     let address = address(&source);
     let set = ses::field(form, "ConfigurationSetName");
-    let resources = [names::identity_arn(domain(address)), names::configuration_set_arn(set.as_deref())];
+    let set = set.as_deref().map(names::configuration_set_arn);
+    let resources = iter::once(names::identity_arn(domain(address))).chain(set);
     let context = BTreeMap::from([("ses:FromAddress".to_owned(), vec![address.to_owned()])]);
     let request = |resource| Request { action: format!("ses:{operation}"), resource, context: context.clone() };
-    resources.map(request).into()
+    resources.map(request).collect()
+}
+
+fn sqs(operation: &str, body: &Bytes) -> Request {
+    let queue = sqs::queue(body).map_or("unknown", Queue::logical_id);
+    Request { action: format!("sqs:{operation}"), resource: names::queue_arn(queue), context: BTreeMap::new() }
 }
 
 /// Returns the address of a sender, such as `a@b.example` in `Name <a@b.example>`.

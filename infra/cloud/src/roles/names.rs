@@ -8,9 +8,6 @@ use super::calls::{address, domain};
 /// The AWS account of the local cloud.
 pub(in super::super) const ACCOUNT: &str = "123456789012";
 
-/// The logical id of the configuration set in the template, which the mail identity has by default.
-const CONFIGURATION_SET: &str = "MailConfiguration";
-
 /// The logical id of the sealing key in the template.
 const SEALING_KEY: &str = "SealingKey";
 
@@ -36,6 +33,7 @@ impl Names {
             "MailDomain" => domain(sender).to_owned(),
             "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
             "Table" => self.table.clone(),
+            "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),
             _ => match name.split_once('.') {
                 Some((id, "Arn")) => self.arn(template, id)?,
                 Some(_) => return None,
@@ -52,7 +50,7 @@ impl Names {
             "AWS::DynamoDB::Table" => Some(table_arn(&self.table)),
             "AWS::KMS::Key" => Some(arn("kms", &format!("key/{id}"))),
             "AWS::Logs::LogGroup" => Some(arn("logs", &format!("log-group:{id}:*"))),
-            "AWS::SQS::Queue" => Some(arn("sqs", id)),
+            "AWS::SQS::Queue" => Some(queue_arn(id)),
             "AWS::Events::EventBus" => Some(arn("events", &format!("event-bus/{id}"))),
             "AWS::IAM::Role" => {
                 let role = serde_json::json!({ "Fn::Sub": ["arn:aws:iam::${AWS::AccountId}:role${RolePath}${Name}", {
@@ -89,8 +87,13 @@ pub(super) fn identity_arn(domain: &str) -> String {
     arn("ses", &format!("identity/{domain}"))
 }
 
-pub(super) fn configuration_set_arn(name: Option<&str>) -> String {
-    arn("ses", &format!("configuration-set/{}", name.unwrap_or(CONFIGURATION_SET)))
+pub(super) fn configuration_set_arn(name: &str) -> String {
+    arn("ses", &format!("configuration-set/{name}"))
+}
+
+/// Returns the ARN of a queue by its name in the template.
+pub(super) fn queue_arn(id: &str) -> String {
+    arn("sqs", id)
 }
 
 fn arn(service: &str, resource: &str) -> String {

@@ -326,7 +326,7 @@ mod authorization_requests {
         let requests = calls::requests(Service::Ses, "SendEmail", &form.into());
         let resources: Vec<_> = requests.iter().map(|request| request.resource.as_str()).collect();
         let arn = |resource: &str| format!("arn:aws:ses:us-east-1:123456789012:{resource}");
-        assert_eq!(resources, [arn("identity/contoso.example"), arn("configuration-set/MailConfiguration")]);
+        assert_eq!(resources, [arn("identity/contoso.example"), arn("configuration-set/firstkey")]);
         for request in &requests {
             assert_eq!(
                 (&*request.action, &request.context["ses:FromAddress"][..]),
