@@ -258,12 +258,21 @@ const CALLS: [(Service, &str); 10] = [
 /// A delay past the 2.5 seconds that an operation may take: a call that is carried out after it no longer has a caller.
 const PAST_THE_TIME_OUT: Duration = Duration::from_secs(3);
 
-/// Runs the story once for each AWS operation, which fails in this way throughout, and searches for leaks.
+/// One of this many operations fails in a mode, another one in the next mode. With `FIRSTKEY_FULL=1` each fails in every mode.
+const TURNS: usize = 3;
+
+/// Returns the operations that fail in this mode.
+fn calls(mode: Mode) -> Vec<(Service, &'static str)> {
+    let is_chosen = |place| support::has_env("FIRSTKEY_FULL") || (place + mode as usize) % TURNS == 0;
+    CALLS.into_iter().enumerate().filter(|(place, _)| is_chosen(*place)).map(|(_, call)| call).collect()
+}
+
+/// Runs the story once for each chosen AWS operation, which fails in this way throughout, and searches for leaks.
 async fn run_with(mode: Mode) {
     log();
     let fault =
         |(service, operation)| Fault { delay: PAST_THE_TIME_OUT, ..Fault::new(service, operation, mode, 100_000) };
-    let stories = join_all(CALLS.map(|call| Story::run(fault(call))));
+    let stories = join_all(calls(mode).into_iter().map(|call| Story::run(fault(call))));
     let stories = stories.await;
     if mode == Mode::Delayed {
         tokio::time::sleep(PAST_THE_TIME_OUT).await;

@@ -1,7 +1,7 @@
 //! Tests of least privilege. The local cloud denies what the template's roles do not allow, so every other test also tests the roles. Here
 //! each function uses every grant of its role, and its answers change when any statement is missing; an unused grant fails the test.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use cloud::roles::{Grant, Request, Role};
 use futures_util::future::BoxFuture;
@@ -58,9 +58,16 @@ async fn subscription_start(stack: &TestStack) -> Vec<String> {
 
 async fn send_mail(stack: &TestStack) -> Vec<String> {
     stack.publish(event("sub-1", "trial")).await;
-    stack.cloud.drained().await.unwrap();
+    // The first delivery decides: the queue would deliver a mail nineteen times more whose calls are denied.
+    let is_denied = || !stack.cloud.roles().denied().is_empty();
+    while stack.cloud.inbox().is_empty() && !is_denied() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    if !is_denied() {
+        stack.cloud.drained().await.unwrap();
+    }
     let mails = stack.cloud.inbox().into_iter().map(|mail| mail.subject);
-    mails.chain([format!("{} given up", stack.cloud.dead_letters().len())]).collect()
+    mails.chain([format!("denied: {}", is_denied())]).collect()
 }
 
 async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
