@@ -16,7 +16,7 @@ mod token;
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -64,6 +64,11 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Generates signing keys in a directory, for providers that start there later.
+    pub fn generate_keys(directory: &Path) -> io::Result<()> {
+        Keys::read_or_generate(directory).map(drop)
+    }
+
     /// Starts a provider on `listener`, whose address becomes the issuer's.
     pub async fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
         let data = options.data.clone();

@@ -426,10 +426,24 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
 pub(crate) async fn provider(port: u16) -> Provider {
     let options = provider::Options {
         client_id: "firstkey".into(),
-        data: None,
+        data: Some(provider_keys()),
         redirect_origins: vec!["http://localhost:9000".into()],
     };
     Provider::start(listener_on(port).await, options).await.unwrap()
+}
+
+/// Returns the directory of the provider's keys, which all tests share: generating them takes half the time of a short test. They are
+/// generated beside it and moved there as a whole, since many tests start at once.
+fn provider_keys() -> PathBuf {
+    let programs = std::env::current_exe().expect("the path of this test");
+    let keys = programs.with_file_name("provider-keys");
+    if !keys.exists() {
+        let generated = tempfile::tempdir_in(keys.parent().expect("it is in a directory")).expect("a directory");
+        Provider::generate_keys(generated.path()).expect("the keys are written");
+        // Another test may have been faster; then its keys stay.
+        drop(std::fs::rename(generated.path(), &keys));
+    }
+    keys
 }
 
 async fn listener_on(port: u16) -> TcpListener {
