@@ -98,7 +98,7 @@ pub(super) fn unprotected_data(template: &Transformed) -> Vec<String> {
     for (id, resource) in template.0["Resources"].as_object().into_iter().flatten() {
         let on_deletion = match resource["Type"].as_str() {
             Some("AWS::DynamoDB::Table") => "Retain",
-            Some("AWS::KMS::Key") => "RetainExceptOnCreate",
+            Some("AWS::KMS::Key" | "AWS::SES::EmailIdentity" | "AWS::SES::ConfigurationSet") => "RetainExceptOnCreate",
             _ if dead_letters.contains(&id.as_str()) => "RetainExceptOnCreate",
             _ => continue,
         };
