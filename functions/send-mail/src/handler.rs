@@ -139,7 +139,7 @@ impl App {
         }
     }
 
-    /// Sends a mail that has its turn. While SES refuses it for the rate, it waits for other turns, until there is none left.
+    /// Sends a mail that has its turn. While SES refuses it for the rate, it waits for other turns, up to the last one.
     async fn send(&self, mail: &Envelope<'_>, latest: Instant) -> Delivery {
         let mut refusals = 0;
         loop {

@@ -58,7 +58,7 @@
 //!     answers the same click: the late call continues in that issue. And a click can be answered 404, because the subscription did not
 //!     exist yet or did not list the caller: a late attempt of it that finds it allowed is counted.
 //! - **A lease on a mail has an id**, `lease_id`, so that a worker whose answer was lost recognises its own lease. Without it, a message
-//!   becomes a dead letter after five deliveries that each lose their first answer, and the mail is never sent (`tests/model/mail.rs`).
+//!   becomes a dead letter after deliveries that each lose their first answer, and the mail is never sent (`tests/model/mail.rs`).
 //! - **The queue hides a message for at least the lease and the function's time-out together.** A lease begins later than the message's
 //!   invisibility, so an equally long lease can still be held when its own
 //!   message is delivered again. With a lease of 60 s, the time-out is 30 s and a message is hidden for 180 s.

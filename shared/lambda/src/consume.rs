@@ -41,7 +41,7 @@ pub struct Message {
     pub deadline: Instant,
 }
 
-/// What the queue says of a message.
+/// The part of the attributes of a message that a function reads.
 #[derive(Deserialize, Default)]
 struct Attributes {
     #[serde(rename = "ApproximateReceiveCount", default)]

@@ -25,7 +25,7 @@ const DEADLY: usize = 50;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// What is simulated.
+/// The mails, instances and limits of a simulation.
 #[derive(Clone, Copy)]
 struct Scenario {
     mails: usize,

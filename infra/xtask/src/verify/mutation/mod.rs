@@ -146,7 +146,7 @@ async fn tests(
     command.args(target(binary)).args(["--profile", "mutation", "--status-level", "fail"]);
     command.args(["--filterset", &filter.join(" | ")]);
     command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
-    // Nobody debugs a mutant, and without debug information each one is compiled faster.
+    // No mutant is debugged, and without debug information each one is compiled faster.
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     // A failing property is enough, so no time is spent on shrinking the case.
     command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
