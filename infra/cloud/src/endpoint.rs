@@ -18,6 +18,7 @@ use super::inbox::Inbox;
 use super::kms::Kms;
 use super::requests::{self, Requests};
 use super::roles::Roles;
+use super::secrets::Secrets;
 use super::serve::{Closed, names_this_machine};
 use super::service::{Caller, Service};
 use super::ses;
@@ -29,6 +30,7 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 pub(super) struct Endpoint {
     pub(super) dynamo: Arc<Dynamo>,
     pub(super) kms: Kms,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) faults: Arc<Faults>,
     pub(super) gates: Arc<Gates>,
@@ -133,6 +135,7 @@ impl Endpoint {
         let answer = match call.caller.service {
             Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,
             Service::Kms => self.kms.call(&call.headers, body).await,
+            Service::SecretsManager => self.secrets.call(&call.operation, &body),
             Service::Ses => ses::call(&self.inbox, &body),
         };
         self.record(&call.caller, &call.operation, Some(&answer));

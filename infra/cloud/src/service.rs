@@ -11,12 +11,14 @@ pub enum Service {
     DynamoDb,
     /// AWS Key Management Service.
     Kms,
+    /// AWS Secrets Manager.
+    SecretsManager,
     /// Amazon Simple Email Service.
     Ses,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::DynamoDb, Self::Kms, Self::Ses];
+    const ALL: [Self; 4] = [Self::DynamoDb, Self::Kms, Self::SecretsManager, Self::Ses];
 
     /// Returns the name of the service in a `SigV4` credential scope.
     #[must_use]
@@ -24,6 +26,7 @@ impl Service {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Kms => "kms",
+            Self::SecretsManager => "secretsmanager",
             Self::Ses => "ses",
         }
     }
@@ -58,8 +61,9 @@ impl Caller {
         let ["aws4_request", service, _region, _date, function] = scope[..] else {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
-        let service = Service::from_name(service)
-            .ok_or_else(|| format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms and ses"))?;
+        let service = Service::from_name(service).ok_or_else(|| {
+            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms, secretsmanager and ses")
+        })?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))
             .and_then(|attempt| attempt.parse().ok())

@@ -1,4 +1,4 @@
-//! The response format of each service: JSON with `__type` for DynamoDB and KMS, XML for SES.
+//! The response format of each service: JSON with `__type` for DynamoDB, KMS and Secrets Manager, XML for SES.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -41,7 +41,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::xml(status, ses_error(status, code, message)),
             Service::DynamoDb => format!("com.amazonaws.dynamodb.v20120810#{code}"),
-            Service::Kms => code.to_owned(),
+            Service::Kms | Service::SecretsManager => code.to_owned(),
         };
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
     }
@@ -51,7 +51,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
             Service::DynamoDb => "com.amazon.coral.service#AccessDeniedException",
-            Service::Kms => "AccessDeniedException",
+            Service::Kms | Service::SecretsManager => "AccessDeniedException",
         };
         let body = json!({"__type": shape, "Message": message});
         Self::json(StatusCode::BAD_REQUEST, body.to_string())
@@ -62,6 +62,7 @@ impl Answer {
         let code = match service {
             Service::DynamoDb => "InternalServerError",
             Service::Kms => "KMSInternalException",
+            Service::SecretsManager => "InternalServiceError",
             Service::Ses => "InternalFailure",
         };
         Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud refused this call.")
@@ -74,7 +75,7 @@ impl Answer {
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded.",
             ),
-            Service::Kms => ("ThrottlingException", "Rate exceeded"),
+            Service::Kms | Service::SecretsManager => ("ThrottlingException", "Rate exceeded"),
             Service::Ses => ("Throttling", "Maximum sending rate exceeded."),
         };
         Self::error(service, StatusCode::BAD_REQUEST, code, message)

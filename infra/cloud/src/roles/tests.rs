@@ -349,7 +349,7 @@ mod attached_policies {
     const STRANGER: &str = "arn:aws:iam::123456789012:role/administrator";
 
     fn names() -> Names {
-        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned() }
+        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned(), client_secret: String::new() }
     }
 
     fn role_of(function: &str) -> String {
@@ -397,7 +397,7 @@ mod attached_policies {
 
     #[test]
     fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
-        let roles = Roles::deployed("firstkey", SENDER).expect("the roles");
+        let roles = Roles::deployed("firstkey", SENDER, "").expect("the roles");
         let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
         assert!(roles.allows("get-credentials", &unseal(&[])));
         assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
