@@ -106,13 +106,14 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 }
 
 /// The settings that no deployment has.
-const ONLY_LOCAL: [&str; 1] = ["PSEUDO_LANGUAGE"];
+const ONLY_LOCAL: [&str; 2] = ["OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
 
 #[test]
-fn no_deployment_has_the_pseudo_language() {
+fn no_deployment_has_a_setting_that_is_only_local() {
     let template = Template::deployed().unwrap();
     for (name, (_, function)) in functions(&template) {
-        assert!(!environment(&template, function).contains_key("PSEUDO_LANGUAGE"), "{name}");
+        let environment = environment(&template, function);
+        assert!(ONLY_LOCAL.iter().all(|setting| !environment.contains_key(*setting)), "{name}");
     }
 }
 

@@ -412,6 +412,25 @@ mod attached_policies {
         assert!(!roles.allows("portal", &unseal(&[])));
     }
 
+    #[test]
+    fn the_portal_reads_the_client_secret_of_the_deployment_and_no_other() {
+        let read = |resource: &str| Request {
+            action: "secretsmanager:GetSecretValue".into(),
+            resource: format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{resource}"),
+            context: BTreeMap::new(),
+        };
+        let roles = Roles::deployed("firstkey", SENDER, "firstkey/oidc").expect("the roles");
+        assert!(roles.allows("portal", &read("firstkey/oidc-a1B2c3")));
+        for other in ["firstkey/oidc", "firstkey/oidc-a1B2c", "firstkey/oidc-2-a1B2c3", "other/firstkey/oidc-a1B2c3"] {
+            assert!(!roles.allows("portal", &read(other)), "{other}");
+        }
+        assert!(!roles.allows("sign-in", &read("firstkey/oidc-a1B2c3")));
+        let without = Roles::deployed("firstkey", SENDER, "").expect("the roles");
+        assert!(
+            !without.allows("portal", &read("-a1B2c3")) && !without.allows("portal", &read("firstkey/oidc-a1B2c3"))
+        );
+    }
+
     /// Returns what the bus says to a principal that publishes an event.
     fn publishes(principal: &str, detail_type: &str, parameters: &[(&str, &str)]) -> Verdict {
         let template = Template::deployed().expect("the template");
