@@ -164,8 +164,11 @@ fn defaults_of_the_template_are_those_of_the_code() {
     }
 }
 
-/// Returns the stages of the example configuration, each with the parameters that it sets: name, value, and the comment behind it.
-fn stages(config: &str) -> Vec<(&'static str, Vec<(&str, &str, &str)>)> {
+/// A parameter that the example configuration sets: its name, its value, and the comment behind it.
+type Setting<'a> = (&'a str, &'a str, &'a str);
+
+/// Returns the stages of the example configuration, each with the parameters that it sets.
+fn stages(config: &str) -> Vec<(&'static str, Vec<Setting<'_>>)> {
     let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
     let parameters = |text| {
         let (_, overrides): (&str, &str) = str::split_once(text, "parameter_overrides]\n").unwrap();
