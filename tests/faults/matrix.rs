@@ -388,7 +388,9 @@ fn cases(scenario: &Scenario, calls: &[(String, String)]) -> Vec<Case> {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for (number, (service, operation)) in calls.iter().enumerate() {
         let after = counts.entry(operation).or_default();
-        let service = [Service::DynamoDb, Service::Kms, Service::Ses].into_iter().find(|known| known.name() == service);
+        let service = [Service::DynamoDb, Service::Kms, Service::SecretsManager, Service::Ses]
+            .into_iter()
+            .find(|known| known.name() == service);
         let target = Target { number, service: service.unwrap(), operation: operation.clone(), after: *after };
         *after += 1;
         for mode in MODES {

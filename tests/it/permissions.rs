@@ -3,8 +3,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use cloud::roles::{Grant, Request, Role};
+use cloud::{
+    SecretContent,
+    roles::{Grant, Request, Role},
+};
 use futures_util::future::BoxFuture;
+use provider::Oddities;
 use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
 use crate::portal_sign_in::PendingSignIn;
@@ -15,6 +19,9 @@ type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
 const CHOSEN: &str = "seven green boats at noon";
 const OTHER: &str = "a quiet lamp over the harbour";
 const LIFETIME: i64 = 604_800;
+
+/// The name of the client secret.
+const CLIENT_SECRET: &str = "firstkey/oidc";
 
 /// The actions that Lambda itself takes with the role of every function.
 const LAMBDA_ACTIONS: [(&str, &str); 4] = [
@@ -121,8 +128,12 @@ async fn create_admin(stack: &TestStack) -> Vec<String> {
     vec![outcome(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
 }
 
-/// Signs a customer in, opens their list, and the home page of an administrator.
+/// Signs a customer in at a provider that demands a client secret, opens their list, and the home page of an administrator.
 async fn portal(stack: &TestStack) -> Vec<String> {
+    stack.cloud.put_secret(CLIENT_SECRET, SecretContent::Text("secret".to_owned()));
+    let discovery = serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    let secret_in_form = Some("secret".to_owned());
+    stack.provider.set_oddities(Oddities { discovery, secret_in_form, ..Oddities::default() });
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
     let session = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
@@ -163,9 +174,14 @@ fn unused(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
     role.grants().difference(used).cloned().collect()
 }
 
+/// Returns a deployment that uses every part of the roles: it has a client secret.
+fn deployment() -> Deployment {
+    Deployment::default().with("OIDC_CLIENT_SECRET_NAME", CLIENT_SECRET)
+}
+
 async fn check_role(function: Function) {
     let (_, story) = *STORIES.iter().find(|(known, _)| *known == function).unwrap();
-    let stack = TestStack::start().await;
+    let stack = deployment().start().await;
     let whole = all_outcomes(&stack, function, story).await;
     assert_eq!(stack.cloud.roles().denied(), []);
     let name = function.name();
@@ -181,7 +197,7 @@ async fn check_role(function: Function) {
                 "{function}: {action} in {sid}"
             );
         }
-        let stack = Deployment::default().allowing_denials().start().await;
+        let stack = deployment().allowing_denials().start().await;
         stack.cloud.roles().replace(name, role.without(sid));
         assert_ne!(all_outcomes(&stack, function, story).await, whole, "{function} does not need {sid}");
         let refused = stack.cloud.roles().denied();
@@ -219,6 +235,18 @@ async fn every_function_has_a_role_and_a_story() {
     assert_eq!(stack.cloud.roles().functions(), Function::names());
     for function in Function::ALL {
         assert!(STORIES.iter().any(|(known, _)| known == function), "{function}: no story in tests/it/permissions.rs");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_without_a_client_secret_may_read_no_secret() {
+    let stack = TestStack::start().await;
+    let role = stack.cloud.roles().role("portal").unwrap();
+    assert!(role.sids().all(|sid| sid != "ReadClientSecret"));
+    for function in Function::ALL {
+        let role = deployment().start().await.cloud.roles().role(function.name()).unwrap();
+        let reads = role.sids().any(|sid| sid == "ReadClientSecret");
+        assert_eq!(reads, *function == Function::Portal, "{function}");
     }
 }
 

@@ -80,13 +80,13 @@ fn lines() -> Vec<Value> {
 }
 
 /// Returns how many lines of the log have this level and cause.
-fn logged(level: &str, cause: &str) -> usize {
+pub(crate) fn logged(level: &str, cause: &str) -> usize {
     let of_it = |line: &&Value| line["level"] == level && line["cause"].as_str().is_some_and(|it| it.contains(cause));
     lines().iter().filter(of_it).count()
 }
 
 /// Returns how often a metric was counted.
-fn counted(metric: &str) -> usize {
+pub(crate) fn counted(metric: &str) -> usize {
     lines().iter().filter(|line| line[metric] == 1).count()
 }
 

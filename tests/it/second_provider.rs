@@ -6,6 +6,7 @@ use std::{
     process::Stdio,
 };
 
+use cloud::SecretContent;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -333,4 +334,26 @@ async fn a_wrong_client_secret_is_an_internal_error_that_does_not_mention_the_se
     let answer = open_callback(&stack, &cookie, back.callback()).await;
     assert_eq!((answer.status, token(&answer)), (500, None), "{answer:?}");
     assert!(!answer.body.to_string().contains("secret"), "{answer:?}");
+}
+
+/// The provider authenticates the client before it uses up the code, so the same code works with the secret that is read again.
+#[tokio::test]
+async fn a_rotated_client_secret_signs_in_with_the_code_that_was_refused_with_the_earlier_one() {
+    const NAME: &str = "firstkey/oidc";
+    let Some(provider) = SecondProvider::start(Some("the next secret")).await else { return };
+    let stack = provider.deployed(&[("OIDC_CLIENT_SECRET_NAME", NAME)]).await;
+    let put = |secret: &str| stack.cloud.put_secret(NAME, SecretContent::Text(secret.to_owned()));
+    put("the earlier secret");
+    let mut browser = Browser::new();
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let location = browser.open(&address).await;
+    let back = browser.sign_in(location, "dana@fabrikam.example").await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
+    assert_eq!((answer.status, token(&answer)), (500, None), "{answer:?}");
+
+    put("the next secret");
+    let (address, cookie) = begin_sign_in(&stack).await;
+    let back = browser.open(&address).await;
+    let answer = open_callback(&stack, &cookie, back.callback()).await;
+    assert_eq!((answer.status, token(&answer).is_some()), (303, true), "{answer:?}");
 }

@@ -108,13 +108,14 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 }
 
 /// The settings that no deployment has.
-const ONLY_LOCAL: [&str; 1] = ["PSEUDO_LANGUAGE"];
+const ONLY_LOCAL: [&str; 2] = ["OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
 
 #[test]
-fn no_deployment_has_the_pseudo_language() {
+fn no_deployment_has_a_setting_that_is_only_local() {
     let template = Template::deployed().unwrap();
     for (name, (_, function)) in functions(&template) {
-        assert!(!environment(&template, function).contains_key("PSEUDO_LANGUAGE"), "{name}");
+        let environment = environment(&template, function);
+        assert!(ONLY_LOCAL.iter().all(|setting| !environment.contains_key(*setting)), "{name}");
     }
 }
 
@@ -166,8 +167,11 @@ fn defaults_of_the_template_are_those_of_the_code() {
     }
 }
 
-/// Returns the stages of the example configuration, each with the parameters that it sets: name, value, and the comment behind it.
-fn stages(config: &str) -> Vec<(&'static str, Vec<(&str, &str, &str)>)> {
+/// A parameter that the example configuration sets: its name, its value, and the comment behind it.
+type Setting<'a> = (&'a str, &'a str, &'a str);
+
+/// Returns the stages of the example configuration, each with the parameters that it sets.
+fn stages(config: &str) -> Vec<(&'static str, Vec<Setting<'_>>)> {
     let (dev, prod) = config.split_once("[prod.global.parameters]").unwrap();
     let parameters = |text| {
         let (_, overrides): (&str, &str) = str::split_once(text, "parameter_overrides]\n").unwrap();

@@ -22,13 +22,19 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 85] = [
+pub(super) const FAULTS: [Fault; 87] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
         "        Debug:\n          Type: HttpApi\n          Properties: { ApiId: !Ref Api, Method: GET, Path: /debug }\n        EveryOtherPath:\n",
     ),
     own_rule("wildcard-action", "Action: dynamodb:BatchWriteItem\n", "Action: dynamodb:*\n"),
+    own_rule("wildcard-action", "Action: secretsmanager:GetSecretValue\n", "Action: secretsmanager:*\n"),
+    own_rule(
+        "secret-in-environment",
+        "          OIDC_CLIENT_SECRET_NAME: !Ref OidcClientSecretName\n",
+        "          OIDC_CLIENT_SECRET_NAME: !Sub '{{resolve:secretsmanager:${OidcClientSecretName}}}'\n",
+    ),
     own_rule("wildcard-action", "                Action: ses:SendEmail\n", "                NotAction: iam:PassRole\n"),
     own_rule(
         "wildcard-resource",

@@ -75,7 +75,7 @@ impl Visit<'_> {
             // The code is not used, so the sign-in can go on when the page is loaded again.
             return Ok(page);
         }
-        let reply = match self.check_issuer(deadline).await {
+        let reply = match self.prepare(deadline).await {
             Ok(()) => self.complete(&sign_in, deadline).await?,
             Err(problem) => {
                 let page = self.refusal(Refusal::from_problem(&problem), &sign_in.again(), &problem)?;
@@ -142,19 +142,19 @@ impl Visit<'_> {
             }
             Err(failure) => {
                 let problem = Problem::from(failure);
-                let refusal = if problem.code() == ProblemCode::Unavailable {
-                    Refusal::Busy
-                } else {
-                    Refusal::from_problem(&problem)
-                };
-                self.refusal(refusal, again, &problem).map(Some)
+                self.refusal(Refusal::from_problem(&problem), again, &problem).map(Some)
             }
         }
     }
 
-    async fn check_issuer(&self, deadline: Deadline) -> Result<(), Problem> {
-        let named = query_parameter(self.request, "iss");
-        self.app.code_flow.check_issuer(named.as_deref(), deadline, self.now).await
+    /// Does what comes before the use of a code: checks the issuer, and gets what the exchange needs.
+    async fn prepare(&self, deadline: Deadline) -> Result<(), Problem> {
+        let (flow, parameter) = (&self.app.code_flow, |name: &str| query_parameter(self.request, name));
+        flow.check_issuer(parameter("iss").as_deref(), deadline, self.now).await?;
+        if parameter("code").is_none() {
+            return Ok(());
+        }
+        flow.prepare(deadline, self.now).await
     }
 
     /// Turns the provider's answer into a session, or into a page that says why the sign-in failed.
@@ -265,10 +265,10 @@ impl Visit<'_> {
 }
 
 impl Refusal {
-    /// Returns the page for an answer that the provider gave, or did not give.
+    /// Returns the page for an answer that the provider gave, or did not give. A problem that names a service is not the provider's.
     fn from_problem(problem: &Problem) -> Self {
         if problem.code() == ProblemCode::Unavailable {
-            Self::Unavailable
+            if problem.service().is_some() { Self::Busy } else { Self::Unavailable }
         } else if problem.code() == ProblemCode::Internal {
             Self::Misconfigured
         } else {

@@ -22,17 +22,20 @@ mod pages;
 
 use std::sync::{Arc, Once, OnceLock};
 
-use aws::{Callbacks, Listings, Sessions, Table, Team};
-use domain::Timestamp;
+use aws::{Callbacks, ClientSecretReader, Listings, SdkConfig, Sessions, Table, Team};
+use domain::{ClientSecret, Timestamp};
 use http::{HeaderValue, Method, header};
 use lambda::{Clock, Settings};
-use web::{CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, Reply, Request};
+use web::{
+    ClientSecretSource, CodeFlow, Identity, IdentitySettings, InvalidSetting, LogoutHint, Problem, ProblemCode, Reply,
+    Request,
+};
 use words::Languages;
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
 /// The function's stores and settings: they let it list the caller's subscriptions, look up a session, list the administrators of its
-/// subscription, and count callbacks. It writes nothing else.
+/// subscription, read the client secret, and count callbacks. It writes nothing else.
 pub struct App {
     callbacks: Callbacks,
     listings: Listings,
@@ -55,8 +58,8 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`,
-    /// `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET_NAME` or, for development,
+    /// `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`, `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
     /// `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
@@ -69,12 +72,7 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            // A secret that was stored from a file may end with a newline.
-            code_flow: CodeFlow::new(
-                &identity,
-                settings.optional("OIDC_CLIENT_SECRET").map(|secret| secret.trim().to_owned()),
-                logout_hint,
-            )?,
+            code_flow: CodeFlow::new(&identity, client_secret(settings, &aws)?, logout_hint)?,
             identity: Identity::new(identity)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -92,6 +90,27 @@ impl App {
     /// Returns the static files, built for the first page instead of at the cold start.
     fn assets(&self) -> &Assets {
         self.assets.get_or_init(|| Assets::new(&self.brand))
+    }
+}
+
+/// Returns the source of the client secret, if the deployment has one.
+fn client_secret(settings: &Settings, aws: &SdkConfig) -> Result<Option<ClientSecretSource>, InvalidSetting> {
+    const VALUE: &str = "OIDC_CLIENT_SECRET";
+    let invalid = |rule| InvalidSetting { name: VALUE, rule };
+    match (settings.optional(VALUE), settings.optional("OIDC_CLIENT_SECRET_NAME")) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(invalid("is not allowed with OIDC_CLIENT_SECRET_NAME")),
+        (Some(value), None) => {
+            let secret = ClientSecret::parse(&value).map_err(|_| invalid("is not a client secret in plain text"))?;
+            Ok(Some(ClientSecretSource::given(secret)))
+        }
+        (None, Some(name)) => {
+            let reader = Arc::new(ClientSecretReader::new(aws, name));
+            Ok(Some(ClientSecretSource::stored(Box::new(move || {
+                let reader = Arc::clone(&reader);
+                Box::pin(async move { Ok(reader.read().await?) })
+            }))))
+        }
     }
 }
 

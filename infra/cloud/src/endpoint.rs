@@ -18,6 +18,7 @@ use super::kms::Kms;
 use super::queue::Queues;
 use super::requests::{self, Requests};
 use super::roles::Roles;
+use super::secrets::Secrets;
 use super::serve::{Closed, names_this_machine};
 use super::service::{Caller, Service};
 use super::ses::{self, Ses};
@@ -30,6 +31,7 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 pub(super) struct Endpoint {
     pub(super) dynamo: Arc<Dynamo>,
     pub(super) kms: Kms,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) ses: Arc<Ses>,
     pub(super) queues: Arc<Queues>,
     pub(super) faults: Arc<Faults>,
@@ -135,6 +137,7 @@ impl Endpoint {
         let answer = match call.caller.service {
             Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,
             Service::Kms => self.kms.call(&call.headers, body).await,
+            Service::SecretsManager => self.secrets.call(&call.operation, &body),
             Service::Ses => self.ses.call(&body),
             Service::Sqs => sqs::call(&self.queues, &call.operation, &body),
         };

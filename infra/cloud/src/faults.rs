@@ -113,7 +113,7 @@ impl Fault {
             return Err(format!("`{unknown}` is not a field of a fault; the fields are {}", FIELDS.join(", ")));
         }
         let service = text(json, "service")?;
-        let service = Service::from_name(service).ok_or("`service` must be dynamodb, kms or ses")?;
+        let service = Service::from_name(service).ok_or("`service` must be dynamodb, kms, secretsmanager or ses")?;
         let operation = text(json, "operation")?;
         if operation != "*" && !operation.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("`operation` must be an operation's name, such as UpdateItem, or *".to_owned());

@@ -4,7 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
-//! | `dynamo`, `kms`, `ses`, `inbox`, `sqs` | the services behind the endpoint |
+//! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
 //! | `bus`, `pipe`, `pattern` | the rules of the event bus, the Pipe from the table's stream to a queue, and their patterns |
@@ -33,6 +33,7 @@ mod queue;
 mod requests;
 pub mod roles;
 pub mod runtime;
+mod secrets;
 mod serve;
 mod service;
 mod ses;
@@ -58,6 +59,7 @@ pub use inbox::Mail;
 pub use kms::SEALING_KEY;
 pub use queue::{DeadLetter, Queue};
 pub use requests::Request;
+pub use secrets::SecretContent;
 pub use service::Service;
 pub use ses::{CONFIGURATION_SET, Limits};
 
@@ -73,6 +75,7 @@ use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
 use roles::Roles;
+use secrets::Secrets;
 use ses::Ses;
 
 /// The AWS region of the local cloud.
@@ -92,6 +95,8 @@ pub struct CloudOptions {
     pub table: String,
     /// The sender of mails, an address or `Name <address>`. The role of send-mail allows no other sender.
     pub sender: String,
+    /// The name of the client secret. The role of portal allows reading it, unless it is empty.
+    pub client_secret: String,
     /// Invokes functions for the queues.
     pub invoke: Invoke,
     /// The origin of the product in browsers, which the console links to.
@@ -99,14 +104,15 @@ pub struct CloudOptions {
 }
 
 impl CloudOptions {
-    /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, redelivery after one
-    /// second, and the product at port 9000 of this machine.
+    /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, no client secret, redelivery after
+    /// one second, and the product at port 9000 of this machine.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
         let sender = "Contoso <credentials@contoso.example>".to_owned();
         let product = "http://localhost:9000".to_owned();
-        Self { data: None, redelivery, table: "firstkey".to_owned(), sender, invoke, product }
+        let (table, client_secret) = ("firstkey".to_owned(), String::new());
+        Self { data: None, redelivery, table, sender, client_secret, invoke, product }
     }
 }
 
@@ -128,6 +134,7 @@ struct Inner {
     gates: Arc<Gates>,
     requests: Arc<Requests>,
     roles: Arc<Roles>,
+    secrets: Arc<Secrets>,
     queues: Arc<Queues>,
     bus: Bus,
     pipe: Arc<Pipe>,
@@ -140,7 +147,7 @@ struct Inner {
 impl Cloud {
     /// Starts the local cloud on two listeners and returns when it accepts calls.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, sender, invoke, product } = options;
+        let CloudOptions { data, redelivery, table, sender, client_secret, invoke, product } = options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
@@ -150,7 +157,7 @@ impl Cloud {
         };
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
 
-        let roles = Arc::new(Roles::deployed(&table, &sender)?);
+        let roles = Arc::new(Roles::deployed(&table, &sender, &client_secret)?);
         let mut tasks = JoinSet::new();
         let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
         let kms = Kms::start(state_file("kms.json")).await?;
@@ -158,11 +165,25 @@ impl Cloud {
         let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery)?);
         let bus = Bus::deployed()?;
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
-        let (faults, gates, requests) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>)>::default();
+        let (faults, gates, requests, secrets) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>, Arc<Secrets>)>::default();
         let form = Mutex::new(StartForm::suggested());
         let ses = Arc::new(Ses::new(Arc::clone(&inbox)));
-        let inner =
-            Inner { dynamo, inbox, ses, faults, gates, requests, roles, queues, bus, pipe, invoke, product, form };
+        let inner = Inner {
+            dynamo,
+            inbox,
+            ses,
+            faults,
+            gates,
+            requests,
+            roles,
+            secrets,
+            queues,
+            bus,
+            pipe,
+            invoke,
+            product,
+            form,
+        };
         let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
@@ -220,6 +241,11 @@ impl Cloud {
     #[must_use]
     pub fn clear_faults_of(&self, function: &str) -> u32 {
         self.inner.faults.clear(function)
+    }
+
+    /// Stores a secret in Secrets Manager, or replaces its current version.
+    pub fn put_secret(&self, name: &str, content: SecretContent) {
+        self.inner.secrets.put(name, content);
     }
 
     /// Adds a gate. From now on, calls that `holds` selects wait there until they are released.
@@ -301,6 +327,7 @@ impl Inner {
         Endpoint {
             dynamo: Arc::clone(&self.dynamo),
             kms,
+            secrets: Arc::clone(&self.secrets),
             ses: Arc::clone(&self.ses),
             queues: Arc::clone(&self.queues),
             faults: Arc::clone(&self.faults),

@@ -11,6 +11,8 @@ pub enum Service {
     DynamoDb,
     /// AWS Key Management Service.
     Kms,
+    /// AWS Secrets Manager.
+    SecretsManager,
     /// Amazon Simple Email Service.
     Ses,
     /// Amazon Simple Queue Service.
@@ -18,7 +20,7 @@ pub enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 4] = [Self::DynamoDb, Self::Kms, Self::Ses, Self::Sqs];
+    const ALL: [Self; 5] = [Self::DynamoDb, Self::Kms, Self::SecretsManager, Self::Ses, Self::Sqs];
 
     /// Returns the name of the service in a `SigV4` credential scope.
     #[must_use]
@@ -26,6 +28,7 @@ impl Service {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Kms => "kms",
+            Self::SecretsManager => "secretsmanager",
             Self::Ses => "ses",
             Self::Sqs => "sqs",
         }
@@ -62,7 +65,7 @@ impl Caller {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
         let service = Service::from_name(service).ok_or_else(|| {
-            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms, ses and sqs")
+            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms, secretsmanager, ses and sqs")
         })?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))

@@ -41,7 +41,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::xml(status, ses_error(status, code, message)),
             Service::DynamoDb => format!("com.amazonaws.dynamodb.v20120810#{code}"),
-            Service::Kms => code.to_owned(),
+            Service::Kms | Service::SecretsManager => code.to_owned(),
             Service::Sqs => format!("com.amazonaws.sqs#{code}"),
         };
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
@@ -52,7 +52,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
             Service::DynamoDb => "com.amazon.coral.service#AccessDeniedException",
-            Service::Kms => "AccessDeniedException",
+            Service::Kms | Service::SecretsManager => "AccessDeniedException",
             Service::Sqs => "com.amazonaws.sqs#AccessDeniedException",
         };
         let body = json!({"__type": shape, "Message": message});
@@ -64,6 +64,7 @@ impl Answer {
         let code = match service {
             Service::DynamoDb => "InternalServerError",
             Service::Kms => "KMSInternalException",
+            Service::SecretsManager => "InternalServiceError",
             Service::Ses | Service::Sqs => "InternalFailure",
         };
         Self::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "The local cloud refused this call.")
@@ -76,7 +77,7 @@ impl Answer {
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded.",
             ),
-            Service::Kms => ("ThrottlingException", "Rate exceeded"),
+            Service::Kms | Service::SecretsManager => ("ThrottlingException", "Rate exceeded"),
             Service::Ses => ("Throttling", "Maximum sending rate exceeded."),
             Service::Sqs => ("RequestThrottled", "Rate exceeded"),
         };

@@ -167,6 +167,8 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         redelivery: options.redelivery,
         table: settings::find(settings, "TABLE_NAME"),
         sender: settings::find(settings, "SENDER"),
+        // A client secret is given as a value here: `OIDC_CLIENT_SECRET`.
+        client_secret: String::new(),
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
     }

@@ -1,4 +1,4 @@
-//! The store: one DynamoDB table, a KMS key, SES, and the queue of mails. No other crate calls AWS.
+//! The store: one DynamoDB table, a KMS key, SES, the queue of mails, and a client secret in Secrets Manager. No other crate calls AWS.
 //!
 //! # The table
 //!
@@ -35,6 +35,7 @@
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 4 | 2 reads, 8 writes |
 //! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
+//! | portal, the exchange of a code at a provider that demands a secret | [`ClientSecretReader::read`] | 1 `GetSecretValue` in 15 minutes | |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem`, and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
@@ -96,6 +97,7 @@ mod failure;
 mod mailer;
 mod retry;
 mod sealer;
+mod secrets;
 mod store;
 mod work_queue;
 
@@ -104,6 +106,7 @@ pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use retry::OPERATION_TIMEOUT;
 pub use sealer::{Sealer, Unsealer};
+pub use secrets::ClientSecretReader;
 pub use store::{
     Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, ExtendOutcome,
     Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest,

@@ -13,6 +13,7 @@
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`secret`] | the temporary password in plain text, sealed and hashed |
+//! | [`client_secret`] | the secret of the product at an identity provider |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
@@ -27,6 +28,7 @@
 
 pub mod account;
 pub mod attempts;
+pub mod client_secret;
 pub mod credential;
 pub mod decision;
 pub mod device;
@@ -52,6 +54,7 @@ pub mod time;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
 pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
+pub use client_secret::{ClientSecret, ClientSecretRefusal};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
 pub use device::{DeviceDigest, DeviceToken};

@@ -25,8 +25,8 @@ pub mod session;
 
 pub use endpoint::{endpoint, malformed};
 pub use identity::{
-    AccountChoice, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint, Ties,
-    TokenRefusal,
+    AccountChoice, ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting,
+    LogoutHint, ReadClientSecret, Ties, TokenRefusal,
 };
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};

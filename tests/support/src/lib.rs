@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `it/<function>.rs` | the behavior of each function |
 //! | `it/attempts.rs` | the budgets that limit guesses, with concurrent guesses and from many networks |
+//! | `it/client_secret.rs` | the client secret is read when it is needed, kept, read again, and shown nowhere |
 //! | `it/condition.rs` | the condition of a retrieval matches its rules (property tests) |
 //! | `it/contract.rs` | the HTTP contract: its routes, its examples, and the check of every answer against it |
 //! | `it/everything.rs` | every function has a crate, an event, tests, resources and a role |

@@ -142,6 +142,7 @@ impl TestStack {
         options.redelivery = deployment.redelivery;
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
+        options.client_secret = settings.get("OIDC_CLIENT_SECRET_NAME").cloned().unwrap_or_default();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, functions, settings, clock, held_mails, allows_denials: deployment.allows_denials }
     }

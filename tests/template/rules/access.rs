@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::template::{Statement, Transformed, list, mentions, named, one_or_more};
+use super::template::{Statement, Transformed, cases, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
 const OPEN: [&str; 8] = [
@@ -92,14 +92,15 @@ fn requires_context(statement: &Statement) -> bool {
     CONTEXT.iter().all(|key| statement.requires_key(&format!("kms:EncryptionContext:{key}")))
 }
 
-/// Returns the two values that an `Fn::If` chooses from, or the value itself.
-fn cases(value: &Value) -> impl Iterator<Item = &Value> {
-    value["Fn::If"].as_array().map_or(std::slice::from_ref(value), |choice| &choice[1..]).iter()
-}
-
 /// Returns whether a statement is about the sealing key: it belongs to the key's policy, or names the key as a resource.
 fn is_about_sealing(statement: &Statement) -> bool {
     statement.owner == "SealingKey" || mentions(&statement.value["Resource"], "SealingKey")
+}
+
+/// Finds environments into which CloudFormation writes a secret, which everyone who may see the function's configuration could read.
+pub(super) fn secrets_in_environments(template: &Transformed) -> Vec<String> {
+    let resolves = |function: &Value| function["Environment"].to_string().contains("{{resolve:");
+    template.functions().filter(|(_, function)| resolves(function)).map(|(id, _)| id.to_owned()).collect()
 }
 
 pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {

@@ -152,7 +152,7 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
 pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
     let budgets = |function: &Value| {
         let has = |variable: &str| !function["Environment"]["Variables"][variable].is_null();
-        let redeeming = has("OIDC_CLIENT_SECRET").then_some(web::identity::PROVIDER_TIME);
+        let redeeming = has("OIDC_CLIENT_SECRET_NAME").then_some(web::identity::PROVIDER_TIME);
         let limit = redeeming.or_else(|| has("SIGN_IN_NETWORK_BURST").then_some(lambda::TIME_LIMIT));
         limit.map(|limit| limit + aws::OPERATION_TIMEOUT)
     };

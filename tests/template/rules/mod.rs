@@ -13,7 +13,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 49] = [
+const RULES: [Rule; 50] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -63,6 +63,7 @@ const RULES: [Rule; 49] = [
     ("log-in-shared-policy", operation::logs_in_shared_policy),
     ("unreported-tampering", security::unreported_tampering),
     ("bare-parameter", operation::bare_parameters),
+    ("secret-in-environment", access::secrets_in_environments),
 ];
 
 /// Returns the findings of the rules in a transformed template.

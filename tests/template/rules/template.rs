@@ -52,7 +52,9 @@ impl<'a> Transformed<'a> {
                 &properties["ResourcePolicy"]["PolicyDocument"]["Statement"],
                 if kind == "AWS::Events::EventBusPolicy" { &properties["Statement"] } else { &Value::Null },
             ];
-            for value in inline.chain(own).flat_map(one_or_more).filter(|value| value["Effect"] == effect) {
+            for value in
+                inline.chain(own).flat_map(one_or_more).flat_map(cases).filter(|value| value["Effect"] == effect)
+            {
                 let place = format!("{owner}/{}", value["Sid"].as_str().unwrap_or("?"));
                 statements.push(Statement { place, owner, kind, value });
             }
@@ -90,6 +92,11 @@ pub(super) fn one_or_more(value: &Value) -> impl Iterator<Item = &Value> {
         one => std::slice::from_ref(one),
     };
     values.iter()
+}
+
+/// Returns the two values that an `Fn::If` chooses from, or the value itself.
+pub(super) fn cases(value: &Value) -> impl Iterator<Item = &Value> {
+    value["Fn::If"].as_array().map_or(std::slice::from_ref(value), |choice| &choice[1..]).iter()
 }
 
 /// Returns the resource that a value names by `Ref` or `Fn::GetAtt`.

@@ -22,6 +22,7 @@ pub(super) fn requests(service: Service, operation: &str, body: &Bytes) -> Vec<R
     match service {
         Service::DynamoDb => dynamodb(operation, &json(body)),
         Service::Kms => vec![kms(operation, &json(body))],
+        Service::SecretsManager => vec![secret(operation, &json(body))],
         Service::Ses => ses(operation, body),
         Service::Sqs => vec![sqs(operation, body)],
     }
@@ -124,6 +125,12 @@ fn kms(operation: &str, call: &Value) -> Request {
     }
     let resource = names::key_arn(call["KeyId"].as_str().unwrap_or_default());
     Request { action: format!("kms:{operation}"), resource, context: keys }
+}
+
+fn secret(operation: &str, call: &Value) -> Request {
+    let id = call["SecretId"].as_str().unwrap_or_default();
+    let resource = if id.starts_with("arn:") { id.to_owned() } else { names::secret_arn(id) };
+    Request { action: format!("secretsmanager:{operation}"), resource, context: BTreeMap::new() }
 }
 
 /// Returns the requests of sending a mail: one for the sender's identity, and one for the configuration set that the call names.

@@ -29,8 +29,8 @@ use super::error::Cause;
 use super::service::Caller;
 use super::{Error, lock};
 use attached::Attached;
-pub(super) use names::ACCOUNT;
 use names::Names;
+pub(super) use names::{ACCOUNT, secret_arn};
 use template::Template;
 
 pub use attached::{AttachedPolicy, Verdict};
@@ -64,11 +64,12 @@ pub struct Denied {
 }
 
 impl Roles {
-    /// Reads the roles of the deployment template, for a local cloud with this table and sender.
-    pub(super) fn deployed(table: &str, sender: &str) -> Result<Self, Error> {
+    /// Reads the roles of the deployment template, for a local cloud with this table, sender and name of a client secret, which may be empty.
+    pub(super) fn deployed(table: &str, sender: &str, client_secret: &str) -> Result<Self, Error> {
         let failed = |source: Cause| Error::caused("cannot use the roles of infra/template.yaml", source);
         let template = Template::deployed().map_err(|error| failed(error.into()))?;
-        let names = Names { table: table.to_owned(), sender: sender.to_owned() };
+        let names =
+            Names { table: table.to_owned(), sender: sender.to_owned(), client_secret: client_secret.to_owned() };
         let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
         let attached = attached::deployed(&template, &names).map_err(|error| failed(error.into()))?;
         attached::bus(&template, &names, &|_| None).map_err(|error| failed(error.into()))?;

@@ -1,5 +1,7 @@
 //! The values of the template's names in the local cloud.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::REGION;
 use template::Template;
 
@@ -17,6 +19,8 @@ pub(super) struct Names {
     pub(super) table: String,
     /// The sender of mails, an address or `Name <address>`.
     pub(super) sender: String,
+    /// The name of the client secret, or an empty text.
+    pub(super) client_secret: String,
 }
 
 impl Names {
@@ -32,6 +36,7 @@ impl Names {
             "AWS::StackName" => "firstkey".to_owned(),
             "MailDomain" => domain(sender).to_owned(),
             "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
+            "OidcClientSecretName" => self.client_secret.clone(),
             "Table" => self.table.clone(),
             "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),
             _ => match name.split_once('.') {
@@ -81,6 +86,13 @@ pub(super) fn table_arn(table: &str) -> String {
 pub(super) fn key_arn(key: &str) -> String {
     let id = if key == crate::SEALING_KEY { SEALING_KEY } else { key };
     arn("kms", &format!("key/{id}"))
+}
+
+/// Returns the ARN of a secret. It ends in a hyphen and six characters: AWS chooses them at random, and here they follow from the name.
+pub(crate) fn secret_arn(name: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    arn("secretsmanager", &format!("secret:{name}-{:06x}", hasher.finish() & 0xff_ffff))
 }
 
 pub(super) fn identity_arn(domain: &str) -> String {

@@ -349,7 +349,7 @@ mod attached_policies {
     const STRANGER: &str = "arn:aws:iam::123456789012:role/administrator";
 
     fn names() -> Names {
-        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned() }
+        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned(), client_secret: String::new() }
     }
 
     fn role_of(function: &str) -> String {
@@ -397,7 +397,7 @@ mod attached_policies {
 
     #[test]
     fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
-        let roles = Roles::deployed("firstkey", SENDER).expect("the roles");
+        let roles = Roles::deployed("firstkey", SENDER, "").expect("the roles");
         let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
         assert!(roles.allows("get-credentials", &unseal(&[])));
         assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
@@ -410,6 +410,25 @@ mod attached_policies {
             "credentials that were taken out of the function"
         );
         assert!(!roles.allows("portal", &unseal(&[])));
+    }
+
+    #[test]
+    fn the_portal_reads_the_client_secret_of_the_deployment_and_no_other() {
+        let read = |resource: &str| Request {
+            action: "secretsmanager:GetSecretValue".into(),
+            resource: format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{resource}"),
+            context: BTreeMap::new(),
+        };
+        let roles = Roles::deployed("firstkey", SENDER, "firstkey/oidc").expect("the roles");
+        assert!(roles.allows("portal", &read("firstkey/oidc-a1B2c3")));
+        for other in ["firstkey/oidc", "firstkey/oidc-a1B2c", "firstkey/oidc-2-a1B2c3", "other/firstkey/oidc-a1B2c3"] {
+            assert!(!roles.allows("portal", &read(other)), "{other}");
+        }
+        assert!(!roles.allows("sign-in", &read("firstkey/oidc-a1B2c3")));
+        let without = Roles::deployed("firstkey", SENDER, "").expect("the roles");
+        assert!(
+            !without.allows("portal", &read("-a1B2c3")) && !without.allows("portal", &read("firstkey/oidc-a1B2c3"))
+        );
     }
 
     /// Returns what the bus says to a principal that publishes an event.

@@ -75,7 +75,7 @@ async fn a_refused_call_has_no_effect_and_is_retried() {
 async fn throttling_uses_the_error_of_each_service_and_is_retried() {
     let cloud = cloud().await;
     let (once, thrice) = (clients(&cloud, 1), clients(&cloud, 3));
-    for service in [Service::DynamoDb, Service::Kms, Service::Ses] {
+    for service in [Service::DynamoDb, Service::Kms, Service::SecretsManager, Service::Ses] {
         cloud.set_fault(Fault::new(service, "*", Mode::Throttled, 3));
     }
     let dynamo = count(&once).await.expect_err("throttled").into_service_error();
@@ -83,6 +83,8 @@ async fn throttling_uses_the_error_of_each_service_and_is_retried() {
     let describe = |clients: &Clients| clients.kms.describe_key().key_id(SEALING_KEY).send();
     let kms = describe(&once).await.expect_err("throttled").into_service_error();
     assert_eq!(kms.code(), Some("ThrottlingException"));
+    let secret = once.secrets.get_secret_value().secret_id("a").send().await.expect_err("throttled");
+    assert_eq!(secret.into_service_error().code(), Some("ThrottlingException"));
     let ses = mail(&once).await.expect_err("throttled").into_service_error();
     assert_eq!(ses.code(), Some("Throttling"));
     count(&thrice).await.expect("the third attempt");
@@ -99,6 +101,9 @@ async fn a_refusal_uses_the_error_of_each_service() {
     cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 1));
     let kms = clients.kms.describe_key().key_id(SEALING_KEY).send().await.expect_err("refused").into_service_error();
     assert!(kms.is_kms_internal_exception());
+    cloud.set_fault(Fault::new(Service::SecretsManager, "GetSecretValue", Mode::Refused, 1));
+    let secret = clients.secrets.get_secret_value().secret_id("a").send().await.expect_err("refused");
+    assert!(secret.into_service_error().is_internal_service_error());
     let ses = mail(&clients).await.expect_err("refused");
     assert_eq!(ses.raw_response().map(|response| response.status().as_u16()), Some(500));
     assert_eq!(ses.into_service_error().code(), Some("InternalFailure"));

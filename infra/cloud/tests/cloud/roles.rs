@@ -17,6 +17,8 @@ async fn a_call_that_the_role_does_not_allow_is_denied_and_not_executed() {
     assert!(refused.message().is_some_and(|message| message.contains("not authorized to perform: dynamodb:PutItem")));
     let unseal = portal.kms.decrypt().key_id(SEALING_KEY).ciphertext_blob(Blob::new("x")).send();
     assert_eq!(unseal.await.expect_err("it unseals nothing").code(), Some("AccessDeniedException"));
+    let secret = portal.secrets.get_secret_value().secret_id("firstkey/oidc").send();
+    assert_eq!(secret.await.expect_err("it reads no secret").code(), Some("AccessDeniedException"));
     let content = |text: &str| Content::builder().data(text).build().expect("content");
     let message = Message::builder().subject(content("s")).body(Body::builder().text(content("t")).build()).build();
     let mail = portal.ses.send_email().source("credentials@contoso.example").message(message);
@@ -25,9 +27,9 @@ async fn a_call_that_the_role_does_not_allow_is_denied_and_not_executed() {
 
     assert!(cloud.dump_table().await.expect("the table").is_empty() && cloud.inbox().is_empty());
     let statuses: Vec<_> = cloud.requests().iter().map(|request| request.status).collect();
-    assert_eq!(statuses, [Some(400), Some(400), Some(403)]);
+    assert_eq!(statuses, [Some(400), Some(400), Some(400), Some(403)]);
     let denied: Vec<_> = cloud.roles().denied().into_iter().map(|denied| denied.request.action).collect();
-    assert_eq!(denied, ["dynamodb:PutItem", "kms:Decrypt", "ses:SendEmail"]);
+    assert_eq!(denied, ["dynamodb:PutItem", "kms:Decrypt", "secretsmanager:GetSecretValue", "ses:SendEmail"]);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Tests of DynamoDB, KMS and SES through the SDK.
+//! Tests of DynamoDB, KMS, Secrets Manager and SES through the SDK.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
-use cloud::SEALING_KEY;
+use cloud::{SEALING_KEY, SecretContent};
 
 use crate::stack::{Clients, clients, cloud, text};
 
@@ -125,6 +125,43 @@ async fn a_ciphertext_is_decrypted_only_with_its_encryption_context() {
     assert_eq!(open("1").await.expect("opened").plaintext.expect("plaintext").as_ref(), b"k7wmp");
     let refused = open("2").await.expect_err("another context").into_service_error();
     assert!(refused.is_invalid_ciphertext_exception());
+}
+
+#[tokio::test]
+async fn a_secret_is_read_by_name_or_arn_and_replaced() {
+    let cloud = cloud().await;
+    let secrets = clients(&cloud, 1).secrets;
+    let read = |id: &str| secrets.get_secret_value().secret_id(id).send();
+    let missing = read("firstkey/oidc").await.expect_err("not stored").into_service_error();
+    assert!(missing.is_resource_not_found_exception());
+    cloud.put_secret("firstkey/oidc", SecretContent::Text("first".to_owned()));
+    let first = read("firstkey/oidc").await.expect("the secret");
+    assert_eq!(
+        (first.secret_string(), first.name(), first.version_stages()),
+        (Some("first"), Some("firstkey/oidc"), &["AWSCURRENT".to_owned()][..])
+    );
+    let arn = first.arn().expect("an ARN");
+    let suffix = arn.strip_prefix("arn:aws:secretsmanager:us-east-1:123456789012:secret:firstkey/oidc-");
+    assert_eq!(suffix.map(str::len), Some(6), "{arn}");
+    cloud.put_secret("firstkey/oidc", SecretContent::Binary("AAEC".to_owned()));
+    let second = read(arn).await.expect("the secret");
+    assert_eq!(second.secret_string(), None);
+    assert_eq!(second.secret_binary().map(AsRef::as_ref), Some(&[0_u8, 1, 2][..]));
+    assert_ne!(second.version_id(), first.version_id());
+}
+
+#[tokio::test]
+async fn secrets_manager_names_what_it_does_not_support() {
+    let cloud = cloud().await;
+    cloud.put_secret("a", SecretContent::Text("text".to_owned()));
+    let secrets = clients(&cloud, 1).secrets;
+    let earlier = secrets.get_secret_value().secret_id("a").version_stage("AWSPREVIOUS").send().await;
+    let earlier = earlier.expect_err("an earlier version").into_service_error();
+    assert!(
+        earlier.is_invalid_parameter_exception() && earlier.message().is_some_and(|it| it.contains("VersionStage"))
+    );
+    let list = secrets.list_secrets().send().await.expect_err("another operation").into_service_error();
+    assert!(list.message().is_some_and(|it| it.contains("ListSecrets")));
 }
 
 async fn send(clients: &Clients, tag: &str) -> Result<String, aws_sdk_ses::operation::send_email::SendEmailError> {

@@ -54,6 +54,7 @@ pub(crate) async fn started(data: Option<PathBuf>, invoke: Invoke) -> Cloud {
 pub(crate) struct Clients {
     pub(crate) dynamo: aws_sdk_dynamodb::Client,
     pub(crate) kms: aws_sdk_kms::Client,
+    pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) ses: aws_sdk_ses::Client,
 }
 
@@ -82,7 +83,12 @@ pub(crate) fn clients_with_key(cloud: &Cloud, key: &str, attempts: u32) -> Clien
             )
         };
     }
-    Clients { dynamo: client!(aws_sdk_dynamodb), kms: client!(aws_sdk_kms), ses: client!(aws_sdk_ses) }
+    Clients {
+        dynamo: client!(aws_sdk_dynamodb),
+        kms: client!(aws_sdk_kms),
+        secrets: client!(aws_sdk_secretsmanager),
+        ses: client!(aws_sdk_ses),
+    }
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {

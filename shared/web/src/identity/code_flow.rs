@@ -12,14 +12,14 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use domain::Timestamp;
+use domain::{ClientSecret, Timestamp};
 use form_urlencoded::{Serializer, byte_serialize};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
 use super::{
-    Deadline, IdentitySettings, InvalidSetting,
+    ClientSecretSource, Deadline, IdentitySettings, InvalidSetting,
     discovery::{self, Discovery, Failure, Form},
     known_providers,
 };
@@ -42,7 +42,7 @@ const CALLBACK: &str = "/auth/callback";
 pub struct CodeFlow {
     issuer: String,
     client_id: String,
-    client_secret: Option<String>,
+    client_secret: Option<ClientSecretSource>,
     public_origin: String,
     logout_hint: LogoutHint,
     endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
@@ -82,8 +82,8 @@ struct Endpoints {
     authorization: String,
     token: String,
     end_session: Option<String>,
-    /// Whether the client secret goes into the form. By default it goes into the header, where providers disagree on its encoding.
-    secret_in_form: bool,
+    /// `None` if the provider lets no client authenticate by a secret.
+    secret_place: Option<SecretPlace>,
     /// The value of `prompt` that lets the customer choose another account.
     other_account: &'static str,
     takes_claims: bool,
@@ -91,11 +91,34 @@ struct Endpoints {
     names_issuer: bool,
 }
 
+/// The part of a request that carries the client secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SecretPlace {
+    /// The form, where the provider offers it.
+    Form,
+    /// The header, where providers disagree on its encoding. It is the default.
+    Header,
+}
+
+impl SecretPlace {
+    /// Returns the place by the methods of the discovery document, which may be absent.
+    fn from_methods(methods: &[String]) -> Option<Self> {
+        let offers = |method: &str| methods.iter().any(|offered| offered == method);
+        if offers("client_secret_post") {
+            Some(Self::Form)
+        } else if methods.is_empty() || offers("client_secret_basic") {
+            Some(Self::Header)
+        } else {
+            None
+        }
+    }
+}
+
 impl CodeFlow {
     /// Checks the settings. `client_secret` is for providers that require one in addition to PKCE.
     pub fn new(
         settings: &IdentitySettings,
-        client_secret: Option<String>,
+        client_secret: Option<ClientSecretSource>,
         logout_hint: LogoutHint,
     ) -> Result<Self, InvalidSetting> {
         let rules = settings.clone().check()?;
@@ -150,7 +173,15 @@ impl CodeFlow {
         Ok(with_query(&endpoints.authorization, &query.finish()))
     }
 
-    /// Exchanges a code for an ID token, which is not verified yet. There is no retry, since a code works once.
+    /// Gets what an exchange needs besides the code: the provider's addresses, and the client secret where the provider takes one. A failure
+    /// leaves the code unused.
+    pub async fn prepare(&self, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
+        let endpoints = self.endpoints(deadline, now).await?;
+        self.secret(&endpoints, deadline, now).await.map(drop)
+    }
+
+    /// Exchanges a code for an ID token, which is not verified yet. There is no retry, since a code works once, except with the client secret
+    /// that has replaced a refused one: a provider authenticates the client before it looks at the code.
     ///
     /// Fails with `not-signed-in` if the provider does not know the code, with `unavailable` if it does not answer or asks to come back,
     /// and with `internal` for any other answer.
@@ -162,14 +193,27 @@ impl CodeFlow {
         now: Timestamp,
     ) -> Result<String, Problem> {
         let endpoints = self.endpoints(deadline, now).await?;
-        let form = self.form(&endpoints, code, verifier);
-        let answer = timeout_at(deadline.0, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
-        let (status, document) = answer?;
-        match status {
-            200 => parse_token(&document).ok_or_else(|| defect("the provider gave no ID token for a code")),
-            408 | 425 | 429 => Err(Failure::Status(status).into()),
-            400..500 => Err(refused(&document)),
-            other => Err(Failure::Status(other).into()),
+        let secret = self.secret(&endpoints, deadline, now).await?;
+        let answer = Answer::to(self.form(&endpoints, code, verifier, secret.as_deref()), deadline).await?;
+        if answer.refuses_client()
+            && let (Some(source), Some(refused)) = (&self.client_secret, &secret)
+            && let Some(replacement) = source.replacement(refused, deadline, now).await?
+        {
+            return Answer::to(self.form(&endpoints, code, verifier, Some(&replacement)), deadline).await?.into_token();
+        }
+        answer.into_token()
+    }
+
+    /// Returns the client secret if there is one and the provider takes it.
+    async fn secret(
+        &self,
+        endpoints: &Endpoints,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<Option<Arc<ClientSecret>>, Problem> {
+        match &self.client_secret {
+            Some(source) if endpoints.secret_place.is_some() => source.current(deadline, now).await.map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -198,7 +242,8 @@ impl CodeFlow {
         Some(with_query(endpoints.end_session.as_deref()?, &query.finish()))
     }
 
-    fn form(&self, endpoints: &Endpoints, code: &str, verifier: &str) -> Form {
+    #[expect(clippy::disallowed_methods, reason = "here the secret is sent to the provider")]
+    fn form(&self, endpoints: &Endpoints, code: &str, verifier: &str, secret: Option<&ClientSecret>) -> Form {
         let mut body = Serializer::new(String::new());
         body.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -206,12 +251,14 @@ impl CodeFlow {
             .append_pair("client_id", &self.client_id)
             .append_pair("code_verifier", verifier);
         let mut authorization = None;
-        match &self.client_secret {
-            Some(secret) if endpoints.secret_in_form => drop(body.append_pair("client_secret", secret)),
+        match secret.map(ClientSecret::expose_secret) {
+            Some(secret) if endpoints.secret_place == Some(SecretPlace::Form) => {
+                body.append_pair("client_secret", secret);
+            }
             // RFC 6749, 2.3.1: both halves are encoded as in a form before they are joined.
             Some(secret) => {
                 let [id, secret] =
-                    [&self.client_id, secret].map(|half| byte_serialize(half.as_bytes()).collect::<String>());
+                    [self.client_id.as_str(), secret].map(|half| byte_serialize(half.as_bytes()).collect::<String>());
                 authorization = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
             }
             None => {}
@@ -254,12 +301,10 @@ impl CodeFlow {
 impl Endpoints {
     fn from_discovery(document: Discovery, issuer: &str) -> Option<Self> {
         let allowed = |address: &String| discovery::may_be_asked(address, issuer);
-        let methods = &document.token_endpoint_auth_methods_supported;
-        let offers = |method: &str| methods.iter().any(|offered| offered == method);
         let takes_select_account = document.prompt_values_supported.iter().any(|value| value == "select_account")
             || known_providers::takes_select_account(issuer);
         Some(Self {
-            secret_in_form: offers("client_secret_post"),
+            secret_place: SecretPlace::from_methods(&document.token_endpoint_auth_methods_supported),
             other_account: if takes_select_account { "select_account" } else { "login" },
             takes_claims: document.claims_parameter_supported,
             names_issuer: document.authorization_response_iss_parameter_supported,
@@ -275,6 +320,35 @@ fn with_query(address: &str, query: &str) -> String {
     format!("{address}{joint}{query}")
 }
 
+/// The answer of the token endpoint. It has no `Debug`, because it may hold a token.
+struct Answer {
+    status: u16,
+    document: Vec<u8>,
+}
+
+impl Answer {
+    /// Sends a form, and returns the answer to it.
+    async fn to(form: Form, deadline: Deadline) -> Result<Self, Problem> {
+        let answer = timeout_at(deadline.0, discovery::post(form)).await.unwrap_or(Err(Failure::TimedOut));
+        let (status, document) = answer?;
+        Ok(Self { status, document })
+    }
+
+    /// Returns whether the provider does not accept how this client authenticates.
+    fn refuses_client(&self) -> bool {
+        matches!(self.status, 400 | 401) && parse_error(&self.document) == "invalid_client"
+    }
+
+    fn into_token(self) -> Result<String, Problem> {
+        match self.status {
+            200 => parse_token(&self.document).ok_or_else(|| defect("the provider gave no ID token for a code")),
+            status @ (408 | 425 | 429) => Err(Failure::Status(status).into()),
+            400..500 => Err(refused(&self.document)),
+            other => Err(Failure::Status(other).into()),
+        }
+    }
+}
+
 fn parse_token(document: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -287,12 +361,7 @@ fn parse_token(document: &[u8]) -> Option<String> {
 /// request, since anyone can make up a code and send it to the callback; any other is a defect of the deployment. The provider's text is not
 /// repeated.
 fn refused(document: &[u8]) -> Problem {
-    #[derive(Deserialize)]
-    struct Answer {
-        error: String,
-    }
-    let error = serde_json::from_slice::<Answer>(document).map(|answer| answer.error).unwrap_or_default();
-    match error.as_str() {
+    match parse_error(document).as_str() {
         "invalid_grant" => Problem::new(ProblemCode::NotSignedIn).because("the provider does not know the code"),
         "invalid_request" => {
             Problem::new(ProblemCode::InvalidRequest).because("the provider does not accept the request")
@@ -301,6 +370,15 @@ fn refused(document: &[u8]) -> Problem {
         "unauthorized_client" => defect("the provider does not let OIDC_CLIENT_ID use codes"),
         _ => defect("the provider does not accept how a code is redeemed"),
     }
+}
+
+/// Returns the code of an error response, or an empty text.
+fn parse_error(document: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: String,
+    }
+    serde_json::from_slice::<Answer>(document).map(|answer| answer.error).unwrap_or_default()
 }
 
 fn defect(why: &'static str) -> Problem {
@@ -316,14 +394,14 @@ fn wrong_issuer(cause: &'static str) -> Problem {
 mod tests {
     use super::*;
 
-    fn flow(secret: Option<&str>) -> CodeFlow {
+    fn flow() -> CodeFlow {
         let settings = IdentitySettings {
             issuer: "https://issuer.example".into(),
             client_id: "first key".into(),
             public_origin: "https://portal.example".into(),
             ..IdentitySettings::default()
         };
-        CodeFlow::new(&settings, secret.map(str::to_owned), LogoutHint::IfKnown).unwrap()
+        CodeFlow::new(&settings, None, LogoutHint::IfKnown).unwrap()
     }
 
     fn document(more: &serde_json::Value) -> Discovery {
@@ -359,12 +437,27 @@ mod tests {
         ];
         for (more, header, in_form) in cases {
             let endpoints = Endpoints::from_discovery(document(&more), "https://issuer.example").unwrap();
-            let form = flow(Some("a+b")).form(&endpoints, "code", "verifier");
+            let secret = ClientSecret::parse("a+b").ok().unwrap();
+            let form = flow().form(&endpoints, "code", "verifier", Some(&secret));
             assert_eq!(form.authorization.as_deref(), header);
             assert_eq!(form.body.contains("client_secret=a%2Bb"), in_form, "{}", form.body);
-            let form = flow(None).form(&endpoints, "code", "verifier");
+            let form = flow().form(&endpoints, "code", "verifier", None);
             assert_eq!(form.authorization, None);
             assert!(!form.body.contains("client_secret") && form.body.contains("client_id=first+key"));
+        }
+    }
+
+    #[test]
+    fn a_provider_that_offers_no_method_with_a_secret_gets_none() {
+        for (methods, place) in [
+            (&[][..], Some(SecretPlace::Header)),
+            (&["none", "client_secret_basic"], Some(SecretPlace::Header)),
+            (&["private_key_jwt", "client_secret_post"], Some(SecretPlace::Form)),
+            (&["private_key_jwt"], None),
+            (&["none"], None),
+        ] {
+            let methods: Vec<_> = methods.iter().map(ToString::to_string).collect();
+            assert_eq!(SecretPlace::from_methods(&methods), place, "{methods:?}");
         }
     }
 

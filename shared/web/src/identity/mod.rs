@@ -8,10 +8,12 @@
 //! | `discovery` | requests to the provider |
 //! | `known_providers` | facts about well-known providers that their discovery documents leave out |
 //! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
+//! | `client_secret` | the secret with which a code is exchanged, where the provider demands one |
 //! | `key_set` | which key verifies which algorithm |
 //! | `token` | validation of a token |
 //! | `principals` | the person and organisations of a token |
 
+mod client_secret;
 mod code_flow;
 mod discovery;
 mod key_set;
@@ -30,6 +32,7 @@ use domain::{Caller, EmailAddress, Timestamp};
 use lambda_http::Request;
 use tokio::time::Instant;
 
+pub use client_secret::{ClientSecretSource, ReadClientSecret};
 pub use code_flow::{AccountChoice, CodeFlow, LogoutHint, Ties};
 pub use presented::{COOKIE, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
 pub use settings::{IdentitySettings, InvalidSetting};
@@ -61,7 +64,8 @@ pub struct Customer {
     pub expires_at: Timestamp,
 }
 
-/// The time that one request may spend on the provider: for its discovery document, an ID token and its keys together. The function adds
+/// The time that one request may spend on the provider: for its discovery document, the client secret, an ID token and its
+/// keys together. The function adds
 /// its own work, and the browser gets a page within eight seconds.
 pub const PROVIDER_TIME: Duration = Duration::from_millis(7500);
 
