@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 87] = [
+pub(super) const FAULTS: [Fault; 89] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -102,7 +102,7 @@ pub(super) const FAULTS: [Fault; 87] = [
         "",
     ),
     own_rule("short-visibility", "VisibilityTimeout: 180", "VisibilityTimeout: 120"),
-    own_rule("lease-outside-visibility", "    MaxValue: 150\n", "    MaxValue: 151\n"),
+    own_rule("lease-outside-visibility", "    MaxValue: 225\n", "    MaxValue: 226\n"),
     own_rule("whole-batch", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
     own_rule("unlimited-mapping", "            ScalingConfig: { MaximumConcurrency: !Ref MailConcurrency }\n", ""),
     own_rule(
@@ -111,6 +111,7 @@ pub(super) const FAULTS: [Fault; 87] = [
         "Role: !GetAtt CreateAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 60\n",
     ),
     own_rule("time-out-below-budgets", "      Timeout: 15\n", "      Timeout: 10\n"),
+    own_rule("time-out-below-budgets", "      Timeout: 45\n", "      Timeout: 30\n"),
     own_rule(
         "time-out-below-budgets",
         "Role: !GetAtt SignInRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
@@ -176,7 +177,7 @@ pub(super) const FAULTS: [Fault; 87] = [
         "  SendMailDeadLetters:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: RetainExceptOnCreate\n",
         "  SendMailDeadLetters:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: Delete\n",
     ),
-    own_rule("key-that-cannot-move", "      MultiRegion: true\n", ""),
+    own_rule("key-that-cannot-move", "      MultiRegion: !Ref SealingKeyMultiRegion\n", ""),
     own_rule("unrotatable-key", "              - kms:RotateKeyOnDemand\n", ""),
     own_rule("role-without-boundary", "      Path: !Ref RolePath\n", ""),
     own_rule(
@@ -199,6 +200,7 @@ pub(super) const FAULTS: [Fault; 87] = [
         "ARN: [!GetAtt TableKey.Arn]",
     ),
     own_rule("unreported-tampering", "            - prefix: UpdateFunctionCode\n", ""),
+    own_rule("unreported-tampering", "            - prefix: CreateFunction\n", ""),
     own_rule("unreported-tampering", "              - !Ref SendMailRole\n", ""),
     own_rule("unreported-tampering", "eventName: [PutResourcePolicy, ", "eventName: ["),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),

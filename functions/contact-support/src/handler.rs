@@ -51,6 +51,10 @@ impl App {
 
 /// Handles one request to support.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    lambda::in_time(answer(app, request)).await
+}
+
+async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
     let Input { message } = web::request::body(&request)?;

@@ -65,6 +65,10 @@ impl App {
 
 /// Handles one click on **Create account**.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    lambda::in_time(answer(app, request)).await
+}
+
+async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let token = web::session::token(&request, &app.public_origin)?;
     let key = web::request::idempotency_key(&request)?;

@@ -48,6 +48,10 @@ impl App {
 
 /// Handles one click on **Go**.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    lambda::in_time(answer(app, request)).await
+}
+
+async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
     web::request::no_body(&request)?;

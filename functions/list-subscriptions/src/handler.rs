@@ -38,6 +38,10 @@ impl App {
 
 /// Handles the request for one page of the list.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    lambda::in_time(answer(app, request)).await
+}
+
+async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let caller = app.identity.caller(&request, now).await?;
     let after = web::request::cursor(&request)?;

@@ -44,6 +44,29 @@ pub struct App {
     support_language: Language,
 }
 
+/// The metrics of a mail. Welcome mails have their own, so that the alarm on missing ones is not silenced by requests to support.
+struct Metrics {
+    sent: &'static str,
+    refused: &'static str,
+    not_needed: &'static str,
+}
+
+impl Metrics {
+    const WELCOME: Self = Self { sent: "Mailed", refused: "MailRefused", not_needed: "MailNotNeeded" };
+    const SUPPORT: Self =
+        Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
+
+    fn of(mail: &Mail) -> &'static Self {
+        match mail {
+            Mail::Welcome(_) => &Self::WELCOME,
+            Mail::Support(_) => &Self::SUPPORT,
+        }
+    }
+}
+
+/// The longest time of one mail: taking it, waiting for its turn, and everything after.
+pub const LONGEST: Duration = Duration::from_secs(39);
+
 /// How long a lease lasts: longer than this function may run. The two together are no longer than the queue hides a message.
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -105,7 +128,10 @@ impl App {
         }
         let letter = match self.write(order, taken, now).await {
             Ok(Some(letter)) => letter,
-            Ok(None) => return self.settle(order, MailStatus::NotNeeded, None, now).await,
+            Ok(None) => {
+                info!(outcome = "not-needed", metric = Metrics::of(&taken.mail).not_needed);
+                return self.settle(order, MailStatus::NotNeeded, None, now).await;
+            }
             Err(rejection) => return self.give_back(order, taken, rejection).await,
         };
         let mail = Envelope {
@@ -119,11 +145,12 @@ impl App {
         };
         match self.send(&mail, latest).await {
             Delivery::Sent(message_id) => {
-                info!(outcome = "mailed", metric = "Mailed");
+                info!(outcome = "mailed", metric = Metrics::of(&taken.mail).sent);
                 self.record(order, &message_id, now).await
             }
             Delivery::AddressRefused(failure) => {
-                warn!(outcome = "bounced", metric = "MailRefused", service = failure.service(), cause = %failure);
+                let metric = Metrics::of(&taken.mail).refused;
+                warn!(outcome = "bounced", metric, service = failure.service(), cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }
             Delivery::QuotaReached(failure) => {

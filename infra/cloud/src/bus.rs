@@ -138,6 +138,7 @@ mod tests {
             ("KeyTampering", "aws.kms", "PutKeyPolicy", "keyId", "id:SealingKey.Arn"),
             ("KeyTampering", "aws.kms", "ScheduleKeyDeletion", "keyId", "id:TableKey.Arn"),
             ("CodeTampering", "aws.lambda", "UpdateFunctionCode20150331v2", "functionName", "firstkey-portal"),
+            ("CodeTampering", "aws.lambda", "CreateFunction20150331", "functionName", "firstkey-send-mail"),
             ("CodeTampering", "aws.lambda", "UpdateFunctionConfiguration20150331v2", "functionName", arn),
             ("RoleTampering", "aws.iam", "PutRolePolicy", "roleName", "id:PortalRole"),
             ("PolicyTampering", "aws.dynamodb", "PutResourcePolicy", "resourceArn", "id:Table.Arn"),

@@ -72,7 +72,7 @@ pub(crate) fn no_bucket() -> RetryPartition {
 }
 
 /// The time-out of the one attempt to send a mail. No caller waits for a mail, and an attempt that is cut off may still send it, so SES gets
-/// what the function's time-out of 30 s leaves beside 2.5 s for each of four other calls.
+/// far longer than a call usually takes.
 const SES_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Returns the configuration of a client that makes one attempt. SES has no idempotency key, so only the queue may send a mail again.

@@ -62,7 +62,7 @@
 //!   becomes a dead letter after deliveries that each lose their first answer, and the mail is never sent (`tests/model/mail.rs`).
 //! - **The queue hides a message for at least the lease and the function's time-out together.** A lease begins later than the message's
 //!   invisibility, so an equally long lease can still be held when its own
-//!   message is delivered again. With a lease of 60 s, the time-out is 30 s and a message is hidden for 180 s.
+//!   message is delivered again. With a lease of 60 s, the time-out is 45 s and a message is hidden for 270 s.
 //! - **Each call gets its three attempts.** The SDK shares a token bucket of retries among calls, and failures empty it, so it is turned off.
 //! - **Only the transaction that begins a session puts it, if absent.** A caller that finds the session there sees its own earlier attempt,
 //!   and is done. So a lost answer to a first sign-in or to a change of a password is not a lost race.

@@ -146,17 +146,26 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
     above.map(|(id, function)| format!("{id} may run for {} s", function["Timeout"])).collect()
 }
 
-/// Finds functions that Lambda may stop before their own budgets end, so that the caller would get the gateway's error. Functions that redeem
-/// codes have the time of the provider and a call of AWS before it; those that verify passwords have a limit for all calls that the answer
-/// depends on, and a call for the notes after it.
+/// The number of calls that `subscription-start` makes one after the other, at most.
+const CALLS_OF_A_START: u32 = 8;
+
+/// Finds functions that Lambda may stop before their own budgets end, so that the caller would get the gateway's error, or work would be
+/// done twice. Functions that redeem codes have the time of the provider and a call of AWS before it; the others behind the API have a limit
+/// for all calls that the answer depends on, and a call for the notes after it.
 pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
-    let budgets = |function: &Value| {
+    let budget = |function: &Value| {
         let has = |variable: &str| !function["Environment"]["Variables"][variable].is_null();
-        let redeeming = has("OIDC_CLIENT_SECRET_NAME").then_some(web::identity::PROVIDER_TIME);
-        let limit = redeeming.or_else(|| has("SIGN_IN_NETWORK_BURST").then_some(lambda::TIME_LIMIT));
-        limit.map(|limit| limit + aws::OPERATION_TIMEOUT)
+        if has("MAIL_QUEUE_URL") {
+            send_mail::LONGEST
+        } else if has("OIDC_CLIENT_SECRET_NAME") {
+            web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT
+        } else if has("CREDENTIAL_LIFETIME_SECONDS") {
+            aws::OPERATION_TIMEOUT * CALLS_OF_A_START
+        } else {
+            lambda::TIME_LIMIT + aws::OPERATION_TIMEOUT
+        }
     };
-    let all = template.functions().filter_map(|(id, function)| Some((id, budgets(function)?, &function["Timeout"])));
+    let all = template.functions().map(|(id, function)| (id, budget(function), &function["Timeout"]));
     let below = all
         .filter(|(_, needs, time_out)| time_out.as_u64().is_none_or(|seconds| Duration::from_secs(seconds) <= *needs));
     below.map(|(id, needs, time_out)| format!("{id} may run for {time_out} s, and needs {needs:?}")).collect()

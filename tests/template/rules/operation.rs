@@ -127,7 +127,11 @@ pub(super) fn unprotected_data(template: &Transformed) -> Vec<String> {
 /// <https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html>.
 pub(super) fn keys_that_cannot_move(template: &Transformed) -> Vec<String> {
     let keys = template.resources("AWS::KMS::Key").filter(|(id, _)| *id == "SealingKey");
-    keys.filter(|(_, key)| key["Properties"]["MultiRegion"] != true).map(|(id, _)| id.to_owned()).collect()
+    let is_multi_region = |key: &Value| match named(&key["Properties"]["MultiRegion"]) {
+        Some(parameter) => template.0["Parameters"][parameter]["Default"] == "true",
+        None => key["Properties"]["MultiRegion"] == true,
+    };
+    keys.filter(|(_, key)| !is_multi_region(key)).map(|(id, _)| id.to_owned()).collect()
 }
 
 /// Finds parameters without a description, a group in the console, or a constraint on their values. The operator who deploys needs all three.

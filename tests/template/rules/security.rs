@@ -11,7 +11,10 @@ const TOPIC: &str = "SecurityAlarms";
 /// <https://docs.aws.amazon.com/kms/latest/developerguide/ct-kms-api-calls.html>, and the same pages of Lambda, IAM, DynamoDB and EventBridge.
 const CALLS: [(&str, &[&str]); 5] = [
     ("AWS::KMS::Key", &["PutKeyPolicy", "CreateGrant", "DisableKey", "ScheduleKeyDeletion", "ReplicateKey"]),
-    ("AWS::Lambda::Function", &["UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission"]),
+    (
+        "AWS::Lambda::Function",
+        &["UpdateFunctionCode", "UpdateFunctionConfiguration", "AddPermission", "CreateFunction", "DeleteFunction"],
+    ),
     ("AWS::IAM::Role", &["PutRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy", "DeleteRolePolicy"]),
     ("AWS::DynamoDB::Table", &["PutResourcePolicy", "DeleteResourcePolicy"]),
     ("AWS::Events::EventBus", &["PutPermission", "RemovePermission"]),

@@ -10,8 +10,8 @@ use std::{
 use super::{Pace, latest_turn, rest};
 
 /// The settings of the template.
-const TIMEOUT: Duration = Duration::from_secs(30);
-const VISIBILITY: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(45);
+const VISIBILITY: Duration = Duration::from_secs(270);
 const LEASE: Duration = Duration::from_secs(60);
 const BATCH: usize = 10;
 const RECEIVES: u32 = 20;
