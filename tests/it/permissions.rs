@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use cloud::{
-    SecretContent,
+    DeliverError, SecretContent,
     roles::{Grant, Request, Role},
 };
 use futures_util::future::BoxFuture;
@@ -256,4 +256,17 @@ async fn a_function_without_grants_can_do_nothing() {
     stack.cloud.roles().replace("subscription-start", Role::read(&[]).unwrap());
     assert_eq!(published(&stack, event("sub-1", "trial")).await, "1 failed");
     assert_eq!(stack.items("").await, Vec::<serde_json::Value>::new());
+}
+
+#[tokio::test]
+async fn only_billing_starts_subscriptions_where_billing_is_named() {
+    const BILLING: &str = "arn:aws:iam::123456789012:role/billing";
+    let stack = Deployment::default().with_billing_principals(BILLING).start().await;
+    for stranger in ["arn:aws:iam::123456789012:role/admin", "arn:aws:iam::444455556666:role/billing"] {
+        let refused = stack.cloud.deliver_as(stranger, event("sub-1", "trial")).await;
+        assert_eq!(refused, Err(DeliverError::Denied(stranger.to_owned())));
+    }
+    assert!(stack.items("").await.is_empty());
+    stack.cloud.deliver_as(BILLING, event("sub-1", "trial")).await.unwrap();
+    assert_eq!(stack.items("CREDENTIAL").await.len(), 1);
 }

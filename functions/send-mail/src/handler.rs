@@ -55,12 +55,13 @@ impl Metrics {
     const WELCOME: Self = Self { sent: "Mailed", refused: "MailRefused", not_needed: "MailNotNeeded" };
     const SUPPORT: Self =
         Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
+}
 
-    fn of(mail: &Mail) -> &'static Self {
-        match mail {
-            Mail::Welcome(_) => &Self::WELCOME,
-            Mail::Support(_) => &Self::SUPPORT,
-        }
+/// Returns the metrics of a mail.
+fn metrics(mail: &Mail) -> &'static Metrics {
+    match mail {
+        Mail::Welcome(_) => &Metrics::WELCOME,
+        Mail::Support(_) => &Metrics::SUPPORT,
     }
 }
 
@@ -129,7 +130,7 @@ impl App {
         let letter = match self.write(order, taken, now).await {
             Ok(Some(letter)) => letter,
             Ok(None) => {
-                info!(outcome = "not-needed", metric = Metrics::of(&taken.mail).not_needed);
+                info!(outcome = "not-needed", metric = metrics(&taken.mail).not_needed);
                 return self.settle(order, MailStatus::NotNeeded, None, now).await;
             }
             Err(rejection) => return self.give_back(order, taken, rejection).await,
@@ -145,11 +146,11 @@ impl App {
         };
         match self.send(&mail, latest).await {
             Delivery::Sent(message_id) => {
-                info!(outcome = "mailed", metric = Metrics::of(&taken.mail).sent);
+                info!(outcome = "mailed", metric = metrics(&taken.mail).sent);
                 self.record(order, &message_id, now).await
             }
             Delivery::AddressRefused(failure) => {
-                let metric = Metrics::of(&taken.mail).refused;
+                let metric = metrics(&taken.mail).refused;
                 warn!(outcome = "bounced", metric, service = failure.service(), cause = %failure);
                 self.settle(order, MailStatus::Bounced, None, now).await
             }

@@ -102,6 +102,7 @@ async fn deliver(inner: Arc<Inner>, event: Value) -> Result<Value, (StatusCode, 
     match delivered {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(DeliverError::Event(reason))) => Err((StatusCode::BAD_REQUEST, reason)),
+        Ok(Err(DeliverError::Denied(principal))) => Err((StatusCode::FORBIDDEN, principal)),
         Ok(Err(DeliverError::Function(reason))) => Err((StatusCode::BAD_GATEWAY, reason)),
         Err(_) => Err((StatusCode::INTERNAL_SERVER_ERROR, "The delivery was interrupted.".to_owned())),
     }

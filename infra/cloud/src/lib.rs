@@ -74,7 +74,7 @@ use page::StartForm;
 use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
-use roles::Roles;
+use roles::{Names, Roles};
 use secrets::Secrets;
 use ses::Ses;
 
@@ -101,6 +101,8 @@ pub struct CloudOptions {
     pub invoke: Invoke,
     /// The origin of the product in browsers, which the console links to.
     pub product: String,
+    /// The value of the template's `BillingPrincipals`: the ARNs of those who may put events on the bus, or empty.
+    pub billing_principals: String,
 }
 
 impl CloudOptions {
@@ -112,7 +114,8 @@ impl CloudOptions {
         let sender = "Contoso <credentials@contoso.example>".to_owned();
         let product = "http://localhost:9000".to_owned();
         let (table, client_secret) = ("firstkey".to_owned(), String::new());
-        Self { data: None, redelivery, table, sender, client_secret, invoke, product }
+        let billing_principals = String::new();
+        Self { data: None, redelivery, table, sender, client_secret, invoke, product, billing_principals }
     }
 }
 
@@ -147,7 +150,8 @@ struct Inner {
 impl Cloud {
     /// Starts the local cloud on two listeners and returns when it accepts calls.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, sender, client_secret, invoke, product } = options;
+        let CloudOptions { data, redelivery, table, sender, client_secret, invoke, product, billing_principals } =
+            options;
         if let Some(directory) = &data {
             file::create_directory(directory)?;
         }
@@ -157,7 +161,8 @@ impl Cloud {
         };
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
 
-        let roles = Arc::new(Roles::deployed(&table, &sender, &client_secret)?);
+        let names = Names { table: table.clone(), sender, client_secret, billing_principals };
+        let roles = Arc::new(Roles::deployed(names)?);
         let mut tasks = JoinSet::new();
         let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
         let kms = Kms::start(state_file("kms.json")).await?;
@@ -259,6 +264,15 @@ impl Cloud {
         self.inner.deliver(event).await
     }
 
+    /// Publishes an event as a principal with this ARN, whom the policy of the bus may refuse.
+    pub async fn deliver_as(&self, principal: &str, event: Value) -> Result<Value, DeliverError> {
+        let detail_type = event["detail-type"].as_str().unwrap_or_default();
+        if !self.inner.roles.admits_event(principal, detail_type) {
+            return Err(DeliverError::Denied(principal.to_owned()));
+        }
+        self.inner.deliver(event).await
+    }
+
     /// Sets the limits of the account at SES. Without them it sends without limits.
     pub fn set_mail_limits(&self, limits: Limits) {
         self.inner.ses.set_limits(limits);
@@ -310,12 +324,15 @@ pub enum DeliverError {
     Event(String),
     /// The function did not answer. The event stays in its queue.
     Function(String),
+    /// The policy of the bus refuses events of this principal.
+    Denied(String),
 }
 
 impl fmt::Display for DeliverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(reason) | Self::Function(reason) => f.write_str(reason),
+            Self::Denied(principal) => write!(f, "the policy of the bus does not let {principal} put events"),
         }
     }
 }

@@ -171,6 +171,7 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         client_secret: String::new(),
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
+        billing_principals: String::new(),
     }
 }
 

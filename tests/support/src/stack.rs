@@ -28,6 +28,7 @@ pub struct Deployment {
     starts_at: Option<i64>,
     data: Option<PathBuf>,
     provider_port: u16,
+    billing_principals: String,
 }
 
 impl Default for Deployment {
@@ -40,6 +41,7 @@ impl Default for Deployment {
             starts_at: None,
             data: None,
             provider_port: 0,
+            billing_principals: String::new(),
         }
     }
 }
@@ -87,6 +89,12 @@ impl Deployment {
     #[must_use]
     pub fn with_provider_port(self, port: u16) -> Self {
         Self { provider_port: port, ..self }
+    }
+
+    /// Sets the template's `BillingPrincipals`.
+    #[must_use]
+    pub fn with_billing_principals(self, billing_principals: &str) -> Self {
+        Self { billing_principals: billing_principals.to_owned(), ..self }
     }
 
     /// Starts the stack.
@@ -142,6 +150,7 @@ impl TestStack {
         options.redelivery = deployment.redelivery;
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
+        options.billing_principals = deployment.billing_principals;
         options.client_secret = settings.get("OIDC_CLIENT_SECRET_NAME").cloned().unwrap_or_default();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, functions, settings, clock, held_mails, allows_denials: deployment.allows_denials }

@@ -29,7 +29,7 @@ use super::error::Cause;
 use super::service::Caller;
 use super::{Error, lock};
 use attached::Attached;
-use names::Names;
+pub(super) use names::Names;
 pub(super) use names::{ACCOUNT, secret_arn};
 use template::Template;
 
@@ -50,6 +50,7 @@ pub struct Roles {
     /// The ARN of each function's role.
     principals: BTreeMap<String, String>,
     attached: Vec<Attached>,
+    bus: AttachedPolicy,
     used: Mutex<BTreeMap<String, BTreeSet<Grant>>>,
     denied: Mutex<Vec<Denied>>,
 }
@@ -64,19 +65,18 @@ pub struct Denied {
 }
 
 impl Roles {
-    /// Reads the roles of the deployment template, for a local cloud with this table, sender and name of a client secret, which may be empty.
-    pub(super) fn deployed(table: &str, sender: &str, client_secret: &str) -> Result<Self, Error> {
+    /// Reads the roles of the deployment template, for a local cloud with these names.
+    pub(super) fn deployed(names: Names) -> Result<Self, Error> {
         let failed = |source: Cause| Error::caused("cannot use the roles of infra/template.yaml", source);
         let template = Template::deployed().map_err(|error| failed(error.into()))?;
-        let names =
-            Names { table: table.to_owned(), sender: sender.to_owned(), client_secret: client_secret.to_owned() };
         let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
         let attached = attached::deployed(&template, &names).map_err(|error| failed(error.into()))?;
-        attached::bus(&template, &names, &|_| None).map_err(|error| failed(error.into()))?;
+        let bus = attached::bus(&template, &names, &|_| None).map_err(|error| failed(error.into()))?;
         Ok(Self {
             by_function: Mutex::new(roles),
             principals: principals(&template, &names),
             attached,
+            bus,
             used: Mutex::default(),
             denied: Mutex::default(),
         })
@@ -139,6 +139,21 @@ impl Roles {
         };
         lock(&self.used).entry(function.to_owned()).or_default().extend(used);
         true
+    }
+
+    /// Returns whether a principal may put an event of this type on the bus. In the account of the bus, the principal's own policies allow it,
+    /// and the policy of the bus may deny it; a principal of another account needs both.
+    pub(super) fn admits_event(&self, principal: &str, detail_type: &str) -> bool {
+        let request = Request {
+            action: "events:PutEvents".to_owned(),
+            resource: names::bus_arn("VendorBus"),
+            context: [("events:detail-type".to_owned(), vec![detail_type.to_owned()])].into(),
+        };
+        match self.bus.decide(principal, &request) {
+            Verdict::Denied => false,
+            Verdict::Allowed => true,
+            Verdict::Silent => names::account_of(principal) == ACCOUNT,
+        }
     }
 
     /// Checks that every authorization request of a call is allowed.

@@ -15,12 +15,14 @@ const SEALING_KEY: &str = "SealingKey";
 
 /// The configurable names of a local cloud.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
-    pub(super) table: String,
+pub(in super::super) struct Names {
+    pub(in super::super) table: String,
     /// The sender of mails, an address or `Name <address>`.
-    pub(super) sender: String,
+    pub(in super::super) sender: String,
     /// The name of the client secret, or an empty text.
-    pub(super) client_secret: String,
+    pub(in super::super) client_secret: String,
+    /// The value of `BillingPrincipals`, or empty.
+    pub(in super::super) billing_principals: String,
 }
 
 impl Names {
@@ -37,6 +39,7 @@ impl Names {
             "MailDomain" => domain(sender).to_owned(),
             "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
             "OidcClientSecretName" => self.client_secret.clone(),
+            "BillingPrincipals" if !self.billing_principals.is_empty() => self.billing_principals.clone(),
             "Table" => self.table.clone(),
             "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),
             _ => match name.split_once('.') {
@@ -56,7 +59,7 @@ impl Names {
             "AWS::KMS::Key" => Some(arn("kms", &format!("key/{id}"))),
             "AWS::Logs::LogGroup" => Some(arn("logs", &format!("log-group:{id}:*"))),
             "AWS::SQS::Queue" => Some(queue_arn(id)),
-            "AWS::Events::EventBus" => Some(arn("events", &format!("event-bus/{id}"))),
+            "AWS::Events::EventBus" => Some(bus_arn(id)),
             "AWS::IAM::Role" => {
                 let role = serde_json::json!({ "Fn::Sub": ["arn:aws:iam::${AWS::AccountId}:role${RolePath}${Name}", {
                     "Name": resource["Properties"]["RoleName"],
@@ -101,6 +104,11 @@ pub(super) fn identity_arn(domain: &str) -> String {
 
 pub(super) fn configuration_set_arn(name: &str) -> String {
     arn("ses", &format!("configuration-set/{name}"))
+}
+
+/// Returns the ARN of an event bus by its name in the template.
+pub(super) fn bus_arn(id: &str) -> String {
+    arn("events", &format!("event-bus/{id}"))
 }
 
 /// Returns the ARN of a queue by its name in the template.

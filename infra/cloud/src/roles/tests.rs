@@ -322,7 +322,7 @@ mod authorization_requests {
 
     #[test]
     fn sending_a_mail_requires_the_identity_and_the_configuration_set() {
-        let form = "Action=SendEmail&Source=Contoso+%3Ca%40contoso.example%3E";
+        let form = "Action=SendEmail&ConfigurationSetName=firstkey&Source=Contoso+%3Ca%40contoso.example%3E";
         let requests = calls::requests(Service::Ses, "SendEmail", &form.into());
         let resources: Vec<_> = requests.iter().map(|request| request.resource.as_str()).collect();
         let arn = |resource: &str| format!("arn:aws:ses:us-east-1:123456789012:{resource}");
@@ -349,7 +349,12 @@ mod attached_policies {
     const STRANGER: &str = "arn:aws:iam::123456789012:role/administrator";
 
     fn names() -> Names {
-        Names { table: "firstkey".to_owned(), sender: SENDER.to_owned(), client_secret: String::new() }
+        Names {
+            table: "firstkey".to_owned(),
+            sender: SENDER.to_owned(),
+            client_secret: String::new(),
+            billing_principals: String::new(),
+        }
     }
 
     fn role_of(function: &str) -> String {
@@ -397,7 +402,7 @@ mod attached_policies {
 
     #[test]
     fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
-        let roles = Roles::deployed("firstkey", SENDER, "").expect("the roles");
+        let roles = Roles::deployed(names()).expect("the roles");
         let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
         assert!(roles.allows("get-credentials", &unseal(&[])));
         assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
@@ -419,13 +424,13 @@ mod attached_policies {
             resource: format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{resource}"),
             context: BTreeMap::new(),
         };
-        let roles = Roles::deployed("firstkey", SENDER, "firstkey/oidc").expect("the roles");
+        let roles = Roles::deployed(Names { client_secret: "firstkey/oidc".to_owned(), ..names() }).expect("the roles");
         assert!(roles.allows("portal", &read("firstkey/oidc-a1B2c3")));
         for other in ["firstkey/oidc", "firstkey/oidc-a1B2c", "firstkey/oidc-2-a1B2c3", "other/firstkey/oidc-a1B2c3"] {
             assert!(!roles.allows("portal", &read(other)), "{other}");
         }
         assert!(!roles.allows("sign-in", &read("firstkey/oidc-a1B2c3")));
-        let without = Roles::deployed("firstkey", SENDER, "").expect("the roles");
+        let without = Roles::deployed(names()).expect("the roles");
         assert!(
             !without.allows("portal", &read("-a1B2c3")) && !without.allows("portal", &read("firstkey/oidc-a1B2c3"))
         );
