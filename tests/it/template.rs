@@ -83,10 +83,9 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
 /// Returns the value of a parameter without a default, or of a reference to a resource.
 fn example_value(name: &str) -> Option<String> {
     let value = match name {
-        "Table" => "firstkey",
+        "Table" | "MailConfiguration" => "firstkey",
         "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
         "VendorName" => "Contoso, Inc.",
-        "MailConfiguration" => "firstkey",
         "SendMailQueue" => "https://sqs.us-east-1.amazonaws.com/000000000000/SendMailQueue",
         "SupportEmail" => "support@contoso.example",
         "MailDomain" => "contoso.example",

@@ -162,7 +162,7 @@ impl Cloud {
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
 
         let names = Names { table: table.clone(), sender, client_secret, billing_principals };
-        let roles = Arc::new(Roles::deployed(names)?);
+        let roles = Arc::new(Roles::deployed(&names)?);
         let mut tasks = JoinSet::new();
         let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
         let kms = Kms::start(state_file("kms.json")).await?;

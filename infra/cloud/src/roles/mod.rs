@@ -66,15 +66,15 @@ pub struct Denied {
 
 impl Roles {
     /// Reads the roles of the deployment template, for a local cloud with these names.
-    pub(super) fn deployed(names: Names) -> Result<Self, Error> {
+    pub(super) fn deployed(names: &Names) -> Result<Self, Error> {
         let failed = |source: Cause| Error::caused("cannot use the roles of infra/template.yaml", source);
         let template = Template::deployed().map_err(|error| failed(error.into()))?;
-        let roles = read(&template, &names).map_err(|error| failed(error.into()))?;
-        let attached = attached::deployed(&template, &names).map_err(|error| failed(error.into()))?;
-        let bus = attached::bus(&template, &names, &|_| None).map_err(|error| failed(error.into()))?;
+        let roles = read(&template, names).map_err(|error| failed(error.into()))?;
+        let attached = attached::deployed(&template, names).map_err(|error| failed(error.into()))?;
+        let bus = attached::bus(&template, names, &|_| None).map_err(|error| failed(error.into()))?;
         Ok(Self {
             by_function: Mutex::new(roles),
-            principals: principals(&template, &names),
+            principals: principals(&template, names),
             attached,
             bus,
             used: Mutex::default(),

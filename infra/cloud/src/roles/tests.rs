@@ -402,7 +402,7 @@ mod attached_policies {
 
     #[test]
     fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
-        let roles = Roles::deployed(names()).expect("the roles");
+        let roles = Roles::deployed(&names()).expect("the roles");
         let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
         assert!(roles.allows("get-credentials", &unseal(&[])));
         assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
@@ -424,13 +424,14 @@ mod attached_policies {
             resource: format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{resource}"),
             context: BTreeMap::new(),
         };
-        let roles = Roles::deployed(Names { client_secret: "firstkey/oidc".to_owned(), ..names() }).expect("the roles");
+        let roles =
+            Roles::deployed(&Names { client_secret: "firstkey/oidc".to_owned(), ..names() }).expect("the roles");
         assert!(roles.allows("portal", &read("firstkey/oidc-a1B2c3")));
         for other in ["firstkey/oidc", "firstkey/oidc-a1B2c", "firstkey/oidc-2-a1B2c3", "other/firstkey/oidc-a1B2c3"] {
             assert!(!roles.allows("portal", &read(other)), "{other}");
         }
         assert!(!roles.allows("sign-in", &read("firstkey/oidc-a1B2c3")));
-        let without = Roles::deployed(names()).expect("the roles");
+        let without = Roles::deployed(&names()).expect("the roles");
         assert!(
             !without.allows("portal", &read("-a1B2c3")) && !without.allows("portal", &read("firstkey/oidc-a1B2c3"))
         );
