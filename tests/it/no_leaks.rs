@@ -263,7 +263,7 @@ const TURNS: usize = 3;
 
 /// Returns the operations that fail in this mode.
 fn calls(mode: Mode) -> Vec<(Service, &'static str)> {
-    let is_chosen = |place| support::has_env("FIRSTKEY_FULL") || (place + mode as usize).is_multiple_of(TURNS);
+    let is_chosen = |place: usize| support::has_env("FIRSTKEY_FULL") || (place + mode as usize).is_multiple_of(TURNS);
     CALLS.into_iter().enumerate().filter(|(place, _)| is_chosen(*place)).map(|(_, call)| call).collect()
 }
 
