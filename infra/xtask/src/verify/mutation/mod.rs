@@ -43,10 +43,17 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
     say!("{} to try, {} caught earlier in this code", chosen.len(), earlier.len());
     let tree = Tree::copy(workspace).await?;
     unchanged_passes(workspace, &tree, &chosen).await?;
-    let mut survivors = Vec::new();
+    let (mut survivors, mut undecided) = (Vec::new(), Vec::new());
     for mutant in &chosen {
         say!("\n-- {}: {}", mutant.name, mutant.breaks);
-        let by = with_change(workspace, &tree, mutant).await.with_context(|| mutant.name.clone())?;
+        let by = match with_change(workspace, &tree, mutant).await {
+            Ok(by) => by,
+            Err(why) => {
+                say!("-- {} has no result: {why:#}", mutant.name);
+                undecided.push(mutant.name.as_str());
+                continue;
+            }
+        };
         let names = by.iter().map(ToString::to_string).collect::<Vec<_>>();
         say!(
             "-- {} is caught by: {}",
@@ -63,6 +70,7 @@ pub(super) async fn run(workspace: &Workspace) -> Outcome {
             results.add(workspace, mutant, &by).await?;
         }
     }
+    ensure!(undecided.is_empty(), "no result for {}", undecided.join(", "));
     ensure!(survivors.is_empty(), "no test finds {}", survivors.join(", "));
     let caught = chosen.len() + earlier.len();
     Ok(Some(format!("{caught} of {caught} mutants caught, {} of them earlier, of {} in all", earlier.len(), all.len())))
