@@ -185,7 +185,7 @@ impl App {
 
     /// Waits for the next turn after `wait`. Returns `false`, and waits for nothing, if it is later than `latest`.
     async fn has_turn(&self, wait: Duration, latest: Instant) -> bool {
-        let turn = self.pace().turn(Instant::now() + wait, latest);
+        let turn = self.pace().turn(Instant::now(), wait, latest);
         if let Some(turn) = turn {
             tokio::time::sleep_until(turn.into()).await;
         }

@@ -39,10 +39,10 @@ impl Pace {
         (per_second > 0.0 && per_second.is_finite()).then_some(Self { interval, next: None })
     }
 
-    /// Reserves the next turn that is neither before `earliest` nor after `latest`.
-    pub(crate) fn turn(&mut self, earliest: Instant, latest: Instant) -> Option<Instant> {
-        let turn = self.next.map_or(earliest, |next| next.max(earliest));
-        if turn > latest {
+    /// Reserves the next turn, `wait` from now or later. There is none after `latest`, except now.
+    pub(crate) fn turn(&mut self, now: Instant, wait: Duration, latest: Instant) -> Option<Instant> {
+        let turn = self.next.map_or(now + wait, |next| next.max(now + wait));
+        if turn > latest.max(now) {
             return None;
         }
         self.next = Some(turn + self.interval);
@@ -92,10 +92,11 @@ mod tests {
         let mut pace = Pace::parse("2").expect("a rate");
         let (now, half) = (Instant::now(), Duration::from_millis(500));
         let latest = now + half * 2;
-        let turns = [(); 4].map(|()| pace.turn(now, latest));
+        let turns = [(); 4].map(|()| pace.turn(now, Duration::ZERO, latest));
         assert_eq!(turns, [Some(now), Some(now + half), Some(now + half * 2), None]);
         let later = now + half * 10;
-        assert_eq!(pace.turn(later, later), Some(later), "the refusal has reserved nothing");
+        assert_eq!(pace.turn(later, Duration::ZERO, latest), Some(later), "the refusal has reserved nothing");
+        assert_eq!(pace.turn(later + half, half, latest), None, "there is no time to wait");
     }
 
     #[test]

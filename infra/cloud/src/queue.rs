@@ -75,6 +75,9 @@ impl Queue {
     }
 }
 
+/// The `maxReceiveCount` of a queue that the template does not have yet.
+const PLANNED_RECEIVES: u32 = 5;
+
 /// Returns the `maxReceiveCount` of each queue that the template has.
 fn deployed_receives() -> Result<BTreeMap<Queue, u32>, Error> {
     let template = Template::deployed().map_err(|error| Error::caused("cannot read the template", error))?;
@@ -246,7 +249,7 @@ impl Queues {
     fn settle(&self, queue: Queue, messages: &[Message], failed: impl Fn(&str) -> Option<String>) {
         self.change(|state| {
             for Message { id, .. } in messages {
-                let last = self.receives.get(&queue).copied().unwrap_or(u32::MAX);
+                let last = self.receives.get(&queue).copied().unwrap_or(PLANNED_RECEIVES);
                 state.settle(queue, id, failed(id), last, self.redelivery);
             }
         });

@@ -129,14 +129,21 @@ impl Simulation {
         if is_leased || dies {
             return self.fail(instance, mail, now + VISIBILITY, now);
         }
-        self.wait(instance, mail, 0, latest_turn(now, now + TIMEOUT), now + TAKING);
+        self.wait(instance, mail, 0, latest_turn(now, now + TIMEOUT), (now + TAKING, Duration::ZERO));
     }
 
     /// Waits for a turn, or gives the lease back.
-    fn wait(&mut self, instance: usize, mail: usize, refusals: u32, latest: Instant, earliest: Instant) {
-        match self.paces[instance].turn(earliest, latest) {
+    fn wait(
+        &mut self,
+        instance: usize,
+        mail: usize,
+        refusals: u32,
+        latest: Instant,
+        (now, back_off): (Instant, Duration),
+    ) {
+        match self.paces[instance].turn(now, back_off, latest) {
             Some(turn) => self.events.push(Reverse((turn, Event::Send { instance, mail, refusals, latest }))),
-            None => self.give_back(instance, mail, earliest + VISIBILITY, earliest),
+            None => self.give_back(instance, mail, now + VISIBILITY, now),
         }
     }
 
@@ -151,7 +158,7 @@ impl Simulation {
         if self.accepted.iter().rev().take_while(|at| now - **at < SECOND).count() >= self.scenario.rate {
             self.outcome.too_fast += 1;
             let back_off = self.paces[instance].back_off(refusals + 1, self.random.f64());
-            return self.wait(instance, mail, refusals + 1, latest, now + back_off);
+            return self.wait(instance, mail, refusals + 1, latest, (now, back_off));
         }
         self.accepted.push_back(now);
         self.outcome.sent.push(now - self.began);

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::stack::{Functions, clients, cloud, started};
+use crate::stack::{Functions, clients, cloud, delivered, started};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -71,7 +71,7 @@ async fn the_error_names_a_missing_function() {
     cloud.drained().await.expect("drained");
     let letters = get(&cloud, "/dead-letters").await;
     assert_eq!(letters[0]["queue"], "subscription-end");
-    assert_eq!(letters[0]["body"], ended);
+    assert_eq!(letters[0]["body"], delivered(ended));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use aws_sdk_kms::primitives::Blob;
 use cloud::{Cloud, DeliverError, Queue, SEALING_KEY};
 use serde_json::{Value, json};
 
-use crate::stack::{Functions, clients, started, succeeding, text};
+use crate::stack::{Functions, clients, delivered, started, succeeding, text};
 
 fn started_event(id: &str) -> Value {
     json!({"detail-type": "SubscriptionStarted", "source": "billing.contoso", "detail": {"subscription_id": id}})
@@ -133,7 +133,7 @@ async fn the_fifth_failure_makes_a_dead_letter() {
     assert_eq!(functions.invocations().len(), 5);
     let [letter] = &cloud.dead_letters()[..] else { panic!("{:?}", cloud.dead_letters()) };
     assert_eq!((letter.queue, letter.receives), (Queue::SubscriptionStart, 5));
-    assert_eq!(letter.body, started_event("sub-1"));
+    assert_eq!(letter.body, delivered(started_event("sub-1")));
     assert_eq!(letter.reason, "subscription-start reported it failed");
 }
 
@@ -159,8 +159,8 @@ async fn each_event_is_routed_to_its_function() {
     cloud.deliver(bounce.clone()).await.expect("an answer");
     let invocations = functions.invocations();
     assert_eq!(invocations[0].0, "subscription-end");
-    assert_eq!(deliveries(&functions)[0].0, ended);
-    assert_eq!(invocations[1], ("mail-feedback", bounce));
+    assert_eq!(deliveries(&functions)[0].0, delivered(ended));
+    assert_eq!(invocations[1], ("mail-feedback", delivered(bounce)));
     let unknown = cloud.deliver(json!({"detail-type": "SubscriptionStarte"})).await.expect_err("no rule");
     assert!(matches!(unknown, DeliverError::Event(_)));
 }

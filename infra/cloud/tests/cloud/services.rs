@@ -171,7 +171,8 @@ async fn send(clients: &Clients, tag: &str) -> Result<String, aws_sdk_ses::opera
     let tag = MessageTag::builder().name("subscription").value(tag).build().expect("a tag");
     let mail = clients.ses.send_email().source("Firstkey <no-reply@firstkey.example>").message(message);
     let mail = mail.destination(Destination::builder().to_addresses("it@fabrikam.example").build());
-    let mail = mail.reply_to_addresses("support@contoso.example").tags(tag).configuration_set_name("mails");
+    let mail =
+        mail.reply_to_addresses("support@contoso.example").tags(tag).configuration_set_name(cloud::CONFIGURATION_SET);
     let sent = mail.send().await.map_err(aws_sdk_ses::error::SdkError::into_service_error)?;
     Ok(sent.message_id)
 }
@@ -189,7 +190,7 @@ async fn the_inbox_has_every_field_of_a_sent_mail() {
     assert_eq!(mail.html, "<p>Grüße</p>");
     assert_eq!(mail.reply_to.as_deref(), Some("support@contoso.example"));
     assert_eq!(mail.tags.get("subscription").map(String::as_str), Some("sub-1001"));
-    assert_eq!(mail.configuration_set.as_deref(), Some("mails"));
+    assert_eq!(mail.configuration_set.as_deref(), Some(cloud::CONFIGURATION_SET));
 }
 
 #[tokio::test]

@@ -40,6 +40,15 @@ pub(crate) fn succeeding() -> Invoke {
     Functions::default().answering(|_, _, _| Ok(serde_json::json!({"batchItemFailures": []})))
 }
 
+/// Returns an event as the bus delivers it: with its account and Region, and a source.
+pub(crate) fn delivered(mut event: Value) -> Value {
+    (event["account"], event["region"]) = ("123456789012".into(), "us-east-1".into());
+    if event["source"].is_null() {
+        event["source"] = "local".into();
+    }
+    event
+}
+
 pub(crate) async fn cloud() -> Cloud {
     started(None, succeeding()).await
 }

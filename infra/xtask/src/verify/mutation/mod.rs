@@ -11,7 +11,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use tools::{Workspace, environment, say};
 
 use self::{
