@@ -39,7 +39,7 @@ impl Pace {
         (per_second > 0.0 && per_second.is_finite()).then_some(Self { interval, next: None })
     }
 
-    /// Reserves the next turn, `wait` from now or later. There is none after `latest`, except now.
+    /// Reserves the next turn, `wait` from now or later. A turn after `latest` is reserved only if it is due now.
     pub(crate) fn turn(&mut self, now: Instant, wait: Duration, latest: Instant) -> Option<Instant> {
         let turn = self.next.map_or(now + wait, |next| next.max(now + wait));
         if turn > latest.max(now) {
