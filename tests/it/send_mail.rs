@@ -15,7 +15,7 @@ const LEASE: i64 = 60;
 
 /// Waits until a condition holds.
 async fn until(what: impl AsyncFn() -> bool) {
-    for _ in 0..200 {
+    for _ in 0..1000 {
         if what().await {
             return;
         }
