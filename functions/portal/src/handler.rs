@@ -59,7 +59,8 @@ pub struct App {
 
 impl App {
     /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, those of the identity, `OIDC_CLIENT_SECRET_NAME` or, for development,
-    /// `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`, `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`, `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
+    /// `OIDC_CLIENT_SECRET`, `OIDC_LOGOUT_HINT`, `OIDC_DISPLAY_NAME`, `SIGN_IN_NETWORK_BURST`, `VENDOR_NAME` or else `SENDER`, `BRAND_COLOR`,
+    /// `BRAND_LOGO`, `PSEUDO_LANGUAGE`,
     /// `SUPPORT_EMAIL`, `SUPPORT_URL`, `PRODUCT_URL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;

@@ -7,7 +7,10 @@
 mod resolve;
 mod yaml;
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use serde_json::Value;
 
@@ -16,18 +19,19 @@ pub use yaml::from_yaml;
 /// The text of the deployment template.
 const DEPLOYED: &str = include_str!("../../template.yaml");
 
-/// A CloudFormation template.
+/// A CloudFormation template. A clone shares its document.
 #[derive(Clone, Debug)]
-pub struct Template(Value);
+pub struct Template(Arc<Value>);
 
 /// An error in a template, with a message for its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(String);
 
 impl Template {
-    /// Returns the deployment template as it was at compile time.
+    /// Returns the deployment template as it was at compile time. A process parses it once, however many parts of the local cloud read it.
     pub fn deployed() -> Result<Self, Error> {
-        Self::parse(DEPLOYED)
+        static PARSED: LazyLock<Result<Template, Error>> = LazyLock::new(|| Template::parse(DEPLOYED));
+        PARSED.clone()
     }
 
     /// Parses a template.
@@ -38,7 +42,7 @@ impl Template {
                 return Err(Error::new(format!("{section}: the section is missing")));
             }
         }
-        Ok(Self(document))
+        Ok(Self(Arc::new(document)))
     }
 
     /// Returns a resource by its logical id, with `Type`, `Properties` and its other fields.

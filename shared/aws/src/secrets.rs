@@ -25,7 +25,7 @@ impl ClientSecretReader {
     }
 
     /// Reads the current version of the secret. A secret that is missing, denied, binary, empty or a JSON object is an error that stays until an
-    /// operator mends it.
+    /// operator fixes it.
     pub async fn read(&self) -> Result<ClientSecret, Failure> {
         let request = self.client.get_secret_value().secret_id(&self.name);
         let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
