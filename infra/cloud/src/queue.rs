@@ -58,6 +58,8 @@ queues! {
     "subscription-start" SubscriptionStart;
     /// Holds `SubscriptionEnded` events.
     "subscription-end" SubscriptionEnd;
+    /// Holds the events for `mail-feedback`.
+    "mail-feedback" MailFeedback;
     /// Holds the records of the table's stream that order a mail.
     "send-mail" SendMail;
 }

@@ -110,6 +110,14 @@ functions! {
     "reset-password" ResetPassword reset_password Http { status: 200 };
     /// Creates an administrator.
     "create-admin" CreateAdmin create_admin Http { status: 201 };
+    /// Logs the state of the credentials of the subscription that an event names.
+    "mail-feedback" MailFeedback mail_feedback Queue;
+    /// Verifies that the caller is a signed-in customer, and changes nothing.
+    "resend-mail" ResendMail resend_mail Http { status: 204 };
+    /// Verifies that the caller is a signed-in customer, and changes nothing.
+    "renew-credentials" RenewCredentials renew_credentials Http { status: 204 };
+    /// Logs how late the schedule invokes it.
+    "send-reminders" SendReminders send_reminders Schedule;
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

@@ -11,7 +11,7 @@ fn batch() -> Value {
 #[tokio::test]
 async fn an_event_of_a_known_subscription_is_done() {
     let stack = TestStack::start().await;
-    stack.started(event("sub-1001", "trial")).await;
+    stack.start_subscription(event("sub-1001", "trial")).await;
     assert_eq!(stack.invoke("@name@", batch()).await, json!({ "batchItemFailures": [] }));
 }
 
