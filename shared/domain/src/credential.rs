@@ -126,6 +126,10 @@ pub struct Credential {
     pub handed_over_at: Option<Timestamp>,
     /// When the subscription ended.
     pub ended_at: Option<Timestamp>,
+    /// How often a portal user has started an issue.
+    pub renewals: u32,
+    /// When a portal user started this issue; absent where another event started it.
+    pub renewed_at: Option<Timestamp>,
     /// The number of entries of the history.
     pub seq: u64,
 }
@@ -309,7 +313,7 @@ impl Credential {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const EXPIRES: i64 = 1_000_000;
@@ -322,7 +326,7 @@ mod tests {
         Caller::new("https://issuer.example".into(), name.into(), None, vec!["fabrikam".into()])
     }
 
-    fn credential(retrievals: &[(&str, i64)]) -> Credential {
+    pub(crate) fn credential(retrievals: &[(&str, i64)]) -> Credential {
         let entry = |(name, seconds): &(&str, i64)| {
             let caller = person(name);
             (RetrievalId::from_click(&caller, &seconds.to_string()), Retrieval::new(&caller, at(*seconds)))
@@ -344,6 +348,8 @@ mod tests {
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            renewals: 0,
+            renewed_at: None,
             seq: 1,
         }
     }

@@ -54,6 +54,8 @@ impl Account {
 pub struct MailClaim<'a> {
     /// The issue that the mail belongs to now.
     pub issue: Issue,
+    /// How often it was ordered again.
+    pub round: u32,
     /// The status of the mail.
     pub status: MailStatus,
     /// The id of the lease on it.
@@ -63,7 +65,7 @@ pub struct MailClaim<'a> {
 /// Why a worker could not take the lease on a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeRefusal {
-    /// The mail is sent or settled, or its issue is over.
+    /// The mail is sent or settled, or its issue or its round is over.
     Settled,
     /// The worker took the lease before, and the answer was lost.
     OwnLease,
@@ -72,10 +74,10 @@ pub enum TakeRefusal {
 }
 
 impl MailClaim<'_> {
-    /// Returns why the lease `lease_id` on the mail of the issue `asked` was refused.
+    /// Returns why the lease `lease_id` on the mail of `issue` in `round` was refused.
     #[must_use]
-    pub fn judge_refusal(&self, asked: Issue, lease_id: &str) -> TakeRefusal {
-        if self.issue != asked || self.status != MailStatus::Pending {
+    pub fn judge_refusal(&self, issue: Issue, round: u32, lease_id: &str) -> TakeRefusal {
+        if (self.issue, self.round) != (issue, round) || self.status != MailStatus::Pending {
             TakeRefusal::Settled
         } else if self.lease_id == Some(lease_id) {
             TakeRefusal::OwnLease
@@ -127,13 +129,14 @@ mod tests {
 
     #[test]
     fn a_refused_lease_is_settled_before_it_is_anyones() {
-        let claim = |issue, status| MailClaim { issue, status, lease_id: Some("mine") };
+        let claim = |issue, status| MailClaim { issue, round: 1, status, lease_id: Some("mine") };
         let pending = claim(Issue::FIRST, MailStatus::Pending);
-        assert_eq!(pending.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::OwnLease);
-        assert_eq!(pending.judge_refusal(Issue::FIRST, "other"), TakeRefusal::Leased);
+        assert_eq!(pending.judge_refusal(Issue::FIRST, 1, "mine"), TakeRefusal::OwnLease);
+        assert_eq!(pending.judge_refusal(Issue::FIRST, 1, "other"), TakeRefusal::Leased);
         let sent = claim(Issue::FIRST, MailStatus::Sent);
-        assert_eq!(sent.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::Settled);
+        assert_eq!(sent.judge_refusal(Issue::FIRST, 1, "mine"), TakeRefusal::Settled);
+        assert_eq!(pending.judge_refusal(Issue::FIRST, 0, "mine"), TakeRefusal::Settled);
         let later = claim(Issue::FIRST.next(), MailStatus::Pending);
-        assert_eq!(later.judge_refusal(Issue::FIRST, "mine"), TakeRefusal::Settled);
+        assert_eq!(later.judge_refusal(Issue::FIRST, 1, "mine"), TakeRefusal::Settled);
     }
 }

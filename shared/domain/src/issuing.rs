@@ -5,9 +5,27 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Role,
+    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Reminder, Role,
     SealedPassword, SubscriptionStarted, Temporary, Timestamp, UserName, WelcomeMail,
 };
+
+/// How many issues portal users may start in the life of a subscription.
+pub const RENEWALS: u32 = 3;
+
+/// How long another wish for new credentials is answered with the issue that the last one started: a double click, a retry after a lost
+/// answer, or a colleague.
+pub const RENEWAL_WINDOW: Duration = Duration::from_mins(10);
+
+/// What becomes of a portal user's wish for new credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalDecision {
+    /// The next issue starts.
+    Renew,
+    /// The current issue is the answer: a portal user started it less than [`RENEWAL_WINDOW`] ago.
+    AlreadyRenewed,
+    /// The state of the credentials, or the number of renewals, does not allow it.
+    Refused,
+}
 
 /// The two forms in which the temporary password of a new issue is stored. It has no `Debug`.
 #[derive(Clone)]
@@ -46,14 +64,49 @@ impl Credential {
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            renewals: 0,
+            renewed_at: None,
             seq: 1,
         }
     }
 
-    /// Returns whether `event` starts the next issue: a customer who pays must be able to get in.
+    /// Returns whether `event` starts the next issue: a customer who pays must be able to get in. After a hand-over an administrator
+    /// exists, so it does not.
     #[must_use]
     pub fn needs_next_issue(&self, event: &SubscriptionStarted, now: Timestamp) -> bool {
-        event.kind == Kind::Paid && self.is_unusable(now)
+        event.kind == Kind::Paid && self.handed_over_at.is_none() && self.is_unusable(now)
+    }
+
+    /// Decides on a portal user's wish for new credentials.
+    #[must_use]
+    pub fn judge_renewal(&self, now: Timestamp) -> RenewalDecision {
+        if self.ended_at.is_none() && self.renewed_at.is_some_and(|at| now.since(at) < RENEWAL_WINDOW) {
+            return RenewalDecision::AlreadyRenewed;
+        }
+        let is_dead_end = self.expired(now) && self.handed_over_at.is_none() && self.ended_at.is_none();
+        let may_renew = self.retrievals_remaining() > 0 && self.renewals < RENEWALS;
+        if is_dead_end && may_renew { RenewalDecision::Renew } else { RenewalDecision::Refused }
+    }
+
+    /// Returns this credential as the issue begins that a portal user starts.
+    #[must_use]
+    pub fn renewed(&self, sealed: SealedPassword, now: Timestamp, lifetime: Duration) -> Self {
+        Self { renewals: self.renewals + 1, renewed_at: Some(now), ..self.next_issue(sealed, now, lifetime) }
+    }
+
+    /// Returns when a reminder of this issue is due that precedes the expiry by `before`, or by half of the lifetime if that is shorter.
+    /// `None` if `before` is zero.
+    #[must_use]
+    pub fn reminder_due_at(&self, before: Duration) -> Option<Timestamp> {
+        let lifetime = self.expires_at.since(self.issued_at);
+        (!before.is_zero()).then(|| self.issued_at.plus(lifetime - before.min(lifetime / 2)))
+    }
+
+    /// Returns whether the reminder of the issue `issue` still helps its reader: the password works, and the service administrator has not
+    /// signed in with it.
+    #[must_use]
+    pub fn needs_reminder(&self, issue: Issue, now: Timestamp) -> bool {
+        self.issue == issue && self.disclosable(now)
     }
 
     /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and portal users join.
@@ -80,6 +133,7 @@ impl Credential {
             expires_at: now.plus(lifetime),
             signed_in_at: None,
             changed_at: None,
+            renewed_at: None,
             ..self.clone()
         }
     }
@@ -133,13 +187,34 @@ impl WelcomeMail {
             content: event.welcome_mail.unwrap_or(content),
             status: MailStatus::Pending,
             at: now,
+            round: 0,
+            resent_at: None,
+            detail: None,
         }
     }
 
-    /// Returns the order of the mail of the issue that `credential` begins, to the same address.
+    /// Returns the order of the mail of the issue that `credential` begins, to the same address. Where the address is known to take no
+    /// mail, the mail has that status from the beginning, and is not sent.
     #[must_use]
     pub fn next_issue(self, credential: &Credential) -> Self {
-        Self { issue: credential.issue, status: MailStatus::Pending, at: credential.issued_at, ..self }
+        let (status, detail) =
+            if self.status.rules_address_out() { (self.status, self.detail) } else { (MailStatus::Pending, None) };
+        let (issue, at) = (credential.issue, credential.issued_at);
+        Self { issue, status, detail, at, round: 0, resent_at: None, ..self }
+    }
+}
+
+impl Reminder {
+    /// Returns the reminder of the issue of `mail`, to the address and in the language of that mail. `None` if the address takes no mail.
+    #[must_use]
+    pub fn from_welcome_mail(mail: &WelcomeMail, now: Timestamp) -> Option<Self> {
+        (!mail.status.rules_address_out()).then(|| Self {
+            issue: mail.issue,
+            to: mail.to.clone(),
+            locale: mail.locale.clone(),
+            status: MailStatus::Pending,
+            at: now,
+        })
     }
 }
 
@@ -148,7 +223,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{EmailAddress, Principal};
+    use crate::{EmailAddress, MailDetail, Principal};
 
     const WEEK: Duration = Duration::from_hours(7 * 24);
 
@@ -240,5 +315,82 @@ mod tests {
         assert_eq!(next.to.to_string(), mail.to.to_string());
         assert_eq!((next.issue, next.at), (Issue::FIRST.next(), at(200)));
         assert_eq!(next.status, MailStatus::Pending);
+    }
+
+    #[test]
+    fn the_mail_of_the_next_issue_begins_at_the_first_round() {
+        let mail = WelcomeMail::first_issue(&event("trial", "a@b.example"), MailContent::Link, at(100));
+        let resent = WelcomeMail { status: MailStatus::Sent, round: 3, resent_at: Some(at(150)), ..mail };
+        let next = resent.next_issue(&first().next_issue(sealed(2), at(200), WEEK));
+        assert_eq!((next.round, next.resent_at), (0, None));
+    }
+
+    #[test]
+    fn no_mail_of_a_later_issue_and_no_reminder_goes_to_an_address_that_takes_none() {
+        let mail = WelcomeMail::first_issue(&event("trial", "a@b.example"), MailContent::Link, at(100));
+        let next = first().next_issue(sealed(2), at(200), WEEK);
+        for status in [MailStatus::Bounced, MailStatus::Suppressed, MailStatus::Complained] {
+            let refused = WelcomeMail { status, detail: Some(MailDetail::NoSuchMailbox), ..mail.clone() };
+            assert!(Reminder::from_welcome_mail(&refused, at(150)).is_none());
+            let next = refused.next_issue(&next);
+            assert_eq!((next.status, next.detail), (status, Some(MailDetail::NoSuchMailbox)));
+        }
+        let full = WelcomeMail { status: MailStatus::Undelivered, detail: Some(MailDetail::MailboxFull), ..mail };
+        assert!(Reminder::from_welcome_mail(&full, at(150)).is_some());
+        let next = full.next_issue(&next);
+        assert_eq!((next.status, next.detail), (MailStatus::Pending, None), "a full mailbox may be emptied");
+    }
+
+    #[test]
+    fn a_portal_user_renews_what_has_expired_unchanged_and_nothing_else() {
+        let expires = first().expires_at;
+        let judged = |change: &dyn Fn(&mut Credential), now| {
+            let mut credential = first();
+            change(&mut credential);
+            credential.judge_renewal(now)
+        };
+        assert_eq!(judged(&|_| (), expires), RenewalDecision::Renew);
+        assert_eq!(judged(&|known| known.signed_in_at = Some(at(150)), expires), RenewalDecision::Renew);
+        assert_eq!(judged(&|known| known.renewals = 2, expires), RenewalDecision::Renew);
+        let refused: [&dyn Fn(&mut Credential); 5] = [
+            &|known| known.changed_at = Some(at(150)),
+            &|known| known.handed_over_at = Some(at(150)),
+            &|known| known.ended_at = Some(at(150)),
+            &|known| known.renewals = RENEWALS,
+            &|known| known.expires_at = expires.plus(Duration::from_secs(1)),
+        ];
+        for (n, change) in refused.into_iter().enumerate() {
+            assert_eq!(judged(change, expires), RenewalDecision::Refused, "{n}");
+        }
+        let used_up = crate::credential::tests::credential(&[("dana", 1), ("kim", 2), ("kim", 3)]);
+        assert_eq!(used_up.judge_renewal(used_up.expires_at), RenewalDecision::Refused);
+    }
+
+    #[test]
+    fn a_renewal_answers_for_ten_minutes_and_a_paid_event_ends_that() {
+        let expires = first().expires_at;
+        let renewed = first().renewed(sealed(2), expires, WEEK);
+        assert_eq!((renewed.renewals, renewed.renewed_at), (1, Some(expires)));
+        assert_eq!(renewed.judge_renewal(expires.plus(Duration::from_secs(599))), RenewalDecision::AlreadyRenewed);
+        assert_eq!(renewed.judge_renewal(expires.plus(Duration::from_mins(10))), RenewalDecision::Refused);
+        let paid = renewed.next_issue(sealed(3), expires, WEEK);
+        assert_eq!((paid.renewals, paid.renewed_at), (1, None));
+        let ended = Credential { ended_at: Some(expires), ..renewed };
+        assert_eq!(ended.judge_renewal(expires), RenewalDecision::Refused);
+    }
+
+    #[test]
+    fn a_reminder_is_due_before_the_expiry_and_never_in_the_first_half() {
+        let credential = first();
+        let due = |before| credential.reminder_due_at(before);
+        assert_eq!(due(Duration::from_hours(48)), Some(at(100).plus(Duration::from_hours(5 * 24))));
+        assert_eq!(due(Duration::from_hours(6 * 24)), Some(at(100).plus(WEEK / 2)));
+        assert_eq!(due(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_paid_event_after_a_hand_over_starts_no_issue() {
+        let handed_over = Credential { handed_over_at: Some(at(150)), ..first() };
+        assert!(!handed_over.needs_next_issue(&event("paid", "a@b.example"), handed_over.expires_at));
     }
 }

@@ -17,7 +17,8 @@
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
-//! | [`mail`] | what is mailed, and how far it is |
+//! | [`mail`] | what is mailed, how far it is, and when it may be sent again |
+//! | [`feedback`] | what SES reports of a mail |
 //! | [`support`] | requests to the vendor's support |
 //! | [`sender`] | the sender of mails, and how a header writes it |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
@@ -35,6 +36,7 @@ pub mod device;
 mod digest;
 pub mod email;
 pub mod failed_call;
+pub mod feedback;
 pub mod id;
 pub mod issuing;
 pub mod mail;
@@ -60,9 +62,10 @@ pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
 pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
+pub use feedback::MailFeedback;
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
-pub use issuing::NewCredentials;
-pub use mail::{MailContent, MailStatus, WelcomeMail};
+pub use issuing::{NewCredentials, RenewalDecision};
+pub use mail::{MailContent, MailDetail, MailKind, MailStatus, Reminder, ResendDecision, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, Label, PersonId, Principal};
 pub use retryable::Retryable;

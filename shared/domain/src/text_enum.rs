@@ -89,7 +89,17 @@ mod tests {
         assert_eq!(MailContent::ALL.map(MailContent::as_str), ["credentials", "link"]);
         assert_eq!(
             MailStatus::ALL.map(MailStatus::as_str),
-            ["pending", "sent", "delayed", "delivered", "bounced", "complained", "not-needed"]
+            [
+                "pending",
+                "sent",
+                "delayed",
+                "undelivered",
+                "delivered",
+                "bounced",
+                "suppressed",
+                "complained",
+                "not-needed",
+            ]
         );
         assert_eq!(Next::ALL.map(Next::as_str), ["reset-password", "create-administrator", "home"]);
         assert_eq!(

@@ -29,6 +29,8 @@ const KIND: &str = "kind";
 const NAME: &str = "name";
 const PORTAL_USERS: &str = "portal_users";
 const PRODUCT: &str = "product";
+const RENEWALS: &str = "renewals";
+const RENEWED_AT: &str = "renewed_at";
 const RETRIEVALS: &str = "retrievals";
 const SEALED_PASSWORD: &str = "sealed_password";
 const SEQ: &str = "seq";
@@ -45,6 +47,8 @@ const PLACEHOLDERS: Placeholders = &[
     ("#issued", ISSUED_AT),
     ("#kind", KIND),
     ("#pu", PORTAL_USERS),
+    ("#renewals", RENEWALS),
+    ("#renewed", RENEWED_AT),
     ("#ret", RETRIEVALS),
     ("#sealed", SEALED_PASSWORD),
     ("#seq", SEQ),
@@ -98,6 +102,8 @@ pub(super) fn to_item(credential: &Credential) -> Attributes {
         .with_if(CHANGED_AT, credential.changed_at.map(time))
         .with_if(HANDED_OVER_AT, credential.handed_over_at.map(time))
         .with_if(ENDED_AT, credential.ended_at.map(time))
+        .with_if(RENEWALS, (credential.renewals > 0).then(|| number(credential.renewals)))
+        .with_if(RENEWED_AT, credential.renewed_at.map(time))
         .with(SEQ, number(credential.seq))
         .into_map()
 }
@@ -124,6 +130,8 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         changed_at: item.optional_time(CHANGED_AT)?,
         handed_over_at: item.optional_time(HANDED_OVER_AT)?,
         ended_at: item.optional_time(ENDED_AT)?,
+        renewals: item.optional_number(RENEWALS)?.unwrap_or_default(),
+        renewed_at: item.optional_time(RENEWED_AT)?,
         seq: item.number(SEQ)?,
     })
 }

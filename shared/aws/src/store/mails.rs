@@ -1,8 +1,8 @@
 //! The mails that `send-mail` works on: it takes a lease, sends, and settles.
 
 use domain::{
-    Credential, EmailAddress, Issue, MailClaim, MailStatus, Reference, SubscriptionId, SupportRequest, TakeRefusal,
-    Timestamp, WelcomeMail,
+    Credential, EmailAddress, Issue, MailClaim, MailKind, MailStatus, Reminder, SubscriptionId, SupportRequest,
+    TakeRefusal, Timestamp, WelcomeMail,
 };
 
 use super::{
@@ -24,18 +24,18 @@ pub struct MailOrder {
     pub subscription: SubscriptionId,
     /// The issue whose credentials the mail carries or is about.
     pub issue: Issue,
-    kind: OrderKind,
-}
-
-enum OrderKind {
-    Welcome,
-    Support(Reference),
+    /// Which of the mails it is.
+    pub kind: MailKind,
+    /// How often the mail was ordered before.
+    pub round: u32,
 }
 
 /// A mail that was ordered.
 pub enum Mail {
     /// The welcome mail of an issue.
     Welcome(WelcomeMail),
+    /// The reminder of an issue.
+    Reminder(Reminder),
     /// A request to the vendor's support.
     Support(SupportRequest),
 }
@@ -47,26 +47,25 @@ impl MailOrder {
         let record: serde_json::Value = serde_json::from_str(record).ok()?;
         let change = &record["dynamodb"];
         let key = |name: &str| change["Keys"][name]["S"].as_str();
-        let issue = change["NewImage"][ISSUE]["N"].as_str()?.parse().ok()?;
-        let kind = match key(SK)? {
-            mail::SORT_KEY => OrderKind::Welcome,
-            other => OrderKind::Support(support::parse_sort_key(other)?),
-        };
-        Some(Self { subscription: parse_subscription_key(key(PK)?)?, issue: Issue::new(issue)?, kind })
+        let number = |name: &str| change["NewImage"][name]["N"].as_str();
+        Some(Self {
+            subscription: parse_subscription_key(key(PK)?)?,
+            issue: Issue::new(number(ISSUE)?.parse().ok()?)?,
+            kind: mail::parse_sort_key(key(SK)?)?,
+            round: number(mail::ROUND).map_or(Some(0), |round| round.parse().ok())?,
+        })
     }
 
-    fn key(&self) -> Key {
-        match &self.kind {
-            OrderKind::Welcome => mail::key(&self.subscription),
-            OrderKind::Support(reference) => support::key(&self.subscription, reference),
-        }
+    pub(super) fn key(&self) -> Key {
+        mail::key_of_kind(&self.subscription, &self.kind, self.issue)
     }
 
     /// Reads the mail from its item.
     fn mail(&self, item: &Attributes) -> Result<Mail, Failure> {
         match &self.kind {
-            OrderKind::Welcome => mail::from_item(item).map(Mail::Welcome),
-            OrderKind::Support(_) => support::from_item(item).map(Mail::Support),
+            MailKind::Welcome => mail::from_item(item).map(Mail::Welcome),
+            MailKind::Reminder => mail::reminder_from_item(item).map(Mail::Reminder),
+            MailKind::Support(_) => support::from_item(item).map(Mail::Support),
         }
     }
 }
@@ -103,6 +102,7 @@ impl Mail {
     pub fn to(&self) -> &EmailAddress {
         match self {
             Self::Welcome(mail) => &mail.to,
+            Self::Reminder(mail) => &mail.to,
             Self::Support(request) => &request.to,
         }
     }
@@ -111,17 +111,18 @@ impl Mail {
     #[must_use]
     pub fn reply_to(&self) -> Option<&EmailAddress> {
         match self {
-            Self::Welcome(_) => None,
+            Self::Welcome(_) | Self::Reminder(_) => None,
             Self::Support(request) => request.mailable_reply_to(),
         }
     }
 
     fn claim<'a>(&self, lease_id: Option<&'a str>) -> MailClaim<'a> {
-        let (issue, status) = match self {
-            Self::Welcome(mail) => (mail.issue, mail.status),
-            Self::Support(request) => (request.issue, request.status),
+        let (issue, round, status) = match self {
+            Self::Welcome(mail) => (mail.issue, mail.round, mail.status),
+            Self::Reminder(mail) => (mail.issue, 0, mail.status),
+            Self::Support(request) => (request.issue, 0, request.status),
         };
-        MailClaim { issue, status, lease_id }
+        MailClaim { issue, round, status, lease_id }
     }
 }
 
@@ -135,7 +136,7 @@ impl Mails {
     /// Takes the lease on the mail of `order`, if the mail is pending and no other worker has it.
     pub async fn take(&self, order: &MailOrder, lease: Lease, now: Timestamp) -> Result<TakeOutcome, Failure> {
         const OPERATION: &str = "dynamodb UpdateItem (take mail)";
-        let item = match self.0.write(OPERATION, mail::take(order.key(), order.issue, &lease, now)).await? {
+        let item = match self.0.write(OPERATION, mail::take(order, &lease, now)).await? {
             Write::Done(item) => {
                 return Ok(TakeOutcome::Taken(Box::new(TakenMail { mail: order.mail(&item)?, lease })));
             }
@@ -143,7 +144,7 @@ impl Mails {
             Write::Refused(None) => return Ok(TakeOutcome::Settled),
         };
         let mail = order.mail(&item)?;
-        Ok(match mail.claim(mail::lease_id(&item)).judge_refusal(order.issue, &lease.id) {
+        Ok(match mail.claim(mail::lease_id(&item)).judge_refusal(order.issue, order.round, &lease.id) {
             TakeRefusal::OwnLease => TakeOutcome::Taken(Box::new(TakenMail { mail, lease })),
             TakeRefusal::Leased => TakeOutcome::Leased,
             TakeRefusal::Settled => TakeOutcome::Settled,
@@ -156,7 +157,7 @@ impl Mails {
     }
 
     /// Records the status of the mail of `order`. Every worker that knows it may record it, with or without the lease. A status never
-    /// gives way to one of a lower rank, and the mail of another issue stays as it is.
+    /// gives way to one of a lower rank, and the mail of another issue or round stays as it is.
     pub async fn settle(
         &self,
         order: &MailOrder,
@@ -164,7 +165,7 @@ impl Mails {
         message_id: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let change = mail::settle(order.key(), order.issue, status, message_id, now);
+        let change = mail::settle(order, status, message_id, now);
         match self.0.write("dynamodb UpdateItem (settle mail)", change).await? {
             Write::Done(_) | Write::Refused(_) => Ok(()),
         }
@@ -172,7 +173,7 @@ impl Mails {
 
     /// Gives the lease back for the next delivery. Another worker's lease stays as it is.
     pub async fn release(&self, order: &MailOrder, taken: &TakenMail) -> Result<(), Failure> {
-        let change = mail::release(order.key(), order.issue, &taken.lease);
+        let change = mail::release(order, &taken.lease);
         match self.0.write("dynamodb UpdateItem (release mail)", change).await? {
             Write::Done(_) | Write::Refused(_) => Ok(()),
         }

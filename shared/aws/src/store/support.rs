@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    Caller, Credential, EmailAddress, Issue, Label, MailStatus, Reference, SubscriptionId, SupportMessage,
+    Caller, Credential, EmailAddress, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId, SupportMessage,
     SupportRequest, Timestamp, support::REQUESTS_PER_DAY,
 };
 
@@ -13,7 +13,7 @@ use super::{
     credential,
     history::{Author, Entries, Entry},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
-    mail::{RANK, TO},
+    mail::{self, RANK, TO},
     names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
     transaction::{Change, Commit, Part, Transaction},
 };
@@ -48,8 +48,6 @@ pub enum OrderOutcome {
     /// The subscription has had its requests of this day.
     TooMany,
 }
-
-const MAIL_PREFIX: &str = "MAIL#support#";
 
 const MESSAGE: &str = "message";
 const REPLY_TO: &str = "reply_to";
@@ -160,14 +158,17 @@ impl NewSupportRequest {
     }
 }
 
-/// Returns the key of the mail of a request.
-pub(super) fn key(subscription: &SubscriptionId, reference: &Reference) -> Key {
-    Key::in_subscription(subscription, format!("{MAIL_PREFIX}{reference}"))
+/// Returns the key of the mail of a request, which is one for all issues.
+fn key(subscription: &SubscriptionId, reference: &Reference) -> Key {
+    mail::key_of_kind(subscription, &MailKind::Support(reference.clone()), Issue::FIRST)
 }
 
 /// Parses the reference in the sort key of a request's mail.
-pub(super) fn parse_sort_key(key: &str) -> Option<Reference> {
-    key.strip_prefix(MAIL_PREFIX).and_then(Reference::parse)
+fn parse_sort_key(key: &str) -> Option<Reference> {
+    match mail::parse_sort_key(key)? {
+        MailKind::Support(reference) => Some(reference),
+        MailKind::Welcome | MailKind::Reminder => None,
+    }
 }
 
 /// Returns the key of the count of requests on the day of `at`, in UTC.
