@@ -102,6 +102,10 @@ functions! {
     "list-subscriptions" ListSubscriptions list_subscriptions Http { status: 200 };
     /// Shows the temporary password.
     "get-credentials" GetCredentials get_credentials Http { status: 200 };
+    /// Orders the welcome mail again.
+    "resend-mail" ResendMail resend_mail Http { status: 202 };
+    /// Records what SES reports of a mail.
+    "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
     /// Signs in to the Administration Center, and out.
@@ -110,13 +114,9 @@ functions! {
     "reset-password" ResetPassword reset_password Http { status: 200 };
     /// Creates an administrator.
     "create-admin" CreateAdmin create_admin Http { status: 201 };
-    /// Logs the state of the credentials of the subscription that an event names.
-    "mail-feedback" MailFeedback mail_feedback Queue;
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "resend-mail" ResendMail resend_mail Http { status: 204 };
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "renew-credentials" RenewCredentials renew_credentials Http { status: 204 };
-    /// Logs how late the schedule invokes it.
+    /// Starts the next issue of credentials that have expired.
+    "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
+    /// Orders the reminders that are due.
     "send-reminders" SendReminders send_reminders Schedule;
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
