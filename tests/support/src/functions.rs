@@ -219,10 +219,19 @@ impl Function {
     }
 
     /// Returns the name that begins the names of the function's resources in the template: `GetCredentials` for `get-credentials`.
+    /// In version 0.1.0 `MailFeedback` is another resource, and CloudFormation refuses to change the type of a resource.
     #[must_use]
     pub fn logical_id(self) -> String {
-        let capitalized = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-        self.name().split('-').map(capitalized).collect()
+        match self {
+            Self::MailFeedback => "MailFeedbackFunction".to_owned(),
+            _ => format!("{self:?}"),
+        }
+    }
+
+    /// Returns the name of the function's queue in the template.
+    #[must_use]
+    pub fn queue_id(self) -> String {
+        format!("{self:?}Queue")
     }
 
     /// Reads the function's event, with placeholders for what another function has answered.
