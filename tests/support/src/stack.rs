@@ -148,6 +148,7 @@ impl TestStack {
             })
         }));
         options.redelivery = deployment.redelivery;
+        options.clock = cloud::Clock::manual(Arc::clone(&clock));
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         options.billing_principals = deployment.billing_principals;
@@ -300,9 +301,17 @@ impl TestStack {
         self.held_mails.lock().unwrap().extract_if(.., of_it).collect()
     }
 
-    /// Advances the clock.
+    /// Advances the clock of the functions and the cloud, and does nothing else: schedules do not run, hidden messages stay hidden, and the
+    /// identity provider has its own clock.
     pub fn advance_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Lets time pass: moves the clocks of the functions, the cloud and the identity provider, and runs the hourly schedules at each hour
+    /// on the way. Fails the test if an invocation by a schedule fails.
+    pub async fn pass_time(&self, seconds: u64) {
+        self.provider.advance_clock(seconds.try_into().unwrap());
+        assert_eq!(self.cloud.advance_clock(seconds).await, Vec::<String>::new());
     }
 
     /// Kills every running instance of a function immediately.
@@ -438,6 +447,7 @@ pub(crate) async fn provider(port: u16) -> Provider {
         client_id: "firstkey".into(),
         data: Some(provider_keys()),
         redirect_origins: vec!["http://localhost:9000".into()],
+        seconds_ahead: Arc::default(),
     };
     Provider::start(listener_on(port).await, options).await.unwrap()
 }
