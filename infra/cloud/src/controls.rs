@@ -91,9 +91,9 @@ pub(super) async fn schedule(State(inner): State<Arc<Inner>>, body: Bytes) -> Re
         let function = body["function"].as_str().ok_or_else(|| bad("`function` names a function with a schedule"))?;
         let unknown = || (StatusCode::NOT_FOUND, format!("No schedule invokes {function}."));
         let function = inner.schedules.find(function).ok_or_else(unknown)?;
-        let (invoker, now) = (Arc::clone(&inner), inner.clock.epoch_seconds());
-        let invoked = tokio::spawn(async move { invoker.run_schedule(function, now).await }).await;
-        invoked.map_err(|_| interrupted())?.map_err(|reason| (StatusCode::BAD_GATEWAY, reason))?;
+        let (cloud, now) = (Arc::clone(&inner), inner.clock.epoch_seconds());
+        let done = tokio::spawn(async move { cloud.run_schedule(function, now).await }).await;
+        done.map_err(|_| interrupted())?.map_err(|reason| (StatusCode::BAD_GATEWAY, reason))?;
         Ok(Json(json!({})))
     };
     answer(invoked.await)

@@ -1,4 +1,4 @@
-//! What becomes of a mail, in the events that SES publishes to `EventBridge`.
+//! The events about mails that SES publishes to `EventBridge`.
 //!
 //! The forms are those of
 //! <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>, with the detail types of
@@ -14,7 +14,7 @@ use super::{Clock, REGION, clock};
 
 macro_rules! feedback {
     ($($(#[$doc:meta])* $name:literal $variant:ident;)*) => {
-        /// What SES reports about a mail.
+        /// The outcome of a mail that SES reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Feedback {
             $($(#[$doc])* $variant,)*

@@ -402,7 +402,7 @@ mod tests {
             queues.hide(Queue::SendMail, &handle, Duration::from_secs(hidden)).expect("hidden");
             batch.settle(|_| Some("later".to_owned()));
         }
-        queues.advance(Duration::from_secs(3600));
+        queues.advance(Duration::from_hours(1));
         assert!(queues.receive(Queue::SendMail, 10).messages.is_empty());
         queues.advance(Duration::from_secs(400));
         assert_eq!(queues.hidden(Queue::SendMail).len(), 1);

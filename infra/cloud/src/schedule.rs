@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_hours_the_last_two_hundred_count() {
+    fn the_last_two_hundred_of_too_many_hours_count() {
         let passed: Vec<_> = hours_passed(NINE, NINE + 300 * HOUR).collect();
         assert_eq!(
             (passed.len(), passed.first(), passed.last()),

@@ -484,3 +484,24 @@ pub(crate) async fn listener() -> TcpListener {
 fn system_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_passes_for_the_functions_the_cloud_and_the_provider() {
+        let began = 1_794_301_200;
+        let stack = Deployment::default().with_start_time(began).start().await;
+        let issued_at = || stack.provider.claims(&Person::with_email("it@fabrikam.example"))["iat"].as_i64().unwrap();
+        let before = issued_at();
+        stack.pass_time(7200).await;
+        assert_eq!(
+            (stack.clock.load(Ordering::SeqCst), stack.cloud.clock().epoch_seconds()),
+            (began + 7200, began + 7200)
+        );
+        assert!(issued_at() - before >= 7200);
+        stack.advance_clock(60);
+        assert_eq!(stack.cloud.clock().epoch_seconds(), began + 7260);
+    }
+}
