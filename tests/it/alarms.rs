@@ -29,7 +29,7 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 8] = [
+const SCENARIOS: [Scenario; 9] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
@@ -37,6 +37,7 @@ const SCENARIOS: [Scenario; 8] = [
     ("UserNameHeld", || Box::pin(a_user_name_is_held())),
     ("MailQuotaReached", || Box::pin(the_quota_is_reached())),
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
+    ("WelcomeMailsNotDelivered", || Box::pin(a_welcome_mail_bounces())),
     ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
 ];
 
@@ -89,6 +90,22 @@ async fn no_mail_is_sent() {
     let stack = TestStack::start().await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100_000));
     stack.publish(event("sub-1", "trial")).await;
+}
+
+async fn a_welcome_mail_bounces() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let tags = json!({
+        "ses:configuration-set": ["firstkey"], "subscription": ["sub-1"], "issue": ["1"], "mail": ["welcome"], "round": ["0"],
+    });
+    let time = "2026-11-10T09:00:05.000Z";
+    let bounce =
+        json!({ "bounceType": "Permanent", "bounceSubType": "General", "timestamp": time, "bouncedRecipients": [] });
+    let bounced = json!({
+        "source": "aws.ses", "detail-type": "Email Bounced", "time": "2026-11-10T09:00:05Z",
+        "detail": { "eventType": "Bounce", "mail": { "timestamp": time, "tags": tags }, "bounce": bounce },
+    });
+    assert_eq!(stack.publish(bounced).await, json!([]));
 }
 
 /// Reaches the quota of the day with the second of two mails.
@@ -144,6 +161,11 @@ async fn a_sign_in_that_is_set_up_wrongly_rings() {
 #[tokio::test]
 async fn a_user_name_that_is_held_rings() {
     check("UserNameHeld").await;
+}
+
+#[tokio::test]
+async fn a_welcome_mail_that_bounces_rings() {
+    check("WelcomeMailsNotDelivered").await;
 }
 
 #[tokio::test]
@@ -257,7 +279,8 @@ fn matches(pattern: &str, line: &str, parsed: &Value) -> bool {
     pattern.split('?').skip(1).any(|term| line.contains(term.trim().trim_matches('"')))
 }
 
-/// Returns the value of an alarm's metric or expression. Of metric math it knows `SUM(METRICS())` and differences of `FILL(metric, 0)`.
+/// Returns the value of an alarm's metric or expression. Of metric math it knows `SUM(METRICS())`, and sums and differences of
+/// `FILL(metric, 0)`. A metric that the alarm watches for several functions counts once, because they all log under one name here.
 fn value(alarm: &Value, metrics: &Metrics) -> f64 {
     let sum = |metric: &Value| {
         let dimensions = metric["Dimensions"].as_array().into_iter().flatten().map(|dimension| {
@@ -266,7 +289,13 @@ fn value(alarm: &Value, metrics: &Metrics) -> f64 {
         let text = |name: &str| metric[name].as_str().unwrap().to_owned();
         metrics.get(&(text("Namespace"), text("MetricName"), dimensions.collect())).copied().unwrap_or_default()
     };
-    let values: BTreeMap<_, _> = metrics_of(alarm).into_iter().map(|(id, metric)| (id, sum(metric))).collect();
+    let mut counted = Vec::new();
+    let mut sum_once = |metric: &Value| {
+        let is_new = !counted.contains(metric);
+        counted.push(metric.clone());
+        if is_new { sum(metric) } else { 0.0 }
+    };
+    let values: BTreeMap<_, _> = metrics_of(alarm).into_iter().map(|(id, metric)| (id, sum_once(metric))).collect();
     let Some(expressions) = alarm["Metrics"].as_array() else { return values[""] };
     let expression = expressions.iter().find_map(|metric| metric["Expression"].as_str()).unwrap();
     if expression == "SUM(METRICS())" {
@@ -276,6 +305,9 @@ fn value(alarm: &Value, metrics: &Metrics) -> f64 {
         let id = term.trim().strip_prefix("FILL(").and_then(|rest| rest.strip_suffix(", 0)"));
         values[id.unwrap_or_else(|| panic!("not supported: {expression}"))]
     };
-    let mut terms = expression.split(" - ").map(filled);
-    terms.next().unwrap() - terms.sum::<f64>()
+    let difference = |terms: &str| {
+        let mut terms = terms.split(" - ").map(filled);
+        terms.next().unwrap() - terms.sum::<f64>()
+    };
+    expression.split(" + ").map(difference).sum()
 }

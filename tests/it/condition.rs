@@ -87,6 +87,8 @@ prop_compose! {
             changed_at,
             handed_over_at: None,
             ended_at,
+            renewals: 0,
+            renewed_at: None,
             seq: 1,
         };
         Case { credential, caller, key }

@@ -33,10 +33,10 @@ const LAMBDA_ACTIONS: [(&str, &str); 4] = [
 
 /// The actions that Lambda takes with the role of a function that has a queue.
 const QUEUE_ACTIONS: [(&str, &str); 4] = [
-    ("sqs:ChangeMessageVisibility", "sqs:us-east-1:123456789012:{id}Queue"),
-    ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{id}Queue"),
-    ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{id}Queue"),
-    ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{id}Queue"),
+    ("sqs:ChangeMessageVisibility", "sqs:us-east-1:123456789012:{queue}"),
+    ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{queue}"),
+    ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{queue}"),
+    ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{queue}"),
 ];
 
 /// Formats the status of an answer and its next step or problem.
@@ -154,10 +154,12 @@ fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
         Trigger::Http { .. } | Trigger::Schedule => [].iter(),
         Trigger::Queue => QUEUE_ACTIONS.iter(),
     };
-    let id = function.logical_id();
+    let (id, queue_id) = (function.logical_id(), function.queue_id());
     let outcomes = LAMBDA_ACTIONS.iter().chain(queue).map(|&(action, resource)| {
-        let resource =
-            if resource.is_empty() { "*".to_owned() } else { format!("arn:aws:{resource}").replace("{id}", &id) };
+        let resource = match resource {
+            "" => "*".to_owned(),
+            arn => format!("arn:aws:{arn}").replace("{id}", &id).replace("{queue}", &queue_id),
+        };
         let request = Request { action: action.to_owned(), resource, context: [].into() };
         format!("{action} {}", stack.cloud.roles().allows(function.name(), &request))
     });

@@ -63,18 +63,23 @@ fn the_template_has_the_routes_that_cargo_lambda_has() {
 #[test]
 fn a_function_without_a_route_has_the_queue_of_its_name() {
     let template = Template::deployed().unwrap();
-    for (name, (id, function)) in functions(&template) {
+    for (name, (_, function)) in functions(&template) {
         match Function::from_name(&name).trigger() {
             Trigger::Http { .. } => {}
             Trigger::Schedule => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
                 assert!(events.len() == 1 && events[0]["Type"] == "Schedule", "{name}");
+                assert_eq!(events[0]["Properties"]["Schedule"], "rate(1 hour)", "{name}");
             }
             Trigger::Queue => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
                 assert_eq!(events.len(), 1, "{name}");
                 assert_eq!(events[0]["Type"], "SQS", "{name}");
-                assert_eq!(events[0]["Properties"]["Queue"]["Fn::GetAtt"][0], format!("{id}Queue"), "{name}");
+                assert_eq!(
+                    events[0]["Properties"]["Queue"]["Fn::GetAtt"][0],
+                    Function::from_name(&name).queue_id(),
+                    "{name}"
+                );
             }
         }
     }
@@ -150,6 +155,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
     for (parameter, setting) in [
         ("CredentialLifetimeSeconds", "CREDENTIAL_LIFETIME_SECONDS"),
+        ("ReminderBeforeSeconds", "REMINDER_BEFORE_SECONDS"),
         ("MailLeaseSeconds", "MAIL_LEASE_SECONDS"),
         ("MailRate", "MAIL_RATE"),
         ("SignInNetworkBurst", "SIGN_IN_NETWORK_BURST"),

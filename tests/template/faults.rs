@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 89] = [
+pub(super) const FAULTS: [Fault; 105] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -53,6 +53,11 @@ pub(super) const FAULTS: [Fault; 89] = [
         "[!GetAtt GetCredentialsRole.Arn, !GetAtt SendMailRole.Arn]",
         "[!GetAtt GetCredentialsRole.Arn, !GetAtt PortalRole.Arn]",
     ),
+    own_rule(
+        "seal-of-another",
+        "[!GetAtt SubscriptionStartRole.Arn, !GetAtt RenewCredentialsRole.Arn]",
+        "[!GetAtt SubscriptionStartRole.Arn, !GetAtt ResendMailRole.Arn]",
+    ),
     own_rule("seal-of-another", "      RoleName: !Ref SendMailRole\n", "      RoleName: !Ref PortalRole\n"),
     own_rule(
         "seal-of-another",
@@ -74,6 +79,11 @@ pub(super) const FAULTS: [Fault; 89] = [
         "seal-by-any-code",
         "${AWS::AccountId}:function:${Prefix}-send-mail\n",
         "${AWS::AccountId}:function:${Prefix}-*\n",
+    ),
+    own_rule(
+        "seal-by-any-code",
+        "${AWS::AccountId}:function:${Prefix}-renew-credentials\n",
+        "${AWS::AccountId}:function:${Prefix}-resend-mail\n",
     ),
     own_rule("seal-by-any-code", "lambda:SourceFunctionArn: !Sub\n", "lambda:FunctionArn: !Sub\n"),
     own_rule("open-table", "                - dynamodb:Scan\n", ""),
@@ -119,7 +129,31 @@ pub(super) const FAULTS: [Fault; 89] = [
     ),
     own_rule("mail-without-tls", "TlsPolicy: REQUIRE", "TlsPolicy: OPTIONAL"),
     own_rule("mail-without-tls", "          MAIL_CONFIGURATION_SET: !Ref MailConfiguration\n", ""),
-    own_rule("mail-without-feedback", "reject, bounce, complaint", "reject, complaint"),
+    own_rule("mail-without-feedback", "deliveryDelay, bounce, complaint", "deliveryDelay, complaint"),
+    own_rule("mail-without-feedback", "[send, delivery, deliveryDelay,", "[send, deliveryDelay,"),
+    own_rule(
+        "mail-without-feedback",
+        "          EventBusArn: !Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default\n",
+        "          EventBusArn: !Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${AWS::StackName}\n",
+    ),
+    own_rule(
+        "feedback-of-others",
+        "              ses:configuration-set: [!Ref MailConfiguration]\n",
+        "              round: [\"0\"]\n",
+    ),
+    own_rule(
+        "feedback-of-others",
+        "        source: [aws.ses]\n        account: [!Ref AWS::AccountId]\n",
+        "        source: [aws.ses]\n",
+    ),
+    own_rule("feedback-of-others", "          - Email Bounced\n", ""),
+    own_rule(
+        "feedback-of-others",
+        "      Description: What becomes of each mail of this stack\n",
+        "      Description: What becomes of each mail of this stack\n      EventBusName: !Ref VendorBus\n",
+    ),
+    own_rule("schedule-not-hourly", "Schedule: rate(1 hour)", "Schedule: rate(1 day)"),
+    own_rule("retry-beyond-the-hour", "EventInvokeConfig: { MaximumEventAgeInSeconds: 1800, ", "EventInvokeConfig: { "),
     own_rule("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
     own_rule("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),
     own_rule("unchosen-trace", "    Tracing: !Ref Tracing\n", "    Tracing: Active\n"),
@@ -155,6 +189,22 @@ pub(super) const FAULTS: [Fault; 89] = [
         "unheard-denial",
         "  PortalTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref PortalLogGroup\n",
         "  PortalTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref SignInLogGroup\n",
+    ),
+    own_rule("schedule-without-watch", "      TreatMissingData: breaching\n", "      TreatMissingData: notBreaching\n"),
+    own_rule(
+        "rule-without-alarm",
+        "MetricName: InvocationsFailedToBeSentToDlq\n              Dimensions: [{ Name: RuleName, Value: !Ref MailFeedbackRule }]",
+        "MetricName: InvocationsFailedToBeSentToDlq\n              Dimensions: [{ Name: RuleName, Value: !Ref PolicyTampering }]",
+    ),
+    own_rule(
+        "dead-letters-without-alarm",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt UndeliveredMailFeedback.QueueName }]",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt MailFeedbackDeadLetters.QueueName }]",
+    ),
+    own_rule(
+        "crowded-alarm",
+        "        - Id: r0\n",
+        "        - Id: r10\n          ReturnData: false\n          MetricStat:\n            Stat: Sum\n            Period: 300\n            Metric: { Namespace: AWS/Events, MetricName: FailedInvocations, Dimensions: [{ Name: RuleName, Value: !Ref MailFeedbackRule }] }\n        - Id: r0\n",
     ),
     own_rule("short-retention", "      MessageRetentionPeriod: 1209600\n", "      MessageRetentionPeriod: 345600\n"),
     own_rule(
@@ -203,6 +253,12 @@ pub(super) const FAULTS: [Fault; 89] = [
     own_rule("unreported-tampering", "            - prefix: CreateFunction\n", ""),
     own_rule("unreported-tampering", "              - !Ref SendMailRole\n", ""),
     own_rule("unreported-tampering", "eventName: [PutResourcePolicy, ", "eventName: ["),
+    own_rule("unreported-tampering", "              - !Ref RenewCredentialsRole\n", ""),
+    own_rule(
+        "changed-type",
+        "  MailFeedback:\n    Type: AWS::SES::ConfigurationSetEventDestination\n",
+        "  MailFeedback:\n    Type: AWS::SNS::Topic\n",
+    ),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),

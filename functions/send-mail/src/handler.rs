@@ -1,4 +1,4 @@
-//! `send-mail`: sends the welcome mails and the support requests that a transaction has ordered. No mail is lost, and each is sent once
+//! `send-mail`: sends the welcome mails, the reminders and the support requests that were ordered. No mail is lost, and each is sent once
 //! unless a call fails.
 //!
 //! **Source**: a queue of stream records of mail items that are pending and have not been tried, in batches.
@@ -53,6 +53,7 @@ struct Metrics {
 
 impl Metrics {
     const WELCOME: Self = Self { sent: "Mailed", refused: "MailRefused", not_needed: "MailNotNeeded" };
+    const REMINDER: Self = Self { sent: "ReminderMailed", refused: "ReminderRefused", not_needed: "ReminderNotNeeded" };
     const SUPPORT: Self =
         Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
 }
@@ -61,6 +62,7 @@ impl Metrics {
 fn metrics(mail: &Mail) -> &'static Metrics {
     match mail {
         Mail::Welcome(_) => &Metrics::WELCOME,
+        Mail::Reminder(_) => &Metrics::REMINDER,
         Mail::Support(_) => &Metrics::SUPPORT,
     }
 }
@@ -143,6 +145,8 @@ impl App {
             html: &letter.html,
             subscription: &order.subscription,
             issue: order.issue,
+            kind: &order.kind,
+            round: order.round,
         };
         match self.send(&mail, latest).await {
             Delivery::Sent(message_id) => {
@@ -211,7 +215,11 @@ impl App {
             Mail::Welcome(mail) if credential.issue == order.issue && credential.disclosable(now) => {
                 self.welcome(mail, &credential).await.map(Some)
             }
-            Mail::Welcome(_) => Ok(None),
+            Mail::Reminder(mail) if credential.issue == order.issue && credential.disclosable(now) => {
+                let language = Language::preferred(mail.locale.as_deref().unwrap_or_default());
+                Ok(Some(Letter::welcome(language, &credential, None, &self.origin, &self.support_url)?))
+            }
+            Mail::Welcome(_) | Mail::Reminder(_) => Ok(None),
             Mail::Support(request) => Ok(Some(Letter::support(self.support_language, &credential, request, now)?)),
         }
     }

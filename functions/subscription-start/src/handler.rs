@@ -10,7 +10,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{ExtendOutcome, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table};
+use aws::{
+    ExtendOutcome, IssueMail, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table,
+};
 use domain::{
     Account, Credential, Issue, MailContent, NewCredentials, PortalUser, SubscriptionId, SubscriptionStarted,
     TemporaryPassword, Timestamp, UserName, WelcomeMail, name, started::InvalidEvent,
@@ -25,17 +27,15 @@ pub struct App {
     hasher: Hasher,
     clock: Clock,
     lifetime: Duration,
+    reminder_before: Duration,
     welcome_mail: MailContent,
 }
-
-/// How long temporary credentials work if the deployment does not set it: a week.
-const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// The number of lost races after which the event is left to its next delivery.
 const RACES: u32 = 5;
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS` and `WELCOME_MAIL`.
+    /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS` and `WELCOME_MAIL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         Ok(Self {
@@ -43,7 +43,8 @@ impl App {
             sealer: Sealer::new(&aws, settings.required("SEALING_KEY")?),
             hasher: Hasher::default(),
             clock,
-            lifetime: settings.seconds("CREDENTIAL_LIFETIME_SECONDS", LIFETIME)?,
+            lifetime: settings.credential_lifetime()?,
+            reminder_before: settings.reminder_before()?,
             welcome_mail: settings.parsed("WELCOME_MAIL", MailContent::Credentials, MailContent::parse)?,
         })
     }
@@ -112,6 +113,7 @@ impl App {
         let credential = Credential::first_issue(event, user_name, &portal_users, new.sealed, now, self.lifetime);
         let account = Account::service_administrator(&credential, lambda::account_id(now), new.hash);
         let mail = WelcomeMail::first_issue(event, self.welcome_mail, now);
+        self.expect_reminder(&credential).await?;
         Ok(self.subscriptions.start(&credential, &account, &mail, &event.event).await?)
     }
 
@@ -131,7 +133,7 @@ impl App {
         }
         if known.needs_next_issue(event, now) {
             match self.start_next_issue(event, known, now).await? {
-                StartNextIssueOutcome::Started => return Ok(Progress::Handled),
+                StartNextIssueOutcome::Started(_) => return Ok(Progress::Handled),
                 StartNextIssueOutcome::LostRace => return Ok(Progress::LostRace),
                 StartNextIssueOutcome::AlreadyHandled => {}
             }
@@ -169,19 +171,30 @@ impl App {
         }
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
         let next = known.extended_by(event).next_issue(new.sealed, now, self.lifetime);
+        self.expect_reminder(&next).await?;
         let outcome = self.subscriptions.start_next_issue(known, &next, &new.hash, &event.event).await?;
-        let started = matches!(outcome, StartNextIssueOutcome::Started);
-        info!(outcome = "next-issue", started, metric = started.then_some("Issued"));
+        let metric = match outcome {
+            StartNextIssueOutcome::Started(IssueMail::Ordered) => Some("Issued"),
+            StartNextIssueOutcome::Started(IssueMail::AddressRuledOut) => Some("IssuedUnmailed"),
+            StartNextIssueOutcome::AlreadyHandled | StartNextIssueOutcome::LostRace => None,
+        };
+        info!(outcome = "next-issue", started = metric.is_some(), metric);
         Ok(outcome)
+    }
+
+    /// Puts the reminder of the issue of `credential` on the list, if the deployment wants reminders.
+    async fn expect_reminder(&self, credential: &Credential) -> Result<(), Rejection> {
+        if let Some(due_at) = credential.reminder_due_at(self.reminder_before) {
+            self.subscriptions.expect_reminder(&credential.subscription, credential.issue, due_at).await?;
+        }
+        Ok(())
     }
 
     /// Generates a temporary password, and returns it sealed for the portal and the mail and hashed for the sign-in.
     async fn new_credentials(&self, subscription: &SubscriptionId, issue: Issue) -> Result<NewCredentials, Rejection> {
         let password = TemporaryPassword::generate(lambda::random);
-        #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
-        let comparable = TemporaryPassword::comparable(password.expose_secret());
         let (sealed, hash) =
-            tokio::join!(self.sealer.seal(&password, subscription, issue), self.hasher.hash(comparable));
+            tokio::join!(self.sealer.seal(&password, subscription, issue), self.hasher.hash_temporary(&password));
         Ok(NewCredentials { sealed: sealed?, hash: hash? })
     }
 

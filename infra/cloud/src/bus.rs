@@ -69,7 +69,11 @@ impl Bus {
 
 /// Returns the value of a name in the pattern of a rule.
 fn name(name: &str) -> Option<String> {
-    (name == "AWS::AccountId").then(|| ACCOUNT.to_owned())
+    match name {
+        "AWS::AccountId" => Some(ACCOUNT.to_owned()),
+        "MailConfiguration" => Some(crate::CONFIGURATION_SET.to_owned()),
+        _ => None,
+    }
 }
 
 /// Returns whether a rule sends to a topic what `CloudTrail` reports. The local cloud has neither.

@@ -108,11 +108,12 @@ pub use retry::OPERATION_TIMEOUT;
 pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{
-    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, ExtendOutcome,
-    Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, Mails, NewAdministrator, NewSupportRequest,
-    OrderOutcome, Page, Passwords, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
-    SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail,
-    Team,
+    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, Due, DueCursor,
+    DuePage, ExtendOutcome, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports,
+    Mails, NewAdministrator, NewSupportRequest, OrderOutcome, OrderReminderOutcome, Page, Passwords, RecordOutcome,
+    Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns,
+    SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests,
+    Table, TakeOutcome, TakenMail, Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

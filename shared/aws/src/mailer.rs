@@ -7,7 +7,7 @@ use aws_sdk_ses::{
     types::{Body, Content, Destination, Message as SesMessage, MessageTag},
 };
 use aws_types::SdkConfig;
-use domain::{EmailAddress, Issue, Sender, SubscriptionId};
+use domain::{EmailAddress, Issue, MailKind, Sender, SubscriptionId};
 
 use crate::{Failure, connection};
 
@@ -36,6 +36,10 @@ pub struct Message<'a> {
     pub subscription: &'a SubscriptionId,
     /// The issue that the feedback of SES is about.
     pub issue: Issue,
+    /// Which of the mails the feedback of SES is about.
+    pub kind: &'a MailKind,
+    /// How often the mail was ordered before.
+    pub round: u32,
 }
 
 /// The result of sending a mail.
@@ -101,7 +105,9 @@ impl Mailer {
             .destination(Destination::builder().to_addresses(message.to.to_string()).build())
             .message(SesMessage::builder().subject(content(message.subject)?).body(body).build())
             .tags(tag("subscription", message.subscription.to_string())?)
-            .tags(tag("issue", message.issue.to_string())?);
+            .tags(tag("issue", message.issue.to_string())?)
+            .tags(tag("mail", message.kind.tag())?)
+            .tags(tag("round", message.round.to_string())?);
         Some(message.reply_to.into_iter().fold(request, |request, to| request.reply_to_addresses(to.to_string())))
     }
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Reminder, Role,
+    Account, AccountStatus, Credential, Issue, Kind, MailContent, MailStatus, PasswordHash, PortalUser, Role,
     SealedPassword, SubscriptionStarted, Temporary, Timestamp, UserName, WelcomeMail,
 };
 
@@ -92,21 +92,6 @@ impl Credential {
     #[must_use]
     pub fn renewed(&self, sealed: SealedPassword, now: Timestamp, lifetime: Duration) -> Self {
         Self { renewals: self.renewals + 1, renewed_at: Some(now), ..self.next_issue(sealed, now, lifetime) }
-    }
-
-    /// Returns when a reminder of this issue is due that precedes the expiry by `before`, or by half of the lifetime if that is shorter.
-    /// `None` if `before` is zero.
-    #[must_use]
-    pub fn reminder_due_at(&self, before: Duration) -> Option<Timestamp> {
-        let lifetime = self.expires_at.since(self.issued_at);
-        (!before.is_zero()).then(|| self.issued_at.plus(lifetime - before.min(lifetime / 2)))
-    }
-
-    /// Returns whether the reminder of the issue `issue` still helps its reader: the password works, and the service administrator has not
-    /// signed in with it.
-    #[must_use]
-    pub fn needs_reminder(&self, issue: Issue, now: Timestamp) -> bool {
-        self.issue == issue && self.disclosable(now)
     }
 
     /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and portal users join.
@@ -201,20 +186,6 @@ impl WelcomeMail {
             if self.status.rules_address_out() { (self.status, self.detail) } else { (MailStatus::Pending, None) };
         let (issue, at) = (credential.issue, credential.issued_at);
         Self { issue, status, detail, at, round: 0, resent_at: None, ..self }
-    }
-}
-
-impl Reminder {
-    /// Returns the reminder of the issue of `mail`, to the address and in the language of that mail. `None` if the address takes no mail.
-    #[must_use]
-    pub fn from_welcome_mail(mail: &WelcomeMail, now: Timestamp) -> Option<Self> {
-        (!mail.status.rules_address_out()).then(|| Self {
-            issue: mail.issue,
-            to: mail.to.clone(),
-            locale: mail.locale.clone(),
-            status: MailStatus::Pending,
-            at: now,
-        })
     }
 }
 
@@ -326,17 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn no_mail_of_a_later_issue_and_no_reminder_goes_to_an_address_that_takes_none() {
+    fn no_mail_of_a_later_issue_goes_to_an_address_that_takes_none() {
         let mail = WelcomeMail::first_issue(&event("trial", "a@b.example"), MailContent::Link, at(100));
         let next = first().next_issue(sealed(2), at(200), WEEK);
         for status in [MailStatus::Bounced, MailStatus::Suppressed, MailStatus::Complained] {
             let refused = WelcomeMail { status, detail: Some(MailDetail::NoSuchMailbox), ..mail.clone() };
-            assert!(Reminder::from_welcome_mail(&refused, at(150)).is_none());
             let next = refused.next_issue(&next);
             assert_eq!((next.status, next.detail), (status, Some(MailDetail::NoSuchMailbox)));
         }
         let full = WelcomeMail { status: MailStatus::Undelivered, detail: Some(MailDetail::MailboxFull), ..mail };
-        assert!(Reminder::from_welcome_mail(&full, at(150)).is_some());
         let next = full.next_issue(&next);
         assert_eq!((next.status, next.detail), (MailStatus::Pending, None), "a full mailbox may be emptied");
     }
@@ -377,15 +346,6 @@ mod tests {
         assert_eq!((paid.renewals, paid.renewed_at), (1, None));
         let ended = Credential { ended_at: Some(expires), ..renewed };
         assert_eq!(ended.judge_renewal(expires), RenewalDecision::Refused);
-    }
-
-    #[test]
-    fn a_reminder_is_due_before_the_expiry_and_never_in_the_first_half() {
-        let credential = first();
-        let due = |before| credential.reminder_due_at(before);
-        assert_eq!(due(Duration::from_hours(48)), Some(at(100).plus(Duration::from_hours(5 * 24))));
-        assert_eq!(due(Duration::from_hours(6 * 24)), Some(at(100).plus(WEEK / 2)));
-        assert_eq!(due(Duration::ZERO), None);
     }
 
     #[test]

@@ -17,8 +17,10 @@
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
+//! | [`history`] | who did what the history of a subscription records |
 //! | [`mail`] | what is mailed, how far it is, and when it may be sent again |
 //! | [`feedback`] | what SES reports of a mail |
+//! | [`reminder`] | the reminder before the expiry, and when it is due |
 //! | [`support`] | requests to the vendor's support |
 //! | [`sender`] | the sender of mails, and how a header writes it |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
@@ -37,6 +39,7 @@ mod digest;
 pub mod email;
 pub mod failed_call;
 pub mod feedback;
+pub mod history;
 pub mod id;
 pub mod issuing;
 pub mod mail;
@@ -44,6 +47,7 @@ pub mod name;
 mod opaque;
 pub mod password;
 pub mod principal;
+pub mod reminder;
 pub mod retryable;
 pub mod secret;
 pub mod sender;
@@ -63,11 +67,13 @@ pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use feedback::MailFeedback;
+pub use history::{Actor, ActorRole};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
-pub use mail::{MailContent, MailDetail, MailKind, MailStatus, Reminder, ResendDecision, WelcomeMail};
+pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, Label, PersonId, Principal};
+pub use reminder::{DuePartition, Reminder};
 pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use sender::Sender;

@@ -200,21 +200,6 @@ impl WelcomeMail {
     }
 }
 
-/// The reminder that the credentials of an issue are about to expire. It leads to the portal and holds no password.
-#[derive(Clone, Debug)]
-pub struct Reminder {
-    /// The issue that is about to expire.
-    pub issue: Issue,
-    /// The recipient.
-    pub to: EmailAddress,
-    /// The language that the event asked for, as a BCP 47 tag.
-    pub locale: Option<String>,
-    /// The status of the mail.
-    pub status: MailStatus,
-    /// Since when the mail has the status.
-    pub at: Timestamp,
-}
-
 text_enum! {
     /// The content of a welcome mail.
     pub enum MailContent {

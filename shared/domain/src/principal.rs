@@ -50,6 +50,12 @@ impl Principal {
 }
 
 impl PersonId {
+    /// Returns the id of an account of the Administration Center, as the person who uses it.
+    #[must_use]
+    pub fn from_account(account_id: &str) -> Self {
+        Self(Principal(digest(&[b"account", b"", account_id.as_bytes()])))
+    }
+
     /// Restores the value from its stored bytes. `None` if there are not 16 of them.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

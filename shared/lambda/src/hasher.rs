@@ -7,7 +7,7 @@ use std::{
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use domain::{PasswordHash, Retryable};
+use domain::{PasswordHash, Retryable, TemporaryPassword};
 use subtle::ConstantTimeEq;
 use tokio::task;
 use zeroize::{Zeroize, Zeroizing};
@@ -54,6 +54,13 @@ impl Retryable for HashingFailed {
 }
 
 impl Hasher {
+    /// Hashes a temporary password in the form in which a typed one is compared with it.
+    pub async fn hash_temporary(&self, password: &TemporaryPassword) -> Result<PasswordHash, HashingFailed> {
+        #[expect(clippy::disallowed_methods, reason = "here the password is hashed")]
+        let comparable = TemporaryPassword::comparable(password.expose_secret());
+        self.hash(comparable).await
+    }
+
     /// Hashes `password` with a fresh salt.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, HashingFailed> {
         let this = self.clone();

@@ -55,6 +55,18 @@ impl Settings {
         (seconds > 0).then(|| Duration::from_secs(seconds)).ok_or(MissingSetting(name))
     }
 
+    /// Returns `CREDENTIAL_LIFETIME_SECONDS`, how long temporary credentials work: a week unless the deployment sets it.
+    pub fn credential_lifetime(&self) -> Result<Duration, MissingSetting> {
+        self.seconds("CREDENTIAL_LIFETIME_SECONDS", Duration::from_hours(7 * 24))
+    }
+
+    /// Returns `REMINDER_BEFORE_SECONDS`, how long before their expiry people are reminded of credentials: two days unless the deployment
+    /// sets it, and zero for no reminders.
+    pub fn reminder_before(&self) -> Result<Duration, MissingSetting> {
+        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+        self.parsed("REMINDER_BEFORE_SECONDS", Duration::from_hours(48), seconds)
+    }
+
     /// Returns the budget of one network, with the burst of `SIGN_IN_NETWORK_BURST`. It is the same wherever a password is verified.
     pub fn network_budget(&self) -> Result<Budget, MissingSetting> {
         let parse = |text: &str| text.parse().ok().filter(|burst| *burst > 0);

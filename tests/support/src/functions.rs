@@ -102,6 +102,10 @@ functions! {
     "list-subscriptions" ListSubscriptions list_subscriptions Http { status: 200 };
     /// Shows the temporary password.
     "get-credentials" GetCredentials get_credentials Http { status: 200 };
+    /// Orders the welcome mail again.
+    "resend-mail" ResendMail resend_mail Http { status: 202 };
+    /// Records what SES reports of a mail.
+    "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
     /// Signs in to the Administration Center, and out.
@@ -110,13 +114,9 @@ functions! {
     "reset-password" ResetPassword reset_password Http { status: 200 };
     /// Creates an administrator.
     "create-admin" CreateAdmin create_admin Http { status: 201 };
-    /// Logs the state of the credentials of the subscription that an event names.
-    "mail-feedback" MailFeedback mail_feedback Queue;
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "resend-mail" ResendMail resend_mail Http { status: 204 };
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "renew-credentials" RenewCredentials renew_credentials Http { status: 204 };
-    /// Logs how late the schedule invokes it.
+    /// Starts the next issue of credentials that have expired.
+    "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
+    /// Orders the reminders that are due.
     "send-reminders" SendReminders send_reminders Schedule;
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
@@ -219,10 +219,19 @@ impl Function {
     }
 
     /// Returns the name that begins the names of the function's resources in the template: `GetCredentials` for `get-credentials`.
+    /// In version 0.1.0 `MailFeedback` is another resource, and CloudFormation refuses to change the type of a resource.
     #[must_use]
     pub fn logical_id(self) -> String {
-        let capitalized = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-        self.name().split('-').map(capitalized).collect()
+        match self {
+            Self::MailFeedback => "MailFeedbackFunction".to_owned(),
+            _ => format!("{self:?}"),
+        }
+    }
+
+    /// Returns the name of the function's queue in the template.
+    #[must_use]
+    pub fn queue_id(self) -> String {
+        format!("{self:?}Queue")
     }
 
     /// Reads the function's event, with placeholders for what another function has answered.

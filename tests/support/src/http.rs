@@ -62,6 +62,22 @@ impl Call {
         call.json(&json!({ "message": message }))
     }
 
+    /// `POST /subscriptions/{subscription}/mails`.
+    #[must_use]
+    pub fn resend_mail(subscription: &str) -> Self {
+        let mut call = Self::post(&format!("/subscriptions/{subscription}/mails"));
+        call.path_parameters.insert("subscription_id".into(), subscription.into());
+        call
+    }
+
+    /// `POST /subscriptions/{subscription}/renewals`.
+    #[must_use]
+    pub fn renew_credentials(subscription: &str) -> Self {
+        let mut call = Self::post(&format!("/subscriptions/{subscription}/renewals"));
+        call.path_parameters.insert("subscription_id".into(), subscription.into());
+        call
+    }
+
     /// `POST /sign-in`.
     #[must_use]
     pub fn sign_in(user_name: &str, password: &str) -> Self {

@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::template::{Statement, Transformed, cases, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 10] = [
     "GET /subscriptions",
     "POST /subscriptions/{subscription_id}/credentials",
     "POST /subscriptions/{subscription_id}/support-requests",
+    "POST /subscriptions/{subscription_id}/mails",
+    "POST /subscriptions/{subscription_id}/renewals",
     "POST /sign-in",
     "POST /sign-out",
     "POST /reset-password",
@@ -20,8 +22,10 @@ const OPEN: [&str; 8] = [
 const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
 /// The uses of the sealing key, and the roles that are allowed each.
-const SEALS: [(&str, &[&str]); 2] =
-    [("kms:Encrypt", &["SubscriptionStartRole"]), ("kms:Decrypt", &["GetCredentialsRole", "SendMailRole"])];
+const SEALS: [(&str, &[&str]); 2] = [
+    ("kms:Encrypt", &["SubscriptionStartRole", "RenewCredentialsRole"]),
+    ("kms:Decrypt", &["GetCredentialsRole", "SendMailRole"]),
+];
 
 const CONTEXT: [&str; 2] = ["subscription", "issue"];
 

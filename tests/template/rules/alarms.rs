@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    delivery::dead_letter_queues,
+    delivery::{dead_letter_queues, scheduled},
     template::{Transformed, list, mentions, named},
 };
 
@@ -42,7 +42,7 @@ const AWS_METRICS: [(&str, &[&str], &[&str], &str); 8] = [
     ),
     (
         "AWS/Lambda",
-        &["Errors", "Throttles"],
+        &["Errors", "Invocations", "Throttles"],
         &["FunctionName"],
         "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
     ),
@@ -138,7 +138,31 @@ pub(super) fn queues_without_age_alarm(template: &Transformed) -> Vec<String> {
     unwatched.map(str::to_owned).collect()
 }
 
-/// Finds rules without an alarm on events that were not delivered. EventBridge counts by bus and rule, except on the default bus.
+/// Finds functions on a schedule without an alarm that begins when they do not run.
+pub(super) fn schedules_without_watch(template: &Transformed) -> Vec<String> {
+    let watched = |function: &str| {
+        template.resources("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
+            let alarm = &alarm["Properties"];
+            let runs = list(&alarm["Metrics"])
+                .map(|metric| &metric["MetricStat"]["Metric"])
+                .any(|metric| metric["MetricName"] == "Invocations" && mentions(&metric["Dimensions"], function));
+            runs && alarm["ComparisonOperator"] == "LessThanThreshold" && alarm["TreatMissingData"] == "breaching"
+        })
+    };
+    scheduled(template).into_iter().filter(|function| !watched(function)).map(str::to_owned).collect()
+}
+
+/// Finds alarms with more metrics than `CloudWatch` allows:
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>.
+pub(super) fn crowded_alarms(template: &Transformed) -> Vec<String> {
+    let crowded = template.resources("AWS::CloudWatch::Alarm").filter(|(_, alarm)| {
+        list(&alarm["Properties"]["Metrics"]).filter(|metric| !metric["MetricStat"].is_null()).count() > 10
+    });
+    crowded.map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds rules without an alarm on events that were not delivered. EventBridge counts by bus and rule, except on the default bus. A schedule
+/// has an alarm on its function's runs instead.
 pub(super) fn rules_without_alarm(template: &Transformed) -> Vec<String> {
     let metrics = alarm_metrics(template);
     let watched = |id: &str, rule: &Value, name: &str| {
@@ -148,7 +172,9 @@ pub(super) fn rules_without_alarm(template: &Transformed) -> Vec<String> {
             metric["MetricName"] == name && mentions(&metric["Dimensions"], id) && by_bus == on_another_bus
         })
     };
-    let missing = template.resources("AWS::Events::Rule").flat_map(|(id, rule)| {
+    let rules = template.resources("AWS::Events::Rule");
+    let rules = rules.filter(|(_, rule)| rule["Properties"]["ScheduleExpression"].is_null());
+    let missing = rules.flat_map(|(id, rule)| {
         ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
             .into_iter()
             .filter(move |name| !watched(id, rule, name))

@@ -9,9 +9,11 @@ use super::template::{Transformed, list, mentions, named};
 /// The longest time that API Gateway waits for an answer, in seconds: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const API_SECONDS: u64 = 30;
 
+/// Finds targets of rules whose events would be lost. The next tick of a schedule does what a lost one would have done.
 pub(super) fn targets_without_dead_letters(template: &Transformed) -> Vec<String> {
     let mut broken = Vec::new();
-    for (id, rule) in template.resources("AWS::Events::Rule") {
+    let rules = template.resources("AWS::Events::Rule");
+    for (id, rule) in rules.filter(|(_, rule)| rule["Properties"]["ScheduleExpression"].is_null()) {
         for target in list(&rule["Properties"]["Targets"]) {
             if !is_queue(template, &target["DeadLetterConfig"]["Arn"]) {
                 broken.push(format!("{id}, target {}", target["Id"]));
@@ -159,7 +161,7 @@ pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
             send_mail::LONGEST
         } else if has("OIDC_CLIENT_SECRET_NAME") {
             web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT
-        } else if has("CREDENTIAL_LIFETIME_SECONDS") {
+        } else if has("CREDENTIAL_LIFETIME_SECONDS") && !has("OIDC_ISSUER") {
             aws::OPERATION_TIMEOUT * CALLS_OF_A_START
         } else {
             lambda::TIME_LIMIT + aws::OPERATION_TIMEOUT
@@ -190,21 +192,87 @@ pub(super) fn forwarded_bounces(template: &Transformed) -> Vec<String> {
     identities.map(|(id, _)| id.to_owned()).collect()
 }
 
+/// What SES reports of a mail: the type of the event in a configuration set, and its name on the bus:
+/// <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html>.
+const REPORTS: [(&str, &str); 6] = [
+    ("send", "Email Sent"),
+    ("delivery", "Email Delivered"),
+    ("deliveryDelay", "Email Delivery Delayed"),
+    ("bounce", "Email Bounced"),
+    ("complaint", "Email Complaint Received"),
+    ("reject", "Email Rejected"),
+];
+
+/// Finds configuration sets for which SES does not publish every report to the default bus, which is the only one that it can publish to.
 pub(super) fn mail_without_feedback(template: &Transformed) -> Vec<String> {
-    let reports_bounces = |set: &str| {
+    let reports_all = |set: &str| {
         template.resources("AWS::SES::ConfigurationSetEventDestination").any(|(_, destination)| {
             let event = &destination["Properties"]["EventDestination"];
-            let bounces = list(&event["MatchingEventTypes"]).any(|kind| kind == "bounce");
+            let has = |wanted: &str| list(&event["MatchingEventTypes"]).any(|kind| kind == wanted);
+            let bus = event["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"].as_str();
             named(&destination["Properties"]["ConfigurationSetName"]) == Some(set)
                 && event["Enabled"] == true
-                && bounces
-                && !event["EventBridgeDestination"].is_null()
+                && REPORTS.iter().all(|(kind, _)| has(kind))
+                && bus.is_some_and(|bus| bus.ends_with(":event-bus/default"))
         })
     };
-    template
-        .resources("AWS::SES::ConfigurationSet")
-        .map(|(id, _)| id)
-        .filter(|id| !reports_bounces(id))
-        .map(str::to_owned)
-        .collect()
+    let sets = template.resources("AWS::SES::ConfigurationSet").map(|(id, _)| id);
+    sets.filter(|id| !reports_all(id)).map(str::to_owned).collect()
+}
+
+/// Finds configuration sets whose reports reach no queue, and rules that take reports of other sets or accounts from the bus.
+pub(super) fn feedback_of_others(template: &Transformed) -> Vec<String> {
+    let rules = template.resources("AWS::Events::Rule").map(|(id, rule)| (id, &rule["Properties"]));
+    let rules: Vec<_> =
+        rules.filter(|(_, rule)| list(&rule["EventPattern"]["source"]).any(|one| one == "aws.ses")).collect();
+    let takes_all = |rule: &Value| {
+        let kinds = &rule["EventPattern"]["detail-type"];
+        let has = |wanted: &str| list(kinds).any(|kind| kind == wanted);
+        rule["EventBusName"].is_null()
+            && REPORTS.iter().all(|(_, kind)| has(kind))
+            && list(&rule["Targets"]).any(|target| is_queue(template, &target["Arn"]))
+    };
+    let sets = template.resources("AWS::SES::ConfigurationSet").map(|(id, _)| id);
+    let unheard = sets.filter(|id| !rules.iter().any(|(_, rule)| set_of(rule) == Some(id) && takes_all(rule)));
+    let open = rules
+        .iter()
+        .filter(|(_, rule)| set_of(rule).is_none() || !mentions(&rule["EventPattern"]["account"], "AWS::AccountId"));
+    unheard.chain(open.map(|(id, _)| *id)).map(str::to_owned).collect()
+}
+
+/// Returns the configuration set whose reports a rule takes.
+fn set_of(rule: &Value) -> Option<&str> {
+    named(&rule["EventPattern"]["detail"]["mail"]["tags"]["ses:configuration-set"][0])
+}
+
+/// Finds schedules that are not hourly. `send-reminders` reads the reminders of the hours before it, and orders what half an hour can send.
+pub(super) fn schedules_that_are_not_hourly(template: &Transformed) -> Vec<String> {
+    let rules = template.resources("AWS::Events::Rule");
+    let others = rules.filter(|(_, rule)| {
+        let schedule = &rule["Properties"]["ScheduleExpression"];
+        !schedule.is_null() && (schedule != "rate(1 hour)" || rule["Properties"]["State"] == "DISABLED")
+    });
+    others.map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Finds functions on a schedule that Lambda still retries when the next run begins.
+pub(super) fn retries_beyond_the_hour(template: &Transformed) -> Vec<String> {
+    let late = scheduled(template).into_iter().filter(|function| {
+        let configurations = template.resources("AWS::Lambda::EventInvokeConfig");
+        let mut own =
+            configurations.filter(|(_, config)| named(&config["Properties"]["FunctionName"]) == Some(function));
+        let time_out = template.properties(function)["Timeout"].as_u64().unwrap_or(3600);
+        !own.any(|(_, config)| {
+            let age = config["Properties"]["MaximumEventAgeInSeconds"].as_u64();
+            age.is_some_and(|age| age + time_out < 3600)
+        })
+    });
+    late.map(str::to_owned).collect()
+}
+
+/// Returns the functions that a schedule invokes.
+pub(super) fn scheduled<'a>(template: &Transformed<'a>) -> Vec<&'a str> {
+    let rules = template.resources("AWS::Events::Rule").map(|(_, rule)| &rule["Properties"]);
+    let schedules = rules.filter(|rule| !rule["ScheduleExpression"].is_null());
+    schedules.flat_map(|rule| list(&rule["Targets"])).filter_map(|target| named(&target["Arn"])).collect()
 }

@@ -13,7 +13,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 50] = [
+const RULES: [Rule; 56] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -41,6 +41,9 @@ const RULES: [Rule; 50] = [
     ("time-out-below-budgets", delivery::time_outs_below_budgets),
     ("mail-without-tls", delivery::mail_without_tls),
     ("mail-without-feedback", delivery::mail_without_feedback),
+    ("feedback-of-others", delivery::feedback_of_others),
+    ("schedule-not-hourly", delivery::schedules_that_are_not_hourly),
+    ("retry-beyond-the-hour", delivery::retries_beyond_the_hour),
     ("forwarded-bounce", delivery::forwarded_bounces),
     ("log-without-retention", operation::logs_without_retention),
     ("function-without-log", operation::functions_without_log),
@@ -52,6 +55,8 @@ const RULES: [Rule; 50] = [
     ("unknown-metric", alarms::unknown_metrics),
     ("queue-without-age-alarm", alarms::queues_without_age_alarm),
     ("rule-without-alarm", alarms::rules_without_alarm),
+    ("schedule-without-watch", alarms::schedules_without_watch),
+    ("crowded-alarm", alarms::crowded_alarms),
     ("unheard-denial", alarms::unheard_denials),
     ("personal-access-log", operation::personal_access_logs),
     ("unprotected-data", operation::unprotected_data),
@@ -62,6 +67,7 @@ const RULES: [Rule; 50] = [
     ("access-log-without-request", operation::access_logs_without_request),
     ("log-in-shared-policy", operation::logs_in_shared_policy),
     ("unreported-tampering", security::unreported_tampering),
+    ("changed-type", operation::changed_types),
     ("bare-parameter", operation::bare_parameters),
     ("secret-in-environment", access::secrets_in_environments),
 ];

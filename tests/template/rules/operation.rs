@@ -134,6 +134,19 @@ pub(super) fn keys_that_cannot_move(template: &Transformed) -> Vec<String> {
     keys.filter(|(_, key)| !is_multi_region(key)).map(|(id, _)| id.to_owned()).collect()
 }
 
+/// The resources of version 0.1.0 whose names suit others, with their types.
+const FIRST_TYPES: [(&str, &str); 1] = [("MailFeedback", "AWS::SES::ConfigurationSetEventDestination")];
+
+/// Finds resources that have another type than in version 0.1.0. `CloudFormation` refuses to update a stack to such a template:
+/// <https://github.com/aws/aws-sam-cli/issues/6786>.
+pub(super) fn changed_types(template: &Transformed) -> Vec<String> {
+    let changed = FIRST_TYPES.iter().filter(|(id, kind)| {
+        let resource = &template.0["Resources"][id];
+        !resource.is_null() && resource["Type"] != *kind
+    });
+    changed.map(|(id, _)| (*id).to_owned()).collect()
+}
+
 /// Finds parameters without a description, a group in the console, or a constraint on their values. The operator who deploys needs all three.
 pub(super) fn bare_parameters(template: &Transformed) -> Vec<String> {
     const CONSTRAINTS: [&str; 4] = ["AllowedPattern", "AllowedValues", "MinLength", "MaxLength"];

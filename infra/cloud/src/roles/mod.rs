@@ -183,9 +183,9 @@ impl fmt::Display for Denied {
 /// Returns the ARN of each function's role, by the function's name.
 fn principals(template: &Template, names: &Names) -> BTreeMap<String, String> {
     let functions = template.resources_of("AWS::Serverless::Function");
-    let principals = functions.filter_map(|(id, _)| {
+    let principals = functions.filter_map(|(id, function)| {
         let role = names.value(template, &format!("{id}Role.Arn"))?;
-        Some((kebab_case(id), role))
+        Some((program(function), role))
     });
     principals.collect()
 }
@@ -198,7 +198,7 @@ fn read(template: &Template, names: &Names) -> Result<BTreeMap<String, Role>, No
         }
     }
     let functions = template.resources_of("AWS::Serverless::Function");
-    functions.map(|(id, function)| Ok((kebab_case(id), function_role(template, names, id, function)?))).collect()
+    functions.map(|(id, function)| Ok((program(function), function_role(template, names, id, function)?))).collect()
 }
 
 fn function_role(template: &Template, names: &Names, id: &str, function: &Value) -> Result<Role, NotUnderstood> {
@@ -260,14 +260,7 @@ fn refuse_a_boundary(template: &Template, role: &str, boundary: Option<&Value>) 
     }
 }
 
-/// Converts a logical id to the name of the function, such as `GetCredentials` to `get-credentials`.
-fn kebab_case(id: &str) -> String {
-    let mut name = String::with_capacity(id.len() + 4);
-    for letter in id.chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
+/// Returns the name of the function's program, such as `get-credentials`, which is also the function's name.
+fn program(function: &Value) -> String {
+    function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default().to_owned()
 }

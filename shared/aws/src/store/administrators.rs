@@ -4,7 +4,7 @@ use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDige
 
 use super::{
     Table, account, administrator, click, credential,
-    history::{Author, Entries, Entry},
+    history::{Entries, Entry},
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
 };
@@ -82,7 +82,7 @@ impl Administrators {
         let SignedIn { session, account: creator, .. } = signed_in;
         let entry = Entry {
             what: "administrator-created",
-            by: Author::Name(creator.user_name.as_str()),
+            by: creator.into(),
             at: now,
             issue: known.issue,
             account: Some(&new.account.user_name),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Caller, Company, CompanyId, Credential, Issue, Kind, Label, PersonId, Principal, Retrieval, RetrievalId,
-    SealedPassword, SubscriptionId, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE,
+    SealedPassword, SubscriptionId, Timestamp, UserName, credential::RETRIEVALS_PER_ISSUE, issuing::RENEWALS,
 };
 
 use super::{
     condition::{self, Placeholders},
     item::{Attributes, Item, Reader, binary, binary_set, boolean, number, required, text, time},
-    names::{AT, BY, CONFIRMED, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, parse_subscription_key},
+    names::{AT, BY, CONFIRMED, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, WHO, parse_subscription_key},
     transaction::Change,
 };
 use crate::Failure;
@@ -29,14 +29,13 @@ const KIND: &str = "kind";
 const NAME: &str = "name";
 const PORTAL_USERS: &str = "portal_users";
 const PRODUCT: &str = "product";
-const RENEWALS: &str = "renewals";
+const RENEWAL_COUNT: &str = "renewals";
 const RENEWED_AT: &str = "renewed_at";
 const RETRIEVALS: &str = "retrievals";
 const SEALED_PASSWORD: &str = "sealed_password";
 const SEQ: &str = "seq";
 const SIGNED_IN_AT: &str = "signed_in_at";
 const STARTED_AT: &str = "started_at";
-const WHO: &str = "who";
 
 const PLACEHOLDERS: Placeholders = &[
     ("#changed", CHANGED_AT),
@@ -47,7 +46,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#issued", ISSUED_AT),
     ("#kind", KIND),
     ("#pu", PORTAL_USERS),
-    ("#renewals", RENEWALS),
+    ("#renewals", RENEWAL_COUNT),
     ("#renewed", RENEWED_AT),
     ("#ret", RETRIEVALS),
     ("#sealed", SEALED_PASSWORD),
@@ -75,6 +74,13 @@ const RETRIEVALS_ARE_LEFT: &str = "size(#ret) < :three";
 const SEQ_IS: &str = "#seq = :seq";
 /// No retrieval was counted since the writer read the item. Otherwise: a lost race.
 const RETRIEVALS_ARE_AS_READ: &str = "size(#ret) = :retrievals";
+/// The temporary password does not work any more. Otherwise: `RenewalDecision::Refused`, like the next three.
+const EXPIRED: &str = "#exp <= :now";
+/// No administrator was ever created.
+const NOT_HANDED_OVER: &str = "attribute_not_exists(#handed_over)";
+/// Portal users have started fewer issues than they may.
+const NEVER_RENEWED: &str = "attribute_not_exists(#renewals)";
+const RENEWALS_ARE_LEFT: &str = "#renewals < :most_renewals";
 
 /// Returns the key of a subscription's credential.
 pub(super) fn key(subscription: &SubscriptionId) -> Key {
@@ -102,7 +108,7 @@ pub(super) fn to_item(credential: &Credential) -> Attributes {
         .with_if(CHANGED_AT, credential.changed_at.map(time))
         .with_if(HANDED_OVER_AT, credential.handed_over_at.map(time))
         .with_if(ENDED_AT, credential.ended_at.map(time))
-        .with_if(RENEWALS, (credential.renewals > 0).then(|| number(credential.renewals)))
+        .with_if(RENEWAL_COUNT, (credential.renewals > 0).then(|| number(credential.renewals)))
         .with_if(RENEWED_AT, credential.renewed_at.map(time))
         .with(SEQ, number(credential.seq))
         .into_map()
@@ -130,7 +136,7 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         changed_at: item.optional_time(CHANGED_AT)?,
         handed_over_at: item.optional_time(HANDED_OVER_AT)?,
         ended_at: item.optional_time(ENDED_AT)?,
-        renewals: item.optional_number(RENEWALS)?.unwrap_or_default(),
+        renewals: item.optional_number(RENEWAL_COUNT)?.unwrap_or_default(),
         renewed_at: item.optional_time(RENEWED_AT)?,
         seq: item.number(SEQ)?,
     })
@@ -153,15 +159,11 @@ pub(super) fn count_retrieval(
         .value(":issue", number(asked.number()))
         .value(":now", time(now))
         .value(":three", number(RETRIEVALS_PER_ISSUE as u64));
-    let numbered = principals.iter().enumerate();
-    numbered.fold(change, |change, (n, principal)| change.value(format!(":p{n}"), binary(principal.as_bytes())))
+    with_principals(change, &principals)
 }
 
 /// Returns the condition of a retrieval. `domain::Credential::judge_refusal` says what its refusal means.
 fn may_be_retrieved(principals: usize) -> String {
-    let principals: Vec<String> = (0..principals).map(|n| format!("contains(#pu, :p{n})")).collect();
-    // `Refusal::NotAPortalUser`.
-    let caller_is_a_portal_user = condition::any(&principals);
     condition::all([
         ISSUE_IS,
         PASSWORD_IS_SEALED,
@@ -169,10 +171,22 @@ fn may_be_retrieved(principals: usize) -> String {
         NOT_SIGNED_IN,
         NOT_CHANGED,
         NOT_ENDED,
-        &caller_is_a_portal_user,
+        &is_portal_user(principals),
         CLICK_IS_NEW,
         RETRIEVALS_ARE_LEFT,
     ])
+}
+
+/// Returns the clause that holds for a portal user, who has this many principals. Otherwise: `Refusal::NotAPortalUser`.
+fn is_portal_user(principals: usize) -> String {
+    let principals: Vec<String> = (0..principals).map(|n| format!("contains(#pu, :p{n})")).collect();
+    condition::any(&principals)
+}
+
+/// Adds the principals that [`is_portal_user`] names.
+fn with_principals(change: Change, principals: &[Principal]) -> Change {
+    let numbered = principals.iter().enumerate();
+    numbered.fold(change, |change, (n, principal)| change.value(format!(":p{n}"), binary(principal.as_bytes())))
 }
 
 /// Returns the write that every transaction on a subscription makes to the credential: it moves the number of the last history entry to
@@ -218,22 +232,64 @@ pub(super) fn extend(known: &Credential, extended: &Credential, seq: u64) -> Cha
     add_portal_users(known, extended, change)
 }
 
+/// Returns the write of an order to send the welcome mail again, whose password must still be of use.
+pub(super) fn resend(known: &Credential, seq: u64, now: Timestamp) -> Change {
+    advance(known, seq)
+        .only_if(&condition::all([ISSUE_IS, PASSWORD_IS_SEALED, NOT_EXPIRED, NOT_SIGNED_IN, NOT_CHANGED, NOT_ENDED]))
+        .value(":issue", number(known.issue.number()))
+        .value(":now", time(now))
+}
+
 /// Returns the write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.
 pub(super) fn next_issue(known: &Credential, next: &Credential, seq: u64) -> Result<Change, Failure> {
+    let update = "REMOVE #signed_in, #changed, #renewed SET #issue = :next_issue, #sealed = :sealed, \
+                  #ret = :no_retrievals, #issued = :issued, #exp = :expires, #kind = :kind, #seq = :next_seq";
+    let change = replace_issue(known, next, seq, update)?.value(":kind", text(next.kind.as_str()));
+    Ok(add_portal_users(known, next, change))
+}
+
+/// Returns the write of a renewal: it replaces the issue of `known`, which has expired, by that of `next`, for `caller`.
+pub(super) fn renew(
+    known: &Credential,
+    next: &Credential,
+    seq: u64,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<Change, Failure> {
     let update = "REMOVE #signed_in, #changed SET #issue = :next_issue, #sealed = :sealed, #ret = :no_retrievals, \
-                  #issued = :issued, #exp = :expires, #kind = :kind, #seq = :next_seq";
+                  #issued = :issued, #exp = :expires, #renewed = :now, #renewals = :renewals, #seq = :next_seq";
+    let principals = caller.principals();
+    let is_portal_user = is_portal_user(principals.len());
+    let renewals_are_left = condition::any(&[NEVER_RENEWED, RENEWALS_ARE_LEFT]);
+    let may_be_renewed = condition::all([
+        EXPIRED,
+        NOT_CHANGED,
+        NOT_HANDED_OVER,
+        RETRIEVALS_ARE_LEFT,
+        &is_portal_user,
+        &renewals_are_left,
+    ]);
+    let change = replace_issue(known, next, seq, update)?
+        .only_if(&may_be_renewed)
+        .value(":now", time(now))
+        .value(":three", number(RETRIEVALS_PER_ISSUE as u64))
+        .value(":renewals", number(next.renewals))
+        .value(":most_renewals", number(RENEWALS));
+    Ok(with_principals(change, &principals))
+}
+
+/// Returns a write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.
+fn replace_issue(known: &Credential, next: &Credential, seq: u64, update: &str) -> Result<Change, Failure> {
     let as_read = condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ, NOT_ENDED]);
     let sealed = required(SEALED_PASSWORD, next.sealed_password.as_ref())?;
-    let change = advance_only_if(known, seq, update, &as_read)
+    Ok(advance_only_if(known, seq, update, &as_read)
         .value(":issue", number(known.issue.number()))
         .value(":retrievals", number(known.retrievals.len() as u64))
         .value(":next_issue", number(next.issue.number()))
         .value(":sealed", binary(sealed.as_bytes()))
         .value(":no_retrievals", Item::new().into_value())
         .value(":issued", time(next.issued_at))
-        .value(":expires", time(next.expires_at))
-        .value(":kind", text(next.kind.as_str()));
-    Ok(add_portal_users(known, next, change))
+        .value(":expires", time(next.expires_at)))
 }
 
 /// Adds the portal users of `next` that `known` lacks. DynamoDB cannot add an empty set.

@@ -1,10 +1,10 @@
 //! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
-use domain::{Credential, Issue, Label, Retrieval, SubscriptionId, Timestamp, UserName};
+use domain::{Account, Actor, Caller, Credential, Issue, Label, Retrieval, SubscriptionId, Timestamp, UserName};
 
 use super::{
-    item::{Attributes, Item, boolean, number, text, time},
-    names::{ACCOUNT, AT, BY, CONFIRMED, ISSUE, Key},
+    item::{Attributes, Item, binary, boolean, number, text, time},
+    names::{ACCOUNT, AT, BY, CONFIRMED, ISSUE, Key, WHO},
 };
 
 const WHAT: &str = "what";
@@ -15,21 +15,52 @@ fn key(subscription: &SubscriptionId, seq: u64) -> Key {
 }
 
 /// The vendor's billing system, as the history names it.
-pub(super) const VENDOR: &str = "vendor";
+const VENDOR: &str = "vendor";
 
-/// The author of what an entry of the history says.
-#[derive(Clone, Copy)]
-pub(super) enum Author<'a> {
-    /// The vendor, or an account of the Administration Center, by its name.
-    Name(&'a str),
-    /// A customer of the portal. The entry keeps whether their address was confirmed.
-    Customer(&'a Label),
+const ID: &str = "id";
+const ROLE: &str = "role";
+
+/// The author of what an entry of the history says: the name that people see, and who it is.
+pub(super) struct Author {
+    by: String,
+    /// Whether the name is a confirmed address of a customer. Absent for accounts and for the vendor.
+    confirmed: Option<bool>,
+    who: Actor,
+}
+
+impl Author {
+    /// Returns the vendor as the author.
+    pub(super) fn vendor() -> Self {
+        Self { by: VENDOR.to_owned(), confirmed: None, who: Actor::VENDOR }
+    }
+
+    fn customer(label: &Label, who: Actor) -> Self {
+        Self { by: label.as_stored().to_owned(), confirmed: Some(label.is_confirmed()), who }
+    }
+}
+
+impl From<&Account> for Author {
+    fn from(account: &Account) -> Self {
+        Self { by: account.user_name.to_string(), confirmed: None, who: account.into() }
+    }
+}
+
+impl From<&Caller> for Author {
+    fn from(caller: &Caller) -> Self {
+        Self::customer(&caller.label(), caller.into())
+    }
+}
+
+impl From<&Retrieval> for Author {
+    fn from(retrieval: &Retrieval) -> Self {
+        Self::customer(&retrieval.by, retrieval.into())
+    }
 }
 
 /// One entry of a subscription's history.
 pub(super) struct Entry<'a> {
     pub(super) what: &'static str,
-    pub(super) by: Author<'a>,
+    pub(super) by: Author,
     pub(super) at: Timestamp,
     pub(super) issue: Issue,
     /// The account that was changed, where another one made the change.
@@ -76,20 +107,20 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
-    fn retrieved(retrieval: &'a Retrieval, issue: Issue) -> Self {
-        Self { what: "retrieved", by: Author::Customer(&retrieval.by), at: retrieval.at, issue, account: None }
+impl Entry<'_> {
+    fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
+        Self { what: "retrieved", by: retrieval.into(), at: retrieval.at, issue, account: None }
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
-        let (by, confirmed) = match self.by {
-            Author::Name(name) => (name, None),
-            Author::Customer(label) => (label.as_stored(), Some(boolean(label.is_confirmed()))),
-        };
+        let who = Item::new()
+            .with(ROLE, text(self.by.who.role.as_str()))
+            .with_if(ID, self.by.who.id.map(|person| binary(person.as_bytes())));
         Item::at(key(subscription, seq))
             .with(WHAT, text(self.what))
-            .with(BY, text(by))
-            .with_if(CONFIRMED, confirmed)
+            .with(BY, text(&self.by.by))
+            .with_if(CONFIRMED, self.by.confirmed.map(boolean))
+            .with(WHO, who.into_value())
             .with(AT, time(self.at))
             .with(ISSUE, number(self.issue.number()))
             .with_if(ACCOUNT, self.account.map(text))

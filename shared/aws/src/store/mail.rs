@@ -236,7 +236,6 @@ pub(super) fn report(feedback: &MailFeedback) -> Change {
     let key = key_of_kind(&feedback.subscription, &feedback.mail, feedback.issue);
     let change = only_in(feedback.issue, feedback.round, Change::new(key, PLACEHOLDERS, update).only_if(ITEM_EXISTS))
         .only_if(&is_news)
-        .returning_item()
         .value(":status", text(feedback.status.as_str()))
         .value(":rank", number(feedback.status.rank()))
         .value(":at", time(feedback.at));

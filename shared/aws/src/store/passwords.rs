@@ -4,7 +4,7 @@ use domain::{Credential, PasswordHash, Session, SessionDigest, Timestamp};
 
 use super::{
     Table, account, credential,
-    history::{Author, Entries, Entry},
+    history::{Entries, Entry},
     session,
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
@@ -70,9 +70,7 @@ impl Passwords {
         now: Timestamp,
     ) -> Result<Race<ChangeOutcome>, Failure> {
         let SignedIn { session, account, .. } = signed_in;
-        let by = account.user_name.as_str();
-        let entry =
-            Entry { what: "password-changed", by: Author::Name(by), at: now, issue: known.issue, account: None };
+        let entry = Entry { what: "password-changed", by: account.into(), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let change = match account.temporary.and_then(|temporary| temporary.issue) {
             Some(issue) => credential::change_password(known, entries.seq(), issue, now),

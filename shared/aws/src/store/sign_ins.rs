@@ -10,7 +10,7 @@ use super::{
     Table, account,
     condition::ITEM_IS_NEW,
     credential,
-    history::{Author, Entries, Entry},
+    history::{Entries, Entry},
     session,
     transaction::{Commit, Part, Transaction, Write},
 };
@@ -105,8 +105,7 @@ impl SignIns {
         if credential.signed_in_at.is_some() {
             return self.put(new).await;
         }
-        let entry =
-            Entry { what: "signed-in", by: Author::Name(account.user_name.as_str()), at: now, issue, account: None };
+        let entry = Entry { what: "signed-in", by: account.into(), at: now, issue, account: None };
         let entries = Entries::with_retrievals_of(&credential).and(&entry);
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
@@ -158,9 +157,8 @@ impl SignIns {
 }
 
 /// Returns the history entry of an administrator's first sign-in.
-fn signed_in<'a>(account: &'a Account, credential: &Credential, now: Timestamp) -> Entry<'a> {
-    let by = account.user_name.as_str();
-    Entry { what: "administrator-signed-in", by: Author::Name(by), at: now, issue: credential.issue, account: None }
+fn signed_in(account: &Account, credential: &Credential, now: Timestamp) -> Entry<'static> {
+    Entry { what: "administrator-signed-in", by: account.into(), at: now, issue: credential.issue, account: None }
 }
 
 /// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was

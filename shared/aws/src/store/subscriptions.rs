@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Account, Credential, EventId, Kind, PasswordHash, PortalUser, SubscriptionId, Timestamp, UserName, WelcomeMail,
+    Account, Credential, EventId, Issue, Kind, PasswordHash, PortalUser, SubscriptionId, Timestamp, UserName,
+    WelcomeMail,
 };
 
 use super::{
     Table, account, credential, handled_event,
-    history::{Author, Entries, Entry, VENDOR},
+    history::{Author, Entries, Entry},
     item::Reader,
-    mail, portal_user,
+    mail,
+    next_issue::IssueMail,
+    portal_user,
     transaction::{Commit, Part, Transaction},
 };
 use crate::{Failure, retry::pause};
@@ -40,8 +43,8 @@ pub enum LookUpEventOutcome {
 
 /// The result of [`Subscriptions::start_next_issue`].
 pub enum StartNextIssueOutcome {
-    /// The issue has started, and its mail is ordered.
-    Started,
+    /// The issue has started.
+    Started(IssueMail),
     /// This event has started an issue before.
     AlreadyHandled,
     /// Something changed in between: read again and decide again.
@@ -112,6 +115,16 @@ impl Subscriptions {
         Ok(())
     }
 
+    /// Puts the reminder of an issue on the list of those that are due at `due_at`. It is a hint, so it precedes the issue.
+    pub async fn expect_reminder(
+        &self,
+        subscription: &SubscriptionId,
+        issue: Issue,
+        due_at: Timestamp,
+    ) -> Result<(), Failure> {
+        self.0.expect_reminder(subscription, issue, due_at).await
+    }
+
     /// Starts a subscription: credential, account, mail and history, all or none.
     pub async fn start(
         &self,
@@ -146,7 +159,7 @@ impl Subscriptions {
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
         let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
-        let entry = Entry { what, by: Author::Name(VENDOR), at: now, issue: known.issue, account: None };
+        let entry = Entry { what, by: Author::vendor(), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
@@ -166,24 +179,17 @@ impl Subscriptions {
         hash: &PasswordHash,
         event: &EventId,
     ) -> Result<StartNextIssueOutcome, Failure> {
-        let id = &known.subscription;
-        let (account, mail) = futures_util::try_join!(
-            self.0.account(account::key(&known.user_name)),
-            self.0.get("dynamodb GetItem (mail)", mail::key(id)),
-        )?;
-        let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
-        let next_account = account.next_issue(next, hash.clone());
-        let mail = mail::from_item(&mail.ok_or_else(|| Failure::unreadable("item", "MAIL"))?)?.next_issue(next);
-
-        let entries = Entries::with_retrievals_of(known).and(&issued(next));
-        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (next issue)")
+        let new =
+            self.0.next_issue("dynamodb TransactWriteItems (next issue)", known, next, hash, &issued(next)).await?;
+        let (mail, entries) = (new.mail, new.entries);
+        let mark = handled_event::to_item(&known.subscription, event, next.issued_at);
+        let transaction = new
+            .transaction
             .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
-            .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
-            .put_new(Part::Event, handled_event::to_item(id, event, next.issued_at))?
-            .put(Part::Mail, mail::to_item(id, &mail))?
+            .put_new(Part::Event, mark)?
             .put_history(entries)?;
         Ok(match transaction.commit().await? {
-            Commit::Done => StartNextIssueOutcome::Started,
+            Commit::Done => StartNextIssueOutcome::Started(mail),
             Commit::Refused(refused) if refused.failed(Part::Event) => StartNextIssueOutcome::AlreadyHandled,
             Commit::Refused(_) => StartNextIssueOutcome::LostRace,
         })
@@ -209,5 +215,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry { what: "issued", by: Author::Name(VENDOR), at: credential.issued_at, issue: credential.issue, account: None }
+    Entry { what: "issued", by: Author::vendor(), at: credential.issued_at, issue: credential.issue, account: None }
 }

@@ -11,7 +11,7 @@ use super::{
     Table,
     condition::{self, Placeholders},
     credential,
-    history::{Author, Entries, Entry},
+    history::{Entries, Entry},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{self, RANK, TO},
     names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
@@ -126,8 +126,7 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let author = Author::Customer(&by);
-        let entry = Entry { what: "support-requested", by: author, at: now, issue: known.issue, account: None };
+        let entry = Entry { what: "support-requested", by: caller.into(), at: now, issue: known.issue, account: None };
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),

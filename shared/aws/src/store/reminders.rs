@@ -1,0 +1,132 @@
+//! Reminders: the list of those that are due, and the order to mail one.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use domain::{Credential, DuePartition, Issue, Reminder, SubscriptionId, Timestamp, WelcomeMail};
+
+use super::{
+    Table,
+    condition::ITEM_IS_NEW,
+    due,
+    item::{Attributes, text, time},
+    mail,
+    names::PK,
+};
+use crate::Failure;
+
+/// Lists the reminders that are due, orders their mails, and takes them off the list.
+pub struct Reminders(Table);
+
+/// A reminder that is due.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// The issue that is about to expire.
+    pub issue: Issue,
+    partition: DuePartition,
+}
+
+/// One page of the reminders that are due.
+pub struct DuePage {
+    /// The reminders.
+    pub due: Vec<Due>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<DueCursor>,
+}
+
+/// The place in a partition at which a page begins.
+pub struct DueCursor(Attributes);
+
+/// The result of [`Reminders::order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderReminderOutcome {
+    /// The mail is ordered.
+    Ordered,
+    /// An earlier run, or another instance, has ordered the mail.
+    OrderedBefore,
+}
+
+/// The number of reminders on a page.
+const PAGE: i32 = 100;
+
+impl Reminders {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// Returns a page of the reminders of `partition` that are due at `now`.
+    pub async fn due(
+        &self,
+        partition: DuePartition,
+        page: Option<DueCursor>,
+        now: Timestamp,
+    ) -> Result<DuePage, Failure> {
+        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true).limit(PAGE);
+        let request = request
+            .key_condition_expression("#pk = :pk")
+            .filter_expression("#due_at <= :now")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#due_at", due::DUE_AT)
+            .expression_attribute_values(":pk", text(&due::partition_key(partition)))
+            .expression_attribute_values(":now", time(now))
+            .set_exclusive_start_key(page.map(|DueCursor(key)| key));
+        let answer = request.send().await.map_err(|error| Failure::from_sdk("dynamodb Query (due)", &error))?;
+        let read = |item: &Attributes| {
+            let (subscription, issue) = due::from_item(item)?;
+            Ok(Due { subscription, issue, partition })
+        };
+        let due = answer.items.unwrap_or_default().iter().map(read).collect::<Result<_, Failure>>()?;
+        Ok(DuePage { due, next: answer.last_evaluated_key.map(DueCursor) })
+    }
+
+    /// Returns the credential and the welcome mail that a reminder is about. `None` if the subscription does not exist: the item was put
+    /// before a transaction that was not carried out.
+    pub async fn find(&self, due: &Due) -> Result<Option<(Credential, WelcomeMail)>, Failure> {
+        let (credential, mail) = futures_util::try_join!(
+            self.0.credential(&due.subscription),
+            self.0.get("dynamodb GetItem (mail)", mail::key(&due.subscription)),
+        )?;
+        let Some((credential, mail)) = credential.zip(mail) else { return Ok(None) };
+        Ok(Some((credential, mail::from_item(&mail)?)))
+    }
+
+    /// Orders the mail of `reminder`. Where it was ordered before, nothing changes.
+    pub async fn order(
+        &self,
+        subscription: &SubscriptionId,
+        reminder: &Reminder,
+    ) -> Result<OrderReminderOutcome, Failure> {
+        let request = self.0.client.put_item().table_name(&self.0.name).condition_expression(ITEM_IS_NEW);
+        match request.set_item(Some(mail::reminder_to_item(subscription, reminder))).send().await {
+            Ok(_) => Ok(OrderReminderOutcome::Ordered),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(OrderReminderOutcome::OrderedBefore),
+                _ => Err(Failure::from_sdk("dynamodb PutItem (reminder)", &error)),
+            },
+        }
+    }
+
+    /// Takes a reminder off the list.
+    pub async fn remove(&self, due: &Due) -> Result<(), Failure> {
+        let key = due::key(due.partition, &due.subscription, due.issue);
+        let request = self.0.client.delete_item().table_name(&self.0.name).set_key(Some(key.into_map()));
+        let deleted = request.send().await;
+        deleted.map(drop).map_err(|error| Failure::from_sdk("dynamodb DeleteItem (due)", &error))
+    }
+}
+
+impl Table {
+    /// Puts the reminder of an issue on the list, before the issue starts.
+    pub(super) async fn expect_reminder(
+        &self,
+        subscription: &SubscriptionId,
+        issue: Issue,
+        due_at: Timestamp,
+    ) -> Result<(), Failure> {
+        let request = self.client.put_item().table_name(&self.name);
+        let put = request.set_item(Some(due::to_item(subscription, issue, due_at))).send().await;
+        put.map(drop).map_err(|error| Failure::from_sdk("dynamodb PutItem (due)", &error))
+    }
+}

@@ -1,0 +1,167 @@
+//! Reminders: the mail that says that credentials are about to expire, and the list of those that are due.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Credential, EmailAddress, Issue, MailStatus, SubscriptionId, Timestamp, WelcomeMail};
+
+/// The reminder that the credentials of an issue are about to expire. It leads to the portal and holds no password.
+#[derive(Clone, Debug)]
+pub struct Reminder {
+    /// The issue that is about to expire.
+    pub issue: Issue,
+    /// The recipient.
+    pub to: EmailAddress,
+    /// The language that the event asked for, as a BCP 47 tag.
+    pub locale: Option<String>,
+    /// The status of the mail.
+    pub status: MailStatus,
+    /// Since when the mail has the status.
+    pub at: Timestamp,
+}
+
+impl Reminder {
+    /// Returns the reminder of the issue of `mail`, to the address and in the language of that mail. `None` if it would be of no use: the
+    /// issue is over, its password cannot be used any more or was used, or the address takes no mail.
+    #[must_use]
+    pub fn new(credential: &Credential, mail: &WelcomeMail, issue: Issue, now: Timestamp) -> Option<Self> {
+        let is_current = credential.issue == issue && mail.issue == issue;
+        let is_of_use = credential.disclosable(now) && !mail.status.rules_address_out();
+        (is_current && is_of_use).then(|| Self {
+            issue,
+            to: mail.to.clone(),
+            locale: mail.locale.clone(),
+            status: MailStatus::Pending,
+            at: now,
+        })
+    }
+}
+
+impl Credential {
+    /// Returns when the reminder of this issue is due that precedes the expiry by `before`, or by half of the lifetime if that is shorter.
+    /// `None` if `before` is zero.
+    #[must_use]
+    pub fn reminder_due_at(&self, before: Duration) -> Option<Timestamp> {
+        let lifetime = self.expires_at.since(self.issued_at);
+        (!before.is_zero()).then(|| self.issued_at.plus(lifetime.saturating_sub(before.min(lifetime / 2))))
+    }
+}
+
+/// A part of the list of reminders: those that are due in one hour, for a sixteenth of all subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DuePartition {
+    /// The hour, counted from the epoch.
+    hour: i64,
+    shard: u8,
+}
+
+/// How far back a run looks: a day that the schedule missed, or that had too many reminders, is caught up.
+const LOOK_BACK_HOURS: i64 = 48;
+
+const SHARDS: u8 = 16;
+
+const HOUR: i64 = 3600;
+
+impl DuePartition {
+    /// Returns the partition of a reminder that is due at `due_at`.
+    #[must_use]
+    pub fn new(due_at: Timestamp, subscription: &SubscriptionId) -> Self {
+        let digest = Sha256::digest(subscription.as_str().as_bytes());
+        Self { hour: due_at.epoch_seconds() / HOUR, shard: digest[0] % SHARDS }
+    }
+
+    /// Returns the partitions that a run at `now` works through: those of the last 48 hours and of this hour, oldest first.
+    pub fn all_at(now: Timestamp) -> impl Iterator<Item = Self> {
+        let last = now.epoch_seconds() / HOUR;
+        (last - LOOK_BACK_HOURS..=last).flat_map(|hour| (0..SHARDS).map(move |shard| Self { hour, shard }))
+    }
+}
+
+/// Writes the partition as keys contain it, such as `2026-11-10T09#c`: the hour in UTC and the shard.
+impl std::fmt::Display for DuePartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let begins = Timestamp::from_epoch_seconds(self.hour * HOUR).to_string();
+        let hour = begins.split(':').next().unwrap_or_default();
+        write!(f, "{hour}#{:x}", self.shard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{MailContent, SealedPassword, credential::tests::credential};
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse_rfc3339(text).unwrap()
+    }
+
+    fn id(text: &str) -> SubscriptionId {
+        SubscriptionId::parse(text).unwrap()
+    }
+
+    fn mail(status: MailStatus) -> WelcomeMail {
+        let to = EmailAddress::parse("it@fabrikam.example").unwrap();
+        let (issue, at, content) = (Issue::FIRST, Timestamp::from_epoch_seconds(1), MailContent::Credentials);
+        WelcomeMail { issue, to, locale: None, content, status, at, round: 0, resent_at: None, detail: None }
+    }
+
+    #[test]
+    fn a_reminder_is_due_before_the_expiry_and_never_in_the_first_half() {
+        let mut known = credential(&[]);
+        (known.issued_at, known.expires_at) = (at("2026-11-10T09:00:00Z"), at("2026-11-17T09:00:00Z"));
+        let due = |before| known.reminder_due_at(before);
+        assert_eq!(due(Duration::from_hours(48)), Some(at("2026-11-15T09:00:00Z")));
+        assert_eq!(due(Duration::from_hours(6 * 24)), Some(at("2026-11-13T21:00:00Z")));
+        assert_eq!(due(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_reminder_is_written_only_while_it_helps() {
+        let now = Timestamp::from_epoch_seconds(10);
+        let known = credential(&[("dana", 1), ("kim", 2), ("kim", 3)]);
+        let sent = mail(MailStatus::Sent);
+        assert!(
+            Reminder::new(&known, &sent, Issue::FIRST, now).is_some(),
+            "the cap does not matter: the mail has the password"
+        );
+        assert!(Reminder::new(&known, &mail(MailStatus::Undelivered), Issue::FIRST, now).is_some());
+        for status in [MailStatus::Bounced, MailStatus::Suppressed, MailStatus::Complained] {
+            assert!(Reminder::new(&known, &mail(status), Issue::FIRST, now).is_none(), "{status:?}");
+        }
+        assert!(Reminder::new(&known, &sent, Issue::FIRST.next(), now).is_none(), "another issue");
+        assert!(Reminder::new(&known, &sent, Issue::FIRST, known.expires_at).is_none(), "expired");
+        let mut signed_in = known.clone();
+        (signed_in.signed_in_at, signed_in.sealed_password) = (Some(now), None);
+        assert!(Reminder::new(&signed_in, &sent, Issue::FIRST, now).is_none());
+        let next = known.next_issue(SealedPassword::new(vec![1]), now, Duration::from_mins(1));
+        assert!(Reminder::new(&next, &sent, Issue::FIRST, now).is_none(), "the issue is over");
+    }
+
+    #[test]
+    fn a_run_finds_what_is_due_up_to_two_days_before_it() {
+        let now = at("2026-11-12T10:30:00Z");
+        let all: Vec<_> = DuePartition::all_at(now).collect();
+        assert_eq!(all.len(), 49 * 16);
+        assert!(all.is_sorted(), "oldest first");
+        for (due_at, is_found) in [
+            ("2026-11-10T09:59:59Z", false),
+            ("2026-11-10T10:00:00Z", true),
+            ("2026-11-12T10:59:59Z", true),
+            ("2026-11-12T11:00:00Z", false),
+        ] {
+            assert_eq!(all.contains(&DuePartition::new(at(due_at), &id("sub-1"))), is_found, "{due_at}");
+        }
+    }
+
+    #[test]
+    fn a_partition_names_its_hour_and_one_of_sixteen_shards() {
+        let due_at = at("2026-11-10T09:59:59Z");
+        let of = |n: u32| DuePartition::new(due_at, &id(&format!("sub-{n}"))).to_string();
+        let names: BTreeSet<_> = (0..500).map(of).collect();
+        assert_eq!(names.len(), 16);
+        assert!(names.iter().all(|name| name.starts_with("2026-11-10T09#") && name.len() == 15));
+    }
+}
