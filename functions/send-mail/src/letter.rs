@@ -71,6 +71,31 @@ impl Letter {
         Ok(Self { subject, text, html })
     }
 
+    /// Writes the reminder that the credentials are about to expire. It holds no password, and leads to the portal.
+    pub(crate) fn reminder(
+        language: Language,
+        credential: &Credential,
+        origin: &str,
+        support_url: &str,
+    ) -> Result<Self, RenderingFailed> {
+        let w = language.words();
+        let (company, product) = (&*defused(&credential.company.name), &*defused(&credential.product));
+        let subject = words::fill(w.reminder_subject, &[("product", product)]);
+        let letter = &Reminder {
+            w,
+            language: language.code(),
+            subject: &subject,
+            opening: &words::fill(w.reminder_opening, &[("company", company), ("product", product)]),
+            user_name: credential.user_name.as_str(),
+            works_until: &words::fill(w.reminder_until, &[("at", &words::date(w, credential.expires_at))]),
+            portal_url: origin,
+            sign_in_url: &format!("{origin}/administration"),
+            support_url,
+        };
+        let (text, html) = (ReminderText { letter }.render()?, ReminderHtml { letter }.render()?);
+        Ok(Self { subject, text: Zeroizing::new(text), html: Zeroizing::new(html) })
+    }
+
     /// Writes the mail of a support request: the customer's message and what support needs to know, but never a password.
     pub(crate) fn support(
         language: Language,
@@ -155,6 +180,31 @@ struct WelcomeText<'a> {
 #[template(path = "welcome.html")]
 struct WelcomeHtml<'a> {
     letter: &'a Welcome<'a>,
+}
+
+/// The content of the reminder, for both of its bodies.
+struct Reminder<'a> {
+    w: &'static Words,
+    language: &'static str,
+    subject: &'a str,
+    opening: &'a str,
+    user_name: &'a str,
+    works_until: &'a str,
+    portal_url: &'a str,
+    sign_in_url: &'a str,
+    support_url: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "reminder.txt", escape = "none")]
+struct ReminderText<'a> {
+    letter: &'a Reminder<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "reminder.html")]
+struct ReminderHtml<'a> {
+    letter: &'a Reminder<'a>,
 }
 
 /// The content of a support request, for both bodies of its mail. It has no `Debug`, because customers may write secrets into their

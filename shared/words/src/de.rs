@@ -80,6 +80,8 @@ pub(crate) const WORDS: Words = Words {
     user_name: "Benutzername",
     progress: "Fortschritt",
     step_mailed: "E-Mail gesendet",
+    step_not_delivered: "E-Mail nicht zugestellt",
+    step_complained: "E-Mail als Spam markiert",
     step_mail_to: "an {address}",
     step_signed_in: "Angemeldet",
     step_password: "Passwort festgelegt",
@@ -88,8 +90,6 @@ pub(crate) const WORDS: Words = Words {
     step_open: "noch nicht",
     mail_pending: "wird gesendet",
     mail_delayed: "Zustellung verzögert",
-    mail_bounced: "konnte nicht zugestellt werden",
-    mail_complained: "als Spam markiert",
     mail_not_needed: "nicht mehr nötig",
     retrievals_left: "noch {remaining} von {allowed} Abrufen",
     works_until: "gültig bis {at}",
@@ -97,9 +97,12 @@ pub(crate) const WORDS: Words = Words {
     state_changed: "Ihr Dienstadministrator hat ein eigenes Passwort festgelegt.",
     state_handed_over: "Alles ist eingerichtet.",
     state_expired: "Das temporäre Passwort ist am {at} abgelaufen.",
+    state_expired_support: "Das temporäre Passwort ist am {at} abgelaufen. Wenden Sie sich für neue Zugangsdaten an den Support.",
     state_ended: "Dieses Abonnement endete am {at}.",
     actions: "Aktionen",
     action_get: "Zugangsdaten abrufen",
+    action_resend: "E-Mail noch einmal senden",
+    action_renew: "Neue Zugangsdaten senden",
     go: "Los",
 
     // Customers: the questions before another retrieval.
@@ -135,6 +138,26 @@ pub(crate) const WORDS: Words = Words {
     print_type: "Das Passwort kann in Groß- oder Kleinbuchstaben, mit oder ohne Bindestriche eingegeben werden.",
     instructions: "So richten Sie {product} ein: Öffnen Sie {url}, und melden Sie sich mit dem Benutzernamen {user_name} und dem temporären Passwort an, das Sie von mir persönlich erhalten. Es ist gültig bis {at}. Legen Sie dann Ihr eigenes Passwort fest, und erstellen Sie Ihr Administratorkonto.",
     both: "Benutzername: {user_name}, temporäres Passwort: {password}",
+
+    // Customers: a welcome mail that did not reach its reader.
+    undelivered: "Die Willkommens-E-Mail an {address} konnte nicht zugestellt werden.",
+    undelivered_full: "Das Postfach ist voll.",
+    undelivered_no_mailbox: "Dieses Postfach existiert nicht.",
+    undelivered_domain: "Unter dem Teil der Adresse nach dem @ werden keine E-Mails angenommen.",
+    undelivered_blocked: "Der Mailserver hat die Nachricht nicht angenommen.",
+    undelivered_suppressed: "Wir senden nicht mehr an diese Adresse, weil frühere E-Mails dorthin zurückgekommen sind.",
+    complained: "Die Willkommens-E-Mail an {address} wurde als Spam markiert. Daher senden wir nicht mehr an diese Adresse.",
+    undelivered_get: "Sie können die Zugangsdaten stattdessen hier abrufen.",
+    undelivered_support: "Wenn die Adresse falsch ist, wenden Sie sich an den Support.",
+
+    // Customers: the welcome mail again, and new credentials after they have expired.
+    resent: "Um {at} noch einmal an {to} gesendet.",
+    resend_early: "Die E-Mail wurde erst vor wenigen Minuten gesendet oder wird gerade gesendet. Sie können sie um {at} noch einmal senden.",
+    resend_used_up: "Sie haben die E-Mail dreimal gesendet. Rufen Sie die Zugangsdaten hier ab, oder wenden Sie sich an den Support.",
+    resend_impossible: "Die E-Mail kann nicht noch einmal gesendet werden. Rufen Sie die Zugangsdaten hier ab, oder wenden Sie sich an den Support.",
+    renewed: "Neue Zugangsdaten wurden an {to} gesendet und sind gültig bis {at}.",
+    renewed_unmailed: "Neue Zugangsdaten liegen bereit und sind gültig bis {at}. Wir konnten sie nicht senden, weil {to} unsere E-Mails nicht annimmt. Rufen Sie sie stattdessen hier ab.",
+    renew_refused: "Für dieses Abonnement können keine neuen Zugangsdaten gesendet werden. Bitte wenden Sie sich an den Support: Er kann Ihnen weiterhelfen.",
 
     // Customers: the reasons for a blank password.
     blank: "Es gibt kein Passwort, das angezeigt werden kann",
@@ -255,6 +278,13 @@ pub(crate) const WORDS: Words = Words {
     mail_link_until: "Die Zugangsdaten sind gültig bis {at}. Alle in Ihrem Unternehmen mit Zugriff auf das Abonnement können sie abrufen, insgesamt bis zu dreimal. Ihr Dienstadministrator meldet sich damit am Administrationscenter an:",
     mail_link_hand_over_how: "und zwar persönlich, telefonisch oder auf Papier.",
     mail_not_asked: "Sie haben das nicht angefordert? Dann müssen Sie nichts tun: Wenn sich niemand anmeldet, läuft das Passwort ab. Wenden Sie sich im Zweifelsfall an uns:",
+
+    // The reminder that the credentials of an issue are about to expire.
+    reminder_subject: "Ihre Zugangsdaten für {product} laufen bald ab",
+    reminder_opening: "Ihr Dienstadministrator bei {company} hat sich noch nicht angemeldet, um {product} einzurichten.",
+    reminder_until: "Das temporäre Passwort ist gültig bis {at}.",
+    reminder_portal: "Aus Sicherheitsgründen enthält diese Nachricht kein Passwort. Wenn Ihnen die Willkommensnachricht nicht mehr vorliegt, rufen Sie die Zugangsdaten im Kundenportal ab. Melden Sie sich dort mit dem Konto an, das beim Kauf verwendet wurde, und wählen Sie „Zugangsdaten abrufen“:",
+    reminder_sign_in: "Ihr Dienstadministrator meldet sich am Administrationscenter an:",
 
     // The mail of a support request, which the vendor's support reads.
     request_subject: "Supportanfrage {reference}: {product}, {company}",

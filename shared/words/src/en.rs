@@ -80,6 +80,8 @@ pub(crate) const WORDS: Words = Words {
     user_name: "User name",
     progress: "Progress",
     step_mailed: "Emailed",
+    step_not_delivered: "Email not delivered",
+    step_complained: "Email marked as spam",
     step_mail_to: "to {address}",
     step_signed_in: "Signed in",
     step_password: "Password set",
@@ -88,8 +90,6 @@ pub(crate) const WORDS: Words = Words {
     step_open: "not yet",
     mail_pending: "being sent",
     mail_delayed: "delivery delayed",
-    mail_bounced: "could not be delivered",
-    mail_complained: "marked as spam",
     mail_not_needed: "no longer needed",
     retrievals_left: "{remaining} of {allowed} retrievals left",
     works_until: "works until {at}",
@@ -97,9 +97,12 @@ pub(crate) const WORDS: Words = Words {
     state_changed: "Your service administrator has set their own password.",
     state_handed_over: "Everything is set up.",
     state_expired: "The temporary password expired on {at}.",
+    state_expired_support: "The temporary password expired on {at}. For new credentials, contact support.",
     state_ended: "This subscription ended on {at}.",
     actions: "Actions",
     action_get: "Get credentials",
+    action_resend: "Send the email again",
+    action_renew: "Send new credentials",
     go: "Go",
 
     // Customers: the questions before another retrieval.
@@ -135,6 +138,26 @@ pub(crate) const WORDS: Words = Words {
     print_type: "You can type the password in upper or lower case, with or without dashes.",
     instructions: "To set up {product}, open {url} and sign in with the user name {user_name} and the temporary password that I will give you in person. It works until {at}. Then set your own password and create your administrator account.",
     both: "User name: {user_name}, temporary password: {password}",
+
+    // Customers: a welcome mail that did not reach its reader.
+    undelivered: "The welcome email could not be delivered to {address}.",
+    undelivered_full: "The mailbox is full.",
+    undelivered_no_mailbox: "This mailbox does not exist.",
+    undelivered_domain: "The part of the address after the @ does not accept email.",
+    undelivered_blocked: "The mail server did not accept the message.",
+    undelivered_suppressed: "We have stopped sending to this address, because earlier email to it bounced.",
+    complained: "The welcome email to {address} was marked as spam, so we have stopped sending to this address.",
+    undelivered_get: "You can get the credentials here instead.",
+    undelivered_support: "If the address is wrong, contact support.",
+
+    // Customers: the welcome mail again, and new credentials after they have expired.
+    resent: "Sent again to {to} at {at}.",
+    resend_early: "The email was sent only a few minutes ago, or is still being sent. You can send it again at {at}.",
+    resend_used_up: "You have sent it three times. Get the credentials here, or contact support.",
+    resend_impossible: "The email can't be sent again. Get the credentials here, or contact support.",
+    renewed: "New credentials were sent to {to} and work until {at}.",
+    renewed_unmailed: "New credentials are ready and work until {at}. We couldn't email them, because {to} does not accept our email. Get them here instead.",
+    renew_refused: "New credentials can't be sent for this subscription. Contact support: they can help you.",
 
     // Customers: the reasons for a blank password.
     blank: "There is no password to show",
@@ -255,6 +278,13 @@ pub(crate) const WORDS: Words = Words {
     mail_link_until: "The credentials work until {at}. Anyone in your company with access to the subscription can retrieve them, up to three times in total. Your service administrator uses them to sign in to the Administration Center:",
     mail_link_hand_over_how: "in person, by phone or on paper.",
     mail_not_asked: "Didn't request this? You don't need to do anything: if nobody signs in, the password expires. If in doubt, contact us:",
+
+    // The reminder that the credentials of an issue are about to expire.
+    reminder_subject: "Your credentials for {product} expire soon",
+    reminder_opening: "Your service administrator at {company} has not signed in to set up {product} yet.",
+    reminder_until: "The temporary password works until {at}.",
+    reminder_portal: "For security, this message does not contain the password. If you no longer have the welcome message, get the credentials in the Customer Portal. Sign in there with the account used at purchase and select Get credentials:",
+    reminder_sign_in: "Your service administrator signs in to the Administration Center:",
 
     // The mail of a support request, which the vendor's support reads.
     request_subject: "Support request {reference}: {product}, {company}",

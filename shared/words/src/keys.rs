@@ -96,6 +96,8 @@ words! {
     user_name
     progress
     step_mailed
+    step_not_delivered
+    step_complained
     step_mail_to
     step_signed_in
     step_password
@@ -104,8 +106,6 @@ words! {
     step_open
     mail_pending
     mail_delayed
-    mail_bounced
-    mail_complained
     mail_not_needed
     retrievals_left
     works_until
@@ -113,9 +113,12 @@ words! {
     state_changed
     state_handed_over
     state_expired
+    state_expired_support
     state_ended
     actions
     action_get
+    action_resend
+    action_renew
     go
     // Customers: the questions before another retrieval.
     question_other
@@ -149,6 +152,24 @@ words! {
     print_type
     instructions
     both
+    // Customers: a welcome mail that did not reach its reader.
+    undelivered
+    undelivered_full
+    undelivered_no_mailbox
+    undelivered_domain
+    undelivered_blocked
+    undelivered_suppressed
+    complained
+    undelivered_get
+    undelivered_support
+    // Customers: the welcome mail again, and new credentials after they have expired.
+    resent
+    resend_early
+    resend_used_up
+    resend_impossible
+    renewed
+    renewed_unmailed
+    renew_refused
     // Customers: the reasons for a blank password.
     blank
     reason_signed_in
@@ -264,6 +285,12 @@ words! {
     mail_link_until
     mail_link_hand_over_how
     mail_not_asked
+    // The reminder that the credentials of an issue are about to expire.
+    reminder_subject
+    reminder_opening
+    reminder_until
+    reminder_portal
+    reminder_sign_in
     // The mail of a support request.
     request_subject
     request_title
