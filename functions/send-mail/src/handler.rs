@@ -217,7 +217,7 @@ impl App {
             }
             Mail::Reminder(mail) if credential.issue == order.issue && credential.disclosable(now) => {
                 let language = Language::preferred(mail.locale.as_deref().unwrap_or_default());
-                Ok(Some(Letter::welcome(language, &credential, None, &self.origin, &self.support_url)?))
+                Ok(Some(Letter::reminder(language, &credential, &self.origin, &self.support_url)?))
             }
             Mail::Welcome(_) | Mail::Reminder(_) => Ok(None),
             Mail::Support(request) => Ok(Some(Letter::support(self.support_language, &credential, request, now)?)),

@@ -123,8 +123,8 @@ impl Visit<'_> {
         let (note, trouble) = match mail.status {
             MailStatus::Pending => (Some(w.mail_pending), false),
             MailStatus::Delayed => (Some(w.mail_delayed), true),
-            MailStatus::Bounced | MailStatus::Suppressed | MailStatus::Undelivered => (Some(w.mail_bounced), true),
-            MailStatus::Complained => (Some(w.mail_complained), true),
+            MailStatus::Bounced | MailStatus::Suppressed | MailStatus::Undelivered => (Some(w.step_not_delivered), true),
+            MailStatus::Complained => (Some(w.step_complained), true),
             MailStatus::NotNeeded => (Some(w.mail_not_needed), false),
             MailStatus::Sent | MailStatus::Delivered => (None, false),
         };
