@@ -218,11 +218,24 @@ async fn stack_with_every_state() -> (TestStack, i64) {
     let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
     stack.start_subscription(event("expired", "trial")).await;
     let start = issued_at(&stack, "expired").await;
+    stack.start_subscription(event("expired-for-good", "trial")).await;
+    update(&stack, "expired-for-good", "CREDENTIAL", "renewals", AttributeValue::N("3".to_owned())).await;
     stack.advance_clock(WEEK + 60);
-    for status in ["pending", "delayed", "bounced", "complained", "not-needed"] {
+    for (status, detail) in [
+        ("pending", None),
+        ("delayed", Some("mailbox-full")),
+        ("undelivered", Some("mailbox-full")),
+        ("bounced", Some("no-such-mailbox")),
+        ("suppressed", Some("suppressed")),
+        ("complained", None),
+        ("not-needed", None),
+    ] {
         let subscription = format!("mail-{status}");
         stack.start_subscription(event(&subscription, "trial")).await;
         update(&stack, &subscription, "MAIL", "status", AttributeValue::S(status.to_owned())).await;
+        if let Some(detail) = detail {
+            update(&stack, &subscription, "MAIL", "detail", AttributeValue::S(detail.to_owned())).await;
+        }
     }
     stack.start_subscription(event("issued", "paid")).await;
     stack.start_subscription(event("retrieved", "paid")).await;
