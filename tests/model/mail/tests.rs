@@ -120,9 +120,8 @@ fn feedback_of_two_rounds() -> Scope {
     Scope {
         feedback: vec![
             event(1, 0, BOUNCED, 2),
-            event(1, 1, DELAYED, 4),
-            event(1, 1, DELAYED, 3),
-            event(1, 1, DELIVERED, 5),
+            event(1, 1, DELIVERED, 4),
+            event(1, 1, DELIVERED, 3),
             event(2, 0, COMPLAINED, 6),
         ],
         feedback_times: 1,
