@@ -392,10 +392,9 @@ impl RetrieveModel {
         match self.scope.next_issues[n] {
             Cause::Any => true,
             Cause::Renewal => {
-                credential.expires_at <= at
-                    && !credential.changed
-                    && !credential.ended
-                    && !(counted && credential.is_exhausted())
+                let used_up = counted && credential.is_exhausted();
+                let over = credential.expires_at <= at;
+                over && !credential.changed && !credential.ended && !used_up
             }
         }
     }

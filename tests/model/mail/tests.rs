@@ -74,7 +74,7 @@ fn sent_again_and_again() -> Scope {
     Scope {
         receives: 1,
         attempts: 1,
-        late_requests: if is_full_run() { 1 } else { 0 },
+        late_requests: usize::from(is_full_run()),
         resenders: if is_full_run() { 4 } else { 3 },
         resends: if is_full_run() { 3 } else { 2 },
         ..one_message()
@@ -110,7 +110,7 @@ fn feedback_in_any_order() -> Scope {
             event(1, 0, COMPLAINED, 6),
         ],
         feedback_times: 2,
-        resenders: if is_full_run() { 1 } else { 0 },
+        resenders: usize::from(is_full_run()),
         ..one_message()
     }
 }
