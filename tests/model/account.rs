@@ -1,4 +1,4 @@
-//! Models sign-in, reset-password, create-admin and the support desk's reissue: sessions that end when their account's version
+//! Models sign-in, reset-password, create-admin, the support desk's reissue, the renewal and the paid event: sessions that end when their account's version
 //! changes, and the hand-over from the service administrator to administrators.
 //!
 //! A person does [`Task`]s one after the other, with the cookie from the last answer; several people do so concurrently.
@@ -10,6 +10,7 @@
 //! Every person knows every password, so whether a sign-in succeeds depends on the account as it was read. Time is counted in ticks of
 //! one clock; an invocation keeps the `now` of its beginning, as the handlers do.
 
+mod next_issue;
 mod process;
 mod table;
 mod tests;
@@ -18,6 +19,7 @@ mod writes;
 
 use stateright::{Model, Property};
 
+use next_issue::Cause;
 use process::Run;
 use table::{
     Account, AccountId, Click, CreatedBy, Credential, PASSWORD_LIFETIME, SERVICE, Status, Table, Temporary, Time, Write,
@@ -64,6 +66,28 @@ pub(crate) enum Variant {
     SeqNotCompared,
     /// Transactions do not compare the number of retrievals that they move into the history.
     SizeNotCompared,
+    /// A renewal does not check whether the subscription was handed over.
+    RenewalAfterHandOver,
+    /// A renewal does not check whether the password was changed.
+    RenewalAfterChange,
+    /// A renewal does not check whether the issue is used up.
+    RenewalAfterThreeRetrievals,
+    /// A renewal does not compare the number of renewals with those allowed.
+    RenewalsNotCounted,
+    /// A renewal does not recognise an issue that a renewal has just started.
+    RenewalNotRecognised,
+    /// A renewal does not compare the issue.
+    RenewalIssueNotCompared,
+    /// A renewal does not compare the account's version.
+    RenewalVersionNotCompared,
+    /// A renewal does not compare the number of the last history entry.
+    RenewalSeqNotCompared,
+    /// A renewal compares neither issue nor version nor the number of the last history entry.
+    RenewalComparesNothing,
+    /// The next issue of a paid event keeps `renewed_at`.
+    PaidKeepsRenewedAt,
+    /// The paid event is not marked as handled.
+    PaidNotMarked,
 }
 
 /// A step of a person's script.
@@ -75,6 +99,10 @@ pub(crate) enum Task {
     Create(AccountId),
     /// The support desk replaces the named issue.
     Reissue(u8),
+    /// A portal user renews the expired issue.
+    Renew,
+    /// The vendor's paid event is delivered.
+    Paid,
 }
 
 /// The state in which the exploration begins.
@@ -102,6 +130,8 @@ pub(crate) struct Scope {
     pub(crate) last_tick: Time,
     /// The largest number of retrievals of an issue.
     pub(crate) retrievals: u8,
+    /// The largest number of renewals.
+    pub(crate) renewals: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +186,7 @@ impl Model for AccountModel {
         let mut created = 0;
         if let Start::Administrators(count) = self.scope.start {
             credential = Credential { sealed: false, signed_in: true, changed: true, ..credential };
+            credential.handed_over = count > 0;
             service.temporary = None;
             created = count;
         }
@@ -165,7 +196,7 @@ impl Model for AccountModel {
         accounts.resize(1 + created.max(last.unwrap_or(SERVICE)), None);
         vec![World {
             now: 0,
-            table: Table { credential, accounts, sessions: Vec::new(), history: credential.seq },
+            table: Table { credential, accounts, sessions: Vec::new(), paid: false, history: credential.seq },
             people: vec![Person::default(); self.scope.people.len()],
             late: Vec::new(),
             witness: Witness::with_entries(credential.seq),
@@ -236,6 +267,16 @@ impl Model for AccountModel {
                 world.witness.reopened && world.has_good_session(SERVICE, Variant::Design)
             }),
             Property::sometimes(VOID_SESSION_UNDER_WAY, |_, world: &World| world.has_void_session_under_way()),
+            Property::sometimes(RENEWED, |_, world: &World| {
+                world.witness.count_started(Cause::Renewal) > 0 && world.has_good_session(SERVICE, Variant::Design)
+            }),
+            Property::sometimes(RENEWAL_REFUSED, |_, world: &World| world.witness.renewal_refused),
+            Property::sometimes(RENEWED_AND_PAID, |_, world: &World| {
+                world.witness.count_started(Cause::Renewal) > 0 && world.table.paid
+            }),
+            Property::sometimes(RENEWED_THREE_TIMES, |_, world: &World| {
+                world.witness.count_started(Cause::Renewal) == 3
+            }),
             Property::sometimes(BACK_AFTER_EXPIRY, |_, world: &World| {
                 let first = PASSWORD_LIFETIME <= world.now && world.table.credential.issue == 2;
                 first
@@ -254,5 +295,9 @@ pub(crate) const TWO_CREATED: &str = "two administrators are created";
 pub(crate) const RETIRED: &str = "the service administrator is retired";
 pub(crate) const REOPENED: &str = "a reissue lets the service administrator in again after the hand-over";
 pub(crate) const VOID_SESSION_UNDER_WAY: &str = "the write of a session that is already void is under way";
+pub(crate) const RENEWED: &str = "a renewal lets the service administrator in";
+pub(crate) const RENEWAL_REFUSED: &str = "a renewal is refused";
+pub(crate) const RENEWED_AND_PAID: &str = "a renewal and the paid event each start an issue";
+pub(crate) const RENEWED_THREE_TIMES: &str = "a subscription is renewed three times";
 pub(crate) const BACK_AFTER_EXPIRY: &str =
     "a reissue lets the service administrator in after the first password expired unused";

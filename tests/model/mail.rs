@@ -3,7 +3,9 @@
 //!
 //! An event is delivered several times, and each delivery reads, generates a password and commits. A commit puts the mail item
 //! and, as stream and pipe do, one or more messages into the queue. Each receive of a message runs a worker: take the lease,
-//! unseal, send, record, acknowledge. A step that calls DynamoDB or SES may lose its answer (it was carried out), or its
+//! unseal, send, record, acknowledge. SES reports what became of a mail in events of any order, each delivered several times. People
+//! order the mail again, which starts its next round (`resend.rs`). The ten minutes between two resends are left out: here a resend may
+//! follow at any moment, which is more than the protocol allows. A step that calls DynamoDB or SES may lose its answer (it was carried out), or its
 //! request may be delayed (`LateRequest` carries it out at any later time, or never); a crash may follow any step.
 //!
 //! Time is counted in ticks, and the state holds only the time left of each time-out. The clock does not tick while a worker has no
@@ -11,13 +13,15 @@
 //! visibility time-out, which runs from the receive.
 
 mod item;
+mod resend;
 mod tests;
 mod witness;
 mod worker;
 
 use stateright::{Model, Property};
 
-use item::{Credential, DELIVERED, Late, Lease, MailItem, Message, Place};
+use item::{Credential, Feedback, Late, Lease, MailItem, Message, Order, PENDING, Place};
+use resend::Resend;
 use witness::Witness;
 
 /// The protocol, or a mutant that differs from it in one place.
@@ -42,6 +46,30 @@ pub(crate) enum Variant {
     SesRetried,
     /// The transaction that starts the next issue does not compare the issue that was read.
     IssueNotCompared,
+    /// The take does not compare the round.
+    TakeWithoutRound,
+    /// The record does not compare the round.
+    RecordWithoutRound,
+    /// A feedback event does not compare the round.
+    FeedbackWithoutRound,
+    /// A feedback event does not compare the rank.
+    FeedbackWithoutRank,
+    /// Of two events of one rank, the one that arrives first stays.
+    FirstArrivalStays,
+    /// The resend does not remove `tries`.
+    ResendKeepsTries,
+    /// A mail to an address that SES refused is ordered again.
+    ResendToRefusedAddress,
+    /// The transaction of the resend does not compare the status that was read.
+    ResendRankNotCompared,
+    /// The transaction of the resend does not compare the round that was read.
+    ResendRoundNotCompared,
+    /// A pending mail is ordered again during a live lease.
+    ResendDuringLease,
+    /// The resend looks at the lease when it reads, and its transaction does not.
+    ResendLeaseReadOnly,
+    /// The resend does not compare the round with the number of resends that are allowed.
+    ResendsNotCounted,
 }
 
 /// The times in ticks, and the bounds of the exploration.
@@ -62,8 +90,18 @@ pub(crate) struct Scope {
     pub(crate) deliveries: Vec<usize>,
     /// Whether a sign-in, a change or the expiry makes the mail unnecessary.
     pub(crate) with_closing: bool,
-    /// Whether SES refuses addresses and reports deliveries.
-    pub(crate) with_feedback: bool,
+    /// Whether SES refuses addresses.
+    pub(crate) with_refusals: bool,
+    /// The ticks for which a message is hidden at the quota of the day; 0 if the quota is never reached.
+    pub(crate) quota_pause: u8,
+    /// The events of SES, each of which may arrive once its order has been sent.
+    pub(crate) feedback: Vec<Feedback>,
+    /// The number of times that each event arrives.
+    pub(crate) feedback_times: u8,
+    /// The number of people who order the mail again, each once.
+    pub(crate) resenders: usize,
+    /// The largest number of resends of an issue.
+    pub(crate) resends: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +118,9 @@ pub(crate) struct World {
     messages: Vec<Message>,
     /// Abandoned requests that are still under way, sorted.
     late: Vec<Late>,
+    /// The number of times that each event of SES has arrived.
+    feedback: Vec<u8>,
+    resends: Vec<Resend>,
     witness: Witness,
 }
 
@@ -95,6 +136,8 @@ enum DeliveryStep {
     /// The issue to be replaced was read, and a password was generated and sealed.
     Prepared {
         attempt: u8,
+        /// The rank of the earlier issue's mail, which says whether the address is refused.
+        rank: u8,
     },
     Done,
 }
@@ -112,6 +155,7 @@ pub(crate) enum Action {
     UnsealFailed(usize),
     SesAccepts(usize),
     SesThrottles(usize),
+    SesQuotaReached(usize),
     SesRefusesAddress(usize),
     SesAnswerLost(usize),
     SendDelayed(usize),
@@ -123,8 +167,12 @@ pub(crate) enum Action {
     Acknowledged(usize),
     Crash(usize),
     LateRequest(usize),
+    ReadForResend(usize),
+    Resent(usize),
+    ResendAnswerLost(usize),
+    ResendDelayed(usize),
     Close,
-    Delivered,
+    Feedback(usize),
     Tick,
 }
 
@@ -142,6 +190,8 @@ impl Model for MailModel {
             deliveries: deliveries.collect(),
             messages: Vec::new(),
             late: Vec::new(),
+            feedback: vec![0; self.scope.feedback.len()],
+            resends: vec![Resend::Waiting; self.scope.resenders],
             witness: Witness::default(),
         }]
     }
@@ -161,9 +211,12 @@ impl Model for MailModel {
         if self.scope.with_closing && world.credential.as_ref().is_some_and(|credential| credential.needed) {
             actions.push(Action::Close);
         }
-        if self.scope.with_feedback && world.witness.mail_count(world.issue()) > 0 {
-            actions.push(Action::Delivered);
+        for (n, event) in self.scope.feedback.iter().enumerate() {
+            if world.feedback[n] < self.scope.feedback_times && world.witness.was_sent(event.order) {
+                actions.push(Action::Feedback(n));
+            }
         }
+        self.resend_actions(world, actions);
         if world.can_tick() {
             actions.push(Action::Tick);
         }
@@ -183,14 +236,18 @@ impl Model for MailModel {
             }
             Action::LateRequest(n) => self.carry_out_late(&mut world, n),
             Action::Close => world.credential.as_mut()?.needed = false,
-            Action::Delivered => {
-                let issue = world.issue();
-                world.mail.as_mut()?.raise(issue, DELIVERED);
+            Action::Feedback(n) => {
+                world.feedback[n] += 1;
+                world.mail.as_mut()?.apply(self.variant, self.scope.feedback[n]);
+            }
+            Action::ReadForResend(_) | Action::Resent(_) | Action::ResendAnswerLost(_) | Action::ResendDelayed(_) => {
+                self.resend_step(&mut world, &action)?;
             }
             Action::Tick => world.tick(self.scope.lease),
             Action::Receive(m) => self.receive(&mut world, m),
             step => self.worker_step(&mut world, &step)?,
         }
+        world.witness.compare(before.mail.as_ref(), world.mail.as_ref());
         Some(world)
     }
 
@@ -202,6 +259,21 @@ impl Model for MailModel {
             Property::sometimes(MAILED_TWICE, |_, world: &World| world.witness.mail_count(1) == 2),
             Property::sometimes(NO_LONGER_NEEDED, |_, world: &World| world.has_rank(item::NOT_NEEDED)),
             Property::sometimes(REFUSED_ADDRESS, |_, world: &World| world.has_rank(item::BOUNCED)),
+            Property::sometimes(SENT_AFTER_PAUSE, |_, world: &World| {
+                world.witness.paused && world.is_mailed_once_and_recorded(1)
+            }),
+            Property::sometimes(SENT_AGAIN, |_, world: &World| {
+                world.is_round(1) && world.has_rank(item::SENT) && world.witness.mail_count(1) == 2
+            }),
+            Property::sometimes(LOST_ORDER_SENT, |_, world: &World| {
+                world.is_round(1) && world.has_rank(item::SENT) && world.witness.mail_count(1) == 1
+            }),
+            Property::sometimes(SECOND_ROUND_DELIVERED, |_, world: &World| {
+                world.is_round(1) && world.has_rank(item::DELIVERED)
+            }),
+            Property::sometimes(NEXT_NOT_ORDERED, |_, world: &World| {
+                world.issue() == 2 && world.has_rank(item::BOUNCED) && world.witness.mail_count(2) == 0
+            }),
             Property::sometimes(DEAD_LETTER, |_, world: &World| {
                 world.messages.iter().any(|message| message.place == Place::DeadLetters)
             }),
@@ -215,6 +287,11 @@ pub(crate) const NEXT_MAILED: &str = "the mail of the next issue is sent, record
 pub(crate) const MAILED_TWICE: &str = "a mail is sent twice, after a crash or a lost answer";
 pub(crate) const NO_LONGER_NEEDED: &str = "a mail is no longer needed";
 pub(crate) const REFUSED_ADDRESS: &str = "SES refuses an address";
+pub(crate) const SENT_AFTER_PAUSE: &str = "a mail that was given back at the quota is sent later";
+pub(crate) const SENT_AGAIN: &str = "a mail is sent again";
+pub(crate) const LOST_ORDER_SENT: &str = "a mail that was never sent is ordered again and sent";
+pub(crate) const SECOND_ROUND_DELIVERED: &str = "the mail of the second round is delivered";
+pub(crate) const NEXT_NOT_ORDERED: &str = "the next issue is not mailed to a refused address";
 pub(crate) const DEAD_LETTER: &str = "a message becomes a dead letter";
 
 impl MailModel {
@@ -226,30 +303,40 @@ impl MailModel {
             return;
         }
         if self.variant == Variant::MailBeforeCommit {
-            world.witness.record_mail(event + 1, d);
+            world.witness.record_mail(Order { issue: event + 1, round: 0 }, d);
         }
-        world.deliveries[d].step = DeliveryStep::Prepared { attempt: 1 };
+        let rank = world.mail.as_ref().map_or(PENDING, |mail| mail.rank);
+        world.deliveries[d].step = DeliveryStep::Prepared { attempt: 1, rank };
     }
 
     /// Commits credential and mail item in one transaction, if the issue is still the one that was read.
     fn commit(&self, world: &mut World, d: usize) {
-        let Delivery { event, .. } = world.deliveries[d];
+        let Delivery { event, step } = world.deliveries[d];
+        let DeliveryStep::Prepared { rank, .. } = step else { return };
         let pinned = self.variant != Variant::IssueNotCompared || event == 0;
         if pinned && world.issue() != event {
             return;
         }
         let issue = world.issue() + 1;
         world.credential = Some(Credential { issue, sealed: d, needed: true });
-        world.mail = Some(MailItem::pending(issue));
-        let message = Message { issue, receives: 0, place: Place::Queue { hidden: 0 } };
-        world.messages.extend(std::iter::repeat_n(message, self.scope.messages));
+        let mail = MailItem::first_round(issue, rank);
+        if mail.rank == PENDING {
+            self.put_messages(world, mail.order);
+        }
+        world.mail = Some(mail);
         world.witness.record_issue(event, d);
+    }
+
+    /// Puts an order into the queue, as stream and pipe do after a commit.
+    fn put_messages(&self, world: &mut World, order: Order) {
+        let message = Message { order, receives: 0, place: Place::Queue { hidden: 0 } };
+        world.messages.extend(std::iter::repeat_n(message, self.scope.messages));
     }
 
     fn retry_commit(&self, step: DeliveryStep) -> DeliveryStep {
         match step {
-            DeliveryStep::Prepared { attempt } if attempt < self.scope.attempts => {
-                DeliveryStep::Prepared { attempt: attempt + 1 }
+            DeliveryStep::Prepared { attempt, rank } if attempt < self.scope.attempts => {
+                DeliveryStep::Prepared { attempt: attempt + 1, rank }
             }
             _ => DeliveryStep::Done,
         }
@@ -266,11 +353,15 @@ impl World {
         self.issue() == issue
             && self.has_rank(item::SENT)
             && self.witness.mail_count(issue) == 1
-            && self.messages.iter().all(|message| message.issue != issue || message.place == Place::Acknowledged)
+            && self.messages.iter().all(|message| message.order.issue != issue || message.place == Place::Acknowledged)
     }
 
     fn has_rank(&self, rank: u8) -> bool {
         self.mail.as_ref().is_some_and(|mail| mail.rank == rank)
+    }
+
+    fn is_round(&self, round: u8) -> bool {
+        self.mail.as_ref().is_some_and(|mail| mail.order == Order { issue: 1, round })
     }
 
     fn send_late(&mut self, request: Late) {
@@ -309,7 +400,7 @@ impl World {
                 request.asked_ago += 1;
                 request.asked_ago < request.lease
             }
-            Late::Send { .. } | Late::Release(_) | Late::Record(_) => true,
+            Late::Send { .. } | Late::Release(_) | Late::Record(_) | Late::Resend(_) => true,
         });
         self.late.sort_unstable();
     }

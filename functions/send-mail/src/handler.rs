@@ -53,7 +53,8 @@ struct Metrics {
 
 impl Metrics {
     const WELCOME: Self = Self { sent: "Mailed", refused: "MailRefused", not_needed: "MailNotNeeded" };
-    const REMINDER: Self = Self { sent: "ReminderMailed", refused: "ReminderRefused", not_needed: "ReminderNotNeeded" };
+    const REMINDER: Self =
+        Self { sent: "ReminderMailed", refused: "ReminderMailRefused", not_needed: "ReminderMailNotNeeded" };
     const SUPPORT: Self =
         Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
 }
@@ -217,7 +218,7 @@ impl App {
             }
             Mail::Reminder(mail) if credential.issue == order.issue && credential.disclosable(now) => {
                 let language = Language::preferred(mail.locale.as_deref().unwrap_or_default());
-                Ok(Some(Letter::welcome(language, &credential, None, &self.origin, &self.support_url)?))
+                Ok(Some(Letter::reminder(language, &credential, &self.origin, &self.support_url)?))
             }
             Mail::Welcome(_) | Mail::Reminder(_) => Ok(None),
             Mail::Support(request) => Ok(Some(Letter::support(self.support_language, &credential, request, now)?)),

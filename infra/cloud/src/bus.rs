@@ -1,4 +1,4 @@
-//! The event bus: the target of an event, by the rules of the template.
+//! The event buses: the queue of an event, by the rules of the template.
 
 use serde_json::Value;
 
@@ -8,21 +8,24 @@ use super::queue::Queue;
 use super::roles::ACCOUNT;
 use template::Template;
 
-/// The target of a rule, which gets its events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    Queue(Queue),
-    /// A function that the bus invokes directly.
-    Function(&'static str),
+/// A rule of a bus: which events it sends to which queue.
+struct Rule {
+    /// The logical id of the bus, or nothing for the default bus of the account.
+    bus: Option<String>,
+    pattern: Pattern,
+    queue: Queue,
 }
 
-pub(super) struct Bus(Vec<(Pattern, Target)>);
+/// The buses of the account.
+pub(super) struct Bus(Vec<Rule>);
 
-/// Rules for functions that the template does not have yet. A rule of the template with the same target replaces the one here.
-const PLANNED: [(&str, Target); 2] = [
-    (r#"{"source": ["aws.ses"]}"#, Target::Function("mail-feedback")),
-    (r#"{"detail-type": ["SubscriptionEnded"]}"#, Target::Queue(Queue::SubscriptionEnd)),
-];
+/// The logical id of the bus on which the vendor puts events.
+const VENDOR: &str = "VendorBus";
+
+/// Rules for functions that the template does not have yet: the bus, the pattern and the queue. A rule of the template with the same queue
+/// replaces the one here.
+const PLANNED: [(Option<&str>, &str, Queue); 1] =
+    [(Some(VENDOR), r#"{"detail-type": ["SubscriptionEnded"]}"#, Queue::SubscriptionEnd)];
 
 impl Bus {
     pub(super) fn deployed() -> Result<Self, Error> {
@@ -34,18 +37,17 @@ impl Bus {
             let pattern = pattern.map_err(|error| wrong(error.to_string()))?;
             let pattern = Pattern::read(&pattern.to_string()).map_err(wrong)?;
             let targets = rule["Properties"]["Targets"].as_array().map(Vec::as_slice);
-            let target = match targets {
-                Some([target]) => {
-                    target["Arn"]["Fn::GetAtt"][0].as_str().and_then(Queue::from_logical_id).map(Target::Queue)
-                }
+            let queue = match targets {
+                Some([target]) => target["Arn"]["Fn::GetAtt"][0].as_str().and_then(Queue::from_logical_id),
                 _ => None,
             };
-            let target = target.ok_or_else(|| wrong(format!("{id} needs one target that is a known queue")))?;
-            rules.push((pattern, target));
+            let queue = queue.ok_or_else(|| wrong(format!("{id} needs one target that is a known queue")))?;
+            rules.push(Rule { bus: bus_of(rule), pattern, queue });
         }
-        for (pattern, target) in PLANNED {
-            if rules.iter().all(|(_, deployed)| *deployed != target) {
-                rules.push((Pattern::read(pattern).map_err(wrong)?, target));
+        for (bus, pattern, queue) in PLANNED {
+            if rules.iter().all(|deployed| deployed.queue != queue) {
+                let pattern = Pattern::read(pattern).map_err(wrong)?;
+                rules.push(Rule { bus: bus.map(str::to_owned), pattern, queue });
             }
         }
         Ok(Self(rules))
@@ -61,19 +63,33 @@ impl Bus {
         event
     }
 
-    /// Returns the target of the first rule that matches the event.
-    pub(super) fn target(&self, event: &Value) -> Option<Target> {
-        self.0.iter().find(|(pattern, _)| pattern.matches(event)).map(|(_, target)| *target)
+    /// Returns the queue of the first rule that matches the event. AWS puts its own events on the default bus; all others are on the
+    /// vendor's.
+    pub(super) fn queue(&self, event: &Value) -> Option<Queue> {
+        let is_own = event["source"].as_str().is_some_and(|source| source.starts_with("aws."));
+        let bus = (!is_own).then_some(VENDOR);
+        let mut rules = self.0.iter().filter(|rule| rule.bus.as_deref() == bus);
+        rules.find(|rule| rule.pattern.matches(event)).map(|rule| rule.queue)
     }
+}
+
+/// Returns the logical id of the bus of a rule, or nothing for the default bus.
+fn bus_of(rule: &Value) -> Option<String> {
+    let bus = &rule["Properties"]["EventBusName"];
+    let id = bus["Ref"].as_str().or_else(|| bus["Fn::GetAtt"][0].as_str()).or_else(|| bus.as_str());
+    id.filter(|id| *id != "default").map(str::to_owned)
 }
 
 /// Returns the value of a name in the pattern of a rule.
 fn name(name: &str) -> Option<String> {
-    match name {
-        "AWS::AccountId" => Some(ACCOUNT.to_owned()),
-        "MailConfiguration" => Some(crate::CONFIGURATION_SET.to_owned()),
-        _ => None,
-    }
+    let value = match name {
+        "AWS::AccountId" => ACCOUNT,
+        "AWS::Region" => crate::REGION,
+        "AWS::StackName" => "firstkey",
+        "MailConfiguration" => crate::CONFIGURATION_SET,
+        _ => return None,
+    };
+    Some(value.to_owned())
 }
 
 /// Returns whether a rule sends to a topic what `CloudTrail` reports. The local cloud has neither.
@@ -101,18 +117,33 @@ mod tests {
         assert!(deployed > 0 && bus.0.len() >= deployed);
         let started = json!({"detail-type": "SubscriptionStarted", "detail": {}, "account": "111122223333"});
         let mut started = Bus::receive(started);
-        assert_eq!(bus.target(&started), Some(Target::Queue(Queue::SubscriptionStart)));
+        assert_eq!(bus.queue(&started), Some(Queue::SubscriptionStart));
         started["source"] = "firstkey".into();
-        assert_eq!(bus.target(&started), None, "an event of our own");
+        assert_eq!(bus.queue(&started), None, "an event of our own");
         (started["source"], started["account"]) = ("billing.contoso".into(), "111122223333".into());
-        assert_eq!(bus.target(&started), None, "another account");
+        assert_eq!(bus.queue(&started), None, "another account");
         let ended = json!({"source": "billing.contoso", "detail-type": "SubscriptionEnded", "detail": {}});
-        assert_eq!(bus.target(&ended), Some(Target::Queue(Queue::SubscriptionEnd)));
-        let bounced = json!({"source": "aws.ses", "detail-type": "Email Bounced"});
-        assert_eq!(bus.target(&bounced), Some(Target::Function("mail-feedback")));
+        assert_eq!(bus.queue(&ended), Some(Queue::SubscriptionEnd));
+        let tags = json!({"ses:configuration-set": [crate::CONFIGURATION_SET]});
+        let bounced = json!({"source": "aws.ses", "detail-type": "Email Bounced", "detail": {"mail": {"tags": tags}}});
+        assert_eq!(bus.queue(&bounced), Some(Queue::MailFeedback));
         for unknown in [json!({"detail-type": "SubscriptionStarte"}), json!({}), json!({"source": "billing.contoso"})] {
-            assert_eq!(bus.target(&unknown), None, "{unknown}");
+            assert_eq!(bus.queue(&unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn the_buses_are_apart() {
+        let any = || Pattern::read(r#"{"detail-type": ["Email Sent"]}"#).expect("a pattern");
+        let default = Rule { bus: None, pattern: any(), queue: Queue::MailFeedback };
+        let vendor = Rule { bus: Some(VENDOR.to_owned()), pattern: any(), queue: Queue::SubscriptionStart };
+        let bus = Bus(vec![default, vendor]);
+        let event = |source: &str| json!({"source": source, "detail-type": "Email Sent"});
+        assert_eq!(bus.queue(&event("aws.ses")), Some(Queue::MailFeedback));
+        assert_eq!(bus.queue(&event("billing.contoso")), Some(Queue::SubscriptionStart));
+        let on = |name: Value| bus_of(&json!({"Properties": {"EventBusName": name}}));
+        assert_eq!((on(json!({"Ref": VENDOR})), on(Value::Null)), (Some(VENDOR.to_owned()), None));
+        assert_eq!(on(json!("default")), None);
     }
 
     /// Returns the rules that report a call, as `CloudTrail` describes it.

@@ -25,9 +25,10 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::faults::Fault;
+use super::feedback::Feedback;
 use super::inbox::Mail;
 use super::page::{LiveParts, Page, Refusal, StartForm};
-use super::{DeadLetter, DeliverError, Inner, lock, requests, serve};
+use super::{DeadLetter, DeliverError, Inner, controls, lock, requests, serve};
 
 const STYLE: &str = include_str!("../assets/console.css");
 const SCRIPT: &str = include_str!("../assets/console.js");
@@ -49,7 +50,12 @@ pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
         .route("/console.css", get(async || asset("text/css; charset=utf-8", STYLE)))
         .route("/console.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
         .route("/console.svg", get(async || asset("image/svg+xml", ICON)))
+        .route("/mails/{place}/feedback", post(controls::feedback_form))
+        .route("/time", post(controls::time_form))
         .route("/events", post(events))
+        .route("/feedback", post(controls::feedback))
+        .route("/clock", post(controls::clock))
+        .route("/schedule", post(controls::schedule))
         .route("/inbox", get(inbox))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/faults", post(faults))
@@ -100,17 +106,24 @@ async fn events(State(inner): State<Arc<Inner>>, event: Bytes) -> Response {
 async fn deliver(inner: Arc<Inner>, event: Value) -> Result<Value, (StatusCode, String)> {
     let delivered = tokio::spawn(async move { inner.deliver(event).await }).await;
     match delivered {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(DeliverError::Event(reason))) => Err((StatusCode::BAD_REQUEST, reason)),
-        Ok(Err(DeliverError::Denied(principal))) => Err((StatusCode::FORBIDDEN, principal)),
-        Ok(Err(DeliverError::Function(reason))) => Err((StatusCode::BAD_GATEWAY, reason)),
+        Ok(delivered) => delivered.map_err(undelivered),
         Err(_) => Err((StatusCode::INTERNAL_SERVER_ERROR, "The delivery was interrupted.".to_owned())),
+    }
+}
+
+/// Returns the status and the reason of the answer to an event that was not delivered.
+pub(super) fn undelivered(error: DeliverError) -> (StatusCode, String) {
+    match error {
+        DeliverError::Event(reason) => (StatusCode::BAD_REQUEST, reason),
+        DeliverError::Denied(principal) => (StatusCode::FORBIDDEN, principal),
+        DeliverError::Function(reason) => (StatusCode::BAD_GATEWAY, reason),
     }
 }
 
 /// A mail in the form that `GET /inbox` returns.
 #[derive(Serialize)]
 struct InboxEntry {
+    message_id: String,
     to: String,
     subject: String,
     text: String,
@@ -121,8 +134,8 @@ struct InboxEntry {
 }
 
 impl From<Mail> for InboxEntry {
-    fn from(Mail { to, subject, text, html, reply_to, sent_at, tags, .. }: Mail) -> Self {
-        Self { to, subject, text, html, reply_to, sent_at, tags }
+    fn from(Mail { message_id, to, subject, text, html, reply_to, sent_at, tags, .. }: Mail) -> Self {
+        Self { message_id, to, subject, text, html, reply_to, sent_at, tags }
     }
 }
 
@@ -157,12 +170,13 @@ async fn faults(State(inner): State<Arc<Inner>>, fault: Bytes) -> Response {
     }
 }
 
-fn parse_json(body: &[u8]) -> Result<Value, JsonRejection> {
+pub(super) fn parse_json(body: &[u8]) -> Result<Value, JsonRejection> {
     Json::from_bytes(body).map(|Json(value)| value)
 }
 
 async fn page(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
-    rendered(StatusCode::OK, &Page::after(&inner, query.get("started").cloned()))
+    let feedback = query.get("reported").and_then(|name| Feedback::from_name(name));
+    rendered(StatusCode::OK, &Page::after(&inner, query.get("started").cloned(), feedback))
 }
 
 /// Returns the live parts of the page if they have changed since the version in `seen`.
@@ -204,7 +218,7 @@ async fn start(State(inner): State<Arc<Inner>>, form: Result<Form<StartForm>, Fo
 
 /// Publishes the event that the form describes, if the form is valid.
 async fn publish(inner: &Arc<Inner>, form: &StartForm) -> Result<(), (StatusCode, Refusal)> {
-    let event = form.event().map_err(|refusal| (StatusCode::UNPROCESSABLE_ENTITY, refusal))?;
+    let event = form.event(&inner.clock).map_err(|refusal| (StatusCode::UNPROCESSABLE_ENTITY, refusal))?;
     let failed = |status, why| Err((status, Refusal { why, field: None }));
     match deliver(Arc::clone(inner), event).await {
         Ok(answer) if answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => Ok(()),
@@ -244,7 +258,7 @@ fn asset(media_type: &'static str, content: &'static str) -> Response {
     (headers, content).into_response()
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()

@@ -127,6 +127,7 @@ fn md5(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Clock;
     use template::Template;
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_response_is_interpreted_as_lambda_does() {
-        let queues = Arc::new(Queues::open(None, Duration::ZERO).expect("queues in memory"));
+        let queues = Arc::new(Queues::open(None, Duration::ZERO, Clock::system()).expect("queues in memory"));
         let batch = queues.send_and_receive(Queue::SendMail, "{}".to_owned());
         let id = batch.messages[0].id.clone();
         let failed = |answer: Value| failed_ids(&answer, &batch.messages);

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::clock;
+use super::Clock;
 use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Mode};
 use super::gate::Gates;
@@ -38,6 +38,7 @@ pub(super) struct Endpoint {
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
     pub(super) roles: Arc<Roles>,
+    pub(super) clock: Clock,
     /// Closed when the cloud is dropped, which ends the calls that are still held.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -153,7 +154,7 @@ impl Endpoint {
 
     fn record(&self, caller: &Caller, operation: &str, answer: Option<&Answer>) {
         self.requests.record(requests::Request {
-            at: clock::rfc3339(),
+            at: self.clock.rfc3339(),
             function: caller.function.clone(),
             service: caller.service.name(),
             operation: operation.to_owned(),

@@ -1,4 +1,4 @@
-//! The error of the local cloud.
+//! The errors of the local cloud.
 
 use std::fmt;
 
@@ -33,3 +33,50 @@ impl std::error::Error for Error {
         self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
+
+/// The reason why an event was not answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DeliverError {
+    /// No rule of an event bus matches the event.
+    Event(String),
+    /// The function did not answer. The event stays in its queue.
+    Function(String),
+    /// The policy of the bus refuses events of this principal.
+    Denied(String),
+}
+
+impl fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(reason) | Self::Function(reason) => f.write_str(reason),
+            Self::Denied(principal) => write!(f, "the policy of the bus does not let {principal} put events"),
+        }
+    }
+}
+
+impl std::error::Error for DeliverError {}
+
+/// The reason why SES did not report anything about a mail, or why the report was not answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ReportError {
+    /// The inbox has no such mail.
+    UnknownMail,
+    /// The mail has no configuration set, so SES publishes nothing about it.
+    Unreported,
+    /// The event was not answered.
+    Undelivered(DeliverError),
+}
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownMail => f.write_str("the inbox has no such mail"),
+            Self::Unreported => {
+                f.write_str("SES reports nothing about a mail without a configuration set, and this mail has none")
+            }
+            Self::Undelivered(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReportError {}

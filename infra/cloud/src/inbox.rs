@@ -36,6 +36,13 @@ pub struct Mail {
     pub configuration_set: Option<String>,
 }
 
+impl Mail {
+    /// Returns the addresses of the recipients.
+    pub(super) fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.to.split(", ")
+    }
+}
+
 /// All mails, in memory and, if state is preserved, in a file with one JSON line for each mail.
 pub(super) struct Inbox {
     mails: Mutex<Vec<Mail>>,
@@ -68,6 +75,20 @@ impl Inbox {
 
     pub(super) fn all(&self) -> Vec<Mail> {
         lock(&self.mails).clone()
+    }
+
+    /// Returns the mail with this id, or the latest to this address.
+    pub(super) fn find(&self, id_or_address: &str) -> Option<Mail> {
+        let mails = lock(&self.mails);
+        let is_it = |mail: &&Mail| {
+            mail.message_id == id_or_address || mail.recipients().any(|to| to.eq_ignore_ascii_case(id_or_address))
+        };
+        mails.iter().rev().find(is_it).cloned()
+    }
+
+    /// Returns the mail at this index.
+    pub(super) fn at(&self, place: usize) -> Option<Mail> {
+        lock(&self.mails).get(place).cloned()
     }
 
     pub(super) fn count(&self) -> usize {

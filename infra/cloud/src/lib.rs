@@ -7,21 +7,25 @@
 //! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
-//! | `bus`, `pipe`, `pattern` | the rules of the event bus, the Pipe from the table's stream to a queue, and their patterns |
+//! | `feedback` | what becomes of a mail, in the events of SES |
+//! | `bus`, `pipe`, `pattern` | the rules of the event buses, the Pipe from the table's stream to a queue, and their patterns |
 //! | `queue`, `delivery` | SQS and its event source mappings |
-//! | `console`, `page` | the console: a web page for developers and a JSON API for tests |
+//! | `clock`, `schedule` | the clock, which can be moved forward, and the hourly schedules |
+//! | `console`, `controls`, `page` | the console: a web page for developers and a JSON API for tests |
 //! | `runtime` | the runtime API of Lambda, for one process of a function |
 //! | `events` | the events of `events/`, with live tokens |
 
 mod bus;
 mod clock;
 mod console;
+mod controls;
 mod delivery;
 mod dynamo;
 mod endpoint;
 mod error;
 pub mod events;
 mod faults;
+mod feedback;
 mod file;
 mod gate;
 mod inbox;
@@ -33,6 +37,7 @@ mod queue;
 mod requests;
 pub mod roles;
 pub mod runtime;
+mod schedule;
 mod secrets;
 mod serve;
 mod service;
@@ -52,8 +57,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use error::Error;
+pub use clock::Clock;
+pub use error::{DeliverError, Error, ReportError};
 pub use faults::{Fault, Mode};
+pub use feedback::Feedback;
 pub use gate::{Gate, HeldCall};
 pub use inbox::Mail;
 pub use kms::SEALING_KEY;
@@ -63,7 +70,7 @@ pub use secrets::SecretContent;
 pub use service::Service;
 pub use ses::{CONFIGURATION_SET, Limits};
 
-use bus::{Bus, Target};
+use bus::Bus;
 use dynamo::Dynamo;
 use endpoint::Endpoint;
 use faults::Faults;
@@ -75,6 +82,7 @@ use pipe::Pipe;
 use queue::Queues;
 use requests::Requests;
 use roles::{Names, Roles};
+use schedule::Schedules;
 use secrets::Secrets;
 use ses::Ses;
 
@@ -103,19 +111,34 @@ pub struct CloudOptions {
     pub product: String,
     /// The value of the template's `BillingPrincipals`: the ARNs of those who may put events on the bus, or empty.
     pub billing_principals: String,
+    /// The clock.
+    pub clock: Clock,
+    /// Whether schedules also run when the clock reaches an hour by itself, and not only when it is moved.
+    pub has_timer: bool,
 }
 
 impl CloudOptions {
     /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, no client secret, redelivery after
-    /// one second, and the product at port 9000 of this machine.
+    /// one second, the product at port 9000 of this machine, and the machine's time without a timer.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
         let sender = "Contoso <credentials@contoso.example>".to_owned();
         let product = "http://localhost:9000".to_owned();
         let (table, client_secret) = ("firstkey".to_owned(), String::new());
-        let billing_principals = String::new();
-        Self { data: None, redelivery, table, sender, client_secret, invoke, product, billing_principals }
+        let (billing_principals, clock, has_timer) = (String::new(), Clock::system(), false);
+        Self {
+            data: None,
+            redelivery,
+            table,
+            sender,
+            client_secret,
+            invoke,
+            product,
+            billing_principals,
+            clock,
+            has_timer,
+        }
     }
 }
 
@@ -139,9 +162,11 @@ struct Inner {
     roles: Arc<Roles>,
     secrets: Arc<Secrets>,
     queues: Arc<Queues>,
-    bus: Bus,
+    bus: Arc<Bus>,
     pipe: Arc<Pipe>,
     invoke: Invoke,
+    clock: Clock,
+    schedules: Schedules,
     product: String,
     /// The console's form as it was last submitted.
     form: Mutex<StartForm>,
@@ -150,45 +175,12 @@ struct Inner {
 impl Cloud {
     /// Starts the local cloud on two listeners and returns when it accepts calls.
     pub async fn start(aws: TcpListener, console: TcpListener, options: CloudOptions) -> Result<Self, Error> {
-        let CloudOptions { data, redelivery, table, sender, client_secret, invoke, product, billing_principals } =
-            options;
-        if let Some(directory) = &data {
-            file::create_directory(directory)?;
-        }
-        let state_file = |name: &str| data.as_ref().map(|directory| directory.join(name));
         let address = |listener: &TcpListener| {
             listener.local_addr().map_err(|source| Error::caused("a listener has no address", source))
         };
         let (aws_address, console_address) = (address(&aws)?, address(&console)?);
-
-        let names = Names { table: table.clone(), sender, client_secret, billing_principals };
-        let roles = Arc::new(Roles::deployed(&names)?);
-        let mut tasks = JoinSet::new();
-        let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, &mut tasks).await?);
-        let kms = Kms::start(state_file("kms.json")).await?;
-        let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
-        let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery)?);
-        let bus = Bus::deployed()?;
-        let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
-        let (faults, gates, requests, secrets) = <(Arc<Faults>, Arc<Gates>, Arc<Requests>, Arc<Secrets>)>::default();
-        let form = Mutex::new(StartForm::suggested());
-        let ses = Arc::new(Ses::new(Arc::clone(&inbox)));
-        let inner = Inner {
-            dynamo,
-            inbox,
-            ses,
-            faults,
-            gates,
-            requests,
-            roles,
-            secrets,
-            queues,
-            bus,
-            pipe,
-            invoke,
-            product,
-            form,
-        };
+        let (has_timer, mut tasks) = (options.has_timer, JoinSet::new());
+        let (inner, kms) = Inner::open(options, &mut tasks).await?;
         let inner = Arc::new(inner);
 
         let (alive, watched) = watch::channel(());
@@ -198,6 +190,9 @@ impl Cloud {
         tasks.spawn(Arc::clone(&inner.pipe).run());
         for queue in Queue::ALL {
             tasks.spawn(delivery::run(Arc::clone(&inner.queues), queue, Arc::clone(&inner.invoke)));
+        }
+        if has_timer {
+            tasks.spawn(Arc::clone(&inner).run_timer());
         }
         Ok(Self { inner, aws: aws_address, console: console_address, _alive: alive, _tasks: tasks })
     }
@@ -264,6 +259,38 @@ impl Cloud {
         self.inner.deliver(event).await
     }
 
+    /// Publishes what becomes of a mail, as SES does, and returns the function's response to the first delivery. The mail is given by its
+    /// id, or by an address, whose latest mail it is.
+    pub async fn report(&self, mail: &str, feedback: Feedback) -> Result<Value, ReportError> {
+        let mail = self.inner.inbox.find(mail).ok_or(ReportError::UnknownMail)?;
+        self.inner.report(&mail, feedback).await
+    }
+
+    /// Returns the event that [`Cloud::report`] publishes, for a test that changes it. SES publishes no event about an unknown mail,
+    /// and about a mail without a configuration set.
+    #[must_use]
+    pub fn feedback_event(&self, mail: &str, feedback: Feedback) -> Option<Value> {
+        feedback.event(&self.inner.inbox.find(mail)?, &self.inner.clock)
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Moves the clock forward, and runs every schedule once for each hour that it passes, at the time of this hour; of more than 200 hours,
+    /// for the last 200. Returns why invocations failed.
+    pub async fn advance_clock(&self, seconds: u64) -> Vec<String> {
+        self.inner.advance_clock(seconds).await
+    }
+
+    /// Invokes a function now, as its schedule does.
+    pub async fn run_schedule(&self, function: &str) -> Result<(), String> {
+        let function = self.inner.schedules.find(function).ok_or_else(|| format!("no schedule invokes {function}"))?;
+        self.inner.run_schedule(function, self.inner.clock.epoch_seconds()).await
+    }
+
     /// Publishes an event as a principal with this ARN, whom the policy of the bus may refuse.
     pub async fn deliver_as(&self, principal: &str, event: Value) -> Result<Value, DeliverError> {
         let detail_type = event["detail-type"].as_str().unwrap_or_default();
@@ -317,29 +344,45 @@ impl fmt::Debug for Cloud {
     }
 }
 
-/// The reason why an event was not answered.
-#[derive(Debug, PartialEq, Eq)]
-pub enum DeliverError {
-    /// No rule of the event bus matches the event.
-    Event(String),
-    /// The function did not answer. The event stays in its queue.
-    Function(String),
-    /// The policy of the bus refuses events of this principal.
-    Denied(String),
-}
-
-impl fmt::Display for DeliverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(reason) | Self::Function(reason) => f.write_str(reason),
-            Self::Denied(principal) => write!(f, "the policy of the bus does not let {principal} put events"),
-        }
-    }
-}
-
-impl std::error::Error for DeliverError {}
-
 impl Inner {
+    /// Opens the state of every service. KMS belongs to the endpoint alone.
+    async fn open(options: CloudOptions, tasks: &mut JoinSet<()>) -> Result<(Self, Kms), Error> {
+        let CloudOptions { data, redelivery, table, sender, client_secret, invoke, product, .. } = options;
+        let (billing_principals, clock) = (options.billing_principals, options.clock);
+        if let Some(directory) = &data {
+            file::create_directory(directory)?;
+        }
+        let state_file = |name: &str| data.as_ref().map(|directory| directory.join(name));
+        let names = Names { table: table.clone(), sender, client_secret, billing_principals };
+        let roles = Arc::new(Roles::deployed(&names)?);
+        let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, tasks).await?);
+        let kms = Kms::start(state_file("kms.json")).await?;
+        let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
+        let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery, clock.clone())?);
+        let bus = Arc::new(Bus::deployed()?);
+        let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
+        let ses = Ses::new(Arc::clone(&inbox), Arc::clone(&bus), Arc::clone(&queues), clock.clone());
+        let inner = Self {
+            dynamo,
+            inbox,
+            ses: Arc::new(ses),
+            faults: Arc::default(),
+            gates: Arc::default(),
+            requests: Arc::default(),
+            roles,
+            secrets: Arc::default(),
+            queues,
+            bus,
+            pipe,
+            invoke,
+            schedules: Schedules::deployed(&clock, options.has_timer)?,
+            clock,
+            product,
+            form: Mutex::new(StartForm::suggested()),
+        };
+        Ok((inner, kms))
+    }
+
     fn endpoint(&self, kms: Kms, alive: watch::Receiver<()>) -> Endpoint {
         Endpoint {
             dynamo: Arc::clone(&self.dynamo),
@@ -351,6 +394,7 @@ impl Inner {
             gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),
             roles: Arc::clone(&self.roles),
+            clock: self.clock.clone(),
             alive,
         }
     }
@@ -358,15 +402,15 @@ impl Inner {
     /// Routes an event by the rules of the event bus.
     async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
         let event = Bus::receive(event);
-        let answer = match self.bus.target(&event) {
-            Some(Target::Queue(queue)) => {
-                let batch = self.queues.send_and_receive(queue, event.to_string());
-                delivery::deliver(batch, &self.invoke).await
-            }
-            Some(Target::Function(function)) => delivery::invoked(&self.invoke, function, event).await,
-            None => return Err(DeliverError::Event(UNROUTED.to_owned())),
-        };
-        answer.map_err(DeliverError::Function)
+        let queue = self.bus.queue(&event).ok_or_else(|| DeliverError::Event(UNROUTED.to_owned()))?;
+        let batch = self.queues.send_and_receive(queue, event.to_string());
+        delivery::deliver(batch, &self.invoke).await.map_err(DeliverError::Function)
+    }
+
+    /// Publishes what becomes of a mail.
+    async fn report(&self, mail: &Mail, feedback: Feedback) -> Result<Value, ReportError> {
+        let event = feedback.event(mail, &self.clock).ok_or(ReportError::Unreported)?;
+        self.deliver(event).await.map_err(ReportError::Undelivered)
     }
 
     async fn drained(&self) -> Result<(), Error> {

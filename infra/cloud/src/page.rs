@@ -1,4 +1,4 @@
-//! The console's page: a form that publishes an event, the mails, and the calls.
+//! The console's page: a form that publishes an event, the mails and what becomes of them, the time, and the calls.
 
 use askama::Template;
 use askama::filters::HtmlSafeOutput;
@@ -12,9 +12,10 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use uuid::Uuid;
 
+use super::feedback::Feedback;
 use super::inbox::Mail;
 use super::requests::Request;
-use super::{DeadLetter, Inner, REGION, clock, lock};
+use super::{Clock, DeadLetter, Inner, REGION, lock};
 
 /// The number of calls on the page, newest first. `GET /requests` returns all of them.
 const CALLS: usize = 50;
@@ -25,6 +26,19 @@ const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", 
 /// The kinds of welcome mail that the form offers: the value and the label.
 const CONTENTS: [(&str, &str); 3] = [("", "default"), ("credentials", "credentials"), ("link", "a link")];
 
+/// The feedback that the form below a mail offers, with the words on its buttons.
+const OUTCOMES: [(Feedback, &str); 6] = [
+    (Feedback::Delivered, "Delivered"),
+    (Feedback::Delayed, "Delayed"),
+    (Feedback::Undelivered, "Mailbox full"),
+    (Feedback::Bounced, "Bounced"),
+    (Feedback::Suppressed, "Suppressed"),
+    (Feedback::Complained, "Complained"),
+];
+
+/// How far the buttons move the clock: the seconds and the label.
+const MOVES: [(u64, &str); 4] = [(3600, "1 hour"), (86_400, "1 day"), (432_000, "5 days"), (604_800, "7 days")];
+
 /// The whole page.
 #[derive(Template)]
 #[template(path = "console.html")]
@@ -33,6 +47,8 @@ pub(super) struct Page {
     refusal: Option<Refusal>,
     /// The subscription that the form has just started.
     started: Option<String>,
+    /// The feedback that has just been reported about a mail.
+    reported: Option<Feedback>,
     product: String,
     live: Live,
 }
@@ -52,6 +68,8 @@ struct Live {
     /// The number of all recorded calls.
     total_calls: usize,
     dead_letters: Vec<DeadLetter>,
+    /// The time of the local cloud, in RFC 3339.
+    now: String,
 }
 
 /// A mail and its index in the inbox.
@@ -76,12 +94,13 @@ impl Page {
     /// Creates a page with the values of the last submitted form and a new subscription id.
     fn new(inner: &Inner) -> Self {
         let form = StartForm { subscription_id: suggested_id(), ..lock(&inner.form).clone() };
-        Self { form, refusal: None, started: None, product: inner.product.clone(), live: Live::new(inner) }
+        let (product, live) = (inner.product.clone(), Live::new(inner));
+        Self { form, refusal: None, started: None, reported: None, product, live }
     }
 
-    /// Creates the page that confirms that a subscription was started.
-    pub(super) fn after(inner: &Inner, started: Option<String>) -> Self {
-        Self { started, ..Self::new(inner) }
+    /// Creates the page that confirms that a subscription was started, or that SES has reported what became of a mail.
+    pub(super) fn after(inner: &Inner, started: Option<String>, reported: Option<Feedback>) -> Self {
+        Self { started, reported, ..Self::new(inner) }
     }
 
     /// Creates the page that shows a submitted form again, with the reason why it was refused.
@@ -115,12 +134,14 @@ impl Live {
             calls: calls.into_iter().map(Call).collect(),
             total_calls,
             dead_letters: inner.queues.dead_letters(),
+            now: inner.clock.rfc3339(),
         }
     }
 
     fn seen(inner: &Inner) -> String {
-        let (mails, calls) = (inner.inbox.count(), inner.requests.changes());
-        format!("{mails}-{calls}-{}", inner.queues.dead_letters().len())
+        let (mails, calls, letters) =
+            (inner.inbox.count(), inner.requests.changes(), inner.queues.dead_letters().len());
+        format!("{mails}-{calls}-{letters}-{}", inner.clock.moves())
     }
 }
 
@@ -199,7 +220,7 @@ impl StartForm {
     }
 
     /// Returns the event that a vendor's billing system would publish, if the form is valid.
-    pub(super) fn event(&self) -> Result<Value, Refusal> {
+    pub(super) fn event(&self, clock: &Clock) -> Result<Value, Refusal> {
         let people = [&self.portal_user, &self.second_portal_user].into_iter().enumerate();
         // The first portal user is required, so an empty one is kept for validation to report.
         let people = people.filter(|(place, email)| *place == 0 || !email.is_empty());
@@ -222,7 +243,7 @@ impl StartForm {
             "detail-type": "SubscriptionStarted",
             "source": "billing.contoso",
             "account": "000000000000",
-            "time": clock::rfc3339(),
+            "time": clock.rfc3339(),
             "region": REGION,
             "resources": [],
             "detail": detail,

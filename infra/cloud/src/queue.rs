@@ -19,7 +19,7 @@ use template::Template;
 
 use super::roles::ACCOUNT;
 use super::sqs::LONGEST;
-use super::{Error, clock, file, lock};
+use super::{Clock, Error, file, lock};
 
 macro_rules! queues {
     ($($(#[$doc:meta])* $name:literal $variant:ident;)*) => {
@@ -114,11 +114,11 @@ enum Visibility {
 }
 
 impl Message {
-    fn new(body: String) -> Self {
+    fn new(body: String, clock: &Clock) -> Self {
         Self {
             id: Uuid::new_v4().to_string(),
             body,
-            sent_at: clock::epoch_millis(),
+            sent_at: clock.epoch_millis(),
             first_received_at: None,
             receives: 0,
             visibility: Visibility::Waiting,
@@ -126,11 +126,11 @@ impl Message {
         }
     }
 
-    fn receive(&mut self) -> Self {
+    fn receive(&mut self, clock: &Clock) -> Self {
         self.visibility = Visibility::InFlight;
         self.hidden_until = None;
         self.receives += 1;
-        self.first_received_at.get_or_insert_with(clock::epoch_millis);
+        self.first_received_at.get_or_insert_with(|| clock.epoch_millis());
         self.clone()
     }
 
@@ -169,22 +169,23 @@ pub(super) struct Queues {
     state: Mutex<State>,
     changed: watch::Sender<()>,
     redelivery: Duration,
+    clock: Clock,
     /// How often a message is delivered until it becomes a dead letter.
     receives: BTreeMap<Queue, u32>,
     file: Option<PathBuf>,
 }
 
 impl Queues {
-    pub(super) fn open(file: Option<PathBuf>, redelivery: Duration) -> Result<Self, Error> {
+    pub(super) fn open(file: Option<PathBuf>, redelivery: Duration, clock: Clock) -> Result<Self, Error> {
         let state = file.as_deref().map(file::read).transpose()?.flatten();
         let (state, receives) = (Mutex::new(state.unwrap_or_default()), deployed_receives()?);
-        Ok(Self { state, changed: watch::Sender::new(()), redelivery, receives, file })
+        Ok(Self { state, changed: watch::Sender::new(()), redelivery, clock, receives, file })
     }
 
     /// Adds messages from the Pipe and updates its position, in one step.
     pub(super) fn feed(&self, queue: Queue, bodies: impl Iterator<Item = String>, position: String) {
         self.change(|state| {
-            state.waiting.entry(queue).or_default().extend(bodies.map(Message::new));
+            state.waiting.entry(queue).or_default().extend(bodies.map(|body| Message::new(body, &self.clock)));
             state.position = Some(position);
         });
     }
@@ -197,10 +198,16 @@ impl Queues {
         lock(&self.state).dead_letters.clone()
     }
 
+    /// Adds a message.
+    pub(super) fn send(&self, queue: Queue, body: String) {
+        let message = Message::new(body, &self.clock);
+        self.change(|state| state.waiting.entry(queue).or_default().push(message));
+    }
+
     /// Adds a message and receives it at once, for a caller that waits for the first delivery.
     pub(super) fn send_and_receive(self: &Arc<Self>, queue: Queue, body: String) -> Batch {
-        let mut message = Message::new(body);
-        let received = message.receive();
+        let mut message = Message::new(body, &self.clock);
+        let received = message.receive(&self.clock);
         self.change(|state| state.waiting.entry(queue).or_default().push(message));
         Batch { queues: Arc::clone(self), queue, messages: vec![received], settled: false }
     }
@@ -243,7 +250,8 @@ impl Queues {
         let mut messages = Vec::new();
         self.change(|state| {
             let waiting = state.waiting.entry(queue).or_default();
-            messages.extend(waiting.iter_mut().filter(visible).take(limit).map(Message::receive));
+            let visible = waiting.iter_mut().filter(visible).take(limit);
+            messages.extend(visible.map(|message| message.receive(&self.clock)));
         });
         Batch { queues: Arc::clone(self), queue, messages, settled: false }
     }
@@ -252,7 +260,7 @@ impl Queues {
         self.change(|state| {
             for Message { id, .. } in messages {
                 let last = self.receives.get(&queue).copied().unwrap_or(PLANNED_RECEIVES);
-                state.settle(queue, id, failed(id), last, self.redelivery);
+                state.settle(queue, id, failed(id).map(|reason| (reason, self.clock.rfc3339())), last, self.redelivery);
             }
         });
     }
@@ -277,6 +285,20 @@ impl Queues {
         }
         message.hidden_until = Some(Instant::now() + duration);
         Ok(())
+    }
+
+    /// Shortens how long messages stay hidden, because the clock has moved forward.
+    pub(super) fn advance(&self, moved: Duration) {
+        let now = Instant::now();
+        let earlier = |at: Instant| at.checked_sub(moved).unwrap_or(now);
+        self.change(|state| {
+            for message in state.waiting.values_mut().flatten() {
+                message.hidden_until = message.hidden_until.map(earlier);
+                if let Visibility::From(at) = message.visibility {
+                    message.visibility = Visibility::From(earlier(at));
+                }
+            }
+        });
     }
 
     /// Returns how long each hidden message of a queue stays hidden.
@@ -314,7 +336,8 @@ impl Queues {
 }
 
 impl State {
-    fn settle(&mut self, queue: Queue, id: &str, failure: Option<String>, last: u32, redelivery: Duration) {
+    /// Ends a delivery, which failed for a reason at a time, or did not fail.
+    fn settle(&mut self, queue: Queue, id: &str, failure: Option<(String, String)>, last: u32, redelivery: Duration) {
         let waiting = self.waiting.entry(queue).or_default();
         let Some(index) = waiting.iter().position(|message| message.id == id) else { return };
         match failure {
@@ -323,10 +346,9 @@ impl State {
                 message.visibility =
                     Visibility::From(message.hidden_until.unwrap_or_else(|| Instant::now() + redelivery));
             }
-            Some(reason) => {
+            Some((reason, at)) => {
                 let Message { id, body, receives, .. } = waiting.remove(index);
                 let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-                let at = clock::rfc3339();
                 self.dead_letters.push(DeadLetter { queue, message_id: id, body, receives, reason, at });
             }
             None => drop(waiting.remove(index)),
@@ -363,5 +385,27 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_message_is_visible_earlier_when_the_clock_moves() {
+        let queues = Queues::open(None, Duration::from_secs(1), Clock::system()).expect("queues in memory");
+        let queues = Arc::new(queues);
+        for hidden in [4000, 8000] {
+            let batch = queues.send_and_receive(Queue::SendMail, "{}".to_owned());
+            let handle = batch.messages[0].receipt_handle();
+            queues.hide(Queue::SendMail, &handle, Duration::from_secs(hidden)).expect("hidden");
+            batch.settle(|_| Some("later".to_owned()));
+        }
+        queues.advance(Duration::from_hours(1));
+        assert!(queues.receive(Queue::SendMail, 10).messages.is_empty());
+        queues.advance(Duration::from_secs(400));
+        assert_eq!(queues.hidden(Queue::SendMail).len(), 1);
+        assert_eq!(queues.receive(Queue::SendMail, 10).messages.len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! A fake of SES, with the one operation that the product uses: `SendEmail` of the query protocol, which adds the mail to
 //! the inbox. The fake refuses every parameter that it does not store, and names it, so that nothing is lost silently. It refuses what
-//! exceeds the account's limits, and drops it, as SES does.
+//! exceeds the account's limits, and drops it, as SES does. What becomes of a mail to the mailbox simulator it reports by itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter;
@@ -12,10 +12,13 @@ use http::StatusCode;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::bus::Bus;
+use super::feedback::Feedback;
 use super::inbox::{Inbox, Mail};
+use super::queue::Queues;
 use super::service::Service;
 use super::wire::{Answer, SES_NAMESPACE};
-use super::{clock, lock};
+use super::{Clock, lock};
 
 /// The name of the template's configuration set. A mail has it only if its call names it.
 pub const CONFIGURATION_SET: &str = "firstkey";
@@ -32,13 +35,22 @@ pub struct Limits {
 /// The fake, with the times of the mails that it has accepted in the last 24 hours.
 pub(super) struct Ses {
     inbox: Arc<Inbox>,
+    bus: Arc<Bus>,
+    queues: Arc<Queues>,
+    clock: Clock,
     limits: Mutex<Limits>,
     accepted: Mutex<VecDeque<Instant>>,
 }
 
 impl Ses {
-    pub(super) fn new(inbox: Arc<Inbox>) -> Self {
-        Self { inbox, limits: Mutex::default(), accepted: Mutex::default() }
+    pub(super) fn new(inbox: Arc<Inbox>, bus: Arc<Bus>, queues: Arc<Queues>, clock: Clock) -> Self {
+        Self { inbox, bus, queues, clock, limits: Mutex::default(), accepted: Mutex::default() }
+    }
+
+    /// Forgets the mails that are older than a day, because the clock has moved forward.
+    pub(super) fn advance(&self, moved: Duration) {
+        let mut accepted = lock(&self.accepted);
+        *accepted = accepted.iter().filter_map(|at| at.checked_sub(moved)).collect();
     }
 
     pub(super) fn set_limits(&self, limits: Limits) {
@@ -48,7 +60,7 @@ impl Ses {
     /// Answers a call. A call that SES refuses counts towards no limit.
     pub(super) fn call(&self, form: &Bytes) -> Answer {
         let sent = match action(form).as_str() {
-            "SendEmail" => read(form).and_then(|mail| self.admit(Instant::now()).map(|()| mail)),
+            "SendEmail" => read(form, &self.clock).and_then(|mail| self.admit(Instant::now()).map(|()| mail)),
             "" => Err(("MissingAction", "The request has no Action.".to_owned())),
             other => Err(("InvalidAction", format!("The local SES only supports SendEmail, not {other}."))),
         };
@@ -56,12 +68,24 @@ impl Ses {
             Ok(mail) => mail,
             Err((code, message)) => return Answer::error(Service::Ses, StatusCode::BAD_REQUEST, code, &message),
         };
-        let answer = accepted(&mail.message_id);
-        match self.inbox.add(mail) {
-            Ok(()) => answer,
+        match self.inbox.add(mail.clone()) {
+            Ok(()) => {
+                self.simulate(&mail);
+                accepted(&mail.message_id)
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot write the inbox");
                 Answer::refused(Service::Ses)
+            }
+        }
+    }
+
+    /// Publishes what becomes of a mail to the mailbox simulator.
+    fn simulate(&self, mail: &Mail) {
+        let feedback = mail.recipients().map(Feedback::simulated).find(|simulated| !simulated.is_empty());
+        for event in feedback.unwrap_or_default().iter().filter_map(|feedback| feedback.event(mail, &self.clock)) {
+            if let Some(queue) = self.bus.queue(&event) {
+                self.queues.send(queue, event.to_string());
             }
         }
     }
@@ -112,7 +136,7 @@ fn accepted(message_id: &str) -> Answer {
 type Refusal = (&'static str, String);
 
 /// Parses the form described in <https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html>.
-fn read(form: &Bytes) -> Result<Mail, Refusal> {
+fn read(form: &Bytes, clock: &Clock) -> Result<Mail, Refusal> {
     let mut fields: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     for known in
         ["Action", "Version", "Message.Subject.Charset", "Message.Body.Text.Charset", "Message.Body.Html.Charset"]
@@ -151,7 +175,7 @@ fn read(form: &Bytes) -> Result<Mail, Refusal> {
         text: text.unwrap_or_default(),
         html: html.unwrap_or_default(),
         reply_to: (!reply_to.is_empty()).then(|| reply_to.join(", ")),
-        sent_at: clock::rfc3339(),
+        sent_at: clock.rfc3339(),
         tags,
         configuration_set,
     })
@@ -236,6 +260,10 @@ mod tests {
     const FORM: &str = "Action=SendEmail&Version=2010-12-01&Source=a%40firstkey.example&Message.Subject.Data=Hello+there\
         &Message.Body.Text.Data=%C3%BC+%26&Destination.ToAddresses.member.1=b%40x.example";
 
+    fn read(form: &Bytes) -> Result<Mail, Refusal> {
+        super::read(form, &Clock::system())
+    }
+
     fn refusal(more: &str) -> String {
         read(&format!("{FORM}{more}").into()).expect_err("refused").1
     }
@@ -294,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_mail_beyond_a_limit_is_dropped_and_counts_towards_none() {
-        let ses = Ses::new(Arc::new(Inbox::open(None).expect("an inbox in memory")));
+        let ses = ses();
         ses.set_limits(Limits { rate: Some(2), quota: Some(5) });
         let began = Instant::now();
         let admitted = |milliseconds| ses.admit(began + Duration::from_millis(milliseconds)).map_err(|(_, why)| why);
@@ -303,6 +331,24 @@ mod tests {
             (Err("Maximum sending rate exceeded.".to_owned()), Err("Daily message quota exceeded.".to_owned()));
         assert_eq!(at, [Ok(()), Ok(()), fast.clone(), fast, Ok(()), Ok(()), Ok(()), full.clone(), full]);
         assert_eq!(admitted(24 * 3_600_000), Ok(()), "the first mail was a day ago");
+    }
+
+    fn ses() -> Ses {
+        let queues = Queues::open(None, SECOND, Clock::system()).expect("queues in memory");
+        let (inbox, bus) = (Inbox::open(None).expect("an inbox in memory"), Bus::deployed().expect("the bus"));
+        Ses::new(Arc::new(inbox), Arc::new(bus), Arc::new(queues), Clock::system())
+    }
+
+    #[test]
+    fn a_day_later_by_the_clock_the_quota_is_free() {
+        let ses = ses();
+        ses.set_limits(Limits { rate: None, quota: Some(1) });
+        let admitted = || ses.admit(Instant::now()).is_ok();
+        assert_eq!([admitted(), admitted()], [true, false]);
+        ses.advance(Duration::from_hours(23));
+        assert!(!admitted());
+        ses.advance(Duration::from_hours(1));
+        assert!(admitted());
     }
 
     proptest! {

@@ -15,7 +15,7 @@ Usage: cargo dev [options]
   --console-port PORT   console: start a subscription, inbox, events (9001)
   --aws-port PORT       AWS endpoint (9002)
   --oidc-port PORT      OpenID Connect provider (9003)
-  --data DIR            keep the table, keys, queues and inbox there; otherwise they are in memory
+  --data DIR            keep the table, keys, queues, inbox and clock there; otherwise they are in memory
   --redelivery SECONDS  when a queue delivers a failed message again (1)
   --no-open             do not open the console in a browser
   --help

@@ -9,11 +9,12 @@ mod ports;
 mod settings;
 mod watch;
 
-use std::{ffi::OsString, path::Path, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use cloud::{Cloud, CloudOptions, events};
+use cloud::{Clock, Cloud, CloudOptions, events};
 use provider::{Person, Provider};
+use tempfile::TempDir;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::interval,
@@ -35,6 +36,9 @@ const PERSON: &str = "dana@fabrikam.example";
 
 /// How often the live events get a new token. Tokens last an hour, so the files are always valid for half an hour.
 const TOKEN_RENEWAL: Duration = Duration::from_mins(30);
+
+/// How often the clock is looked at: after a move the live events need a token of the new time.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The time-out of a function's first call, which may wait for Cargo's lock while another build runs.
 const FIRST_CALL: Duration = Duration::from_mins(2);
@@ -87,7 +91,9 @@ struct Product {
     provider: Provider,
     _front: Front,
     _loopback: Option<Loopback>,
-    _cloud: Cloud,
+    cloud: Cloud,
+    /// The directory of the clock, if no state is preserved.
+    _directory: Option<TempDir>,
     ready: String,
     console: String,
 }
@@ -103,12 +109,13 @@ impl Product {
         let port = ports::free().await?;
         let functions = Functions::new(port);
 
-        let provider = Provider::start(ports.oidc, provider(&settings, &options)).await;
+        let (clock, directory) = clock(options.data.as_deref())?;
+        let provider = Provider::start(ports.oidc, provider(&settings, &options, &clock)).await;
         let provider = provider.context("cannot start the OpenID Connect provider")?;
-        let cloud = cloud(&settings, options, functions.as_invoke());
+        let cloud = cloud(&settings, options, functions.as_invoke(), clock);
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
-        let settings = settings.into_iter().chain(settings::fixed(&addresses));
+        let settings = settings.into_iter().chain(settings::fixed(&addresses)).chain(settings::clock(cloud.clock()));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
         let front = Front::start(ports.functions, port);
         let product = Self {
@@ -116,7 +123,8 @@ impl Product {
             provider,
             _front: front,
             _loopback: ports.loopback,
-            _cloud: cloud,
+            cloud,
+            _directory: directory,
             ready: format!("ready  {addresses}"),
             console: addresses.console,
         };
@@ -128,12 +136,19 @@ impl Product {
 
     /// Renews the tokens of the live events until cargo-lambda exits.
     async fn renew_tokens(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
-        let mut renewal = interval(TOKEN_RENEWAL);
+        let (mut renewal, mut look) = (interval(TOKEN_RENEWAL), interval(LOOK));
+        let ahead = self.cloud.clock().shared_seconds();
+        let mut written_at = ahead.load(Ordering::SeqCst);
         renewal.tick().await;
         loop {
-            tokio::select! {
+            let is_moved = tokio::select! {
                 error = self.watch.ended() => return Err(error),
-                _ = renewal.tick() => self.write_events(workspace)?,
+                _ = renewal.tick() => true,
+                _ = look.tick() => ahead.load(Ordering::SeqCst) != written_at,
+            };
+            if is_moved {
+                written_at = ahead.load(Ordering::SeqCst);
+                self.write_events(workspace)?;
             }
         }
     }
@@ -153,15 +168,25 @@ async fn build(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn provider(settings: &[(&str, OsString)], options: &DevOptions) -> provider::Options {
+/// Returns the clock, and the temporary directory in which its file is unless state is preserved.
+fn clock(data: Option<&Path>) -> anyhow::Result<(Clock, Option<TempDir>)> {
+    if let Some(data) = data {
+        return Ok((Clock::kept_in(data)?, None));
+    }
+    let directory = tempfile::tempdir().context("cannot create a directory for the clock")?;
+    Ok((Clock::kept_in(directory.path())?, Some(directory)))
+}
+
+fn provider(settings: &[(&str, OsString)], options: &DevOptions, clock: &Clock) -> provider::Options {
     provider::Options {
         client_id: settings::find(settings, "OIDC_CLIENT_ID"),
         data: options.data.clone(),
         redirect_origins: vec![settings::find(settings, "PUBLIC_ORIGIN")],
+        seconds_ahead: clock.shared_seconds(),
     }
 }
 
-fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke) -> CloudOptions {
+fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke, clock: Clock) -> CloudOptions {
     CloudOptions {
         data: options.data,
         redelivery: options.redelivery,
@@ -172,6 +197,8 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
         billing_principals: String::new(),
+        clock,
+        has_timer: true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, io, time::Duration};
 
-use cloud::REGION;
+use cloud::{Clock, REGION};
 
 use super::ports::{self, Ports};
 use tools::environment;
@@ -56,6 +56,11 @@ pub(super) fn fixed(addresses: &Addresses) -> Vec<(&'static str, OsString)> {
         ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ("NO_PROXY", no_proxy),
     ]
+}
+
+/// Returns the variable that leads to the file of the clock.
+pub(super) fn clock(clock: &Clock) -> Option<(&'static str, OsString)> {
+    clock.file().map(|file| ("FIRSTKEY_CLOCK", file.into()))
 }
 
 /// Returns the settings. The developer's environment overrides each of these defaults.

@@ -1,6 +1,6 @@
 //! The authorization endpoint and the sign-out endpoint, which show pages to people.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
     Form,
@@ -76,7 +76,7 @@ pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form
         wants_address: request.wants_address(),
         person: Person::with_email(email.trim()),
     };
-    issuer.codes.lock().expect("no holder of this lock panics").insert(code.clone(), grant, Instant::now());
+    issuer.codes.lock().expect("no holder of this lock panics").insert(code.clone(), grant, issuer.instant());
     let named = (!issuer.oddities().omits_issuer).then_some(issuer.url.as_str());
     request.answer(&[("code", Some(&code)), ("iss", named)])
 }

@@ -17,7 +17,11 @@ mod token;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -54,6 +58,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The only origins, such as `http://localhost:9000`, to which the provider redirects after sign-in and sign-out.
     pub redirect_origins: Vec<String>,
+    /// How many seconds the provider's clock is ahead of the machine's. The number can be shared with another clock.
+    pub seconds_ahead: Arc<AtomicI64>,
 }
 
 /// A running provider, which stops when it is dropped.
@@ -94,6 +100,11 @@ impl Provider {
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer.url
+    }
+
+    /// Moves the clock forward, by which tokens and codes are issued and expire.
+    pub fn advance_clock(&self, seconds: i64) {
+        self.issuer.options.seconds_ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Returns the key set that `jwks_uri` serves.
@@ -188,8 +199,18 @@ impl Issuer {
         self.token_oddities.lock().expect("no holder of this lock panics").clone()
     }
 
+    fn seconds_ahead(&self) -> u64 {
+        self.options.seconds_ahead.load(Ordering::SeqCst).try_into().unwrap_or(0)
+    }
+
+    /// Returns the present on the time line of codes.
+    fn instant(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(Duration::from_secs(self.seconds_ahead())).unwrap_or(now)
+    }
+
     fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
-        let now = now();
+        let now = machine_seconds().saturating_add(self.seconds_ahead());
         let mut claims = json!({
             "iss": self.url,
             "aud": self.options.client_id,
@@ -276,7 +297,7 @@ fn merge(target: &mut Value, patch: &Value) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the provider emulates an external service, which has its own clock")]
-fn now() -> u64 {
+fn machine_seconds() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("the system clock is later than 1970").as_secs()
 }

@@ -1,6 +1,6 @@
 //! The token endpoint: exchanges a code and its PKCE verifier for an ID token.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
@@ -50,7 +50,7 @@ pub(super) async fn redeem(
     if oddities.secret_in_form.is_some() && request.client_secret != oddities.secret_in_form {
         return refuse("invalid_client", "the form has no client_secret, or another one");
     }
-    let grant = issuer.codes.lock().expect("no holder of this lock panics").take(&request.code, Instant::now());
+    let grant = issuer.codes.lock().expect("no holder of this lock panics").take(&request.code, issuer.instant());
     let Some(grant) = grant else {
         return refuse("invalid_grant", "the code is unknown, used or older than a minute");
     };

@@ -1,6 +1,6 @@
 //! Tests of the OpenID Connect provider over HTTP: discovery, the code flow, tokens, and refused requests.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -26,7 +26,12 @@ async fn provider() -> Result<Provider, Box<dyn Error>> {
 }
 
 fn options() -> Options {
-    Options { client_id: "firstkey".to_owned(), data: None, redirect_origins: vec!["http://localhost:9000".to_owned()] }
+    Options {
+        client_id: "firstkey".to_owned(),
+        data: None,
+        redirect_origins: vec!["http://localhost:9000".to_owned()],
+        seconds_ahead: Arc::default(),
+    }
 }
 
 async fn send(request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn Error>> {
@@ -318,5 +323,16 @@ async fn keys_are_saved_in_the_data_directory_and_only_the_owner_can_read_them()
     assert_eq!(sets[0], sets[1]);
     let mode = std::fs::metadata(data.join("oidc-keys.json"))?.permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_are_issued_by_the_clock_of_the_provider() -> Outcome {
+    let provider = provider().await?;
+    let issued_at = || provider.claims(&Person::with_email("dana@fabrikam.example"))["iat"].as_i64();
+    let before = issued_at().ok_or("no iat")?;
+    provider.advance_clock(604_800);
+    let after = issued_at().ok_or("no iat")?;
+    assert!((604_800..604_860).contains(&(after - before)), "{before} {after}");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The steps of an invocation between its writes.
 
+use super::next_issue::Cause;
 use super::table::{Account, Click, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Time, Write};
 use super::{AccountModel, Action, Person, Task, Variant, World};
 
@@ -7,11 +8,15 @@ use super::{AccountModel, Action, Person, Task, Variant, World};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     task: Task,
-    asked_at: Time,
+    pub(crate) asked_at: Time,
+    /// The current issue when the invocation began; only the witness reads it.
+    pub(crate) began_in: u8,
+    /// The issue that a renewal read first.
+    pub(crate) first_read: Option<u8>,
     /// The session to write, for a sign-in; the session of the request, for a reset or a creation.
     session: Option<Session>,
-    account: Option<Account>,
-    credential: Option<Credential>,
+    pub(crate) account: Option<Account>,
+    pub(crate) credential: Option<Credential>,
     pub(crate) service: Option<Status>,
     attempt: u8,
     races: u8,
@@ -28,9 +33,10 @@ struct Needs {
 }
 
 impl Run {
-    fn new(task: Task, asked_at: Time) -> Self {
-        let (session, account, credential, service) = (None, None, None, None);
-        Self { task, asked_at, session, account, credential, service, attempt: 1, races: 0, half_done: false }
+    fn new(task: Task, asked_at: Time, began_in: u8) -> Self {
+        let (session, account, credential, service, first_read) = (None, None, None, None, None);
+        let (attempt, races, half_done) = (1, 0, false);
+        Self { task, asked_at, began_in, first_read, session, account, credential, service, attempt, races, half_done }
     }
 
     fn needs(&self) -> Needs {
@@ -43,7 +49,9 @@ impl Run {
             }
             (Task::SignIn(_), _) => nothing_more,
             (Task::Reset | Task::Create(_), _) => Needs { credential, ..nothing_more },
-            (Task::Reissue(_), _) => Needs { account: no_account && !credential, credential, ..nothing_more },
+            (Task::Reissue(_) | Task::Renew | Task::Paid, _) => {
+                Needs { account: no_account && !credential, credential, ..nothing_more }
+            }
         }
     }
 
@@ -94,14 +102,15 @@ impl AccountModel {
     /// Begins a task. A sign-in reads the account and verifies the password; without a verified password it would write nothing. Any
     /// other task reads its session's item first, which never changes.
     pub(crate) fn begin(&self, world: &mut World, p: usize, task: Task) -> Option<()> {
-        let mut run = Run::new(task, world.now);
+        let began_in = if task == Task::Renew { world.table.credential.issue } else { 0 };
+        let mut run = Run::new(task, world.now, began_in);
         match task {
             Task::SignIn(id) => {
                 run.account = world.table.accounts[id];
                 run.session = Some(Session::begin(self.variant, world.click(p), id, &run.account?, world.now));
             }
             Task::Reset | Task::Create(_) => run.session = world.people[p].current_session(&world.table).copied(),
-            Task::Reissue(_) => {}
+            Task::Reissue(_) | Task::Renew | Task::Paid => {}
         }
         world.people[p].run = Some(run);
         Some(())
@@ -133,6 +142,8 @@ impl AccountModel {
                 }
             }
             Task::Reissue(issue) if credential.issue != issue => world.people[p].give_up(),
+            Task::Renew => self.decide_renewal(world, p)?,
+            Task::Paid => self.decide_paid(world, p)?,
             Task::Reset | Task::Create(_) | Task::Reissue(_) => {}
         }
         self.check_session(world, p)
@@ -166,9 +177,16 @@ impl AccountModel {
                 // The history's count has moved on.
                 run.credential = Some(world.table.credential);
             }
+            Outcome::Done if matches!(write, Write::NextIssue(_)) => {
+                if world.people[p].run.as_ref()?.task == Task::Renew {
+                    world.answer_renewal(p)?;
+                } else {
+                    world.people[p].give_up();
+                }
+            }
             Outcome::Done => {
                 let person = &mut world.people[p];
-                if !matches!(write, Write::Create { .. } | Write::Reissue { .. }) {
+                if !matches!(write, Write::Create { .. }) {
                     person.token = Some(click);
                 }
                 person.give_up();
@@ -184,7 +202,7 @@ impl AccountModel {
         Some(())
     }
 
-    /// Starts over after a lost race: a sign-in and a reissue read everything again, a task within a session the credential alone.
+    /// Starts over after a lost race: a task within a session reads the credential again, any other task everything.
     fn retry_lost_race(&self, world: &mut World, p: usize) -> Option<()> {
         let run = world.people[p].run.as_mut()?;
         run.races += 1;
@@ -194,7 +212,7 @@ impl AccountModel {
         }
         run.attempt = 1;
         run.credential = None;
-        if matches!(run.task, Task::SignIn(_) | Task::Reissue(_)) {
+        if !matches!(run.task, Task::Reset | Task::Create(_)) {
             run.account = None;
             run.service = None;
         }
@@ -225,10 +243,9 @@ impl AccountModel {
                 let by = CreatedBy { creator: session.account, person: p };
                 Write::Create { session, account, by, seq: run.credential?.seq }
             }
-            Task::Reissue(issue) => {
-                let Credential { seq, retrievals, .. } = run.credential?;
-                Write::Reissue { issue, version: run.account?.version, seq, retrievals, asked_at: run.asked_at }
-            }
+            Task::Reissue(_) => self.derive_next_issue(run, Cause::Reissue)?,
+            Task::Renew => self.derive_next_issue(run, Cause::Renewal)?,
+            Task::Paid => self.derive_next_issue(run, Cause::Paid)?,
         })
     }
 
@@ -283,7 +300,7 @@ impl World {
             Task::SignIn(id) => self.table.accounts[id].is_some_and(|account| account.may_sign_in(self.now)),
             Task::Reset => session.is_some(),
             Task::Create(_) => session.is_some_and(|session| session.temporary.is_none()),
-            Task::Reissue(_) => true,
+            Task::Reissue(_) | Task::Renew | Task::Paid => true,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The items and the writes on them. Each [`Write`] is atomic: it is carried out as a whole, under its conditions, or not at all.
 
 use super::Variant;
+use super::next_issue::NextIssue;
 
 /// Ticks of one clock.
 pub(crate) type Time = u8;
@@ -29,6 +30,7 @@ pub(crate) struct CreatedBy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the item, present or absent")]
 pub(crate) struct Credential {
     pub(crate) issue: u8,
     pub(crate) seq: u8,
@@ -37,6 +39,12 @@ pub(crate) struct Credential {
     pub(crate) signed_in: bool,
     pub(crate) changed: bool,
     pub(crate) expires_at: Time,
+    /// Whether the service administrator has created an administrator, in whichever issue.
+    pub(crate) handed_over: bool,
+    /// The number of renewals in the life of the subscription.
+    pub(crate) renewals: u8,
+    /// The time of the renewal that started this issue.
+    pub(crate) renewed_at: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,13 +115,7 @@ pub(crate) enum Write {
         by: CreatedBy,
         seq: u8,
     },
-    Reissue {
-        issue: u8,
-        version: u8,
-        seq: u8,
-        retrievals: u8,
-        asked_at: Time,
-    },
+    NextIssue(NextIssue),
 }
 
 /// The meaning of the answer to the process.
@@ -133,6 +135,8 @@ pub(crate) struct Table {
     pub(crate) accounts: Vec<Option<Account>>,
     /// The sessions, sorted.
     pub(crate) sessions: Vec<Session>,
+    /// Whether the item exists that marks the paid event as handled.
+    pub(crate) paid: bool,
     /// The number of history entries.
     pub(crate) history: u8,
 }
@@ -140,7 +144,9 @@ pub(crate) struct Table {
 impl Credential {
     pub(crate) fn issued(issue: u8, seq: u8, now: Time) -> Self {
         let expires_at = now + PASSWORD_LIFETIME;
-        Self { issue, seq, sealed: true, retrievals: 0, signed_in: false, changed: false, expires_at }
+        let (signed_in, changed, handed_over) = (false, false, false);
+        let (retrievals, renewals, renewed_at) = (0, 0, None);
+        Self { issue, seq, sealed: true, retrievals, signed_in, changed, expires_at, handed_over, renewals, renewed_at }
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::table::SERVICE;
 use super::witness::{
-    HISTORY_COMPLETE, NO_CREATION_FROM_BEFORE, NO_RESET_AFTER_EXPIRY, NO_RESET_FROM_BEFORE,
-    NO_RETRIEVAL_ENDED_FROM_BEFORE, NO_SESSION_FROM_BEFORE, NOT_LOCKED_OUT, NOT_SHOWN_AFTER_SIGN_IN, ONE_RESET,
-    REFUSALS_ARE_TRUE, RETIREMENT_NOT_LOST,
+    ANSWERED_WITH_OWN_ISSUE, HISTORY_COMPLETE, NO_CREATION_FROM_BEFORE, NO_RESET_AFTER_EXPIRY, NO_RESET_FROM_BEFORE,
+    NO_RETRIEVAL_ENDED_FROM_BEFORE, NO_SESSION_FROM_BEFORE, NONE_AFTER_HAND_OVER, NOT_LOCKED_OUT,
+    NOT_SHOWN_AFTER_SIGN_IN, ONE_ISSUE_FOR_PAID, ONE_RESET, REFUSALS_ARE_TRUE, RENEWALS_BOUNDED, RENEWED_WITH_REASON,
+    RETIREMENT_NOT_LOST, STARTED_ONCE,
 };
 use super::{
-    AccountModel, BACK_AFTER_EXPIRY, NAME_TAKEN, PASSWORD_CHOSEN, REOPENED, RETIRED, SECOND_RESET_REFUSED, Scope,
-    Start, TWO_CREATED, Task, VOID_SESSION_UNDER_WAY, Variant,
+    AccountModel, BACK_AFTER_EXPIRY, NAME_TAKEN, PASSWORD_CHOSEN, RENEWAL_REFUSED, RENEWED, RENEWED_AND_PAID,
+    RENEWED_THREE_TIMES, REOPENED, RETIRED, SECOND_RESET_REFUSED, Scope, Start, TWO_CREATED, Task,
+    VOID_SESSION_UNDER_WAY, Variant,
 };
 use crate::check::{assert_caught_by, assert_holds, is_full_run};
 
@@ -29,6 +31,7 @@ fn one_temporary_password() -> Scope {
         late_writes: 1,
         last_tick: 1,
         retrievals: 1,
+        renewals: 1,
     }
 }
 
@@ -91,6 +94,48 @@ fn the_hand_over_undone() -> Scope {
     }
 }
 
+/// Two people renew the expired issue at once, one of them a second time, while a person uses the old temporary password.
+fn renewal() -> Scope {
+    Scope {
+        people: vec![vec![Task::SignIn(SERVICE), Task::Reset], vec![Task::Renew, Task::Renew], vec![Task::Renew]],
+        attempts: 1,
+        last_tick: 2,
+        ..one_temporary_password()
+    }
+}
+
+/// The paid event is delivered twice, while a person renews, renews again, and uses the new password.
+fn renewal_and_paid() -> Scope {
+    Scope {
+        people: vec![vec![Task::Renew, Task::Renew], vec![Task::Paid], vec![Task::Paid]],
+        attempts: 1,
+        last_tick: 2,
+        renewals: 2,
+        ..one_temporary_password()
+    }
+}
+
+/// A person renews while the administrator Lee takes over a reissued subscription.
+fn renewal_after_hand_over() -> Scope {
+    Scope {
+        start: Start::Administrators(1),
+        people: vec![
+            vec![Task::SignIn(LEE)],
+            vec![Task::Reissue(1)],
+            vec![Task::Renew],
+            vec![Task::Paid],
+            vec![Task::SignIn(SERVICE)],
+        ],
+        attempts: 1,
+        ..one_temporary_password()
+    }
+}
+
+/// A person renews after every expiry, and retries each renewal.
+fn renewals_in_a_row() -> Scope {
+    Scope { people: vec![vec![Task::Renew; 6]], attempts: 2, last_tick: 4, renewals: 3, ..one_temporary_password() }
+}
+
 fn design(scope: Scope) -> AccountModel {
     AccountModel { variant: Variant::Design, scope }
 }
@@ -135,6 +180,38 @@ fn either_check_of_the_expiry_is_sufficient() {
             AccountModel { variant, scope: one_temporary_password() },
             &[PASSWORD_CHOSEN],
         );
+    }
+}
+
+#[test]
+fn the_design_holds_for_a_renewal() {
+    assert_holds("renewal", design(renewal()), &[PASSWORD_CHOSEN, RENEWED, RENEWAL_REFUSED]);
+}
+
+#[test]
+fn the_design_holds_for_a_renewal_and_the_paid_event() {
+    assert_holds("renewal and paid", design(renewal_and_paid()), &[RENEWED_AND_PAID, RENEWAL_REFUSED]);
+}
+
+#[test]
+fn the_design_holds_for_a_renewal_after_the_hand_over() {
+    assert_holds(
+        "renewal after the hand-over",
+        design(renewal_after_hand_over()),
+        &[RETIRED, REOPENED, RENEWAL_REFUSED],
+    );
+}
+
+#[test]
+fn the_design_holds_for_renewals_in_a_row() {
+    assert_holds("renewals in a row", design(renewals_in_a_row()), &[RENEWED_THREE_TIMES, RENEWAL_REFUSED]);
+}
+
+/// Shows that the history's number is sufficient: every write of issue or account is a transaction that increments it.
+#[test]
+fn a_renewal_need_not_compare_issue_or_version_beside_the_last_number() {
+    for variant in [Variant::RenewalIssueNotCompared, Variant::RenewalVersionNotCompared] {
+        assert_holds(&format!("{variant:?}"), AccountModel { variant, scope: renewal() }, &[RENEWED]);
     }
 }
 
@@ -225,4 +302,59 @@ fn transactions_that_do_not_compare_the_last_number_overwrite_an_entry() {
 #[test]
 fn a_retrieval_during_the_first_sign_in_is_missing_from_the_history() {
     assert_caught(Variant::SizeNotCompared, one_temporary_password(), HISTORY_COMPLETE);
+}
+
+#[test]
+fn a_renewal_after_the_hand_over_gives_the_subscription_to_a_portal_user() {
+    assert_caught(Variant::RenewalAfterHandOver, renewal_after_hand_over(), NONE_AFTER_HAND_OVER);
+}
+
+#[test]
+fn a_renewal_after_the_hand_over_undoes_the_retirement() {
+    assert_caught(Variant::RenewalAfterHandOver, renewal_after_hand_over(), RETIREMENT_NOT_LOST);
+}
+
+#[test]
+fn a_renewal_after_a_change_takes_the_account_from_its_owner() {
+    assert_caught(Variant::RenewalAfterChange, renewal(), RENEWED_WITH_REASON);
+}
+
+#[test]
+fn a_renewal_after_the_last_retrieval_evades_the_limit() {
+    assert_caught(Variant::RenewalAfterThreeRetrievals, renewal(), RENEWED_WITH_REASON);
+}
+
+#[test]
+fn renewals_that_are_not_counted_exceed_the_number_allowed() {
+    assert_caught(Variant::RenewalsNotCounted, renewals_in_a_row(), RENEWALS_BOUNDED);
+}
+
+#[test]
+fn a_renewal_that_is_not_recognised_is_refused_when_its_answer_was_lost() {
+    assert_caught(Variant::RenewalNotRecognised, renewal(), REFUSALS_ARE_TRUE);
+}
+
+#[test]
+fn a_renewal_that_does_not_compare_the_last_number_overwrites_an_entry() {
+    assert_caught(Variant::RenewalSeqNotCompared, renewal(), HISTORY_COMPLETE);
+}
+
+#[test]
+fn a_renewal_that_compares_nothing_starts_an_issue_twice() {
+    assert_caught(Variant::RenewalComparesNothing, Scope { renewals: 2, ..renewal() }, STARTED_ONCE);
+}
+
+#[test]
+fn a_retrieval_during_a_renewal_is_missing_from_the_history() {
+    assert_caught(Variant::SizeNotCompared, Scope { retrievals: 2, ..renewal() }, HISTORY_COMPLETE);
+}
+
+#[test]
+fn a_paid_event_that_keeps_the_time_of_the_renewal_answers_a_renewal_with_its_own_issue() {
+    assert_caught(Variant::PaidKeepsRenewedAt, renewal_and_paid(), ANSWERED_WITH_OWN_ISSUE);
+}
+
+#[test]
+fn a_paid_event_that_is_not_marked_starts_two_issues() {
+    assert_caught(Variant::PaidNotMarked, renewal_and_paid(), ONE_ISSUE_FOR_PAID);
 }

@@ -2,6 +2,7 @@
 
 use stateright::Property;
 
+use super::next_issue::Cause;
 use super::table::{Account, Click, Credential, SERVICE, Session, Status, Time};
 use super::{AccountModel, World};
 
@@ -19,6 +20,14 @@ pub(crate) const NOT_LOCKED_OUT: &str =
 pub(crate) const RETIREMENT_NOT_LOST: &str =
     "once an administrator has signed in, the service administrator is retired until the next reissue";
 pub(crate) const REFUSALS_ARE_TRUE: &str = "no click that was carried out is answered with a refusal";
+pub(crate) const STARTED_ONCE: &str = "each next issue is started once, with one password";
+pub(crate) const ONE_ISSUE_FOR_PAID: &str = "5: the paid event starts at most one issue, however often it is delivered";
+pub(crate) const NONE_AFTER_HAND_OVER: &str = "after the hand-over neither a portal user nor an event starts an issue";
+pub(crate) const RENEWED_WITH_REASON: &str =
+    "a renewal replaces only an issue that is expired, unchanged and not used up";
+pub(crate) const RENEWALS_BOUNDED: &str = "a subscription is renewed at most as often as allowed";
+pub(crate) const ANSWERED_WITH_OWN_ISSUE: &str =
+    "a renewal is answered with an issue that began since it was asked for, or that a recent renewal started";
 pub(crate) const HISTORY_COMPLETE: &str = "the history has every entry, retrievals included, under consecutive numbers";
 
 /// A violation that leaves no trace in the table, so the witness records it when it happens.
@@ -31,9 +40,13 @@ pub(crate) enum Breach {
     ResetTwice,
     FalseRefusal,
     LostFromHistory,
+    StartedAfterHandOver,
+    RenewedWithoutReason,
+    AnsweredWithAnothersIssue,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a situation that was seen or not")]
 pub(crate) struct Witness {
     /// The number of history entries that were written.
     pub(crate) entries: u8,
@@ -44,12 +57,19 @@ pub(crate) struct Witness {
     /// Whether a reset in a session of a temporary password was refused because the session had ended.
     pub(crate) second_reset_refused: bool,
     pub(crate) name_taken: bool,
+    pub(crate) renewal_refused: bool,
+    /// The next issues in order: what started each, and when that was asked for.
+    pub(crate) started: Vec<(Cause, Time)>,
     breaches: Vec<Breach>,
 }
 
 impl Witness {
     pub(crate) fn with_entries(entries: u8) -> Self {
         Self { entries, ..Self::default() }
+    }
+
+    pub(crate) fn count_started(&self, cause: Cause) -> usize {
+        self.started.iter().filter(|(own, _)| *own == cause).count()
     }
 
     pub(crate) fn record_breach(&mut self, breach: Breach) {
@@ -158,6 +178,22 @@ pub(crate) fn properties() -> Vec<Property<AccountModel>> {
         }),
         Property::always(RETIREMENT_NOT_LOST, |_, world: &World| !world.has_lost_retirement()),
         Property::always(REFUSALS_ARE_TRUE, |_, world: &World| !world.witness.has_breach(Breach::FalseRefusal)),
+        Property::always(STARTED_ONCE, |_, world: &World| {
+            world.witness.started.len() + 1 == usize::from(world.table.credential.issue)
+        }),
+        Property::always(ONE_ISSUE_FOR_PAID, |_, world: &World| world.witness.count_started(Cause::Paid) <= 1),
+        Property::always(NONE_AFTER_HAND_OVER, |_, world: &World| {
+            !world.witness.has_breach(Breach::StartedAfterHandOver)
+        }),
+        Property::always(RENEWED_WITH_REASON, |_, world: &World| {
+            !world.witness.has_breach(Breach::RenewedWithoutReason)
+        }),
+        Property::always(RENEWALS_BOUNDED, |model: &AccountModel, world: &World| {
+            world.witness.count_started(Cause::Renewal) <= usize::from(model.scope.renewals)
+        }),
+        Property::always(ANSWERED_WITH_OWN_ISSUE, |_, world: &World| {
+            !world.witness.has_breach(Breach::AnsweredWithAnothersIssue)
+        }),
         Property::always(HISTORY_COMPLETE, |_, world: &World| {
             world.table.history == world.witness.entries && !world.witness.has_breach(Breach::LostFromHistory)
         }),

@@ -1,8 +1,6 @@
 //! The condition, the effect, and the meaning of a refusal of each write.
 
-use super::table::{
-    Account, AccountId, CreatedBy, Credential, Outcome, SERVICE, Session, Status, Temporary, Time, Write,
-};
+use super::table::{Account, AccountId, CreatedBy, Outcome, SERVICE, Session, Status, Time, Write};
 use super::{Variant, World};
 
 impl World {
@@ -17,9 +15,7 @@ impl World {
             }
             Write::Reset { session, next, asked_at, seq } => self.reset(variant, (session, next), asked_at, seq),
             Write::Create { session, account, by, seq } => self.create(variant, session, account, by, seq),
-            Write::Reissue { issue, version, seq, retrievals, asked_at } => {
-                self.reissue(variant, (issue, version), (seq, retrievals), asked_at)
-            }
+            Write::NextIssue(request) => self.start_next_issue(variant, request),
         }
     }
 
@@ -131,40 +127,11 @@ impl World {
         }
         self.witness.record_creation(&session, &creator);
         self.table.accounts[account] = Some(Account::new(None, Some(by)));
+        self.table.credential.handed_over |= by.creator == SERVICE;
         if variant == Variant::RetiredAtCreation && self.table.service().status == Status::Active {
             self.retire();
         }
         self.write_history(seq, 1);
-        Outcome::Done
-    }
-
-    /// Carries out a reissue. Every refusal counts as a lost race: the invocation reads again, and then sees if the issue has changed.
-    fn reissue(
-        &mut self,
-        variant: Variant,
-        (issue, version): (u8, u8),
-        (seq, retrievals): (u8, u8),
-        asked_at: Time,
-    ) -> Outcome {
-        let credential = self.table.credential;
-        let mut service = self.table.service();
-        let all_moved = variant == Variant::SizeNotCompared || credential.retrievals == retrievals;
-        let next = self.table.is_next_in_history(variant, seq);
-        if credential.issue != issue || service.version != version || !next || !all_moved {
-            return Outcome::LostRace;
-        }
-        let to_move = if credential.signed_in { 0 } else { retrievals };
-        self.witness.record_moved(credential, retrievals);
-        self.witness.reopened |= self.table.has_first_sign_in();
-        self.table.credential = Credential::issued(issue + 1, seq, asked_at);
-        service.temporary = Some(Temporary { issue: issue + 1, expires_at: self.table.credential.expires_at });
-        service.status = Status::Active;
-        service.record_change();
-        if variant == Variant::ReissueKeepsVersion {
-            service.version = version;
-        }
-        self.table.accounts[SERVICE] = Some(service);
-        self.write_history(seq, to_move + 1);
         Outcome::Done
     }
 
@@ -177,7 +144,7 @@ impl World {
     }
 
     /// Advances the history's count and writes entries under the numbers that follow it.
-    fn write_history(&mut self, seq: u8, entries: u8) {
+    pub(crate) fn write_history(&mut self, seq: u8, entries: u8) {
         self.table.credential.seq = seq + entries;
         self.table.history = self.table.history.max(seq + entries);
         self.witness.entries += entries;

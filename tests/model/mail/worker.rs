@@ -17,18 +17,21 @@ impl MailModel {
             Step::Unseal => actions.extend([Action::Unsealed(m), Action::UnsealFailed(m)]),
             Step::Send { .. } => {
                 actions.extend([Action::SesAccepts(m), Action::SesThrottles(m), Action::SesAnswerLost(m)]);
-                if self.scope.with_feedback {
+                if self.scope.quota_pause > 0 {
+                    actions.push(Action::SesQuotaReached(m));
+                }
+                if self.scope.with_refusals {
                     actions.push(Action::SesRefusesAddress(m));
                 }
             }
-            Step::Release => actions.push(Action::Released(m)),
+            Step::Release { .. } => actions.push(Action::Released(m)),
             Step::Record { .. } => actions.extend([Action::Recorded(m), Action::RecordAnswerLost(m)]),
             Step::Acknowledge => actions.push(Action::Acknowledged(m)),
         }
         match step {
             Step::Take { .. } if delays => actions.push(Action::TakeDelayed(m)),
             Step::Send { .. } if delays => actions.push(Action::SendDelayed(m)),
-            Step::Release if delays => actions.push(Action::ReleaseDelayed(m)),
+            Step::Release { .. } if delays => actions.push(Action::ReleaseDelayed(m)),
             Step::Record { .. } if delays => actions.push(Action::RecordDelayed(m)),
             _ => {}
         }
@@ -55,16 +58,17 @@ impl MailModel {
             Action::Unsealed(m) => world.unseal(m)?,
             Action::SesAccepts(m)
             | Action::SesThrottles(m)
+            | Action::SesQuotaReached(m)
             | Action::SesRefusesAddress(m)
             | Action::SesAnswerLost(m)
             | Action::SendDelayed(m) => self.send_step(world, action, m)?,
             Action::Released(m) => {
                 self.release(world, world.owner(m));
-                self.fail(world, m);
+                self.give_back(world, m)?;
             }
             Action::ReleaseDelayed(m) => {
                 world.send_late(Late::Release(world.owner(m)));
-                self.fail(world, m);
+                self.give_back(world, m)?;
             }
             Action::Recorded(m) => {
                 self.record(world, world.owner(m));
@@ -115,10 +119,11 @@ impl MailModel {
                 world.record_sent(m)?;
                 world.proceed_to(m, Step::Record { attempt: 1 });
             }
-            Action::SesThrottles(_) => world.proceed_to(m, Step::Release),
+            Action::SesThrottles(_) => world.proceed_to(m, Step::Release { at_quota: false }),
+            Action::SesQuotaReached(_) => world.proceed_to(m, Step::Release { at_quota: true }),
             Action::SesRefusesAddress(_) => {
-                let issue = world.messages[m].issue;
-                world.mail.as_mut()?.raise(issue, BOUNCED);
+                let order = world.messages[m].order;
+                world.mail.as_mut()?.raise(order, BOUNCED);
                 world.proceed_to(m, Step::Acknowledge);
             }
             Action::SesAnswerLost(_) => {
@@ -127,7 +132,7 @@ impl MailModel {
             }
             _ => {
                 let Step::Send { password, .. } = world.step(m)? else { return None };
-                world.send_late(Late::Send { issue: world.messages[m].issue, password });
+                world.send_late(Late::Send { order: world.messages[m].order, password });
                 self.retry_or_fail(world, m);
             }
         }
@@ -138,14 +143,15 @@ impl MailModel {
     pub(crate) fn carry_out_late(&self, world: &mut World, n: usize) {
         match world.late.remove(n) {
             Late::Take(request) => {
-                let issue = world.messages[request.by.message].issue;
+                let order = world.messages[request.by.message].order;
                 if self.take(world, request) == Take::Taken {
-                    world.witness.issue_mut(issue).record_failure(self.scope.receives);
+                    world.witness.record_failure(order, self.scope.receives);
                 }
             }
-            Late::Send { issue, password } => world.witness.record_mail(issue, password),
+            Late::Send { order, password } => world.witness.record_mail(order, password),
             Late::Release(owner) => self.release(world, owner),
             Late::Record(owner) => self.record(world, owner),
+            Late::Resend(request) => self.resend(world, request),
         }
     }
 
@@ -155,42 +161,53 @@ impl MailModel {
     }
 
     fn take(&self, world: &mut World, request: TakeRequest) -> Take {
-        let issue = world.messages[request.by.message].issue;
+        let order = world.messages[request.by.message].order;
         let Some(mail) = &mut world.mail else { return Take::Done };
-        let take = mail.take(self.variant, issue, request);
+        let take = mail.take(self.variant, order, request);
         if take == Take::Taken {
-            world.witness.issue_mut(issue).leases += 1;
+            world.witness.record_lease(order, mail.order);
         }
         take
     }
 
     fn release(&self, world: &mut World, owner: Owner) {
-        let issue = world.messages[owner.message].issue;
+        let order = world.messages[owner.message].order;
         if let Some(mail) = &mut world.mail {
-            mail.release(self.variant, issue, owner);
+            mail.release(self.variant, order, owner);
         }
     }
 
     fn record(&self, world: &mut World, owner: Owner) {
-        let issue = world.messages[owner.message].issue;
+        let order = world.messages[owner.message].order;
         if let Some(mail) = &mut world.mail {
-            mail.record(self.variant, issue, owner);
-            world.witness.issue_mut(issue).recorded |= mail.issue == issue;
+            mail.record(self.variant, order, owner);
+            world.witness.issue_mut(order.issue).recorded |= mail.order == order;
         }
     }
 
     /// Counts a crash, a refusal or a missing answer, and returns the message to the queue.
     fn fail(&self, world: &mut World, m: usize) {
         let sent = matches!(world.step(m), Some(Step::Record { .. }));
-        let issue = world.witness.issue_mut(world.messages[m].issue);
-        issue.record_failure(self.scope.receives);
-        issue.unknown += u8::from(sent);
+        let order = world.messages[m].order;
+        world.witness.record_failure(order, self.scope.receives);
+        world.witness.issue_mut(order.issue).unknown += u8::from(sent);
         world.report_failed(m);
+    }
+
+    /// Returns the message to the queue after SES refused. At the quota of the day it stays hidden for longer.
+    fn give_back(&self, world: &mut World, m: usize) -> Option<()> {
+        let Step::Release { at_quota } = world.step(m)? else { return None };
+        self.fail(world, m);
+        if at_quota {
+            world.messages[m].place = Place::Queue { hidden: self.scope.quota_pause };
+            world.witness.paused = true;
+        }
+        Some(())
     }
 
     /// Handles a missing answer: the SDK sends the request again, or gives up and the message is reported failed. SES gets one attempt.
     fn retry_or_fail(&self, world: &mut World, m: usize) {
-        let issue = world.messages[m].issue;
+        let issue = world.messages[m].order.issue;
         match world.step(m) {
             Some(Step::Take { attempt, asked_ago }) if attempt < self.scope.attempts => {
                 world.proceed_to(m, Step::Take { attempt: attempt + 1, asked_ago });
@@ -237,14 +254,14 @@ impl World {
 
     /// Reads the credential and unseals its password, unless the credential has another issue or the mail is no longer needed.
     fn unseal(&mut self, m: usize) -> Option<()> {
-        let issue = self.messages[m].issue;
+        let order = self.messages[m].order;
         let credential = self.credential.as_ref()?;
-        let next = if credential.issue != issue {
+        let next = if credential.issue != order.issue {
             Step::Acknowledge
         } else if credential.needed {
             Step::Send { attempt: 1, password: credential.sealed }
         } else {
-            self.mail.as_mut()?.raise(issue, NOT_NEEDED);
+            self.mail.as_mut()?.raise(order, NOT_NEEDED);
             Step::Acknowledge
         };
         self.proceed_to(m, next);
@@ -253,7 +270,7 @@ impl World {
 
     fn record_sent(&mut self, m: usize) -> Option<()> {
         let Step::Send { password, .. } = self.step(m)? else { return None };
-        self.witness.record_mail(self.messages[m].issue, password);
+        self.witness.record_mail(self.messages[m].order, password);
         Some(())
     }
 }

@@ -148,6 +148,7 @@ impl TestStack {
             })
         }));
         options.redelivery = deployment.redelivery;
+        options.clock = cloud::Clock::manual(Arc::clone(&clock));
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         options.billing_principals = deployment.billing_principals;
@@ -305,9 +306,17 @@ impl TestStack {
         self.held_mails.lock().unwrap().extract_if(.., of_it).collect()
     }
 
-    /// Advances the clock.
+    /// Advances the clock of the functions and the cloud, and does nothing else: schedules do not run, hidden messages stay hidden, and the
+    /// identity provider has its own clock.
     pub fn advance_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Lets time pass: moves the clocks of the functions, the cloud and the identity provider, and runs the hourly schedules at each hour
+    /// on the way. Fails the test if an invocation by a schedule fails.
+    pub async fn pass_time(&self, seconds: u64) {
+        self.provider.advance_clock(seconds.try_into().unwrap());
+        assert_eq!(self.cloud.advance_clock(seconds).await, Vec::<String>::new());
     }
 
     /// Kills every running instance of a function immediately.
@@ -443,6 +452,7 @@ pub(crate) async fn provider(port: u16) -> Provider {
         client_id: "firstkey".into(),
         data: Some(provider_keys()),
         redirect_origins: vec!["http://localhost:9000".into()],
+        seconds_ahead: Arc::default(),
     };
     Provider::start(listener_on(port).await, options).await.unwrap()
 }
@@ -478,4 +488,25 @@ pub(crate) async fn listener() -> TcpListener {
 #[expect(clippy::disallowed_methods, reason = "tokens have the system's time, so the clock of the tests starts there")]
 fn system_seconds() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_passes_for_the_functions_the_cloud_and_the_provider() {
+        let began = 1_794_301_200;
+        let stack = Deployment::default().with_start_time(began).start().await;
+        let issued_at = || stack.provider.claims(&Person::with_email("it@fabrikam.example"))["iat"].as_i64().unwrap();
+        let before = issued_at();
+        stack.pass_time(7200).await;
+        assert_eq!(
+            (stack.clock.load(Ordering::SeqCst), stack.cloud.clock().epoch_seconds()),
+            (began + 7200, began + 7200)
+        );
+        assert!(issued_at() - before >= 7200);
+        stack.advance_clock(60);
+        assert_eq!(stack.cloud.clock().epoch_seconds(), began + 7260);
+    }
 }

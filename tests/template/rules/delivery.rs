@@ -192,7 +192,7 @@ pub(super) fn forwarded_bounces(template: &Transformed) -> Vec<String> {
     identities.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// What SES reports of a mail: the type of the event in a configuration set, and its name on the bus:
+/// The reports of SES on a mail: the type of each in a configuration set, and its name on the bus:
 /// <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html>.
 const REPORTS: [(&str, &str); 6] = [
     ("send", "Email Sent"),

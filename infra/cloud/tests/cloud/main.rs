@@ -3,6 +3,8 @@
 mod console;
 mod delivery;
 mod faults;
+mod feedback;
 mod roles;
 mod services;
 mod stack;
+mod time;

@@ -54,9 +54,13 @@ pub(crate) async fn cloud() -> Cloud {
 }
 
 pub(crate) async fn started(data: Option<PathBuf>, invoke: Invoke) -> Cloud {
+    started_with(CloudOptions { data, ..CloudOptions::new(invoke) }).await
+}
+
+pub(crate) async fn started_with(options: CloudOptions) -> Cloud {
     let bind = || TcpListener::bind("127.0.0.1:0");
     let (aws, console) = (bind().await.expect("a port"), bind().await.expect("a port"));
-    let options = CloudOptions { data, redelivery: Duration::from_millis(50), ..CloudOptions::new(invoke) };
+    let options = CloudOptions { redelivery: Duration::from_millis(50), ..options };
     Cloud::start(aws, console, options).await.expect("the cloud starts")
 }
 

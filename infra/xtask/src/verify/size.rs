@@ -1,6 +1,7 @@
-//! The sizes of the functions: of the binary that Lambda starts, and of the zip file that is uploaded.
+//! The release binaries of the functions: the sizes of the binary that Lambda starts and of the zip file that is uploaded, and that no binary
+//! has a clock that can be moved.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::ensure;
 
@@ -13,7 +14,10 @@ const MIB: u64 = 1024 * 1024;
 /// The files that `cargo lambda build` makes of a function, with their maximum sizes.
 const MOST: [(&str, u64); 2] = [("bootstrap", 8 * MIB), ("bootstrap.zip", MIB * 7 / 2)];
 
-/// Checks the sizes of these functions.
+/// The setting that moves the clock of a function, in builds with debug assertions alone.
+const CLOCK: &str = "FIRSTKEY_CLOCK";
+
+/// Checks the binaries of these functions.
 pub(super) fn check(workspace: &Workspace, functions: &[String]) -> Outcome {
     let mut sizes = Vec::new();
     for function in functions {
@@ -23,9 +27,14 @@ pub(super) fn check(workspace: &Workspace, functions: &[String]) -> Outcome {
             ensure!(size <= most, "{function}/{file} is {}, more than {}", mebibytes(size), mebibytes(most));
             both.push(mebibytes(size));
         }
+        ensure!(!contains(&workspace.released(function, "bootstrap")?, CLOCK)?, "{function}/bootstrap knows {CLOCK}");
         sizes.push(format!("{function} {}", both.join(" zipped ")));
     }
     Ok(Some(sizes.join(", ")))
+}
+
+fn contains(path: &Path, text: &str) -> anyhow::Result<bool> {
+    Ok(fs::read(path)?.windows(text.len()).any(|window| window == text.as_bytes()))
 }
 
 fn mebibytes(bytes: u64) -> String {
@@ -53,6 +62,10 @@ mod tests {
         write("bootstrap.zip", MIB * 7 / 2 + 1)?;
         let error = check(&workspace, &functions).expect_err("too large");
         assert!(error.to_string().starts_with("sign-in/bootstrap.zip is 3.50 MiB"), "{error}");
+        write("bootstrap.zip", MIB)?;
+        fs::write(directory.join("bootstrap"), format!("\0RUST_LOG{CLOCK}\0"))?;
+        let error = check(&workspace, &functions).expect_err("the clock can be moved");
+        assert_eq!(error.to_string(), "sign-in/bootstrap knows FIRSTKEY_CLOCK");
         let error = check(&workspace, &["portal".to_owned()]).expect_err("not built");
         assert!(error.to_string().ends_with("lambda/portal/bootstrap is missing: run the stage release"), "{error}");
         Ok(())
