@@ -1,4 +1,4 @@
-//! What SES reports of a mail: the truth about it, in whatever order the reports arrive.
+//! Reports of SES on a mail, in whatever order they arrive.
 
 use serde_json::{Value, json};
 use support::{TestStack, event};

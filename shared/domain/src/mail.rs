@@ -133,17 +133,17 @@ pub struct WelcomeMail {
     pub content: MailContent,
     /// How far the mail has come.
     pub status: MailStatus,
-    /// Since when the mail has the status.
+    /// The time at which the mail got the status.
     pub at: Timestamp,
     /// How often it was ordered again. Feedback and orders of another round do not change the mail.
     pub round: u32,
-    /// When it was last ordered again.
+    /// The time at which it was last ordered again.
     pub resent_at: Option<Timestamp>,
     /// Why it was delayed or not delivered.
     pub detail: Option<MailDetail>,
 }
 
-/// What becomes of a wish to send the welcome mail again.
+/// The decision on a wish to send the welcome mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendDecision {
     /// The mail is to be sent again.
