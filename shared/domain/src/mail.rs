@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(judged(0, None, 1001), ResendDecision::Send, "the first time at once");
         assert_eq!(judged(1, Some(2000), 2059), ResendDecision::AlreadyOrdered(at(2000)));
         assert_eq!(judged(1, Some(2000), 1990), ResendDecision::AlreadyOrdered(at(2000)), "clocks differ");
-        assert_eq!(judged(1, Some(2000), 2060), ResendDecision::TooEarly(Duration::from_secs(540)));
+        assert_eq!(judged(1, Some(2000), 2060), ResendDecision::TooEarly(Duration::from_mins(9)));
         assert_eq!(judged(1, Some(2000), 2600), ResendDecision::Send);
         assert_eq!(judged(3, Some(2000), 2059), ResendDecision::AlreadyOrdered(at(2000)));
         assert_eq!(judged(3, Some(2000), 2600), ResendDecision::UsedUp);
