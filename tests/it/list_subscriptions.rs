@@ -1,7 +1,23 @@
 //! Tests of the list of subscriptions.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event};
+use support::{Call, Deployment, TestStack, event, table::Table};
+
+/// Returns the actions of the first subscription in an answer.
+fn actions(body: &Value) -> Vec<&str> {
+    body["subscriptions"][0]["actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect()
+}
+
+/// Sets an attribute of an item of the subscription `sub-1`.
+async fn update(stack: &TestStack, sk: &str, name: &str, value: AttributeValue) {
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let update = table.client().update_item().table_name("firstkey");
+    let update = update.key("PK", AttributeValue::S("SUBSCRIPTION#sub-1".to_owned()));
+    let update = update.key("SK", AttributeValue::S(sk.to_owned())).update_expression("SET #name = :value");
+    let update = update.expression_attribute_names("#name", name).expression_attribute_values(":value", value);
+    update.send().await.unwrap();
+}
 
 /// Returns the ids of the subscriptions in an answer.
 fn ids(body: &Value) -> Vec<&str> {
@@ -28,7 +44,7 @@ async fn a_portal_user_sees_the_state_of_their_subscription_and_no_secret() {
                 "started_at": "2026-11-10T09:00:00Z",
                 "welcome_mail": { "status": "sent", "at": sent_at, "to": "i•@fabrikam.example" },
                 "credentials": { "state": "issued", "expires_at": expires_at, "retrievals_remaining": 3, "last_retrieved": null },
-                "actions": ["get-credentials", "contact-support"],
+                "actions": ["get-credentials", "resend-mail", "contact-support"],
             }],
             "next": null,
         })
@@ -98,4 +114,49 @@ async fn the_state_of_expired_credentials_is_shown() {
     stack.advance_clock(60);
     let listed = stack.list(&stack.token("dana@fabrikam.example")).await;
     assert_eq!(listed.body["subscriptions"][0]["credentials"]["state"], "expired");
+    assert_eq!(actions(&listed.body), ["get-credentials", "renew-credentials", "contact-support"]);
+}
+
+#[tokio::test]
+async fn the_mail_can_be_sent_again_while_that_would_do_something() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    for (status, can_resend) in [
+        ("pending", true),
+        ("sent", true),
+        ("delayed", true),
+        ("undelivered", true),
+        ("delivered", true),
+        ("bounced", false),
+        ("suppressed", false),
+        ("complained", false),
+        ("not-needed", false),
+    ] {
+        update(&stack, "MAIL", "status", AttributeValue::S(status.to_owned())).await;
+        let listed = stack.list(&dana).await;
+        assert_eq!(listed.body["subscriptions"][0]["welcome_mail"]["status"], status);
+        assert_eq!(actions(&listed.body).contains(&"resend-mail"), can_resend, "{status}");
+    }
+    update(&stack, "MAIL", "status", AttributeValue::S("delivered".to_owned())).await;
+    for (round, can_resend) in [("2", true), ("3", false)] {
+        update(&stack, "MAIL", "round", AttributeValue::N(round.to_owned())).await;
+        assert_eq!(actions(&stack.list(&dana).await.body).contains(&"resend-mail"), can_resend, "{round}");
+    }
+}
+
+#[tokio::test]
+async fn new_credentials_can_be_sent_while_renewals_and_retrievals_are_left() {
+    let stack = Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "60").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let dana = stack.token("dana@fabrikam.example");
+    assert!(!actions(&stack.list(&dana).await.body).contains(&"renew-credentials"), "the password still works");
+    stack.advance_clock(60);
+    for (name, value, can_renew) in [("renewals", "2", true), ("renewals", "3", false), ("renewals", "0", true)] {
+        update(&stack, "CREDENTIAL", name, AttributeValue::N(value.to_owned())).await;
+        let listed = stack.list(&dana).await;
+        assert_eq!(actions(&listed.body).contains(&"renew-credentials"), can_renew, "{name} {value}");
+    }
+    update(&stack, "CREDENTIAL", "ended_at", AttributeValue::N("1".to_owned())).await;
+    assert_eq!(actions(&stack.list(&dana).await.body), ["get-credentials", "contact-support"]);
 }

@@ -100,7 +100,7 @@ async fn only_what_expired_unchanged_is_renewed() {
     assert_eq!(renew(&stack, DANA).await.status, 202, "signed in, but never chose a password");
     stack.cloud.drained().await.unwrap();
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().expect("signs in");
-    let chosen = "correct horse battery staple";
+    let chosen = "seven green boats at noon";
     stack.call("reset-password", Call::reset_password(&session, chosen)).await.session().expect("resets");
     stack.advance_clock(WEEK);
     assert_eq!(renew(&stack, DANA).await.status, 409, "a chosen password does not expire");

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use cloud::{Fault, Mail, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event, table::Table};
+use support::{Call, Deployment, Function, TestStack, event, table::Table};
 use words::Language;
 
 use crate::portal_sign_in::PendingSignIn;
@@ -132,6 +132,20 @@ async fn every_welcome_mail_matches_its_snapshot() {
     }
 }
 
+#[tokio::test]
+async fn every_reminder_matches_its_snapshot() {
+    for language in Language::ALL.map(Language::code) {
+        let stack = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example").start().await;
+        stack.start_subscription(mailed("sub-1", "trial", "credentials", language)).await;
+        let redactions = Redactions::new(&stack).times(issued_at(&stack, "sub-1").await, &[WEEK]);
+        stack.advance_clock(5 * WEEK / 7);
+        let tick = serde_json::from_str(&Function::SendReminders.event()).unwrap();
+        stack.invoke("send-reminders", tick).await;
+        stack.cloud.drained().await.unwrap();
+        assert_mail(&redactions, &format!("reminder_{language}"), &stack.cloud.inbox().pop().unwrap());
+    }
+}
+
 /// Sends a support request, and returns its mail and its reference.
 async fn support_mail(stack: &TestStack, token: &str, subscription: &str) -> (Mail, String) {
     let call = Call::contact_support(subscription, "It does not work.\nPlease call: <+1 555 0100>.").bearer(token);
@@ -218,11 +232,24 @@ async fn stack_with_every_state() -> (TestStack, i64) {
     let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
     stack.start_subscription(event("expired", "trial")).await;
     let start = issued_at(&stack, "expired").await;
+    stack.start_subscription(event("expired-for-good", "trial")).await;
+    update(&stack, "expired-for-good", "CREDENTIAL", "renewals", AttributeValue::N("3".to_owned())).await;
     stack.advance_clock(WEEK + 60);
-    for status in ["pending", "delayed", "bounced", "complained", "not-needed"] {
+    for (status, detail) in [
+        ("pending", None),
+        ("delayed", Some("mailbox-full")),
+        ("undelivered", Some("mailbox-full")),
+        ("bounced", Some("no-such-mailbox")),
+        ("suppressed", Some("suppressed")),
+        ("complained", None),
+        ("not-needed", None),
+    ] {
         let subscription = format!("mail-{status}");
         stack.start_subscription(event(&subscription, "trial")).await;
         update(&stack, &subscription, "MAIL", "status", AttributeValue::S(status.to_owned())).await;
+        if let Some(detail) = detail {
+            update(&stack, &subscription, "MAIL", "detail", AttributeValue::S(detail.to_owned())).await;
+        }
     }
     stack.start_subscription(event("issued", "paid")).await;
     stack.start_subscription(event("retrieved", "paid")).await;

@@ -1,9 +1,9 @@
 //! Explores the protocols with the model checker [stateright](https://docs.rs/stateright): every interleaving, within a scope, of
 //! what DynamoDB, SES, the queue, the SDK, the clients and the clock may do.
 //!
-//! There is one module for each protocol: [`retrieve`] (get-credentials), [`mail`] (send-mail, and the transactions that start an
-//! issue), [`attempts`] (the attempts that are spent before a password is verified) and [`account`] (sign-in, reset-password,
-//! create-admin and the reissue). Each has the same parts:
+//! There is one module for each protocol: [`retrieve`] (get-credentials, and the renewals that race with it), [`mail`] (send-mail,
+//! mail-feedback, resend-mail, and the transactions that start an issue), [`attempts`] (the attempts that are spent before a password
+//! is verified) and [`account`] (sign-in, reset-password, create-admin, the reissue, the renewal and the paid event). Each has the same parts:
 //!
 //! - **The item** (`retrieve/credential.rs`, `mail/item.rs`): the state in the table and the conditional writes on it. Each
 //!   write is one step, because DynamoDB carries it out atomically.
@@ -22,7 +22,7 @@
 //! late request in parentheses; `cargo nextest run --workspace --test model --no-capture` shows them. Every invariant has a
 //! mutant that breaks it: one that cannot fail would prove nothing.
 //!
-//! The scopes are small, so that all tests together end within a minute on one core. `FIRSTKEY_FULL=1` enlarges them. The package is
+//! The scopes are small, so that all tests together end within two minutes on one core. `FIRSTKEY_FULL=1` enlarges them. The package is
 //! optimised in the dev profile too.
 //!
 //! The models leave out the retries of conflicts by `shared/aws` (to the protocol they are attempts whose request was lost),

@@ -43,6 +43,10 @@ pub(crate) enum Variant {
     DateCompared,
     /// The next issue's condition does not compare the number of retrievals that it moves into the history.
     SizeNotCompared,
+    /// A renewal compares neither the number of retrievals that it read nor the number allowed.
+    RenewalSizeNotCompared,
+    /// A renewal keeps the retrievals of the expired issue.
+    RenewalKeepsRetrievals,
 }
 
 /// The bounds of the exploration.
@@ -60,8 +64,17 @@ pub(crate) struct Scope {
     pub(crate) last_tick: Time,
     /// Whether sign-in, change of the password and end of the subscription happen.
     pub(crate) with_closing: bool,
-    /// Whether a next issue begins (reissue, renewal, `paid`).
-    pub(crate) with_next_issue: bool,
+    /// The invocations that start a next issue.
+    pub(crate) next_issues: Vec<Cause>,
+}
+
+/// The cause of a next issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A reissue or a paid event, at any time.
+    Any,
+    /// A portal user's renewal of an issue that is expired, unchanged and not used up.
+    Renewal,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +90,7 @@ pub(crate) struct World {
     invocations: Vec<Invocation>,
     /// Abandoned requests that are still under way, sorted.
     late: Vec<Request>,
-    next_issue: NextIssue,
+    next_issues: Vec<NextIssue>,
     witness: Witness,
 }
 
@@ -139,8 +152,9 @@ pub(crate) enum Action {
     SignIn,
     Change,
     End,
-    ReadForNextIssue,
-    CommitNextIssue,
+    ReadForNextIssue(usize),
+    CommitNextIssue(usize),
+    NextIssueAnswerLost(usize),
 }
 
 impl Model for RetrieveModel {
@@ -164,7 +178,7 @@ impl Model for RetrieveModel {
             credential,
             invocations: invocations.collect(),
             late: Vec::new(),
-            next_issue: NextIssue::NotAsked,
+            next_issues: vec![NextIssue::NotAsked; self.scope.next_issues.len()],
             witness,
         }]
     }
@@ -201,10 +215,17 @@ impl Model for RetrieveModel {
                 actions.push(Action::End);
             }
         }
-        match world.next_issue {
-            NextIssue::NotAsked if self.scope.with_next_issue => actions.push(Action::ReadForNextIssue),
-            NextIssue::Read { .. } => actions.push(Action::CommitNextIssue),
-            NextIssue::NotAsked | NextIssue::Acknowledged => {}
+        for (n, next) in world.next_issues.iter().enumerate() {
+            match next {
+                NextIssue::NotAsked if self.may_start(world, n, world.now) => actions.push(Action::ReadForNextIssue(n)),
+                NextIssue::Read { .. } => {
+                    actions.push(Action::CommitNextIssue(n));
+                    if self.scope.next_issues[n] == Cause::Renewal {
+                        actions.push(Action::NextIssueAnswerLost(n));
+                    }
+                }
+                NextIssue::NotAsked | NextIssue::Acknowledged => {}
+            }
         }
     }
 
@@ -232,11 +253,18 @@ impl Model for RetrieveModel {
                 world.credential.ended = true;
                 world.close();
             }
-            Action::ReadForNextIssue => {
+            Action::ReadForNextIssue(n) => {
                 let Credential { issue, ref retrievals, .. } = world.credential;
-                world.next_issue = NextIssue::Read { issue, retrievals: retrievals.len(), at: world.now };
+                world.next_issues[n] = NextIssue::Read { issue, retrievals: retrievals.len(), at: world.now };
             }
-            Action::CommitNextIssue => self.commit_next_issue(&mut world),
+            Action::CommitNextIssue(n) => {
+                let done = self.commit_next_issue(&mut world, n);
+                world.next_issues[n] = if done { NextIssue::Acknowledged } else { NextIssue::NotAsked };
+            }
+            // The SDK sends the same transaction again.
+            Action::NextIssueAnswerLost(n) => {
+                self.commit_next_issue(&mut world, n).then_some(())?;
+            }
         }
         Some(world)
     }
@@ -250,6 +278,7 @@ impl Model for RetrieveModel {
             Property::sometimes(REPLAYED, |_, world: &World| {
                 world.has_answered(Answer::Password { issue: 1, password: Password(1), replay: true })
             }),
+            Property::sometimes(RENEWAL_SPENT, |_, world: &World| world.witness.disclosures(2) == 3),
             Property::sometimes(NEXT_ISSUE_SHOWN, |_, world: &World| {
                 world.has_answered(Answer::Password { issue: 2, password: Password(2), replay: false })
             }),
@@ -262,6 +291,7 @@ pub(crate) const THREE_DISCLOSED: &str = "three retrievals show the password";
 pub(crate) const BLANK_ANSWERED: &str = "a retrieval is answered with a blank";
 pub(crate) const CONFLICT_ANSWERED: &str = "a click older than ten minutes is answered with 409";
 pub(crate) const REPLAYED: &str = "a repeated click shows the same password";
+pub(crate) const RENEWAL_SPENT: &str = "every retrieval of a renewed issue is spent";
 pub(crate) const NEXT_ISSUE_SHOWN: &str = "a retrieval shows the password of the next issue";
 
 impl RetrieveModel {
@@ -354,16 +384,40 @@ impl RetrieveModel {
         Step::Counting(Attempt { number: 1, request, held: attempt.held })
     }
 
-    fn commit_next_issue(&self, world: &mut World) {
-        let NextIssue::Read { issue, retrievals, at } = world.next_issue else { return };
-        let same_size = self.variant == Variant::SizeNotCompared || world.credential.retrievals.len() == retrievals;
-        if world.credential.issue != issue || !same_size {
-            world.next_issue = NextIssue::NotAsked;
-            return;
+    /// Returns whether the cause lets a next issue begin. A reissue works in every state.
+    fn may_start(&self, world: &World, n: usize, at: Time) -> bool {
+        let credential = &world.credential;
+        let counted =
+            self.variant != Variant::RenewalSizeNotCompared || matches!(world.next_issues[n], NextIssue::NotAsked);
+        match self.scope.next_issues[n] {
+            Cause::Any => true,
+            Cause::Renewal => {
+                let used_up = counted && credential.is_exhausted();
+                let over = credential.expires_at <= at;
+                over && !credential.changed && !credential.ended && !used_up
+            }
+        }
+    }
+
+    /// Carries out the transaction that starts the next issue; returns whether its condition held.
+    fn commit_next_issue(&self, world: &mut World, n: usize) -> bool {
+        let NextIssue::Read { issue, retrievals, at } = world.next_issues[n] else { return false };
+        let size_not_compared = matches!(self.variant, Variant::SizeNotCompared | Variant::RenewalSizeNotCompared);
+        let same_size = size_not_compared || world.credential.retrievals.len() == retrievals;
+        if world.credential.issue != issue || !same_size || !self.may_start(world, n, at) {
+            return false;
+        }
+        let renewal = self.scope.next_issues[n] == Cause::Renewal;
+        if renewal {
+            world.observe_renewal(issue);
         }
         world.witness.record_next_issue(issue, retrievals);
-        world.credential = Credential::begin(issue + 1, at, world.credential.ended);
-        world.next_issue = NextIssue::Acknowledged;
+        let mut next = Credential::begin(issue + 1, at, world.credential.ended);
+        if renewal && self.variant == Variant::RenewalKeepsRetrievals {
+            next.retrievals.clone_from(&world.credential.retrievals);
+        }
+        world.credential = next;
+        true
     }
 }
 

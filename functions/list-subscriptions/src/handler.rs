@@ -10,7 +10,10 @@
 use std::sync::Arc;
 
 use aws::{Listed, Listings, Table};
-use domain::{Caller, Company, CredentialState, Kind, MailStatus, PersonId, Retrieval, SubscriptionId, Timestamp};
+use domain::{
+    Caller, Company, Credential, CredentialState, Kind, MailStatus, PersonId, RenewalDecision, Retrieval,
+    SubscriptionId, Timestamp, WelcomeMail,
+};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
@@ -114,6 +117,10 @@ impl LastRetrieved {
 enum Action {
     /// Possible in every state: where there is no password to show, the answer says why.
     GetCredentials,
+    /// Possible while the password could be shown and the address takes mail, until the mail was sent again three times.
+    ResendMail,
+    /// Possible after the password has expired, while the company may start another issue.
+    RenewCredentials,
     /// Possible in every state.
     ContactSupport,
 }
@@ -136,7 +143,20 @@ impl<'a> Row<'a> {
                 retrievals_remaining: credential.retrievals_remaining(),
                 last_retrieved: last.map(|last| LastRetrieved::new(last, you)),
             },
-            actions: vec![Action::GetCredentials, Action::ContactSupport],
+            actions: Action::possible(credential, mail, now),
         }
+    }
+}
+
+impl Action {
+    fn possible(credential: &Credential, mail: &WelcomeMail, now: Timestamp) -> Vec<Self> {
+        let can_renew = credential.judge_renewal(now) == RenewalDecision::Renew;
+        let actions = [
+            (Self::GetCredentials, true),
+            (Self::ResendMail, mail.offers_resend(credential, now)),
+            (Self::RenewCredentials, can_renew),
+            (Self::ContactSupport, true),
+        ];
+        actions.into_iter().filter_map(|(action, is_possible)| is_possible.then_some(action)).collect()
     }
 }

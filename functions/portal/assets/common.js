@@ -57,6 +57,11 @@ export function inWords(iso) {
   return `${format.format(new Date(iso))} (${city})`;
 }
 
+/** Formats the time of day in the reader's time zone. */
+export function timeOfDay(at) {
+  return at.toLocaleTimeString(format.resolvedOptions().locale, { timeStyle: 'short' });
+}
+
 /** Returns an element with a time. */
 export function time(iso) {
   const element = document.createElement('time');

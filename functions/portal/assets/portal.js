@@ -1,4 +1,4 @@
-// Your subscriptions: the questions, the window with the credentials, and the support request.
+// Your subscriptions: the questions, the window with the credentials, the mail again, new credentials, and the support request.
 //
 // Opening the page uses up nothing. Go starts one click: an idempotency key that is stored for this person and subscription for ten
 // minutes. A lost answer, a double click, a reload or "Show again" repeats the same click, and uses up nothing more.
@@ -7,7 +7,7 @@
 // ended loses nothing.
 
 import {
-  call, copyOf, forget as forgetStored, forgetMessages, inWords, messageName, plain, randomId, recall, remember, say, time, word,
+  call, copyOf, forget as forgetStored, forgetMessages, inWords, messageName, timeOfDay, plain, randomId, recall, remember, say, time, word,
 } from './common.js';
 
 const HIDDEN_AFTER = 2 * 60 * 1000;
@@ -29,8 +29,8 @@ for (const form of document.querySelectorAll('form.act')) {
     event.preventDefault();
     const row = form.closest('article');
     if (shown?.row === row && isOpen()) return;
-    if (form.querySelector('select').value === 'contact-support') writeTo(row);
-    else go(row);
+    const action = form.dataset.act || form.querySelector('select').value;
+    ({ 'contact-support': writeTo, 'resend-mail': resend, 'renew-credentials': renew }[action] ?? go)(row);
   });
 }
 
@@ -43,6 +43,7 @@ view?.addEventListener('close', () => {
   if (isOpen()) return;
   delete document.body.dataset.window;
   forget();
+  showRenewed();
 });
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && document.body.dataset.window === 'instead') close();
@@ -58,6 +59,8 @@ const actions = {
   again: () => repeat(shown.row),
   retry: () => shown.retry(),
   support: () => writeTo(shown.row),
+  get: () => go(shown.row),
+  renew: () => renew(shown.row),
   copy: (button) => copy(button.dataset.what),
   print: () => print(),
 };
@@ -115,6 +118,7 @@ async function refresh(row) {
   if (!found) return;
   const last = found.credentials.last_retrieved;
   count(row, found.credentials.state === 'issued' ? found.credentials.retrievals_remaining : 0);
+  if (found.actions.includes('renew-credentials')) row.dataset.canRenew = '';
   if (last && !last.you) {
     row.dataset.otherAt = last.at;
     row.dataset.otherBy = nameOf(last, 'unconfirmed_account_first');
@@ -131,12 +135,10 @@ async function retrieve(row) {
   if (shown !== visit) return;
   if (status === 200 && answer.password) show(row, answer);
   else if (status === 200 && answer.password === null) blank(row, answer);
-  else if (code === 'not-signed-in') left({});
   else if (code === 'conflict') {
     forgetClick(row);
     trouble(word('too_old'), () => go(row));
-  } else if (code === 'not-found') trouble(word('gone'), () => location.reload());
-  else trouble(word(code === 'no-response' ? 'offline' : code === 'unavailable' ? 'unavailable' : 'failed'), () => repeat(row));
+  } else unordered(code, () => repeat(row));
 }
 
 /** Repeats the same click. After it has expired, only Go starts another retrieval. */
@@ -194,6 +196,8 @@ function spell(element, password) {
 function blank(row, answer) {
   forgetClick(row);
   const page = copyOf('blank');
+  const expired = answer.blank.reasons.some((reason) => reason.code === 'expired');
+  keep(page, { renew: expired && row.dataset.canRenew !== undefined });
   slot(page, 'user_name').textContent = answer.user_name;
   slot(page, 'reasons').replaceChildren(...sentences(answer).map(([text, places]) => {
     const item = document.createElement('li');
@@ -229,6 +233,69 @@ function sentences({ blank: { reasons }, retrievals, expires_at: expires }) {
   if (by.expired) found.push(['reason_expired', { at: at('expired') }]);
   if (by['subscription-ended']) found.push(['reason_ended', { at: at('subscription-ended') }]);
   return found.map(([key, places]) => [word(key), places]);
+}
+
+// --- The mail again, and new credentials ---
+
+/** The time in seconds after which the mail can be sent again. A longer wait means that it was sent three times. */
+const RESEND_PAUSE = 10 * 60;
+
+async function resend(row) {
+  const visit = open(row, word('action_resend'), {});
+  const { status, code, retryAfter, answer } = await order(row, 'mails');
+  if (shown !== visit) return;
+  if (status === 202) outcome('resent', { to: answer.to, at: timeOfDay(new Date(answer.at)) });
+  else if (code === 'conflict') outcome('resend_impossible', {}, { get: true, support: true });
+  else if (code !== 'too-many-attempts') unordered(code, () => resend(row));
+  else if (retryAfter > RESEND_PAUSE) outcome('resend_used_up', {}, { get: true, support: true });
+  else outcome('resend_early', { at: timeOfDay(new Date(Date.now() + retryAfter * 1000)) });
+}
+
+async function renew(row) {
+  const visit = open(row, word('action_renew'), {});
+  const { status, code, answer } = await order(row, 'renewals');
+  if (status === 202) {
+    hasRenewed = true;
+    forgetClick(row);
+    delete row.dataset.otherAt;
+    row.dataset.remaining = '3';
+  }
+  if (status === 202 || code === 'conflict') delete row.dataset.canRenew;
+  if (!shown) showRenewed();
+  if (shown !== visit) return;
+  const places = { to: row.dataset.mailTo, at: time(answer.expires_at ?? 0) };
+  if (status === 202) outcome(row.dataset.ruledOut === undefined ? 'renewed' : 'renewed_unmailed', places, { get: true });
+  else if (code === 'conflict') outcome('renew_refused', {}, { support: true });
+  else unordered(code, () => renew(row));
+}
+
+/** Whether the page is older than credentials that were renewed on it. */
+let hasRenewed = false;
+
+/** Loads the page again after the window with the outcome of a renewal. */
+function showRenewed() {
+  if (hasRenewed) location.reload();
+}
+
+function order(row, what) {
+  put(copyOf('waiting'));
+  return call(`/subscriptions/${encodeURIComponent(row.dataset.subscription)}/${what}`);
+}
+
+/** Shows the outcome, with what can be done next, and lets a screen reader read it. */
+function outcome(key, places, next = {}) {
+  const page = copyOf('outcome');
+  keep(page, next);
+  const what = slot(page, 'what');
+  say(what, word(key), places);
+  put(page);
+  what.focus();
+}
+
+function unordered(code, retry) {
+  if (code === 'not-signed-in') left({});
+  else if (code === 'not-found') trouble(word('gone'), () => location.reload());
+  else trouble(word(code === 'no-response' ? 'offline' : code === 'unavailable' ? 'unavailable' : 'failed'), retry);
 }
 
 // --- Copy ---
@@ -323,6 +390,7 @@ function open(row, text, places) {
   shown = { row, retry: () => {} };
   say(title, text, places);
   if (!isOpen()) openWindow();
+  return shown;
 }
 
 function isOpen() {
@@ -349,6 +417,7 @@ function close() {
     view.removeAttribute('open');
     delete document.body.dataset.window;
     opener?.focus();
+    showRenewed();
   } else view.close();
   forget();
 }

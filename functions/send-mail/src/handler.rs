@@ -53,7 +53,8 @@ struct Metrics {
 
 impl Metrics {
     const WELCOME: Self = Self { sent: "Mailed", refused: "MailRefused", not_needed: "MailNotNeeded" };
-    const REMINDER: Self = Self { sent: "ReminderMailed", refused: "ReminderRefused", not_needed: "ReminderNotNeeded" };
+    const REMINDER: Self =
+        Self { sent: "ReminderMailed", refused: "ReminderMailRefused", not_needed: "ReminderMailNotNeeded" };
     const SUPPORT: Self =
         Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
 }

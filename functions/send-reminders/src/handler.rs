@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use aws::{Due, OrderReminderOutcome, Reminders, Table};
 use domain::{DuePartition, Reminder, Timestamp};
+use futures_util::future::try_join_all;
 use lambda::{Clock, Rejection, Settings, Tick};
 use tracing::info;
 
@@ -20,6 +21,9 @@ pub struct App {
     clock: Clock,
     most: usize,
 }
+
+/// The number of reminders that a run works on at once.
+const AT_ONCE: usize = 10;
 
 /// The mails a second of one instance of send-mail, and the number of instances, if the deployment does not set them.
 const RATE: f64 = 7.0;
@@ -50,7 +54,7 @@ pub async fn handle(app: Arc<App>, tick: Tick) -> Result<(), Rejection> {
         }
     }
     let late_seconds = tick.lateness(now).as_secs();
-    info!(outcome = "reminded", ordered, late_seconds, metric = "RemindersOrdered");
+    info!(outcome = "reminded", ordered, late_seconds);
     Ok(())
 }
 
@@ -60,11 +64,13 @@ impl App {
         let (mut ordered, mut next) = (0, None);
         loop {
             let page = self.reminders.due(partition, next, now).await?;
-            for due in page.due {
+            for due in page.due.chunks(AT_ONCE) {
+                let due = &due[..due.len().min(most - ordered)];
+                let outcomes = try_join_all(due.iter().map(|due| self.remind(due, now))).await?;
+                ordered += outcomes.iter().filter(|outcome| **outcome == Some(OrderReminderOutcome::Ordered)).count();
                 if ordered == most {
                     return Ok(ordered);
                 }
-                ordered += usize::from(self.remind(&due, now).await? == Some(OrderReminderOutcome::Ordered));
             }
             next = page.next;
             if next.is_none() {
@@ -82,6 +88,9 @@ impl App {
             None => None,
         };
         self.reminders.remove(due).await?;
+        if outcome == Some(OrderReminderOutcome::Ordered) {
+            info!(outcome = "reminder-ordered", metric = "RemindersOrdered");
+        }
         Ok(outcome)
     }
 }

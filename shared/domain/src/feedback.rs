@@ -87,14 +87,14 @@ struct Delay {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Bounce {
     timestamp: String,
-    bounce_type: String,
-    #[serde(default)]
-    bounce_sub_type: String,
-    #[serde(default)]
-    bounced_recipients: Vec<Recipient>,
+    #[serde(rename = "bounceType")]
+    kind: String,
+    #[serde(rename = "bounceSubType", default)]
+    subtype: String,
+    #[serde(rename = "bouncedRecipients", default)]
+    recipients: Vec<Recipient>,
 }
 
 #[derive(Deserialize)]
@@ -137,13 +137,13 @@ const SUPPRESSED: [&str; 2] = ["Suppressed", "OnAccountSuppressionList"];
 
 impl Bounce {
     fn outcome(&self) -> Outcome<'_> {
-        let reason = match self.bounce_sub_type.as_str() {
+        let reason = match self.subtype.as_str() {
             "MailboxFull" => MailDetail::MailboxFull,
             "NoEmail" => MailDetail::NoSuchMailbox,
             "ContentRejected" | "AttachmentRejected" | "MessageTooLarge" => MailDetail::Blocked,
-            _ => reason(&self.bounced_recipients),
+            _ => reason(&self.recipients),
         };
-        let (status, reason) = match (self.bounce_type.as_str(), self.bounce_sub_type.as_str()) {
+        let (status, reason) = match (self.kind.as_str(), self.subtype.as_str()) {
             ("Permanent", subtype) if SUPPRESSED.contains(&subtype) => (MailStatus::Suppressed, MailDetail::Suppressed),
             ("Permanent", _) => (MailStatus::Bounced, reason),
             ("Transient", "MailboxFull" | "MessageTooLarge" | "ContentRejected" | "AttachmentRejected") => {

@@ -187,6 +187,16 @@ impl WelcomeMail {
         if wait.is_zero() { ResendDecision::Send } else { ResendDecision::TooEarly(wait) }
     }
 
+    /// Returns whether people are offered to send the mail again: now, or a few minutes later.
+    #[must_use]
+    pub fn offers_resend(&self, credential: &Credential, now: Timestamp) -> bool {
+        match self.judge_resend(credential, None, now) {
+            ResendDecision::Send | ResendDecision::TooEarly(_) => true,
+            ResendDecision::AlreadyOrdered(_) => self.round < RESENDS_PER_ISSUE,
+            ResendDecision::UsedUp | ResendDecision::Impossible => false,
+        }
+    }
+
     /// Returns whether the mail is on its way or has arrived, or waits to be sent.
     fn can_be_resent(&self) -> bool {
         match self.status {
@@ -274,6 +284,20 @@ mod tests {
         assert_eq!(judged(None, 1600), ResendDecision::Send);
         assert_eq!(judged(Some(1630), 1600), ResendDecision::TooEarly(Duration::from_secs(30)));
         assert_eq!(judged(Some(1600), 1600), ResendDecision::Send, "the lease is over");
+    }
+
+    #[test]
+    fn sending_again_is_offered_from_the_first_time_to_the_third_without_a_gap() {
+        let credential = credential(&[]);
+        let offered =
+            |round, resent_at, now| mail(MailStatus::Delivered, round, resent_at).offers_resend(&credential, at(now));
+        assert!(offered(0, None, 1001));
+        for now in [2000, 2059, 2060, 2599, 2600] {
+            assert!(offered(2, Some(2000), now), "{now}");
+            assert!(!offered(3, Some(2000), now), "{now}");
+        }
+        assert!(mail(MailStatus::Pending, 0, None).offers_resend(&credential, at(1001)));
+        assert!(!mail(MailStatus::Bounced, 0, None).offers_resend(&credential, at(2000)));
     }
 
     #[test]

@@ -5,7 +5,12 @@
 //! | metric | counts |
 //! |---|---|
 //! | `Issued` | issues of credentials: of new subscriptions, and next ones |
-//! | `Mailed`, `MailRefused` | mails that SES has accepted, and addresses that it refuses |
+//! | `IssuedUnmailed` | issues whose mail is not sent, because its address is known to take none |
+//! | `Mailed`, `MailRefused` | welcome mails that SES has accepted, and addresses that it refuses |
+//! | `Resent` | welcome mails that a portal user has ordered again |
+//! | `MailUndelivered`, `MailBounced`, `MailSuppressed`, `MailComplained` | reports of SES on welcome mails |
+//! | `FeedbackIgnored` | reports of SES on mails that are not ours |
+//! | `RemindersOrdered`, `ReminderMailed` | reminders that were ordered, and those that SES has accepted |
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |

@@ -74,7 +74,7 @@ impl Credential {
 
 impl NextIssue {
     /// Evaluates what each cause adds to the condition on what was read.
-    fn is_admitted(&self, variant: Variant, credential: &Credential, paid: bool) -> bool {
+    fn is_admitted(self, variant: Variant, credential: &Credential, paid: bool) -> bool {
         match self.cause {
             Cause::Reissue => true,
             Cause::Renewal => credential.is_renewable(variant, self.asked_at, self.limits),
@@ -83,7 +83,7 @@ impl NextIssue {
     }
 
     /// Evaluates the comparison with what was read: issue, the account's version, and the number of the last history entry.
-    fn is_current(&self, variant: Variant, world: &World) -> bool {
+    fn is_current(self, variant: Variant, world: &World) -> bool {
         let renewal = self.cause == Cause::Renewal;
         let nothing = renewal && variant == Variant::RenewalComparesNothing;
         let skips = |mutant: Variant| nothing || (renewal && variant == mutant);
@@ -146,6 +146,14 @@ impl World {
         }
     }
 
+    /// Answers a renewal with the current issue.
+    pub(crate) fn answer_renewal(&mut self, p: usize) -> Option<()> {
+        let run = self.people[p].run.take()?;
+        self.observe_renewed(&run);
+        self.people[p].give_up();
+        Some(())
+    }
+
     fn was_renewed_recently(&self, asked_at: Time) -> bool {
         let renewed_at = |&(cause, at): &(Cause, Time)| (cause == Cause::Renewal).then_some(at);
         self.witness.started.last().and_then(renewed_at).is_some_and(|at| asked_at.saturating_sub(at) < RECOGNISED_FOR)
@@ -163,7 +171,7 @@ impl AccountModel {
         let run = world.people[p].run.as_mut()?;
         let first = *run.first_read.get_or_insert(credential.issue);
         if credential.issue != first || credential.was_just_renewed(self.variant, run.asked_at) {
-            return self.answer_renewal(world, p);
+            return world.answer_renewal(p);
         }
         if !credential.is_renewable(self.variant, run.asked_at, self.limits()) {
             let asked_at = run.asked_at;
@@ -173,14 +181,6 @@ impl AccountModel {
             world.witness.renewal_refused = true;
             world.people[p].give_up();
         }
-        Some(())
-    }
-
-    /// Answers a renewal with the current issue.
-    pub(crate) fn answer_renewal(&self, world: &mut World, p: usize) -> Option<()> {
-        let run = world.people[p].run.take()?;
-        world.observe_renewed(&run);
-        world.people[p].give_up();
         Some(())
     }
 

@@ -179,7 +179,7 @@ impl AccountModel {
             }
             Outcome::Done if matches!(write, Write::NextIssue(_)) => {
                 if world.people[p].run.as_ref()?.task == Task::Renew {
-                    self.answer_renewal(world, p)?;
+                    world.answer_renewal(p)?;
                 } else {
                     world.people[p].give_up();
                 }

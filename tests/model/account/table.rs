@@ -30,6 +30,7 @@ pub(crate) struct CreatedBy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the item, present or absent")]
 pub(crate) struct Credential {
     pub(crate) issue: u8,
     pub(crate) seq: u8,

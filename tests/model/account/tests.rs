@@ -341,7 +341,7 @@ fn a_renewal_that_does_not_compare_the_last_number_overwrites_an_entry() {
 
 #[test]
 fn a_renewal_that_compares_nothing_starts_an_issue_twice() {
-    assert_caught(Variant::RenewalComparesNothing, renewal(), STARTED_ONCE);
+    assert_caught(Variant::RenewalComparesNothing, Scope { renewals: 2, ..renewal() }, STARTED_ONCE);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(crate) enum Breach {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a situation that was seen or not")]
 pub(crate) struct Witness {
     /// The number of history entries that were written.
     pub(crate) entries: u8,

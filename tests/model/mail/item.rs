@@ -23,7 +23,7 @@ pub(crate) struct Credential {
     pub(crate) needed: bool,
 }
 
-/// What a message orders: the mail of an issue, in the first round or sent again.
+/// The content of a message: it orders the mail of an issue, in the first round or again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Order {
     pub(crate) issue: u8,
@@ -167,7 +167,7 @@ impl MailItem {
         resendable && (self.order.round < resends || variant == Variant::ResendsNotCounted)
     }
 
-    /// Evaluates the conditions of the resend on the item. The status that was read is what the first half stands for.
+    /// Evaluates the conditions of the resend on the item.
     pub(crate) fn admits_resend(&self, variant: Variant, request: ResendRequest, resends: u8) -> bool {
         let same_round = self.order.round == request.order.round || variant == Variant::ResendRoundNotCompared;
         let same_rank = self.rank == request.rank || variant == Variant::ResendRankNotCompared;

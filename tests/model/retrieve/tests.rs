@@ -3,10 +3,11 @@
 use super::credential::{Click, Person};
 use super::witness::{
     AT_MOST_THREE, COUNTED_ONCE, HISTORY_COMPLETE, NONE_AFTER_CLOSING, NONE_AFTER_EXPIRY, NOT_REFUSED_AS_EXHAUSTED,
-    OWN_PASSWORD, SPENT_BY_OWN_REQUESTS, TEN_MINUTES,
+    NOT_RENEWED_WHEN_USED_UP, OWN_PASSWORD, SPENT_BY_OWN_REQUESTS, TEN_MINUTES,
 };
 use super::{
-    BLANK_ANSWERED, CONFLICT_ANSWERED, NEXT_ISSUE_SHOWN, REPLAYED, RetrieveModel, Scope, THREE_DISCLOSED, Variant,
+    BLANK_ANSWERED, CONFLICT_ANSWERED, Cause, NEXT_ISSUE_SHOWN, RENEWAL_SPENT, REPLAYED, RetrieveModel, Scope,
+    THREE_DISCLOSED, Variant,
 };
 use crate::check::{assert_caught_by, assert_holds, is_full_run};
 
@@ -24,7 +25,7 @@ fn four_clicks() -> Scope {
         late_writes: if is_full_run() { 2 } else { 1 },
         last_tick: 0,
         with_closing: false,
-        with_next_issue: false,
+        next_issues: Vec::new(),
     }
 }
 
@@ -42,7 +43,7 @@ fn one_click_retried() -> Scope {
         late_writes: 2,
         last_tick: if is_full_run() { 5 } else { 3 },
         with_closing: true,
-        with_next_issue: true,
+        next_issues: vec![Cause::Any],
     }
 }
 
@@ -55,7 +56,38 @@ fn two_colleagues() -> Scope {
         late_writes: 1,
         last_tick: 2,
         with_closing: is_full_run(),
-        with_next_issue: true,
+        next_issues: vec![Cause::Any],
+    }
+}
+
+/// The issue expires; two people renew it at once, while a third retrieval is under way and a click is retried.
+fn renewal() -> Scope {
+    Scope {
+        clicks: vec![(ANA, if is_full_run() { 3 } else { 2 }), (BEN, 1)],
+        retrieved_before: 1,
+        attempts: if is_full_run() { 2 } else { 1 },
+        late_writes: 1,
+        last_tick: if is_full_run() { 4 } else { 3 },
+        with_closing: is_full_run(),
+        next_issues: vec![Cause::Renewal, Cause::Renewal],
+    }
+}
+
+/// The issue was retrieved twice; the last retrieval and everything that closes an issue race with a renewal.
+fn the_last_retrieval_and_renewal() -> Scope {
+    Scope { clicks: vec![(ANA, 2)], retrieved_before: 2, attempts: 2, with_closing: true, ..renewal() }
+}
+
+/// Three people retrieve the renewed issue, whether or not they have retrieved the expired one.
+fn the_renewed_issue() -> Scope {
+    Scope {
+        clicks: vec![(ANA, if is_full_run() { 2 } else { 1 }), (BEN, 1), (CLEO, 1)],
+        retrieved_before: 1,
+        attempts: 1,
+        late_writes: 0,
+        last_tick: 3,
+        with_closing: false,
+        next_issues: vec![Cause::Renewal],
     }
 }
 
@@ -84,6 +116,22 @@ fn the_design_holds_for_two_colleagues() {
         design(two_colleagues()),
         &[THREE_DISCLOSED, BLANK_ANSWERED, CONFLICT_ANSWERED, REPLAYED, NEXT_ISSUE_SHOWN],
     );
+}
+
+#[test]
+fn the_design_holds_for_a_renewal() {
+    assert_holds("renewal", design(renewal()), &[BLANK_ANSWERED, REPLAYED, NEXT_ISSUE_SHOWN]);
+}
+
+#[test]
+fn the_design_holds_for_the_last_retrieval_and_a_renewal() {
+    let reached = [THREE_DISCLOSED, BLANK_ANSWERED, REPLAYED, NEXT_ISSUE_SHOWN];
+    assert_holds("the last retrieval and a renewal", design(the_last_retrieval_and_renewal()), &reached);
+}
+
+#[test]
+fn the_design_holds_for_the_renewed_issue() {
+    assert_holds("the renewed issue", design(the_renewed_issue()), &[RENEWAL_SPENT, NEXT_ISSUE_SHOWN]);
 }
 
 fn assert_caught(variant: Variant, scope: Scope, property: &'static str) {
@@ -153,4 +201,24 @@ fn comparing_dates_lets_a_late_request_of_the_previous_issue_spend_a_retrieval_o
 #[test]
 fn a_retrieval_during_the_next_issues_transaction_is_missing_from_the_history() {
     assert_caught(Variant::SizeNotCompared, one_click_retried(), HISTORY_COMPLETE);
+}
+
+#[test]
+fn a_renewal_that_does_not_compare_the_number_of_retrievals_replaces_a_used_up_issue() {
+    assert_caught(Variant::RenewalSizeNotCompared, the_last_retrieval_and_renewal(), NOT_RENEWED_WHEN_USED_UP);
+}
+
+#[test]
+fn a_retrieval_during_a_renewal_is_missing_from_the_history() {
+    assert_caught(Variant::SizeNotCompared, renewal(), HISTORY_COMPLETE);
+}
+
+#[test]
+fn a_renewal_that_keeps_the_retrievals_shows_the_new_password_without_counting() {
+    assert_caught(Variant::RenewalKeepsRetrievals, renewal(), COUNTED_ONCE);
+}
+
+#[test]
+fn a_late_retrieval_of_the_expired_issue_spends_a_retrieval_of_the_renewed_one() {
+    assert_caught(Variant::IssueNotCompared, renewal(), SPENT_BY_OWN_REQUESTS);
 }

@@ -14,6 +14,7 @@ pub(crate) const NONE_AFTER_CLOSING: &str = "3: no retrieval is admitted after s
 pub(crate) const NONE_AFTER_EXPIRY: &str = "3: no retrieval that was requested after expiry is admitted";
 pub(crate) const OWN_PASSWORD: &str = "3: the password in an answer belongs to the issue in that answer";
 pub(crate) const TEN_MINUTES: &str = "a click shows the password for ten minutes and no longer";
+pub(crate) const NOT_RENEWED_WHEN_USED_UP: &str = "no renewal replaces an issue that was retrieved three times";
 pub(crate) const HISTORY_COMPLETE: &str = "every retrieval of an earlier issue is in the history";
 
 /// A violation that leaves no trace in the table, so the witness records it when it happens.
@@ -26,6 +27,7 @@ pub(crate) enum Breach {
     PasswordOfAnotherIssue,
     ShownAfterTenMinutes,
     LostFromHistory,
+    RenewedWhenUsedUp,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,6 +106,13 @@ impl World {
         }
     }
 
+    /// Records that a renewal replaces `issue`.
+    pub(crate) fn observe_renewal(&mut self, issue: u8) {
+        if self.witness.counted.iter().filter(|(counted, _)| *counted == issue).count() >= 3 {
+            self.witness.record_breach(Breach::RenewedWhenUsedUp);
+        }
+    }
+
     /// Records that an invocation was answered without a password.
     pub(crate) fn observe_refusal(&mut self, request: &Request, image: &Credential) {
         let mut own = image.retrievals.iter().filter(|entry| entry.by == request.click);
@@ -123,6 +132,7 @@ pub(crate) fn properties() -> Vec<Property<RetrieveModel>> {
         Property::always(NONE_AFTER_EXPIRY, |_, world: &World| !world.has_breach(Breach::AdmittedAfterExpiry)),
         Property::always(OWN_PASSWORD, |_, world: &World| !world.has_breach(Breach::PasswordOfAnotherIssue)),
         Property::always(TEN_MINUTES, |_, world: &World| !world.has_breach(Breach::ShownAfterTenMinutes)),
+        Property::always(NOT_RENEWED_WHEN_USED_UP, |_, world: &World| !world.has_breach(Breach::RenewedWhenUsedUp)),
         Property::always(HISTORY_COMPLETE, |_, world: &World| !world.has_breach(Breach::LostFromHistory)),
     ]
 }

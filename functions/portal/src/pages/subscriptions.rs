@@ -4,10 +4,12 @@ use askama::Template;
 use aws::Listed;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{
-    Credential, CredentialState, Kind, MailStatus, SubscriptionId, Timestamp, credential::RETRIEVALS_PER_ISSUE,
+    Credential, CredentialState, Kind, MailDetail, MailStatus, RenewalDecision, SubscriptionId, Timestamp, WelcomeMail,
+    credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
 use web::{Customer, Problem, ProblemCode, Reply};
+use words::Words;
 
 use super::{Filled, Frame, Policy, reply, sign_in_path, texts_by_key};
 use crate::Visit;
@@ -53,6 +55,22 @@ struct Row {
     remaining: usize,
     /// The last retrieval by another person: when, and by whom, as a sentence begins.
     other: Option<(Timestamp, String)>,
+    /// The sentences about a welcome mail that failed, while the credentials can still be retrieved.
+    unread: Option<Unread>,
+    /// The masked address of the welcome mail.
+    mail_to: String,
+    /// The status of the welcome mail.
+    mail_status: MailStatus,
+    /// Whether the mail can be sent again, now or a few minutes later.
+    can_resend: bool,
+    /// Whether new credentials can be sent.
+    can_renew: bool,
+}
+
+/// The sentences about a welcome mail that could not be delivered, or was marked as spam.
+struct Unread {
+    what: String,
+    why: Option<&'static str>,
 }
 
 /// A step of the progress.
@@ -60,6 +78,8 @@ struct Step {
     name: &'static str,
     /// When the step was done.
     at: Option<Timestamp>,
+    /// The time at which the step failed.
+    failed_at: Option<Timestamp>,
     /// A note about the step.
     note: Option<String>,
     /// Whether the step failed.
@@ -119,23 +139,8 @@ impl Visit<'_> {
         let w = f.w;
         let you = customer.caller.person();
         let other = credential.retrievals_in_order().into_iter().rfind(|retrieval| retrieval.who != you);
-        let step = |name, at| Step { name, at, note: None, trouble: false };
-        let (note, trouble) = match mail.status {
-            MailStatus::Pending => (Some(w.mail_pending), false),
-            MailStatus::Delayed => (Some(w.mail_delayed), true),
-            MailStatus::Bounced | MailStatus::Suppressed | MailStatus::Undelivered => (Some(w.step_not_delivered), true),
-            MailStatus::Complained => (Some(w.step_complained), true),
-            MailStatus::NotNeeded => (Some(w.mail_not_needed), false),
-            MailStatus::Sent | MailStatus::Delivered => (None, false),
-        };
-        let sent = matches!(mail.status, MailStatus::Sent | MailStatus::Delivered | MailStatus::Complained);
-        let to = f.with(w.step_mail_to, "address", &mail.to.masked());
-        let mailed = Step {
-            name: w.step_mailed,
-            at: sent.then_some(mail.at),
-            note: Some(note.map_or_else(|| to.clone(), |note| format!("{to}: {note}"))),
-            trouble,
-        };
+        let step = |name, at| Step { name, at, failed_at: None, note: None, trouble: false };
+        let is_open = credential.state(self.now) == CredentialState::Issued;
         Row {
             id: credential.subscription.clone(),
             product: credential.product.clone(),
@@ -144,15 +149,20 @@ impl Visit<'_> {
             kind: if credential.kind == Kind::Paid { w.paid } else { w.trial },
             started: credential.started_at,
             steps: [
-                mailed,
+                mail_step(mail, w),
                 step(w.step_signed_in, credential.signed_in_at),
                 step(w.step_password, credential.changed_at),
                 step(w.step_administrator, credential.handed_over_at),
             ],
             state: self.state(credential, &f),
-            open: credential.state(self.now) == CredentialState::Issued,
+            open: is_open,
             remaining: credential.retrievals_remaining(),
             other: other.map(|retrieval| (retrieval.at, words::person_first(w, &retrieval.by))),
+            unread: if is_open { unread(mail, w) } else { None },
+            mail_to: mail.to.masked(),
+            mail_status: mail.status,
+            can_resend: mail.offers_resend(credential, self.now),
+            can_renew: credential.judge_renewal(self.now) == RenewalDecision::Renew,
         }
     }
 
@@ -164,19 +174,62 @@ impl Visit<'_> {
             CredentialState::SignedIn => f.at(w.state_signed_in, &ended),
             CredentialState::Changed => f.at(w.state_changed, &ended),
             CredentialState::HandedOver => f.at(w.state_handed_over, &ended),
-            CredentialState::Expired => f.at(w.state_expired, &credential.expires_at),
+            CredentialState::Expired if credential.judge_renewal(self.now) == RenewalDecision::Renew => {
+                f.at(w.state_expired, &credential.expires_at)
+            }
+            CredentialState::Expired => f.at(w.state_expired_support, &credential.expires_at),
             CredentialState::Ended => f.at(w.state_ended, &ended),
         }
     }
+}
+
+/// Returns the step of the welcome mail.
+fn mail_step(mail: &WelcomeMail, w: &'static Words) -> Step {
+    let to = words::fill(w.step_mail_to, &[("address", &mail.to.masked())]);
+    let noted = |note| Some(format!("{to}: {note}"));
+    let step = Step { name: w.step_mailed, at: None, failed_at: None, note: Some(to.clone()), trouble: false };
+    let failed = |name| Step { name, failed_at: Some(mail.at), trouble: true, note: Some(to.clone()), ..step };
+    match mail.status {
+        MailStatus::Sent | MailStatus::Delivered => Step { at: Some(mail.at), ..step },
+        MailStatus::Pending => Step { note: noted(w.mail_pending), ..step },
+        MailStatus::NotNeeded => Step { note: noted(w.mail_not_needed), ..step },
+        MailStatus::Delayed => Step { note: noted(w.mail_delayed), trouble: true, ..step },
+        MailStatus::Undelivered | MailStatus::Bounced | MailStatus::Suppressed => failed(w.step_not_delivered),
+        MailStatus::Complained => failed(w.step_complained),
+    }
+}
+
+/// Returns the sentences about a mail that its reader has not got.
+fn unread(mail: &WelcomeMail, w: &'static Words) -> Option<Unread> {
+    let what = match mail.status {
+        MailStatus::Undelivered | MailStatus::Bounced | MailStatus::Suppressed => w.undelivered,
+        MailStatus::Complained => w.complained,
+        MailStatus::Pending
+        | MailStatus::Sent
+        | MailStatus::Delayed
+        | MailStatus::Delivered
+        | MailStatus::NotNeeded => return None,
+    };
+    let why = match mail.detail {
+        _ if mail.status == MailStatus::Suppressed => Some(w.undelivered_suppressed),
+        _ if mail.status == MailStatus::Complained => None,
+        Some(MailDetail::MailboxFull) => Some(w.undelivered_full),
+        Some(MailDetail::NoSuchMailbox) => Some(w.undelivered_no_mailbox),
+        Some(MailDetail::DomainUnknown) => Some(w.undelivered_domain),
+        Some(MailDetail::Blocked) => Some(w.undelivered_blocked),
+        Some(MailDetail::Suppressed | MailDetail::Other) | None => None,
+    };
+    Some(Unread { what: words::fill(what, &[("address", &mail.to.masked())]), why })
 }
 
 impl SubscriptionsPage<'_> {
     /// Returns the texts of the script.
     fn script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
         texts_by_key!(self.f.w,
-            both copied copy_failed credentials_for failed for_whom gone instructions list_other list_you offline question_again
+            action_renew action_resend both copied copy_failed credentials_for failed for_whom gone instructions list_other list_you offline question_again
             question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
             reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
+            renew_refused renewed renewed_unmailed resend_early resend_impossible resend_used_up resent
             retrievals_left retrievals_left_sentence retrieved_by retrieved_by_you support_about support_empty support_sent support_sent_anonymous
             support_title support_too_many too_old unavailable unconfirmed_account unconfirmed_account_first works_until_sentence
         )
