@@ -372,7 +372,8 @@ impl Run<'_> {
             }
         }
         let subscription = self.world.subscription();
-        let is_it = |tags: &BTreeMap<String, String>| tags["subscription"] == subscription && tags["mail"] == "reminder";
+        let is_it =
+            |tags: &BTreeMap<String, String>| tags["subscription"] == subscription && tags["mail"] == "reminder";
         let sent = self.lane.stack.cloud.inbox().iter().filter(|mail| is_it(&mail.tags)).count();
         if sent != reminders || self.is_reminder_due().await {
             return Err(format!("{sent} reminders are sent, or one is due still").into());

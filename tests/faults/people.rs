@@ -159,7 +159,9 @@ impl World {
                 ("create-admin", call.key(key))
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
-            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::Wait { .. } => panic!("{op} is not a request"),
+            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::Wait { .. } => {
+                panic!("{op} is not a request")
+            }
         };
         (function, call.from(&unused_address()))
     }

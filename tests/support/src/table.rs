@@ -66,6 +66,14 @@ impl Table {
         }
     }
 
+    /// Sets an attribute of an item to a number.
+    pub async fn set_number(&self, pk: String, sk: &str, name: &str, number: i64) {
+        let update = self.0.update_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
+        let update = update.update_expression("SET #name = :number").expression_attribute_names("#name", name);
+        let update = update.expression_attribute_values(":number", AttributeValue::N(number.to_string()));
+        with_retries(|| update.clone().send()).await;
+    }
+
     /// Gets the items of a subscription of a company.
     pub async fn items(&self, subscription: &str, company: &str) -> Items {
         let query = self.0.query().table_name("firstkey").consistent_read(true);
