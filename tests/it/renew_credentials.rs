@@ -211,3 +211,21 @@ async fn a_caller_who_is_not_a_portal_user_learns_nothing() {
     let unknown = stack.call("renew-credentials", Call::renew_credentials("sub-9").bearer(&stack.token(DANA))).await;
     assert_eq!((stranger.status, unknown.status, stranger.problem()), (404, 404, unknown.problem()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_beside_a_renewal_is_not_lost() {
+    let stack = expired().await;
+    let mut gate =
+        stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "renew-credentials");
+    let meanwhile = async {
+        let held = gate.next().await.unwrap();
+        stack.cloud.report("it@fabrikam.example", cloud::Feedback::Bounced).await.unwrap();
+        held.release().await;
+        gate.next().await.unwrap().release().await;
+    };
+    let (answer, ()) = tokio::join!(renew(&stack, DANA), meanwhile);
+    assert_eq!(answer.status, 202);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.items("MAIL").await[0]["status"]["S"], "bounced");
+    assert_eq!(stack.cloud.inbox().len(), 1, "nothing more goes to that address");
+}

@@ -170,6 +170,7 @@ words! {
     renewed
     renewed_unmailed
     renew_refused
+    renewed_before
     // Customers: the reasons for a blank password.
     blank
     reason_signed_in
