@@ -154,7 +154,9 @@ async fn renew_beside(stack: &TestStack, name: &str, value: Value) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_condition_of_a_renewal_holds_when_it_is_written() {
     let at = |seconds: i64| json!({ "N": seconds.to_string() });
-    let retrieval = json!({ "at": at(1), "by": { "S": KIM }, "confirmed": { "BOOL": true }, "who": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" } });
+    let retrieval = json!({
+        "at": at(1), "by": { "S": KIM }, "confirmed": { "BOOL": true }, "who": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" },
+    });
     for (name, value, status) in [
         ("ended_at", at(1), 409),
         ("changed_at", at(1), 409),
@@ -167,7 +169,7 @@ async fn every_condition_of_a_renewal_holds_when_it_is_written() {
         assert_eq!(credential(&stack).await["issue"]["N"], "1", "{name}");
     }
     let stack = expired().await;
-    let answer = renew_beside(&stack, "retrievals", json!({ "M": { "click": retrieval } })).await;
+    let answer = renew_beside(&stack, "retrievals", json!({ "M": { "click": { "M": retrieval } } })).await;
     assert_eq!((answer.status, &answer.body["issue"]), (202, &json!(2)));
     let history = stack.history("sub-1").await;
     assert_eq!(history[1..], [format!("retrieved by {KIM}"), format!("renewed by {DANA}")]);
