@@ -8,7 +8,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use aws::{Due, Failure, OrderReminderOutcome, Reminders, Table};
 use domain::{DueHour, Reminder, Retryable, Timestamp};
@@ -25,6 +25,9 @@ pub struct App {
 
 /// The number of reminders that a run works on at once.
 const AT_ONCE: usize = 10;
+
+/// The number of pages of the list that a run reads at once.
+const PAGES_AT_ONCE: usize = 4;
 
 /// The number of failures after which a run is left to its repetition: AWS does not answer.
 const FAILURES: usize = 20;
@@ -80,7 +83,7 @@ struct Run {
     unreadable: usize,
 }
 
-/// What became of a reminder.
+/// The outcome of a reminder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reminded {
     Ordered,
@@ -91,10 +94,9 @@ enum Reminded {
 impl App {
     /// Orders the reminders of an hour, as many as are left.
     async fn work_through(&self, hour: DueHour, run: &mut Run, now: Timestamp) -> Result<(), Rejection> {
-        let mut pages: Vec<_> = hour.partitions().map(|partition| (partition, None)).collect();
+        let mut pages: VecDeque<_> = hour.partitions().map(|partition| (partition, None)).collect();
         while !pages.is_empty() && run.goes_on() {
-            let pages_now = std::mem::take(&mut pages);
-            let read = pages_now.into_iter().map(|(partition, page)| async move {
+            let read = pages.drain(..pages.len().min(PAGES_AT_ONCE)).map(|(partition, page)| async move {
                 self.reminders.due(partition, page, now).await.map(|page| (partition, page))
             });
             for (partition, page) in try_join_all(read).await? {

@@ -37,7 +37,7 @@ pub enum Password {
     Chosen(usize),
 }
 
-/// What SES reports on a mail.
+/// A report of SES on a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Report {
     /// The mail is still on its way.
@@ -127,7 +127,7 @@ pub enum Op {
         issue: u64,
         /// The round of the mail.
         round: u64,
-        /// What SES reports.
+        /// The report of SES.
         what: Report,
         /// The second of the report. Reports arrive in any order.
         at: u64,

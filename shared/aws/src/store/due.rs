@@ -49,7 +49,7 @@ pub(super) fn mark_to_item(hour: DueHour) -> Attributes {
     Item::at(mark_key()).with(HOUR, number(hour.number())).into_map()
 }
 
-/// Reads the hour from the mark. A mark that cannot be read is none: the run then looks as far back as it may.
+/// Reads the hour from the mark. Where the mark cannot be read, the run looks as far back as it may.
 pub(super) fn mark_from_item(item: &Attributes) -> Option<DueHour> {
     DueHour::from_number(Reader(item).number(HOUR).ok()?)
 }
