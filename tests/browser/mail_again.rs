@@ -15,6 +15,7 @@ use crate::{
 };
 
 const DAY: u64 = 86_400;
+const HOUR: u64 = 3600;
 const PAUSE: u64 = 600;
 
 const fn customer(subscription: &'static str, contact: &'static str, portal_user: &'static str) -> Customer {
@@ -121,7 +122,7 @@ async fn expired_credentials_are_renewed(chapter: &Chapter<'_>, cast: &Cast) {
     let (kim, dana) = (chapter.visitor(cast.language).await, chapter.visitor(cast.language).await);
     let (page, before) = (kim.tab().await, dana.tab().await);
     let w = page.w;
-    chapter.advance_clock(5 * DAY + PAUSE).await;
+    chapter.advance_clock(5 * DAY + HOUR).await;
     let reminder = chapter.last_mail_containing(expired.contact, w.reminder_portal).await;
     assert!(!reminder["text"].as_str().unwrap().contains(&first), "a reminder has no password");
     chapter.open_list(&before, blank).await;
