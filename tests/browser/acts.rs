@@ -47,6 +47,12 @@ impl Customer {
     }
 }
 
+/// Returns the masked form of an address, such as `i•@fabrikam.example`.
+pub(crate) fn masked(address: &str) -> String {
+    let (local, domain) = address.split_once('@').unwrap();
+    format!("{}•@{domain}", &local[..1])
+}
+
 impl Chapter<'_> {
     /// Publishes the start of a trial, as the vendor's billing system does; returns the temporary password in the mail.
     pub(crate) async fn start(&self, customer: &Customer) -> String {

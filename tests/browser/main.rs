@@ -11,6 +11,7 @@
 //! | `support_requests.rs` | a message to support survives the end of the session, and an answer of the gateway is shown as a failure |
 //! | `oldest.rs` | the whole story without what the oldest browsers lack, and with odd languages of the browser |
 //! | `weight.rs` | the page with the credentials is small, and its assets are loaded once |
+//! | `mail_again.rs` | a mail that bounced, the mail again, and new credentials after the old ones have expired |
 //! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper (by turns, or all of them with `FIRSTKEY_FULL=1`), pictures |
 //!
 //! One product and one browser serve all chapters, each with its own customer. A failure names the chapter, the step and the page, and
@@ -28,6 +29,7 @@ mod journal;
 mod keyboard;
 mod look;
 mod lost;
+mod mail_again;
 mod no_scripts;
 mod oldest;
 mod page;
@@ -60,7 +62,7 @@ pub(crate) struct Chapter<'w> {
 
 type RunChapter = for<'a> fn(&'a Chapter<'a>) -> LocalBoxFuture<'a, ()>;
 
-const CHAPTERS: [(&str, RunChapter); 12] = [
+const CHAPTERS: [(&str, RunChapter); 14] = [
     ("story", |chapter| Box::pin(story::run(chapter, &story::FABRIKAM, Input::Mouse))),
     ("keyboard", |chapter| Box::pin(keyboard::run(chapter))),
     ("lost", |chapter| Box::pin(lost::run(chapter))),
@@ -73,6 +75,8 @@ const CHAPTERS: [(&str, RunChapter); 12] = [
     ("tour-en", |chapter| Box::pin(tour::in_english(chapter))),
     ("tour-de", |chapter| Box::pin(tour::in_german(chapter))),
     ("tour-qps", |chapter| Box::pin(tour::from_right_to_left(chapter))),
+    ("mail-again-en", |chapter| Box::pin(mail_again::in_english(chapter))),
+    ("mail-again-de", |chapter| Box::pin(mail_again::in_german(chapter))),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

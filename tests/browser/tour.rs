@@ -5,8 +5,9 @@ use words::Language;
 
 use crate::{
     Chapter,
-    acts::{Customer, PRODUCT},
+    acts::{Customer, PRODUCT, masked},
     look::Inspector,
+    mail_again::send_again,
     page::Page,
     traffic::AnswerLoss,
 };
@@ -180,6 +181,7 @@ impl<'a> Tour<'a> {
         page.see_filled(w.retrievals_left, &[("remaining", "3"), ("allowed", "3")]).await;
         self.inspect(&page, "subscriptions").await;
         self.inspector.load_narrow(&page, "subscriptions").await;
+        self.mail_again(&page).await;
 
         let loss = AnswerLoss::start(&page).await;
         page.click(w.go).await;
@@ -234,6 +236,22 @@ impl<'a> Tour<'a> {
         page.reload().await;
         page.see_filled(w.retrievals_left, &[("remaining", "0"), ("allowed", "3")]).await;
         self.inspect(&page, "subscriptions-none-left").await;
+    }
+
+    /// Sends the mail again, which then bounces.
+    async fn mail_again(&self, page: &Page) {
+        let customer = &self.cast.customer;
+        self.chapter.wait_for_mail(customer, "sent").await;
+        send_again(page).await;
+        page.see_filled(page.w.resent, &[("to", &masked(customer.contact))]).await;
+        self.inspect(page, "window-mail-again").await;
+        page.click(page.w.close).await;
+        self.chapter.wait_for_mails(customer, 2).await;
+        self.chapter.console("feedback", &json!({ "to": customer.contact, "event": "bounced" })).await;
+        self.chapter.wait_for_mail(customer, "bounced").await;
+        page.reload().await;
+        page.see(page.w.step_not_delivered).await;
+        self.inspect(page, "subscriptions-undelivered").await;
     }
 
     /// Visits the Administration Center, and the list afterwards.
@@ -327,10 +345,4 @@ impl<'a> Tour<'a> {
             self.inspect(&page, name).await;
         }
     }
-}
-
-/// Returns the masked form of an address, such as `i•@fabrikam.example`.
-fn masked(address: &str) -> String {
-    let (local, domain) = address.split_once('@').unwrap();
-    format!("{}•@{domain}", &local[..1])
 }
