@@ -23,6 +23,8 @@ pub(crate) enum Action {
 pub(crate) enum Reading {
     /// The list of the subscriptions.
     List,
+    /// The history of the subscription.
+    History,
     /// The list of the subscriptions as a page.
     Subscriptions,
     /// The page of an administrator, in this session.
@@ -141,6 +143,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::Portal, pages),
     (Function::ResetPassword, resets),
     (Function::SendMail, mails),
+    (Function::ShowHistory, histories),
     (Function::SignIn, sign_ins),
     (Function::SubscriptionStart, starts),
 ];
@@ -305,6 +308,10 @@ fn reading(function: &'static str, state: &'static str, before: Vec<Op>, reading
 
 fn lists() -> Vec<Scenario> {
     vec![reading("list-subscriptions", "one subscription", vec![TRIAL, dana("a")], Reading::List)]
+}
+
+fn histories() -> Vec<Scenario> {
+    vec![reading("show-history", "one retrieval", vec![TRIAL, dana("a")], Reading::History)]
 }
 
 fn pages() -> Vec<Scenario> {
