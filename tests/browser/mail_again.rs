@@ -1,4 +1,4 @@
-//! What a customer sees of a mail that bounced, and how they send the mail again or new credentials.
+//! A mail that bounced leads its customer to the credentials, and customers send the mail again or new credentials.
 //!
 //! These chapters move the clock of the product forward, so they come last.
 

@@ -1,7 +1,7 @@
 //! The mixed load of customers and the vendor. A client that gets no answer retries with the same idempotency key.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -9,9 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cloud::Feedback;
+use domain::{DuePartition, SubscriptionId, Timestamp};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use support::{Answer, Call, Processes};
+use support::{Answer, Call, Function, Processes, table::Table};
 use tokio::{join, time::sleep};
 
 use crate::observations::{Attempt, Click, Creation, Observations, Reset, SignIn};
@@ -42,16 +44,19 @@ enum Story {
     Whole,
     /// Three people retrieve, nothing else happens, and the company pays: the next issue begins.
     UsedUp,
+    /// The mail is ordered again, the reminder is due, the password expires, and two people renew it: the next issue begins.
+    Expired,
     /// This number of steps in the Administration Center.
     Halfway(u32),
 }
 
 impl Customer {
     fn new(number: u32) -> Self {
-        let story = match number % 3 {
+        let story = match number % 4 {
             1 => Story::Whole,
             2 => Story::UsedUp,
-            _ => Story::Halfway(number / 3 % 4),
+            3 => Story::Expired,
+            _ => Story::Halfway(number / 4 % 4),
         };
         Self { id: format!("sub-{number:04}"), company: format!("c{number:04}"), impatient: number % 5 == 1, story }
     }
@@ -113,7 +118,7 @@ impl World {
 
     /// Runs stories of every kind until all queues are empty.
     pub(crate) async fn run_one_of_each(&self) {
-        join_all((0..6).map(|_| Box::pin(self.story()))).await;
+        join_all((0..8).map(|_| Box::pin(self.story()))).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
@@ -167,6 +172,13 @@ impl World {
                     join!(self.deliver_start(customer, "paid"), self.portal(customer, "2"), center);
                 }
             }
+            Story::Expired => {
+                let first = self.mail(customer, 1);
+                let ((), mailed) = join!(self.deliver_start(customer, "trial"), first);
+                if mailed.is_some() {
+                    self.expire(customer).await;
+                }
+            }
             Story::Halfway(steps) => {
                 let center = self.administration_center(customer, 1, steps);
                 join!(self.deliver_start(customer, "trial"), self.portal(customer, "1"), center);
@@ -200,6 +212,80 @@ impl World {
         let it = customer.person("it");
         let reads = async { join!(self.open_portal(customer, &it), self.read_history(customer, &it)) };
         join!(dana, kim, self.click(customer, &it, &b), reads);
+    }
+
+    /// Orders the mail again by two people while SES reports on the first one, runs over the reminders, and renews the credentials by two
+    /// people, once they have expired.
+    async fn expire(&self, customer: &Customer) {
+        let [dana, kim] = ["dana", "kim"].map(|who| customer.person(who));
+        join!(self.resend(customer, &dana), self.resend(customer, &kim), self.report(customer));
+        let table = Table::connect(&self.processes.cloud.aws_url(), "test");
+        self.make_reminder_due(customer, &table).await;
+        join!(self.run_reminders(customer), self.click(customer, &dana, "first"));
+        self.make_expired(customer, &table).await;
+        join!(self.renew(customer, &dana), self.renew(customer, &kim));
+        self.report(customer).await;
+        let center = self.administration_center(customer, 2, u32::MAX);
+        join!(self.portal(customer, "2"), center);
+    }
+
+    async fn resend(&self, customer: &Customer, person: &str) {
+        let call = Call::resend_mail(&customer.id).bearer(&self.token(person));
+        let answer = self.call_until_answered(customer, "resend-mail", &call, |_| ()).await;
+        if answer.is_some_and(|answer| answer.status == 202) {
+            self.observed.resent.lock().unwrap().push(customer.id.clone());
+        }
+    }
+
+    async fn renew(&self, customer: &Customer, person: &str) {
+        let call = Call::renew_credentials(&customer.id).bearer(&self.token(person));
+        let answer = self.call_until_answered(customer, "renew-credentials", &call, |_| ()).await;
+        if let Some(answer) = answer.filter(|answer| answer.status == 202) {
+            let issue = answer.body["issue"].as_u64().unwrap();
+            self.observed.renewed.lock().unwrap().push((customer.id.clone(), issue));
+        }
+    }
+
+    /// Reports the latest welcome mail to the customer as delivered. The queue delivers a report again that failed.
+    async fn report(&self, customer: &Customer) {
+        let mails = self.processes.cloud.inbox();
+        let is_it = |tags: &BTreeMap<String, String>| tags["subscription"] == customer.id && tags["mail"] == "welcome";
+        let Some(mail) = mails.iter().rfind(|mail| is_it(&mail.tags)) else { return };
+        drop(self.processes.cloud.report(&mail.message_id, Feedback::Delivered).await);
+        let number = |tag: &str| mail.tags[tag].parse().unwrap();
+        self.observed.delivered.lock().unwrap().push((customer.id.clone(), number("issue"), number("round")));
+    }
+
+    /// Puts the reminder of the first issue on the list of those that are due now.
+    async fn make_reminder_due(&self, customer: &Customer, table: &Table) {
+        let now = self.processes.cloud.clock().epoch_seconds();
+        let subscription = SubscriptionId::parse(&customer.id).unwrap();
+        let partition = DuePartition::new(Timestamp::from_epoch_seconds(now), &subscription);
+        let (pk, sk) = (format!("DUE#{partition}"), format!("SUBSCRIPTION#{subscription}#1"));
+        let now = json!({ "N": now.to_string() });
+        table.put(&json!({ "PK": { "S": pk }, "SK": { "S": sk }, "due_at": now, "ttl": now })).await;
+    }
+
+    /// Makes the password expire.
+    async fn make_expired(&self, customer: &Customer, table: &Table) {
+        let keys = [
+            (format!("SUBSCRIPTION#{}", customer.id), "CREDENTIAL"),
+            (format!("ACCOUNT#{}", customer.service()), "ACCOUNT"),
+        ];
+        for (pk, sk) in keys {
+            table.set_number(pk, sk, "expires_at", 1).await;
+        }
+    }
+
+    /// Runs over the reminders until a run succeeds, as Lambda repeats it.
+    async fn run_reminders(&self, customer: &Customer) {
+        let tick: Value = serde_json::from_str(&Function::SendReminders.event()).unwrap();
+        for _ in 0..TRIES {
+            if self.processes.invoke("send-reminders", &tick).await.is_ok() {
+                self.observed.reminded.lock().unwrap().push(customer.id.clone());
+                return;
+            }
+        }
     }
 
     async fn ask_support(&self, customer: &Customer, person: &str) {
@@ -294,11 +380,19 @@ impl World {
         let mut mails = self.processes.cloud.inbox();
         mails.retain(|mail| mail.tags["subscription"] == customer.id);
         let read = |mail: cloud::Mail| {
-            // A request to support is a mail without a password.
+            // A request to support and a reminder are mails without a password.
             let password = mail.text.lines().find(is_password)?;
             Some((mail.tags["issue"].parse().unwrap(), password.to_owned()))
         };
         mails.into_iter().filter_map(read).collect()
+    }
+
+    /// Returns the issues and rounds of the welcome mails that were sent to a customer.
+    pub(crate) fn rounds(&self, customer: &Customer) -> BTreeSet<(u64, u64)> {
+        let mut mails = self.processes.cloud.inbox();
+        mails.retain(|mail| mail.tags["subscription"] == customer.id && mail.tags["mail"] == "welcome");
+        let number = |text: &String| text.parse().unwrap();
+        mails.iter().map(|mail| (number(&mail.tags["issue"]), number(&mail.tags["round"]))).collect()
     }
 
     /// Runs this number of steps as the service administrator and then as the administrators. Returns `None` if it stops before the end.

@@ -59,8 +59,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The function and the call, with the kills still to be made: the moment, and whether it is the last attempt of the client.
 type Wanted = BTreeMap<(String, String), Vec<(Moment, bool)>>;
 
-/// The number of ways that a sample uses of [`WAYS`]. A call that is neither carried out nor retried leaves the same state as no call, so
-/// that way is last.
+/// The number of ways that a sample uses of [`WAYS`], each call two of them by turns. A call that is neither carried out nor retried leaves
+/// the same state as no call, so that way is last.
 const SAMPLE: usize = 3;
 const WAYS: [(Moment, bool); 4] =
     [(Moment::Before, true), (Moment::After, false), (Moment::After, true), (Moment::Before, false)];
@@ -85,8 +85,10 @@ pub(crate) struct Injector {
 #[derive(Default)]
 struct Plan {
     wanted: Wanted,
-    /// The ways in which each call is to be hit.
+    /// The ways in which calls are to be hit.
     ways: Vec<(Moment, bool)>,
+    /// Whether each call leaves out one of the ways.
+    is_sample: bool,
     journal: Vec<Called>,
     /// The kill that is being carried out.
     held: Option<Crash>,
@@ -98,7 +100,7 @@ impl Injector {
     /// Starts to record the calls, and lets them through.
     pub(crate) fn watch(processes: &Processes, full: bool, seed: u64) -> Self {
         let ways = if full { WAYS.repeat(2) } else { WAYS[..SAMPLE].to_vec() };
-        let plan = Arc::new(Mutex::new(Plan { ways, ..Plan::default() }));
+        let plan = Arc::new(Mutex::new(Plan { ways, is_sample: !full, ..Plan::default() }));
         let (planned, event_of) = (Arc::clone(&plan), processes.event_lookup());
         let gate = processes.cloud.gate(move |call| {
             event_of(&call.function).is_some_and(|event| planned.lock().unwrap().claims(call, event))
@@ -168,7 +170,11 @@ impl Plan {
             invocation: call.invocation.clone(),
             event: Arc::clone(&event),
         });
-        let ways = self.wanted.entry(key.clone()).or_insert_with(|| self.ways.iter().rev().copied().collect());
+        let left_out = self.is_sample.then(|| self.wanted.len() % self.ways.len());
+        let ways = self.wanted.entry(key.clone()).or_insert_with(|| {
+            let chosen = self.ways.iter().enumerate().rev().filter(|(n, _)| Some(*n) != left_out);
+            chosen.map(|(_, way)| *way).collect()
+        });
         let now = Instant::now();
         if self.held.is_some() || self.not_before.is_none_or(|at| now < at) || !is_mortal(&event) {
             return false;

@@ -33,7 +33,7 @@ type Pairs = BTreeSet<(String, String)>;
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// The invariants that are checked without further requests.
-pub(crate) const ALL: [Check; 14] = [
+pub(crate) const ALL: [Check; 17] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
     ("1 a retrieval is counted before it is unsealed", counting_precedes_unsealing),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
@@ -43,7 +43,10 @@ pub(crate) const ALL: [Check; 14] = [
     ("3 a sign-in ends the disclosure", a_sign_in_ends_the_disclosure),
     ("4 no stranger learns that a subscription exists", no_stranger_learns_anything),
     ("5 every issue is mailed, with one password", every_issue_is_mailed),
-    ("5 no event starts two issues", no_event_starts_two_issues),
+    ("5 no event and no renewal starts two issues", no_event_starts_two_issues),
+    ("5 every round of a mail is sent", every_round_is_sent),
+    ("5 a report on a mail is recorded", a_report_is_recorded),
+    ("5 a reminder is ordered once", a_reminder_is_ordered_once),
     (
         "6 the service administrator is retired if and only if an administrator has signed in",
         a_sign_in_retires_the_service_administrator,
@@ -288,7 +291,8 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
     let item = after.items(customer, "MAIL")[0];
     let status = text(item, "status");
     let needed = after.credential(customer).get("signed_in_at").is_none();
-    if number(&item["issue"]) != current || !(status == "sent" || status == "not-needed" && !needed) {
+    let is_sent = ["sent", "delivered"].contains(&status);
+    if number(&item["issue"]) != current || !(is_sent || status == "not-needed" && !needed) {
         wrong.push(format!("the mail of issue {current} is {status}"));
     }
     let expected = after.world.observed.expected.lock().unwrap();
@@ -312,15 +316,72 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
 fn no_event_starts_two_issues(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let mut wrong = Vec::new();
     let (issue, handled) = (after.issue(customer), after.items(customer, "STARTED#").len() as u64);
-    let issued = after.history(customer).iter().filter(|(what, ..)| *what == "issued").count() as u64;
-    if issue != handled || issue != issued || issue > 2 {
-        wrong.push(format!("issue {issue}, {handled} events have started one, the history has {issued}"));
+    let count = |kind: &str| after.history(customer).iter().filter(|(what, ..)| *what == kind).count() as u64;
+    let (issued, renewed) = (count("issued"), count("renewed"));
+    if issue != handled + renewed || handled != issued || issue > 2 {
+        let numbers = format!("the history has {issued} of them and {renewed} renewals");
+        wrong.push(format!("issue {issue}, {handled} events have started one, {numbers}"));
+    }
+    let renewals = after.credential(customer).get("renewals").map_or(0, number);
+    let told = after.world.observed.renewed.lock().unwrap();
+    let told: BTreeSet<_> = told.iter().filter(|(who, _)| *who == customer.id).map(|(_, issue)| *issue).collect();
+    if renewals != renewed || told.iter().any(|issue| *issue != 2) || (!told.is_empty() && renewed != 1) {
+        wrong.push(format!("{renewals} renewals, the history has {renewed}, people were told of issues {told:?}"));
     }
     let services = after.accounts(customer).iter().filter(|item| item["role"]["S"] == "service-administrator").count();
     if services != 1 {
         wrong.push(format!("{services} service administrators"));
     }
     wrong
+}
+
+/// Checks that the history has each order of a mail, and that the mails of an issue that is not over carry every round.
+fn every_round_is_sent(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let item = after.items(customer, "MAIL")[0];
+    let (current, round) = (after.issue(customer), item.get("round").map_or(0, number));
+    let history = after.history(customer);
+    let ordered =
+        |issue: u64| history.iter().filter(|(what, at, ..)| *what == "mail-resent" && *at == issue).count() as u64;
+    if ordered(current) != round {
+        wrong.push(format!("the mail is in round {round}, but was ordered again {} times", ordered(current)));
+    }
+    let told = after.world.observed.resent.lock().unwrap().iter().any(|who| *who == customer.id);
+    let all: u64 = (1..=current).map(ordered).sum();
+    if all > 1 || (told && all == 0) {
+        wrong.push(format!("the mail was ordered again {all} times by clicks within a minute, acknowledged: {told}"));
+    }
+    let rounds = after.world.rounds(customer);
+    for issue in 1..=current {
+        // An order that is overtaken by the next issue is not carried out.
+        let needed = issue == current && text(item, "status") != "not-needed";
+        let missing: Vec<_> = (0..=ordered(issue)).filter(|round| !rounds.contains(&(issue, *round))).collect();
+        if needed && !missing.is_empty() {
+            wrong.push(format!("rounds {missing:?} of issue {issue} were not sent"));
+        }
+    }
+    wrong
+}
+
+fn a_report_is_recorded(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let item = after.items(customer, "MAIL")[0];
+    let mail = (customer.id.clone(), number(&item["issue"]), item.get("round").map_or(0, number));
+    let is_reported = after.world.observed.delivered.lock().unwrap().contains(&mail);
+    let wrong = is_reported && !["delivered", "not-needed"].contains(&text(item, "status"));
+    wrong.then(|| format!("{mail:?} was delivered, but is {}", text(item, "status"))).into_iter().collect()
+}
+
+fn a_reminder_is_ordered_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let ran = after.world.observed.reminded.lock().unwrap().iter().any(|who| *who == customer.id);
+    let reminders = after.items(customer, "MAIL#reminder#");
+    let key = format!("SUBSCRIPTION#{}#1", customer.id);
+    let now = after.world.processes.cloud.clock().epoch_seconds();
+    let is_due = |item: &&Value| item["SK"]["S"] == key.as_str() && number(&item["due_at"]) <= now.unsigned_abs();
+    let left = after.table.iter().filter(is_due).count();
+    let settled = reminders.iter().all(|mail| ["sent", "not-needed"].contains(&text(mail, "status")));
+    let wrong = reminders.len() > 1 || !settled || (ran && (left > 0 || reminders.is_empty()));
+    let what = format!("a run has ended: {ran}; reminders: {}, settled: {settled}, due: {left}", reminders.len());
+    wrong.then_some(what).into_iter().collect()
 }
 
 fn the_history_is_whole(after: &Aftermath, customer: &Customer) -> Vec<String> {

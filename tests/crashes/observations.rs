@@ -54,6 +54,14 @@ pub(crate) struct Observations {
     pub(crate) sign_ins: Mutex<Vec<SignIn>>,
     pub(crate) resets: Mutex<Vec<Reset>>,
     pub(crate) creations: Mutex<Vec<Creation>>,
+    /// The customers whose mail SES has reported as delivered, with its issue and round.
+    pub(crate) delivered: Mutex<Vec<(String, u64, u64)>>,
+    /// The customers of whom a click was told that the mail is ordered again.
+    pub(crate) resent: Mutex<Vec<String>>,
+    /// The customers of whom a click was told that it, or another one, has renewed the credentials, with the issue.
+    pub(crate) renewed: Mutex<Vec<(String, u64)>>,
+    /// The customers whose reminder was due when a run over the reminders began and ended.
+    pub(crate) reminded: Mutex<Vec<String>>,
     /// Sessions whose end was acknowledged.
     pub(crate) signed_out: Mutex<Vec<String>>,
     /// The customers that waited for a mail, with its issue.

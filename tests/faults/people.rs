@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use support::{
     Answer, Call, event,
-    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, UserName, reply},
+    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, Report, UserName, reply},
 };
 
 use crate::scenarios::Reading;
@@ -52,6 +52,10 @@ impl World {
         for person in PEOPLE {
             self.tokens.insert(person, token(self.address(person)).await);
         }
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.number
     }
 
     pub(crate) fn subscription(&self) -> String {
@@ -96,6 +100,30 @@ impl World {
         event
     }
 
+    /// Returns a report of SES on the welcome mail, as the message of a queue.
+    pub(crate) fn report(&self, (issue, round): (u64, u64), what: Report, at: u64) -> Value {
+        let bounce = |kind: &str, subtype: &str, status: &str| {
+            let recipients = json!([{ "emailAddress": self.address(Person::Dana), "status": status }]);
+            json!({ "bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": recipients })
+        };
+        let (kind, part, mut more) = match what {
+            Report::Delayed => ("DeliveryDelay", "deliveryDelay", json!({ "delayType": "General" })),
+            Report::MailboxFull => ("Bounce", "bounce", bounce("Transient", "MailboxFull", "4.2.2")),
+            Report::Delivered => ("Delivery", "delivery", json!({})),
+            Report::NoSuchMailbox => ("Bounce", "bounce", bounce("Permanent", "General", "5.1.1")),
+            Report::Blocked => ("Bounce", "bounce", bounce("Permanent", "General", "5.7.1")),
+            Report::Complaint => ("Complaint", "complaint", json!({})),
+        };
+        let at = format!("2026-11-10T09:00:{at:02}Z");
+        more["timestamp"] = json!(at);
+        let tags = json!({
+            "subscription": [self.subscription()], "issue": [issue.to_string()], "mail": ["welcome"],
+            "round": [round.to_string()],
+        });
+        let detail = json!({ "eventType": kind, "mail": { "timestamp": at, "tags": tags }, part: more });
+        json!({ "messageId": "report", "body": json!({ "source": "aws.ses", "detail": detail }).to_string() })
+    }
+
     /// Returns the function that carries out an operation, and the request.
     pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
         let text = |password| match password {
@@ -111,6 +139,12 @@ impl World {
                 let call = Call::contact_support(&self.subscription(), "Please call.");
                 ("contact-support", call.bearer(self.token(person)).key(key))
             }
+            Op::Resend { person } => {
+                ("resend-mail", Call::resend_mail(&self.subscription()).bearer(self.token(person)))
+            }
+            Op::Renew { person } => {
+                ("renew-credentials", Call::renew_credentials(&self.subscription()).bearer(self.token(person)))
+            }
             Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&user_name(who), &text(password))),
             Op::SignOut { session } => ("sign-in", Call::post("/sign-out").session(&self.session(session))),
             Op::Reset { session, current, to, .. } => {
@@ -125,7 +159,9 @@ impl World {
                 ("create-admin", call.key(key))
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
-            Op::Start { .. } | Op::Reissue { .. } | Op::Wait { .. } => panic!("{op} is not a request"),
+            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::Wait { .. } => {
+                panic!("{op} is not a request")
+            }
         };
         (function, call.from(&unused_address()))
     }
@@ -174,6 +210,7 @@ pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Reply {
             },
             None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
         },
+        (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
         _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
     }
 }
@@ -183,13 +220,13 @@ pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Reply {
 pub(crate) struct Mails(pub(crate) Vec<(u64, String)>);
 
 impl Mails {
-    /// Picks the mails of one subscription out of all mails, each with its tags and text.
+    /// Picks the welcome mails of one subscription out of all mails, each with its tags and text.
     pub(crate) fn for_subscription(
         world: &World,
         all: impl Iterator<Item = (BTreeMap<String, String>, String)>,
     ) -> Self {
         let subscription = world.subscription();
-        let own = all.filter(|(tags, _)| tags["subscription"] == subscription);
+        let own = all.filter(|(tags, _)| tags["subscription"] == subscription && tags["mail"] == "welcome");
         Self(own.map(|(tags, text)| (tags["issue"].parse().unwrap(), password_in(&text))).collect())
     }
 

@@ -3,7 +3,7 @@
 use support::{
     Function,
     specification::{
-        ADMINISTRATOR_PASSWORD, LIFETIME, Label, Op, Password::Chosen, Password::Temporary, Person, UserName,
+        ADMINISTRATOR_PASSWORD, LIFETIME, Label, Op, Password::Chosen, Password::Temporary, Person, Report, UserName,
     },
 };
 
@@ -14,8 +14,11 @@ pub(crate) enum Action {
     Do(Op, Op),
     /// A request that reads.
     Read(Reading),
-    /// The delivery of an issue's mail, with the least and the largest number of mails expected.
-    Mail { issue: u64, mails: (usize, usize) },
+    /// The delivery of one of the orders to mail, by its place among them: the issue, the least and the largest number of mails of the
+    /// issue that are expected, and the status that is recorded.
+    Mail { order: usize, issue: u64, mails: (usize, usize), status: &'static str },
+    /// A run over the reminders that are due, and the number that is mailed in the end.
+    Remind { reminders: usize },
 }
 
 /// A request that changes nothing.
@@ -56,6 +59,11 @@ pub(crate) enum Mail {
 const TRIAL: Op = Op::Start { event: "trial", paid: false };
 const PAID: Op = Op::Start { event: "paid", paid: true };
 const EXPIRE: Op = Op::Wait { seconds: LIFETIME };
+const A_MINUTE: Op = Op::Wait { seconds: 60 };
+const TEN_MINUTES: Op = Op::Wait { seconds: 600 };
+
+/// The time after which the reminder of an issue is due, two days before its password expires.
+const UNTIL_REMINDER: Op = Op::Wait { seconds: LIFETIME - 2 * 24 * 60 * 60 };
 
 fn click(person: Person, key: &'static str) -> Op {
     Op::Retrieve { person, key }
@@ -67,6 +75,19 @@ fn dana(key: &'static str) -> Op {
 
 fn kim(key: &'static str) -> Op {
     click(Person::Kim, key)
+}
+
+fn resend(person: Person) -> Op {
+    Op::Resend { person }
+}
+
+fn renew(person: Person) -> Op {
+    Op::Renew { person }
+}
+
+/// A report on the first sending of the first issue's mail.
+fn report(what: Report, at: u64) -> Op {
+    Op::Report { issue: 1, round: 0, what, at }
 }
 
 fn temporary(begins: &'static str) -> Op {
@@ -140,9 +161,13 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::CreateAdmin, creations),
     (Function::GetCredentials, retrievals),
     (Function::ListSubscriptions, lists),
+    (Function::MailFeedback, reports),
     (Function::Portal, pages),
+    (Function::RenewCredentials, renewals),
+    (Function::ResendMail, resends),
     (Function::ResetPassword, resets),
     (Function::SendMail, mails),
+    (Function::SendReminders, reminders),
     (Function::ShowHistory, histories),
     (Function::SignIn, sign_ins),
     (Function::SubscriptionStart, starts),
@@ -285,20 +310,103 @@ fn starts() -> Vec<Scenario> {
 }
 
 fn mails() -> Vec<Scenario> {
-    let mail = |state, before, mail, issue, mails| Scenario {
-        function: "send-mail",
+    let mail = |state, before, mail, order, (least, most), status| {
+        let action = Action::Mail { order, issue: 1, mails: (least, most), status };
+        Scenario { function: "send-mail", state, before, mail, action, afterwards: vec![dana("k")] }
+    };
+    let ordered_again = || vec![TRIAL, TEN_MINUTES, resend(Person::Kim)];
+    vec![
+        mail("pending", vec![TRIAL], Mail::Ordered, 0, (1, 2), "sent"),
+        mail("already sent", vec![TRIAL], Mail::Sent, 0, (1, 1), "sent"),
+        mail("an older issue", next_issue(), Mail::Sent, 0, (1, 1), "sent"),
+        mail("leased by a worker that died", vec![TRIAL], Mail::Leased, 0, (1, 2), "sent"),
+        mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 0, (0, 0), "not-needed"),
+        mail("ordered again", ordered_again(), Mail::Ordered, 1, (1, 2), "sent"),
+        Scenario { afterwards: vec![], ..mail("an older round", ordered_again(), Mail::Ordered, 0, (0, 0), "pending") },
+    ]
+}
+
+fn resends() -> Vec<Scenario> {
+    let (dana, kim, stranger) = (resend(Person::Dana), resend(Person::Kim), resend(Person::Stranger));
+    let three = vec![TRIAL, kim, TEN_MINUTES, kim, TEN_MINUTES, kim, TEN_MINUTES];
+    let bounced = vec![TRIAL, report(Report::NoSuchMailbox, 5)];
+    let resend = |state, before| scenario("resend-mail", state, before, dana, vec![kim, TEN_MINUTES, kim]);
+    vec![
+        resend("first", vec![TRIAL]),
+        resend("a minute ago", vec![TRIAL, kim, A_MINUTE]),
+        resend("at the same time", vec![TRIAL, kim]),
+        resend("ten minutes ago", vec![TRIAL, kim, TEN_MINUTES]),
+        resend("three times", three),
+        resend("used up", used_up()),
+        resend("next issue", [vec![TRIAL, kim], used_up(), vec![PAID]].concat()),
+        resend("signed in", vec![TRIAL, temporary("A")]),
+        resend("expired", vec![TRIAL, EXPIRE]),
+        resend("delivered", vec![TRIAL, report(Report::Delivered, 5)]),
+        resend("bounced", bounced),
+        resend("no such subscription", vec![]),
+        scenario("resend-mail", "the caller is a stranger", vec![TRIAL], stranger, vec![kim]),
+    ]
+}
+
+fn renewals() -> Vec<Scenario> {
+    let (dana_renews, kim_renews) = (renew(Person::Dana), renew(Person::Kim));
+    let renew_scenario =
+        |state, before, afterwards| scenario("renew-credentials", state, before, dana_renews, afterwards);
+    let of_two = || vec![kim_renews, dana("k"), temporary("A"), resend(Person::Kim)];
+    let renewed = || vec![TRIAL, dana("a"), EXPIRE, kim_renews];
+    let three = [renewed(), vec![EXPIRE, kim_renews, EXPIRE, kim_renews, EXPIRE]].concat();
+    let bounced = vec![TRIAL, report(Report::NoSuchMailbox, 5), EXPIRE];
+    vec![
+        renew_scenario("expired", vec![TRIAL, kim("a"), EXPIRE], of_two()),
+        renew_scenario("signed in and expired", vec![TRIAL, dana("a"), temporary("A"), EXPIRE], of_two()),
+        renew_scenario("renewed a minute ago", [renewed(), vec![A_MINUTE]].concat(), of_two()),
+        renew_scenario("renewed ten minutes ago", [renewed(), vec![TEN_MINUTES]].concat(), of_two()),
+        renew_scenario("renewed and expired again", [renewed(), vec![EXPIRE]].concat(), vec![kim_renews, dana("k")]),
+        renew_scenario("three times", three, vec![PAID]),
+        renew_scenario("paid after the expiry", vec![TRIAL, EXPIRE, PAID], of_two()),
+        renew_scenario("used up", [used_up(), vec![EXPIRE]].concat(), vec![PAID]),
+        renew_scenario("changed", [password_chosen(), vec![EXPIRE]].concat(), vec![]),
+        renew_scenario("handed over", [admin_created(), vec![EXPIRE]].concat(), vec![]),
+        renew_scenario("not expired", vec![TRIAL], vec![dana("k")]),
+        renew_scenario("the address bounced", bounced, vec![kim_renews]),
+        renew_scenario("no such subscription", vec![], vec![]),
+        scenario("renew-credentials", "the caller is a stranger", vec![TRIAL, EXPIRE], renew(Person::Stranger), vec![]),
+    ]
+}
+
+fn reports() -> Vec<Scenario> {
+    let reported = |state, before, what, at| {
+        scenario("mail-feedback", state, before, report(what, at), vec![report(Report::Delayed, 59), dana("k")])
+    };
+    let (blocked, delivered) = (report(Report::Blocked, 10), report(Report::Delivered, 10));
+    vec![
+        reported("sent", vec![TRIAL], Report::Delivered, 5),
+        reported("delivered", vec![TRIAL, delivered], Report::Complaint, 20),
+        reported("delivered, and a late delay", vec![TRIAL, delivered], Report::Delayed, 5),
+        reported("an earlier one of the same status", vec![TRIAL, blocked], Report::NoSuchMailbox, 5),
+        reported("a later one of the same status", vec![TRIAL, blocked], Report::NoSuchMailbox, 15),
+        reported("the same again", vec![TRIAL, blocked], Report::Blocked, 10),
+        reported("another round", vec![TRIAL, resend(Person::Kim)], Report::NoSuchMailbox, 5),
+        reported("another issue", next_issue(), Report::MailboxFull, 5),
+        reported("no such subscription", vec![], Report::Delivered, 5),
+    ]
+}
+
+fn reminders() -> Vec<Scenario> {
+    let run = |state, before, reminders| Scenario {
+        function: "send-reminders",
         state,
         before,
-        mail,
-        action: Action::Mail { issue, mails },
+        mail: Mail::Sent,
+        action: Action::Remind { reminders },
         afterwards: vec![dana("k")],
     };
+    let used_up = || [used_up(), vec![UNTIL_REMINDER]].concat();
     vec![
-        mail("pending", vec![TRIAL], Mail::Ordered, 1, (1, 2)),
-        mail("already sent", vec![TRIAL], Mail::Sent, 1, (1, 1)),
-        mail("an older issue", next_issue(), Mail::Sent, 1, (1, 1)),
-        mail("leased by a worker that died", vec![TRIAL], Mail::Leased, 1, (1, 2)),
-        mail("expired", vec![TRIAL, EXPIRE], Mail::Ordered, 1, (0, 0)),
+        run("due", used_up(), 1),
+        run("signed in", vec![TRIAL, temporary("A"), UNTIL_REMINDER], 0),
+        run("another issue", [next_issue(), vec![UNTIL_REMINDER]].concat(), 1),
+        run("bounced", vec![TRIAL, report(Report::Blocked, 5), UNTIL_REMINDER], 0),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! What SES reports of a mail: the truth about it, in whatever order the reports arrive.
+//! Reports of SES on a mail, in whatever order they arrive.
 
 use serde_json::{Value, json};
 use support::{TestStack, event};
@@ -103,7 +103,7 @@ async fn a_transient_bounce_after_a_delivery_changes_nothing() {
 }
 
 #[tokio::test]
-async fn each_outcome_is_told_as_it_is() {
+async fn each_outcome_has_its_status_in_the_table_and_in_the_list() {
     let complaint = report("Complaint", "complaint", 9, &json!({}));
     for (report, status, detail) in [
         (bounce("Transient", "MailboxFull", 9), "undelivered", json!("mailbox-full")),

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use cloud::{
-    DeliverError, SecretContent,
+    DeliverError, Feedback, SecretContent,
     roles::{Grant, Request, Role},
 };
 use futures_util::future::BoxFuture;
@@ -19,6 +19,7 @@ type Story = for<'a> fn(&'a TestStack) -> BoxFuture<'a, Vec<String>>;
 const CHOSEN: &str = "seven green boats at noon";
 const OTHER: &str = "a quiet lamp over the harbour";
 const LIFETIME: i64 = 604_800;
+const DAY: i64 = 86_400;
 
 /// The name of the client secret.
 const CLIENT_SECRET: &str = "firstkey/oidc";
@@ -96,6 +97,32 @@ async fn show_history(stack: &TestStack) -> Vec<String> {
 async fn get_credentials(stack: &TestStack) -> Vec<String> {
     stack.start_subscription(event("sub-1", "trial")).await;
     vec![outcome(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
+}
+
+async fn resend_mail(stack: &TestStack) -> Vec<String> {
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let call = Call::resend_mail("sub-1").bearer(&stack.token("dana@fabrikam.example"));
+    vec![outcome(&stack.call("resend-mail", call).await)]
+}
+
+async fn mail_feedback(stack: &TestStack) -> Vec<String> {
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let answer = stack.cloud.report("it@fabrikam.example", Feedback::Bounced).await.unwrap();
+    vec![answer.to_string(), stack.items("MAIL").await[0]["status"]["S"].to_string()]
+}
+
+async fn renew_credentials(stack: &TestStack) -> Vec<String> {
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(LIFETIME);
+    let call = Call::renew_credentials("sub-1").bearer(&stack.token("dana@fabrikam.example"));
+    vec![outcome(&stack.call("renew-credentials", call).await)]
+}
+
+async fn send_reminders(stack: &TestStack) -> Vec<String> {
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(5 * DAY);
+    let run = stack.try_invoke("send-reminders", serde_json::from_str(&Function::SendReminders.event()).unwrap()).await;
+    vec![run.is_ok().to_string(), format!("{} reminders", stack.items("MAIL#reminder#").await.len())]
 }
 
 async fn contact_support(stack: &TestStack) -> Vec<String> {
@@ -234,9 +261,13 @@ stories! {
     create_admin_uses_all_of_its_role_and_needs_each_statement CreateAdmin create_admin
     get_credentials_uses_all_of_its_role_and_needs_each_statement GetCredentials get_credentials
     list_subscriptions_uses_all_of_its_role_and_needs_each_statement ListSubscriptions list_subscriptions
+    mail_feedback_uses_all_of_its_role_and_needs_each_statement MailFeedback mail_feedback
     portal_uses_all_of_its_role_and_needs_each_statement Portal portal
+    renew_credentials_uses_all_of_its_role_and_needs_each_statement RenewCredentials renew_credentials
+    resend_mail_uses_all_of_its_role_and_needs_each_statement ResendMail resend_mail
     reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password
     send_mail_uses_all_of_its_role_and_needs_each_statement SendMail send_mail
+    send_reminders_uses_all_of_its_role_and_needs_each_statement SendReminders send_reminders
     show_history_uses_all_of_its_role_and_needs_each_statement ShowHistory show_history
     sign_in_uses_all_of_its_role_and_needs_each_statement SignIn sign_in
     subscription_start_uses_all_of_its_role_and_needs_each_statement SubscriptionStart subscription_start

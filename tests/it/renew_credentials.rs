@@ -100,7 +100,7 @@ async fn only_what_expired_unchanged_is_renewed() {
     assert_eq!(renew(&stack, DANA).await.status, 202, "signed in, but never chose a password");
     stack.cloud.drained().await.unwrap();
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().expect("signs in");
-    let chosen = "correct horse battery staple";
+    let chosen = "seven green boats at noon";
     stack.call("reset-password", Call::reset_password(&session, chosen)).await.session().expect("resets");
     stack.advance_clock(WEEK);
     assert_eq!(renew(&stack, DANA).await.status, 409, "a chosen password does not expire");
@@ -136,6 +136,41 @@ async fn a_hand_over_beside_a_renewal_wins() {
     let (answer, ()) = tokio::join!(renew(&stack, DANA), meanwhile);
     assert_eq!(answer.status, 409);
     assert_eq!(credential(&stack).await["issue"]["N"], "1");
+}
+
+/// Renews while the item of the credential changes by hand between the decision and the write, without the number that every transaction
+/// counts up, so that the other conditions are tried. Returns the answer.
+async fn renew_beside(stack: &TestStack, name: &str, value: Value) -> Answer {
+    let mut gate =
+        stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "renew-credentials");
+    let meanwhile = async {
+        let held = gate.next().await.unwrap();
+        set(stack, name, value).await;
+        held.release().await;
+    };
+    tokio::join!(renew(stack, DANA), meanwhile).0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_condition_of_a_renewal_holds_when_it_is_written() {
+    let at = |seconds: i64| json!({ "N": seconds.to_string() });
+    let retrieval = json!({ "at": at(1), "by": { "S": KIM }, "confirmed": { "BOOL": true }, "who": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" } });
+    for (name, value, status) in [
+        ("ended_at", at(1), 409),
+        ("changed_at", at(1), 409),
+        ("expires_at", at(99_999_999_999), 409),
+        ("renewals", at(3), 409),
+        ("portal_users", json!({ "BS": ["AAAAAAAAAAAAAAAAAAAAAA=="] }), 404),
+    ] {
+        let stack = expired().await;
+        assert_eq!(renew_beside(&stack, name, value).await.status, status, "{name}");
+        assert_eq!(credential(&stack).await["issue"]["N"], "1", "{name}");
+    }
+    let stack = expired().await;
+    let answer = renew_beside(&stack, "retrievals", json!({ "M": { "click": retrieval } })).await;
+    assert_eq!((answer.status, &answer.body["issue"]), (202, &json!(2)));
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[1..], [format!("retrieved by {KIM}"), format!("renewed by {DANA}")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,26 @@ async fn mail(stack: &TestStack) -> Value {
     stack.items("MAIL").await.remove(0)
 }
 
+/// Changes the welcome mail by hand.
+async fn set(stack: &TestStack, values: &[(&str, Value)]) {
+    let mut item = mail(stack).await;
+    for (name, value) in values {
+        item[*name] = value.clone();
+    }
+    Table::connect(&stack.cloud.aws_url(), "test").put(&item).await;
+}
+
+/// Sends the mail again while the mail changes by hand between the decision and the write. Returns the answer.
+async fn resend_beside(stack: &TestStack, values: &[(&str, Value)]) -> Answer {
+    let mut gate = stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "resend-mail");
+    let meanwhile = async {
+        let held = gate.next().await.unwrap();
+        set(stack, values).await;
+        held.release().await;
+    };
+    tokio::join!(resend(stack, DANA), meanwhile).0
+}
+
 /// Sets the status of the welcome mail.
 async fn set_status(stack: &TestStack, status: &str, rank: u32) {
     let mut item = mail(stack).await;
@@ -132,6 +152,41 @@ async fn nothing_of_the_first_sending_settles_the_second() {
     let second = stack.take_mail_orders("sub-1");
     assert_eq!(stack.invoke("send-mail", json!({ "Records": second })).await, json!({ "batchItemFailures": [] }));
     assert_eq!((stack.cloud.inbox().len(), &mail(&stack).await["status"]["S"]), (1, &json!("sent")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_the_mail_beside_the_order_counts() {
+    let stack = with_a_mail().await;
+    let bounced = [("status", json!({ "S": "bounced" })), ("rank", json!({ "N": "40" }))];
+    assert_eq!(resend_beside(&stack, &bounced).await.status, 409);
+    assert_eq!(mail(&stack).await["status"]["S"], "bounced");
+
+    let stack = Deployment::default().with_held_mails().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.advance_clock(600);
+    let leased = [("lease_until", json!({ "N": "99999999999" })), ("lease_id", json!({ "S": "other" }))];
+    assert_eq!(resend_beside(&stack, &leased).await.status, 429, "another worker sends it now");
+    assert_eq!(mail(&stack).await["round"], Value::Null);
+
+    let stack = with_a_mail().await;
+    let another = [("round", json!({ "N": "1" })), ("resent_at", json!({ "N": "99999999999" }))];
+    assert_eq!(resend_beside(&stack, &another).await.status, 202, "another person was faster");
+    assert_eq!((&mail(&stack).await["round"]["N"], stack.history("sub-1").await.len()), (&json!("1"), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sending_that_ends_after_the_next_order_does_not_settle_it() {
+    let stack = Deployment::default().with_held_mails().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let records = json!({ "Records": stack.take_mail_orders("sub-1") });
+    let mut gate = stack.cloud.gate(|call| call.function == "send-mail" && call.operation == "SendEmail");
+    let meanwhile = async {
+        let held = gate.next().await.unwrap();
+        set(&stack, &[("round", json!({ "N": "1" }))]).await;
+        held.release().await;
+    };
+    tokio::join!(stack.invoke("send-mail", records), meanwhile);
+    assert_eq!((stack.cloud.inbox().len(), &mail(&stack).await["status"]["S"]), (1, &json!("pending")));
 }
 
 #[tokio::test]

@@ -129,12 +129,25 @@ async fn a_run_orders_half_of_what_an_hour_can_send_and_the_next_run_the_rest() 
 }
 
 #[tokio::test]
-async fn a_run_that_fails_is_repeated_and_mails_nothing_twice() {
+async fn a_run_that_fails_is_repeated_and_mails_one_and_not_two() {
+    for operation in ["PutItem", "DeleteItem"] {
+        let stack = started().await;
+        stack.advance_clock(5 * DAY);
+        let fault = Fault::new(Service::DynamoDb, operation, Mode::Refused, 3).on_function("send-reminders");
+        stack.cloud.set_fault(fault);
+        let tick: Value = serde_json::from_str(&Function::SendReminders.event()).unwrap();
+        assert!(stack.try_invoke("send-reminders", tick).await.is_err(), "Lambda repeats it");
+        stack.cloud.drained().await.unwrap();
+        assert_eq!(run(&stack).await, 1, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_issue_of_a_paid_event_has_its_own() {
     let stack = started().await;
+    stack.advance_clock(7 * DAY);
+    stack.start_subscription(event("sub-1", "paid")).await;
     stack.advance_clock(5 * DAY);
-    let fault = Fault::new(Service::DynamoDb, "DeleteItem", Mode::Refused, 3).on_function("send-reminders");
-    stack.cloud.set_fault(fault);
-    let tick: Value = serde_json::from_str(&Function::SendReminders.event()).unwrap();
-    assert!(stack.try_invoke("send-reminders", tick).await.is_err(), "Lambda repeats it");
     assert_eq!(run(&stack).await, 1);
+    assert_eq!(stack.cloud.inbox().pop().unwrap().tags["issue"], "2");
 }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use cloud::{Fault, Mail, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event, table::Table};
+use support::{Call, Deployment, Function, TestStack, event, table::Table};
 use words::Language;
 
 use crate::portal_sign_in::PendingSignIn;
@@ -129,6 +129,20 @@ async fn every_welcome_mail_matches_its_snapshot() {
                 assert_mail(&redactions, &format!("welcome_{content}_{kind}_{language}"), &mail);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn every_reminder_matches_its_snapshot() {
+    for language in Language::ALL.map(Language::code) {
+        let stack = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example").start().await;
+        stack.start_subscription(mailed("sub-1", "trial", "credentials", language)).await;
+        let redactions = Redactions::new(&stack).times(issued_at(&stack, "sub-1").await, &[WEEK]);
+        stack.advance_clock(5 * WEEK / 7);
+        let tick = serde_json::from_str(&Function::SendReminders.event()).unwrap();
+        stack.invoke("send-reminders", tick).await;
+        stack.cloud.drained().await.unwrap();
+        assert_mail(&redactions, &format!("reminder_{language}"), &stack.cloud.inbox().pop().unwrap());
     }
 }
 

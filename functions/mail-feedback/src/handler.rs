@@ -2,9 +2,8 @@
 //!
 //! **Source**: a queue of `EventBridge` events that SES publishes for our configuration set, in batches.
 //!
-//! Events arrive in any order, more than once, and late. One conditional write keeps the status of the highest rank. An event that is not about
-//! a mail of ours, or about one of an issue or a sending that is over, is acknowledged and changes nothing: another delivery would not
-//! change that.
+//! Events arrive in any order, more than once, and late. One conditional write keeps the status of the highest rank. An event about another
+//! system's mail, or about an issue or a sending that is over, is acknowledged and changes nothing: another delivery would not change that.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

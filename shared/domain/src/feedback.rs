@@ -1,4 +1,4 @@
-//! What SES reports of a mail, from the events that it publishes to `EventBridge`.
+//! Reports of SES on a mail, from the events that it publishes to `EventBridge`.
 //!
 //! <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html> describes the `detail` of these events.
 
@@ -23,12 +23,12 @@ pub struct MailFeedback {
     pub status: MailStatus,
     /// Why the mail was delayed or not delivered.
     pub detail: Option<MailDetail>,
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Timestamp,
 }
 
 impl MailFeedback {
-    /// Parses an `EventBridge` event of SES. `None` for an event that is about no mail of ours, or says nothing about its delivery.
+    /// Parses an `EventBridge` event of SES. `None` for an event that lacks one of our tags, or says nothing about the delivery.
     #[must_use]
     pub fn parse(event: &str) -> Option<Self> {
         let Event { detail: report } = serde_json::from_str(event).ok()?;

@@ -5,7 +5,7 @@ use crate::{
 };
 
 text_enum! {
-    /// What an actor is to the subscription.
+    /// The relation of an actor to the subscription.
     pub enum ActorRole {
         /// The vendor's billing system.
         Vendor = "vendor",
@@ -20,7 +20,7 @@ text_enum! {
     }
 }
 
-/// Who did something: a role and, for a person, an id that no two people and no two accounts share.
+/// The actor of an entry: a role and, for a person, an id that no two people and no two accounts share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The role.
@@ -33,7 +33,7 @@ impl Actor {
     /// The vendor's billing system.
     pub const VENDOR: Self = Self { role: ActorRole::Vendor, id: None };
 
-    /// Returns the actor that a person is who is signed in to the portal.
+    /// Returns a person who is signed in to the portal, as an actor.
     #[must_use]
     pub fn customer(person: PersonId) -> Self {
         Self { role: ActorRole::Customer, id: Some(person) }

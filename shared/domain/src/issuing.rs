@@ -16,7 +16,7 @@ pub const RENEWALS: u32 = 3;
 /// answer, or a colleague.
 pub const RENEWAL_WINDOW: Duration = Duration::from_mins(10);
 
-/// What becomes of a portal user's wish for new credentials.
+/// The decision on a portal user's wish for new credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewalDecision {
     /// The next issue starts.

@@ -133,17 +133,17 @@ pub struct WelcomeMail {
     pub content: MailContent,
     /// How far the mail has come.
     pub status: MailStatus,
-    /// Since when the mail has the status.
+    /// The time at which the mail got the status.
     pub at: Timestamp,
     /// How often it was ordered again. Feedback and orders of another round do not change the mail.
     pub round: u32,
-    /// When it was last ordered again.
+    /// The time at which it was last ordered again.
     pub resent_at: Option<Timestamp>,
     /// Why it was delayed or not delivered.
     pub detail: Option<MailDetail>,
 }
 
-/// What becomes of a wish to send the welcome mail again.
+/// The decision on a wish to send the welcome mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendDecision {
     /// The mail is to be sent again.
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(judged(0, None, 1001), ResendDecision::Send, "the first time at once");
         assert_eq!(judged(1, Some(2000), 2059), ResendDecision::AlreadyOrdered(at(2000)));
         assert_eq!(judged(1, Some(2000), 1990), ResendDecision::AlreadyOrdered(at(2000)), "clocks differ");
-        assert_eq!(judged(1, Some(2000), 2060), ResendDecision::TooEarly(Duration::from_secs(540)));
+        assert_eq!(judged(1, Some(2000), 2060), ResendDecision::TooEarly(Duration::from_mins(9)));
         assert_eq!(judged(1, Some(2000), 2600), ResendDecision::Send);
         assert_eq!(judged(3, Some(2000), 2059), ResendDecision::AlreadyOrdered(at(2000)));
         assert_eq!(judged(3, Some(2000), 2600), ResendDecision::UsedUp);

@@ -17,7 +17,7 @@ pub struct Reminder {
     pub locale: Option<String>,
     /// The status of the mail.
     pub status: MailStatus,
-    /// Since when the mail has the status.
+    /// The time at which the mail got the status.
     pub at: Timestamp,
 }
 

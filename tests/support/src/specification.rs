@@ -37,6 +37,53 @@ pub enum Password {
     Chosen(usize),
 }
 
+/// What SES reports on a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Report {
+    /// The mail is still on its way.
+    Delayed,
+    /// The mailbox is full, and SES has given up.
+    MailboxFull,
+    /// The mail was delivered.
+    Delivered,
+    /// The mailbox does not exist.
+    NoSuchMailbox,
+    /// The recipient's server does not take this mail, which is as final as the last.
+    Blocked,
+    /// The recipient complained.
+    Complaint,
+}
+
+impl Report {
+    /// Returns the rank: a report counts over those of a lower one.
+    const fn rank(self) -> u32 {
+        match self {
+            Self::Delayed => 1,
+            Self::MailboxFull => 2,
+            Self::Delivered => 3,
+            Self::NoSuchMailbox | Self::Blocked => 4,
+            Self::Complaint => 5,
+        }
+    }
+
+    /// Returns whether the address takes no mail any more.
+    const fn rules_address_out(self) -> bool {
+        matches!(self, Self::NoSuchMailbox | Self::Blocked | Self::Complaint)
+    }
+
+    /// Returns the status of the mail and the code of the reason, as the table has them.
+    const fn status(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Delayed => ("delayed", "other"),
+            Self::MailboxFull => ("undelivered", "mailbox-full"),
+            Self::Delivered => ("delivered", ""),
+            Self::NoSuchMailbox => ("bounced", "no-such-mailbox"),
+            Self::Blocked => ("bounced", "blocked"),
+            Self::Complaint => ("complained", ""),
+        }
+    }
+}
+
 /// The name that a test gives to a session, a click or an event.
 pub type Label = &'static str;
 
@@ -63,6 +110,27 @@ pub enum Op {
         person: Person,
         /// The key of the click.
         key: Label,
+    },
+    /// A click on **Send again**: the welcome mail is ordered again.
+    Resend {
+        /// The customer who clicks.
+        person: Person,
+    },
+    /// A click on **Get new credentials**: the next issue starts in the place of one that has expired.
+    Renew {
+        /// The customer who clicks.
+        person: Person,
+    },
+    /// The delivery of a report by SES on the welcome mail.
+    Report {
+        /// The issue of the mail.
+        issue: u64,
+        /// The round of the mail.
+        round: u64,
+        /// What SES reports.
+        what: Report,
+        /// The second of the report. Reports arrive in any order.
+        at: u64,
     },
     /// A sign-in to the Administration Center.
     SignIn {
@@ -121,6 +189,15 @@ pub const ADMINISTRATOR_PASSWORD: Password = Password::Chosen(3);
 /// The lifetime of a temporary password, in seconds.
 pub const LIFETIME: u64 = 7 * 24 * 60 * 60;
 
+/// The time from one order of a welcome mail to the next, in seconds.
+const RESEND_PAUSE: u64 = 600;
+
+/// The time within which another order of a welcome mail counts as the same one, in seconds.
+const SAME_RESEND: u64 = 60;
+
+/// The time within which a renewal answers everyone who asks for one, in seconds.
+const RENEWAL_WINDOW: u64 = 600;
+
 /// The time within which a retried click shows the password again, in seconds.
 const REPLAY: u64 = 600;
 
@@ -177,6 +254,17 @@ pub struct State {
     handed_over: bool,
     /// The time at which the password of the issue expires.
     expires_at: u64,
+    /// The number of issues that portal users have started.
+    renewals: u64,
+    /// The time at which a portal user started this issue.
+    renewed_at: Option<u64>,
+    /// How often the mail of this issue was ordered again, and when last.
+    round: u64,
+    resent_at: Option<u64>,
+    /// The report on the mail that counts, with its second.
+    report: Option<(Report, u64)>,
+    /// The number of welcome mails that were ordered.
+    pub mails: u64,
     /// The retrievals of this issue: the customer and the click of each, with its time.
     retrievals: BTreeMap<(Person, Label), u64>,
     /// The requests to support, all of one day.
@@ -200,6 +288,12 @@ impl State {
             changed: false,
             handed_over: false,
             expires_at: 0,
+            renewals: 0,
+            renewed_at: None,
+            round: 0,
+            resent_at: None,
+            report: None,
+            mails: 0,
             retrievals: BTreeMap::new(),
             requests: BTreeSet::new(),
             handled: Vec::new(),
@@ -230,6 +324,12 @@ impl State {
             Op::Start { event, paid } => self.start(event, paid),
             Op::Retrieve { person, key } => self.retrieve(person, key),
             Op::ContactSupport { person, key } => self.contact_support(person, key),
+            Op::Resend { person } => self.resend(person),
+            Op::Renew { person } => self.renew(person),
+            Op::Report { issue, round, what, at } => {
+                self.report((issue, round), (what, at));
+                reply(200, "done")
+            }
             Op::SignIn { who, password, begins } => self.sign_in(who, password, begins),
             Op::SignOut { session } => {
                 self.sessions.remove(session);
@@ -253,7 +353,8 @@ impl State {
         let expired = self.expires_at <= self.now && !self.changed;
         let used_up = self.retrievals.len() == 3 && !self.signed_in && !self.changed;
         let is_new = self.issue == 0;
-        if is_new || (paid && (expired || used_up) && !self.handled.contains(&event)) {
+        let is_shut_out = (expired || used_up) && !self.handed_over;
+        if is_new || (paid && is_shut_out && !self.handled.contains(&event)) {
             self.handled.push(event);
             self.record_retrievals();
             self.history.push("issued by vendor".to_owned());
@@ -266,11 +367,15 @@ impl State {
         reply(200, "done")
     }
 
-    /// Starts the next issue, with a new temporary password and three retrievals. It voids the earlier issue.
+    /// Starts the next issue, with a new temporary password and three retrievals. It voids the earlier issue. Its mail goes to the same
+    /// address, if that takes mail.
     fn issue_next(&mut self) {
         self.issue += 1;
         (self.signed_in, self.changed) = (false, false);
         self.retrievals.clear();
+        (self.round, self.resent_at, self.renewed_at) = (0, None, None);
+        self.report = self.report.filter(|(what, _)| what.rules_address_out());
+        self.mails += u64::from(self.report.is_none());
         self.expires_at = self.now + LIFETIME;
         let password = Password::Temporary(self.issue);
         let version = self.accounts.get(&UserName::Admin).map_or(1, |admin| admin.version + 1);
@@ -330,6 +435,56 @@ impl State {
             self.history.push(format!("support-requested by {person}"));
         }
         reply(202, "")
+    }
+
+    fn resend(&mut self, person: Person) -> Reply {
+        if person == Person::Stranger || self.issue == 0 {
+            return reply(404, "not-found");
+        }
+        let is_open = !self.signed_in && !self.changed && self.now < self.expires_at;
+        if !is_open || self.report.is_some_and(|(what, _)| what.rules_address_out()) {
+            return reply(409, "conflict");
+        }
+        let passed = self.resent_at.map(|at| self.now - at);
+        if passed.is_some_and(|passed| passed < SAME_RESEND) {
+            return reply(202, "");
+        }
+        if self.round == 3 || passed.is_some_and(|passed| passed < RESEND_PAUSE) {
+            return reply(429, "too-many-attempts");
+        }
+        self.round += 1;
+        (self.resent_at, self.report) = (Some(self.now), None);
+        self.mails += 1;
+        self.history.push(format!("mail-resent by {person}"));
+        reply(202, "")
+    }
+
+    fn renew(&mut self, person: Person) -> Reply {
+        if person == Person::Stranger || self.issue == 0 {
+            return reply(404, "not-found");
+        }
+        if !self.renewed_at.is_some_and(|at| self.now - at < RENEWAL_WINDOW) {
+            let is_dead_end = self.expires_at <= self.now && !self.changed && !self.handed_over;
+            if !is_dead_end || self.retrievals.len() == 3 || self.renewals == 3 {
+                return reply(409, "conflict");
+            }
+            self.record_retrievals();
+            self.history.push(format!("renewed by {person}"));
+            self.issue_next();
+            self.renewals += 1;
+            self.renewed_at = Some(self.now);
+        }
+        (202, format!("issue {}", self.issue))
+    }
+
+    /// Takes a report on the mail of an issue and a round. Of two on one status, the earlier one counts.
+    fn report(&mut self, mail: (u64, u64), (what, at): (Report, u64)) {
+        let is_news = self.report.is_none_or(|(known, known_at)| {
+            known.rank() < what.rank() || (known.rank() == what.rank() && at < known_at)
+        });
+        if self.issue > 0 && mail == (self.issue, self.round) && is_news {
+            self.report = Some((what, at));
+        }
     }
 
     fn sign_in(&mut self, who: UserName, password: Password, begins: Label) -> Reply {
@@ -423,7 +578,10 @@ impl State {
         }
         let sealed = !self.signed_in && !self.changed;
         let marks = [sealed, self.signed_in, self.changed, self.handed_over];
-        let mut lines = vec![credential_line(self.issue, self.paid, marks, self.history.len() as u64)];
+        let numbers = [self.issue, self.renewals, self.history.len() as u64];
+        let mut lines = vec![credential_line(numbers, self.paid, marks)];
+        let (status, detail) = self.report.map_or((UNREPORTED, ""), |(what, _)| what.status());
+        lines.push(mail_line(self.issue, self.round, status, detail));
         lines.extend(self.retrievals.keys().map(|(person, _)| format!("retrieval of {person}")));
         lines.extend(self.accounts.iter().map(|(who, account)| {
             account_line(*who, [account.active, account.temporary, account.signed_in], account.version)
@@ -439,12 +597,21 @@ impl State {
     }
 }
 
-/// Formats the line of a credential, whose marks are: sealed, signed in, changed, handed over.
-pub(crate) fn credential_line(issue: u64, paid: bool, marks: [bool; 4], seq: u64) -> String {
+/// Formats the line of a credential, whose numbers are: issue, renewals, last entry of the history; and whose marks are: sealed, signed in,
+/// changed, handed over.
+pub(crate) fn credential_line([issue, renewals, seq]: [u64; 3], paid: bool, marks: [bool; 4]) -> String {
     let [sealed, signed_in, changed, handed_over] = marks;
     format!(
-        "issue {issue}, paid {paid}, sealed {sealed}, signed in {signed_in}, changed {changed}, handed over {handed_over}, seq {seq}"
+        "issue {issue}, {renewals} renewals, paid {paid}, sealed {sealed}, signed in {signed_in}, changed {changed}, handed over {handed_over}, seq {seq}"
     )
+}
+
+/// The status of a mail on which SES has reported nothing. When it is sent is not specified.
+pub(crate) const UNREPORTED: &str = "unreported";
+
+/// Formats the line of the welcome mail.
+pub(crate) fn mail_line(issue: u64, round: u64, status: &str, detail: &str) -> String {
+    format!("mail of issue {issue}, round {round}: {status} {detail}")
 }
 
 /// Formats the line of a day's requests to support.
@@ -490,6 +657,11 @@ impl fmt::Display for Op {
             }
             Self::Retrieve { person, key } => write!(f, "retrieval of {person} with key {key}"),
             Self::ContactSupport { person, key } => write!(f, "request of {person} to support with key {key}"),
+            Self::Resend { person } => write!(f, "order of {person} to send the mail again"),
+            Self::Renew { person } => write!(f, "renewal by {person}"),
+            Self::Report { issue, round, what, at } => {
+                write!(f, "report {what:?} at second {at} on the mail of issue {issue}, round {round}")
+            }
             Self::SignIn { who, password, begins } => {
                 write!(f, "sign-in of {who} with {password:?} (session {begins})")
             }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use crate::specification::{UserName, account_line, credential_line, support_line};
+use crate::specification::{UNREPORTED, UserName, account_line, credential_line, mail_line, support_line};
 
 /// An item of the table.
 pub type Item = HashMap<String, AttributeValue>;
@@ -19,7 +19,7 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Clone)]
 pub struct Table(Client);
 
-/// The items of one subscription: first its credential, administrators, requests to support and history; then its accounts.
+/// The items of one subscription: first its credential, welcome mail, administrators, requests to support and history; then its accounts.
 pub type Items = (Vec<Item>, BTreeMap<UserName, Item>);
 
 impl Table {
@@ -66,6 +66,14 @@ impl Table {
         }
     }
 
+    /// Sets an attribute of an item to a number.
+    pub async fn set_number(&self, pk: String, sk: &str, name: &str, number: i64) {
+        let update = self.0.update_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
+        let update = update.update_expression("SET #name = :number").expression_attribute_names("#name", name);
+        let update = update.expression_attribute_values(":number", AttributeValue::N(number.to_string()));
+        with_retries(|| update.clone().send()).await;
+    }
+
     /// Gets the items of a subscription of a company.
     pub async fn items(&self, subscription: &str, company: &str) -> Items {
         let query = self.0.query().table_name("firstkey").consistent_read(true);
@@ -73,7 +81,8 @@ impl Table {
         let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{subscription}")));
         let mut items = with_retries(|| query.clone().send()).await.items.unwrap();
         let prefixes = ["CREDENTIAL", "ADMINISTRATOR#", "SUPPORT#", "MAIL#support#", "EVENT#"];
-        items.retain(|item| prefixes.iter().any(|prefix| read_text(item, "SK").starts_with(prefix)));
+        let is_kept = |key: &str| key == "MAIL" || prefixes.iter().any(|prefix| key.starts_with(prefix));
+        items.retain(|item| is_kept(read_text(item, "SK")));
         let mut accounts = BTreeMap::new();
         for who in UserName::ALL {
             let account = self.get(format!("ACCOUNT#{who}@{company}"), "ACCOUNT").await;
@@ -105,7 +114,9 @@ fn lines((items, accounts): &Items) -> Vec<String> {
         let marks = ["sealed_password", "signed_in_at", "changed_at", "handed_over_at"];
         let marks = marks.map(|mark| item.contains_key(mark));
         let paid = read_text(item, "kind") == "paid";
-        lines.push(credential_line(read_number(item, "issue"), paid, marks, read_number(item, "seq")));
+        let renewals = if item.contains_key("renewals") { read_number(item, "renewals") } else { 0 };
+        lines.push(credential_line([read_number(item, "issue"), renewals, read_number(item, "seq")], paid, marks));
+        lines.extend(items.iter().filter(|mail| read_text(mail, "SK") == "MAIL").map(welcome_mail));
         let retrievals = item["retrievals"].as_m().unwrap().values();
         let whose = |entry: &AttributeValue| short(read_text(entry.as_m().unwrap(), "by")).to_owned();
         let mut retrievals: Vec<_> = retrievals.map(|entry| format!("retrieval of {}", whose(entry))).collect();
@@ -131,6 +142,17 @@ fn lines((items, accounts): &Items) -> Vec<String> {
     lines.extend(requests);
     lines.extend(history(of("EVENT#")));
     lines
+}
+
+/// Returns the line of the welcome mail.
+fn welcome_mail(mail: &Item) -> String {
+    let status = match read_text(mail, "status") {
+        "pending" | "sent" | "not-needed" => UNREPORTED,
+        reported => reported,
+    };
+    let round = if mail.contains_key("round") { read_number(mail, "round") } else { 0 };
+    let detail = if mail.contains_key("detail") { read_text(mail, "detail") } else { "" };
+    mail_line(read_number(mail, "issue"), round, status, detail)
 }
 
 /// Returns the lines of the history. Retrievals enter the history together, and their order within a second is not known, so they are sorted.

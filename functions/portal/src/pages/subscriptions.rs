@@ -55,12 +55,12 @@ struct Row {
     remaining: usize,
     /// The last retrieval by another person: when, and by whom, as a sentence begins.
     other: Option<(Timestamp, String)>,
-    /// What became of a welcome mail that its reader has not got, while the credentials can still be retrieved.
+    /// The sentences about a welcome mail that failed, while the credentials can still be retrieved.
     unread: Option<Unread>,
     /// The masked address of the welcome mail.
     mail_to: String,
-    /// Whether nothing is mailed to this address any more.
-    is_ruled_out: bool,
+    /// The status of the welcome mail.
+    mail_status: MailStatus,
     /// Whether the mail can be sent again, now or a few minutes later.
     can_resend: bool,
     /// Whether new credentials can be sent.
@@ -78,7 +78,7 @@ struct Step {
     name: &'static str,
     /// When the step was done.
     at: Option<Timestamp>,
-    /// When it failed.
+    /// The time at which the step failed.
     failed_at: Option<Timestamp>,
     /// A note about the step.
     note: Option<String>,
@@ -161,7 +161,7 @@ impl Visit<'_> {
             other: other.map(|retrieval| (retrieval.at, words::person_first(w, &retrieval.by))),
             unread: if is_open { unread(mail, w) } else { None },
             mail_to: mail.to.masked(),
-            is_ruled_out: mail.status.rules_address_out(),
+            mail_status: mail.status,
             can_resend: mail.offers_resend(credential, self.now),
             can_renew: credential.judge_renewal(self.now) == RenewalDecision::Renew,
         }

@@ -22,10 +22,6 @@ async fn cloud_at(seconds: i64, invoke: Invoke) -> (Cloud, Arc<AtomicI64>) {
     (started_with(options).await, clock)
 }
 
-fn null() -> Result<Value, String> {
-    Ok(Value::Null)
-}
-
 /// Returns the time for which each invocation was scheduled.
 fn times(functions: &Functions) -> Vec<String> {
     let invocations = functions.invocations();
@@ -43,7 +39,7 @@ async fn a_move_runs_the_schedule_at_each_hour_that_it_passes() {
         let minutes = (now.load(Ordering::SeqCst) - NINE) / 60;
         assert_eq!(event["time"].as_str().expect("a time")[11..13].parse::<i64>(), Ok(9 + minutes / 60));
         record.fetch_add(minutes % 60, Ordering::SeqCst);
-        null()
+        Ok(Value::Null)
     });
     let options = CloudOptions { clock: Clock::manual(Arc::clone(&clock)), ..CloudOptions::new(invoke) };
     let cloud = started_with(options).await;
@@ -63,7 +59,7 @@ async fn a_move_runs_the_schedule_at_each_hour_that_it_passes() {
 #[tokio::test]
 async fn a_long_move_runs_the_schedule_two_hundred_times_at_most() {
     let functions = Functions::default();
-    let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| null())).await;
+    let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
     cloud.advance_clock(1000 * HOUR).await;
     let times = times(&functions);
     assert_eq!((times.len(), clock.load(Ordering::SeqCst)), (200, NINE + 3_600_000));
@@ -81,7 +77,7 @@ async fn a_failed_schedule_does_not_end_the_move() {
 #[tokio::test]
 async fn the_clock_of_the_machine_is_moved_over_http_and_only_forward() {
     let functions = Functions::default();
-    let cloud = started_with(CloudOptions::new(functions.answering(|_, _, _| null()))).await;
+    let cloud = started_with(CloudOptions::new(functions.answering(|_, _, _| Ok(Value::Null)))).await;
     let moved = async |seconds: Value| post(&cloud, "/clock", &[JSON], &json!({ "seconds": seconds })).await;
     let day = |answer: &Value| answer["now"].as_str().expect("a time")[..10].to_owned();
     let (before, read) = (cloud.clock().epoch_seconds(), moved(json!(0)).await);
@@ -104,7 +100,7 @@ async fn the_clock_of_the_machine_is_moved_over_http_and_only_forward() {
 #[tokio::test]
 async fn a_schedule_runs_on_request() {
     let functions = Functions::default();
-    let invoke = functions.answering(|before, _, _| if before < 2 { null() } else { Err("down".to_owned()) });
+    let invoke = functions.answering(|before, _, _| if before < 2 { Ok(Value::Null) } else { Err("down".to_owned()) });
     let (cloud, _) = cloud_at(NINE + 90, invoke).await;
     let run = async |body: Value| post(&cloud, "/schedule", &[JSON], &body).await;
     assert_eq!(run(json!({ "function": "send-reminders" })).await, (StatusCode::OK, json!({})));
@@ -119,7 +115,7 @@ async fn a_schedule_runs_on_request() {
 #[tokio::test]
 async fn the_timer_runs_the_schedule_when_the_clock_reaches_an_hour() {
     let (functions, clock) = (Functions::default(), Arc::new(AtomicI64::new(NINE + 3599)));
-    let options = CloudOptions::new(functions.answering(|_, _, _| null()));
+    let options = CloudOptions::new(functions.answering(|_, _, _| Ok(Value::Null)));
     let options = CloudOptions { clock: Clock::manual(Arc::clone(&clock)), has_timer: true, ..options };
     let cloud = started_with(options).await;
     clock.fetch_add(2, Ordering::SeqCst);
@@ -148,7 +144,7 @@ async fn messages_and_mails_have_the_time_of_the_clock() {
 #[tokio::test]
 async fn the_page_shows_the_time_and_moves_it_without_scripts() {
     let functions = Functions::default();
-    let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| null())).await;
+    let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
     let console = cloud.console_url();
     let (_, page) = ask(&console, Method::GET, "/", &[], "").await;
     assert!(

@@ -78,7 +78,7 @@ pub(super) fn key(subscription: &SubscriptionId) -> Key {
 }
 
 /// Returns the key of a mail. The reminder exists once for each issue.
-pub(super) fn key_of_kind(subscription: &SubscriptionId, kind: &MailKind, issue: Issue) -> Key {
+pub(super) fn key_for(subscription: &SubscriptionId, kind: &MailKind, issue: Issue) -> Key {
     let sort_key = match kind {
         MailKind::Welcome => SORT_KEY.to_owned(),
         MailKind::Reminder => format!("{REMINDER_PREFIX}{issue}"),
@@ -116,7 +116,7 @@ pub(super) fn to_item(subscription: &SubscriptionId, mail: &WelcomeMail) -> Attr
 
 /// Returns a reminder as an item, including its key.
 pub(super) fn reminder_to_item(subscription: &SubscriptionId, mail: &Reminder) -> Attributes {
-    Item::at(key_of_kind(subscription, &MailKind::Reminder, mail.issue))
+    Item::at(key_for(subscription, &MailKind::Reminder, mail.issue))
         .with(ISSUE, number(mail.issue.number()))
         .with(TO, text(&mail.to))
         .with_if(LOCALE, mail.locale.as_ref().map(text))
@@ -179,7 +179,7 @@ fn round_is(round: u32) -> String {
 pub(super) fn take(order: &MailOrder, lease: &Lease, now: Timestamp) -> Change {
     let is_free = condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER]);
     let update = "SET #lease = :until, #lease_id = :id ADD #tries :one";
-    of_order(order, Change::new(order.key(), PLACEHOLDERS, update))
+    limit_to_order(order, Change::new(order.key(), PLACEHOLDERS, update))
         .only_if(&condition::all([IS_PENDING, &is_free]))
         .returning_item()
         .value(":pending", text(MailStatus::Pending.as_str()))
@@ -196,7 +196,7 @@ pub(super) fn settle(order: &MailOrder, status: MailStatus, message_id: Option<&
         "SET #status = :status, #rank = :rank, #at = :now REMOVE #lease, #lease_id",
     );
     let update = if message_id.is_some() { with_id } else { without_id };
-    let change = of_order(order, Change::new(order.key(), PLACEHOLDERS, update))
+    let change = limit_to_order(order, Change::new(order.key(), PLACEHOLDERS, update))
         .only_if(RANK_IS_LOWER)
         .value(":status", text(status.as_str()))
         .value(":rank", number(status.rank()))
@@ -209,13 +209,13 @@ pub(super) fn settle(order: &MailOrder, status: MailStatus, message_id: Option<&
 
 /// Returns the write that gives the lease back, if the worker still has it.
 pub(super) fn release(order: &MailOrder, lease: &Lease) -> Change {
-    of_order(order, Change::new(order.key(), PLACEHOLDERS, "REMOVE #lease, #lease_id"))
+    limit_to_order(order, Change::new(order.key(), PLACEHOLDERS, "REMOVE #lease, #lease_id"))
         .only_if(LEASE_IS_OWN)
         .value(":own", text(&lease.id))
 }
 
 /// Limits a write to the issue and the round of an order, so that nothing of one sending settles the next.
-fn of_order(order: &MailOrder, change: Change) -> Change {
+fn limit_to_order(order: &MailOrder, change: Change) -> Change {
     only_in(order.issue, order.round, change)
 }
 
@@ -232,7 +232,7 @@ pub(super) fn report(feedback: &MailFeedback) -> Change {
     let update = format!("SET #status = :status, #rank = :rank, #at = :at{detail}");
     let is_news =
         condition::any(&[RANK_IS_LOWER.to_owned(), format!("({})", condition::all([RANK_IS_SAME, IS_LATER]))]);
-    let key = key_of_kind(&feedback.subscription, &feedback.mail, feedback.issue);
+    let key = key_for(&feedback.subscription, &feedback.mail, feedback.issue);
     let change = only_in(feedback.issue, feedback.round, Change::new(key, PLACEHOLDERS, update).only_if(ITEM_EXISTS))
         .only_if(&is_news)
         .value(":status", text(feedback.status.as_str()))

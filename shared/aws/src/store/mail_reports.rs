@@ -1,4 +1,4 @@
-//! What SES reports of the mails.
+//! The reports of SES on mails.
 
 use domain::MailFeedback;
 

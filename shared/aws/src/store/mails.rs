@@ -57,7 +57,7 @@ impl MailOrder {
     }
 
     pub(super) fn key(&self) -> Key {
-        mail::key_of_kind(&self.subscription, &self.kind, self.issue)
+        mail::key_for(&self.subscription, &self.kind, self.issue)
     }
 
     /// Reads the mail from its item.

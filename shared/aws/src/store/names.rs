@@ -23,7 +23,7 @@ pub(super) const SUBSCRIPTION_ID: &str = "subscription_id";
 /// When DynamoDB may delete the item.
 pub(super) const TTL: &str = "ttl";
 pub(super) const USER_NAME: &str = "user_name";
-/// Who did something: the person of a retrieval; role and person of an entry of the history.
+/// The actor: the person of a retrieval, or the role and the person of an entry of the history.
 pub(super) const WHO: &str = "who";
 
 const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";

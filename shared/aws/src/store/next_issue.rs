@@ -1,4 +1,4 @@
-//! What every start of a next issue writes beside the credential: the account, the mail and the history.
+//! The writes that every start of a next issue makes beside the credential's: the account, the mail and the history.
 
 use domain::{Credential, MailStatus, PasswordHash};
 

@@ -30,7 +30,7 @@ pub struct Due {
 pub struct DuePage {
     /// The reminders.
     pub due: Vec<Due>,
-    /// Where the next page begins, if there is one.
+    /// The place where the next page begins, if there is one.
     pub next: Option<DueCursor>,
 }
 

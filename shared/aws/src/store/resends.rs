@@ -24,7 +24,7 @@ pub enum ResendOutcome {
     Ordered {
         /// The recipient.
         to: EmailAddress,
-        /// When it was ordered.
+        /// The time of the order.
         at: Timestamp,
         /// Whether this call has ordered it.
         is_new: bool,

@@ -159,7 +159,7 @@ impl NewSupportRequest {
 
 /// Returns the key of the mail of a request, which is one for all issues.
 fn key(subscription: &SubscriptionId, reference: &Reference) -> Key {
-    mail::key_of_kind(subscription, &MailKind::Support(reference.clone()), Issue::FIRST)
+    mail::key_for(subscription, &MailKind::Support(reference.clone()), Issue::FIRST)
 }
 
 /// Parses the reference in the sort key of a request's mail.
