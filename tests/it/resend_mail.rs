@@ -233,3 +233,15 @@ async fn a_caller_who_is_not_a_portal_user_learns_nothing() {
     assert_eq!((stranger.status, unknown.status), (404, 404));
     assert_eq!(stranger.problem(), unknown.problem());
 }
+
+#[tokio::test]
+async fn a_lease_that_is_left_over_keeps_no_sent_mail_from_being_sent_again() {
+    let stack = with_a_mail().await;
+    let mut item = mail(&stack).await;
+    let until = domain::Timestamp::parse_rfc3339("2099-01-01T00:00:00Z").unwrap().epoch_seconds();
+    item["lease_until"] = json!({ "N": until.to_string() });
+    Table::connect(&stack.cloud.aws_url(), "test").put(&item).await;
+    assert_eq!(resend(&stack, DANA).await.status, 202, "a report of SES was faster than the record");
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.cloud.inbox().len(), 2);
+}

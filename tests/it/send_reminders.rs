@@ -151,3 +151,19 @@ async fn the_next_issue_of_a_paid_event_has_its_own() {
     assert_eq!(run(&stack).await, 1);
     assert_eq!(stack.cloud.inbox().pop().unwrap().tags["issue"], "2");
 }
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_keeps_no_other_reminder_from_its_mail() {
+    let stack = started().await;
+    let mut other = event("sub-2", "trial");
+    other["detail"]["company"]["id"] = "other".into();
+    other["detail"]["service_administrator"].as_object_mut().unwrap().remove("user_name");
+    stack.start_subscription(other).await;
+    let table = support::table::Table::connect(&stack.cloud.aws_url(), "test");
+    let mut mail = stack.items("MAIL").await.remove(0);
+    mail["status"]["S"] = "of-a-later-release".into();
+    table.put(&mail).await;
+    stack.advance_clock(5 * DAY);
+    assert_eq!(run(&stack).await, 1, "the run is done, and the other one is mailed");
+    assert_eq!(due(&stack).await, 1, "the item is left for a release that can read it");
+}

@@ -9,11 +9,11 @@
 
 use std::sync::Arc;
 
-use aws::{Due, OrderReminderOutcome, Reminders, Table};
-use domain::{DuePartition, Reminder, Timestamp};
-use futures_util::future::try_join_all;
+use aws::{Due, Failure, OrderReminderOutcome, Reminders, Table};
+use domain::{DuePartition, Reminder, Retryable, Timestamp};
+use futures_util::future::join_all;
 use lambda::{Clock, Rejection, Settings, Tick};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The function's store and settings: they let it list reminders and order their mails, and nothing else.
 pub struct App {
@@ -24,6 +24,9 @@ pub struct App {
 
 /// The number of reminders that a run works on at once.
 const AT_ONCE: usize = 10;
+
+/// The number of failures after which a run is left to its repetition: AWS does not answer.
+const FAILURES: usize = 20;
 
 /// The mails a second of one instance of send-mail, and the number of instances, if the deployment does not set them.
 const RATE: f64 = 7.0;
@@ -43,44 +46,51 @@ impl App {
     }
 }
 
-/// Handles one invocation by the schedule.
+/// Handles one invocation by the schedule. A reminder that fails keeps no other from its mail; a failure that may pass makes Lambda repeat the
+/// run.
 pub async fn handle(app: Arc<App>, tick: Tick) -> Result<(), Rejection> {
     let now = app.clock.now();
-    let mut ordered = 0;
+    let mut run = Run { left: app.most, failures: 0 };
     for partition in DuePartition::all_at(now) {
-        ordered += app.work_through(partition, app.most - ordered, now).await?;
-        if ordered >= app.most {
+        app.work_through(partition, &mut run, now).await?;
+        if run.left == 0 || run.failures >= FAILURES {
             break;
         }
     }
-    let late_seconds = tick.lateness(now).as_secs();
-    info!(outcome = "reminded", ordered, late_seconds);
-    Ok(())
+    let (ordered, late_seconds) = (app.most - run.left, tick.lateness(now).as_secs());
+    info!(outcome = "reminded", ordered, failures = run.failures, late_seconds);
+    if run.failures == 0 { Ok(()) } else { Err(Rejection::temporary("some reminders could not be ordered")) }
+}
+
+/// The progress of a run.
+struct Run {
+    /// The number of reminders that the run may still order.
+    left: usize,
+    /// The number of failures that another run may not have.
+    failures: usize,
 }
 
 impl App {
-    /// Orders up to `most` reminders of a partition, and returns how many.
-    async fn work_through(&self, partition: DuePartition, most: usize, now: Timestamp) -> Result<usize, Rejection> {
-        let (mut ordered, mut next) = (0, None);
+    /// Orders the reminders of a partition, as many as are left.
+    async fn work_through(&self, partition: DuePartition, run: &mut Run, now: Timestamp) -> Result<(), Rejection> {
+        let mut next = None;
         loop {
             let page = self.reminders.due(partition, next, now).await?;
             for due in page.due.chunks(AT_ONCE) {
-                let due = &due[..due.len().min(most - ordered)];
-                let outcomes = try_join_all(due.iter().map(|due| self.remind(due, now))).await?;
-                ordered += outcomes.iter().filter(|outcome| **outcome == Some(OrderReminderOutcome::Ordered)).count();
-                if ordered == most {
-                    return Ok(ordered);
+                let due = &due[..due.len().min(run.left)];
+                for reminded in join_all(due.iter().map(|due| self.remind(due, now))).await {
+                    run.count(reminded);
                 }
             }
             next = page.next;
-            if next.is_none() {
-                return Ok(ordered);
+            if next.is_none() || run.left == 0 || run.failures >= FAILURES {
+                return Ok(());
             }
         }
     }
 
     /// Orders a reminder if it is of use, and takes it off the list.
-    async fn remind(&self, due: &Due, now: Timestamp) -> Result<Option<OrderReminderOutcome>, Rejection> {
+    async fn remind(&self, due: &Due, now: Timestamp) -> Result<Option<OrderReminderOutcome>, Failure> {
         let found = self.reminders.find(due).await?;
         let reminder = found.and_then(|(credential, mail)| Reminder::new(&credential, &mail, due.issue, now));
         let outcome = match &reminder {
@@ -88,10 +98,24 @@ impl App {
             None => None,
         };
         self.reminders.remove(due).await?;
-        if outcome == Some(OrderReminderOutcome::Ordered) {
-            info!(outcome = "reminder-ordered", metric = "RemindersOrdered");
-        }
         Ok(outcome)
+    }
+}
+
+impl Run {
+    /// Counts the result of one reminder. An item that cannot be read fails in each run until it is mended, so it makes no run fail.
+    fn count(&mut self, reminded: Result<Option<OrderReminderOutcome>, Failure>) {
+        match reminded {
+            Ok(Some(OrderReminderOutcome::Ordered)) => {
+                self.left -= 1;
+                info!(outcome = "reminder-ordered", metric = "RemindersOrdered");
+            }
+            Ok(Some(OrderReminderOutcome::OrderedBefore) | None) => {}
+            Err(failure) => {
+                self.failures += usize::from(failure.is_transient());
+                warn!(outcome = "reminder-failed", metric = "RemindersFailed", service = failure.service(), cause = %failure);
+            }
+        }
     }
 }
 

@@ -82,8 +82,7 @@ struct Moment {
 #[serde(rename_all = "camelCase")]
 struct Delay {
     timestamp: String,
-    #[serde(default)]
-    delayed_recipients: Vec<Recipient>,
+    delayed_recipients: Option<Vec<Recipient>>,
 }
 
 #[derive(Deserialize)]
@@ -91,10 +90,10 @@ struct Bounce {
     timestamp: String,
     #[serde(rename = "bounceType")]
     kind: String,
-    #[serde(rename = "bounceSubType", default)]
-    subtype: String,
-    #[serde(rename = "bouncedRecipients", default)]
-    recipients: Vec<Recipient>,
+    #[serde(rename = "bounceSubType")]
+    subtype: Option<String>,
+    #[serde(rename = "bouncedRecipients")]
+    recipients: Option<Vec<Recipient>>,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +107,7 @@ struct Complaint {
 #[derive(Deserialize)]
 struct Recipient {
     /// The enhanced status code of RFC 3463, such as `5.1.1`.
-    #[serde(default)]
-    status: String,
+    status: Option<String>,
 }
 
 type Outcome<'a> = (MailStatus, Option<MailDetail>, &'a str);
@@ -123,7 +121,7 @@ impl Report {
             "Delivery" => Some((MailStatus::Delivered, None, &self.delivery.as_ref()?.timestamp)),
             "DeliveryDelay" => {
                 let delay = self.delivery_delay.as_ref()?;
-                Some((MailStatus::Delayed, Some(reason(&delay.delayed_recipients)), &delay.timestamp))
+                Some((MailStatus::Delayed, Some(reason(delay.delayed_recipients.as_deref())), &delay.timestamp))
             }
             "Bounce" => Some(self.bounce.as_ref()?.outcome()),
             "Complaint" => Some(self.complaint.as_ref()?.outcome()),
@@ -137,13 +135,14 @@ const SUPPRESSED: [&str; 2] = ["Suppressed", "OnAccountSuppressionList"];
 
 impl Bounce {
     fn outcome(&self) -> Outcome<'_> {
-        let reason = match self.subtype.as_str() {
+        let subtype = self.subtype.as_deref().unwrap_or_default();
+        let reason = match subtype {
             "MailboxFull" => MailDetail::MailboxFull,
             "NoEmail" => MailDetail::NoSuchMailbox,
             "ContentRejected" | "AttachmentRejected" | "MessageTooLarge" => MailDetail::Blocked,
-            _ => reason(&self.recipients),
+            _ => reason(self.recipients.as_deref()),
         };
-        let (status, reason) = match (self.kind.as_str(), self.subtype.as_str()) {
+        let (status, reason) = match (self.kind.as_str(), subtype) {
             ("Permanent", subtype) if SUPPRESSED.contains(&subtype) => (MailStatus::Suppressed, MailDetail::Suppressed),
             ("Permanent", _) => (MailStatus::Bounced, reason),
             ("Transient", "MailboxFull" | "MessageTooLarge" | "ContentRejected" | "AttachmentRejected") => {
@@ -169,8 +168,13 @@ impl Complaint {
 
 /// Returns the reason behind the status code of the recipient. The codes are those of
 /// <https://www.iana.org/assignments/smtp-enhanced-status-codes>.
-fn reason(recipients: &[Recipient]) -> MailDetail {
-    let code = recipients.first().map_or("", |recipient| recipient.status.trim());
+fn reason(recipients: Option<&[Recipient]>) -> MailDetail {
+    let code = recipients
+        .unwrap_or_default()
+        .first()
+        .and_then(|recipient| recipient.status.as_deref())
+        .unwrap_or_default()
+        .trim();
     match code.split_once('.').map_or("", |(_, rest)| rest) {
         "2.2" => MailDetail::MailboxFull,
         "1.1" | "1.6" | "1.10" | "2.0" | "2.1" => MailDetail::NoSuchMailbox,
@@ -264,6 +268,17 @@ mod tests {
         ] {
             assert_eq!(outcome(&bounce(kind, subtype, code)), Some((status, Some(detail))), "{kind} {subtype} {code}");
         }
+    }
+
+    #[test]
+    fn an_event_may_leave_out_what_is_optional() {
+        let null = json!({
+            "bounceType": "Permanent", "bounceSubType": null, "timestamp": "2026-11-10T09:00:05Z", "bouncedRecipients": null,
+        });
+        assert_eq!(outcome(&event("Bounce", "bounce", &null)), Some((MailStatus::Bounced, Some(MailDetail::Other))));
+        let unknown = json!({ "timestamp": "2026-11-10T09:00:05Z", "delayedRecipients": [{ "status": null }] });
+        let delayed = outcome(&event("DeliveryDelay", "deliveryDelay", &unknown));
+        assert_eq!(delayed, Some((MailStatus::Delayed, Some(MailDetail::Other))));
     }
 
     #[test]

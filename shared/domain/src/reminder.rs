@@ -23,12 +23,13 @@ pub struct Reminder {
 
 impl Reminder {
     /// Returns the reminder of the issue of `mail`, to the address and in the language of that mail. `None` if it would be of no use: the
-    /// issue is over, its password cannot be used any more or was used, or the address takes no mail.
+    /// issue is over or has just begun, its password cannot be used any more or was used, or the address takes no mail. An issue has just
+    /// begun if an earlier attempt to start it has left its reminder on the list.
     #[must_use]
     pub fn new(credential: &Credential, mail: &WelcomeMail, issue: Issue, now: Timestamp) -> Option<Self> {
         let is_current = credential.issue == issue && mail.issue == issue;
         let is_of_use = credential.disclosable(now) && !mail.status.rules_address_out();
-        (is_current && is_of_use).then(|| Self {
+        (is_current && is_of_use && now >= credential.half_time()).then(|| Self {
             issue,
             to: mail.to.clone(),
             locale: mail.locale.clone(),
@@ -44,7 +45,12 @@ impl Credential {
     #[must_use]
     pub fn reminder_due_at(&self, before: Duration) -> Option<Timestamp> {
         let lifetime = self.expires_at.since(self.issued_at);
-        (!before.is_zero()).then(|| self.issued_at.plus(lifetime.saturating_sub(before.min(lifetime / 2))))
+        (!before.is_zero()).then(|| self.half_time().max(self.issued_at.plus(lifetime.saturating_sub(before))))
+    }
+
+    /// Returns when half of the lifetime of this issue is over: the earliest time of a reminder.
+    fn half_time(&self) -> Timestamp {
+        self.issued_at.plus(self.expires_at.since(self.issued_at) / 2)
     }
 }
 
@@ -120,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_reminder_is_written_only_while_it_helps() {
-        let now = Timestamp::from_epoch_seconds(10);
         let known = credential(&[("dana", 1), ("kim", 2), ("kim", 3)]);
+        let now = known.half_time();
         let sent = mail(MailStatus::Sent);
         assert!(
             Reminder::new(&known, &sent, Issue::FIRST, now).is_some(),
@@ -136,6 +142,8 @@ mod tests {
         let mut signed_in = known.clone();
         (signed_in.signed_in_at, signed_in.sealed_password) = (Some(now), None);
         assert!(Reminder::new(&signed_in, &sent, Issue::FIRST, now).is_none());
+        let early = Timestamp::from_epoch_seconds(now.epoch_seconds() - 1);
+        assert!(Reminder::new(&known, &sent, Issue::FIRST, early).is_none(), "left over from an earlier attempt");
         let next = known.next_issue(SealedPassword::new(vec![1]), now, Duration::from_mins(1));
         assert!(Reminder::new(&next, &sent, Issue::FIRST, now).is_none(), "the issue is over");
     }

@@ -248,12 +248,14 @@ pub(super) fn report(feedback: &MailFeedback) -> Change {
 pub(super) fn order_again(subscription: &SubscriptionId, known: &WelcomeMail, now: Timestamp) -> Change {
     let update = "SET #status = :pending, #rank = :rank, #round = :next_round, #resent_at = :now, #at = :now \
                   REMOVE #tries, #lease, #lease_id, #message_id, #detail";
-    let is_free = condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER]);
-    only_in(known.issue, known.round, Change::new(key(subscription), PLACEHOLDERS, update))
-        .only_if(&condition::all([RANK_IS_AS_READ, &is_free]))
+    let change = only_in(known.issue, known.round, Change::new(key(subscription), PLACEHOLDERS, update))
+        .only_if(RANK_IS_AS_READ)
         .value(":read_rank", number(known.status.rank()))
         .value(":pending", text(MailStatus::Pending.as_str()))
         .value(":rank", number(MailStatus::Pending.rank()))
         .value(":next_round", number(known.round + 1))
-        .value(":now", time(now))
+        .value(":now", time(now));
+    // A lease on a mail that is sent is only left over: a report of SES was faster than the record.
+    let is_free = condition::any(&[HAS_NO_LEASE, LEASE_IS_OVER]);
+    if known.status == MailStatus::Pending { change.only_if(&is_free) } else { change }
 }

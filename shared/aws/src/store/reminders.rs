@@ -73,11 +73,12 @@ impl Reminders {
             .expression_attribute_values(":now", time(now))
             .set_exclusive_start_key(page.map(|DueCursor(key)| key));
         let answer = request.send().await.map_err(|error| Failure::from_sdk("dynamodb Query (due)", &error))?;
+        // An item that was not written here is left to its time to live.
         let read = |item: &Attributes| {
-            let (subscription, issue) = due::from_item(item)?;
-            Ok(Due { subscription, issue, partition })
+            let (subscription, issue) = due::from_item(item).ok()?;
+            Some(Due { subscription, issue, partition })
         };
-        let due = answer.items.unwrap_or_default().iter().map(read).collect::<Result<_, Failure>>()?;
+        let due = answer.items.unwrap_or_default().iter().filter_map(read).collect();
         Ok(DuePage { due, next: answer.last_evaluated_key.map(DueCursor) })
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{Caller, Credential, EmailAddress, ResendDecision, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{
+    Caller, Credential, EmailAddress, ResendDecision, SubscriptionId, Timestamp, WelcomeMail, mail::RESEND_PAUSE,
+};
 
 use super::{
     Table, credential,
@@ -31,7 +33,8 @@ pub enum ResendOutcome {
     },
     /// The mail may be ordered again after this time.
     TooEarly(Duration),
-    /// The mail of this issue was ordered as often as it may be; the issue ends after this time.
+    /// The mail of this issue was ordered as often as it may be. The time, until the issue ends, is longer than any of
+    /// [`ResendOutcome::TooEarly`], so that a reader of `Retry-After` can tell them apart.
     UsedUp(Duration),
     /// Another mail would be of no use.
     Impossible,
@@ -76,7 +79,9 @@ impl Resends {
                 },
                 ResendDecision::AlreadyOrdered(at) => Race::Decided(ordered(at, false)),
                 ResendDecision::TooEarly(wait) => Race::Decided(ResendOutcome::TooEarly(wait)),
-                ResendDecision::UsedUp => Race::Decided(ResendOutcome::UsedUp(known.expires_at.since(now))),
+                ResendDecision::UsedUp => {
+                    Race::Decided(ResendOutcome::UsedUp(known.expires_at.since(now).max(RESEND_PAUSE * 2)))
+                }
                 ResendDecision::Impossible => Race::Decided(ResendOutcome::Impossible),
             })
         })
