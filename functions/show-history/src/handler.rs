@@ -54,7 +54,7 @@ struct Reading {
     reader: PersonId,
 }
 
-/// What the caller wants to have.
+/// The page or the file that the caller asks for.
 enum Wish {
     Page(Option<HistoryCursor>),
     File(Format),
