@@ -58,7 +58,8 @@ impl Visit<'_> {
         };
         match found.await {
             Ok(Some((credential, found))) => {
-                self.history_page(f, credential, &found, after.is_some(), customer.caller.person())
+                let page = HistoryPage::new(f, credential, &found, after.is_some(), customer.caller.person());
+                reply(StatusCode::OK, Policy::Reads, &page, &page.f)
             }
             Ok(None) => self.not_found(),
             Err(problem) => {
@@ -67,29 +68,26 @@ impl Visit<'_> {
             }
         }
     }
+}
 
-    fn history_page(
-        &self,
-        f: Frame<'_>,
-        credential: Credential,
-        found: &Found,
-        is_later: bool,
-        reader: PersonId,
-    ) -> Result<Reply, Problem> {
-        let row = |entry: &HistoryEntry| {
-            let shown = entry.shown_to(reader);
-            Row {
-                at: entry.at,
-                what: f.literally(words::history_entry(f.w, &entry.what), shown.detail.unwrap_or_default()),
-                why: shown.detail.and_then(MailDetail::parse).and_then(|detail| words::mail_detail(f.w, detail)),
-                by: words::history_author(f.w, &shown, f.vendor()),
-                is_name: matches!(shown.by, ShownAuthor::Account(_) | ShownAuthor::Address(_)),
-            }
-        };
-        let rows = found.entries.iter().map(row).collect();
+impl<'a> HistoryPage<'a> {
+    fn new(f: Frame<'a>, credential: Credential, found: &Found, is_later: bool, reader: PersonId) -> Self {
+        let rows = found.entries.iter().map(|entry| Row::new(entry, reader, &f)).collect();
         let next = found.next.map(web::cursor::encode_history);
         let title = f.w.history;
-        let page = HistoryPage { f: f.titled(title), credential, rows, is_later, next };
-        reply(StatusCode::OK, Policy::Reads, &page, &page.f)
+        Self { f: f.titled(title), credential, rows, is_later, next }
+    }
+}
+
+impl Row {
+    fn new(entry: &HistoryEntry, reader: PersonId, f: &Frame) -> Self {
+        let shown = entry.shown_to(reader);
+        Self {
+            at: entry.at,
+            what: f.literally(words::history_entry(f.w, &entry.what), shown.detail.unwrap_or_default()),
+            why: shown.detail.and_then(MailDetail::parse).and_then(|detail| words::mail_detail(f.w, detail)),
+            by: words::history_author(f.w, &shown, f.vendor()),
+            is_name: matches!(shown.by, ShownAuthor::Account(_) | ShownAuthor::Address(_)),
+        }
     }
 }
