@@ -60,7 +60,8 @@ fn call_and_change<'a, T: 'a>(
 async fn a_membership_without_the_right_lists_nothing() {
     let stack = with_a_subscription().await;
     let [dana, mallory] = ["dana@fabrikam.example", "mallory@elsewhere.example"].map(|email| stack.token(email));
-    let memberships = stack.items("SUBSCRIPTION#sub-1").await;
+    let mut memberships = stack.items("SUBSCRIPTION#sub-1").await;
+    memberships.retain(|item| item["PK"]["S"].as_str().unwrap().starts_with("PORTAL_USER#"));
     let principal = domain::Principal::email(&domain::EmailAddress::parse("mallory@elsewhere.example").unwrap());
     let mut membership = memberships[0].clone();
     membership["PK"]["S"] = format!("PORTAL_USER#{principal}").into();

@@ -28,7 +28,7 @@ fn delivery(second: u32) -> Value {
     report("Delivery", "delivery", second, &json!({}))
 }
 
-/// Delivers reports as one batch in this order, all of which must be acknowledged.
+/// Delivers reports one after the other, each of which must be acknowledged.
 async fn deliver(stack: &TestStack, details: &[Value]) {
     let record = |(n, detail): (usize, &Value)| {
         let body = json!({ "detail-type": "Email", "source": "aws.ses", "detail": detail }).to_string();

@@ -154,7 +154,9 @@ async fn renew_beside(stack: &TestStack, name: &str, value: Value) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_condition_of_a_renewal_holds_when_it_is_written() {
     let at = |seconds: i64| json!({ "N": seconds.to_string() });
-    let retrieval = json!({ "at": at(1), "by": { "S": KIM }, "confirmed": { "BOOL": true }, "who": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" } });
+    let retrieval = json!({
+        "at": at(1), "by": { "S": KIM }, "confirmed": { "BOOL": true }, "who": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" },
+    });
     for (name, value, status) in [
         ("ended_at", at(1), 409),
         ("changed_at", at(1), 409),
@@ -167,7 +169,7 @@ async fn every_condition_of_a_renewal_holds_when_it_is_written() {
         assert_eq!(credential(&stack).await["issue"]["N"], "1", "{name}");
     }
     let stack = expired().await;
-    let answer = renew_beside(&stack, "retrievals", json!({ "M": { "click": retrieval } })).await;
+    let answer = renew_beside(&stack, "retrievals", json!({ "M": { "click": { "M": retrieval } } })).await;
     assert_eq!((answer.status, &answer.body["issue"]), (202, &json!(2)));
     let history = stack.history("sub-1").await;
     assert_eq!(history[1..], [format!("retrieved by {KIM}"), format!("renewed by {DANA}")]);
@@ -210,4 +212,22 @@ async fn a_caller_who_is_not_a_portal_user_learns_nothing() {
     let stranger = renew(&stack, "mallory@other.example").await;
     let unknown = stack.call("renew-credentials", Call::renew_credentials("sub-9").bearer(&stack.token(DANA))).await;
     assert_eq!((stranger.status, unknown.status, stranger.problem()), (404, 404, unknown.problem()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_beside_a_renewal_is_not_lost() {
+    let stack = expired().await;
+    let mut gate =
+        stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "renew-credentials");
+    let meanwhile = async {
+        let held = gate.next().await.unwrap();
+        stack.cloud.report("it@fabrikam.example", cloud::Feedback::Bounced).await.unwrap();
+        held.release().await;
+        gate.next().await.unwrap().release().await;
+    };
+    let (answer, ()) = tokio::join!(renew(&stack, DANA), meanwhile);
+    assert_eq!(answer.status, 202);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!(stack.items("MAIL").await[0]["status"]["S"], "bounced");
+    assert_eq!(stack.cloud.inbox().len(), 1, "nothing more goes to that address");
 }

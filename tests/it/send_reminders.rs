@@ -167,3 +167,24 @@ async fn an_item_that_cannot_be_read_keeps_no_other_reminder_from_its_mail() {
     assert_eq!(run(&stack).await, 1, "the run is done, and the other one is mailed");
     assert_eq!(due(&stack).await, 1, "the item is left for a release that can read it");
 }
+
+#[tokio::test]
+async fn days_pass_in_the_local_cloud_within_a_minute_and_the_reminder_comes_in_its_hour() {
+    let stack = started().await;
+    let began = std::time::Instant::now();
+    stack.pass_time(5 * 86_400 + 3600).await;
+    assert!(began.elapsed() < std::time::Duration::from_mins(3), "{:?}", began.elapsed());
+    assert_eq!(mailed(&stack), 1);
+    assert_eq!(due(&stack).await, 0);
+}
+
+#[tokio::test]
+async fn a_run_reads_the_hours_that_are_not_done() {
+    let stack = started().await;
+    assert_eq!(run(&stack).await, 0);
+    stack.cloud.clear_requests();
+    stack.advance_clock(3600);
+    assert_eq!(run(&stack).await, 0);
+    let queries = stack.cloud.requests().iter().filter(|request| request.operation == "Query").count();
+    assert_eq!(queries, 2 * 16, "the hour that has ended, and this one");
+}

@@ -248,7 +248,12 @@ async function resend(row) {
   else if (code === 'conflict') outcome('resend_impossible', {}, { get: true, support: true });
   else if (code !== 'too-many-attempts') unordered(code, () => resend(row));
   else if (retryAfter > RESEND_PAUSE) outcome('resend_used_up', {}, { get: true, support: true });
-  else outcome('resend_early', { at: timeOfDay(new Date(Date.now() + retryAfter * 1000)) });
+  else outcome('resend_early', { at: timeOfDay(inAMinute(Date.now() + retryAfter * 1000)) });
+}
+
+/** Returns the minute that begins at a time or after it, so that the time that is shown is not too early. */
+function inAMinute(milliseconds) {
+  return new Date(Math.ceil(milliseconds / 60000) * 60000);
 }
 
 async function renew(row) {
@@ -265,8 +270,14 @@ async function renew(row) {
   if (shown !== visit) return;
   const places = { to: row.dataset.mailTo, at: time(answer.expires_at ?? 0) };
   if (status === 202) outcome(row.dataset.ruledOut === undefined ? 'renewed' : 'renewed_unmailed', places, { get: true });
-  else if (code === 'conflict') outcome('renew_refused', {}, { support: true });
+  else if (code === 'conflict') await hasCredentials(row) ? outcome('renewed_before', {}, { get: true }) : outcome('renew_refused', {}, { support: true });
   else unordered(code, () => renew(row));
+}
+
+/** Loads the state again: a colleague, or a payment, may have started new credentials since the page was loaded. */
+async function hasCredentials(row) {
+  await refresh(row);
+  return row.dataset.remaining !== '0';
 }
 
 /** Whether the page is older than credentials that were renewed on it. */

@@ -36,9 +36,6 @@ struct Output {
     expires_at: Timestamp,
 }
 
-/// The number of lost races after which the caller has to ask again.
-const RACES: u32 = 5;
-
 impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
@@ -66,7 +63,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     web::request::no_body(&request)?;
     let subscription = web::request::subscription_id(&request)?;
     let mut expired = None;
-    for _ in 0..RACES {
+    for _ in 0..aws::RACES {
         let known = app.known(&subscription, &caller).await?;
         match known.judge_renewal(now) {
             RenewalDecision::Renew => {}

@@ -10,7 +10,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{ResendOutcome, Resends, Table};
-use domain::Timestamp;
+use domain::{EmailAddress, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
@@ -53,14 +53,16 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     web::request::no_body(&request)?;
     let subscription = web::request::subscription_id(&request)?;
     match app.resends.order(&subscription, &caller, now).await? {
-        ResendOutcome::Ordered { to, at, is_new } => {
-            let reply = web::json(StatusCode::ACCEPTED, &Output { to: to.masked(), at });
-            Ok(if is_new { Metric::count("Resent", reply) } else { reply })
-        }
+        ResendOutcome::Ordered(to) => Ok(Metric::count("Resent", accepted(&to, now))),
+        ResendOutcome::OrderedBefore(to, at) => Ok(accepted(&to, at)),
         ResendOutcome::TooEarly(wait) | ResendOutcome::UsedUp(wait) => Err(Problem::too_many_attempts(seconds(wait))),
         ResendOutcome::Impossible => Err(ProblemCode::Conflict.into()),
         ResendOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
     }
+}
+
+fn accepted(to: &EmailAddress, at: Timestamp) -> Reply {
+    web::json(StatusCode::ACCEPTED, &Output { to: to.masked(), at })
 }
 
 fn seconds(wait: Duration) -> u32 {

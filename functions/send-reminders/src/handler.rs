@@ -2,16 +2,17 @@
 //!
 //! **Source**: an hourly schedule.
 //!
-//! A run works through what was due in the last 48 hours, oldest first, so that a missed day is caught up. It decides by the credential, orders
-//! the mail if it was not ordered before, and then takes the reminder off the list. Two runs at once, or one that dies, order no mail twice.
+//! A run works through the hours since the last complete one, 48 at most, oldest first, so that a missed day is caught up. It decides by the
+//! credential, orders the mail if it was not ordered before, and then takes the reminder off the list. Two runs at once, or one that dies,
+//! order no mail twice.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 
 use aws::{Due, Failure, OrderReminderOutcome, Reminders, Table};
-use domain::{DuePartition, Reminder, Retryable, Timestamp};
-use futures_util::future::join_all;
+use domain::{DueHour, Reminder, Retryable, Timestamp};
+use futures_util::future::{join_all, try_join_all};
 use lambda::{Clock, Rejection, Settings, Tick};
 use tracing::{info, warn};
 
@@ -50,15 +51,22 @@ impl App {
 /// run.
 pub async fn handle(app: Arc<App>, tick: Tick) -> Result<(), Rejection> {
     let now = app.clock.now();
-    let mut run = Run { left: app.most, failures: 0 };
-    for partition in DuePartition::all_at(now) {
-        app.work_through(partition, &mut run, now).await?;
-        if run.left == 0 || run.failures >= FAILURES {
+    let mut run = Run { left: app.most, failures: 0, unreadable: 0 };
+    let mut done = None;
+    for hour in DueHour::open_at(now, app.reminders.done().await?) {
+        app.work_through(hour, &mut run, now).await?;
+        if !run.goes_on() {
             break;
         }
+        if run.is_complete() && hour < DueHour::from_time(now) {
+            done = Some(hour);
+        }
+    }
+    if let Some(done) = done {
+        app.reminders.mark_done(done).await?;
     }
     let (ordered, late_seconds) = (app.most - run.left, tick.lateness(now).as_secs());
-    info!(outcome = "reminded", ordered, failures = run.failures, late_seconds);
+    info!(outcome = "reminded", ordered, failures = run.failures, unreadable = run.unreadable, late_seconds);
     if run.failures == 0 { Ok(()) } else { Err(Rejection::temporary("some reminders could not be ordered")) }
 }
 
@@ -68,34 +76,56 @@ struct Run {
     left: usize,
     /// The number of failures that another run may not have.
     failures: usize,
+    /// The number of reminders whose items cannot be read.
+    unreadable: usize,
+}
+
+/// What became of a reminder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reminded {
+    Ordered,
+    OrderedBefore,
+    NotNeeded,
 }
 
 impl App {
-    /// Orders the reminders of a partition, as many as are left.
-    async fn work_through(&self, partition: DuePartition, run: &mut Run, now: Timestamp) -> Result<(), Rejection> {
-        let mut next = None;
-        loop {
-            let page = self.reminders.due(partition, next, now).await?;
-            for due in page.due.chunks(AT_ONCE) {
-                let due = &due[..due.len().min(run.left)];
-                for reminded in join_all(due.iter().map(|due| self.remind(due, now))).await {
-                    run.count(reminded);
-                }
+    /// Orders the reminders of an hour, as many as are left.
+    async fn work_through(&self, hour: DueHour, run: &mut Run, now: Timestamp) -> Result<(), Rejection> {
+        let mut pages: Vec<_> = hour.partitions().map(|partition| (partition, None)).collect();
+        while !pages.is_empty() && run.goes_on() {
+            let pages_now = std::mem::take(&mut pages);
+            let read = pages_now.into_iter().map(|(partition, page)| async move {
+                self.reminders.due(partition, page, now).await.map(|page| (partition, page))
+            });
+            for (partition, page) in try_join_all(read).await? {
+                self.remind_all(&page.due, run, now).await;
+                pages.extend(page.next.map(|next| (partition, Some(next))));
             }
-            next = page.next;
-            if next.is_none() || run.left == 0 || run.failures >= FAILURES {
-                return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Orders the reminders of a page, some at once.
+    async fn remind_all(&self, mut due: &[Due], run: &mut Run, now: Timestamp) {
+        while !due.is_empty() && run.goes_on() {
+            let (some, rest) = due.split_at(due.len().min(AT_ONCE).min(run.left));
+            for reminded in join_all(some.iter().map(|due| self.remind(due, now))).await {
+                run.count(reminded);
             }
+            due = rest;
         }
     }
 
     /// Orders a reminder if it is of use, and takes it off the list.
-    async fn remind(&self, due: &Due, now: Timestamp) -> Result<Option<OrderReminderOutcome>, Failure> {
+    async fn remind(&self, due: &Due, now: Timestamp) -> Result<Reminded, Failure> {
         let found = self.reminders.find(due).await?;
         let reminder = found.and_then(|(credential, mail)| Reminder::new(&credential, &mail, due.issue, now));
         let outcome = match &reminder {
-            Some(reminder) => Some(self.reminders.order(&due.subscription, reminder).await?),
-            None => None,
+            Some(reminder) => match self.reminders.order(&due.subscription, reminder).await? {
+                OrderReminderOutcome::Ordered => Reminded::Ordered,
+                OrderReminderOutcome::OrderedBefore => Reminded::OrderedBefore,
+            },
+            None => Reminded::NotNeeded,
         };
         self.reminders.remove(due).await?;
         Ok(outcome)
@@ -103,17 +133,28 @@ impl App {
 }
 
 impl Run {
+    fn goes_on(&self) -> bool {
+        self.left > 0 && self.failures < FAILURES
+    }
+
+    /// Returns whether nothing is left behind that another run may order.
+    fn is_complete(&self) -> bool {
+        self.failures + self.unreadable == 0
+    }
+
     /// Counts the result of one reminder. An item that cannot be read fails in each run until it is mended, so it makes no run fail.
-    fn count(&mut self, reminded: Result<Option<OrderReminderOutcome>, Failure>) {
+    fn count(&mut self, reminded: Result<Reminded, Failure>) {
         match reminded {
-            Ok(Some(OrderReminderOutcome::Ordered)) => {
+            Ok(Reminded::Ordered) => {
                 self.left -= 1;
                 info!(outcome = "reminder-ordered", metric = "RemindersOrdered");
             }
-            Ok(Some(OrderReminderOutcome::OrderedBefore) | None) => {}
+            Ok(Reminded::OrderedBefore | Reminded::NotNeeded) => {}
             Err(failure) => {
-                self.failures += usize::from(failure.is_transient());
-                warn!(outcome = "reminder-failed", metric = "RemindersFailed", service = failure.service(), cause = %failure);
+                let count = if failure.is_transient() { &mut self.failures } else { &mut self.unreadable };
+                *count += 1;
+                let service = failure.service();
+                warn!(outcome = "reminder-failed", metric = "RemindersFailed", service, cause = %failure);
             }
         }
     }

@@ -31,9 +31,6 @@ pub struct App {
     welcome_mail: MailContent,
 }
 
-/// The number of lost races after which the event is left to its next delivery.
-const RACES: u32 = 5;
-
 impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS` and `WELCOME_MAIL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
@@ -53,7 +50,7 @@ impl App {
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let event = SubscriptionStarted::parse(&message.body).map_err(refuse)?;
-    for _ in 0..RACES {
+    for _ in 0..aws::RACES {
         let now = app.clock.now();
         let progress = match app.subscriptions.find(&event.subscription).await? {
             Some(known) => app.update(&event, &known, now).await?,

@@ -60,14 +60,24 @@ impl Bus {
             fields.insert("region".to_owned(), crate::REGION.into());
             fields.entry("source").or_insert_with(|| "local".into());
         }
+        if event["source"] == "aws.ses"
+            && let Some(tags) = event.pointer_mut("/detail/mail/tags").and_then(Value::as_object_mut)
+        {
+            // SES adds the tag to every mail that names a configuration set, and ours all do.
+            tags.entry("ses:configuration-set").or_insert_with(|| serde_json::json!([crate::CONFIGURATION_SET]));
+        }
         event
+    }
+
+    /// Returns whether AWS itself publishes the event.
+    pub(super) fn is_from_aws(event: &Value) -> bool {
+        event["source"].as_str().is_some_and(|source| source.starts_with("aws."))
     }
 
     /// Returns the queue of the first rule that matches the event. AWS puts its own events on the default bus; all others are on the
     /// vendor's.
     pub(super) fn queue(&self, event: &Value) -> Option<Queue> {
-        let is_own = event["source"].as_str().is_some_and(|source| source.starts_with("aws."));
-        let bus = (!is_own).then_some(VENDOR);
+        let bus = (!Self::is_from_aws(event)).then_some(VENDOR);
         let mut rules = self.0.iter().filter(|rule| rule.bus.as_deref() == bus);
         rules.find(|rule| rule.pattern.matches(event)).map(|rule| rule.queue)
     }

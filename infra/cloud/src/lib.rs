@@ -52,7 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -402,7 +402,12 @@ impl Inner {
     /// Routes an event by the rules of the event bus.
     async fn deliver(&self, event: Value) -> Result<Value, DeliverError> {
         let event = Bus::receive(event);
-        let queue = self.bus.queue(&event).ok_or_else(|| DeliverError::Event(UNROUTED.to_owned()))?;
+        let Some(queue) = self.bus.queue(&event) else {
+            // The default bus takes every event of AWS, also those that no rule asks for.
+            let is_taken = Bus::is_from_aws(&event);
+            let nothing_failed = json!({ "batchItemFailures": [] });
+            return is_taken.then_some(nothing_failed).ok_or_else(|| DeliverError::Event(UNROUTED.to_owned()));
+        };
         let batch = self.queues.send_and_receive(queue, event.to_string());
         delivery::deliver(batch, &self.invoke).await.map_err(DeliverError::Function)
     }
@@ -426,7 +431,7 @@ impl Inner {
 }
 
 const UNROUTED: &str = "no rule of the event bus matches this event: `detail-type` must be SubscriptionStarted or \
-                        SubscriptionEnded, or `source` must be aws.ses";
+                        SubscriptionEnded";
 
 /// Locks a mutex and ignores poisoning: the state is consistent after every statement, so a panic cannot corrupt it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

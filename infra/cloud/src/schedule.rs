@@ -14,15 +14,15 @@ use uuid::Uuid;
 use template::Template;
 
 use super::roles::ACCOUNT;
-use super::{Clock, Error, Inner, REGION, clock, delivery};
+use super::{Clock, Error, Inner, REGION, clock};
 
 const HOUR: i64 = 3600;
 
 /// The most hours of one move whose schedules run: the last ones.
 const MOST_HOURS: i64 = 200;
 
-/// The functions with an hourly schedule that the template does not have yet.
-const PLANNED: [&str; 1] = ["send-reminders"];
+/// The time-out of an invocation. A deployed function with a schedule has up to 15 minutes.
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// How often the timer looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
@@ -47,8 +47,7 @@ impl Schedules {
         let deployed = DEPLOYED.as_ref();
         let deployed = deployed
             .map_err(|error| Error::caused("cannot use the schedules in the deployment template", error.as_str()))?;
-        let mut functions: Vec<_> = deployed.iter().map(String::as_str).collect();
-        functions.extend(PLANNED.into_iter().filter(|planned| !deployed.iter().any(|function| function == planned)));
+        let functions: Vec<_> = deployed.iter().map(String::as_str).collect();
         Ok(Self { functions, is_timed, done: Mutex::new(hour_of(clock.epoch_seconds())) })
     }
 
@@ -137,7 +136,9 @@ impl Inner {
 
     /// Invokes a function as its schedule does at a time.
     pub(super) async fn run_schedule(&self, function: &'static str, at: i64) -> Result<(), String> {
-        delivery::invoked(&self.invoke, function, event(function, at)).await.map(drop)
+        let invoked = timeout(LONGEST, (self.invoke)(function, event(function, at))).await;
+        let answer = invoked.unwrap_or_else(|_| Err(format!("it did not answer within {} seconds", LONGEST.as_secs())));
+        answer.map(drop).map_err(|error| format!("{function}: {error}"))
     }
 }
 
@@ -146,7 +147,7 @@ fn hour_of(epoch_seconds: i64) -> i64 {
     epoch_seconds - epoch_seconds.rem_euclid(HOUR)
 }
 
-/// Returns the hours after `from`, which is one, until `end`: the last ones, if they are too many.
+/// Returns the hours after the hour `from`, up to `end`; of more than `MOST_HOURS`, the last ones.
 fn hours_passed(from: i64, end: i64) -> impl Iterator<Item = i64> {
     let last = hour_of(end);
     let first = (from + HOUR).max(last - (MOST_HOURS - 1) * HOUR);

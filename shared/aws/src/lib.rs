@@ -106,7 +106,7 @@ mod work_queue;
 pub use connection::{NoAccess, connect};
 pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
-pub use retry::OPERATION_TIMEOUT;
+pub use retry::{OPERATION_TIMEOUT, RACES};
 pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{

@@ -36,9 +36,9 @@ pub struct Message<'a> {
     pub subscription: &'a SubscriptionId,
     /// The issue that the feedback of SES is about.
     pub issue: Issue,
-    /// Which of the mails the feedback of SES is about.
+    /// The kind of the mail that the feedback of SES is about.
     pub kind: &'a MailKind,
-    /// How often the mail was ordered before.
+    /// The round: the number of times that the mail was ordered again.
     pub round: u32,
 }
 

@@ -13,7 +13,7 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(2500);
 const ATTEMPTS: u32 = 3;
 
 /// The number of attempts of one decision that loses races against other writers.
-const RACES: u32 = 5;
+pub const RACES: u32 = 5;
 
 /// The result of one attempt.
 pub(crate) enum Try<T> {

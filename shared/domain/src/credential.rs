@@ -128,7 +128,7 @@ pub struct Credential {
     pub ended_at: Option<Timestamp>,
     /// How often a portal user has started an issue.
     pub renewals: u32,
-    /// When a portal user started this issue; absent where another event started it.
+    /// When a portal user started this issue; absent where an event of the vendor started it.
     pub renewed_at: Option<Timestamp>,
     /// The number of entries of the history.
     pub seq: u64,

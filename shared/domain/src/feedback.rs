@@ -15,7 +15,7 @@ pub struct MailFeedback {
     pub subscription: SubscriptionId,
     /// The issue that the mail is about.
     pub issue: Issue,
-    /// Which of the mails it is.
+    /// The kind of the mail.
     pub mail: MailKind,
     /// How often the mail had been ordered again when this one was sent.
     pub round: u32,
@@ -177,8 +177,8 @@ fn reason(recipients: Option<&[Recipient]>) -> MailDetail {
         .trim();
     match code.split_once('.').map_or("", |(_, rest)| rest) {
         "2.2" => MailDetail::MailboxFull,
-        "1.1" | "1.6" | "1.10" | "2.0" | "2.1" => MailDetail::NoSuchMailbox,
-        "1.2" | "4.4" | "4.6" => MailDetail::DomainUnknown,
+        "1.1" | "1.6" | "2.0" | "2.1" => MailDetail::NoSuchMailbox,
+        "1.2" | "1.10" | "4.4" | "4.6" => MailDetail::DomainUnknown,
         rest if rest.starts_with("7.") || rest.starts_with("6.") => MailDetail::Blocked,
         _ => MailDetail::Other,
     }
@@ -255,6 +255,7 @@ mod tests {
             ("Permanent", "General", "5.1.1", MailStatus::Bounced, NoSuchMailbox),
             ("Permanent", "NoEmail", "", MailStatus::Bounced, NoSuchMailbox),
             ("Permanent", "General", "5.4.4", MailStatus::Bounced, DomainUnknown),
+            ("Permanent", "General", "5.1.10", MailStatus::Bounced, DomainUnknown),
             ("Permanent", "General", "5.7.1", MailStatus::Bounced, Blocked),
             ("Permanent", "General", "5.9.9", MailStatus::Bounced, Other),
             ("Permanent", "Suppressed", "5.1.1", MailStatus::Suppressed, Suppressed),

@@ -12,11 +12,11 @@ use crate::{
 /// How many issues portal users may start in the life of a subscription.
 pub const RENEWALS: u32 = 3;
 
-/// How long another wish for new credentials is answered with the issue that the last one started: a double click, a retry after a lost
+/// How long another request for new credentials is answered with the issue that the last one started: a double click, a retry after a lost
 /// answer, or a colleague.
 pub const RENEWAL_WINDOW: Duration = Duration::from_mins(10);
 
-/// The decision on a portal user's wish for new credentials.
+/// The decision on a portal user's request for new credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewalDecision {
     /// The next issue starts.
@@ -77,7 +77,7 @@ impl Credential {
         event.kind == Kind::Paid && self.handed_over_at.is_none() && self.is_unusable(now)
     }
 
-    /// Decides on a portal user's wish for new credentials.
+    /// Decides on a portal user's request for new credentials.
     #[must_use]
     pub fn judge_renewal(&self, now: Timestamp) -> RenewalDecision {
         if self.ended_at.is_none() && self.renewed_at.is_some_and(|at| now.since(at) < RENEWAL_WINDOW) {
@@ -88,7 +88,7 @@ impl Credential {
         if is_dead_end && may_renew { RenewalDecision::Renew } else { RenewalDecision::Refused }
     }
 
-    /// Returns this credential as the issue begins that a portal user starts.
+    /// Returns the credential of the next issue, which a portal user starts at `now`.
     #[must_use]
     pub fn renewed(&self, sealed: SealedPassword, now: Timestamp, lifetime: Duration) -> Self {
         Self { renewals: self.renewals + 1, renewed_at: Some(now), ..self.next_issue(sealed, now, lifetime) }

@@ -73,7 +73,7 @@ pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, Label, PersonId, Principal};
-pub use reminder::{DuePartition, Reminder};
+pub use reminder::{DueHour, DuePartition, Reminder};
 pub use retryable::Retryable;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use sender::Sender;

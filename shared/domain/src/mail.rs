@@ -143,12 +143,12 @@ pub struct WelcomeMail {
     pub detail: Option<MailDetail>,
 }
 
-/// The decision on a wish to send the welcome mail again.
+/// The decision on a request to send the welcome mail again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendDecision {
     /// The mail is to be sent again.
     Send,
-    /// The wish repeats the one of this time, less than [`SAME_RESEND`] ago.
+    /// The request repeats the one of this time, less than [`SAME_RESEND`] ago.
     AlreadyOrdered(Timestamp),
     /// The mail may be sent again after this time.
     TooEarly(Duration),
@@ -159,7 +159,7 @@ pub enum ResendDecision {
 }
 
 impl WelcomeMail {
-    /// Decides on a wish to send the mail of `credential` again. `leased_until` is the end of the lease on the mail, if it has one.
+    /// Decides whether the mail of `credential` is sent again. `leased_until` is the end of the lease on the mail, if it has one.
     #[must_use]
     pub fn judge_resend(
         &self,

@@ -54,11 +54,14 @@ impl Credential {
     }
 }
 
+/// One hour of the list of reminders, counted from the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DueHour(i64);
+
 /// A part of the list of reminders: those that are due in one hour, for a sixteenth of all subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DuePartition {
-    /// The hour, counted from the epoch.
-    hour: i64,
+    hour: DueHour,
     shard: u8,
 }
 
@@ -69,25 +72,52 @@ const SHARDS: u8 = 16;
 
 const HOUR: i64 = 3600;
 
+impl DueHour {
+    /// Returns the hour of a time.
+    #[must_use]
+    pub fn from_time(at: Timestamp) -> Self {
+        Self(at.epoch_seconds() / HOUR)
+    }
+
+    /// Restores the hour from its stored number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        i64::try_from(number).ok().map(Self)
+    }
+
+    /// Returns the number to store.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        u64::try_from(self.0).unwrap_or_default()
+    }
+
+    /// Returns the hours that a run at `now` works through, oldest first: those after `done`, of the last 48 hours, and this hour. A reminder is
+    /// put on the list before it is due, so an hour that is over gets no more.
+    pub fn open_at(now: Timestamp, done: Option<Self>) -> impl Iterator<Item = Self> {
+        let Self(this) = Self::from_time(now);
+        let first = done.map_or(0, |Self(done)| done + 1).clamp(this - LOOK_BACK_HOURS, this);
+        (first..=this).map(Self)
+    }
+
+    /// Returns the partitions of the hour.
+    pub fn partitions(self) -> impl Iterator<Item = DuePartition> {
+        (0..SHARDS).map(move |shard| DuePartition { hour: self, shard })
+    }
+}
+
 impl DuePartition {
     /// Returns the partition of a reminder that is due at `due_at`.
     #[must_use]
     pub fn new(due_at: Timestamp, subscription: &SubscriptionId) -> Self {
         let digest = Sha256::digest(subscription.as_str().as_bytes());
-        Self { hour: due_at.epoch_seconds() / HOUR, shard: digest[0] % SHARDS }
-    }
-
-    /// Returns the partitions that a run at `now` works through: those of the last 48 hours and of this hour, oldest first.
-    pub fn all_at(now: Timestamp) -> impl Iterator<Item = Self> {
-        let last = now.epoch_seconds() / HOUR;
-        (last - LOOK_BACK_HOURS..=last).flat_map(|hour| (0..SHARDS).map(move |shard| Self { hour, shard }))
+        Self { hour: DueHour::from_time(due_at), shard: digest[0] % SHARDS }
     }
 }
 
 /// Writes the partition as keys contain it, such as `2026-11-10T09#c`: the hour in UTC and the shard.
 impl std::fmt::Display for DuePartition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let begins = Timestamp::from_epoch_seconds(self.hour * HOUR).to_string();
+        let begins = Timestamp::from_epoch_seconds(self.hour.0 * HOUR).to_string();
         let hour = begins.split(':').next().unwrap_or_default();
         write!(f, "{hour}#{:x}", self.shard)
     }
@@ -151,7 +181,7 @@ mod tests {
     #[test]
     fn a_run_finds_what_is_due_up_to_two_days_before_it() {
         let now = at("2026-11-12T10:30:00Z");
-        let all: Vec<_> = DuePartition::all_at(now).collect();
+        let all: Vec<_> = DueHour::open_at(now, None).flat_map(DueHour::partitions).collect();
         assert_eq!(all.len(), 49 * 16);
         assert!(all.is_sorted(), "oldest first");
         for (due_at, is_found) in [
@@ -162,6 +192,18 @@ mod tests {
         ] {
             assert_eq!(all.contains(&DuePartition::new(at(due_at), &id("sub-1"))), is_found, "{due_at}");
         }
+    }
+
+    #[test]
+    fn a_run_begins_after_the_hours_that_are_done() {
+        let now = at("2026-11-12T10:30:00Z");
+        let hours = |done: &str| DueHour::open_at(now, Some(DueHour::from_time(at(done)))).count();
+        assert_eq!(hours("2026-11-12T09:59:59Z"), 1);
+        assert_eq!(hours("2026-11-12T08:00:00Z"), 2);
+        assert_eq!(hours("2026-11-01T08:00:00Z"), 49, "at most two days");
+        assert_eq!(hours("2026-11-12T23:00:00Z"), 1, "clocks differ: this hour in any case");
+        let hour = DueHour::from_time(now);
+        assert_eq!(DueHour::from_number(hour.number()), Some(hour));
     }
 
     #[test]

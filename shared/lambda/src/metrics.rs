@@ -9,8 +9,10 @@
 //! | `Mailed`, `MailRefused` | welcome mails that SES has accepted, and addresses that it refuses |
 //! | `Resent` | welcome mails that a portal user has ordered again |
 //! | `MailUndelivered`, `MailBounced`, `MailSuppressed`, `MailComplained` | reports of SES on welcome mails |
-//! | `FeedbackIgnored` | reports of SES on mails that are not ours |
-//! | `RemindersOrdered`, `ReminderMailed` | reminders that were ordered, and those that SES has accepted |
+//! | `FeedbackIgnored` | reports of SES that lack one of our tags, or say nothing about the delivery |
+//! | `MailNotNeeded` | welcome mails that were not sent, because the credentials had been used or had expired |
+//! | `RemindersOrdered`, `RemindersFailed` | reminders that were ordered, and those that a run could not order |
+//! | `ReminderMailed`, `ReminderMailRefused`, `ReminderMailNotNeeded` | the mails of reminders, counted as welcome mails are |
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |

@@ -143,7 +143,7 @@ pub(crate) const WORDS: Words = Words {
     undelivered: "Die Willkommens-E-Mail an {address} konnte nicht zugestellt werden.",
     undelivered_full: "Das Postfach ist voll.",
     undelivered_no_mailbox: "Dieses Postfach existiert nicht.",
-    undelivered_domain: "Unter dem Teil der Adresse nach dem @ werden keine E-Mails angenommen.",
+    undelivered_domain: "Die Domain der Adresse (der Teil nach dem @) nimmt keine E-Mails an.",
     undelivered_blocked: "Der Mailserver hat die Nachricht nicht angenommen.",
     undelivered_suppressed: "Wir senden nicht mehr an diese Adresse, weil frühere E-Mails dorthin zurückgekommen sind.",
     complained: "Die Willkommens-E-Mail an {address} wurde als Spam markiert. Daher senden wir nicht mehr an diese Adresse.",
@@ -153,10 +153,11 @@ pub(crate) const WORDS: Words = Words {
     // Customers: the welcome mail again, and new credentials after they have expired.
     resent: "Um {at} noch einmal an {to} gesendet.",
     resend_early: "Die E-Mail wurde erst vor wenigen Minuten gesendet oder wird gerade gesendet. Sie können sie um {at} noch einmal senden.",
-    resend_used_up: "Sie haben die E-Mail dreimal gesendet. Rufen Sie die Zugangsdaten hier ab, oder wenden Sie sich an den Support.",
+    resend_used_up: "Die E-Mail wurde bereits dreimal erneut gesendet. Rufen Sie die Zugangsdaten hier ab, oder wenden Sie sich an den Support.",
     resend_impossible: "Die E-Mail kann nicht noch einmal gesendet werden. Rufen Sie die Zugangsdaten hier ab, oder wenden Sie sich an den Support.",
     renewed: "Neue Zugangsdaten wurden an {to} gesendet und sind gültig bis {at}.",
     renewed_unmailed: "Neue Zugangsdaten liegen bereit und sind gültig bis {at}. Wir konnten sie nicht senden, weil {to} unsere E-Mails nicht annimmt. Rufen Sie sie stattdessen hier ab.",
+    renewed_before: "Neue Zugangsdaten wurden bereits ausgestellt. Rufen Sie sie hier ab.",
     renew_refused: "Für dieses Abonnement können keine neuen Zugangsdaten gesendet werden. Bitte wenden Sie sich an den Support: Er kann Ihnen weiterhelfen.",
 
     // Customers: the history of a subscription.
@@ -311,7 +312,7 @@ pub(crate) const WORDS: Words = Words {
     reminder_subject: "Ihre Zugangsdaten für {product} laufen bald ab",
     reminder_opening: "Ihr Dienstadministrator bei {company} hat sich noch nicht angemeldet, um {product} einzurichten.",
     reminder_until: "Das temporäre Passwort ist gültig bis {at}.",
-    reminder_portal: "Aus Sicherheitsgründen enthält diese Nachricht kein Passwort. Wenn Ihnen die Willkommensnachricht nicht mehr vorliegt, rufen Sie die Zugangsdaten im Kundenportal ab. Melden Sie sich dort mit dem Konto an, das beim Kauf verwendet wurde, und wählen Sie „Zugangsdaten abrufen“:",
+    reminder_portal: "Aus Sicherheitsgründen enthält diese Nachricht kein Passwort. Wenn Sie es nicht zur Hand haben, rufen Sie die Zugangsdaten im Kundenportal ab. Melden Sie sich dort mit dem Konto an, das beim Kauf verwendet wurde, und wählen Sie „Zugangsdaten abrufen“:",
     reminder_sign_in: "Ihr Dienstadministrator meldet sich am Administrationscenter an:",
 
     // The mail of a support request, which the vendor's support reads.

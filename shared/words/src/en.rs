@@ -153,10 +153,11 @@ pub(crate) const WORDS: Words = Words {
     // Customers: the welcome mail again, and new credentials after they have expired.
     resent: "Sent again to {to} at {at}.",
     resend_early: "The email was sent only a few minutes ago, or is still being sent. You can send it again at {at}.",
-    resend_used_up: "You have sent it three times. Get the credentials here, or contact support.",
+    resend_used_up: "The email has been sent again three times. Get the credentials here, or contact support.",
     resend_impossible: "The email can't be sent again. Get the credentials here, or contact support.",
     renewed: "New credentials were sent to {to} and work until {at}.",
     renewed_unmailed: "New credentials are ready and work until {at}. We couldn't email them, because {to} does not accept our email. Get them here instead.",
+    renewed_before: "New credentials have already been issued. Get them here.",
     renew_refused: "New credentials can't be sent for this subscription. Contact support: they can help you.",
 
     // Customers: the history of a subscription.
@@ -311,7 +312,7 @@ pub(crate) const WORDS: Words = Words {
     reminder_subject: "Your credentials for {product} expire soon",
     reminder_opening: "Your service administrator at {company} has not signed in to set up {product} yet.",
     reminder_until: "The temporary password works until {at}.",
-    reminder_portal: "For security, this message does not contain the password. If you no longer have the welcome message, get the credentials in the Customer Portal. Sign in there with the account used at purchase and select Get credentials:",
+    reminder_portal: "For security, this message does not contain the password. If you don't have it at hand, get the credentials in the Customer Portal. Sign in there with the account used at purchase and select Get credentials:",
     reminder_sign_in: "Your service administrator signs in to the Administration Center:",
 
     // The mail of a support request, which the vendor's support reads.

@@ -170,6 +170,7 @@ words! {
     renewed
     renewed_unmailed
     renew_refused
+    renewed_before
     // Customers: the history of a subscription.
     history
     history_when

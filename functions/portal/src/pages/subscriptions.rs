@@ -227,7 +227,7 @@ impl SubscriptionsPage<'_> {
             action_renew action_resend both copied copy_failed credentials_for failed for_whom gone instructions list_other list_you offline question_again
             question_other question_retrieve reason_changed reason_ended reason_expired reason_retrieved_company
             reason_retrieved_company_over reason_retrieved_you reason_signed_in reason_signed_in_and_changed reason_signed_in_only
-            renew_refused renewed renewed_unmailed resend_early resend_impossible resend_used_up resent
+            renew_refused renewed renewed_before renewed_unmailed resend_early resend_impossible resend_used_up resent
             retrievals_left retrievals_left_sentence retrieved_by retrieved_by_you support_about support_empty support_sent support_sent_anonymous
             support_title support_too_many too_old unavailable unconfirmed_account unconfirmed_account_first works_until_sentence
         )

@@ -3,15 +3,20 @@
 
 use std::time::Duration;
 
-use domain::{DuePartition, Issue, SubscriptionId, Timestamp};
+use domain::{DueHour, DuePartition, Issue, SubscriptionId, Timestamp};
 
 use super::{
-    item::{Attributes, Item, Reader, time},
+    item::{Attributes, Item, Reader, number, time},
     names::{Key, SK, TTL, parse_subscription_key, subscription_key},
 };
 use crate::Failure;
 
 pub(super) const DUE_AT: &str = "due_at";
+
+/// The last hour that a run has worked through, in the item of the mark.
+const HOUR: &str = "hour";
+
+const MARK: &str = "DUE#DONE";
 
 /// How long the table keeps an item after its time: longer than a run looks back.
 const LIFETIME: Duration = Duration::from_hours(72);
@@ -32,6 +37,21 @@ pub(super) fn to_item(subscription: &SubscriptionId, issue: Issue, due_at: Times
         .with(DUE_AT, time(due_at))
         .with(TTL, time(due_at.plus(LIFETIME)))
         .into_map()
+}
+
+/// Returns the key of the mark: the last hour of which every reminder was worked through.
+pub(super) fn mark_key() -> Key {
+    Key { pk: MARK.to_owned(), sk: MARK.to_owned() }
+}
+
+/// Returns the mark of `hour` as an item, including its key.
+pub(super) fn mark_to_item(hour: DueHour) -> Attributes {
+    Item::at(mark_key()).with(HOUR, number(hour.number())).into_map()
+}
+
+/// Reads the hour from the mark. A mark that cannot be read is none: the run then looks as far back as it may.
+pub(super) fn mark_from_item(item: &Attributes) -> Option<DueHour> {
+    DueHour::from_number(Reader(item).number(HOUR).ok()?)
 }
 
 /// Reads the subscription and the issue from an item.

@@ -226,10 +226,13 @@ fn only_in(issue: Issue, round: u32, change: Change) -> Change {
         .value(":round", number(round))
 }
 
-/// Returns the write of what SES reports. Reports arrive in any order and more than once, so that the last status does not depend on it.
+/// Returns the write of what SES reports. Reports arrive in any order and more than once, and the last status does not depend on it. A
+/// mail that SES reports was sent, so a lease on it is over.
 pub(super) fn report(feedback: &MailFeedback) -> Change {
-    let detail = if feedback.detail.is_some() { ", #detail = :detail" } else { " REMOVE #detail" };
-    let update = format!("SET #status = :status, #rank = :rank, #at = :at{detail}");
+    let update = match feedback.detail {
+        Some(_) => "SET #status = :status, #rank = :rank, #at = :at, #detail = :detail REMOVE #lease, #lease_id",
+        None => "SET #status = :status, #rank = :rank, #at = :at REMOVE #lease, #lease_id, #detail",
+    };
     let is_news =
         condition::any(&[RANK_IS_LOWER.to_owned(), format!("({})", condition::all([RANK_IS_SAME, IS_LATER]))]);
     let key = key_for(&feedback.subscription, &feedback.mail, feedback.issue);
@@ -242,6 +245,13 @@ pub(super) fn report(feedback: &MailFeedback) -> Change {
         Some(detail) => change.value(":detail", text(detail.as_str())),
         None => change,
     }
+}
+
+/// Returns the check that the mail is as `known` was read, so that no report on it is lost when a next issue replaces it.
+pub(super) fn as_read(subscription: &SubscriptionId, known: &WelcomeMail) -> Change {
+    only_in(known.issue, known.round, Change::check(key(subscription), PLACEHOLDERS))
+        .only_if(RANK_IS_AS_READ)
+        .value(":read_rank", number(known.status.rank()))
 }
 
 /// Returns the write that orders the mail `known` again, in the next round. The Pipe takes mails that were never tried.

@@ -24,9 +24,9 @@ pub struct MailOrder {
     pub subscription: SubscriptionId,
     /// The issue whose credentials the mail carries or is about.
     pub issue: Issue,
-    /// Which of the mails it is.
+    /// The kind of the mail.
     pub kind: MailKind,
-    /// How often the mail was ordered before.
+    /// The round: the number of times that the mail was ordered again.
     pub round: u32,
 }
 

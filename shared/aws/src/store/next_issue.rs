@@ -47,10 +47,10 @@ impl Table {
         let next_account = account.next_issue(next, hash.clone());
         let last = mail::from_item(&mail.ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?)?;
         let entries = Entries::with_retrievals_of(known).and_failure_of(&last).and(entry);
-        let mail = last.next_issue(next);
+        let mail = last.clone().next_issue(next);
         let transaction = Transaction::new(self, operation)
             .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
-            .put(Part::Mail, mail::to_item(id, &mail))?;
+            .replace(Part::Mail, mail::to_item(id, &mail), mail::as_read(id, &last))?;
         let mail = if mail.status == MailStatus::Pending { IssueMail::Ordered } else { IssueMail::AddressRuledOut };
         Ok(NextIssue { transaction, entries, mail })
     }

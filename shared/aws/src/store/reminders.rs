@@ -1,7 +1,7 @@
 //! Reminders: the list of those that are due, and the order to mail one.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use domain::{Credential, DuePartition, Issue, Reminder, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{Credential, DueHour, DuePartition, Issue, Reminder, SubscriptionId, Timestamp, WelcomeMail};
 
 use super::{
     Table,
@@ -54,6 +54,17 @@ impl Reminders {
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
+    }
+
+    /// Returns the last hour of which a run has worked through every reminder, if there is one.
+    pub async fn done(&self) -> Result<Option<DueHour>, Failure> {
+        let mark = self.0.get("dynamodb GetItem (reminders done)", due::mark_key()).await?;
+        Ok(mark.as_ref().and_then(due::mark_from_item))
+    }
+
+    /// Marks the hours up to `hour` as done. Runs at once may set the mark back: the next one then reads more than it has to.
+    pub async fn mark_done(&self, hour: DueHour) -> Result<(), Failure> {
+        self.0.put("dynamodb PutItem (reminders done)", due::mark_to_item(hour)).await
     }
 
     /// Returns a page of the reminders of `partition` that are due at `now`.
@@ -126,8 +137,12 @@ impl Table {
         issue: Issue,
         due_at: Timestamp,
     ) -> Result<(), Failure> {
-        let request = self.client.put_item().table_name(&self.name);
-        let put = request.set_item(Some(due::to_item(subscription, issue, due_at))).send().await;
-        put.map(drop).map_err(|error| Failure::from_sdk("dynamodb PutItem (due)", &error))
+        self.put("dynamodb PutItem (due)", due::to_item(subscription, issue, due_at)).await
+    }
+
+    /// Puts an item, whatever was there before.
+    async fn put(&self, operation: &'static str, item: Attributes) -> Result<(), Failure> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
+        put.map(drop).map_err(|error| Failure::from_sdk(operation, &error))
     }
 }

@@ -22,15 +22,10 @@ pub struct Resends(Table);
 
 /// The result of [`Resends::order`].
 pub enum ResendOutcome {
-    /// The mail is ordered again, now or less than a minute ago.
-    Ordered {
-        /// The recipient.
-        to: EmailAddress,
-        /// The time of the order.
-        at: Timestamp,
-        /// Whether this call has ordered it.
-        is_new: bool,
-    },
+    /// The mail is ordered again, to this address.
+    Ordered(EmailAddress),
+    /// The mail was ordered again at this time, less than a minute ago.
+    OrderedBefore(EmailAddress, Timestamp),
     /// The mail may be ordered again after this time.
     TooEarly(Duration),
     /// The mail of this issue was ordered as often as it may be. The time, until the issue ends, is longer than any of
@@ -71,13 +66,13 @@ impl Resends {
             if sent.issue != known.issue {
                 return Ok(Race::Lost);
             }
-            let ordered = |at, is_new| ResendOutcome::Ordered { to: sent.to.clone(), at, is_new };
+            let to = || sent.to.clone();
             Ok(match sent.judge_resend(&known, mail::leased_until(&item)?, now) {
                 ResendDecision::Send => match self.transaction(&known, &sent, caller, now)?.commit().await? {
-                    Commit::Done => Race::Decided(ordered(now, true)),
+                    Commit::Done => Race::Decided(ResendOutcome::Ordered(to())),
                     Commit::Refused(_) => Race::Lost,
                 },
-                ResendDecision::AlreadyOrdered(at) => Race::Decided(ordered(at, false)),
+                ResendDecision::AlreadyOrdered(at) => Race::Decided(ResendOutcome::OrderedBefore(to(), at)),
                 ResendDecision::TooEarly(wait) => Race::Decided(ResendOutcome::TooEarly(wait)),
                 ResendDecision::UsedUp => {
                     Race::Decided(ResendOutcome::UsedUp(known.expires_at.since(now).max(RESEND_PAUSE * 2)))

@@ -237,9 +237,16 @@ impl<'a> Transaction<'a> {
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
 
-    /// Adds an item that another item's condition in the same transaction protects.
-    pub(super) fn put(self, part: Part, item: Attributes) -> Result<Self, Failure> {
-        let put = Put::builder().set_item(Some(item)).table_name(&self.table.name).build();
+    /// Adds an item that replaces one, if the condition of `check` holds for that.
+    pub(super) fn replace(self, part: Part, item: Attributes, check: Change) -> Result<Self, Failure> {
+        let Parts { condition, names, values, .. } = check.into_parts();
+        let put = Put::builder()
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .table_name(&self.table.name)
+            .build();
         let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
