@@ -236,6 +236,9 @@ impl<'a> Tour<'a> {
         page.reload().await;
         page.see_filled(w.retrievals_left, &[("remaining", "0"), ("allowed", "3")]).await;
         self.inspect(&page, "subscriptions-none-left").await;
+        page.open(&format!("/history/{}", customer.subscription)).await;
+        page.see(w.entry_mail_resent).await;
+        self.inspect(&page, "history").await;
     }
 
     /// Sends the mail again, which then bounces.

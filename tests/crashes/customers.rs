@@ -210,7 +210,8 @@ impl World {
             self.ask_support(customer, &kim).await;
         };
         let it = customer.person("it");
-        join!(dana, kim, self.click(customer, &it, &b), self.open_portal(customer, &it));
+        let reads = async { join!(self.open_portal(customer, &it), self.read_history(customer, &it)) };
+        join!(dana, kim, self.click(customer, &it, &b), reads);
     }
 
     /// Orders the mail again by two people while SES reports on the first one, runs over the reminders, and renews the credentials by two
@@ -295,6 +296,11 @@ impl World {
     async fn open_portal(&self, customer: &Customer, person: &str) {
         let call = Call::get("/").cookie("__Host-customer", &self.token(person));
         self.call_until_answered(customer, "portal", &call, |_| ()).await;
+    }
+
+    async fn read_history(&self, customer: &Customer, person: &str) {
+        let call = Call::show_history(&customer.id).bearer(&self.token(person));
+        self.call_until_answered(customer, "show-history", &call, |_| ()).await;
     }
 
     /// Uses all three retrievals; returns whether every click showed the password.

@@ -171,6 +171,7 @@ impl World {
         let kim = || self.token(Person::Kim);
         let (function, call) = match what {
             Reading::List => ("list-subscriptions", Call::get("/subscriptions").bearer(kim())),
+            Reading::History => ("show-history", Call::show_history(&self.subscription()).bearer(kim())),
             Reading::Subscriptions => ("portal", Call::get("/").cookie("__Host-customer", kim())),
             Reading::Administration { session } => {
                 ("portal", Call::get("/administration").session(&self.session(session)))
@@ -187,6 +188,10 @@ impl World {
             Reading::List => {
                 let listed = &body["subscriptions"];
                 listed[0]["subscription_id"] == self.subscription() && listed[1].is_null()
+            }
+            Reading::History => {
+                let shown = body["entries"].as_array().into_iter().flatten().map(|entry| &entry["what"]);
+                shown.eq(["retrieved", "issued"])
             }
             Reading::Subscriptions => names(UserName::Admin),
             Reading::Administration { .. } => names(UserName::Lee),

@@ -26,6 +26,8 @@ pub(crate) enum Action {
 pub(crate) enum Reading {
     /// The list of the subscriptions.
     List,
+    /// The history of the subscription.
+    History,
     /// The list of the subscriptions as a page.
     Subscriptions,
     /// The page of an administrator, in this session.
@@ -166,6 +168,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ResetPassword, resets),
     (Function::SendMail, mails),
     (Function::SendReminders, reminders),
+    (Function::ShowHistory, histories),
     (Function::SignIn, sign_ins),
     (Function::SubscriptionStart, starts),
 ];
@@ -413,6 +416,10 @@ fn reading(function: &'static str, state: &'static str, before: Vec<Op>, reading
 
 fn lists() -> Vec<Scenario> {
     vec![reading("list-subscriptions", "one subscription", vec![TRIAL, dana("a")], Reading::List)]
+}
+
+fn histories() -> Vec<Scenario> {
+    vec![reading("show-history", "one retrieval", vec![TRIAL, dana("a")], Reading::History)]
 }
 
 fn pages() -> Vec<Scenario> {

@@ -28,6 +28,7 @@ mod reset_password;
 mod second_provider;
 mod send_mail;
 mod send_reminders;
+mod show_history;
 mod sign_in;
 mod snapshots;
 mod subscription_start;

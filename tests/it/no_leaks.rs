@@ -102,6 +102,7 @@ impl Story {
         let temporary = self.call_twice("get-credentials", click).await.password().unwrap().to_owned();
         self.secrets.push(temporary.clone());
         self.call_twice("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
+        assert_eq!(self.call_twice("show-history", Call::show_history("sub-1").bearer(&dana)).await.status, 200);
         let question = Call::contact_support("sub-1", "Our kettle is cold.").bearer(&dana).key("click");
         assert_eq!(self.call_twice("contact-support", question).await.status, 202);
         let again = self.call_twice("resend-mail", Call::resend_mail("sub-1").bearer(&dana)).await.status;

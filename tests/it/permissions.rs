@@ -84,6 +84,16 @@ async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
     vec![outcome(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
 }
 
+/// Reads the history as a portal user, and as the service administrator.
+async fn show_history(stack: &TestStack) -> Vec<String> {
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let dana = Call::show_history("sub-1").bearer(&stack.token("dana@fabrikam.example"));
+    let admin = Call::show_history("sub-1").session(&session);
+    let answers = [stack.call("show-history", dana).await, stack.call("show-history", admin).await];
+    let entries = |answer: &Answer| answer.body["entries"].as_array().map_or(0, Vec::len);
+    answers.iter().map(|answer| format!("{}, {} entries", outcome(answer), entries(answer))).collect()
+}
+
 async fn get_credentials(stack: &TestStack) -> Vec<String> {
     stack.start_subscription(event("sub-1", "trial")).await;
     vec![outcome(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
@@ -258,6 +268,7 @@ stories! {
     reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password
     send_mail_uses_all_of_its_role_and_needs_each_statement SendMail send_mail
     send_reminders_uses_all_of_its_role_and_needs_each_statement SendReminders send_reminders
+    show_history_uses_all_of_its_role_and_needs_each_statement ShowHistory show_history
     sign_in_uses_all_of_its_role_and_needs_each_statement SignIn sign_in
     subscription_start_uses_all_of_its_role_and_needs_each_statement SubscriptionStart subscription_start
 }

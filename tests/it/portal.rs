@@ -2,7 +2,7 @@
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Answer, Call, Deployment, TestStack, event};
+use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 use words::{Language, Words};
 
 fn words() -> &'static Words {
@@ -423,4 +423,72 @@ async fn the_pseudo_language_is_no_language_without_its_setting() {
         assert_eq!(answer.headers["content-language"], "en");
         assert!(html(&answer).starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"));
     }
+}
+
+#[tokio::test]
+async fn the_history_is_a_page_in_both_languages_with_the_whole_to_download() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let (dana, kim) = (stack.token("dana@fabrikam.example"), stack.token("kim@fabrikam.example"));
+    stack.retrieve(&kim, "sub-1", "click").await;
+    assert!(page_of(&stack, &dana).await.contains("href=\"/history/sub-1\""));
+    let call = || Call::get("/history/sub-1").cookie("__Host-customer", &dana);
+    for language in Language::ALL {
+        let w = language.words();
+        let page = html(&stack.call("portal", call().header("accept-language", language.code())).await);
+        for text in [w.history, w.entry_issued, w.entry_retrieved, w.history_json_lines, w.history_csv] {
+            assert!(page.contains(&escaped(text)), "{text}");
+        }
+        assert!(page.contains("k•@fabrikam.example") && !page.contains("kim@"), "{page}");
+    }
+    let page = html(&stack.call("portal", call()).await);
+    for format in ["json-lines", "csv"] {
+        assert!(page.contains(&format!("href=\"/subscriptions/sub-1/history?format={format}\"")), "{page}");
+    }
+    assert!(!page.contains("rel=\"next\""), "it has one page");
+}
+
+#[tokio::test]
+async fn the_history_has_pages_of_its_own_and_an_invalid_cursor_shows_the_first() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let mut entry = stack.items("EVENT#").await.remove(0);
+    let mut items = Vec::new();
+    for seq in 2..=60 {
+        entry["SK"]["S"] = format!("EVENT#{seq:010}").into();
+        items.push(entry.clone());
+    }
+    let mut credential = stack.items("CREDENTIAL").await.remove(0);
+    credential["seq"]["N"] = "60".into();
+    items.push(credential);
+    Table::connect(&stack.cloud.aws_url(), "test").put_all(&items).await;
+    let call = Call::get("/history/sub-1").cookie("__Host-customer", &stack.token("dana@fabrikam.example"));
+    let first = html(&stack.call("portal", call.clone()).await);
+    assert_eq!(first.matches("<tr><td>").count(), 49);
+    let next = first.split("href=\"/history/sub-1?").nth(1).unwrap().split('"').next().unwrap();
+    let last = html(&stack.call("portal", call.clone().query(next)).await);
+    assert_eq!(last.matches("<tr><td>").count(), 11);
+    assert!(last.contains("href=\"/history/sub-1\"") && !last.contains("rel=\"next\""), "{last}");
+    assert_eq!(html(&stack.call("portal", call.query("cursor=x")).await), first);
+}
+
+#[tokio::test]
+async fn a_history_does_not_exist_for_a_stranger_and_a_visitor_signs_in_first() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let mallory = stack.token("mallory@elsewhere.example");
+    let pages = ["sub-1", "sub-2", "not.an.id", "sub-1/", ""].map(|id| format!("/history/{id}"));
+    for path in &pages {
+        let call = Call::get(path).cookie("__Host-customer", &mallory).header("accept", "text/html");
+        let answer = stack.call("portal", call).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(html(&answer).contains(words().not_found_title), "{path}");
+    }
+    let visitor = html(&stack.call("portal", Call::get("/history/sub-1")).await);
+    assert!(visitor.contains("/auth/sign-in?return=%2Fhistory%2Fsub-1"), "{visitor}");
+    let dana = stack.token("dana@fabrikam.example");
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "Query", Mode::Throttled, 100));
+    let answer = stack.call("portal", Call::get("/history/sub-1").cookie("__Host-customer", &dana)).await;
+    assert_eq!(answer.status, 503);
+    assert!(html(&answer).contains(&escaped(words().history_unavailable)));
 }

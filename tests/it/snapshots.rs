@@ -280,6 +280,11 @@ async fn the_subscriptions_match_their_snapshots_in_every_state() {
     let redactions = Redactions::new(&stack).times(start, &[0, WEEK, WEEK + 60, 2 * WEEK + 60]);
     let dana = customer(&stack, "dana@fabrikam.example");
     assert_page(&stack, &redactions, "subscriptions", &dana).await;
+    for (name, subscription) in [("history", "handed-over"), ("history_undelivered", "mail-bounced")] {
+        let token = stack.token("dana@fabrikam.example");
+        let history = Call::get(&format!("/history/{subscription}")).cookie("__Host-customer", &token);
+        assert_page(&stack, &redactions, name, &history).await;
+    }
     let end = format!("cursor={}", BASE64_URL_SAFE_NO_PAD.encode("zzz"));
     assert_page(&stack, &redactions, "subscriptions_end", &dana.clone().query(&end)).await;
     let stranger = customer(&stack, "dana.k@gmail.example");

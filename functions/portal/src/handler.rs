@@ -1,11 +1,11 @@
 //! `portal`: serves the pages for customers and administrators, and answers every path that has no other function.
 //!
-//! **Route**: `$default`: `GET /`, `/help`, `/support`, `/auth/*` (`POST /auth/sign-out`), `/administration*`, `/assets/*`; every other path
+//! **Route**: `$default`: `GET /`, `/history/{subscription_id}`, `/help`, `/support`, `/auth/*` (`POST /auth/sign-out`), `/administration*`, `/assets/*`; every other path
 //! gives `not-found`, to a browser as a page.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pages` | the pages: their common frame, the subscriptions, the Administration Center, help |
+//! | `pages` | the pages: their common frame, the subscriptions and their histories, the Administration Center, help |
 //! | `auth` | the sign-in of customers at their identity provider |
 //! | `assets` | the style sheet and the scripts, named by a hash of their content |
 //! | `brand` | the vendor's name, colour and logo |
@@ -22,7 +22,7 @@ mod pages;
 
 use std::sync::{Arc, Once, OnceLock};
 
-use aws::{Callbacks, ClientSecretReader, Listings, SdkConfig, Sessions, Table, Team};
+use aws::{Callbacks, ClientSecretReader, Histories, Listings, SdkConfig, Sessions, Table, Team};
 use domain::{ClientSecret, Timestamp};
 use http::{HeaderValue, Method, header};
 use lambda::{Clock, Settings};
@@ -34,10 +34,11 @@ use words::Languages;
 
 use crate::{assets::Assets, brand::Brand, pages::Frame};
 
-/// The function's stores and settings: they let it list the caller's subscriptions, look up a session, list the administrators of its
-/// subscription, read the client secret, and count callbacks. It writes nothing else.
+/// The function's stores and settings: they let it list the caller's subscriptions, read their histories, look up a session, list the
+/// administrators of its subscription, read the client secret, and count callbacks. It writes nothing else.
 pub struct App {
     callbacks: Callbacks,
+    histories: Histories,
     listings: Listings,
     sessions: Sessions,
     team: Team,
@@ -70,6 +71,7 @@ impl App {
         let logout_hint = if always { LogoutHint::Always } else { LogoutHint::IfKnown };
         Ok(Self {
             callbacks: Callbacks::new(table.clone(), settings.network_budget()?),
+            histories: Histories::new(table.clone()),
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
@@ -138,7 +140,10 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/administration" => visit.or_trouble(visit.administration().await),
         "/administration/password" => visit.or_trouble(visit.choose_password().await),
         "/administration/create" => visit.or_trouble(visit.create_administrator().await),
-        path => app.assets().reply(path).map_or_else(|| visit.not_found(), Ok),
+        path => match path.strip_prefix("/history/") {
+            Some(subscription) => visit.history(subscription).await,
+            None => app.assets().reply(path).map_or_else(|| visit.not_found(), Ok),
+        },
     }
 }
 

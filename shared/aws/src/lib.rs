@@ -30,6 +30,8 @@
 //! |---|---|---|---|
 //! | get-credentials | [`Retrievals::retrieve`], then [`Unsealer::unseal`] | 1 `UpdateItem` (2 in a later issue than the first), 1 `Decrypt` | 1 write each (the item is under 1 KB) |
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
+//! | show-history | [`Histories::find`] or, for an administrator, [`Sessions::find`]; then [`Histories::page`], for a file [`Histories::large_page`] | 1 `GetItem` (3 for an administrator), 1 `Query` of 50 items; for a file 1 for each 1,000 | 1 read (3), 3 for a page; 60 for each 1,000 entries of a file |
+//! | portal, the history | as a page of show-history | | |
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
 //! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
@@ -109,11 +111,11 @@ pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{
     Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, Due, DueCursor,
-    DuePage, ExtendOutcome, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports,
-    Mails, NewAdministrator, NewSupportRequest, OrderOutcome, OrderReminderOutcome, Page, Passwords, RecordOutcome,
-    Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns,
-    SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests,
-    Table, TakeOutcome, TakenMail, Team,
+    DuePage, ExtendOutcome, Histories, HistoryPage, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail,
+    MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, OrderReminderOutcome, Page,
+    Passwords, RecordOutcome, Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome,
+    Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome,
+    Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
 };
 
 /// The configuration that every client is built from: see [`connect`].

@@ -1,6 +1,8 @@
-//! The actors of a subscription's history.
+//! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
-use crate::{Account, Caller, PersonId, Retrieval, Role, text_enum};
+use crate::{
+    Account, Caller, Credential, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp, WelcomeMail, text_enum,
+};
 
 text_enum! {
     /// The relation of an actor to the subscription.
@@ -57,5 +59,272 @@ impl From<&Account> for Actor {
             Role::Administrator => ActorRole::Administrator,
         };
         Self { role, id: Some(PersonId::from_account(&account.account_id)) }
+    }
+}
+
+/// The name of the vendor's billing system in the history.
+const VENDOR: &str = "vendor";
+
+/// The code of a retrieval.
+pub const RETRIEVED: &str = "retrieved";
+
+/// Returns what the history says about a welcome mail with this status. `None` for a mail that is on its way or has arrived.
+#[must_use]
+pub fn mail_failure(status: MailStatus) -> Option<&'static str> {
+    match status {
+        MailStatus::Undelivered => Some("mail-undelivered"),
+        MailStatus::Bounced => Some("mail-bounced"),
+        MailStatus::Suppressed => Some("mail-suppressed"),
+        MailStatus::Complained => Some("mail-complained"),
+        MailStatus::Pending
+        | MailStatus::Sent
+        | MailStatus::Delayed
+        | MailStatus::Delivered
+        | MailStatus::NotNeeded => None,
+    }
+}
+
+/// One entry of a subscription's history, or a fact that a later transaction adds to the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The number of the entry. Absent for a fact that is not in the history yet.
+    pub seq: Option<u64>,
+    /// The time at which it happened.
+    pub at: Timestamp,
+    /// A code for what happened. A later release has more codes than this one.
+    pub what: String,
+    /// The name of the author.
+    pub by: Label,
+    /// The author. Entries of release 0.1.0 have none.
+    pub who: Option<Actor>,
+    /// The issue that was current.
+    pub issue: Issue,
+    /// The account that was created or retired, or a code for why a mail failed.
+    pub detail: Option<String>,
+}
+
+/// The author of an entry, as its reader sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownAuthor<'a> {
+    /// The vendor's billing system.
+    Vendor,
+    /// An operator of the support desk, whose name only the vendor knows.
+    Support,
+    /// The account with this user name.
+    Account(&'a str),
+    /// A portal user with this address, which is masked unless it is the reader's own.
+    Address(String),
+    /// A portal user without a confirmed address.
+    Unconfirmed(&'a Label),
+}
+
+/// An entry as a customer or an administrator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownEntry<'a> {
+    /// The entry. Its other fields are for every reader.
+    pub entry: &'a HistoryEntry,
+    /// The author.
+    pub by: ShownAuthor<'a>,
+    /// Whether the author is the reader.
+    pub you: bool,
+    /// The detail. Absent for what an operator did.
+    pub detail: Option<&'a str>,
+}
+
+impl HistoryEntry {
+    /// Returns what a later transaction adds to the history, newest first: the retrievals of an issue without a sign-in, and the
+    /// failure of its welcome mail. `mail` is the subscription's, which another issue may have replaced.
+    #[must_use]
+    pub fn unrecorded(credential: &Credential, mail: Option<&WelcomeMail>) -> Vec<Self> {
+        let mut all = Vec::new();
+        if credential.signed_in_at.is_none() {
+            all.extend(credential.retrievals_in_order().into_iter().map(|one| Self::retrieved(one, credential.issue)));
+        }
+        let mail = mail.filter(|mail| mail.issue == credential.issue);
+        all.extend(mail.and_then(Self::failed_mail));
+        all.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        all
+    }
+
+    fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
+        let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
+        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None }
+    }
+
+    fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
+        Some(Self {
+            seq: None,
+            at: mail.at,
+            what: mail_failure(mail.status)?.to_owned(),
+            by: Label::from_stored(VENDOR.to_owned(), Some(false)),
+            who: Some(Actor::VENDOR),
+            issue: mail.issue,
+            detail: mail.detail.map(|detail| detail.as_str().to_owned()),
+        })
+    }
+
+    /// Returns the entry as `reader` sees it, who is a portal user or an account of the subscription.
+    #[must_use]
+    pub fn shown_to(&self, reader: PersonId) -> ShownEntry<'_> {
+        let you = self.who.is_some_and(|who| who.role != ActorRole::Operator && who.id == Some(reader));
+        let (by, detail) = match self.role() {
+            Some(ActorRole::Vendor) => (ShownAuthor::Vendor, self.detail.as_deref()),
+            Some(ActorRole::Customer) => (self.customer(you), self.detail.as_deref()),
+            Some(ActorRole::ServiceAdministrator | ActorRole::Administrator) => {
+                (ShownAuthor::Account(self.by.as_stored()), self.detail.as_deref())
+            }
+            Some(ActorRole::Operator) | None => (ShownAuthor::Support, None),
+        };
+        ShownEntry { entry: self, by, you, detail }
+    }
+
+    fn customer(&self, you: bool) -> ShownAuthor<'_> {
+        match (self.by.address(), self.by.masked_address()) {
+            (Some(own), _) if you => ShownAuthor::Address(own.to_owned()),
+            (_, Some(masked)) => ShownAuthor::Address(masked),
+            (_, None) => ShownAuthor::Unconfirmed(&self.by),
+        }
+    }
+
+    /// Returns the role of the author. Release 0.1.0 did not store it, so it follows from what happened there. `None` for what that release
+    /// did not know: such an author is shown to no customer.
+    fn role(&self) -> Option<ActorRole> {
+        match (self.who, self.what.as_str()) {
+            (Some(who), _) => Some(who.role),
+            (None, "issued" | "paid" | "portal-users-added") => Some(ActorRole::Vendor),
+            (None, RETRIEVED | "support-requested") => Some(ActorRole::Customer),
+            (None, "signed-in" | "password-changed" | "administrator-created") => Some(ActorRole::ServiceAdministrator),
+            (None, "administrator-signed-in" | "service-administrator-retired") => Some(ActorRole::Administrator),
+            (None, _) => None,
+        }
+    }
+}
+
+/// The place in a history at which a page begins: after the entry with this number, on the way to the first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryCursor(u64);
+
+impl HistoryCursor {
+    /// The highest number that the key of an entry has room for: ten digits.
+    const HIGHEST: u64 = 9_999_999_999;
+
+    /// Returns the cursor after the entry `seq`. `None` if no entry follows, or the history cannot have such an entry.
+    #[must_use]
+    pub fn after(seq: u64) -> Option<Self> {
+        (2..=Self::HIGHEST).contains(&seq).then_some(Self(seq))
+    }
+
+    /// Returns the number of the last entry before the page.
+    #[must_use]
+    pub fn seq(self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EmailAddress, MailContent, MailDetail, credential::tests::credential};
+
+    const ISSUER: &str = "https://issuer.example";
+
+    fn customer(name: &str) -> Caller {
+        let email = EmailAddress::parse(&format!("{name}@fabrikam.example"));
+        Caller::new(ISSUER.into(), name.into(), email, Vec::new())
+    }
+
+    fn entry(what: &str, by: &str, who: Option<Actor>) -> HistoryEntry {
+        let (by, at) = (Label::from_stored(by.into(), None), Timestamp::from_epoch_seconds(1));
+        let detail = Some("detail".to_owned());
+        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue: Issue::FIRST, detail }
+    }
+
+    fn address(text: &str) -> ShownAuthor<'static> {
+        ShownAuthor::Address(text.into())
+    }
+
+    #[test]
+    fn customers_see_their_own_address_and_others_masked() {
+        let kim = customer("kim");
+        let entry = entry("renewed", "kim@fabrikam.example", Some((&kim).into()));
+        let (own, others) = (entry.shown_to(kim.person()), entry.shown_to(customer("dana").person()));
+        assert_eq!((own.by, own.you), (address("kim@fabrikam.example"), true));
+        assert_eq!((others.by, others.you), (address("k•@fabrikam.example"), false));
+    }
+
+    #[test]
+    fn an_account_without_a_confirmed_address_is_never_shown_as_one() {
+        let mallory = Caller::new(ISSUER.into(), "ceo@fabrikam.example".into(), None, Vec::new());
+        let mut entry = entry("renewed", "", Some((&mallory).into()));
+        entry.by = mallory.label();
+        for reader in [mallory.person(), customer("dana").person()] {
+            assert_eq!(entry.shown_to(reader).by, ShownAuthor::Unconfirmed(&mallory.label()));
+        }
+    }
+
+    #[test]
+    fn an_operator_is_support_without_name_or_reason() {
+        let id = Some(customer("olivia").person());
+        let entry = entry("reissued", "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id }));
+        let shown = entry.shown_to(customer("olivia").person());
+        assert_eq!((shown.by, shown.you, shown.detail), (ShownAuthor::Support, false, None));
+    }
+
+    #[test]
+    fn an_entry_of_the_first_release_has_the_author_that_its_code_implies() {
+        let dana = customer("dana").person();
+        let shown = |what, by| {
+            let entry = entry(what, by, None);
+            let shown = entry.shown_to(dana);
+            assert!(!shown.you, "{what}");
+            (format!("{:?}", shown.by), shown.detail.is_some())
+        };
+        let cases = [
+            ("issued", "vendor", "Vendor", true),
+            ("retrieved", "dana@fabrikam.example", "Address(\"d•@fabrikam.example\")", true),
+            ("signed-in", "admin@fabrikam.example", "Account(\"admin@fabrikam.example\")", true),
+            ("administrator-signed-in", "lee@fabrikam", "Account(\"lee@fabrikam\")", true),
+            ("reissued", "olivia@contoso.example", "Support", false),
+        ];
+        for (what, by, author, has_detail) in cases {
+            assert_eq!(shown(what, by), (author.to_owned(), has_detail), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_history_yet_comes_newest_first() {
+        let at = Timestamp::from_epoch_seconds;
+        let mut credential = credential(&[("dana", 20), ("kim", 40)]);
+        let mut mail = WelcomeMail {
+            issue: Issue::FIRST,
+            to: EmailAddress::parse("it@fabrikam.example").unwrap(),
+            locale: None,
+            content: MailContent::Credentials,
+            status: MailStatus::Bounced,
+            at: at(30),
+            round: 0,
+            resent_at: None,
+            detail: Some(MailDetail::NoSuchMailbox),
+        };
+        let codes = |credential: &Credential, mail: &WelcomeMail| {
+            let all = HistoryEntry::unrecorded(credential, Some(mail));
+            assert!(all.iter().all(|entry| entry.seq.is_none()));
+            all.into_iter().map(|entry| (entry.what, entry.at.epoch_seconds())).collect::<Vec<_>>()
+        };
+        let retrieved = |seconds| (RETRIEVED.to_owned(), seconds);
+        let bounced = || ("mail-bounced".to_owned(), 30);
+        assert_eq!(codes(&credential, &mail), [retrieved(40), bounced(), retrieved(20)]);
+        credential.signed_in_at = Some(at(50));
+        assert_eq!(codes(&credential, &mail), [bounced()], "the sign-in has moved the retrievals");
+        mail.status = MailStatus::Delivered;
+        assert_eq!(codes(&credential, &mail), []);
+        (mail.status, mail.issue) = (MailStatus::Bounced, Issue::FIRST.next());
+        assert_eq!(codes(&credential, &mail), [], "the mail of another issue");
+    }
+
+    #[test]
+    fn a_cursor_is_after_an_entry_that_others_follow() {
+        let seq = |seq| HistoryCursor::after(seq).map(HistoryCursor::seq);
+        assert_eq!([0, 1, 2, 9_999_999_999, 10_000_000_000].map(seq), [None, None, Some(2), Some(9_999_999_999), None]);
     }
 }

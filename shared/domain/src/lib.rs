@@ -17,7 +17,7 @@
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
-//! | [`history`] | who did what the history of a subscription records |
+//! | [`history`] | the history of a subscription: who did what, and what each reader sees of it |
 //! | [`mail`] | what is mailed, how far it is, and when it may be sent again |
 //! | [`feedback`] | what SES reports of a mail |
 //! | [`reminder`] | the reminder before the expiry, and when it is due |
@@ -67,7 +67,7 @@ pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use feedback::MailFeedback;
-pub use history::{Actor, ActorRole};
+pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, ShownAuthor, ShownEntry};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};

@@ -127,6 +127,14 @@ impl Label {
         self.is_confirmed.then_some(&self.text)
     }
 
+    /// Returns the confirmed address with most of its local part hidden, such as `k•@fabrikam.example`. The label of a retrieval may be cut.
+    #[must_use]
+    pub fn masked_address(&self) -> Option<String> {
+        let address = self.address()?;
+        let domain = address.rfind('@').map_or("", |at| &address[at..]);
+        Some(format!("{}•{domain}", address.chars().next().unwrap_or('•')))
+    }
+
     /// Returns the last six characters of the subject of a person without a confirmed address. Characters that an address or its
     /// surroundings may have are replaced.
     #[must_use]
@@ -285,6 +293,15 @@ mod tests {
         assert_eq!(label("dana@fabrikam.example", None).address(), Some("dana@fabrikam.example"));
         assert_eq!(label("0123456789", None).subject_end().as_deref(), Some("456789"));
         assert_eq!(label("dana@fabrikam.example", Some(false)).address(), None);
+    }
+
+    #[test]
+    fn a_masked_address_shows_one_character_and_the_domain() {
+        let masked = |text: &str, is_confirmed| Label::from_stored(text.into(), Some(is_confirmed)).masked_address();
+        assert_eq!(masked("dana@fabrikam.example", true).as_deref(), Some("d•@fabrikam.example"));
+        assert_eq!(masked("\u{fc}dana@fabri", true).as_deref(), Some("\u{fc}•@fabri"), "cut in the domain");
+        assert_eq!(masked("a-long-local-part-that-was-cut", true).as_deref(), Some("a•"));
+        assert_eq!(masked("dana@fabrikam.example", false), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
-use domain::{DeviceToken, Network, Origin, SubscriptionId};
+use domain::{DeviceToken, HistoryCursor, Network, Origin, SubscriptionId};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -62,6 +62,12 @@ pub fn subscription_id(request: &Request) -> Result<SubscriptionId, ProblemCode>
 pub fn cursor(request: &Request) -> Result<Option<SubscriptionId>, ProblemCode> {
     let cursor = query_parameter(request, "cursor").filter(|cursor| !cursor.is_empty());
     cursor.map(|cursor| cursor::decode(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()
+}
+
+/// Returns the cursor of a page of a history; `None` for the first page.
+pub fn history_cursor(request: &Request) -> Result<Option<HistoryCursor>, ProblemCode> {
+    let cursor = query_parameter(request, "cursor").filter(|cursor| !cursor.is_empty());
+    cursor.map(|cursor| cursor::decode_history(&cursor).ok_or(ProblemCode::InvalidRequest)).transpose()
 }
 
 /// Returns where the caller comes from: their network, and the device of the cookie that they present.

@@ -171,6 +171,33 @@ words! {
     renewed_unmailed
     renew_refused
     renewed_before
+    // Customers: the history of a subscription.
+    history
+    history_when
+    history_what
+    history_who
+    history_author
+    history_support
+    history_vendor
+    history_download
+    history_json_lines
+    history_csv
+    history_unavailable
+    entry_issued
+    entry_paid
+    entry_portal_users_added
+    entry_retrieved
+    entry_signed_in
+    entry_password_changed
+    entry_administrator_created
+    entry_administrator_signed_in
+    entry_service_administrator_retired
+    entry_support_requested
+    entry_mail_resent
+    entry_renewed
+    entry_mail_failed
+    entry_mail_complained
+    entry_other
     // Customers: the reasons for a blank password.
     blank
     reason_signed_in

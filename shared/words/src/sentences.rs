@@ -1,6 +1,6 @@
 //! Dates, lists and sentences that are made of the codes and times of `domain`.
 
-use domain::{BlankReason, Label, PersonId, ReasonCode, Retrieval, Timestamp};
+use domain::{BlankReason, Label, MailDetail, PersonId, ReasonCode, Retrieval, ShownAuthor, ShownEntry, Timestamp};
 
 use crate::{Words, fill};
 
@@ -56,9 +56,58 @@ pub fn blank_reason(words: &Words, reason: &BlankReason, reader: PersonId) -> St
     fill(text, &[("at", &date(words, reason.at)), ("list", &list)])
 }
 
+/// Returns why a mail was not delivered, as a sentence. `None` where there is no more to say.
+#[must_use]
+pub fn mail_detail(words: &Words, detail: MailDetail) -> Option<&'static str> {
+    match detail {
+        MailDetail::MailboxFull => Some(words.undelivered_full),
+        MailDetail::NoSuchMailbox => Some(words.undelivered_no_mailbox),
+        MailDetail::DomainUnknown => Some(words.undelivered_domain),
+        MailDetail::Blocked => Some(words.undelivered_blocked),
+        MailDetail::Suppressed => Some(words.undelivered_suppressed),
+        MailDetail::Other => None,
+    }
+}
+
+/// Returns the text of a code of the history, with a placeholder for an account where it is about one. A code of a later release is another
+/// change.
+#[must_use]
+pub fn history_entry(words: &Words, what: &str) -> &'static str {
+    match what {
+        "issued" => words.entry_issued,
+        "paid" => words.entry_paid,
+        "portal-users-added" => words.entry_portal_users_added,
+        "retrieved" => words.entry_retrieved,
+        "signed-in" => words.entry_signed_in,
+        "password-changed" => words.entry_password_changed,
+        "administrator-created" => words.entry_administrator_created,
+        "administrator-signed-in" => words.entry_administrator_signed_in,
+        "service-administrator-retired" => words.entry_service_administrator_retired,
+        "support-requested" => words.entry_support_requested,
+        "mail-resent" => words.entry_mail_resent,
+        "renewed" => words.entry_renewed,
+        "mail-undelivered" | "mail-bounced" | "mail-suppressed" => words.entry_mail_failed,
+        "mail-complained" => words.entry_mail_complained,
+        _ => words.entry_other,
+    }
+}
+
+/// Returns the author of an entry of the history, as a cell of its own.
+#[must_use]
+pub fn history_author(words: &Words, shown: &ShownEntry, vendor: &str) -> String {
+    let by = match &shown.by {
+        ShownAuthor::Vendor => fill(words.history_vendor, &[("vendor", vendor)]),
+        ShownAuthor::Support => fill(words.history_support, &[("vendor", vendor)]),
+        ShownAuthor::Account(name) => (*name).to_owned(),
+        ShownAuthor::Address(address) => address.clone(),
+        ShownAuthor::Unconfirmed(label) => person_first(words, label),
+    };
+    if shown.you { fill(words.history_author, &[("by", &by)]) } else { by }
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::{Caller, EmailAddress};
+    use domain::{Caller, EmailAddress, HistoryEntry};
 
     use super::*;
     use crate::Language;
@@ -121,6 +170,39 @@ mod tests {
         );
         let german = sentence(Language::German, &reason(ReasonCode::RetrievedBySomeoneElse, &retrievals[1..]));
         assert!(german.contains("8. November 2026, 10:00 UTC") && german.contains("kim"), "{german}");
+    }
+
+    #[test]
+    fn every_code_of_the_history_has_words_and_an_unknown_one_is_another_change() {
+        let codes = "issued paid portal-users-added retrieved signed-in password-changed administrator-created \
+                     administrator-signed-in service-administrator-retired support-requested mail-resent renewed \
+                     mail-undelivered mail-bounced mail-suppressed mail-complained";
+        for words in Language::ALL.map(Language::words) {
+            for code in codes.split(' ') {
+                assert_ne!(history_entry(words, code), words.entry_other, "{code}");
+            }
+            assert_eq!(history_entry(words, "closed"), words.entry_other);
+        }
+    }
+
+    #[test]
+    fn an_author_is_named_as_the_reader_may_see_them() {
+        let (dana, english) = (customer("dana"), Language::English.words());
+        let mut entry = HistoryEntry {
+            seq: Some(1),
+            at: Timestamp::from_epoch_seconds(0),
+            what: "retrieved".to_owned(),
+            by: dana.label(),
+            who: Some((&dana).into()),
+            issue: domain::Issue::FIRST,
+            detail: None,
+        };
+        let author = |reader: &Caller| history_author(english, &entry.shown_to(reader.person()), "Contoso");
+        assert_eq!([&dana, &customer("kim")].map(author), ["dana@fabrikam.example (you)", "d•@fabrikam.example"]);
+        entry.who = None;
+        entry.what = "reissued".to_owned();
+        let author = history_author(english, &entry.shown_to(dana.person()), "Contoso");
+        assert_eq!(author, "Contoso support");
     }
 
     #[test]

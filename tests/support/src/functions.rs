@@ -118,6 +118,8 @@ functions! {
     "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
     /// Orders the reminders that are due.
     "send-reminders" SendReminders send_reminders Schedule;
+    /// Shows the history of a subscription.
+    "show-history" ShowHistory show_history Http { status: 200 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

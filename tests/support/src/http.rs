@@ -70,6 +70,14 @@ impl Call {
         call
     }
 
+    /// `GET /subscriptions/{subscription}/history`.
+    #[must_use]
+    pub fn show_history(subscription: &str) -> Self {
+        let mut call = Self::get(&format!("/subscriptions/{subscription}/history"));
+        call.path_parameters.insert("subscription_id".into(), subscription.into());
+        call
+    }
+
     /// `POST /subscriptions/{subscription}/renewals`.
     #[must_use]
     pub fn renew_credentials(subscription: &str) -> Self {

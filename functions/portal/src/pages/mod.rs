@@ -1,6 +1,7 @@
 //! The pages. Every page has the same frame, is never cached, and loads only what its content security policy names.
 
 mod administration;
+mod history;
 mod subscriptions;
 mod text;
 

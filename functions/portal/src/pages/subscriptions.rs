@@ -126,7 +126,8 @@ impl Visit<'_> {
         }
     }
 
-    fn start(&self) -> Result<Reply, Problem> {
+    /// Shows the start page, whose sign-in leads back to this address.
+    pub(super) fn start(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.with(f.w.customer_portal, "vendor", f.vendor());
         let here = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
@@ -213,11 +214,8 @@ fn unread(mail: &WelcomeMail, w: &'static Words) -> Option<Unread> {
     let why = match mail.detail {
         _ if mail.status == MailStatus::Suppressed => Some(w.undelivered_suppressed),
         _ if mail.status == MailStatus::Complained => None,
-        Some(MailDetail::MailboxFull) => Some(w.undelivered_full),
-        Some(MailDetail::NoSuchMailbox) => Some(w.undelivered_no_mailbox),
-        Some(MailDetail::DomainUnknown) => Some(w.undelivered_domain),
-        Some(MailDetail::Blocked) => Some(w.undelivered_blocked),
-        Some(MailDetail::Suppressed | MailDetail::Other) | None => None,
+        Some(MailDetail::Suppressed) | None => None,
+        Some(detail) => words::mail_detail(w, detail),
     };
     Some(Unread { what: words::fill(what, &[("address", &mail.to.masked())]), why })
 }
@@ -246,6 +244,6 @@ impl Row {
 
 /// Returns the name under which customers see themselves: the address, verified or not. `None` without an address, since a subject means
 /// nothing to its owner.
-fn name(customer: &Customer) -> Option<String> {
+pub(super) fn name(customer: &Customer) -> Option<String> {
     customer.unconfirmed_address.as_ref().or(customer.caller.email()).map(ToString::to_string)
 }

@@ -1,17 +1,35 @@
 //! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
-use domain::{Account, Actor, Caller, Credential, Issue, Label, Retrieval, SubscriptionId, Timestamp, UserName};
+use domain::{
+    Account, Actor, ActorRole, Caller, Credential, HistoryEntry, Issue, Label, PersonId, Retrieval, SubscriptionId,
+    Timestamp, UserName, WelcomeMail,
+    history::{RETRIEVED, mail_failure},
+};
 
 use super::{
-    item::{Attributes, Item, binary, boolean, number, text, time},
-    names::{ACCOUNT, AT, BY, CONFIRMED, ISSUE, Key, WHO},
+    item::{Attributes, Item, Reader, binary, boolean, number, required, text, time},
+    names::{ACCOUNT, AT, BY, CONFIRMED, DETAIL, ISSUE, Key, SK, WHO},
 };
+use crate::Failure;
+
+/// The beginning of the sort key of every entry. The number follows.
+pub(super) const PREFIX: &str = "EVENT#";
 
 const WHAT: &str = "what";
 
 /// Returns the key of the entry with this number.
 fn key(subscription: &SubscriptionId, seq: u64) -> Key {
-    Key::in_subscription(subscription, format!("EVENT#{seq:010}"))
+    Key::in_subscription(subscription, sort_key(seq))
+}
+
+/// Returns the sort key of the entry with this number. Sort keys are in the order of the numbers.
+pub(super) fn sort_key(seq: u64) -> String {
+    format!("{PREFIX}{seq:010}")
+}
+
+/// Parses the number in the sort key of an entry.
+fn parse_sort_key(key: &str) -> Option<u64> {
+    key.strip_prefix(PREFIX)?.parse().ok()
 }
 
 /// The vendor's billing system, as the history names it.
@@ -97,6 +115,17 @@ impl<'a> Entries<'a> {
         self
     }
 
+    /// Adds the failure of the issue's welcome mail, for a transaction that replaces the mail.
+    pub(super) fn and_failure_of(mut self, mail: &WelcomeMail) -> Self {
+        let Some(what) = mail_failure(mail.status) else { return self };
+        let entry = Entry { what, by: Author::vendor(), at: mail.at, issue: mail.issue, account: None };
+        self.seq += 1;
+        let mut item = entry.item(self.subscription, self.seq);
+        item.extend(mail.detail.map(|detail| (DETAIL.to_owned(), text(detail.as_str()))));
+        self.items.push(item);
+        self
+    }
+
     /// Returns the number of the last entry.
     pub(super) fn seq(&self) -> u64 {
         self.seq
@@ -109,7 +138,7 @@ impl<'a> Entries<'a> {
 
 impl Entry<'_> {
     fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
-        Self { what: "retrieved", by: retrieval.into(), at: retrieval.at, issue, account: None }
+        Self { what: RETRIEVED, by: retrieval.into(), at: retrieval.at, issue, account: None }
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
@@ -126,4 +155,25 @@ impl Entry<'_> {
             .with_if(ACCOUNT, self.account.map(text))
             .into_map()
     }
+}
+
+/// Reads an entry from an item.
+pub(super) fn from_item(item: &Attributes) -> Result<HistoryEntry, Failure> {
+    let item = Reader(item);
+    let detail = item.optional_text(ACCOUNT).or_else(|| item.optional_text(DETAIL));
+    Ok(HistoryEntry {
+        seq: Some(item.parsed(SK, parse_sort_key)?),
+        at: item.time(AT)?,
+        what: item.text(WHAT)?.to_owned(),
+        by: Label::from_stored(item.text(BY)?.to_owned(), item.optional_boolean(CONFIRMED)?),
+        who: if item.0.contains_key(WHO) { actor(item.map(WHO)?)? } else { None },
+        issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
+        detail: detail.map(ToOwned::to_owned),
+    })
+}
+
+/// Reads the actor of an entry. `None` for a role of a later release.
+fn actor(who: Reader) -> Result<Option<Actor>, Failure> {
+    let id = who.optional_binary(ID)?.map(|bytes| required(ID, PersonId::from_bytes(bytes))).transpose()?;
+    Ok(ActorRole::parse(who.text(ROLE)?).map(|role| Actor { role, id }))
 }

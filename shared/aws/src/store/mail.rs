@@ -12,18 +12,17 @@ use super::{
     condition::{self, ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, number, required, text, time},
     mails::{Lease, MailOrder},
-    names::{AT, ISSUE, Key, STATUS, TTL},
+    names::{AT, DETAIL, ISSUE, Key, STATUS, TTL},
     transaction::Change,
 };
 use crate::Failure;
 
 /// The sort key of the welcome mail.
-const SORT_KEY: &str = "MAIL";
+pub(super) const SORT_KEY: &str = "MAIL";
 const REMINDER_PREFIX: &str = "MAIL#reminder#";
 const SUPPORT_PREFIX: &str = "MAIL#support#";
 
 const CONTENT: &str = "content";
-const DETAIL: &str = "detail";
 const LEASE_ID: &str = "lease_id";
 const LEASE_UNTIL: &str = "lease_until";
 const LOCALE: &str = "locale";

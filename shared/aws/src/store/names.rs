@@ -14,6 +14,8 @@ pub(super) const AT: &str = "at";
 pub(super) const BY: &str = "by";
 /// Whether the address in [`BY`] was confirmed. Otherwise that is a subject.
 pub(super) const CONFIRMED: &str = "confirmed";
+/// Why a mail was delayed or not delivered.
+pub(super) const DETAIL: &str = "detail";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const ISSUE: &str = "issue";
 pub(super) const STATUS: &str = "status";

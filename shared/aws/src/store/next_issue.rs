@@ -28,7 +28,8 @@ pub enum IssueMail {
 
 impl Table {
     /// Begins the transaction that starts the issue of `next` after that of `known`: a new password with `hash`, which voids the sessions of
-    /// the account, and a mail to the same address. `entry` is the history entry of the start.
+    /// the account, and a mail to the same address. The history gets what only the credential and the mail say about the last issue, and then
+    /// `entry`, that of the start.
     pub(super) async fn next_issue<'a>(
         &'a self,
         operation: &'static str,
@@ -44,12 +45,12 @@ impl Table {
         )?;
         let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
         let next_account = account.next_issue(next, hash.clone());
-        let known_mail = mail::from_item(&mail.ok_or_else(|| Failure::unreadable("item", "MAIL"))?)?;
-        let mail = known_mail.clone().next_issue(next);
+        let last = mail::from_item(&mail.ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?)?;
+        let entries = Entries::with_retrievals_of(known).and_failure_of(&last).and(entry);
+        let mail = last.clone().next_issue(next);
         let transaction = Transaction::new(self, operation)
             .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
-            .replace(Part::Mail, mail::to_item(id, &mail), mail::as_read(id, &known_mail))?;
-        let entries = Entries::with_retrievals_of(known).and(entry);
+            .replace(Part::Mail, mail::to_item(id, &mail), mail::as_read(id, &last))?;
         let mail = if mail.status == MailStatus::Pending { IssueMail::Ordered } else { IssueMail::AddressRuledOut };
         Ok(NextIssue { transaction, entries, mail })
     }

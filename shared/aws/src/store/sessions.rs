@@ -1,6 +1,6 @@
 //! The lookup of a session, with everything that it depends on.
 
-use domain::{Account, Credential, Session, SessionDigest, Timestamp};
+use domain::{Account, Credential, Scope, Session, SessionDigest, SubscriptionId, Timestamp};
 
 use super::{Table, account, session};
 use crate::Failure;
@@ -16,6 +16,14 @@ pub struct SignedIn {
     pub account: Account,
     /// The credential of the subscription that the account administers.
     pub credential: Credential,
+}
+
+impl SignedIn {
+    /// Returns whether the session is a full one of an account of `subscription`.
+    #[must_use]
+    pub fn administers(&self, subscription: &SubscriptionId) -> bool {
+        self.session.scope == Scope::Full && self.credential.subscription == *subscription
+    }
 }
 
 impl Sessions {

@@ -1,0 +1,93 @@
+//! `/history/{subscription_id}`: what has happened to a subscription, for its portal users.
+
+use askama::Template;
+use aws::HistoryPage as Found;
+use domain::{Credential, HistoryEntry, MailDetail, PersonId, ShownAuthor, SubscriptionId, Timestamp};
+use http::StatusCode;
+use web::{Problem, ProblemCode, Reply};
+
+use super::{Filled, Frame, Policy, reply, subscriptions::name};
+use crate::Visit;
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage<'a> {
+    f: Frame<'a>,
+    credential: Credential,
+    rows: Vec<Row>,
+    /// Whether this is not the first page.
+    is_later: bool,
+    next: Option<String>,
+}
+
+/// An entry of the history.
+struct Row {
+    at: Timestamp,
+    what: Filled,
+    /// Why a mail failed.
+    why: Option<&'static str>,
+    by: String,
+    /// Whether the author has a name, which browsers must not translate.
+    is_name: bool,
+}
+
+impl Visit<'_> {
+    /// Shows a page of the history to a portal user of the subscription; to everyone else who is signed in, it does not exist.
+    pub(crate) async fn history(&self, subscription: &str) -> Result<Reply, Problem> {
+        let Some(subscription) = SubscriptionId::parse(subscription) else { return self.not_found() };
+        let customer = match self.app.identity.customer(self.request, self.now).await {
+            Ok(customer) => customer,
+            Err(problem) if problem.code() == ProblemCode::NotSignedIn => return self.start(),
+            Err(problem) => {
+                let f = self.frame();
+                let why = f.w.provider_unavailable;
+                return self.trouble(f, why, "", problem);
+            }
+        };
+        let f = self.frame();
+        let account = name(&customer).unwrap_or_else(|| f.w.account_without_address.to_owned());
+        let f = f.signed_in(account);
+        // An invalid cursor shows the first page instead of an error.
+        let after = web::request::history_cursor(self.request).unwrap_or_default();
+        let found = async {
+            let Some(credential) = self.app.histories.find(&subscription, &customer.caller).await? else {
+                return Ok(None);
+            };
+            let found = self.app.histories.page(&credential, after).await?;
+            Ok::<_, Problem>(Some((credential, found)))
+        };
+        match found.await {
+            Ok(Some((credential, found))) => {
+                let page = HistoryPage::new(f, credential, &found, after.is_some(), customer.caller.person());
+                reply(StatusCode::OK, Policy::Reads, &page, &page.f)
+            }
+            Ok(None) => self.not_found(),
+            Err(problem) => {
+                let (why, lead) = (f.w.history_unavailable, f.w.nothing_is_lost);
+                self.trouble(f, why, lead, problem)
+            }
+        }
+    }
+}
+
+impl<'a> HistoryPage<'a> {
+    fn new(f: Frame<'a>, credential: Credential, found: &Found, is_later: bool, reader: PersonId) -> Self {
+        let rows = found.entries.iter().map(|entry| Row::new(entry, reader, &f)).collect();
+        let next = found.next.map(web::cursor::encode_history);
+        let title = f.w.history;
+        Self { f: f.titled(title), credential, rows, is_later, next }
+    }
+}
+
+impl Row {
+    fn new(entry: &HistoryEntry, reader: PersonId, f: &Frame) -> Self {
+        let shown = entry.shown_to(reader);
+        Self {
+            at: entry.at,
+            what: f.literally(words::history_entry(f.w, &entry.what), shown.detail.unwrap_or_default()),
+            why: shown.detail.and_then(MailDetail::parse).and_then(|detail| words::mail_detail(f.w, detail)),
+            by: words::history_author(f.w, &shown, f.vendor()),
+            is_name: matches!(shown.by, ShownAuthor::Account(_) | ShownAuthor::Address(_)),
+        }
+    }
+}
