@@ -1,5 +1,7 @@
 //! Renewal: a portal user starts the next issue after the last one expired unchanged.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -141,8 +143,11 @@ async fn a_hand_over_beside_a_renewal_wins() {
 /// Renews while the item of the credential changes by hand between the decision and the write, without the number that every transaction
 /// counts up, so that the other conditions are tried. Returns the answer.
 async fn renew_beside(stack: &TestStack, name: &str, value: Value) -> Answer {
-    let mut gate =
-        stack.cloud.gate(|call| call.operation == "TransactWriteItems" && call.function == "renew-credentials");
+    let is_first = AtomicBool::new(true);
+    let mut gate = stack.cloud.gate(move |call| {
+        let renews = call.operation == "TransactWriteItems" && call.function == "renew-credentials";
+        renews && is_first.swap(false, Ordering::SeqCst)
+    });
     let meanwhile = async {
         let held = gate.next().await.unwrap();
         set(stack, name, value).await;
