@@ -14,7 +14,7 @@ const MOST_ENTRIES: usize = 10_000;
 /// The maximum size of a file in bytes, as Lambda counts them. An answer of Lambda can have 6 MB.
 const LARGEST: usize = 5 * 1024 * 1024;
 
-/// What the last line says where the history has more entries than the file.
+/// The text of the last line where the history has more entries than the file.
 const MORE: &str = "There are older entries, which this file has no room for.";
 
 domain::text_enum! {
