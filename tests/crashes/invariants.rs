@@ -346,7 +346,7 @@ fn every_round_is_sent(after: &Aftermath, customer: &Customer) -> Vec<String> {
     if ordered(current) != round {
         wrong.push(format!("the mail is in round {round}, but was ordered again {} times", ordered(current)));
     }
-    let told = after.world.observed.resent.lock().unwrap().iter().any(|who| *who == customer.id);
+    let told = after.world.observed.resent.lock().unwrap().contains(&customer.id);
     let all: u64 = (1..=current).map(ordered).sum();
     if all > 1 || (told && all == 0) {
         wrong.push(format!("the mail was ordered again {all} times by clicks within a minute, acknowledged: {told}"));
@@ -372,7 +372,7 @@ fn a_report_is_recorded(after: &Aftermath, customer: &Customer) -> Vec<String> {
 }
 
 fn a_reminder_is_ordered_once(after: &Aftermath, customer: &Customer) -> Vec<String> {
-    let ran = after.world.observed.reminded.lock().unwrap().iter().any(|who| *who == customer.id);
+    let ran = after.world.observed.reminded.lock().unwrap().contains(&customer.id);
     let reminders = after.items(customer, "MAIL#reminder#");
     let key = format!("SUBSCRIPTION#{}#1", customer.id);
     let now = after.world.processes.cloud.clock().epoch_seconds();

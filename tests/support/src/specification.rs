@@ -463,7 +463,7 @@ impl State {
         if person == Person::Stranger || self.issue == 0 {
             return reply(404, "not-found");
         }
-        if !self.renewed_at.is_some_and(|at| self.now - at < RENEWAL_WINDOW) {
+        if self.renewed_at.is_none_or(|at| self.now - at >= RENEWAL_WINDOW) {
             let is_dead_end = self.expires_at <= self.now && !self.changed && !self.handed_over;
             if !is_dead_end || self.retrievals.len() == 3 || self.renewals == 3 {
                 return reply(409, "conflict");
