@@ -245,3 +245,12 @@ async fn a_lease_that_is_left_over_keeps_no_sent_mail_from_being_sent_again() {
     stack.cloud.drained().await.unwrap();
     assert_eq!(stack.cloud.inbox().len(), 2);
 }
+
+#[tokio::test]
+async fn a_failure_that_the_next_sending_replaces_stays_in_the_history() {
+    let stack = with_a_mail().await;
+    stack.cloud.report("it@fabrikam.example", cloud::Feedback::Undelivered).await.unwrap();
+    assert_eq!(resend(&stack, DANA).await.status, 202);
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[1..], ["mail-undelivered by vendor", "mail-resent by dana@fabrikam.example"]);
+}

@@ -128,11 +128,15 @@ const CHANGED: [(&str, [&str; 5]); 1] = [(
     ],
 )];
 
-/// Returns the differences from an earlier answer. A new field of an object is not a difference.
+/// Returns the differences from an earlier answer. A new field of an object and a new action are no differences.
 fn difference(at: &str, earlier: &Value, now: &Value) -> Vec<String> {
     match (earlier, now) {
         (Value::Object(earlier), Value::Object(_)) => {
             earlier.iter().flat_map(|(name, value)| difference(&format!("{at}/{name}"), value, &now[name])).collect()
+        }
+        (Value::Array(earlier), Value::Array(now)) if at.ends_with("/actions") => {
+            let missing = earlier.iter().filter(|action| !now.contains(action));
+            missing.map(|action| format!("{at}: without {action}")).collect()
         }
         (Value::Array(earlier), Value::Array(now)) if earlier.len() == now.len() => {
             let pairs = earlier.iter().zip(now).enumerate();

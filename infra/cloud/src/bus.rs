@@ -134,9 +134,14 @@ mod tests {
         assert_eq!(bus.queue(&started), None, "another account");
         let ended = json!({"source": "billing.contoso", "detail-type": "SubscriptionEnded", "detail": {}});
         assert_eq!(bus.queue(&ended), Some(Queue::SubscriptionEnd));
-        let tags = json!({"ses:configuration-set": [crate::CONFIGURATION_SET]});
-        let bounced = json!({"source": "aws.ses", "detail-type": "Email Bounced", "detail": {"mail": {"tags": tags}}});
-        assert_eq!(bus.queue(&bounced), Some(Queue::MailFeedback));
+        let bounced = |tags: Value| {
+            let detail = json!({"mail": {"tags": tags}});
+            Bus::receive(json!({"source": "aws.ses", "detail-type": "Email Bounced", "detail": detail}))
+        };
+        assert_eq!(bus.queue(&bounced(json!({}))), Some(Queue::MailFeedback), "SES adds our set");
+        let another = bounced(json!({"ses:configuration-set": ["another"]}));
+        assert_eq!(bus.queue(&another), None, "a mail of another system");
+        assert!(Bus::is_from_aws(&another));
         for unknown in [json!({"detail-type": "SubscriptionStarte"}), json!({}), json!({"source": "billing.contoso"})] {
             assert_eq!(bus.queue(&unknown), None, "{unknown}");
         }

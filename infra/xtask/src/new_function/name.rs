@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::ensure;
 
-/// A name in kebab-case, such as `renew-credentials`. It is the name of the crate, the program and the Lambda function.
+/// A name in kebab-case, such as `get-credentials`. It is the name of the crate, the program and the Lambda function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FunctionName(String);
 
@@ -22,7 +22,7 @@ impl FunctionName {
             word.starts_with(|first: char| first.is_ascii_lowercase())
                 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         };
-        ensure!(text.split('-').all(is_word), "{text:?} is not in kebab-case, such as renew-credentials");
+        ensure!(text.split('-').all(is_word), "{text:?} is not in kebab-case, such as get-credentials");
         ensure!(text.len() <= LONGEST, "{text} has more than {LONGEST} characters");
         ensure!(!RESERVED.contains(&text), "{text} cannot be the name of a crate");
         Ok(Self(text.to_owned()))

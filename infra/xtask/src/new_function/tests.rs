@@ -71,41 +71,41 @@ fn scaffolded(new: &NewFunction) -> anyhow::Result<BTreeMap<String, String>> {
 
 #[test]
 fn every_kind_of_function_has_all_its_files_and_nothing_to_fill_in() -> anyhow::Result<()> {
-    for trigger in [route("POST /subscriptions/{subscription_id}/renewals")?, Trigger::Queue, Trigger::Schedule] {
+    for trigger in [route("POST /subscriptions/{subscription_id}/pauses")?, Trigger::Queue, Trigger::Schedule] {
         let is_route = matches!(trigger, Trigger::Route(_));
-        let added = scaffolded(&new("renew-credentials", trigger)?)?;
+        let added = scaffolded(&new("pause-credentials", trigger)?)?;
         for (path, text) in &added {
             assert!(!text.contains('@') || text.contains("@fabrikam"), "{path}: {text}");
             let shortest = text.replace("@fabrikam", "");
             assert!(!shortest.contains('@'), "{path}: {text}");
         }
-        let manifest: toml::Table = added["functions/renew-credentials/Cargo.toml"].parse()?;
-        assert_eq!(manifest["package"]["name"].as_str(), Some("renew-credentials"));
-        let event: serde_json::Value = serde_json::from_str(&added["events/renew-credentials.json"])?;
+        let manifest: toml::Table = added["functions/pause-credentials/Cargo.toml"].parse()?;
+        assert_eq!(manifest["package"]["name"].as_str(), Some("pause-credentials"));
+        let event: serde_json::Value = serde_json::from_str(&added["events/pause-credentials.json"])?;
         assert!(event.is_object());
-        assert!(added["functions/renew-credentials/src/main.rs"].lines().count() <= 15);
-        let handler = &added["functions/renew-credentials/src/handler.rs"];
+        assert!(added["functions/pause-credentials/src/main.rs"].lines().count() <= 15);
+        let handler = &added["functions/pause-credentials/src/handler.rs"];
         assert!(handler.contains(if is_route { "**Route**" } else { "**Source**" }), "{handler}");
-        assert!(added["tests/it/renew_credentials.rs"].contains("#[tokio::test]"));
-        assert_eq!(added["tests/it/main.rs"], "mod renew_credentials;");
-        let dependency = "renew-credentials = { path = \"../../functions/renew-credentials\" }";
+        assert!(added["tests/it/pause_credentials.rs"].contains("#[tokio::test]"));
+        assert_eq!(added["tests/it/main.rs"], "mod pause_credentials;");
+        let dependency = "pause-credentials = { path = \"../../functions/pause-credentials\" }";
         assert_eq!(added["tests/support/Cargo.toml"], dependency);
-        assert!(added["README.md"].starts_with("| `renew-credentials` | "));
+        assert!(added["README.md"].starts_with("| `pause-credentials` | "));
     }
     Ok(())
 }
 
 #[test]
 fn a_route_is_in_the_router_the_registry_and_the_event() -> anyhow::Result<()> {
-    let added = scaffolded(&new("renew-credentials", route("POST /subscriptions/{subscription_id}/renewals")?)?)?;
+    let added = scaffolded(&new("pause-credentials", route("POST /subscriptions/{subscription_id}/pauses")?)?)?;
     assert_eq!(
         added["Cargo.toml"],
-        "\"/subscriptions/{subscription_id}/renewals\" = [{ function = \"renew-credentials\", method = \"POST\" }]"
+        "\"/subscriptions/{subscription_id}/pauses\" = [{ function = \"pause-credentials\", method = \"POST\" }]"
     );
     let registry = &added["tests/support/src/functions.rs"];
-    assert!(registry.contains("\"renew-credentials\" RenewCredentials renew_credentials Http { status: 204 };"));
-    let event: serde_json::Value = serde_json::from_str(&added["events/renew-credentials.json"])?;
-    assert_eq!(event["routeKey"], "POST /subscriptions/{subscription_id}/renewals");
+    assert!(registry.contains("\"pause-credentials\" PauseCredentials pause_credentials Http { status: 204 };"));
+    let event: serde_json::Value = serde_json::from_str(&added["events/pause-credentials.json"])?;
+    assert_eq!(event["routeKey"], "POST /subscriptions/{subscription_id}/pauses");
     assert_eq!(event["rawPath"], "/subscriptions/sub-1001/renewals");
     assert_eq!(event["pathParameters"], serde_json::json!({ "subscription_id": "sub-1001" }));
     assert!(!added.contains_key("infra/cloud/src/queue.rs"));
@@ -132,7 +132,7 @@ fn a_queue_is_in_the_local_cloud() -> anyhow::Result<()> {
 
 #[test]
 fn a_name_in_another_form_is_refused() {
-    for name in ["", "Renew", "renew_credentials", "-renew", "renew-", "a--b", "1st", "a-1", "naïve", "../x", "a b"] {
+    for name in ["", "Renew", "pause_credentials", "-renew", "renew-", "a--b", "1st", "a-1", "naïve", "../x", "a b"] {
         let refusal = FunctionName::parse(name).expect_err(name).to_string();
         assert!(refusal.contains("is not in kebab-case"), "{refusal}");
     }
@@ -192,13 +192,13 @@ fn what_exists_already_is_refused_and_nothing_is_written() -> anyhow::Result<()>
 #[test]
 fn a_file_that_cannot_be_written_undoes_the_others() -> anyhow::Result<()> {
     let copy = copy()?;
-    let mut planned = plan(&new("renew-credentials", Trigger::Queue)?, copy.path())?;
+    let mut planned = plan(&new("pause-credentials", Trigger::Queue)?, copy.path())?;
     let before = contents(copy.path())?;
     planned.push(File { path: "README.md/impossible".into(), before: None, after: String::new() });
     let error = files::write(copy.path(), &planned).expect_err("README.md is no directory");
     assert!(format!("{error:#}").starts_with("nothing is changed"), "{error:#}");
     assert_eq!(contents(copy.path())?, before);
-    assert!(!copy.path().join("functions/renew-credentials").exists());
+    assert!(!copy.path().join("functions/pause-credentials").exists());
     Ok(())
 }
 
@@ -206,7 +206,7 @@ fn a_file_that_cannot_be_written_undoes_the_others() -> anyhow::Result<()> {
 fn a_row_that_is_missing_is_named() -> anyhow::Result<()> {
     let copy = copy()?;
     fs::write(copy.path().join("README.md"), "# Firstkey\n")?;
-    let error = plan(&new("renew-credentials", Trigger::Queue)?, copy.path()).expect_err("no table");
+    let error = plan(&new("pause-credentials", Trigger::Queue)?, copy.path()).expect_err("no table");
     assert_eq!(format!("{error:#}"), "README.md: no line begins with \"| `portal` |\"");
     Ok(())
 }

@@ -91,7 +91,7 @@ impl Resends {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let entry = Entry { what: "mail-resent", by: caller.into(), at: now, issue: known.issue, account: None };
-        let entries = Entries::after(known).and(&entry);
+        let entries = Entries::after(known).and_failure_of(sent).and(&entry);
         Transaction::new(&self.0, OPERATION)
             .update(Part::Mail, mail::order_again(&known.subscription, sent, now))?
             .update(Part::Credential, credential::resend(known, entries.seq(), now))?
