@@ -106,7 +106,7 @@ fn a_route_is_in_the_router_the_registry_and_the_event() -> anyhow::Result<()> {
     assert!(registry.contains("\"pause-credentials\" PauseCredentials pause_credentials Http { status: 204 };"));
     let event: serde_json::Value = serde_json::from_str(&added["events/pause-credentials.json"])?;
     assert_eq!(event["routeKey"], "POST /subscriptions/{subscription_id}/pauses");
-    assert_eq!(event["rawPath"], "/subscriptions/sub-1001/renewals");
+    assert_eq!(event["rawPath"], "/subscriptions/sub-1001/pauses");
     assert_eq!(event["pathParameters"], serde_json::json!({ "subscription_id": "sub-1001" }));
     assert!(!added.contains_key("infra/cloud/src/queue.rs"));
     Ok(())
