@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::template::{Statement, Transformed, cases, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 11] = [
     "GET /subscriptions",
+    "GET /subscriptions/{subscription_id}/history",
     "POST /subscriptions/{subscription_id}/credentials",
     "POST /subscriptions/{subscription_id}/support-requests",
     "POST /subscriptions/{subscription_id}/mails",
