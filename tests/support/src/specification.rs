@@ -357,6 +357,7 @@ impl State {
         if is_new || (paid && is_shut_out && !self.handled.contains(&event)) {
             self.handled.push(event);
             self.record_retrievals();
+            self.record_failure();
             self.history.push("issued by vendor".to_owned());
             self.paid = paid;
             self.issue_next();
@@ -388,6 +389,12 @@ impl State {
         if !self.signed_in {
             self.history.extend(self.retrievals.keys().map(|(person, _)| format!("retrieved by {person}")));
         }
+    }
+
+    /// Writes the failure of a mail that another one replaces into the history.
+    fn record_failure(&mut self) {
+        let failure = self.report.filter(|(what, _)| *what == Report::MailboxFull || what.rules_address_out());
+        self.history.extend(failure.map(|(what, _)| format!("mail-{} by vendor", what.status().0)));
     }
 
     fn retrieve(&mut self, person: Person, key: Label) -> Reply {
@@ -452,6 +459,7 @@ impl State {
         if self.round == 3 || passed.is_some_and(|passed| passed < RESEND_PAUSE) {
             return reply(429, "too-many-attempts");
         }
+        self.record_failure();
         self.round += 1;
         (self.resent_at, self.report) = (Some(self.now), None);
         self.mails += 1;
@@ -469,6 +477,7 @@ impl State {
                 return reply(409, "conflict");
             }
             self.record_retrievals();
+            self.record_failure();
             self.history.push(format!("renewed by {person}"));
             self.issue_next();
             self.renewals += 1;
