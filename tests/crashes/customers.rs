@@ -256,7 +256,7 @@ impl World {
         self.observed.delivered.lock().unwrap().push((customer.id.clone(), number("issue"), number("round")));
     }
 
-    /// Puts the reminder of the first issue on the list of those that are due now.
+    /// Puts the reminder of the first issue on the list of those that are due now, and makes the issue old enough for it.
     async fn make_reminder_due(&self, customer: &Customer, table: &Table) {
         let now = self.processes.cloud.clock().epoch_seconds();
         let subscription = SubscriptionId::parse(&customer.id).unwrap();
@@ -264,6 +264,7 @@ impl World {
         let (pk, sk) = (format!("DUE#{partition}"), format!("SUBSCRIPTION#{subscription}#1"));
         let now = json!({ "N": now.to_string() });
         table.put(&json!({ "PK": { "S": pk }, "SK": { "S": sk }, "due_at": now, "ttl": now })).await;
+        table.set_number(format!("SUBSCRIPTION#{}", customer.id), "CREDENTIAL", "issued_at", 0).await;
     }
 
     /// Makes the password expire.
