@@ -55,8 +55,8 @@ impl App {
 pub async fn handle(app: Arc<App>, tick: Tick) -> Result<(), Rejection> {
     let now = app.clock.now();
     let mut run = Run { left: app.most, failures: 0, unreadable: 0 };
-    let mut done = None;
-    for hour in DueHour::open_at(now, app.reminders.done().await?) {
+    let mut done = app.reminders.done().await?;
+    for hour in DueHour::open_at(now, done) {
         app.work_through(hour, &mut run, now).await?;
         if !run.goes_on() {
             break;
