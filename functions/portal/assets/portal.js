@@ -138,7 +138,7 @@ async function retrieve(row) {
   else if (code === 'conflict') {
     forgetClick(row);
     trouble(word('too_old'), () => go(row));
-  } else unordered(code, () => repeat(row));
+  } else refused(code, () => repeat(row));
 }
 
 /** Repeats the same click. After it has expired, only Go starts another retrieval. */
@@ -246,7 +246,7 @@ async function resend(row) {
   if (shown !== visit) return;
   if (status === 202) outcome('resent', { to: answer.to, at: timeOfDay(new Date(answer.at)) });
   else if (code === 'conflict') outcome('resend_impossible', {}, { get: true, support: true });
-  else if (code !== 'too-many-attempts') unordered(code, () => resend(row));
+  else if (code !== 'too-many-attempts') refused(code, () => resend(row));
   else if (retryAfter > RESEND_PAUSE) outcome('resend_used_up', {}, { get: true, support: true });
   else outcome('resend_early', { at: timeOfDay(inAMinute(Date.now() + retryAfter * 1000)) });
 }
@@ -271,7 +271,7 @@ async function renew(row) {
   const places = { to: row.dataset.mailTo, at: time(answer.expires_at ?? 0) };
   if (status === 202) outcome(row.dataset.ruledOut === undefined ? 'renewed' : 'renewed_unmailed', places, { get: true });
   else if (code === 'conflict') await hasCredentials(row) ? outcome('renewed_before', {}, { get: true }) : outcome('renew_refused', {}, { support: true });
-  else unordered(code, () => renew(row));
+  else refused(code, () => renew(row));
 }
 
 /** Loads the state again: a colleague, or a payment, may have started new credentials since the page was loaded. */
@@ -303,7 +303,7 @@ function outcome(key, places, next = {}) {
   what.focus();
 }
 
-function unordered(code, retry) {
+function refused(code, retry) {
   if (code === 'not-signed-in') left({});
   else if (code === 'not-found') trouble(word('gone'), () => location.reload());
   else trouble(word(code === 'no-response' ? 'offline' : code === 'unavailable' ? 'unavailable' : 'failed'), retry);

@@ -64,7 +64,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let subscription = web::request::subscription_id(&request)?;
     let mut expired = None;
     for _ in 0..aws::RACES {
-        let known = app.known(&subscription, &caller).await?;
+        let known = app.renewals.find(&subscription, &caller).await?.ok_or(ProblemCode::NotFound)?;
         match known.judge_renewal(now) {
             RenewalDecision::Renew => {}
             RenewalDecision::AlreadyRenewed => return Ok(accepted(&known)),
@@ -82,12 +82,6 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 }
 
 impl App {
-    /// Returns the credential of a subscription that the caller may see.
-    async fn known(&self, subscription: &SubscriptionId, caller: &Caller) -> Result<Credential, Problem> {
-        let known = self.renewals.find(subscription).await?;
-        known.filter(|known| known.admits(&caller.principals())).ok_or_else(|| ProblemCode::NotFound.into())
-    }
-
     /// Starts the issue after that of `known`. Returns `None` if another writer was faster.
     async fn renew(&self, known: &Credential, caller: &Caller, now: Timestamp) -> Result<Option<Reply>, Problem> {
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;

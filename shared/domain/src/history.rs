@@ -62,9 +62,6 @@ impl From<&Account> for Actor {
     }
 }
 
-/// The name of the vendor's billing system in the history.
-const VENDOR: &str = "vendor";
-
 /// The code of a retrieval.
 pub const RETRIEVED: &str = "retrieved";
 
@@ -156,7 +153,7 @@ impl HistoryEntry {
             seq: None,
             at: mail.at,
             what: mail_failure(mail.status)?.to_owned(),
-            by: Label::from_stored(VENDOR.to_owned(), Some(false)),
+            by: Label::from_stored(ActorRole::Vendor.as_str().to_owned(), Some(false)),
             who: Some(Actor::VENDOR),
             issue: mail.issue,
             detail: mail.detail.map(|detail| detail.as_str().to_owned()),

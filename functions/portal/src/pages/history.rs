@@ -1,12 +1,14 @@
 //! `/history/{subscription_id}`: what has happened to a subscription, for its portal users.
 
+use std::ops::ControlFlow;
+
 use askama::Template;
 use aws::HistoryPage as Found;
 use domain::{Credential, HistoryEntry, MailDetail, PersonId, ShownAuthor, SubscriptionId, Timestamp};
 use http::StatusCode;
-use web::{Problem, ProblemCode, Reply};
+use web::{Problem, Reply};
 
-use super::{Filled, Frame, Policy, reply, subscriptions::name};
+use super::{Filled, Frame, Policy, reply};
 use crate::Visit;
 
 #[derive(Template)]
@@ -35,18 +37,11 @@ impl Visit<'_> {
     /// Shows a page of the history to a portal user of the subscription; to everyone else who is signed in, it does not exist.
     pub(crate) async fn history(&self, subscription: &str) -> Result<Reply, Problem> {
         let Some(subscription) = SubscriptionId::parse(subscription) else { return self.not_found() };
-        let customer = match self.app.identity.customer(self.request, self.now).await {
-            Ok(customer) => customer,
-            Err(problem) if problem.code() == ProblemCode::NotSignedIn => return self.start(),
-            Err(problem) => {
-                let f = self.frame();
-                let why = f.w.provider_unavailable;
-                return self.trouble(f, why, "", problem);
-            }
+        let customer = match self.customer().await? {
+            ControlFlow::Continue(customer) => customer,
+            ControlFlow::Break(page) => return Ok(page),
         };
-        let f = self.frame();
-        let account = name(&customer).unwrap_or_else(|| f.w.account_without_address.to_owned());
-        let f = f.signed_in(account);
+        let f = self.frame_for(&customer);
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::history_cursor(self.request).unwrap_or_default();
         let found = async {

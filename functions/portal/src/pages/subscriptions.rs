@@ -1,5 +1,7 @@
 //! `/`: the start page of the Customer Portal, and **Your subscriptions** after the sign-in.
 
+use std::ops::ControlFlow;
+
 use askama::Template;
 use aws::Listed;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -89,18 +91,11 @@ struct Step {
 impl Visit<'_> {
     /// Shows the list of a signed-in customer, or the start page.
     pub(crate) async fn subscriptions(&self) -> Result<Reply, Problem> {
-        let customer = match self.app.identity.customer(self.request, self.now).await {
-            Ok(customer) => customer,
-            Err(problem) if problem.code() == ProblemCode::NotSignedIn => return self.start(),
-            Err(problem) => {
-                let f = self.frame();
-                let why = f.w.provider_unavailable;
-                return self.trouble(f, why, "", problem);
-            }
+        let customer = match self.customer().await? {
+            ControlFlow::Continue(customer) => customer,
+            ControlFlow::Break(page) => return Ok(page),
         };
-        let (f, name) = (self.frame(), name(&customer));
-        let account = name.clone().unwrap_or_else(|| f.w.account_without_address.to_owned());
-        let f = f.signed_in(account);
+        let (f, name) = (self.frame_for(&customer), name(&customer));
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::cursor(self.request).unwrap_or_default();
         match self.app.listings.page(&customer.caller, after.as_ref()).await {
@@ -126,8 +121,28 @@ impl Visit<'_> {
         }
     }
 
+    /// Returns the signed-in customer, or the page that is shown instead: the start page, or one that says that the provider does not respond.
+    pub(super) async fn customer(&self) -> Result<ControlFlow<Reply, Customer>, Problem> {
+        match self.app.identity.customer(self.request, self.now).await {
+            Ok(customer) => Ok(ControlFlow::Continue(customer)),
+            Err(problem) if problem.code() == ProblemCode::NotSignedIn => self.start().map(ControlFlow::Break),
+            Err(problem) => {
+                let f = self.frame();
+                let why = f.w.provider_unavailable;
+                self.trouble(f, why, "", problem).map(ControlFlow::Break)
+            }
+        }
+    }
+
+    /// Returns the frame of a page for a signed-in customer.
+    pub(super) fn frame_for(&self, customer: &Customer) -> Frame<'_> {
+        let f = self.frame();
+        let account = name(customer).unwrap_or_else(|| f.w.account_without_address.to_owned());
+        f.signed_in(account)
+    }
+
     /// Shows the start page, whose sign-in leads back to this address.
-    pub(super) fn start(&self) -> Result<Reply, Problem> {
+    fn start(&self) -> Result<Reply, Problem> {
         let f = self.frame();
         let title = f.with(f.w.customer_portal, "vendor", f.vendor());
         let here = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
@@ -244,6 +259,6 @@ impl Row {
 
 /// Returns the name under which customers see themselves: the address, verified or not. `None` without an address, since a subject means
 /// nothing to its owner.
-pub(super) fn name(customer: &Customer) -> Option<String> {
+fn name(customer: &Customer) -> Option<String> {
     customer.unconfirmed_address.as_ref().or(customer.caller.email()).map(ToString::to_string)
 }

@@ -37,8 +37,7 @@ impl Histories {
 
     /// Returns the credential of a subscription that `caller` may see.
     pub async fn find(&self, subscription: &SubscriptionId, caller: &Caller) -> Result<Option<Credential>, Failure> {
-        let found = self.0.credential(subscription).await?;
-        Ok(found.filter(|credential| credential.admits(&caller.principals())))
+        self.0.credential_for(subscription, caller).await
     }
 
     /// Returns a page of the history of `known` for people to read.

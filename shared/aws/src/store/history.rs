@@ -32,9 +32,6 @@ fn parse_sort_key(key: &str) -> Option<u64> {
     key.strip_prefix(PREFIX)?.parse().ok()
 }
 
-/// The vendor's billing system, as the history names it.
-const VENDOR: &str = "vendor";
-
 const ID: &str = "id";
 const ROLE: &str = "role";
 
@@ -49,7 +46,7 @@ pub(super) struct Author {
 impl Author {
     /// Returns the vendor as the author.
     pub(super) fn vendor() -> Self {
-        Self { by: VENDOR.to_owned(), confirmed: None, who: Actor::VENDOR }
+        Self { by: ActorRole::Vendor.as_str().to_owned(), confirmed: None, who: Actor::VENDOR }
     }
 
     fn customer(label: &Label, who: Actor) -> Self {

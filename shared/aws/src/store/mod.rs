@@ -36,7 +36,7 @@ mod transaction;
 
 use aws_sdk_dynamodb::{Client, config::Config};
 use aws_types::SdkConfig;
-use domain::{Account, Credential, SubscriptionId};
+use domain::{Account, Caller, Credential, SubscriptionId};
 
 use self::{item::Attributes, names::Key};
 use crate::{Failure, connection::no_bucket};
@@ -83,6 +83,16 @@ impl Table {
     async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
         let item = self.get("dynamodb GetItem (credential)", credential::key(subscription)).await?;
         item.map(|item| credential::from_item(&item)).transpose()
+    }
+
+    /// Returns the credential of a subscription that `caller` may see as a portal user. To everyone else the subscription does not exist.
+    async fn credential_for(
+        &self,
+        subscription: &SubscriptionId,
+        caller: &Caller,
+    ) -> Result<Option<Credential>, Failure> {
+        let found = self.credential(subscription).await?;
+        Ok(found.filter(|known| known.admits(&caller.principals())))
     }
 
     /// Returns the credential of a subscription that is known to exist.

@@ -1,15 +1,13 @@
 //! Reminders: the list of those that are due, and the order to mail one.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::{Credential, DueHour, DuePartition, Issue, Reminder, SubscriptionId, Timestamp, WelcomeMail};
 
 use super::{
-    Table,
-    condition::ITEM_IS_NEW,
-    due,
+    Table, due,
     item::{Attributes, text, time},
     mail,
     names::PK,
+    transaction::PutNewOutcome,
 };
 use crate::Failure;
 
@@ -110,14 +108,11 @@ impl Reminders {
         subscription: &SubscriptionId,
         reminder: &Reminder,
     ) -> Result<OrderReminderOutcome, Failure> {
-        let request = self.0.client.put_item().table_name(&self.0.name).condition_expression(ITEM_IS_NEW);
-        match request.set_item(Some(mail::reminder_to_item(subscription, reminder))).send().await {
-            Ok(_) => Ok(OrderReminderOutcome::Ordered),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(OrderReminderOutcome::OrderedBefore),
-                _ => Err(Failure::from_sdk("dynamodb PutItem (reminder)", &error)),
-            },
-        }
+        let item = mail::reminder_to_item(subscription, reminder);
+        Ok(match self.0.put_new("dynamodb PutItem (reminder)", item).await? {
+            PutNewOutcome::Put => OrderReminderOutcome::Ordered,
+            PutNewOutcome::Exists => OrderReminderOutcome::OrderedBefore,
+        })
     }
 
     /// Takes a reminder off the list.
@@ -138,11 +133,5 @@ impl Table {
         due_at: Timestamp,
     ) -> Result<(), Failure> {
         self.put("dynamodb PutItem (due)", due::to_item(subscription, issue, due_at)).await
-    }
-
-    /// Puts an item, whatever was there before.
-    async fn put(&self, operation: &'static str, item: Attributes) -> Result<(), Failure> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
-        put.map(drop).map_err(|error| Failure::from_sdk(operation, &error))
     }
 }

@@ -29,9 +29,9 @@ impl Renewals {
         Self(table)
     }
 
-    /// Returns the credential of a subscription, if the subscription exists.
-    pub async fn find(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
-        self.0.credential(subscription).await
+    /// Returns the credential of a subscription that `caller` may see.
+    pub async fn find(&self, subscription: &SubscriptionId, caller: &Caller) -> Result<Option<Credential>, Failure> {
+        self.0.credential_for(subscription, caller).await
     }
 
     /// Starts the issue of `next` in the place of that of `known`, if it has expired at `now` and may be renewed by `caller`. The reminder of

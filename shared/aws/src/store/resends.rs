@@ -55,10 +55,10 @@ impl Resends {
     ) -> Result<ResendOutcome, Failure> {
         through_races(OPERATION, None::<Credential>, |_| async move {
             let (known, item) = futures_util::try_join!(
-                self.0.credential(subscription),
+                self.0.credential_for(subscription, caller),
                 self.0.get("dynamodb GetItem (mail)", mail::key(subscription)),
             )?;
-            let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
+            let Some(known) = known else {
                 return Ok(Race::Decided(ResendOutcome::NoSubscription));
             };
             let item = item.ok_or_else(|| Failure::unreadable("item", "MAIL"))?;

@@ -1,18 +1,15 @@
 //! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::{
     Account, AccountStatus, ClaimedName, Credential, Issue, ServiceAdministrator, Session, SessionDigest, SignInEffect,
     Timestamp, UserName,
 };
 
 use super::{
-    Table, account,
-    condition::ITEM_IS_NEW,
-    credential,
+    Table, account, credential,
     history::{Entries, Entry},
     session,
-    transaction::{Commit, Part, Transaction, Write},
+    transaction::{Commit, Part, PutNewOutcome, Transaction, Write},
 };
 use crate::{
     Failure,
@@ -142,16 +139,9 @@ impl SignIns {
     /// Begins a session that changes nothing for others. Put late, after a change of the account, it is void. Where it exists already,
     /// an earlier attempt put it, and a session that has ended must not begin again.
     async fn put(&self, new: &NewSession<'_>) -> Result<Race<BeginOutcome>, Failure> {
-        let request = self.table.client.put_item().table_name(&self.table.name);
-        let request = request.condition_expression(ITEM_IS_NEW);
-        match request.set_item(Some(session::to_item(new.session, new.digest))).send().await {
-            Ok(_) => Ok(Race::Decided(BeginOutcome::Begun { retired: None })),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                    Ok(Race::Decided(BeginOutcome::Begun { retired: None }))
-                }
-                _ => Err(Failure::from_sdk("dynamodb PutItem (session)", &error)),
-            },
+        let item = session::to_item(new.session, new.digest);
+        match self.table.put_new("dynamodb PutItem (session)", item).await? {
+            PutNewOutcome::Put | PutNewOutcome::Exists => Ok(Race::Decided(BeginOutcome::Begun { retired: None })),
         }
     }
 }

@@ -84,9 +84,11 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<OrderOutcome, Failure> {
         through_races(OPERATION, None::<Credential>, |_| async move {
-            let (known, earlier) =
-                futures_util::try_join!(self.0.credential(subscription), self.ordered_by_0_1_0(subscription, new))?;
-            let Some(known) = known.filter(|known| known.admits(&caller.principals())) else {
+            let (known, earlier) = futures_util::try_join!(
+                self.0.credential_for(subscription, caller),
+                self.ordered_by_0_1_0(subscription, new),
+            )?;
+            let Some(known) = known else {
                 return Ok(Race::Decided(OrderOutcome::NoSubscription));
             };
             if let Some(earlier) = earlier {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
         delete_item::DeleteItemError,
+        put_item::PutItemError,
         transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
         update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     },
@@ -108,6 +109,14 @@ pub(super) enum Write {
     Refused(Option<Attributes>),
 }
 
+/// The result of putting an item that must not exist yet.
+pub(super) enum PutNewOutcome {
+    /// The item was put.
+    Put,
+    /// There is an item with this key, and it stays as it is.
+    Exists,
+}
+
 impl Table {
     /// Writes `change` and retries it after a conflict with a transaction.
     pub(super) async fn write(&self, operation: &'static str, change: Change) -> Result<Write, Failure> {
@@ -120,6 +129,24 @@ impl Table {
         match decide(operation, self.request(change).send().await)? {
             Try::Done(write) => Ok(write),
             Try::Conflict(failure) => Err(failure),
+        }
+    }
+
+    /// Puts an item, whatever was there before.
+    pub(super) async fn put(&self, operation: &'static str, item: Attributes) -> Result<(), Failure> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await;
+        put.map(drop).map_err(|error| Failure::from_sdk(operation, &error))
+    }
+
+    /// Puts an item that must not exist yet, once: a conflict with a transaction is a failure.
+    pub(super) async fn put_new(&self, operation: &'static str, item: Attributes) -> Result<PutNewOutcome, Failure> {
+        let request = self.client.put_item().table_name(&self.name).condition_expression(ITEM_IS_NEW);
+        match request.set_item(Some(item)).send().await {
+            Ok(_) => Ok(PutNewOutcome::Put),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(PutNewOutcome::Exists),
+                _ => Err(Failure::from_sdk(operation, &error)),
+            },
         }
     }
 
