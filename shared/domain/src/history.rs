@@ -143,21 +143,31 @@ impl HistoryEntry {
         all
     }
 
-    fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
+    pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
         Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None }
     }
 
-    fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        Some(Self {
+    pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
+        mail_failure(mail.status).map(|what| Self::of_mail(mail, what))
+    }
+
+    pub(crate) fn of_mail(mail: &WelcomeMail, what: &str) -> Self {
+        Self {
             seq: None,
             at: mail.at,
-            what: mail_failure(mail.status)?.to_owned(),
+            what: what.to_owned(),
             by: Label::from_stored(ActorRole::Vendor.as_str().to_owned(), Some(false)),
             who: Some(Actor::VENDOR),
             issue: mail.issue,
             detail: mail.detail.map(|detail| detail.as_str().to_owned()),
-        })
+        }
+    }
+
+    /// Returns the author. Release 0.1.0 stored none, so there it has only a role. `None` for an author whom this release does not know.
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor> {
+        self.who.or_else(|| self.role().map(|role| Actor { role, id: None }))
     }
 
     /// Returns the entry as `reader` sees it, who is a portal user or an account of the subscription.

@@ -20,6 +20,7 @@ mod mail_reports;
 mod mails;
 mod names;
 mod next_issue;
+mod notice;
 mod passwords;
 mod portal_user;
 mod reminders;
