@@ -160,6 +160,13 @@ pub(super) fn from_item(item: &Attributes) -> Result<WelcomeMail, Failure> {
     })
 }
 
+/// Reads the address of any mail, if a report says that the address takes no mail.
+pub(super) fn ruled_out_address(item: &Attributes) -> Option<EmailAddress> {
+    let item = Reader(item);
+    let status = item.optional_text(STATUS).and_then(MailStatus::parse)?;
+    item.optional_text(TO).filter(|_| status.rules_address_out()).and_then(EmailAddress::parse)
+}
+
 /// Reads the round of a mail.
 pub(super) fn round(item: Reader) -> Result<u32, Failure> {
     Ok(item.optional_number(ROUND)?.unwrap_or_default())
