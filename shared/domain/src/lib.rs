@@ -71,7 +71,7 @@ pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use feedback::MailFeedback;
-pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, ShownAuthor, ShownEntry};
+pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, MaskedAuthor, MaskedEntry, ShownAuthor, ShownEntry};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
