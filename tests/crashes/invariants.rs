@@ -4,10 +4,13 @@
 //! Invariant 7, the budgets of attempts, is tested in `it/attempts.rs`: one write spends an attempt, and a process that dies after it has
 //! spent the attempt.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use cloud::DeadLetter;
-use domain::{Caller, EmailAddress, RetrievalId};
+use cloud::{DeadLetter, Mail, Published};
+use domain::{Caller, EmailAddress, Publication, RetrievalId};
 use provider::Person;
 use serde_json::Value;
 use support::{Call, secrets::SecretScanner};
@@ -24,6 +27,8 @@ pub(crate) struct Aftermath<'a> {
     table: Vec<Value>,
     journal: &'a [Called],
     dead_letters: Vec<DeadLetter>,
+    published: Vec<Published>,
+    inbox: Vec<Mail>,
 }
 
 /// Pairs of a person or account and a secret or key that belongs to it.
@@ -33,7 +38,7 @@ type Pairs = BTreeSet<(String, String)>;
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// The invariants that are checked without further requests.
-pub(crate) const ALL: [Check; 17] = [
+pub(crate) const ALL: [Check; 19] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
     ("1 a retrieval is counted before it is unsealed", counting_precedes_unsealing),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
@@ -53,6 +58,8 @@ pub(crate) const ALL: [Check; 17] = [
     ),
     ("one click creates one administrator", one_click_creates_one_administrator),
     ("the history has no gap and no duplicate", the_history_is_whole),
+    ("every transition is published, always with one id", every_transition_is_published),
+    ("every notice is mailed, and ordered before its event", every_notice_is_mailed),
     ("no answer is an internal error", no_answer_is_internal),
 ];
 
@@ -60,7 +67,8 @@ impl<'a> Aftermath<'a> {
     pub(crate) async fn new(world: &'a World, journal: &'a [Called]) -> Self {
         let cloud = &world.processes.cloud;
         let table = cloud.dump_table().await.unwrap();
-        Self { world, table, journal, dead_letters: cloud.dead_letters() }
+        let (dead_letters, published, inbox) = (cloud.dead_letters(), cloud.published(), cloud.inbox());
+        Self { world, table, journal, dead_letters, published, inbox }
     }
 
     /// Returns the items of a subscription whose sort key begins with `sort_key`, in order.
@@ -71,6 +79,12 @@ impl<'a> Aftermath<'a> {
             self.table.iter().filter(|item| item["PK"]["S"] == own && key(item).starts_with(sort_key)).collect();
         items.sort_by_key(|item| key(item));
         items
+    }
+
+    /// Returns the contents of the events that were published about a customer.
+    fn published(&self, customer: &Customer) -> Vec<&Value> {
+        let own = |detail: &&Value| detail["subscription_id"] == customer.id.as_str();
+        self.published.iter().map(|event| &event.detail).filter(own).collect()
     }
 
     fn accounts(&self, customer: &Customer) -> Vec<&Value> {
@@ -310,6 +324,57 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
     }
     let lost = after.dead_letters.iter().filter(|letter| letter.body.to_string().contains(&customer.id));
     wrong.extend(lost.map(|letter| format!("{} gave up: {}", letter.queue.name(), letter.reason)));
+    wrong
+}
+
+fn every_transition_is_published(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let published = after.published(customer);
+    let (mut contents, mut by_seq, mut wrong) = (BTreeMap::new(), BTreeMap::<u64, BTreeSet<&str>>::new(), Vec::new());
+    for detail in &published {
+        let id = detail["event_id"].as_str().unwrap();
+        if contents.insert(id, *detail).is_some_and(|before| before != *detail) {
+            wrong.push(format!("two contents have the id {id}"));
+        }
+        if let Some(seq) = detail["seq"].as_u64() {
+            by_seq.entry(seq).or_default().insert(id);
+        }
+    }
+    for (entry, seq) in after.items(customer, "EVENT#").into_iter().zip(1..) {
+        let expected = usize::from(matches!(Publication::of(text(entry, "what")), Publication::Published(_)));
+        let ids = by_seq.get(&seq).map_or(0, BTreeSet::len);
+        if ids != expected {
+            wrong.push(format!("entry {seq}, {}, has {ids} ids", text(entry, "what")));
+        }
+    }
+    let recorded = after.history(customer).iter().filter(|(what, ..)| *what == "retrieved").count();
+    let is_recorded = after.credential(customer).get("signed_in_at").is_some();
+    let retrieved = recorded + if is_recorded { 0 } else { after.counted(customer).len() };
+    let told = contents.values().filter(|detail| detail["seq"].is_null() && detail["status"].is_null()).count();
+    if told != retrieved {
+        wrong.push(format!("{retrieved} retrievals were counted, and {told} published"));
+    }
+    wrong
+}
+
+fn every_notice_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let notices = after.items(customer, "MAIL#notice#");
+    for notice in &notices {
+        let id = text(notice, "SK").trim_start_matches("MAIL#notice#");
+        let tag = format!("notice-{id}");
+        let mails = after.inbox.iter().filter(|mail| mail.tags["mail"] == tag);
+        if text(notice, "status") != "sent" || mails.clone().count() == 0 {
+            wrong.push(format!("the notice {id} is {} and was mailed {} times", text(notice, "status"), mails.count()));
+        }
+    }
+    for detail in after.published(customer).into_iter().filter(|detail| detail["who"]["role"] == "customer") {
+        let id = detail["event_id"].as_str().unwrap();
+        let is_ordered = notices.iter().any(|notice| text(notice, "SK").contains(id));
+        // A renewal is told by its own mail.
+        if detail["seq"].is_null() && !is_ordered {
+            wrong.push(format!("the retrieval {id} is published, and no notice of it ordered"));
+        }
+    }
     wrong
 }
 

@@ -137,13 +137,19 @@ async fn an_event_says_what_happened_and_who_did_it() {
     reasons.sort_by_key(|(issue, _)| issue.as_u64());
     assert_eq!(reasons, [(&json!(1), &json!("started")), (&json!(2), &json!("renewed"))]);
     let retrieved = details("CredentialsRetrieved").remove(0);
-    assert_eq!((&retrieved["company_id"], &retrieved["issue"], &retrieved["seq"]), (&json!("fabrikam"), &json!(1), &Value::Null));
+    assert_eq!(
+        (&retrieved["company_id"], &retrieved["issue"], &retrieved["seq"]),
+        (&json!("fabrikam"), &json!(1), &Value::Null)
+    );
     assert_eq!(retrieved["who"]["role"], "customer");
     let id = retrieved["who"]["id"].as_str().unwrap();
     let renewed_by = issued.iter().find(|detail| detail["issue"] == 2).unwrap()["who"]["id"].as_str();
     assert_eq!((id.len(), Some(id)), (22, renewed_by), "the same person has the same id");
     let created = details("AdministratorCreated").remove(0);
-    assert_eq!((&created["account"], &created["who"]["role"]), (&json!("lee@fabrikam"), &json!("service-administrator")));
+    assert_eq!(
+        (&created["account"], &created["who"]["role"]),
+        (&json!("lee@fabrikam"), &json!("service-administrator"))
+    );
     let failed: BTreeSet<_> =
         details("WelcomeMailFailed").iter().map(|detail| format!("{} {}", detail["status"], detail["round"])).collect();
     assert_eq!(failed, BTreeSet::from(["\"undelivered\" 0".to_owned(), "\"bounced\" 1".to_owned()]));
@@ -165,7 +171,8 @@ async fn every_code_of_the_history_is_published_or_withheld_and_every_type_has_a
     let unknown: Vec<_> = codes.iter().filter(|code| Publication::of(code) == Publication::Unknown).collect();
     assert_eq!(unknown, [""; 0]);
     for event_type in EventType::ALL {
-        let schema: Value = serde_json::from_str(&read(&format!("infra/schemas/{}.json", event_type.as_str()))).unwrap();
+        let schema: Value =
+            serde_json::from_str(&read(&format!("infra/schemas/{}.json", event_type.as_str()))).unwrap();
         assert!(jsonschema::meta::is_valid(&schema), "{event_type:?}");
     }
 }
@@ -295,7 +302,9 @@ async fn an_event_is_not_published_before_its_notices_are_ordered() {
     feed(&stack).await;
     stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
     for operation in ["GetItem", "Query", "PutItem"] {
-        stack.cloud.set_fault(Fault::new(Service::DynamoDb, operation, Mode::Refused, 100).on_function("publish-events"));
+        stack
+            .cloud
+            .set_fault(Fault::new(Service::DynamoDb, operation, Mode::Refused, 100).on_function("publish-events"));
         assert!(!feed(&stack).await.is_empty(), "{operation}");
         stack.cloud.clear_faults_of("publish-events");
         assert!(!types(&stack.cloud.published()).contains(&"CredentialsRetrieved"), "{operation}");
@@ -399,7 +408,8 @@ async fn the_stream_feeds_the_function_by_itself() {
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
     stack.cloud.drained().await.unwrap();
-    let mut told = types(&stack.cloud.published()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let published = stack.cloud.published();
+    let mut told = types(&published);
     told.sort_unstable();
     assert_eq!(told, ["CredentialsIssued", "CredentialsRetrieved"]);
     assert_eq!(notified(&stack), [IT, KIM]);

@@ -29,6 +29,7 @@ pub struct Deployment {
     data: Option<PathBuf>,
     provider_port: u16,
     billing_principals: String,
+    publishes: bool,
 }
 
 impl Default for Deployment {
@@ -42,6 +43,7 @@ impl Default for Deployment {
             data: None,
             provider_port: 0,
             billing_principals: String::new(),
+            publishes: false,
         }
     }
 }
@@ -95,6 +97,12 @@ impl Deployment {
     #[must_use]
     pub fn with_billing_principals(self, billing_principals: &str) -> Self {
         Self { billing_principals: billing_principals.to_owned(), ..self }
+    }
+
+    /// Feeds the table's stream to `publish-events`, as the event source mapping of the template does. Most tests do without.
+    #[must_use]
+    pub fn publishing(self) -> Self {
+        Self { publishes: true, ..self }
     }
 
     /// Starts the stack.
@@ -152,6 +160,7 @@ impl TestStack {
         options.data = deployment.data;
         options.sender = settings["SENDER"].clone();
         options.billing_principals = deployment.billing_principals;
+        options.publishes = deployment.publishes;
         options.client_secret = settings.get("OIDC_CLIENT_SECRET_NAME").cloned().unwrap_or_default();
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, functions, settings, clock, held_mails, allows_denials: deployment.allows_denials }

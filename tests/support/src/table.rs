@@ -55,6 +55,14 @@ impl Table {
         with_retries(|| put.clone().send()).await;
     }
 
+    /// Deletes the item that has the key of this one.
+    pub async fn delete(&self, item: &Value) {
+        let mut key = attributes(item);
+        key.retain(|name, _| matches!(name.as_str(), "PK" | "SK"));
+        let delete = self.0.delete_item().table_name("firstkey").set_key(Some(key));
+        with_retries(|| delete.clone().send()).await;
+    }
+
     /// Puts many such items, 25 in each call.
     pub async fn put_all(&self, items: &[Value]) {
         let put = |item| PutRequest::builder().set_item(Some(attributes(item))).build().unwrap();
