@@ -272,16 +272,18 @@ pub(super) fn open_tables(template: &Transformed) -> Vec<String> {
     open.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Finds buses that the operator cannot close to all but billing, and rules on them for events of any source or account.
+/// Finds buses that are closed neither to all but billing, if the operator wants it, nor to all but one role; and rules for events of any source
+/// or account.
 pub(super) fn open_buses(template: &Transformed) -> Vec<String> {
     let denied = template.denied();
+    let roles: Vec<_> = template.resources("AWS::IAM::Role").map(|(id, _)| id).collect();
     let closed = |bus: &str| {
         denied.iter().any(|statement| {
             let excepted = &statement.value["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
             named(&template.properties(statement.owner)["EventBusName"]) == Some(bus)
                 && statement.value["Principal"] == "*"
                 && statement.actions() == ["events:PutEvents"]
-                && named(excepted) == Some("BillingPrincipals")
+                && named(excepted).is_some_and(|who| who == "BillingPrincipals" || roles.contains(&who))
         })
     };
     let buses = template.resources("AWS::Events::EventBus").map(|(id, _)| id).filter(|id| !closed(id));

@@ -73,13 +73,15 @@ pub(super) fn queues_without_dead_letters(template: &Transformed) -> Vec<String>
     without.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Returns the dead-letter queues of queues, rules and pipes.
+/// Returns the dead-letter queues of queues, rules, pipes and streams.
 pub(super) fn dead_letter_queues<'a>(template: &Transformed<'a>) -> Vec<&'a str> {
     let redriven = template.resources("AWS::SQS::Queue").map(|(_, queue)| &queue["Properties"]["RedrivePolicy"]);
     let rules = template.resources("AWS::Events::Rule").flat_map(|(_, rule)| list(&rule["Properties"]["Targets"]));
     let pipes = template.resources("AWS::Pipes::Pipe").map(|(_, pipe)| &pipe["Properties"]["SourceParameters"]);
     let configured = rules.map(|target| &target["DeadLetterConfig"]);
-    let giving_up: Vec<&Value> = redriven.chain(configured).chain(pipes).collect();
+    let streams = template.resources("AWS::Lambda::EventSourceMapping");
+    let streams = streams.map(|(_, mapping)| &mapping["Properties"]["DestinationConfig"]);
+    let giving_up: Vec<&Value> = redriven.chain(configured).chain(pipes).chain(streams).collect();
     let is_named = |id: &&str| giving_up.iter().any(|value| mentions(value, id));
     template.resources("AWS::SQS::Queue").map(|(id, _)| id).filter(is_named).collect()
 }
@@ -88,15 +90,21 @@ fn is_queue(template: &Transformed, arn: &Value) -> bool {
     named(arn).is_some_and(|id| template.resources("AWS::SQS::Queue").any(|(queue, _)| queue == id))
 }
 
-/// Returns the id of each event source mapping, its properties, and those of its queue and its function.
+/// Returns the id of each event source mapping of a queue, its properties, and those of its queue and its function.
 fn mappings<'a>(template: &Transformed<'a>) -> Vec<(&'a str, &'a Value, &'a Value, &'a Value)> {
-    let of_queues = template.resources("AWS::Lambda::EventSourceMapping").map(|(id, mapping)| {
+    let all = template.resources("AWS::Lambda::EventSourceMapping");
+    let of_queues = all.filter(|(_, mapping)| !is_of_stream(&mapping["Properties"])).map(|(id, mapping)| {
         let mapping = &mapping["Properties"];
         let [queue, function] =
             ["EventSourceArn", "FunctionName"].map(|name| named(&mapping[name]).unwrap_or_default());
         (id, mapping, template.properties(queue), template.properties(function))
     });
     of_queues.collect()
+}
+
+/// Returns whether a function reads a stream by an event source mapping. A mapping of a queue has no position.
+fn is_of_stream(mapping: &Value) -> bool {
+    !mapping["StartingPosition"].is_null()
 }
 
 /// Finds queues whose visibility time-out is shorter than AWS recommends:

@@ -121,14 +121,16 @@ pub(super) fn deployed(template: &Template, names: &Names) -> Result<Vec<Attache
     attached.collect()
 }
 
-/// Returns the policy of the event bus, with values of parameters that differ from their defaults.
+/// Returns the policy of the vendor's bus, with values of parameters that differ from their defaults.
 pub(super) fn bus(
     template: &Template,
     names: &Names,
     parameters: &dyn Fn(&str) -> Option<String>,
 ) -> Result<AttachedPolicy, NotUnderstood> {
     let mut statements = Vec::new();
-    for (id, policy) in template.resources_of("AWS::Events::EventBusPolicy") {
+    let policies = template.resources_of("AWS::Events::EventBusPolicy");
+    let of_vendor = |policy: &Value| policy["Properties"]["EventBusName"]["Ref"] == "VendorBus";
+    for (id, policy) in policies.filter(|(_, policy)| of_vendor(policy)) {
         let wrong = |error: &dyn std::fmt::Display| NotUnderstood(format!("{id}: {error}"));
         let values = |name: &str| parameters(name).or_else(|| names.value(template, name));
         let properties = &policy["Properties"];
