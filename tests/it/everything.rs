@@ -77,7 +77,7 @@ fn every_function_has_a_valid_event() {
         let event: serde_json::Value = serde_json::from_str(&function.event()).unwrap();
         let shape = match function.trigger() {
             Trigger::Http { .. } => "requestContext",
-            Trigger::Queue => "Records",
+            Trigger::Queue | Trigger::Stream => "Records",
             Trigger::Schedule => "detail-type",
         };
         assert!(!event[shape].is_null(), "{function}: its event has no {shape}");

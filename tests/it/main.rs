@@ -20,6 +20,7 @@ mod no_leaks;
 mod permissions;
 mod portal;
 mod portal_sign_in;
+mod publish_events;
 mod real_providers;
 mod real_tokens;
 mod renew_credentials;

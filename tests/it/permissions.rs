@@ -190,6 +190,7 @@ fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
     let queue = match function.trigger() {
         Trigger::Http { .. } | Trigger::Schedule => [].iter(),
         Trigger::Queue => QUEUE_ACTIONS.iter(),
+        Trigger::Stream => STREAM_ACTIONS.iter(),
     };
     let (id, queue_id) = (function.logical_id(), function.queue_id());
     let outcomes = LAMBDA_ACTIONS.iter().chain(queue).map(|&(action, resource)| {

@@ -71,6 +71,11 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
                 assert!(events.len() == 1 && events[0]["Type"] == "Schedule", "{name}");
                 assert_eq!(events[0]["Properties"]["Schedule"], "rate(1 hour)", "{name}");
             }
+            Trigger::Stream => {
+                let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
+                assert!(events.len() == 1 && events[0]["Type"] == "DynamoDB", "{name}");
+                assert_eq!(events[0]["Properties"]["Stream"]["Fn::GetAtt"][0], "Table", "{name}");
+            }
             Trigger::Queue => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
                 assert_eq!(events.len(), 1, "{name}");

@@ -56,6 +56,6 @@ fn metric(feedback: &MailFeedback) -> Option<&'static str> {
             | MailStatus::Delivered
             | MailStatus::NotNeeded,
         )
-        | (MailKind::Reminder | MailKind::Support(_), _) => None,
+        | (MailKind::Reminder | MailKind::Support(_) | MailKind::Notice(_), _) => None,
     }
 }

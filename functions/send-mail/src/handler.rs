@@ -1,5 +1,5 @@
-//! `send-mail`: sends the welcome mails, the reminders and the support requests that were ordered. No mail is lost, and each is sent once
-//! unless a call fails.
+//! `send-mail`: sends the welcome mails, the reminders, the notices and the support requests that were ordered. No mail is lost, and each
+//! is sent once unless a call fails.
 //!
 //! **Source**: a queue of stream records of mail items that are pending and have not been tried, in batches.
 //!
@@ -27,7 +27,10 @@ use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
 use words::{Language, Languages};
 
-use crate::{letter::Letter, pace::Pace};
+use crate::{
+    letter::{Letter, Surroundings},
+    pace::Pace,
+};
 
 /// The function's stores and clients: they let it lease and settle mails, unseal passwords, and send. It can neither seal nor count
 /// retrievals.
@@ -42,6 +45,7 @@ pub struct App {
     origin: String,
     support_url: String,
     support_language: Language,
+    vendor: String,
 }
 
 /// The metrics of a mail. Welcome mails have their own, so that the alarm on missing ones is not silenced by requests to support.
@@ -57,6 +61,7 @@ impl Metrics {
         Self { sent: "ReminderMailed", refused: "ReminderMailRefused", not_needed: "ReminderMailNotNeeded" };
     const SUPPORT: Self =
         Self { sent: "SupportMailed", refused: "SupportMailRefused", not_needed: "SupportMailNotNeeded" };
+    const NOTICE: Self = Self { sent: "NoticeMailed", refused: "NoticeMailRefused", not_needed: "NoticeMailNotNeeded" };
 }
 
 /// Returns the metrics of a mail.
@@ -65,6 +70,7 @@ fn metrics(mail: &Mail) -> &'static Metrics {
         Mail::Welcome(_) => &Metrics::WELCOME,
         Mail::Reminder(_) => &Metrics::REMINDER,
         Mail::Support(_) => &Metrics::SUPPORT,
+        Mail::Notice(_) => &Metrics::NOTICE,
     }
 }
 
@@ -83,7 +89,8 @@ const RECORD_PAUSE: Duration = Duration::from_millis(300);
 
 impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `SENDER`, `PUBLIC_ORIGIN`, `SUPPORT_URL`, `SUPPORT_LANGUAGE`,
-    /// `PSEUDO_LANGUAGE`, `MAIL_LEASE_SECONDS`, `MAIL_RATE`, `MAIL_CONFIGURATION_SET`, `MAIL_QUEUE_URL`.
+    /// `PSEUDO_LANGUAGE`, `MAIL_LEASE_SECONDS`, `MAIL_RATE`, `MAIL_CONFIGURATION_SET`, `MAIL_QUEUE_URL`, and `VENDOR_NAME` or else the
+    /// name in `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let origin = settings.required("PUBLIC_ORIGIN")?;
@@ -98,6 +105,7 @@ impl App {
             lease: settings.seconds("MAIL_LEASE_SECONDS", LEASE)?,
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
             support_language: settings.parsed("SUPPORT_LANGUAGE", Language::English, |code| languages.find(code))?,
+            vendor: settings.vendor_name()?,
             origin,
         })
     }
@@ -222,6 +230,12 @@ impl App {
             }
             Mail::Welcome(_) | Mail::Reminder(_) => Ok(None),
             Mail::Support(request) => Ok(Some(Letter::support(self.support_language, &credential, request, now)?)),
+            // What happened stays true, whatever became of the issue.
+            Mail::Notice(notice) => {
+                let surroundings =
+                    Surroundings { vendor: &self.vendor, origin: &self.origin, support_url: &self.support_url };
+                Ok(Some(Letter::notice(notice, &credential, &surroundings)?))
+            }
         }
     }
 

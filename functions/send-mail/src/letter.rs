@@ -1,11 +1,15 @@
 //! The text of a mail, plain and HTML, in the reader's language.
 
+mod notice;
+
 use std::{error::Error, fmt};
 
 use askama::Template;
 use domain::{Credential, Kind, Retryable, SupportRequest, TemporaryPassword, Timestamp, name::defused};
 use words::{Language, Words};
 use zeroize::Zeroizing;
+
+pub(crate) use notice::Surroundings;
 
 /// A mail could not be rendered.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-// Shows new mails and calls as they arrive, and the time when the clock is moved. The rest of the page, such as a half-filled form, is left alone.
+// Shows new mails, events and calls as they arrive, and the time when the clock is moved. The rest of the page, such as a half-filled form, is left alone.
 
 const PAUSE = 1000;
 
@@ -41,7 +41,7 @@ async function look() {
   if (answer.status !== 200) return;
   const parts = new DOMParser().parseFromString(await answer.text(), 'text/html');
   byThisClock(parts);
-  for (const name of ['calls', 'clock']) live(document, name).replaceChildren(...live(parts, name).childNodes);
+  for (const name of ['events', 'calls', 'clock']) live(document, name).replaceChildren(...live(parts, name).childNodes);
   receive(live(parts, 'mails'));
 }
 

@@ -28,7 +28,7 @@ use super::faults::Fault;
 use super::feedback::Feedback;
 use super::inbox::Mail;
 use super::page::{LiveParts, Page, Refusal, StartForm};
-use super::{DeadLetter, DeliverError, Inner, controls, lock, requests, serve};
+use super::{DeadLetter, DeliverError, Inner, Published, controls, lock, requests, serve};
 
 const STYLE: &str = include_str!("../assets/console.css");
 const SCRIPT: &str = include_str!("../assets/console.js");
@@ -59,6 +59,7 @@ pub(super) async fn serve(listener: TcpListener, inner: Arc<Inner>) {
         .route("/inbox", get(inbox))
         .route("/requests", get(requests).delete(clear_requests))
         .route("/faults", post(faults))
+        .route("/published", get(published))
         .route("/dead-letters", get(dead_letters))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "The console has no such page.") })
         .layer(middleware::from_fn(guard))
@@ -141,6 +142,10 @@ impl From<Mail> for InboxEntry {
 
 async fn inbox(State(inner): State<Arc<Inner>>) -> Json<Vec<InboxEntry>> {
     Json(inner.inbox.all().into_iter().map(InboxEntry::from).collect())
+}
+
+async fn published(State(inner): State<Arc<Inner>>) -> Json<Vec<Published>> {
+    Json(inner.published.all())
 }
 
 async fn requests(State(inner): State<Arc<Inner>>) -> Json<Vec<requests::Request>> {

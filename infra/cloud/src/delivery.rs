@@ -57,7 +57,8 @@ pub(super) async fn deliver(batch: Batch, invoke: &Invoke) -> Result<Value, Stri
     let records: Vec<_> = batch.messages.iter().map(|message| record(batch.queue, message)).collect();
     match invoked(invoke, function, json!({"Records": records})).await {
         Ok(answer) => {
-            match failed_ids(&answer, &batch.messages) {
+            let is_known = |id: &str| batch.messages.iter().any(|message| message.id == id);
+            match failed_ids(&answer, is_known) {
                 Ok(failed) => batch.settle(|id| {
                     failed.iter().any(|failed| failed == id).then(|| format!("{function} reported it failed"))
                 }),
@@ -80,10 +81,10 @@ pub(super) async fn invoked(invoke: &Invoke, function: &'static str, event: Valu
     }
 }
 
-/// Returns the ids of the messages that failed. As in AWS, some empty responses count as success, and an invalid one fails
+/// Returns the ids of the messages or records that failed. As in AWS, some empty responses count as success, and an invalid one fails
 /// the whole batch:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>.
-fn failed_ids(answer: &Value, messages: &[Message]) -> Result<Vec<String>, &'static str> {
+pub(super) fn failed_ids(answer: &Value, is_known: impl Fn(&str) -> bool) -> Result<Vec<String>, &'static str> {
     let failures = match answer {
         Value::Null => return Ok(Vec::new()),
         Value::Object(fields) => match fields.get("batchItemFailures") {
@@ -95,8 +96,7 @@ fn failed_ids(answer: &Value, messages: &[Message]) -> Result<Vec<String>, &'sta
     };
     let id = |failure: &Value| failure["itemIdentifier"].as_str().map(str::to_owned);
     let failed: Vec<_> = failures.iter().map(id).collect::<Option<_>>().ok_or("a failure has no itemIdentifier")?;
-    let known = failed.iter().all(|id| messages.iter().any(|message| message.id == *id));
-    known.then_some(failed).ok_or("an itemIdentifier does not belong to the batch")
+    failed.iter().all(|id| is_known(id)).then_some(failed).ok_or("an itemIdentifier does not belong to the batch")
 }
 
 /// Returns the record of a message in a Lambda event.
@@ -146,11 +146,11 @@ mod tests {
         let queues = Arc::new(Queues::open(None, Duration::ZERO, Clock::system()).expect("queues in memory"));
         let batch = queues.send_and_receive(Queue::SendMail, "{}".to_owned());
         let id = batch.messages[0].id.clone();
-        let failed = |answer: Value| failed_ids(&answer, &batch.messages);
+        let failed = |answer: Value| failed_ids(&answer, |known| known == id);
         for success in [json!(null), json!({}), json!({"batchItemFailures": null}), json!({"batchItemFailures": []})] {
             assert_eq!(failed(success), Ok(vec![]));
         }
-        assert_eq!(failed(json!({"batchItemFailures": [{"itemIdentifier": id}]})), Ok(vec![id]));
+        assert_eq!(failed(json!({"batchItemFailures": [{"itemIdentifier": id}]})), Ok(vec![id.clone()]));
         for invalid in [
             json!("ok"),
             json!([]),

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -51,8 +51,8 @@ pub(super) struct Dynamo {
     stream: String,
     client: Client<HttpConnector, Full<Bytes>>,
     uri: String,
-    /// Notified after every call that may have written.
-    pub(super) written: Notify,
+    /// Changes after every call that may have written.
+    pub(super) written: watch::Sender<()>,
 }
 
 impl Dynamo {
@@ -65,7 +65,7 @@ impl Dynamo {
         let uri = format!("http://{}/", listener.local_addr().map_err(failed)?);
         tasks.spawn(dynoxide::server::serve_on(listener, database.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self { database, table: table.to_owned(), stream, client, uri, written: Notify::new() })
+        Ok(Self { database, table: table.to_owned(), stream, client, uri, written: watch::Sender::new(()) })
     }
 
     /// Executes a call and records the capacity that it consumed. If the caller did not request the consumed capacity,
@@ -83,7 +83,7 @@ impl Dynamo {
             }
         };
         if !READS.contains(&operation) {
-            self.written.notify_one();
+            self.written.send_replace(());
         }
         answer
     }
@@ -119,8 +119,8 @@ impl Dynamo {
     pub(super) fn records(&self) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Value> = Vec::new();
         loop {
-            let position = all.last().and_then(|record| record["dynamodb"]["SequenceNumber"].as_str());
-            let next = self.records_after(position)?;
+            let position = all.last().map(sequence_number);
+            let next = self.records_after(position.as_deref())?;
             if next.is_empty() {
                 return Ok(all);
             }
@@ -130,6 +130,15 @@ impl Dynamo {
 
     /// Returns the stream records after a position, oldest first. Without a position it starts at the beginning.
     pub(super) fn records_after(&self, position: Option<&str>) -> Result<Vec<Value>, Error> {
+        self.read_stream(position, None)
+    }
+
+    /// Returns whether the stream has records after a position.
+    pub(super) fn has_records_after(&self, position: Option<&str>) -> Result<bool, Error> {
+        Ok(!self.read_stream(position, Some(1))?.is_empty())
+    }
+
+    fn read_stream(&self, position: Option<&str>, limit: Option<usize>) -> Result<Vec<Value>, Error> {
         let failed = |source| Error::caused("cannot read the table's stream", source);
         let kind = if position.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
         let iterator = self.database.get_shard_iterator(request(json!({
@@ -139,7 +148,8 @@ impl Dynamo {
             "SequenceNumber": position,
         }))?);
         let iterator = iterator.map_err(failed)?.shard_iterator;
-        let read = self.database.get_records(request(json!({"ShardIterator": iterator}))?).map_err(failed)?;
+        let read =
+            self.database.get_records(request(json!({"ShardIterator": iterator, "Limit": limit}))?).map_err(failed)?;
         read.records.into_iter().map(|record| self.as_delivered(&record)).collect()
     }
 
@@ -166,6 +176,11 @@ impl Dynamo {
             }
         }
     }
+}
+
+/// Returns the sequence number of a stream record.
+pub(super) fn sequence_number(record: &Value) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Opens the database: in the file, or else in memory under a unique name, which a second connection can open.

@@ -15,6 +15,7 @@ use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Mode};
 use super::gate::Gates;
 use super::kms::Kms;
+use super::published::Log;
 use super::queue::Queues;
 use super::requests::{self, Requests};
 use super::roles::Roles;
@@ -22,8 +23,8 @@ use super::secrets::Secrets;
 use super::serve::{Closed, names_this_machine};
 use super::service::{Caller, Service};
 use super::ses::{self, Ses};
-use super::sqs;
 use super::wire::Answer;
+use super::{put_events, sqs};
 
 /// The largest request body of any of the services, which is a DynamoDB batch.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -34,6 +35,7 @@ pub(super) struct Endpoint {
     pub(super) secrets: Arc<Secrets>,
     pub(super) ses: Arc<Ses>,
     pub(super) queues: Arc<Queues>,
+    pub(super) published: Arc<Log>,
     pub(super) faults: Arc<Faults>,
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,
@@ -125,6 +127,7 @@ impl Endpoint {
                 self.execute(call).await;
                 Ok(first)
             }
+            Mode::Partial => Ok(self.execute(call).await),
             Mode::Reset => Err(Closed),
         }
     }
@@ -137,6 +140,10 @@ impl Endpoint {
         let body = call.body.clone();
         let answer = match call.caller.service {
             Service::DynamoDb => self.dynamo.call(&call.operation, &call.headers, body).await,
+            Service::Events => {
+                let fails_partly = call.fault.as_ref().is_some_and(|fault| fault.mode == Mode::Partial);
+                put_events::call(&self.published, &self.clock, &call.operation, &body, fails_partly)
+            }
             Service::Kms => self.kms.call(&call.headers, body).await,
             Service::SecretsManager => self.secrets.call(&call.operation, &body),
             Service::Ses => self.ses.call(&body),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::lock;
+use super::put_events::PUT_EVENTS;
 use super::service::{Caller, Service};
 
 /// The default delay of a `delayed` call, far longer than any time-out of a function.
@@ -32,9 +33,12 @@ pub enum Mode {
     Duplicated,
     /// The connection is closed before the call is read.
     Reset,
+    /// `PutEvents` is executed, but its answer refuses every second entry with `ThrottlingException`, beginning with the second; these entries
+    /// are not published. `count` counts requests, as for the other modes. EventBridge only.
+    Partial,
 }
 
-const MODES: [(&str, Mode); 7] = [
+const MODES: [(&str, Mode); 8] = [
     ("lost-response", Mode::LostResponse),
     ("refused", Mode::Refused),
     ("throttled", Mode::Throttled),
@@ -42,6 +46,7 @@ const MODES: [(&str, Mode); 7] = [
     ("delayed", Mode::Delayed),
     ("duplicated", Mode::Duplicated),
     ("reset", Mode::Reset),
+    ("partial", Mode::Partial),
 ];
 
 /// A fault and the calls that it hits.
@@ -113,7 +118,8 @@ impl Fault {
             return Err(format!("`{unknown}` is not a field of a fault; the fields are {}", FIELDS.join(", ")));
         }
         let service = text(json, "service")?;
-        let service = Service::from_name(service).ok_or("`service` must be dynamodb, kms, secretsmanager or ses")?;
+        let service =
+            Service::from_name(service).ok_or_else(|| format!("`service` must be one of {}", Service::names()))?;
         let operation = text(json, "operation")?;
         if operation != "*" && !operation.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("`operation` must be an operation's name, such as UpdateItem, or *".to_owned());
@@ -125,6 +131,9 @@ impl Fault {
         }
         if mode == Mode::Conflict && operation != "*" && !CONFLICTING.contains(&operation) {
             return Err(format!("`operation` cannot conflict; only {} can", CONFLICTING.join(", ")));
+        }
+        if mode == Mode::Partial && (service != Service::Events || !["*", PUT_EVENTS].contains(&operation)) {
+            return Err("`mode` partial is only possible for PutEvents of events".to_owned());
         }
         let count = number(json, "count")?.ok_or("`count` is missing")?;
         let attempt = number(json, "attempt")?;
@@ -141,6 +150,7 @@ impl Fault {
             && self.attempt.is_none_or(|only| only == caller.attempt)
             && self.function.as_ref().is_none_or(|only| *only == caller.function)
             && (self.mode != Mode::Conflict || CONFLICTING.contains(&operation))
+            && (self.mode != Mode::Partial || operation == PUT_EVENTS)
     }
 
     fn replaces(&self, other: &Self) -> bool {

@@ -4,12 +4,13 @@
 //! | module | contents |
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
-//! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs` | the services behind the endpoint |
+//! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs`, `put_events`, `published` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
 //! | `feedback` | what becomes of a mail, in the events of SES |
 //! | `bus`, `pipe`, `pattern` | the rules of the event buses, the Pipe from the table's stream to a queue, and their patterns |
 //! | `queue`, `delivery` | SQS and its event source mappings |
+//! | `stream` | the event source mapping of the table's stream |
 //! | `clock`, `schedule` | the clock, which can be moved forward, and the hourly schedules |
 //! | `console`, `controls`, `page` | the console: a web page for developers and a JSON API for tests |
 //! | `runtime` | the runtime API of Lambda, for one process of a function |
@@ -33,6 +34,8 @@ mod kms;
 mod page;
 mod pattern;
 mod pipe;
+mod published;
+mod put_events;
 mod queue;
 mod requests;
 pub mod roles;
@@ -43,6 +46,7 @@ mod serve;
 mod service;
 mod ses;
 mod sqs;
+mod stream;
 mod wire;
 
 use std::fmt;
@@ -64,6 +68,8 @@ pub use feedback::Feedback;
 pub use gate::{Gate, HeldCall};
 pub use inbox::Mail;
 pub use kms::SEALING_KEY;
+pub use published::Published;
+pub use put_events::EVENT_BUS;
 pub use queue::{DeadLetter, Queue};
 pub use requests::Request;
 pub use secrets::SecretContent;
@@ -79,12 +85,14 @@ use inbox::Inbox;
 use kms::Kms;
 use page::StartForm;
 use pipe::Pipe;
+use published::Log;
 use queue::Queues;
 use requests::Requests;
 use roles::{Names, Roles};
 use schedule::Schedules;
 use secrets::Secrets;
 use ses::Ses;
+use stream::StreamMapping;
 
 /// The AWS region of the local cloud.
 pub const REGION: &str = "us-east-1";
@@ -115,11 +123,14 @@ pub struct CloudOptions {
     pub clock: Clock,
     /// Whether schedules also run when the clock reaches an hour by itself, and not only when it is moved.
     pub has_timer: bool,
+    /// Whether the event source mapping of the template feeds the table's stream to `publish-events`. Without it, tests of other functions
+    /// do not wait for this one.
+    pub publishes: bool,
 }
 
 impl CloudOptions {
     /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, no client secret, redelivery after
-    /// one second, the product at port 9000 of this machine, and the machine's time without a timer.
+    /// one second, the product at port 9000 of this machine, the machine's time without a timer, and no events out.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);
@@ -138,6 +149,7 @@ impl CloudOptions {
             billing_principals,
             clock,
             has_timer,
+            publishes: false,
         }
     }
 }
@@ -164,6 +176,9 @@ struct Inner {
     queues: Arc<Queues>,
     bus: Arc<Bus>,
     pipe: Arc<Pipe>,
+    /// The event source mapping of the stream, if it runs.
+    stream: Option<Arc<StreamMapping>>,
+    published: Arc<Log>,
     invoke: Invoke,
     clock: Clock,
     schedules: Schedules,
@@ -188,6 +203,9 @@ impl Cloud {
         tasks.spawn(serve::serve(aws, move |request| Arc::clone(&endpoint).answer(request)));
         tasks.spawn(console::serve(console, Arc::clone(&inner)));
         tasks.spawn(Arc::clone(&inner.pipe).run());
+        if let Some(stream) = &inner.stream {
+            tasks.spawn(Arc::clone(stream).run());
+        }
         for queue in Queue::ALL {
             tasks.spawn(delivery::run(Arc::clone(&inner.queues), queue, Arc::clone(&inner.invoke)));
         }
@@ -213,6 +231,12 @@ impl Cloud {
     #[must_use]
     pub fn inbox(&self) -> Vec<Mail> {
         self.inner.inbox.all()
+    }
+
+    /// Returns every published event, oldest first.
+    #[must_use]
+    pub fn published(&self) -> Vec<Published> {
+        self.inner.published.all()
     }
 
     /// Returns every call to the AWS endpoint, in the order in which they were answered.
@@ -331,8 +355,8 @@ impl Cloud {
         read.map_err(|source| Error::caused("cannot read the stream", source))?
     }
 
-    /// Waits until the Pipe has read the whole stream and every queue is empty, so that all work has been done or has
-    /// become a dead letter. Calls that a fault delays are not waited for.
+    /// Waits until the Pipe and the event source mapping have read the whole stream and every queue is empty, so that all work has been done
+    /// or has become a dead letter. Calls that a fault delays are not waited for.
     pub async fn drained(&self) -> Result<(), Error> {
         self.inner.drained().await
     }
@@ -361,6 +385,8 @@ impl Inner {
         let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery, clock.clone())?);
         let bus = Arc::new(Bus::deployed()?);
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
+        let published = Arc::new(Log::open(state_file("published.jsonl"))?);
+        let stream = StreamMapping::deployed(&dynamo, &queues, &invoke)?.filter(|_| options.publishes);
         let ses = Ses::new(Arc::clone(&inbox), Arc::clone(&bus), Arc::clone(&queues), clock.clone());
         let inner = Self {
             dynamo,
@@ -374,6 +400,8 @@ impl Inner {
             queues,
             bus,
             pipe,
+            stream: stream.map(Arc::new),
+            published,
             invoke,
             schedules: Schedules::deployed(&clock, options.has_timer)?,
             clock,
@@ -390,6 +418,7 @@ impl Inner {
             secrets: Arc::clone(&self.secrets),
             ses: Arc::clone(&self.ses),
             queues: Arc::clone(&self.queues),
+            published: Arc::clone(&self.published),
             faults: Arc::clone(&self.faults),
             gates: Arc::clone(&self.gates),
             requests: Arc::clone(&self.requests),
@@ -420,10 +449,14 @@ impl Inner {
 
     async fn drained(&self) -> Result<(), Error> {
         loop {
-            let before = self.queues.position();
+            let before = self.queues.positions();
             self.queues.empty().await;
+            if let Some(stream) = &self.stream {
+                stream.caught_up().await?;
+            }
+            // Last, because `publish-events` orders mails.
             self.pipe.pump().await?;
-            if self.queues.position() == before {
+            if self.queues.positions() == before {
                 return Ok(());
             }
         }

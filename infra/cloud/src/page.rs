@@ -1,4 +1,4 @@
-//! The console's page: a form that publishes an event, the mails and what becomes of them, the time, and the calls.
+//! The console's page: a form that publishes an event, the mails and what becomes of them, the time, the published events, and the calls.
 
 use askama::Template;
 use askama::filters::HtmlSafeOutput;
@@ -15,10 +15,13 @@ use uuid::Uuid;
 use super::feedback::Feedback;
 use super::inbox::Mail;
 use super::requests::Request;
-use super::{Clock, DeadLetter, Inner, REGION, lock};
+use super::{Clock, DeadLetter, Inner, Published, REGION, lock};
 
 /// The number of calls on the page, newest first. `GET /requests` returns all of them.
 const CALLS: usize = 50;
+
+/// The number of published events on the page, newest first. `GET /published` returns all of them.
+const EVENTS: usize = 50;
 
 /// The mail languages that the form offers: the BCP 47 tag and the label.
 const LANGUAGES: [(&str, &str); 3] = [("en", "English"), ("de", "German"), ("", "not specified")];
@@ -67,6 +70,9 @@ struct Live {
     calls: Vec<Call>,
     /// The number of all recorded calls.
     total_calls: usize,
+    events: Vec<Published>,
+    /// The number of all published events.
+    total_events: usize,
     dead_letters: Vec<DeadLetter>,
     /// The time of the local cloud, in RFC 3339.
     now: String,
@@ -128,20 +134,23 @@ impl Live {
         let seen = Self::seen(inner);
         let mails = inner.inbox.all().into_iter().enumerate().map(|(number, mail)| Letter { number, mail });
         let (calls, total_calls) = inner.requests.newest(CALLS);
+        let (events, total_events) = inner.published.newest(EVENTS);
         Self {
             seen,
             mails: mails.rev().collect(),
             calls: calls.into_iter().map(Call).collect(),
             total_calls,
+            events,
+            total_events,
             dead_letters: inner.queues.dead_letters(),
             now: inner.clock.rfc3339(),
         }
     }
 
     fn seen(inner: &Inner) -> String {
-        let (mails, calls, letters) =
-            (inner.inbox.count(), inner.requests.changes(), inner.queues.dead_letters().len());
-        format!("{mails}-{calls}-{letters}-{}", inner.clock.moves())
+        let (mails, calls, events) = (inner.inbox.count(), inner.requests.changes(), inner.published.count());
+        let (letters, moves) = (inner.queues.dead_letters().len(), inner.clock.moves());
+        format!("{mails}-{calls}-{events}-{letters}-{moves}")
     }
 }
 
@@ -173,6 +182,7 @@ impl Call {
     fn service(&self) -> &'static str {
         match self.0.service {
             "dynamodb" => "DynamoDB",
+            "events" => "EventBridge",
             "kms" => "KMS",
             "ses" => "SES",
             other => other,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::Error;
-use super::dynamo::Dynamo;
+use super::dynamo::{Dynamo, sequence_number};
 use super::pattern::Pattern;
 use super::queue::{Queue, Queues};
 use template::Template;
@@ -29,13 +29,14 @@ impl Pipe {
     }
 
     pub(super) async fn run(self: Arc<Self>) {
+        let mut written = self.dynamo.written.subscribe();
         loop {
             if let Err(error) = self.pump().await {
                 tracing::error!(%error, cause = ?std::error::Error::source(&error), "the Pipe failed and retries in a second");
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+            } else if written.changed().await.is_err() {
+                return;
             }
-            self.dynamo.written.notified().await;
         }
     }
 
@@ -44,8 +45,7 @@ impl Pipe {
         let _reading = self.reading.lock().await;
         loop {
             let records = self.dynamo.records_after(self.queues.position().as_deref())?;
-            let Some(last) = records.last() else { return Ok(()) };
-            let position = last["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned();
+            let Some(position) = records.last().map(sequence_number) else { return Ok(()) };
             let bodies = records.iter().filter(|record| self.filter.matches(record)).map(ToString::to_string);
             self.queues.feed(Queue::SendMail, bodies, position);
         }

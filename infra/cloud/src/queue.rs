@@ -28,26 +28,31 @@ macro_rules! queues {
         #[serde(rename_all = "kebab-case")]
         pub enum Queue {
             $($(#[$doc])* $variant,)*
+            /// Holds the records of the table's stream that `publish-events` has failed to handle. It feeds no function.
+            PublishEvents,
         }
 
         impl Queue {
-            /// Every queue.
+            /// Every queue that feeds a function.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
-            /// Returns the name of the queue, which is also the name of the function that it feeds.
+            /// Returns the name of the queue, which is also the name of the function that it feeds, or whose failures it holds.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::PublishEvents => "publish-events" }
             }
 
-            /// Returns the queue with this name in the template.
+            /// Returns the queue that feeds a function and has this name in the template.
             pub(super) fn from_logical_id(id: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|queue| queue.logical_id() == id)
             }
 
             /// Returns the name of the queue in the template.
             pub(super) const fn logical_id(self) -> &'static str {
-                match self { $(Self::$variant => concat!(stringify!($variant), "Queue"),)* }
+                match self {
+                    $(Self::$variant => concat!(stringify!($variant), "Queue"),)*
+                    Self::PublishEvents => "PublishEventsFailures",
+                }
             }
         }
     };
@@ -140,12 +145,12 @@ impl Message {
     }
 }
 
-/// A message that failed too often.
+/// A message, or a record of the table's stream, that failed too often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The queue that held the message.
     pub queue: Queue,
-    /// The id that SQS assigned.
+    /// The id that SQS assigned to the message.
     pub message_id: String,
     /// The event or stream record in the message.
     pub body: Value,
@@ -163,6 +168,8 @@ struct State {
     dead_letters: Vec<DeadLetter>,
     /// The Pipe's last sequence number.
     position: Option<String>,
+    /// The last sequence number of the event source mapping of the stream.
+    stream_position: Option<String>,
 }
 
 pub(super) struct Queues {
@@ -192,6 +199,40 @@ impl Queues {
 
     pub(super) fn position(&self) -> Option<String> {
         lock(&self.state).position.clone()
+    }
+
+    /// Returns the positions of the Pipe and of the event source mapping of the stream.
+    pub(super) fn positions(&self) -> (Option<String>, Option<String>) {
+        let state = lock(&self.state);
+        (state.position.clone(), state.stream_position.clone())
+    }
+
+    pub(super) fn stream_position(&self) -> Option<String> {
+        lock(&self.state).stream_position.clone()
+    }
+
+    /// Moves the position of the event source mapping of the stream.
+    pub(super) fn pass(&self, position: String) {
+        self.change(|state| state.stream_position = Some(position));
+    }
+
+    /// Makes a record of the stream a dead letter, and moves the position of the event source mapping, in one step.
+    pub(super) fn give_up(&self, queue: Queue, record: Value, receives: u32, reason: String, position: String) {
+        let (message_id, at) = (Uuid::new_v4().to_string(), self.clock.rfc3339());
+        let letter = DeadLetter { queue, message_id, body: record, receives, reason, at };
+        self.change(|state| {
+            state.dead_letters.push(letter);
+            state.stream_position = Some(position);
+        });
+    }
+
+    /// Returns a receiver that sees every change of the queues and the positions.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn redelivery(&self) -> Duration {
+        self.redelivery
     }
 
     pub(super) fn dead_letters(&self) -> Vec<DeadLetter> {

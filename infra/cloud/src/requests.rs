@@ -17,7 +17,7 @@ pub struct Request {
     pub at: String,
     /// The access key id that signed the call, which locally is the name of the function.
     pub function: String,
-    /// The service: `dynamodb`, `kms`, `secretsmanager` or `ses`.
+    /// The service, by the name in its signatures, such as `dynamodb`.
     pub service: &'static str,
     /// The operation, such as `UpdateItem`.
     pub operation: String,

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Service {
     /// Amazon DynamoDB and its streams.
     DynamoDb,
+    /// Amazon EventBridge.
+    Events,
     /// AWS Key Management Service.
     Kms,
     /// AWS Secrets Manager.
@@ -20,18 +22,24 @@ pub enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 5] = [Self::DynamoDb, Self::Kms, Self::SecretsManager, Self::Ses, Self::Sqs];
+    const ALL: [Self; 6] = [Self::DynamoDb, Self::Events, Self::Kms, Self::SecretsManager, Self::Ses, Self::Sqs];
 
     /// Returns the name of the service in a `SigV4` credential scope.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
+            Self::Events => "events",
             Self::Kms => "kms",
             Self::SecretsManager => "secretsmanager",
             Self::Ses => "ses",
             Self::Sqs => "sqs",
         }
+    }
+
+    /// Returns the names of all services, for a message.
+    pub(super) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
@@ -65,7 +73,7 @@ impl Caller {
             return Err("the credential scope is not <key>/<date>/<region>/<service>/aws4_request".to_owned());
         };
         let service = Service::from_name(service).ok_or_else(|| {
-            format!("the local cloud has no AWS service {service:?}: it has dynamodb, kms, secretsmanager, ses and sqs")
+            format!("the local cloud has no AWS service {service:?}, only these: {}", Service::names())
         })?;
         let attempt = text("amz-sdk-request")
             .and_then(|request| request.split(';').find_map(|part| part.trim().strip_prefix("attempt=")))

@@ -41,7 +41,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::xml(status, ses_error(status, code, message)),
             Service::DynamoDb => format!("com.amazonaws.dynamodb.v20120810#{code}"),
-            Service::Kms | Service::SecretsManager => code.to_owned(),
+            Service::Events | Service::Kms | Service::SecretsManager => code.to_owned(),
             Service::Sqs => format!("com.amazonaws.sqs#{code}"),
         };
         Self::json(status, json!({"__type": shape, "message": message}).to_string())
@@ -52,7 +52,7 @@ impl Answer {
         let shape = match service {
             Service::Ses => return Self::error(service, StatusCode::FORBIDDEN, "AccessDenied", message),
             Service::DynamoDb => "com.amazon.coral.service#AccessDeniedException",
-            Service::Kms | Service::SecretsManager => "AccessDeniedException",
+            Service::Events | Service::Kms | Service::SecretsManager => "AccessDeniedException",
             Service::Sqs => "com.amazonaws.sqs#AccessDeniedException",
         };
         let body = json!({"__type": shape, "Message": message});
@@ -63,6 +63,7 @@ impl Answer {
     pub(super) fn refused(service: Service) -> Self {
         let code = match service {
             Service::DynamoDb => "InternalServerError",
+            Service::Events => "InternalException",
             Service::Kms => "KMSInternalException",
             Service::SecretsManager => "InternalServiceError",
             Service::Ses | Service::Sqs => "InternalFailure",
@@ -77,7 +78,7 @@ impl Answer {
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded.",
             ),
-            Service::Kms | Service::SecretsManager => ("ThrottlingException", "Rate exceeded"),
+            Service::Events | Service::Kms | Service::SecretsManager => ("ThrottlingException", "Rate exceeded"),
             Service::Ses => ("Throttling", "Maximum sending rate exceeded."),
             Service::Sqs => ("RequestThrottled", "Rate exceeded"),
         };

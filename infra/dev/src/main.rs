@@ -199,6 +199,7 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         billing_principals: String::new(),
         clock,
         has_timer: true,
+        publishes: true,
     }
 }
 

@@ -75,6 +75,9 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         ("MAIL_QUEUE_URL", &queue_url),
         // The local SES has no limits.
         ("MAIL_RATE", "1000"),
+        ("EVENT_BUS", cloud::EVENT_BUS),
+        ("EVENTS_WITH_ADDRESSES", "false"),
+        ("NOTICES", "security"),
         ("OIDC_ISSUER", &addresses.issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
         // Empty, so that the portal uses its own wording in each language.

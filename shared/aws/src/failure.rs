@@ -6,7 +6,7 @@ use aws_types::request_id::RequestId;
 use domain::{FailedCall, Retryable};
 
 /// Why AWS did not carry out a request. It holds nothing that was sent or stored, so it may be logged whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Failure {
     /// AWS throttled the request, failed, could not be reached or was too slow. A retry may succeed, and a write may have been carried
     /// out already.
@@ -16,7 +16,7 @@ pub enum Failure {
 }
 
 /// The details of a failure, for the log alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inside {
     operation: FailedCall,
     code: String,
@@ -58,6 +58,13 @@ impl Failure {
         };
         let inside = Inside { operation: FailedCall::new(operation), code, request_id };
         if transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
+    }
+
+    /// Returns the failure of one part of a request whose other parts may have succeeded, by the code in the answer.
+    pub(crate) fn from_code(operation: &'static str, code: &str) -> Self {
+        let inside = Inside { operation: FailedCall::new(operation), code: code.to_owned(), request_id: None };
+        let is_transient = TRANSIENT.contains(&code) || code == "InternalFailure" || code == "InternalException";
+        if is_transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
     }
 
     /// Returns the failure of an operation that used up its time.

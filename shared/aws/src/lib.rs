@@ -95,6 +95,7 @@
 //!   Services; the first expires in 2037), compiled in: reading a machine's certificates takes milliseconds of every start.
 
 mod connection;
+mod event_bus;
 mod failure;
 mod mailer;
 mod retry;
@@ -104,6 +105,7 @@ mod store;
 mod work_queue;
 
 pub use connection::{NoAccess, connect};
+pub use event_bus::{EventBus, LARGEST_CALL, OutgoingEvent};
 pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use retry::{OPERATION_TIMEOUT, RACES};
@@ -112,10 +114,11 @@ pub use secrets::ClientSecretReader;
 pub use store::{
     Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, Due, DueCursor,
     DuePage, ExtendOutcome, Histories, HistoryPage, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail,
-    MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, OrderOutcome, OrderReminderOutcome, Page,
-    Passwords, RecordOutcome, Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome,
-    Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome,
-    Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, Notices, OrderNoticeOutcome, OrderOutcome,
+    OrderReminderOutcome, Page, Passwords, RecordOutcome, Reminders, RenewOutcome, Renewals, ResendOutcome, Resends,
+    Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome,
+    StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
+    UnreadableRecord, transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

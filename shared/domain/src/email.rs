@@ -92,6 +92,12 @@ impl EmailAddress {
     }
 }
 
+/// Returns a text that is written like an address, such as a user name, with all but its first character and its domain hidden.
+pub(crate) fn masked(text: &str) -> String {
+    let domain = text.rfind('@').map_or("", |at| &text[at..]);
+    format!("{}•{domain}", text.chars().next().unwrap_or('•'))
+}
+
 /// Writes the masked address, since logs must not contain addresses.
 impl std::fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

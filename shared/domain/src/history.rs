@@ -1,7 +1,8 @@
 //! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
 use crate::{
-    Account, Caller, Credential, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp, WelcomeMail, text_enum,
+    Account, Caller, Credential, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp, WelcomeMail,
+    email::masked, text_enum,
 };
 
 text_enum! {
@@ -128,6 +129,28 @@ pub struct ShownEntry<'a> {
     pub detail: Option<&'a str>,
 }
 
+/// An entry as a mail shows it. Mails are forwarded, so nothing in it is a text that a person typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedEntry {
+    /// The author.
+    pub by: MaskedAuthor,
+    /// The user name of the account that was created or retired, masked.
+    pub account: Option<String>,
+}
+
+/// The author of an entry, as a mail names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MaskedAuthor {
+    /// The vendor's billing system.
+    Vendor,
+    /// An operator of the support desk.
+    Support,
+    /// The account with this user name, or the portal user with this address: masked, such as `k•@fabrikam.example`.
+    Masked(String),
+    /// A portal user without a confirmed address. Not even the end of the subject is shown, since some people choose theirs.
+    Unconfirmed,
+}
+
 impl HistoryEntry {
     /// Returns what a later transaction adds to the history, newest first: the retrievals of an issue without a sign-in, and the
     /// failure of its welcome mail. `mail` is the subscription's, which another issue may have replaced.
@@ -143,21 +166,31 @@ impl HistoryEntry {
         all
     }
 
-    fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
+    pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
         Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None }
     }
 
-    fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        Some(Self {
+    pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
+        mail_failure(mail.status).map(|what| Self::of_mail(mail, what))
+    }
+
+    pub(crate) fn of_mail(mail: &WelcomeMail, what: &str) -> Self {
+        Self {
             seq: None,
             at: mail.at,
-            what: mail_failure(mail.status)?.to_owned(),
+            what: what.to_owned(),
             by: Label::from_stored(ActorRole::Vendor.as_str().to_owned(), Some(false)),
             who: Some(Actor::VENDOR),
             issue: mail.issue,
             detail: mail.detail.map(|detail| detail.as_str().to_owned()),
-        })
+        }
+    }
+
+    /// Returns the author. Release 0.1.0 stored none, so there it has only a role. `None` for an author whom this release does not know.
+    #[must_use]
+    pub fn actor(&self) -> Option<Actor> {
+        self.who.or_else(|| self.role().map(|role| Actor { role, id: None }))
     }
 
     /// Returns the entry as `reader` sees it, who is a portal user or an account of the subscription.
@@ -173,6 +206,23 @@ impl HistoryEntry {
             Some(ActorRole::Operator) | None => (ShownAuthor::Support, None),
         };
         ShownEntry { entry: self, by, you, detail }
+    }
+
+    /// Returns the entry as a mail shows it.
+    #[must_use]
+    pub fn masked(&self) -> MaskedEntry {
+        let by = match self.role() {
+            Some(ActorRole::Vendor) => MaskedAuthor::Vendor,
+            Some(ActorRole::Customer) => {
+                self.by.masked_address().map_or(MaskedAuthor::Unconfirmed, MaskedAuthor::Masked)
+            }
+            Some(ActorRole::ServiceAdministrator | ActorRole::Administrator) => {
+                MaskedAuthor::Masked(masked(self.by.as_stored()))
+            }
+            Some(ActorRole::Operator) | None => MaskedAuthor::Support,
+        };
+        let names_account = matches!(&*self.what, "administrator-created" | "service-administrator-retired");
+        MaskedEntry { by, account: self.detail.as_deref().filter(|_| names_account).map(masked) }
     }
 
     fn customer(&self, you: bool) -> ShownAuthor<'_> {
@@ -265,6 +315,36 @@ mod tests {
         let entry = entry("reissued", "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id }));
         let shown = entry.shown_to(customer("olivia").person());
         assert_eq!((shown.by, shown.you, shown.detail), (ShownAuthor::Support, false, None));
+    }
+
+    #[test]
+    fn a_mail_names_people_and_accounts_masked_and_the_vendors_staff_as_support() {
+        let masked = |text: &str| MaskedAuthor::Masked(text.to_owned());
+        let kim = Some((&customer("kim")).into());
+        let role = |role| Some(Actor { role, id: Some(customer("olivia").person()) });
+        let author = |by, who| entry("renewed", by, who).masked().by;
+        assert_eq!(author("kim@fabrikam.example", kim), masked("k•@fabrikam.example"));
+        assert_eq!(author("lee.ahmadi@fabrikam", role(ActorRole::Administrator)), masked("l•@fabrikam"));
+        assert_eq!(author("admin@fabrikam", role(ActorRole::ServiceAdministrator)), masked("a•@fabrikam"));
+        assert_eq!(author("vendor", Some(Actor::VENDOR)), MaskedAuthor::Vendor);
+        assert_eq!(author("olivia@contoso.example", role(ActorRole::Operator)), MaskedAuthor::Support);
+        assert_eq!(author("olivia@contoso.example", None), MaskedAuthor::Support, "an author of a later release");
+        let mut subject = entry("retrieved", "", kim);
+        subject.by = Label::from_stored("ceo@fabrikam.example".into(), Some(false));
+        assert_eq!(subject.masked().by, MaskedAuthor::Unconfirmed);
+    }
+
+    #[test]
+    fn a_mail_names_an_account_masked_and_shows_no_other_detail() {
+        let account = |what, detail: &str| {
+            let mut entry = entry(what, "admin@fabrikam", None);
+            entry.detail = Some(detail.to_owned());
+            entry.masked().account
+        };
+        assert_eq!(account("administrator-created", "mo.saeed@fabrikam").as_deref(), Some("m•@fabrikam"));
+        assert_eq!(account("administrator-created", "no user name").as_deref(), Some("n•"));
+        assert_eq!(account("mail-bounced", "no-such-mailbox"), None);
+        assert_eq!(account("reissued", "a reason that was typed"), None);
     }
 
     #[test]

@@ -18,6 +18,8 @@
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
 //! | [`history`] | the history of a subscription: who did what, and what each reader sees of it |
+//! | [`transition`] | what the vendor's other systems are told, and by which events |
+//! | [`notice`] | the mails that tell people what others did, and who gets them |
 //! | [`mail`] | what is mailed, how far it is, and when it may be sent again |
 //! | [`feedback`] | what SES reports of a mail |
 //! | [`reminder`] | the reminder before the expiry, and when it is due |
@@ -44,6 +46,7 @@ pub mod id;
 pub mod issuing;
 pub mod mail;
 pub mod name;
+pub mod notice;
 mod opaque;
 pub mod password;
 pub mod principal;
@@ -57,6 +60,7 @@ pub mod support;
 mod text;
 mod text_enum;
 pub mod time;
+pub mod transition;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
 pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
@@ -67,10 +71,11 @@ pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};
 pub use feedback::MailFeedback;
-pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, ShownAuthor, ShownEntry};
+pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, MaskedAuthor, MaskedEntry, ShownAuthor, ShownEntry};
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
+pub use notice::{Notice, NoticeId, NoticeLevel, Recipients};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, Label, PersonId, Principal};
 pub use reminder::{DueHour, DuePartition, Reminder};
@@ -81,3 +86,4 @@ pub use session::{Scope, Session, SessionDigest, SessionToken};
 pub use started::{EventId, PortalUser, SubscriptionStarted};
 pub use support::{Reference, SupportMessage, SupportRequest};
 pub use time::Timestamp;
+pub use transition::{EventType, IssueReason, Publication, Transition, TransitionId};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Credential, EmailAddress, Issue, Reference, Timestamp, text_enum};
+use crate::{Credential, EmailAddress, Issue, NoticeId, Reference, Timestamp, text_enum};
 
 /// How often the welcome mail of an issue may be sent again.
 pub const RESENDS_PER_ISSUE: u32 = 3;
@@ -22,12 +22,15 @@ pub enum MailKind {
     Reminder,
     /// The request with this reference to the vendor's support.
     Support(Reference),
+    /// The notice with this id.
+    Notice(NoticeId),
 }
 
 impl MailKind {
     const WELCOME: &str = "welcome";
     const REMINDER: &str = "reminder";
     const SUPPORT_PREFIX: &str = "support-";
+    const NOTICE_PREFIX: &str = "notice-";
 
     /// Returns the value of the tag by which SES names the mail in its feedback.
     #[must_use]
@@ -36,6 +39,7 @@ impl MailKind {
             Self::Welcome => Self::WELCOME.to_owned(),
             Self::Reminder => Self::REMINDER.to_owned(),
             Self::Support(reference) => format!("{}{reference}", Self::SUPPORT_PREFIX),
+            Self::Notice(id) => format!("{}{id}", Self::NOTICE_PREFIX),
         }
     }
 
@@ -45,7 +49,10 @@ impl MailKind {
         match tag {
             Self::WELCOME => Some(Self::Welcome),
             Self::REMINDER => Some(Self::Reminder),
-            other => other.strip_prefix(Self::SUPPORT_PREFIX).and_then(Reference::parse).map(Self::Support),
+            other => match other.strip_prefix(Self::NOTICE_PREFIX) {
+                Some(id) => NoticeId::parse(id).map(Self::Notice),
+                None => other.strip_prefix(Self::SUPPORT_PREFIX).and_then(Reference::parse).map(Self::Support),
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{EmailAddress, digest::digest, text::is_invisible};
+use crate::{EmailAddress, digest::digest, email::masked, text::is_invisible};
 
 /// How a person or organisation is known: a subject of an issuer, an e-mail address, or an organisation of an issuer.
 ///
@@ -76,6 +76,13 @@ impl fmt::Display for Principal {
     }
 }
 
+/// Writes the person in base64url.
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Principal({self})")
@@ -130,9 +137,7 @@ impl Label {
     /// Returns the confirmed address with most of its local part hidden, such as `k•@fabrikam.example`. The label of a retrieval may be cut.
     #[must_use]
     pub fn masked_address(&self) -> Option<String> {
-        let address = self.address()?;
-        let domain = address.rfind('@').map_or("", |at| &address[at..]);
-        Some(format!("{}•{domain}", address.chars().next().unwrap_or('•')))
+        self.address().map(masked)
     }
 
     /// Returns the last six characters of the subject of a person without a confirmed address. Characters that an address or its

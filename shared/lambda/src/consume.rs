@@ -56,7 +56,7 @@ impl Message {
     }
 }
 
-/// The partial batch response: the messages that the queue has to deliver again.
+/// The partial batch response: the messages of a queue, or records of a stream, that have to be delivered again.
 #[derive(Serialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
@@ -67,6 +67,14 @@ pub struct BatchResponse {
 #[serde(rename_all = "camelCase")]
 struct BatchItemFailure {
     item_identifier: String,
+}
+
+impl BatchResponse {
+    /// Returns the response in which the messages with these ids failed.
+    pub(crate) fn failing(ids: impl IntoIterator<Item = String>) -> Self {
+        let failure = |item_identifier| BatchItemFailure { item_identifier };
+        Self { batch_item_failures: ids.into_iter().map(failure).collect() }
+    }
 }
 
 /// Why a message was not handled. In both cases it is delivered again until the queue gives up and moves it to the dead-letter queue.
@@ -133,10 +141,10 @@ where
     let one = async |message: Message| {
         let (id, began) = (message.message_id.clone(), Instant::now());
         let done = AssertUnwindSafe(handle(Arc::clone(app), Message { deadline, ..message })).catch_unwind().await;
-        report(request_id, &id, began, done.as_ref().ok()).then_some(BatchItemFailure { item_identifier: id })
+        report(request_id, &id, began, done.as_ref().ok()).then_some(id)
     };
     let failures = join_all(batch.records.into_iter().map(one)).await;
-    BatchResponse { batch_item_failures: failures.into_iter().flatten().collect() }
+    BatchResponse::failing(failures.into_iter().flatten())
 }
 
 /// Logs the outcome of a message, and returns whether it failed.

@@ -9,6 +9,7 @@
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
 //! | [`consume`] | a function behind a queue: messages are handled separately, with a partial batch response |
+//! | [`on_stream`] | a function behind the table's stream: with a partial batch response |
 //! | [`on_schedule`] | a function that a schedule invokes |
 //! | [`log_as_json`] | one structured line for each event, which is also a metric if it counts something; SDK and HTTP crates only from WARN, since below that they print requests |
 
@@ -22,6 +23,7 @@ mod random;
 mod schedule;
 mod serve;
 mod settings;
+mod stream;
 
 pub use clock::Clock;
 pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batch};
@@ -32,6 +34,7 @@ pub use random::{account_id, device_token, random, random_bytes, session_token};
 pub use schedule::{Tick, handle_tick, on_schedule};
 pub use serve::{Answer, HttpService, Transport, serve};
 pub use settings::{MissingSetting, Settings};
+pub use stream::{StreamBatch, handle_stream_batch, on_stream};
 
 /// An error that keeps a function from starting.
 pub type Error = lambda_runtime::Error;

@@ -13,6 +13,7 @@
 //! | `MailNotNeeded` | welcome mails that were not sent, because the credentials had been used or had expired |
 //! | `RemindersOrdered`, `RemindersFailed` | reminders that were ordered, and those that a run could not order |
 //! | `ReminderMailed`, `ReminderMailRefused`, `ReminderMailNotNeeded` | the mails of reminders, counted as welcome mails are |
+//! | `NoticeMailed`, `NoticeMailRefused`, `NoticeMailNotNeeded` | the mails of notices, counted as welcome mails are |
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |

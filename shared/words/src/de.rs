@@ -315,6 +315,24 @@ pub(crate) const WORDS: Words = Words {
     reminder_portal: "Aus Sicherheitsgründen enthält diese Nachricht kein Passwort. Wenn Sie es nicht zur Hand haben, rufen Sie die Zugangsdaten im Kundenportal ab. Melden Sie sich dort mit dem Konto an, das beim Kauf verwendet wurde, und wählen Sie „Zugangsdaten abrufen“:",
     reminder_sign_in: "Ihr Dienstadministrator meldet sich am Administrationscenter an:",
 
+    // Notices: mails about what someone did. A list of the user name, the author and the date follows the sentence.
+    notice_retrieved_subject: "Die Zugangsdaten für {product} wurden abgerufen",
+    notice_retrieved: "Die temporären Zugangsdaten für {product} ({company}) wurden im Kundenportal abgerufen.",
+    notice_portal_users_added_subject: "Neue Personen im Kundenportal für {product}",
+    notice_portal_users_added: "Zum Kundenportal für {product} ({company}) wurden Personen hinzugefügt. Sie können dieses Abonnement sehen und seine temporären Zugangsdaten abrufen.",
+    notice_signed_in_subject: "Ihr Dienstadministrator hat sich angemeldet, um {product} einzurichten",
+    notice_signed_in: "Der Dienstadministrator hat sich zum ersten Mal am Administrationscenter für {product} ({company}) angemeldet. Das temporäre Passwort wird im Kundenportal nicht mehr angezeigt.",
+    notice_password_changed_subject: "Ein Passwort für {product} wurde festgelegt",
+    notice_password_changed: "Ein Konto am Administrationscenter für {product} ({company}) hat ein neues Passwort.",
+    notice_administrator_created_subject: "Ein Administrator für {product} wurde erstellt",
+    notice_administrator_created: "Am Administrationscenter für {product} ({company}) wurde ein neues Administratorkonto erstellt.",
+    notice_other_subject: "Eine Änderung an Ihrem Abonnement von {product}",
+    notice_other: "Am Abonnement von {product} ({company}) wurde etwas geändert.",
+    notice_unconfirmed: "Eine Person mit Zugriff auf das Kundenportal, ohne bestätigte Adresse",
+    notice_expected: "Wenn Sie damit gerechnet haben, müssen Sie nichts tun.",
+    notice_unexpected: "Wenn das weder Sie waren noch eine Person, die Sie kennen, wenden Sie sich bitte sofort an den Support:",
+    notice_history: "Alle in Ihrem Unternehmen mit Zugriff auf das Abonnement können den ganzen Verlauf im Kundenportal einsehen:",
+
     // The mail of a support request, which the vendor's support reads.
     request_subject: "Supportanfrage {reference}: {product}, {company}",
     request_title: "Supportanfrage {reference}",

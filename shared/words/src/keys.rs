@@ -319,6 +319,23 @@ words! {
     reminder_until
     reminder_portal
     reminder_sign_in
+    // Notices: mails about what someone did.
+    notice_retrieved_subject
+    notice_retrieved
+    notice_portal_users_added_subject
+    notice_portal_users_added
+    notice_signed_in_subject
+    notice_signed_in
+    notice_password_changed_subject
+    notice_password_changed
+    notice_administrator_created_subject
+    notice_administrator_created
+    notice_other_subject
+    notice_other
+    notice_unconfirmed
+    notice_expected
+    notice_unexpected
+    notice_history
     // The mail of a support request.
     request_subject
     request_title

@@ -18,7 +18,9 @@ mod pseudo;
 mod sentences;
 
 pub use keys::Words;
-pub use sentences::{blank_reason, date, history_author, history_entry, mail_detail, person, person_first};
+pub use sentences::{
+    blank_reason, date, history_author, history_entry, mail_detail, masked_author, notice, person, person_first,
+};
 
 /// A language into which every text is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Dates, lists and sentences that are made of the codes and times of `domain`.
 
-use domain::{BlankReason, Label, MailDetail, PersonId, ReasonCode, Retrieval, ShownAuthor, ShownEntry, Timestamp};
+use domain::{
+    BlankReason, Label, MailDetail, MaskedAuthor, PersonId, ReasonCode, Retrieval, ShownAuthor, ShownEntry, Timestamp,
+};
 
 use crate::{Words, fill};
 
@@ -105,6 +107,30 @@ pub fn history_author(words: &Words, shown: &ShownEntry, vendor: &str) -> String
     if shown.you { fill(words.history_author, &[("by", &by)]) } else { by }
 }
 
+/// Returns the subject and the sentence of a notice about a code of the history. A code of a later release is another change.
+#[must_use]
+pub fn notice(words: &Words, what: &str) -> (&'static str, &'static str) {
+    match what {
+        "retrieved" => (words.notice_retrieved_subject, words.notice_retrieved),
+        "portal-users-added" => (words.notice_portal_users_added_subject, words.notice_portal_users_added),
+        "signed-in" => (words.notice_signed_in_subject, words.notice_signed_in),
+        "password-changed" => (words.notice_password_changed_subject, words.notice_password_changed),
+        "administrator-created" => (words.notice_administrator_created_subject, words.notice_administrator_created),
+        _ => (words.notice_other_subject, words.notice_other),
+    }
+}
+
+/// Returns the author of what a mail is about, on a line of their own.
+#[must_use]
+pub fn masked_author(words: &Words, author: MaskedAuthor, vendor: &str) -> String {
+    match author {
+        MaskedAuthor::Vendor => fill(words.history_vendor, &[("vendor", vendor)]),
+        MaskedAuthor::Support => fill(words.history_support, &[("vendor", vendor)]),
+        MaskedAuthor::Masked(name) => name,
+        MaskedAuthor::Unconfirmed => words.notice_unconfirmed.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use domain::{Caller, EmailAddress, HistoryEntry};
@@ -182,6 +208,30 @@ mod tests {
                 assert_ne!(history_entry(words, code), words.entry_other, "{code}");
             }
             assert_eq!(history_entry(words, "closed"), words.entry_other);
+        }
+    }
+
+    #[test]
+    fn every_code_that_is_told_has_a_notice_of_its_own_and_an_unknown_one_is_another_change() {
+        for words in Language::ALL.map(Language::words) {
+            let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created"];
+            let subjects: std::collections::BTreeSet<_> = codes.map(|code| notice(words, code).0).into();
+            assert!(subjects.len() == codes.len() && !subjects.contains(words.notice_other_subject));
+            assert_eq!(notice(words, "reissued"), (words.notice_other_subject, words.notice_other));
+        }
+    }
+
+    #[test]
+    fn a_mail_names_its_author_in_the_language_of_the_reader() {
+        let author = |language: Language, author| masked_author(language.words(), author, "Contoso");
+        for (language, vendor, support) in [
+            (Language::English, "Contoso (automatically)", "Contoso support"),
+            (Language::German, "Contoso (automatisch)", "Support von Contoso"),
+        ] {
+            assert_eq!(author(language, MaskedAuthor::Vendor), vendor);
+            assert_eq!(author(language, MaskedAuthor::Support), support);
+            assert_eq!(author(language, MaskedAuthor::Masked("k•@fabrikam".into())), "k•@fabrikam");
+            assert!(!author(language, MaskedAuthor::Unconfirmed).contains('@'));
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Trigger {
     Queue,
     /// A schedule.
     Schedule,
+    /// The table's stream.
+    Stream,
 }
 
 macro_rules! functions {
@@ -91,6 +93,17 @@ macro_rules! handler {
             })
         })
     }};
+    (Stream, $package:ident, $settings:ident, $clock:ident) => {{
+        let app = Arc::new($package::App::new($settings, $clock)?);
+        Box::new(move |event| {
+            let app = Arc::clone(&app);
+            Box::pin(async move {
+                let batch = serde_json::from_value(event).map_err(|_| "the event is not a batch".to_owned())?;
+                let response = lambda::handle_stream_batch(&app, &$package::handle, batch, "request").await?;
+                serde_json::to_value(response).map_err(|error| error.to_string())
+            })
+        })
+    }};
 }
 
 functions! {
@@ -120,6 +133,8 @@ functions! {
     "send-reminders" SendReminders send_reminders Schedule;
     /// Shows the history of a subscription.
     "show-history" ShowHistory show_history Http { status: 200 };
+    /// Publishes what happened, and orders notices.
+    "publish-events" PublishEvents publish_events Stream;
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

@@ -444,6 +444,9 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("MAIL_QUEUE_URL", &queue_url),
         // No test waits long for a turn, unless it is about turns.
         ("MAIL_RATE", "1000"),
+        ("EVENT_BUS", cloud::EVENT_BUS),
+        ("EVENTS_WITH_ADDRESSES", "false"),
+        ("NOTICES", "none"),
         ("PUBLIC_ORIGIN", "http://localhost:9000"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),

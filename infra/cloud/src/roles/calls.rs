@@ -21,6 +21,7 @@ use crate::{ses, sqs};
 pub(super) fn requests(service: Service, operation: &str, body: &Bytes) -> Vec<Request> {
     match service {
         Service::DynamoDb => dynamodb(operation, &json(body)),
+        Service::Events => each_item(&json(body)["Entries"], |entry| Some(event(operation, entry))),
         Service::Kms => vec![kms(operation, &json(body))],
         Service::SecretsManager => vec![secret(operation, &json(body))],
         Service::Ses => ses(operation, body),
@@ -114,6 +115,16 @@ fn queried_key(call: &Value) -> Option<String> {
         .map(|(name, value)| (name.trim(), value.trim()))
         .find(|(name, _)| named(name))?;
     call["ExpressionAttributeValues"][value]["S"].as_str().map(str::to_owned)
+}
+
+/// Returns the request of an entry of `PutEvents`.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html>
+fn event(operation: &str, entry: &Value) -> Request {
+    let keys = [("events:detail-type", "DetailType"), ("events:source", "Source")];
+    let context =
+        keys.into_iter().filter_map(|(key, field)| Some((key.to_owned(), vec![entry[field].as_str()?.to_owned()])));
+    let resource = names::called_bus_arn(entry["EventBusName"].as_str().unwrap_or("default"));
+    Request { action: format!("events:{operation}"), resource, context: context.collect() }
 }
 
 fn kms(operation: &str, call: &Value) -> Request {

@@ -68,6 +68,7 @@ impl Condition {
             "dynamodb:LeadingKeys" | "kms:EncryptionContextKeys" => true,
             "aws:PrincipalArn"
             | "events:detail-type"
+            | "events:source"
             | "kms:CallerAccount"
             | "kms:ViaService"
             | "lambda:SourceFunctionArn"

@@ -13,6 +13,9 @@ pub(in super::super) const ACCOUNT: &str = "123456789012";
 /// The logical id of the sealing key in the template.
 const SEALING_KEY: &str = "SealingKey";
 
+/// The logical id of the bus for published events in the template.
+const PUBLISHED_EVENTS: &str = "PublishedEvents";
+
 /// The configurable names of a local cloud.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Names {
@@ -104,6 +107,20 @@ pub(super) fn identity_arn(domain: &str) -> String {
 
 pub(super) fn configuration_set_arn(name: &str) -> String {
     arn("ses", &format!("configuration-set/{name}"))
+}
+
+/// Returns the name of an event bus of this account, which a call gives by name or by ARN. Another ARN is returned unchanged.
+pub(crate) fn bus_name(bus: &str) -> &str {
+    bus.strip_prefix(&bus_arn("")).unwrap_or(bus)
+}
+
+/// Returns the ARN of the event bus that a call gives by name or by ARN.
+pub(super) fn called_bus_arn(bus: &str) -> String {
+    match bus_name(bus) {
+        crate::EVENT_BUS => bus_arn(PUBLISHED_EVENTS),
+        other if other.starts_with("arn:") => other.to_owned(),
+        other => bus_arn(other),
+    }
 }
 
 /// Returns the ARN of an event bus by its name in the template.

@@ -41,7 +41,7 @@ pub(crate) async fn ask(
     (head.status, body)
 }
 
-async fn get(cloud: &Cloud, path: &str) -> Value {
+pub(crate) async fn get(cloud: &Cloud, path: &str) -> Value {
     let (status, body) = ask(&cloud.console_url(), Method::GET, path, &[], "").await;
     assert_eq!(status, StatusCode::OK);
     serde_json::from_str(&body).expect("JSON")

@@ -97,6 +97,28 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
     })
 }
 
+/// What a notice needs to know of an account.
+pub(super) struct NotifiedAccount {
+    pub(super) user_name: UserName,
+    pub(super) account_id: String,
+    pub(super) address: Option<EmailAddress>,
+    pub(super) has_signed_in: bool,
+}
+
+/// The attributes that [`notified_from_item`] reads.
+pub(super) const NOTIFIED_ATTRIBUTES: [&str; 4] = [PK, ACCOUNT_ID, EMAIL, FIRST_SIGNED_IN_AT];
+
+/// Reads what a notice needs to know of an account.
+pub(super) fn notified_from_item(item: &Attributes) -> Result<NotifiedAccount, Failure> {
+    let item = Reader(item);
+    Ok(NotifiedAccount {
+        user_name: item.parsed(PK, parse_key)?,
+        account_id: item.text(ACCOUNT_ID)?.to_owned(),
+        address: item.optional_text(EMAIL).and_then(EmailAddress::parse),
+        has_signed_in: item.optional_time(FIRST_SIGNED_IN_AT)?.is_some(),
+    })
+}
+
 /// Reads the issue and the expiry of a temporary password. Only the service administrator's is that of an issue.
 fn temporary(item: Reader, role: Role) -> Result<Temporary, Failure> {
     let issue = match role {

@@ -11,6 +11,9 @@ use crate::Failure;
 /// How the sort keys of all administrators of a subscription begin.
 pub(super) const PREFIX: &str = "ADMINISTRATOR#";
 
+/// The first sort key after those of all administrators.
+pub(super) const END: &str = "ADMINISTRATOR$";
+
 const CREATED_AT: &str = "created_at";
 const DISPLAY_NAME: &str = "display_name";
 

@@ -126,9 +126,9 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         kind: item.parsed(KIND, Kind::parse)?,
         user_name: item.parsed(USER_NAME, UserName::parse)?,
         portal_users: required(PORTAL_USERS, principals.collect())?,
-        issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
+        issue: issue(item)?,
         sealed_password: item.optional_binary(SEALED_PASSWORD)?.map(|bytes| SealedPassword::new(bytes.to_vec())),
-        retrievals: retrievals(item.map(RETRIEVALS)?)?,
+        retrievals: retrievals(item)?,
         started_at: item.time(STARTED_AT)?,
         issued_at: item.time(ISSUED_AT)?,
         expires_at: item.time(EXPIRES_AT)?,
@@ -140,6 +140,23 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         renewed_at: item.optional_time(RENEWED_AT)?,
         seq: item.number(SEQ)?,
     })
+}
+
+/// Reads the issue of a credential.
+pub(super) fn issue(item: Reader) -> Result<Issue, Failure> {
+    required(ISSUE, Issue::new(item.number(ISSUE)?))
+}
+
+/// Reads the retrievals of a credential.
+pub(super) fn retrievals(item: Reader) -> Result<BTreeMap<RetrievalId, Retrieval>, Failure> {
+    let entry = |(id, value): (&String, &AttributeValue)| {
+        let entry = Reader(required(RETRIEVALS, value.as_m().ok())?);
+        let who = required(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
+        let by = Label::from_stored(entry.text(BY)?.to_owned(), entry.optional_boolean(CONFIRMED)?);
+        let retrieval = Retrieval { at: entry.time(AT)?, by, who };
+        Ok((RetrievalId::from_stored(id.clone()), retrieval))
+    };
+    item.map(RETRIEVALS)?.0.iter().map(entry).collect()
 }
 
 /// Returns the write that counts a retrieval of the issue `asked`, if the password may be shown to `caller` and `click` is new.
@@ -309,15 +326,4 @@ fn retrieval(retrieval: &Retrieval) -> AttributeValue {
         .with(CONFIRMED, boolean(retrieval.by.is_confirmed()))
         .with(WHO, binary(retrieval.who.as_bytes()))
         .into_value()
-}
-
-fn retrievals(map: Reader) -> Result<BTreeMap<RetrievalId, Retrieval>, Failure> {
-    let entry = |(id, value): (&String, &AttributeValue)| {
-        let entry = Reader(required(RETRIEVALS, value.as_m().ok())?);
-        let who = required(WHO, PersonId::from_bytes(entry.binary(WHO)?))?;
-        let by = Label::from_stored(entry.text(BY)?.to_owned(), entry.optional_boolean(CONFIRMED)?);
-        let retrieval = Retrieval { at: entry.time(AT)?, by, who };
-        Ok((RetrievalId::from_stored(id.clone()), retrieval))
-    };
-    map.0.iter().map(entry).collect()
 }

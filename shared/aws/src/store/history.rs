@@ -6,6 +6,8 @@ use domain::{
     history::{RETRIEVED, mail_failure},
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::{
     item::{Attributes, Item, Reader, binary, boolean, number, required, text, time},
     names::{ACCOUNT, AT, BY, CONFIRMED, DETAIL, ISSUE, Key, SK, WHO},
@@ -139,14 +141,11 @@ impl Entry<'_> {
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
-        let who = Item::new()
-            .with(ROLE, text(self.by.who.role.as_str()))
-            .with_if(ID, self.by.who.id.map(|person| binary(person.as_bytes())));
         Item::at(key(subscription, seq))
             .with(WHAT, text(self.what))
             .with(BY, text(&self.by.by))
             .with_if(CONFIRMED, self.by.confirmed.map(boolean))
-            .with(WHO, who.into_value())
+            .with(WHO, who(self.by.who))
             .with(AT, time(self.at))
             .with(ISSUE, number(self.issue.number()))
             .with_if(ACCOUNT, self.account.map(text))
@@ -154,19 +153,43 @@ impl Entry<'_> {
     }
 }
 
+/// Returns an actor as an attribute.
+fn who(actor: Actor) -> AttributeValue {
+    Item::new()
+        .with(ROLE, text(actor.role.as_str()))
+        .with_if(ID, actor.id.map(|person| binary(person.as_bytes())))
+        .into_value()
+}
+
 /// Reads an entry from an item.
 pub(super) fn from_item(item: &Attributes) -> Result<HistoryEntry, Failure> {
-    let item = Reader(item);
+    let seq = Reader(item).parsed(SK, parse_sort_key)?;
+    entry(Reader(item), Some(seq), AT)
+}
+
+/// Reads what happened from an item that has it under the names of an entry. `at` is the name of its time.
+pub(super) fn entry(item: Reader, seq: Option<u64>, at: &'static str) -> Result<HistoryEntry, Failure> {
     let detail = item.optional_text(ACCOUNT).or_else(|| item.optional_text(DETAIL));
     Ok(HistoryEntry {
-        seq: Some(item.parsed(SK, parse_sort_key)?),
-        at: item.time(AT)?,
+        seq,
+        at: item.time(at)?,
         what: item.text(WHAT)?.to_owned(),
         by: Label::from_stored(item.text(BY)?.to_owned(), item.optional_boolean(CONFIRMED)?),
         who: if item.0.contains_key(WHO) { actor(item.map(WHO)?)? } else { None },
         issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         detail: detail.map(ToOwned::to_owned),
     })
+}
+
+/// Adds what happened to the item of another entity, so that [`entry`] reads it. The item's own time stays.
+pub(super) fn with_entry(item: Item, entry: &HistoryEntry, at: &'static str) -> Item {
+    item.with(WHAT, text(&entry.what))
+        .with(BY, text(entry.by.as_stored()))
+        .with(CONFIRMED, boolean(entry.by.is_confirmed()))
+        .with_if(WHO, entry.who.map(who))
+        .with_if(ACCOUNT, entry.detail.as_ref().map(text))
+        .with(at, time(entry.at))
+        .with(ISSUE, number(entry.issue.number()))
 }
 
 /// Reads the actor of an entry. `None` for a role of a later release.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::{Caller, Credential, Principal, SubscriptionId, WelcomeMail};
 use futures_util::future::try_join_all;
 
@@ -13,7 +12,7 @@ use super::{
     names::{PK, SK, after_subscription, parse_subscription_key},
     portal_user,
 };
-use crate::{Failure, retry::pause};
+use crate::Failure;
 
 /// Lists subscriptions; writes nothing.
 pub struct Listings(Table);
@@ -36,9 +35,6 @@ pub struct Listed {
 
 /// The number of subscriptions on a page. Two items each stay under the 100 keys of one `BatchGetItem`.
 const PAGE: usize = 25;
-
-/// The number of requests after which the list is unavailable, because DynamoDB keeps leaving keys out of its answers.
-const BATCH_TRIES: u32 = 4;
 
 impl Listings {
     /// Returns the store over `table`.
@@ -82,7 +78,8 @@ impl Listings {
         let keys: Vec<Attributes> =
             ids.flat_map(|id| [credential::key(id).into_map(), mail::key(id).into_map()]).collect();
         let (credentials, mut mails): (Vec<_>, Vec<_>) = self
-            .batch_get(keys)
+            .0
+            .batch_get("dynamodb BatchGetItem (subscriptions)", keys, &[])
             .await?
             .into_iter()
             .partition(|item| Reader(item).optional_text(SK) == Some(credential::SORT_KEY));
@@ -99,26 +96,5 @@ impl Listings {
         }
         listed.sort_by(|one, other| one.credential.subscription.cmp(&other.credential.subscription));
         Ok(listed)
-    }
-
-    async fn batch_get(&self, mut keys: Vec<Attributes>) -> Result<Vec<Attributes>, Failure> {
-        const OPERATION: &str = "dynamodb BatchGetItem (subscriptions)";
-        let mut items = Vec::with_capacity(keys.len());
-        for turn in 0..BATCH_TRIES {
-            if keys.is_empty() {
-                return Ok(items);
-            }
-            if turn > 0 {
-                pause().await;
-            }
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            let wanted = wanted.map_err(|_| Failure::unreadable(OPERATION, "keys"))?;
-            let request = self.0.client.batch_get_item().request_items(&self.0.name, wanted);
-            let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
-            items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
-            keys =
-                answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
-        }
-        if keys.is_empty() { Ok(items) } else { Err(Failure::timed_out(OPERATION)) }
     }
 }

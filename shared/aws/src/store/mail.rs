@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::{
-    EmailAddress, Issue, MailContent, MailDetail, MailFeedback, MailKind, MailStatus, Reference, Reminder,
+    EmailAddress, Issue, MailContent, MailDetail, MailFeedback, MailKind, MailStatus, NoticeId, Reference, Reminder,
     SubscriptionId, Timestamp, WelcomeMail,
 };
 
@@ -21,11 +21,12 @@ use crate::Failure;
 pub(super) const SORT_KEY: &str = "MAIL";
 const REMINDER_PREFIX: &str = "MAIL#reminder#";
 const SUPPORT_PREFIX: &str = "MAIL#support#";
+const NOTICE_PREFIX: &str = "MAIL#notice#";
 
 const CONTENT: &str = "content";
 const LEASE_ID: &str = "lease_id";
 const LEASE_UNTIL: &str = "lease_until";
-const LOCALE: &str = "locale";
+pub(super) const LOCALE: &str = "locale";
 const MESSAGE_ID: &str = "message_id";
 pub(super) const RANK: &str = "rank";
 const RESENT_AT: &str = "resent_at";
@@ -83,6 +84,7 @@ pub(super) fn key_for(subscription: &SubscriptionId, kind: &MailKind, issue: Iss
         MailKind::Welcome => SORT_KEY.to_owned(),
         MailKind::Reminder => format!("{REMINDER_PREFIX}{issue}"),
         MailKind::Support(reference) => format!("{SUPPORT_PREFIX}{reference}"),
+        MailKind::Notice(id) => format!("{NOTICE_PREFIX}{id}"),
     };
     Key::in_subscription(subscription, sort_key)
 }
@@ -94,6 +96,9 @@ pub(super) fn parse_sort_key(key: &str) -> Option<MailKind> {
     }
     if let Some(issue) = key.strip_prefix(REMINDER_PREFIX) {
         return Issue::new(issue.parse().ok()?).map(|_| MailKind::Reminder);
+    }
+    if let Some(id) = key.strip_prefix(NOTICE_PREFIX) {
+        return NoticeId::parse(id).map(MailKind::Notice);
     }
     key.strip_prefix(SUPPORT_PREFIX).and_then(Reference::parse).map(MailKind::Support)
 }
@@ -153,6 +158,13 @@ pub(super) fn from_item(item: &Attributes) -> Result<WelcomeMail, Failure> {
         resent_at: item.optional_time(RESENT_AT)?,
         detail: item.optional_text(DETAIL).map(|text| MailDetail::parse(text).unwrap_or(MailDetail::Other)),
     })
+}
+
+/// Reads the address of any mail, if a report says that the address takes no mail.
+pub(super) fn ruled_out_address(item: &Attributes) -> Option<EmailAddress> {
+    let item = Reader(item);
+    let status = item.optional_text(STATUS).and_then(MailStatus::parse)?;
+    item.optional_text(TO).filter(|_| status.rules_address_out()).and_then(EmailAddress::parse)
 }
 
 /// Reads the round of a mail.

@@ -1,7 +1,7 @@
 //! The mails that `send-mail` works on: it takes a lease, sends, and settles.
 
 use domain::{
-    Credential, EmailAddress, Issue, MailClaim, MailKind, MailStatus, Reminder, SubscriptionId, SupportRequest,
+    Credential, EmailAddress, Issue, MailClaim, MailKind, MailStatus, Notice, Reminder, SubscriptionId, SupportRequest,
     TakeRefusal, Timestamp, WelcomeMail,
 };
 
@@ -10,7 +10,7 @@ use super::{
     item::Attributes,
     mail,
     names::{ISSUE, Key, PK, SK, parse_subscription_key},
-    support,
+    notice, support,
     transaction::Write,
 };
 use crate::Failure;
@@ -38,6 +38,8 @@ pub enum Mail {
     Reminder(Reminder),
     /// A request to the vendor's support.
     Support(SupportRequest),
+    /// A notice.
+    Notice(Notice),
 }
 
 impl MailOrder {
@@ -66,6 +68,7 @@ impl MailOrder {
             MailKind::Welcome => mail::from_item(item).map(Mail::Welcome),
             MailKind::Reminder => mail::reminder_from_item(item).map(Mail::Reminder),
             MailKind::Support(_) => support::from_item(item).map(Mail::Support),
+            MailKind::Notice(_) => notice::from_item(item).map(Mail::Notice),
         }
     }
 }
@@ -104,6 +107,7 @@ impl Mail {
             Self::Welcome(mail) => &mail.to,
             Self::Reminder(mail) => &mail.to,
             Self::Support(request) => &request.to,
+            Self::Notice(notice) => &notice.to,
         }
     }
 
@@ -111,7 +115,7 @@ impl Mail {
     #[must_use]
     pub fn reply_to(&self) -> Option<&EmailAddress> {
         match self {
-            Self::Welcome(_) | Self::Reminder(_) => None,
+            Self::Welcome(_) | Self::Reminder(_) | Self::Notice(_) => None,
             Self::Support(request) => request.mailable_reply_to(),
         }
     }
@@ -121,6 +125,7 @@ impl Mail {
             Self::Welcome(mail) => (mail.issue, mail.round, mail.status),
             Self::Reminder(mail) => (mail.issue, 0, mail.status),
             Self::Support(request) => (request.issue, 0, request.status),
+            Self::Notice(notice) => (notice.issue, 0, notice.status),
         };
         MailClaim { issue, round, status, lease_id }
     }

@@ -20,6 +20,8 @@ mod mail_reports;
 mod mails;
 mod names;
 mod next_issue;
+mod notice;
+mod notices;
 mod passwords;
 mod portal_user;
 mod reminders;
@@ -29,17 +31,20 @@ mod retrievals;
 mod session;
 mod sessions;
 mod sign_ins;
+mod stream;
 mod subscriptions;
 mod support;
 mod team;
 mod transaction;
 
-use aws_sdk_dynamodb::{Client, config::Config};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{Client, config::Config, types::KeysAndAttributes};
 use aws_types::SdkConfig;
 use domain::{Account, Caller, Credential, SubscriptionId};
 
 use self::{item::Attributes, names::Key};
-use crate::{Failure, connection::no_bucket};
+use crate::{Failure, connection::no_bucket, retry::pause};
 
 pub use administrator::Administrator;
 pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
@@ -50,6 +55,7 @@ pub use listings::{Listed, Listings, Page};
 pub use mail_reports::{MailReports, RecordOutcome};
 pub use mails::{Lease, Mail, MailOrder, Mails, TakeOutcome, TakenMail};
 pub use next_issue::IssueMail;
+pub use notices::{Notices, OrderNoticeOutcome};
 pub use passwords::{ChangeOutcome, Passwords};
 pub use reminders::{Due, DueCursor, DuePage, OrderReminderOutcome, Reminders};
 pub use renewals::{RenewOutcome, Renewals};
@@ -57,9 +63,13 @@ pub use resends::{ResendOutcome, Resends};
 pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use sessions::{Sessions, SignedIn};
 pub use sign_ins::{BeginOutcome, SignIns};
+pub use stream::{UnreadableRecord, transitions};
 pub use subscriptions::{ExtendOutcome, LookUpEventOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions};
 pub use support::{NewSupportRequest, OrderOutcome, SupportRequests};
 pub use team::Team;
+
+/// The number of requests for one batch of keys, because DynamoDB may leave keys out of its answer.
+const BATCH_TRIES: u32 = 4;
 
 /// The table that the stores work on.
 #[derive(Clone)]
@@ -109,5 +119,39 @@ impl Table {
     async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Attributes>, Failure> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.into_map())).consistent_read(true);
         Ok(request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?.item)
+    }
+
+    /// Reads items by their keys: at most 100, the limit of DynamoDB. With `attributes` it reads these alone.
+    async fn batch_get(
+        &self,
+        operation: &'static str,
+        mut keys: Vec<Attributes>,
+        attributes: &[&str],
+    ) -> Result<Vec<Attributes>, Failure> {
+        let placeholders: Vec<String> = (0..attributes.len()).map(|n| format!("#a{n}")).collect();
+        let names: HashMap<_, _> =
+            placeholders.iter().cloned().zip(attributes.iter().map(|&name| name.to_owned())).collect();
+        let mut items = Vec::with_capacity(keys.len());
+        for turn in 0..BATCH_TRIES {
+            if keys.is_empty() {
+                return Ok(items);
+            }
+            if turn > 0 {
+                pause().await;
+            }
+            let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            if !attributes.is_empty() {
+                wanted = wanted
+                    .projection_expression(placeholders.join(", "))
+                    .set_expression_attribute_names(Some(names.clone()));
+            }
+            let wanted = wanted.build().map_err(|_| Failure::unreadable(operation, "keys"))?;
+            let request = self.client.batch_get_item().request_items(&self.name, wanted);
+            let answer = request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?;
+            items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            keys =
+                answer.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
+        }
+        if keys.is_empty() { Ok(items) } else { Err(Failure::timed_out(operation)) }
     }
 }

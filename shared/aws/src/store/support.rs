@@ -168,7 +168,7 @@ fn key(subscription: &SubscriptionId, reference: &Reference) -> Key {
 fn parse_sort_key(key: &str) -> Option<Reference> {
     match mail::parse_sort_key(key)? {
         MailKind::Support(reference) => Some(reference),
-        MailKind::Welcome | MailKind::Reminder => None,
+        MailKind::Welcome | MailKind::Reminder | MailKind::Notice(_) => None,
     }
 }
 

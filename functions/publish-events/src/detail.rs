@@ -1,0 +1,84 @@
+//! The detail of a published event. `infra/schemas/` describes it for consumers.
+
+use domain::{Actor, ActorRole, CompanyId, EventType, IssueReason, MailStatus, Transition};
+use serde::Serialize;
+
+/// The content of an event.
+#[derive(Serialize)]
+pub(crate) struct Detail<'a> {
+    event_id: &'a str,
+    subscription_id: &'a str,
+    /// Null where the subscription has been deleted in the meantime.
+    company_id: Option<&'a str>,
+    issue: u32,
+    /// Null for what the history does not number yet.
+    seq: Option<u64>,
+    at: String,
+    who: Who<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<MailStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason<'a>>,
+}
+
+/// Why an issue began, or why a mail failed.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reason<'a> {
+    Issue(IssueReason),
+    /// Null where SES gave no reason that we know.
+    Mail(Option<&'a str>),
+}
+
+/// The actor.
+#[derive(Serialize)]
+struct Who<'a> {
+    role: ActorRole,
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+}
+
+impl<'a> Detail<'a> {
+    /// Returns the content of the event that tells `transition`, with the names of people only if `with_addresses`.
+    pub(crate) fn new(transition: &'a Transition, company: Option<&'a CompanyId>, with_addresses: bool) -> Self {
+        let entry = &transition.entry;
+        let mail = transition.mail;
+        Self {
+            event_id: transition.id.as_str(),
+            subscription_id: transition.subscription.as_str(),
+            company_id: company.map(CompanyId::as_str),
+            issue: entry.issue.number(),
+            seq: entry.seq,
+            at: entry.at.to_string(),
+            who: Who::new(transition, with_addresses),
+            account: entry.detail.as_deref().filter(|_| mail.is_none()),
+            round: mail.map(|mail| mail.round),
+            status: mail.map(|mail| mail.status),
+            reason: match transition.event_type {
+                EventType::WelcomeMailFailed => Some(Reason::Mail(entry.detail.as_deref())),
+                _ => transition.issue_reason().map(Reason::Issue),
+            },
+        }
+    }
+}
+
+impl<'a> Who<'a> {
+    fn new(transition: &'a Transition, with_addresses: bool) -> Self {
+        let Actor { role, id } = transition.who;
+        let by = &transition.entry.by;
+        let (address, user_name) = match role {
+            ActorRole::Customer => (by.address(), None),
+            ActorRole::ServiceAdministrator | ActorRole::Administrator => (None, Some(by.as_stored())),
+            ActorRole::Vendor | ActorRole::Operator => (None, None),
+        };
+        let shown = |name: Option<&'a str>| name.filter(|_| with_addresses);
+        Self { role, id: id.map(|person| person.to_string()), address: shown(address), user_name: shown(user_name) }
+    }
+}

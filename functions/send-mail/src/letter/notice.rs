@@ -1,0 +1,88 @@
+//! Notices: mails that say what another person did. They hold no secret and no text that a person typed, and no link in them acts.
+
+use askama::Template;
+use domain::{Credential, Notice, name::defused};
+use words::{Language, Words};
+use zeroize::Zeroizing;
+
+use super::{Letter, RenderingFailed};
+
+/// The vendor and the addresses that a notice refers to.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) vendor: &'a str,
+    pub(crate) origin: &'a str,
+    pub(crate) support_url: &'a str,
+}
+
+impl Letter {
+    /// Writes a notice in the language of the mails.
+    pub(crate) fn notice(
+        notice: &Notice,
+        credential: &Credential,
+        surroundings: &Surroundings,
+    ) -> Result<Self, RenderingFailed> {
+        let language = Language::preferred(notice.locale.as_deref().unwrap_or_default());
+        Self::notice_in(language, notice, credential, surroundings)
+    }
+
+    fn notice_in(
+        language: Language,
+        notice: &Notice,
+        credential: &Credential,
+        surroundings: &Surroundings,
+    ) -> Result<Self, RenderingFailed> {
+        let w = language.words();
+        let names = [("company", &*defused(&credential.company.name)), ("product", &*defused(&credential.product))];
+        let (subject, happened) = words::notice(w, &notice.entry.what);
+        let subject = words::fill(subject, &names);
+        let letter = &NoticeLetter {
+            w,
+            language: language.code(),
+            subject: &subject,
+            happened: &words::fill(happened, &names),
+            facts: facts(w, notice, surroundings.vendor),
+            support_url: surroundings.support_url,
+            portal_url: surroundings.origin,
+        };
+        let (text, html) = (NoticeText { letter }.render()?, NoticeHtml { letter }.render()?);
+        Ok(Self { subject, text: Zeroizing::new(text), html: Zeroizing::new(html) })
+    }
+}
+
+/// Returns the lines that say whom it is about, who did it, and when. Domains of addresses are no links.
+fn facts(w: &'static Words, notice: &Notice, vendor: &str) -> Vec<Fact> {
+    let masked = notice.entry.masked();
+    let account = masked.account.map(|account| Fact { name: w.user_name, value: defused(&account) });
+    let by = Fact { name: w.history_who, value: defused(&words::masked_author(w, masked.by, vendor)) };
+    let at = Fact { name: w.history_when, value: words::date(w, notice.entry.at) };
+    account.into_iter().chain([by, at]).collect()
+}
+
+/// One line of what is known about the act.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// The content of a notice, for both of its bodies.
+struct NoticeLetter<'a> {
+    w: &'static Words,
+    language: &'static str,
+    subject: &'a str,
+    happened: &'a str,
+    facts: Vec<Fact>,
+    support_url: &'a str,
+    portal_url: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "notice.txt", escape = "none")]
+struct NoticeText<'a> {
+    letter: &'a NoticeLetter<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct NoticeHtml<'a> {
+    letter: &'a NoticeLetter<'a>,
+}

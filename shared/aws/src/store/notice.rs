@@ -1,0 +1,54 @@
+//! The item of a notice: its key, attributes and conversion.
+
+use std::time::Duration;
+
+use domain::{EmailAddress, MailKind, MailStatus, Notice, NoticeId, SubscriptionId};
+
+use super::{
+    history,
+    item::{Attributes, Item, Reader, number, text, time},
+    mail::{self, LOCALE, RANK, TO},
+    names::{AT, SK, STATUS, TTL},
+};
+use crate::Failure;
+
+/// The time of what the notice is about. [`AT`] is that of the mail's status.
+const HAPPENED_AT: &str = "happened_at";
+
+/// How long the table keeps a notice: longer than a transition may be published again with notices, so that none is sent twice.
+const LIFETIME: Duration = Duration::from_hours(24 * 90);
+
+/// Returns a notice as an item, including its key.
+pub(super) fn to_item(subscription: &SubscriptionId, notice: &Notice) -> Attributes {
+    let key = mail::key_for(subscription, &MailKind::Notice(notice.id.clone()), notice.issue);
+    history::with_entry(Item::at(key), &notice.entry, HAPPENED_AT)
+        .with(TO, text(&notice.to))
+        .with_if(LOCALE, notice.locale.as_ref().map(text))
+        .with(STATUS, text(notice.status.as_str()))
+        .with(RANK, number(notice.status.rank()))
+        .with(AT, time(notice.at))
+        .with(TTL, time(notice.at.plus(LIFETIME)))
+        .into_map()
+}
+
+fn parse_sort_key(key: &str) -> Option<NoticeId> {
+    match mail::parse_sort_key(key)? {
+        MailKind::Notice(id) => Some(id),
+        MailKind::Welcome | MailKind::Reminder | MailKind::Support(_) => None,
+    }
+}
+
+/// Reads a notice from an item.
+pub(super) fn from_item(item: &Attributes) -> Result<Notice, Failure> {
+    let item = Reader(item);
+    let entry = history::entry(item, None, HAPPENED_AT)?;
+    Ok(Notice {
+        id: item.parsed(SK, parse_sort_key)?,
+        issue: entry.issue,
+        to: item.parsed(TO, EmailAddress::parse)?,
+        locale: item.optional_text(LOCALE).map(str::to_owned),
+        entry,
+        status: item.parsed(STATUS, MailStatus::parse)?,
+        at: item.time(AT)?,
+    })
+}

@@ -1,0 +1,143 @@
+//! Notices: the people of a subscription who may get one, and the order to mail it.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    Credential, EmailAddress, Notice, PersonId, Principal, Recipients, SubscriptionId, WelcomeMail,
+    notice::{AddressedAdministrator, AddressedPortalUser},
+};
+
+use super::{
+    Table, account, administrator,
+    item::{Attributes, Reader, text},
+    mail,
+    names::{PK, SK, subscription_key},
+    notice, portal_user,
+    transaction::PutNewOutcome,
+};
+use crate::Failure;
+
+/// Reads who gets a notice, and orders its mail.
+pub struct Notices(Table);
+
+/// The result of [`Notices::order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderNoticeOutcome {
+    /// The mail is ordered.
+    Ordered,
+    /// An earlier delivery of the record has ordered the mail.
+    OrderedBefore,
+}
+
+/// The number of accounts that one request reads: the limit of DynamoDB.
+const BATCH: usize = 100;
+
+impl Notices {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// Returns the credential of a subscription, if the subscription still exists.
+    pub async fn credential(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
+        self.0.credential(subscription).await
+    }
+
+    /// Returns the people of a subscription who may get notices. `None` for a subscription that has no welcome mail any more. The
+    /// administrators are read only if `with_administrators`.
+    pub async fn recipients(
+        &self,
+        subscription: &SubscriptionId,
+        with_administrators: bool,
+    ) -> Result<Option<Recipients>, Failure> {
+        let (items, administrators) = futures_util::try_join!(self.mails_and_portal_users(subscription), async {
+            if with_administrators { self.administrators(subscription).await } else { Ok(Vec::new()) }
+        })?;
+        let (mut mail, mut portal_users, mut ruled_out) = (None::<WelcomeMail>, Vec::new(), BTreeSet::new());
+        for item in &items {
+            let sort_key = Reader(item).text(SK)?;
+            if sort_key == mail::SORT_KEY {
+                mail = Some(mail::from_item(item)?);
+            } else if sort_key.starts_with(portal_user::PREFIX) {
+                portal_users.extend(addressed_portal_user(item)?);
+            } else {
+                ruled_out.extend(mail::ruled_out_address(item).as_ref().map(Principal::email));
+            }
+        }
+        Ok(mail.map(|mail| Recipients { mail, portal_users, administrators, ruled_out }))
+    }
+
+    /// Reads the mails of a subscription and its portal users, whose keys follow those of the mails.
+    async fn mails_and_portal_users(&self, subscription: &SubscriptionId) -> Result<Vec<Attributes>, Failure> {
+        const OPERATION: &str = "dynamodb Query (mails and portal users)";
+        self.query(OPERATION, subscription, mail::SORT_KEY, portal_user::END).await
+    }
+
+    async fn administrators(&self, subscription: &SubscriptionId) -> Result<Vec<AddressedAdministrator>, Failure> {
+        const OPERATION: &str = "dynamodb Query (administrators)";
+        let items = self.query(OPERATION, subscription, administrator::PREFIX, administrator::END).await?;
+        let mut active = Vec::new();
+        for item in &items {
+            active.extend(administrator::active_from_item(item)?);
+        }
+        let mut all = Vec::with_capacity(active.len());
+        for some in active.chunks(BATCH) {
+            let keys = some.iter().map(|one| account::key(&one.user_name).into_map()).collect();
+            let attributes = &account::NOTIFIED_ATTRIBUTES;
+            for item in self.0.batch_get("dynamodb BatchGetItem (accounts)", keys, attributes).await? {
+                let account = account::notified_from_item(&item)?;
+                let created_at = some.iter().find(|one| one.user_name == account.user_name).map(|one| one.created_at);
+                all.extend(created_at.map(|created_at| AddressedAdministrator {
+                    person: PersonId::from_account(&account.account_id),
+                    address: account.address,
+                    created_at,
+                    has_signed_in: account.has_signed_in,
+                }));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads the items of a subscription with the sort keys from `first` to `last`.
+    async fn query(
+        &self,
+        operation: &'static str,
+        subscription: &SubscriptionId,
+        first: &str,
+        last: &str,
+    ) -> Result<Vec<Attributes>, Failure> {
+        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
+        let request = request
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last));
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(after).send().await;
+            let page = page.map_err(|error| Failure::from_sdk(operation, &error))?;
+            all.extend(page.items.unwrap_or_default());
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Orders the mail of `notice`. Where it was ordered before, nothing changes.
+    pub async fn order(&self, subscription: &SubscriptionId, notice: &Notice) -> Result<OrderNoticeOutcome, Failure> {
+        let item = notice::to_item(subscription, notice);
+        Ok(match self.0.put_new("dynamodb PutItem (notice)", item).await? {
+            PutNewOutcome::Put => OrderNoticeOutcome::Ordered,
+            PutNewOutcome::Exists => OrderNoticeOutcome::OrderedBefore,
+        })
+    }
+}
+
+fn addressed_portal_user(item: &Attributes) -> Result<Option<AddressedPortalUser>, Failure> {
+    let (address, added_at) = portal_user::from_item(item)?;
+    Ok(address.map(|address: EmailAddress| AddressedPortalUser { address, added_at }))
+}

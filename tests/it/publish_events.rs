@@ -1,0 +1,406 @@
+//! Events out and notices: each transition is told once or more, always with one id, and never with a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloud::{Fault, Feedback, Mode, Published, Service};
+use domain::{EventType, Publication};
+use serde_json::{Value, json};
+use support::{Call, Deployment, TestStack, event, functions::read, secrets::SecretScanner, table::Table};
+
+const DANA: &str = "dana@fabrikam.example";
+const KIM: &str = "kim@fabrikam.example";
+const IT: &str = "it@fabrikam.example";
+const CHOSEN: &str = "seven green boats at noon";
+const OTHER: &str = "a quiet lamp over the harbour";
+const WEEK: i64 = 7 * 86_400;
+
+/// Gives the whole stream to the function, in batches as Lambda makes them. Returns the records that failed.
+async fn feed(stack: &TestStack) -> Vec<String> {
+    let records = stack.cloud.stream_records().await.unwrap();
+    let mut failed = Vec::new();
+    for batch in records.chunks(100) {
+        failed.extend(give(stack, batch).await);
+    }
+    stack.cloud.drained().await.unwrap();
+    failed
+}
+
+async fn give(stack: &TestStack, records: &[Value]) -> Vec<String> {
+    let answer = stack.invoke("publish-events", json!({ "Records": records })).await;
+    let failures = answer["batchItemFailures"].as_array().unwrap().iter();
+    failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Returns the types of the published events, in their order.
+fn types(published: &[Published]) -> Vec<&str> {
+    published.iter().map(|event| event.detail_type.as_str()).collect()
+}
+
+/// Returns the recipients of the notices that have been mailed, sorted.
+fn notified(stack: &TestStack) -> Vec<String> {
+    let notices = stack.cloud.inbox().into_iter().filter(|mail| mail.tags["mail"].starts_with("notice-"));
+    let mut all: Vec<_> = notices.map(|mail| mail.to).collect();
+    all.sort();
+    all
+}
+
+/// Returns the error of an event that its schema does not allow.
+fn misfit(event: &Published) -> Option<String> {
+    let schema: Value = serde_json::from_str(&read(&format!("infra/schemas/{}.json", event.detail_type))).unwrap();
+    let options = jsonschema::options().offline().should_validate_formats(true);
+    let schema = options.build(&schema).unwrap();
+    schema.iter_errors(&event.detail).next().map(|error| format!("{}: {error}", event.detail_type))
+}
+
+fn with_notices(level: &str) -> Deployment {
+    Deployment::default().with("NOTICES", level)
+}
+
+/// Tells the whole story of two issues. Returns what no event may have in it.
+async fn whole_story(stack: &TestStack) -> Vec<String> {
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let mut secrets = vec![stack.mailed_password()];
+    stack.cloud.report(IT, Feedback::Delivered).await.unwrap();
+    let mut more = event("sub-1", "trial");
+    more["id"] = "more".into();
+    more["detail"]["portal_users"] = json!([{ "email": "noor@fabrikam.example" }]);
+    stack.start_subscription(more).await;
+    let token = stack.token(DANA);
+    assert_eq!(stack.retrieve(&token, "sub-1", "a").await.status, 200);
+    stack.call("contact-support", Call::contact_support("sub-1", "Where is it?").bearer(&token)).await;
+    stack.advance_clock(WEEK);
+    let token = stack.token(DANA);
+    let renewed = stack.call("renew-credentials", Call::renew_credentials("sub-1").bearer(&token)).await;
+    assert_eq!(renewed.status, 202, "{renewed:?}");
+    stack.cloud.drained().await.unwrap();
+    secrets.push(stack.mailed_password());
+    stack.cloud.report(IT, Feedback::Undelivered).await.unwrap();
+    stack.call("resend-mail", Call::resend_mail("sub-1").bearer(&token)).await;
+    stack.cloud.drained().await.unwrap();
+    stack.cloud.report(IT, Feedback::Bounced).await.unwrap();
+    stack.cloud.report(IT, Feedback::Complained).await.unwrap();
+    let session = stack.sign_in("admin@fabrikam", &secrets[1]).await.session().unwrap();
+    let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
+    let chosen = reset.session().unwrap();
+    let created = stack.call("create-admin", Call::create_admin(&chosen, "lee@fabrikam", OTHER)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let lees = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
+    stack.start_subscription(event("sub-1", "paid")).await;
+    secrets.extend([session, chosen, lees, token, CHOSEN.to_owned(), OTHER.to_owned()]);
+    secrets
+}
+
+#[tokio::test]
+async fn the_whole_story_is_published_once_and_fits_its_schemas() {
+    let stack = with_notices("none").start().await;
+    whole_story(&stack).await;
+    assert_eq!(feed(&stack).await, [""; 0]);
+    let published = stack.cloud.published();
+    let expected = [
+        "CredentialsIssued",
+        "WelcomeMailDelivered",
+        "PortalUserAdded",
+        "CredentialsRetrieved",
+        "CredentialsIssued",
+        "WelcomeMailFailed",
+        "WelcomeMailFailed",
+        "WelcomeMailComplained",
+        "ServiceAdministratorSignedIn",
+        "PasswordChosen",
+        "AdministratorCreated",
+        "AdministratorSignedIn",
+        "ServiceAdministratorRetired",
+        "SubscriptionBecamePaid",
+    ];
+    let (mut told, mut wanted) = (types(&published), expected.to_vec());
+    told.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(told, wanted);
+    let misfits: Vec<_> = published.iter().filter_map(misfit).collect();
+    assert_eq!(misfits, [""; 0]);
+    assert!(published.iter().all(|event| event.source == "firstkey" && event.detail["subscription_id"] == "sub-1"));
+    let ids: BTreeSet<_> = published.iter().map(|event| event.detail["event_id"].to_string()).collect();
+    assert_eq!(ids.len(), published.len(), "each transition has an id of its own");
+}
+
+#[tokio::test]
+async fn an_event_says_what_happened_and_who_did_it() {
+    let stack = with_notices("none").start().await;
+    whole_story(&stack).await;
+    feed(&stack).await;
+    let published = stack.cloud.published();
+    let details = |name: &str| -> Vec<Value> {
+        published.iter().filter(|event| event.detail_type == name).map(|event| event.detail.clone()).collect()
+    };
+    let issued = details("CredentialsIssued");
+    let mut reasons: Vec<_> = issued.iter().map(|detail| (&detail["issue"], &detail["reason"])).collect();
+    reasons.sort_by_key(|(issue, _)| issue.as_u64());
+    assert_eq!(reasons, [(&json!(1), &json!("started")), (&json!(2), &json!("renewed"))]);
+    let retrieved = details("CredentialsRetrieved").remove(0);
+    assert_eq!((&retrieved["company_id"], &retrieved["issue"], &retrieved["seq"]), (&json!("fabrikam"), &json!(1), &Value::Null));
+    assert_eq!(retrieved["who"]["role"], "customer");
+    let id = retrieved["who"]["id"].as_str().unwrap();
+    let renewed_by = issued.iter().find(|detail| detail["issue"] == 2).unwrap()["who"]["id"].as_str();
+    assert_eq!((id.len(), Some(id)), (22, renewed_by), "the same person has the same id");
+    let created = details("AdministratorCreated").remove(0);
+    assert_eq!((&created["account"], &created["who"]["role"]), (&json!("lee@fabrikam"), &json!("service-administrator")));
+    let failed: BTreeSet<_> =
+        details("WelcomeMailFailed").iter().map(|detail| format!("{} {}", detail["status"], detail["round"])).collect();
+    assert_eq!(failed, BTreeSet::from(["\"undelivered\" 0".to_owned(), "\"bounced\" 1".to_owned()]));
+    let numbered: BTreeSet<_> = published.iter().filter_map(|event| event.detail["seq"].as_u64()).collect();
+    assert_eq!(numbered.len(), published.iter().filter(|event| event.detail["seq"].is_u64()).count());
+}
+
+#[tokio::test]
+async fn every_code_of_the_history_is_published_or_withheld_and_every_type_has_a_schema() {
+    let mut codes = BTreeSet::new();
+    for file in std::fs::read_dir(support::functions::root().join("shared/aws/src/store")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for line in source.lines().filter(|line| line.contains("what")) {
+            codes.extend(line.split('"').skip(1).step_by(2).filter(|text| !text.contains(' ')).map(str::to_owned));
+        }
+    }
+    codes.remove("what");
+    assert!(codes.contains("issued") && codes.contains("administrator-created"), "{codes:?}");
+    let unknown: Vec<_> = codes.iter().filter(|code| Publication::of(code) == Publication::Unknown).collect();
+    assert_eq!(unknown, [""; 0]);
+    for event_type in EventType::ALL {
+        let schema: Value = serde_json::from_str(&read(&format!("infra/schemas/{}.json", event_type.as_str()))).unwrap();
+        assert!(jsonschema::meta::is_valid(&schema), "{event_type:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transition_that_is_told_again_has_the_same_id() {
+    let stack = with_notices("all").start().await;
+    whole_story(&stack).await;
+    feed(&stack).await;
+    let (once, mailed) = (stack.cloud.published(), notified(&stack));
+    assert!(!mailed.is_empty());
+    for record in stack.cloud.stream_records().await.unwrap() {
+        give(&stack, &[record]).await;
+    }
+    stack.cloud.drained().await.unwrap();
+    let mut count = BTreeMap::<String, usize>::new();
+    for event in stack.cloud.published() {
+        *count.entry(format!("{} {}", event.detail_type, event.detail)).or_default() += 1;
+    }
+    assert_eq!(count.len(), once.len());
+    assert!(count.values().all(|&times| times == 2), "{count:?}");
+    assert_eq!(notified(&stack), mailed, "no notice is mailed again");
+}
+
+#[tokio::test]
+async fn no_item_of_the_table_puts_a_secret_or_an_address_on_the_bus() {
+    let stack = with_notices("all").start().await;
+    let secrets = whole_story(&stack).await;
+    feed(&stack).await;
+    let items = stack.cloud.dump_table().await.unwrap();
+    for event_name in ["INSERT", "MODIFY", "REMOVE"] {
+        for (n, item) in items.iter().enumerate() {
+            let keys = json!({ "PK": item["PK"], "SK": item["SK"] });
+            let change = json!({ "Keys": keys, "NewImage": item, "SequenceNumber": n.to_string() });
+            assert_eq!(give(&stack, &[json!({ "eventName": event_name, "dynamodb": change })]).await, [""; 0]);
+        }
+    }
+    let published = stack.cloud.published();
+    let text = serde_json::to_string(&published.iter().map(|event| &event.detail).collect::<Vec<_>>()).unwrap();
+    assert_eq!(SecretScanner::new(&secrets).find_in(&text), None);
+    for canary in [".example", "$argon2", "Where is it?", "sealed", "Lee"] {
+        assert!(!text.contains(canary), "{canary}");
+    }
+    for notice in stack.cloud.inbox().iter().filter(|mail| mail.tags["mail"].starts_with("notice-")) {
+        assert_eq!(SecretScanner::new(&secrets).find_in(&(notice.text.clone() + &notice.html)), None);
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_can_have_addresses_in_its_events() {
+    let stack = with_notices("none").with("EVENTS_WITH_ADDRESSES", "true").start().await;
+    whole_story(&stack).await;
+    feed(&stack).await;
+    let published = stack.cloud.published();
+    let who = |name: &str| published.iter().find(|event| event.detail_type == name).unwrap().detail["who"].clone();
+    assert_eq!(who("CredentialsRetrieved")["address"], DANA);
+    assert_eq!(who("PasswordChosen")["user_name"], "admin@fabrikam");
+    assert_eq!(published.iter().filter_map(misfit).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_holds_up_none_of_the_others() {
+    let stack = with_notices("none").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let records = stack.cloud.stream_records().await.unwrap();
+    let entry = records.iter().find(|record| record["dynamodb"]["Keys"]["SK"]["S"] == "EVENT#0000000001").unwrap();
+    let spoil = |path: &str, value: Value| {
+        let mut spoilt = entry.clone();
+        *spoilt.pointer_mut(path).unwrap() = value;
+        spoilt
+    };
+    let spoilt = [
+        spoil("/dynamodb/NewImage/what", json!({ "S": "of-a-later-release" })),
+        spoil("/dynamodb/NewImage/at", json!({ "S": "yesterday" })),
+        spoil("/dynamodb/NewImage/issue", json!({ "B": "!" })),
+        spoil("/dynamodb/NewImage", json!([])),
+        spoil("/dynamodb/Keys", Value::Null),
+        spoil("/eventName", json!("REPLACE")),
+        json!({}),
+    ];
+    for poison in spoilt {
+        let before = stack.cloud.published().len();
+        assert_eq!(give(&stack, &[poison.clone(), entry.clone(), poison]).await, [""; 0]);
+        assert_eq!(stack.cloud.published().len(), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_the_bus_refuses_is_published_again_and_no_other() {
+    let stack = with_notices("none").start().await;
+    whole_story(&stack).await;
+    stack.cloud.set_fault(Fault::new(Service::Events, "PutEvents", Mode::Partial, 1));
+    assert_eq!(feed(&stack).await, [""; 0]);
+    let ids: BTreeSet<_> = stack.cloud.published().iter().map(|event| event.detail["event_id"].to_string()).collect();
+    assert_eq!((ids.len(), stack.cloud.published().len()), (14, 14), "each of them once");
+}
+
+#[tokio::test]
+async fn only_the_records_that_aws_refuses_are_delivered_again() {
+    let stack = with_notices("all").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    let records = stack.cloud.stream_records().await.unwrap();
+    stack.cloud.set_fault(Fault::new(Service::Events, "PutEvents", Mode::Refused, 100));
+    let failed = give(&stack, &records).await;
+    let told: Vec<_> = records
+        .iter()
+        .filter(|record| {
+            let key = record["dynamodb"]["Keys"]["SK"]["S"].as_str().unwrap();
+            let is_retrieval = key == "CREDENTIAL" && record["eventName"] == "MODIFY";
+            key.starts_with("EVENT#") || is_retrieval
+        })
+        .map(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap())
+        .collect();
+    assert_eq!(failed, told);
+    assert_eq!(stack.cloud.published().len(), 0);
+    stack.cloud.set_fault(Fault::new(Service::Events, "PutEvents", Mode::Refused, 0));
+    assert_eq!(give(&stack, &records).await, [""; 0]);
+    stack.cloud.drained().await.unwrap();
+    assert_eq!((stack.cloud.published().len(), notified(&stack).len()), (2, 2), "notices are ordered once");
+}
+
+#[tokio::test]
+async fn an_event_is_not_published_before_its_notices_are_ordered() {
+    let stack = with_notices("security").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    feed(&stack).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    for operation in ["GetItem", "Query", "PutItem"] {
+        stack.cloud.set_fault(Fault::new(Service::DynamoDb, operation, Mode::Refused, 100).on_function("publish-events"));
+        assert!(!feed(&stack).await.is_empty(), "{operation}");
+        stack.cloud.clear_faults_of("publish-events");
+        assert!(!types(&stack.cloud.published()).contains(&"CredentialsRetrieved"), "{operation}");
+    }
+    assert_eq!(feed(&stack).await, [""; 0]);
+    assert!(types(&stack.cloud.published()).contains(&"CredentialsRetrieved"));
+    assert_eq!(notified(&stack), [IT, KIM]);
+}
+
+#[tokio::test]
+async fn the_others_are_told_of_a_retrieval_and_of_new_portal_users() {
+    let stack = with_notices("security").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    feed(&stack).await;
+    assert_eq!(notified(&stack), [IT, KIM]);
+    let mut more = event("sub-1", "trial");
+    more["id"] = "more".into();
+    more["detail"]["portal_users"] = json!([{ "email": "noor@fabrikam.example" }]);
+    stack.start_subscription(more).await;
+    feed(&stack).await;
+    assert_eq!(notified(&stack), [DANA, IT, IT, KIM, KIM, "noor@fabrikam.example"]);
+}
+
+#[tokio::test]
+async fn no_notice_goes_to_an_address_that_takes_no_mail() {
+    let stack = with_notices("security").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    feed(&stack).await;
+    stack.cloud.report(KIM, Feedback::Bounced).await.unwrap();
+    stack.retrieve(&stack.token(DANA), "sub-1", "b").await;
+    feed(&stack).await;
+    assert_eq!(notified(&stack), [IT, IT, KIM], "the notice to Kim bounced");
+    let mut mail = stack.items("MAIL").await.remove(0);
+    (mail["status"]["S"], mail["rank"]["N"]) = ("complained".into(), "50".into());
+    Table::connect(&stack.cloud.aws_url(), "test").put(&mail).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "c").await;
+    feed(&stack).await;
+    assert_eq!(notified(&stack), [IT, IT, KIM]);
+}
+
+#[tokio::test]
+async fn levels_decide_who_is_told_of_the_first_sign_in() {
+    for (level, expected) in [("all", 1), ("security", 0), ("none", 0)] {
+        let stack = with_notices(level).start().await;
+        stack.start_subscription(event("sub-1", "trial")).await;
+        stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
+        feed(&stack).await;
+        assert_eq!(notified(&stack).len(), expected, "{level}");
+    }
+}
+
+#[tokio::test]
+async fn administrators_are_told_of_a_new_one_and_the_new_one_too() {
+    let stack = with_notices("security").start().await;
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let create = |session: &str, user_name: &str, email: &str| {
+        let fields = json!({ "user_name": user_name, "display_name": "X", "password": OTHER, "email": email });
+        Call::post("/administrators").session(session).json(&fields)
+    };
+    let lee = stack.call("create-admin", create(&session, "lee@fabrikam", "lee@fabrikam.example")).await;
+    assert_eq!(lee.status, 201, "{lee:?}");
+    feed(&stack).await;
+    assert_eq!(notified(&stack), [DANA, IT, KIM, "lee@fabrikam.example"], "the first one of an issue");
+    let lees = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
+    assert_eq!(stack.call("create-admin", create(&lees, "mo@fabrikam", "mo@fabrikam.example")).await.status, 201);
+    feed(&stack).await;
+    let later = ["lee@fabrikam.example", "mo@fabrikam.example"];
+    assert_eq!(notified(&stack), [&[DANA, IT, KIM][..], &later].concat(), "Lee did it, and is not told");
+}
+
+#[tokio::test]
+async fn what_happened_long_ago_is_published_again_without_notices() {
+    let stack = with_notices("all").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    stack.advance_clock(WEEK);
+    assert_eq!(feed(&stack).await, [""; 0]);
+    assert_eq!((stack.cloud.published().len(), notified(&stack).len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_transition_of_a_subscription_that_is_gone_is_published_without_its_company() {
+    let stack = with_notices("all").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let records = stack.cloud.stream_records().await.unwrap();
+    let table = Table::connect(&stack.cloud.aws_url(), "test");
+    for item in stack.items("").await {
+        table.delete(&item).await;
+    }
+    assert_eq!(give(&stack, &records).await, [""; 0]);
+    let published = stack.cloud.published();
+    assert_eq!((types(&published), &published[0].detail["company_id"]), (vec!["CredentialsIssued"], &Value::Null));
+    assert_eq!(misfit(&published[0]), None);
+}
+
+#[tokio::test]
+async fn the_stream_feeds_the_function_by_itself() {
+    let stack = with_notices("security").publishing().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.retrieve(&stack.token(DANA), "sub-1", "a").await;
+    stack.cloud.drained().await.unwrap();
+    let mut told = types(&stack.cloud.published()).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    told.sort_unstable();
+    assert_eq!(told, ["CredentialsIssued", "CredentialsRetrieved"]);
+    assert_eq!(notified(&stack), [IT, KIM]);
+}
