@@ -6,7 +6,7 @@ use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
 use serde_json::{Value, json};
 use support::{
-    Answer, Call, TestStack, event,
+    Answer, Call, Deployment, TestStack, event,
     table::{Table, text},
 };
 
@@ -429,4 +429,111 @@ async fn bad_input_is_refused_before_anything_is_read() {
     assert_eq!(outcome(&stack.call("create-admin", large).await), (413, Some("payload-too-large")));
     assert!(stack.cloud.requests().is_empty());
     assert_eq!(stack.call("create-admin", with(&|body| body["email"] = Value::Null)).await.status, 201);
+}
+
+/// When the clock of a test of one day starts: 10 November 2026, 09:30 UTC.
+const MORNING: i64 = 1_794_303_000;
+
+/// Starts a stack in the morning, whose service administrator has chosen a password, and returns their session.
+async fn in_the_morning() -> (TestStack, String) {
+    let stack = Deployment::default().with_start_time(MORNING).start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    (stack, service)
+}
+
+/// Creates the administrator number `n`, with an address.
+async fn create_addressed(stack: &TestStack, session: &str, n: usize) -> Answer {
+    let body = json!({
+        "user_name": format!("person-{n}@fabrikam"), "display_name": "Lee Ahmadi", "password": OWN,
+        "email": format!("person-{n}@fabrikam.example"),
+    });
+    let call = Call::post("/administrators").session(session).key(&format!("click-{n}")).json(&body);
+    stack.call("create-admin", call).await
+}
+
+/// Returns the counts of accounts with an address, by day.
+async fn addressed(stack: &TestStack) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let days = stack.items("ADDRESSED#").await;
+    days.iter().map(|day| (text(&day["SK"]["S"]), text(&day["accounts"]["N"]))).collect()
+}
+
+/// Returns the count of one day.
+fn day(day: &str, count: &str) -> (String, String) {
+    (format!("ADDRESSED#{day}"), count.to_owned())
+}
+
+#[tokio::test]
+async fn a_subscription_has_twenty_accounts_with_an_address_a_day() {
+    let (stack, service) = in_the_morning().await;
+    for n in 0..20 {
+        assert_eq!(create_addressed(&stack, &service, n).await.status, 201, "{n}");
+    }
+    assert_eq!(addressed(&stack).await, [day("2026-11-10", "20")]);
+    let before = stack.items("").await;
+    let refused = create_addressed(&stack, &service, 20).await;
+    assert_eq!(outcome(&refused), (429, Some("too-many-attempts")));
+    let wait: i64 = refused.headers["retry-after"].parse().unwrap();
+    assert!((14 * 3600..=15 * 3600).contains(&wait), "until midnight: {wait}");
+    assert_eq!(stack.items("").await, before);
+
+    assert_eq!(create_addressed(&stack, &service, 3).await.status, 201, "the same click as before");
+    let other = Call::create_admin(&service, "person-3@fabrikam", OWN).key("click-3");
+    assert_eq!(outcome(&stack.call("create-admin", other).await), (409, Some("conflict")));
+    assert_eq!(create(&stack, &service, "lee@fabrikam", "lee").await.status, 201, "without an address");
+    assert_eq!(addressed(&stack).await, [day("2026-11-10", "20")]);
+
+    stack.advance_clock(wait);
+    let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
+    assert_eq!(create_addressed(&stack, &lee, 20).await.status, 201, "on the next day");
+    assert_eq!(addressed(&stack).await, [day("2026-11-10", "20"), day("2026-11-11", "1")]);
+    assert_eq!(administrators(&stack).await, 22);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_of_many_accounts_with_an_address_at_once_are_created() {
+    let (stack, service) = in_the_morning().await;
+    let (stack, service) = (&stack, &service);
+    let creations = (0..25).map(|n| with_retries(move || create_addressed(stack, service, n)));
+    let answers = join_all(creations).await;
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(429)), (20, 5), "{answers:?}");
+    assert_eq!((administrators(stack).await, addressed(stack).await), (20, vec![day("2026-11-10", "20")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_an_address_is_counted_once_however_often_its_click_is_sent() {
+    for fault in [
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::LostResponse, 1),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Duplicated, 1),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Conflict, 2),
+    ] {
+        let (stack, service) = in_the_morning().await;
+        stack.cloud.set_fault(fault);
+        let answers = join_all((0..3).map(|_| with_retries(|| create_addressed(&stack, &service, 1)))).await;
+        assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+        assert_eq!(create_addressed(&stack, &service, 1).await.body, answers[0].body);
+        assert_eq!((administrators(&stack).await, addressed(&stack).await), (1, vec![day("2026-11-10", "1")]));
+    }
+}
+
+#[tokio::test]
+async fn on_a_day_that_is_used_up_every_other_refusal_stays_the_same() {
+    let (stack, service) = in_the_morning().await;
+    assert_eq!(create(&stack, &service, "lee@fabrikam", "lee").await.status, 201);
+    let full = json!({
+        "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "ADDRESSED#2026-11-10" }, "accounts": { "N": "20" },
+    });
+    Table::connect(&stack.cloud.aws_url(), "tests").put(&full).await;
+    let taken = create_with(&stack, &service, "email", json!("lee@fabrikam.example")).await;
+    assert_eq!(outcome(&taken), (409, Some("user-name-taken")));
+    assert_eq!(outcome(&create_addressed(&stack, &service, 1).await), (429, Some("too-many-attempts")));
+    stack.start_subscription(event("sub-2", "trial")).await;
+    let session = stack.sign_in("admin-sub-2@fabrikam", &stack.mailed_password()).await.session().unwrap();
+    let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
+    let other = create_addressed(&stack, &reset.session().unwrap(), 1).await;
+    assert_eq!(outcome(&other), (201, None), "each subscription has its own count");
+    assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.next(), Some("home"));
+    let retired = create_addressed(&stack, &service, 1).await;
+    assert_eq!(outcome(&retired), (401, Some("not-signed-in")));
 }

@@ -17,6 +17,7 @@ mod list_subscriptions;
 mod logs;
 mod mail_feedback;
 mod no_leaks;
+mod notices;
 mod permissions;
 mod portal;
 mod portal_sign_in;

@@ -146,6 +146,45 @@ async fn every_reminder_matches_its_snapshot() {
     }
 }
 
+/// Entries of a history, one for each notice and each kind of author.
+fn entries_with_notices() -> Vec<(&'static str, Value)> {
+    let entry = |what: &str, role: &str, by: &str| {
+        json!({
+            "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "EVENT#0000000002" }, "what": { "S": what }, "by": { "S": by },
+            "confirmed": { "BOOL": role == "customer" }, "who": { "M": { "role": { "S": role } } },
+            "at": { "N": (START + 60).to_string() }, "issue": { "N": "1" },
+        })
+    };
+    let mut unconfirmed = entry("retrieved", "customer", "ceo@fabrikam.example");
+    unconfirmed["confirmed"]["BOOL"] = false.into();
+    let mut created = entry("administrator-created", "service-administrator", "admin@fabrikam");
+    created["account"] = json!({ "S": "lee@fabrikam" });
+    vec![
+        ("retrieved", entry("retrieved", "customer", "kim@fabrikam.example")),
+        ("retrieved_unconfirmed", unconfirmed),
+        ("portal_users_added", entry("portal-users-added", "vendor", "vendor")),
+        ("signed_in", entry("signed-in", "service-administrator", "admin@fabrikam")),
+        ("password_changed", entry("password-changed", "administrator", "lee@fabrikam")),
+        ("administrator_created", created),
+        ("unknown", entry("reissued", "operator", "olivia@contoso.example")),
+    ]
+}
+
+#[tokio::test]
+async fn every_notice_matches_its_snapshot() {
+    let stack = Deployment::default().with("SUPPORT_URL", "https://help.contoso.example").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    for (name, entry) in entries_with_notices() {
+        for language in Language::ALL.map(Language::code) {
+            table.put(&crate::notices::order(&entry, "it@fabrikam.example", language)).await;
+            stack.cloud.drained().await.unwrap();
+            let mail = stack.cloud.inbox().pop().unwrap();
+            assert_mail(&Redactions::new(&stack), &format!("notice_{name}_{language}"), &mail);
+        }
+    }
+}
+
 /// Sends a support request, and returns its mail and its reference.
 async fn support_mail(stack: &TestStack, token: &str, subscription: &str) -> (Mail, String) {
     let call = Call::contact_support(subscription, "It does not work.\nPlease call: <+1 555 0100>.").bearer(token);

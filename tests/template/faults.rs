@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 105] = [
+pub(super) const FAULTS: [Fault; 131] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -259,6 +259,88 @@ pub(super) const FAULTS: [Fault; 105] = [
         "  MailFeedback:\n    Type: AWS::SES::ConfigurationSetEventDestination\n",
         "  MailFeedback:\n    Type: AWS::SNS::Topic\n",
     ),
+    own_rule(
+        "stream-from-the-end",
+        "StartingPosition: TRIM_HORIZON\n            BatchSize",
+        "StartingPosition: LATEST\n            BatchSize",
+    ),
+    own_rule("batch-in-one-piece", "            BisectBatchOnFunctionError: true\n", ""),
+    own_rule(
+        "whole-batch",
+        "            BisectBatchOnFunctionError: true\n            FunctionResponseTypes: [ReportBatchItemFailures]\n",
+        "            BisectBatchOnFunctionError: true\n",
+    ),
+    own_rule("record-given-up", "            MaximumRetryAttempts: -1\n", "            MaximumRetryAttempts: 10\n"),
+    own_rule("record-given-up", "            MaximumRecordAgeInSeconds: 82800\n", ""),
+    own_rule("record-given-up", "MaximumRecordAgeInSeconds: 82800", "MaximumRecordAgeInSeconds: 604800"),
+    own_rule(
+        "stream-without-dead-letters",
+        "            DestinationConfig: { OnFailure: { Destination: !GetAtt PublishEventsFailures.Arn } }\n",
+        "",
+    ),
+    own_rule(
+        "dead-letters-without-alarm",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt PublishEventsFailures.QueueName }]",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt SendMailDeadLetters.QueueName }]",
+    ),
+    own_rule(
+        "unfiltered-stream",
+        "{\"SK\": {\"S\": [{\"prefix\": \"EVENT#\"}]}}",
+        "{\"SK\": {\"S\": [{\"prefix\": \"\"}]}}",
+    ),
+    own_rule(
+        "unfiltered-stream",
+        "[\"INSERT\", \"MODIFY\"], \"dynamodb\"",
+        "[\"INSERT\", \"MODIFY\", \"REMOVE\"], \"dynamodb\"",
+    ),
+    own_rule("unfiltered-stream", "{\"SK\": {\"S\": [\"MAIL\"]}}", "{\"SK\": {\"S\": [{\"prefix\": \"MAIL\"}]}}"),
+    own_rule(
+        "unfiltered-stream",
+        "                - Pattern: '{\"eventName\": [\"INSERT\"], ",
+        "                - Pattern: '{\"dynamodb\": {\"Keys\": {\"SK\": {\"S\": [\"ACCOUNT\"]}}}}'\n                - Pattern: '{\"eventName\": [\"INSERT\"], ",
+    ),
+    own_rule(
+        "crowded-stream",
+        "        Stream:\n          Type: DynamoDB\n",
+        "        Another:\n          Type: DynamoDB\n          Properties: { Stream: !GetAtt Table.StreamArn, StartingPosition: TRIM_HORIZON }\n        Stream:\n          Type: DynamoDB\n",
+    ),
+    own_rule("stream-without-age-alarm", "      MetricName: IteratorAge\n", "      MetricName: Errors\n"),
+    own_rule("stream-without-age-alarm", "      Threshold: 900000\n", "      Threshold: 86400000\n"),
+    own_rule(
+        "publisher-elsewhere",
+        "                  StringEquals: { events:source: firstkey }\n",
+        "                  StringLike: { events:source: \"*\" }\n",
+    ),
+    own_rule(
+        "publisher-elsewhere",
+        "                Action: events:PutEvents\n                Resource: !GetAtt PublishedEvents.Arn\n",
+        "                Action: events:PutEvents\n                Resource: [!GetAtt PublishedEvents.Arn, !GetAtt VendorBus.Arn]\n",
+    ),
+    own_rule("own-events-in", "{ anything-but: firstkey }", "{ anything-but: [] }"),
+    own_rule("own-events-in", "    AllowedPattern: ^(?!firstkey$)", "    AllowedPattern: ^"),
+    own_rule("own-events-in", "        source: [aws.ses]\n", "        source: [aws.ses, firstkey]\n"),
+    own_rule(
+        "short-archive",
+        "!GetAtt PublishedEvents.Arn\n      RetentionDays: 30\n",
+        "!GetAtt PublishedEvents.Arn\n      RetentionDays: 7\n",
+    ),
+    own_rule(
+        "bus-without-archive",
+        "      SourceArn: !GetAtt PublishedEvents.Arn\n",
+        "      SourceArn: !Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default\n",
+    ),
+    own_rule(
+        "open-bus",
+        "ArnNotEquals: { aws:PrincipalArn: !GetAtt PublishEventsRole.Arn }",
+        "ArnNotEquals: { aws:PrincipalArn: \"*\" }",
+    ),
+    own_rule(
+        "seal-of-another",
+        "              - Sid: KeepFailures\n",
+        "              - Sid: Unseal\n                Effect: Allow\n                Action: kms:Decrypt\n                Resource: !GetAtt SealingKey.Arn\n              - Sid: KeepFailures\n",
+    ),
+    own_rule("unreported-tampering", ", !Ref PublishedEvents, !GetAtt PublishedEvents.Arn]", "]"),
+    own_rule("unreported-tampering", "              - !Ref PublishEventsRole\n", ""),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),

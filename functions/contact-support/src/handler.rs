@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use aws::{NewSupportRequest, OrderOutcome, SupportRequests, Table};
-use domain::{EmailAddress, Reference, SupportMessage, Timestamp};
+use domain::{EmailAddress, Reference, SupportMessage};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::{Deserialize, Serialize};
@@ -74,29 +74,11 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         }
         OrderOutcome::AnotherMessage => Err(ProblemCode::Conflict.into()),
         OrderOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
-        OrderOutcome::TooMany => Err(Problem::too_many_attempts(until_tomorrow(now))),
+        OrderOutcome::TooMany => Err(Problem::too_many_attempts(now.seconds_until_tomorrow())),
     }
 }
 
 /// Parses an address that SES can send to.
 fn mailable(text: &str) -> Option<EmailAddress> {
     EmailAddress::parse(text).filter(EmailAddress::can_be_mailed)
-}
-
-/// Returns the seconds until the next day begins, in UTC.
-fn until_tomorrow(now: Timestamp) -> u32 {
-    const DAY: i64 = 24 * 60 * 60;
-    u32::try_from(DAY - now.epoch_seconds().rem_euclid(DAY)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tomorrow_is_at_most_a_day_away_and_never_now() {
-        let wait = |text: &str| until_tomorrow(Timestamp::parse_rfc3339(text).unwrap());
-        assert_eq!(wait("2026-11-10T00:00:00Z"), 86_400);
-        assert_eq!(wait("2026-11-10T23:59:59Z"), 1);
-    }
 }

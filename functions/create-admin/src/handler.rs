@@ -5,6 +5,8 @@
 //! Two accounts can be created at the same time. A retry of the same click, identified by its account and its idempotency key, returns
 //! the account that the click has created; the same key with another form is a conflict. Any other click for a name that exists gets
 //! `user-name-taken`.
+//!
+//! An address is not verified, and notices go there. So a subscription has at most 20 accounts with an address a day.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -89,6 +91,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         CreateOutcome::CreatedBefore(_) | CreateOutcome::AnotherForm => Err(ProblemCode::Conflict.into()),
         CreateOutcome::NameTaken => Err(ProblemCode::UserNameTaken.into()),
         CreateOutcome::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
+        CreateOutcome::TooMany => Err(Problem::too_many_attempts(now.seconds_until_tomorrow())),
     }
 }
 

@@ -8,6 +8,7 @@
 //! | welcome mail | `SUBSCRIPTION#<id>` | `MAIL` | [`Subscriptions`] orders it, [`Mails`] follows it |
 //! | support request | `SUBSCRIPTION#<id>` | `MAIL#support#<reference>` | [`SupportRequests`] orders it, [`Mails`] follows it |
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
+//! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`]: twenty, counted in the transaction of each |
 //! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`] |
 //! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | every transaction on the subscription |
 //! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has started an issue starts no second one |
@@ -42,7 +43,7 @@
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem`, and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
 //! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4, 2 `Query`, 2 `UpdateItem` and 1 for each device and network that is forgotten; with a current password also the attempts of sign-in | 3 reads, 8 writes |
-//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 | 3 reads, 12 writes |
+//! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 (7 with an address) | 3 reads, 12 writes (14) |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!

@@ -8,6 +8,10 @@ use crate::{
     name, text_enum,
 };
 
+/// The maximum number of accounts with an address that administrators create for a subscription in one day (UTC). The addresses are not
+/// verified, and notices go there.
+pub const ADDRESSED_PER_DAY: u32 = 20;
+
 text_enum! {
     /// The purpose of an account.
     pub enum Role {

@@ -258,10 +258,11 @@ mod tests {
     #[test]
     fn a_tag_names_one_mail() {
         let support = MailKind::Support(Reference::from_random([7; 16]));
-        for kind in [MailKind::Welcome, MailKind::Reminder, support] {
+        let notice = MailKind::Notice(NoticeId::parse("notice-support-welcome-reminder").unwrap());
+        for kind in [MailKind::Welcome, MailKind::Reminder, support, notice] {
             assert_eq!(MailKind::parse_tag(&kind.tag()), Some(kind));
         }
-        for unknown in ["", "Welcome", "support-", "support-x", "reminder-1"] {
+        for unknown in ["", "Welcome", "support-", "support-x", "reminder-1", "notice", "notice-", "notice-x"] {
             assert_eq!(MailKind::parse_tag(unknown), None, "{unknown}");
         }
     }

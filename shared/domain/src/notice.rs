@@ -230,3 +230,266 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Caller, EventType, Label, MailContent, Retrieval, RetrievalId, SubscriptionId, credential::tests::credential,
+    };
+
+    const HAPPENED: i64 = 1_000_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn address(name: &str) -> EmailAddress {
+        EmailAddress::parse(&format!("{name}@fabrikam.example")).unwrap()
+    }
+
+    fn subscription() -> SubscriptionId {
+        SubscriptionId::parse("sub-1").unwrap()
+    }
+
+    fn account(role: ActorRole, name: &str) -> Actor {
+        Actor { role, id: Some(PersonId::from_account(name)) }
+    }
+
+    /// Returns the transition of an entry with this code and author.
+    fn recorded(what: &str, who: Actor) -> Transition {
+        let (what, by) = (what.to_owned(), Label::from_stored("admin@fabrikam".into(), Some(false)));
+        let (who, at, issue) = (Some(who), at(HAPPENED), Issue::FIRST);
+        let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None };
+        Transition::recorded(&subscription(), entry).unwrap()
+    }
+
+    fn by_service_administrator(what: &str) -> Transition {
+        recorded(what, account(ActorRole::ServiceAdministrator, "service"))
+    }
+
+    /// Returns the transition of a retrieval by a person with this subject and perhaps a confirmed address.
+    fn retrieved(subject: &str, email: Option<&str>) -> Transition {
+        let email = email.and_then(EmailAddress::parse);
+        let caller = Caller::new("https://issuer.example".into(), subject.into(), email, Vec::new());
+        let click = RetrievalId::from_click(&caller, "click");
+        Transition::retrieved(&subscription(), Issue::FIRST, &click, &Retrieval::new(&caller, at(HAPPENED)))
+    }
+
+    /// Returns the people of a subscription: portal users by when they were added, and administrators by when they were created and whether
+    /// they have signed in. The address of the issue is that of `it`.
+    fn people(portal_users: &[(&str, i64)], administrators: &[(&str, i64, bool)]) -> Recipients {
+        let portal_user =
+            |(name, since): &(&str, i64)| AddressedPortalUser { address: address(name), added_at: at(*since) };
+        let administrator = |(name, since, has_signed_in): &(&str, i64, bool)| AddressedAdministrator {
+            person: PersonId::from_account(name),
+            address: Some(address(name)),
+            created_at: at(*since),
+            has_signed_in: *has_signed_in,
+        };
+        let mail = WelcomeMail {
+            issue: Issue::FIRST,
+            to: address("it"),
+            locale: None,
+            content: MailContent::Credentials,
+            status: MailStatus::Delivered,
+            at: at(1),
+            round: 0,
+            resent_at: None,
+            detail: None,
+        };
+        Recipients {
+            mail,
+            portal_users: portal_users.iter().map(portal_user).collect(),
+            administrators: administrators.iter().map(administrator).collect(),
+            ruled_out: BTreeSet::new(),
+        }
+    }
+
+    /// Returns the names of those who get a notice, where the credential lists `listed`.
+    fn names_if_listed(people: &Recipients, transition: &Transition, listed: &[&str]) -> Vec<String> {
+        let mut credential = credential(&[]);
+        credential.portal_users = listed.iter().map(|name| Principal::email(&address(name))).collect();
+        let all = people.of(transition, &credential);
+        all.iter().map(|address| address.to_string().split('@').next().unwrap().to_owned()).collect()
+    }
+
+    /// Returns the names of those who get a notice, where the credential lists every portal user.
+    fn names(people: &Recipients, transition: &Transition) -> Vec<String> {
+        let listed: Vec<String> = people
+            .portal_users
+            .iter()
+            .map(|user| user.address.to_string().split('@').next().unwrap().to_owned())
+            .collect();
+        names_if_listed(people, transition, &listed.iter().map(|name| &**name).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_retrieval_has_notices_to_the_issue_and_to_portal_users_the_longest_known_first() {
+        let people = people(&[("dana", 30), ("kim", 10), ("mo", 20)], &[("lee", 5, true)]);
+        assert_eq!(names(&people, &retrieved("x", None)), ["it", "kim", "mo", "dana"]);
+        assert_eq!(names(&people, &recorded("portal-users-added", Actor::VENDOR)), ["it", "kim", "mo", "dana"]);
+    }
+
+    #[test]
+    fn a_transition_has_ten_notices_at_most() {
+        let all: Vec<String> = (0..12).map(|n| format!("user-{n}")).collect();
+        let users: Vec<(&str, i64)> = all
+            .iter()
+            .zip([90, 80, 70, 60, 50, 40, 30, 20, 10, 5, 4, 3])
+            .map(|(name, since)| (&**name, since))
+            .collect();
+        let expected =
+            ["it", "user-11", "user-10", "user-9", "user-8", "user-7", "user-6", "user-5", "user-4", "user-3"];
+        assert_eq!(names(&people(&users, &[]), &retrieved("x", None)), expected);
+        let with_its_actor = retrieved("x", Some("user-11@fabrikam.example"));
+        assert_eq!(names(&people(&users, &[]), &with_its_actor).last().unwrap(), "user-2", "the actor takes no place");
+    }
+
+    #[test]
+    fn the_actor_gets_no_notice_and_a_subject_that_looks_like_an_address_is_not_the_actor() {
+        let people = people(&[("kim", 10), ("dana", 20)], &[]);
+        assert_eq!(names(&people, &retrieved("kim", Some("KIM@fabrikam.example"))), ["it", "dana"]);
+        assert_eq!(names(&people, &retrieved("it", Some("it@fabrikam.example"))), ["kim", "dana"]);
+        assert_eq!(names(&people, &retrieved("kim@fabrikam.example", None)), ["it", "kim", "dana"]);
+    }
+
+    #[test]
+    fn an_address_that_takes_no_mail_gets_no_notice() {
+        let mut people = people(&[("kim", 10), ("dana", 20), ("it", 30)], &[("lee", 5, false)]);
+        people.ruled_out = [Principal::email(&address("kim")), Principal::email(&address("lee"))].into();
+        assert_eq!(names(&people, &retrieved("x", None)), ["it", "dana"]);
+        assert_eq!(names(&people, &by_service_administrator("signed-in")), ["it"]);
+        for status in MailStatus::ALL {
+            people.mail.status = status;
+            let expected: &[&str] = if status.rules_address_out() { &["dana"] } else { &["it", "dana"] };
+            assert_eq!(names(&people, &retrieved("x", None)), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_portal_user_whom_the_credential_no_longer_lists_gets_no_notice() {
+        let people = people(&[("kim", 10), ("dana", 20)], &[]);
+        assert_eq!(names_if_listed(&people, &retrieved("x", None), &["dana"]), ["it", "dana"]);
+        assert_eq!(names_if_listed(&people, &retrieved("x", None), &[]), ["it"]);
+    }
+
+    #[test]
+    fn one_address_gets_one_notice() {
+        let mut people = people(&[("it", 10), ("kim", 20)], &[("kim", 30, false), ("lee", 5, false)]);
+        people.administrators[0].address = EmailAddress::parse("Kim@FABRIKAM.example");
+        let created = by_service_administrator("administrator-created");
+        assert_eq!(names(&people, &created), ["it", "lee", "kim"]);
+    }
+
+    #[test]
+    fn administrators_learn_of_accounts_and_the_issue_until_one_of_them_has_signed_in() {
+        let mut people = people(&[("dana", 1)], &[("lee", 20, false), ("mo", 10, false)]);
+        let (signed_in, chosen) = (by_service_administrator("signed-in"), by_service_administrator("password-changed"));
+        for transition in [&signed_in, &chosen] {
+            assert_eq!(names(&people, transition), ["it", "mo", "lee"]);
+        }
+        people.administrators[1].has_signed_in = true;
+        assert_eq!(names(&people, &signed_in), ["mo", "lee"]);
+        people.administrators[0].address = None;
+        assert_eq!(names(&people, &signed_in), ["mo"]);
+        let own = recorded("password-changed", account(ActorRole::Administrator, "mo"));
+        assert_eq!(names(&people, &own), [""; 0], "the actor");
+        let of_another_role = recorded("password-changed", account(ActorRole::Operator, "mo"));
+        assert_eq!(names(&people, &of_another_role), ["mo"]);
+    }
+
+    #[test]
+    fn the_first_administrators_of_an_issue_have_notices_to_everyone_and_later_ones_to_administrators() {
+        let people = people(&[("dana", 15)], &[("lee", 20, true), ("mo", 10, true)]);
+        let first = by_service_administrator("administrator-created");
+        assert_eq!(names(&people, &first), ["it", "mo", "dana", "lee"]);
+        let later = recorded("administrator-created", account(ActorRole::Administrator, "mo"));
+        assert_eq!(names(&people, &later), ["lee"]);
+    }
+
+    #[test]
+    fn administrators_are_asked_for_only_where_they_get_notices() {
+        for what in ["signed-in", "password-changed", "administrator-created"] {
+            assert!(wants_administrators(&by_service_administrator(what)), "{what}");
+        }
+        for transition in
+            [retrieved("x", None), recorded("portal-users-added", Actor::VENDOR), recorded("issued", Actor::VENDOR)]
+        {
+            assert!(!wants_administrators(&transition), "{}", transition.entry.what);
+        }
+    }
+
+    #[test]
+    fn a_level_decides_which_transitions_have_notices() {
+        let wants = |transition: &Transition| {
+            let wants = |level| wants_notices(transition, level, at(HAPPENED));
+            [NoticeLevel::All, NoticeLevel::Security, NoticeLevel::None].map(wants)
+        };
+        assert_eq!(wants(&retrieved("x", None)), [true, true, false]);
+        assert_eq!(wants(&recorded("portal-users-added", Actor::VENDOR)), [true, true, false]);
+        assert_eq!(wants(&by_service_administrator("administrator-created")), [true, true, false]);
+        let later = recorded("administrator-created", account(ActorRole::Administrator, "mo"));
+        assert_eq!(wants(&later), [true, true, false]);
+        for what in ["signed-in", "password-changed"] {
+            assert_eq!(wants(&by_service_administrator(what)), [true, false, false], "{what}");
+        }
+        let people = people(&[("dana", 1)], &[("lee", 1, false)]);
+        for what in ["issued", "renewed", "paid", "administrator-signed-in", "service-administrator-retired"] {
+            let transition = by_service_administrator(what);
+            assert_eq!((wants(&transition), names(&people, &transition)), ([false; 3], Vec::new()), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_published_again_after_seven_days_has_no_notices() {
+        const WEEK: i64 = 7 * 24 * 60 * 60;
+        let wants = |now| wants_notices(&retrieved("x", None), NoticeLevel::Security, at(now));
+        assert!(wants(HAPPENED - 60), "clocks differ");
+        assert_eq!([HAPPENED + WEEK - 1, HAPPENED + WEEK].map(wants), [true, false]);
+    }
+
+    #[test]
+    fn an_id_is_made_for_one_transition_and_one_address_and_parses_to_itself() {
+        let (one, other) = (retrieved("x", None), by_service_administrator("signed-in"));
+        let ids = [&one, &other].map(|transition| {
+            ["it", "kim"].map(|name| NoticeId::new(&transition.id, &address(name)).as_str().to_owned())
+        });
+        let all = ids.concat();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 4);
+        for id in &all {
+            assert_eq!(NoticeId::parse(id).map(|parsed| parsed.to_string()).as_deref(), Some(&**id));
+            assert!(id.starts_with(one.id.as_str()) || id.starts_with(other.id.as_str()));
+        }
+        let again = NoticeId::new(&one.id, &EmailAddress::parse("IT@Fabrikam.example").unwrap());
+        assert_eq!(again.as_str(), all[0], "another spelling of the address");
+    }
+
+    #[test]
+    fn only_a_text_of_this_form_is_an_id() {
+        let good = format!("{}-{}", "a-_9".repeat(6).split_at(22).0, "Zz-_0123");
+        assert!(NoticeId::parse(&good).is_some());
+        let replaced = |place: usize, by: &str| format!("{}{by}{}", &good[..place], &good[place + 1..]);
+        let mut bad =
+            vec![String::new(), good[1..].to_owned(), format!("{good}a"), replaced(22, "_"), replaced(22, "a")];
+        bad.extend(
+            [0, 21, 23, 30].into_iter().flat_map(|place| ["#", "=", " ", "+", "/"].map(|by| replaced(place, by))),
+        );
+        bad.push(format!("\u{e4}{}", &good[2..]));
+        for text in bad {
+            assert_eq!(NoticeId::parse(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_notice_has_what_its_transition_has() {
+        let transition = by_service_administrator("signed-in");
+        let notice = Notice::new(&transition, &address("it"), Some("de".into()), at(HAPPENED + 5));
+        assert_eq!(transition.event_type, EventType::ServiceAdministratorSignedIn);
+        assert_eq!(
+            (notice.issue, notice.entry.clone(), notice.status),
+            (Issue::FIRST, transition.entry, MailStatus::Pending)
+        );
+        assert_eq!((notice.id, notice.at), (NoticeId::new(&transition.id, &address("it")), at(HAPPENED + 5)));
+    }
+}

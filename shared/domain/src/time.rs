@@ -44,6 +44,13 @@ impl Timestamp {
         Duration::from_secs(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
+    /// Returns the seconds until the next day begins, in UTC: at least one.
+    #[must_use]
+    pub fn seconds_until_tomorrow(self) -> u32 {
+        const DAY: i64 = 24 * 60 * 60;
+        u32::try_from(DAY - self.0.rem_euclid(DAY)).unwrap_or_default()
+    }
+
     fn date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
@@ -84,5 +91,12 @@ mod tests {
         let (early, late) = (Timestamp::from_epoch_seconds(100), Timestamp::from_epoch_seconds(160));
         assert_eq!(late.since(early), Duration::from_mins(1));
         assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn tomorrow_is_at_most_a_day_away_and_never_now() {
+        let wait = |text: &str| Timestamp::parse_rfc3339(text).unwrap().seconds_until_tomorrow();
+        assert_eq!(wait("2026-11-10T00:00:00Z"), 86_400);
+        assert_eq!(wait("2026-11-10T23:59:59Z"), 1);
     }
 }

@@ -215,3 +215,184 @@ impl Transition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{ActorRole, Caller, EmailAddress, Label, MailContent, MailDetail, Timestamp};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn subscription(id: &str) -> SubscriptionId {
+        SubscriptionId::parse(id).unwrap()
+    }
+
+    fn entry(what: &str, seq: u64) -> HistoryEntry {
+        let by = Label::from_stored("vendor".into(), Some(false));
+        let (what, who, issue) = (what.to_owned(), Some(Actor::VENDOR), Issue::FIRST);
+        HistoryEntry { seq: Some(seq), at: at(5), what, by, who, issue, detail: None }
+    }
+
+    fn recorded(id: &str, what: &str, seq: u64) -> Option<Transition> {
+        Transition::recorded(&subscription(id), entry(what, seq))
+    }
+
+    fn retrieved(id: &str, issue: Issue, key: &str, seconds: i64) -> Transition {
+        let kim = Caller::new("https://issuer.example".into(), "kim".into(), None, Vec::new());
+        let click = RetrievalId::from_click(&kim, key);
+        Transition::retrieved(&subscription(id), issue, &click, &Retrieval::new(&kim, at(seconds)))
+    }
+
+    fn mail(status: MailStatus, issue: Issue, round: u32) -> WelcomeMail {
+        WelcomeMail {
+            issue,
+            to: EmailAddress::parse("it@fabrikam.example").unwrap(),
+            locale: None,
+            content: MailContent::Credentials,
+            status,
+            at: at(7),
+            round,
+            resent_at: None,
+            detail: Some(MailDetail::MailboxFull),
+        }
+    }
+
+    fn mailed(id: &str, status: MailStatus, issue: Issue, round: u32) -> Transition {
+        Transition::mailed(&subscription(id), &mail(status, issue, round)).unwrap()
+    }
+
+    #[test]
+    fn every_code_of_the_history_is_published_or_withheld_and_any_other_is_unknown() {
+        let published = |event_type| Publication::Published(event_type);
+        for (what, publication) in [
+            ("issued", published(EventType::CredentialsIssued)),
+            ("renewed", published(EventType::CredentialsIssued)),
+            ("paid", published(EventType::SubscriptionBecamePaid)),
+            ("portal-users-added", published(EventType::PortalUserAdded)),
+            ("signed-in", published(EventType::ServiceAdministratorSignedIn)),
+            ("administrator-signed-in", published(EventType::AdministratorSignedIn)),
+            ("password-changed", published(EventType::PasswordChosen)),
+            ("administrator-created", published(EventType::AdministratorCreated)),
+            ("service-administrator-retired", published(EventType::ServiceAdministratorRetired)),
+            ("retrieved", Publication::Withheld),
+            ("support-requested", Publication::Withheld),
+            ("mail-resent", Publication::Withheld),
+            ("mail-undelivered", Publication::Withheld),
+            ("mail-bounced", Publication::Withheld),
+            ("mail-suppressed", Publication::Withheld),
+            ("mail-complained", Publication::Withheld),
+            ("mail-delivered", Publication::Unknown),
+            ("reissued", Publication::Unknown),
+            ("", Publication::Unknown),
+        ] {
+            assert_eq!(Publication::of(what), publication, "{what}");
+            let is_published = matches!(publication, Publication::Published(_));
+            assert_eq!(recorded("sub-1", what, 1).is_some(), is_published, "{what}");
+        }
+    }
+
+    /// Consumers deduplicate by the id, so no release may give a transition another one.
+    #[test]
+    fn the_id_of_a_transition_stays_the_same_from_release_to_release() {
+        let next = Issue::FIRST.next();
+        assert_eq!(recorded("sub-1", "issued", 7).unwrap().id.as_str(), "-xIeFqBMsUQajl0LVSyucA");
+        assert_eq!(retrieved("sub-1", next, "click", 5).id.as_str(), "KykbIQC_gcqe2O-PJfuTuQ");
+        assert_eq!(mailed("sub-1", MailStatus::Bounced, next, 1).id.as_str(), "xZ_8WRFZOaf-F2Vr-NCinA");
+    }
+
+    #[test]
+    fn the_ids_of_two_transitions_differ() {
+        let (first, next) = (Issue::FIRST, Issue::FIRST.next());
+        let all = [
+            recorded("sub-1", "issued", 1).unwrap(),
+            recorded("sub-1", "issued", 2).unwrap(),
+            recorded("sub-2", "issued", 1).unwrap(),
+            retrieved("sub-1", first, "click", 5),
+            retrieved("sub-1", first, "other", 5),
+            retrieved("sub-1", next, "click", 5),
+            retrieved("sub-2", first, "click", 5),
+            mailed("sub-1", MailStatus::Bounced, first, 0),
+            mailed("sub-1", MailStatus::Suppressed, first, 0),
+            mailed("sub-1", MailStatus::Bounced, first, 1),
+            mailed("sub-1", MailStatus::Bounced, next, 0),
+            mailed("sub-2", MailStatus::Bounced, first, 0),
+        ];
+        let ids: BTreeSet<_> = all.iter().map(|transition| transition.id.as_str()).collect();
+        assert_eq!(ids.len(), all.len());
+        assert!(ids.iter().all(|id| id.len() == TransitionId::CHARACTERS));
+    }
+
+    #[test]
+    fn a_transition_has_one_id_whatever_else_is_known_of_it() {
+        let id = recorded("sub-1", "issued", 1).unwrap().id;
+        let mut same = entry("renewed", 1);
+        (same.at, same.detail, same.issue) = (at(99), Some("detail".into()), Issue::FIRST.next());
+        assert_eq!(Transition::recorded(&subscription("sub-1"), same).unwrap().id, id);
+        let retrievals = [5, 6].map(|seconds| retrieved("sub-1", Issue::FIRST, "click", seconds).id);
+        assert_eq!(retrievals[0], retrievals[1]);
+        let mut mail = mail(MailStatus::Bounced, Issue::FIRST, 0);
+        (mail.at, mail.detail) = (at(99), None);
+        let again = Transition::mailed(&subscription("sub-1"), &mail).unwrap();
+        assert_eq!(again.id, mailed("sub-1", MailStatus::Bounced, Issue::FIRST, 0).id);
+    }
+
+    #[test]
+    fn an_entry_without_a_number_or_a_known_author_is_no_transition() {
+        let transition = |entry| Transition::recorded(&subscription("sub-1"), entry);
+        assert_eq!(transition(HistoryEntry { seq: None, ..entry("issued", 1) }), None);
+        let operator = Actor { role: ActorRole::Operator, id: None };
+        let by_operator = HistoryEntry { who: Some(operator), ..entry("renewed", 1) };
+        assert_eq!(transition(by_operator.clone()).map(|one| one.who), Some(operator));
+        assert_eq!(transition(HistoryEntry { who: None, ..by_operator }), None, "of a later release");
+        let old = HistoryEntry { who: None, ..entry("issued", 1) };
+        assert_eq!(transition(old).map(|one| one.who), Some(Actor::VENDOR), "of release 0.1.0");
+    }
+
+    #[test]
+    fn a_retrieval_is_by_the_customer_in_the_issue_that_it_counts_for() {
+        let transition = retrieved("sub-1", Issue::FIRST.next(), "click", 5);
+        assert_eq!(
+            (transition.event_type, transition.who.role),
+            (EventType::CredentialsRetrieved, ActorRole::Customer)
+        );
+        let entry = transition.entry;
+        assert_eq!((entry.issue, entry.at, entry.seq, &*entry.what), (Issue::FIRST.next(), at(5), None, RETRIEVED));
+    }
+
+    #[test]
+    fn a_welcome_mail_that_arrived_or_failed_is_a_transition_with_its_reason() {
+        for (status, event_type, what) in [
+            (MailStatus::Delivered, EventType::WelcomeMailDelivered, "mail-delivered"),
+            (MailStatus::Undelivered, EventType::WelcomeMailFailed, "mail-undelivered"),
+            (MailStatus::Bounced, EventType::WelcomeMailFailed, "mail-bounced"),
+            (MailStatus::Suppressed, EventType::WelcomeMailFailed, "mail-suppressed"),
+            (MailStatus::Complained, EventType::WelcomeMailComplained, "mail-complained"),
+        ] {
+            let Transition { entry, mail, event_type: actual, who, .. } = mailed("sub-1", status, Issue::FIRST, 2);
+            assert_eq!((actual, &*entry.what, who), (event_type, what, Actor::VENDOR));
+            assert_eq!(mail, Some(MailProgress { round: 2, status }));
+            assert_eq!((entry.at, entry.detail.as_deref()), (at(7), Some("mailbox-full")));
+        }
+        for status in [MailStatus::Pending, MailStatus::Sent, MailStatus::Delayed, MailStatus::NotNeeded] {
+            assert_eq!(Transition::mailed(&subscription("sub-1"), &mail(status, Issue::FIRST, 0)), None, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_issue_has_a_reason_and_nothing_else_has() {
+        let reason = |what, issue| {
+            let entry = HistoryEntry { issue, ..entry(what, 1) };
+            Transition::recorded(&subscription("sub-1"), entry).unwrap().issue_reason()
+        };
+        let (first, next) = (Issue::FIRST, Issue::FIRST.next());
+        assert_eq!(reason("issued", first), Some(IssueReason::Started));
+        assert_eq!(reason("issued", next), Some(IssueReason::Next));
+        assert_eq!(reason("renewed", next), Some(IssueReason::Renewed));
+        assert_eq!(reason("paid", first), None);
+        assert_eq!(retrieved("sub-1", first, "click", 5).issue_reason(), None);
+    }
+}

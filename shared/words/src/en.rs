@@ -321,7 +321,7 @@ pub(crate) const WORDS: Words = Words {
     notice_portal_users_added_subject: "People were added to the Customer Portal for {product}",
     notice_portal_users_added: "People were added to the Customer Portal for {product} ({company}). They can see this subscription and get its temporary credentials.",
     notice_signed_in_subject: "Your service administrator signed in to set up {product}",
-    notice_signed_in: "The service administrator signed in to the Administration Center for {product} ({company}) for the first time. The temporary password is no longer shown in the Customer Portal.",
+    notice_signed_in: "The service administrator signed in to the Administration Center for {product} ({company}) with the temporary password. The Customer Portal no longer shows it.",
     notice_password_changed_subject: "A password was set for {product}",
     notice_password_changed: "An account in the Administration Center for {product} ({company}) has a new password.",
     notice_administrator_created_subject: "An administrator was created for {product}",

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_that_is_told_has_a_notice_of_its_own_and_an_unknown_one_is_another_change() {
+    fn every_code_with_notices_has_its_own_words_and_an_unknown_one_is_another_change() {
         for words in Language::ALL.map(Language::words) {
             let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created"];
             let subjects: std::collections::BTreeSet<_> = codes.map(|code| notice(words, code).0).into();

@@ -12,6 +12,7 @@
 //! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue at the same time, with their calls in every order |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
+//! | `it/notices.rs` | notices of what others did: sent once, with nothing in them that a person typed |
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
 //! | `it/second_provider.rs` | the same with an independent implementation of a provider |

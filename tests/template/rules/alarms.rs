@@ -42,7 +42,7 @@ const AWS_METRICS: [(&str, &[&str], &[&str], &str); 8] = [
     ),
     (
         "AWS/Lambda",
-        &["Errors", "Invocations", "Throttles"],
+        &["Errors", "Invocations", "IteratorAge", "Throttles"],
         &["FunctionName"],
         "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
     ),

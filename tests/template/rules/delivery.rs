@@ -86,7 +86,7 @@ pub(super) fn dead_letter_queues<'a>(template: &Transformed<'a>) -> Vec<&'a str>
     template.resources("AWS::SQS::Queue").map(|(id, _)| id).filter(is_named).collect()
 }
 
-fn is_queue(template: &Transformed, arn: &Value) -> bool {
+pub(super) fn is_queue(template: &Transformed, arn: &Value) -> bool {
     named(arn).is_some_and(|id| template.resources("AWS::SQS::Queue").any(|(queue, _)| queue == id))
 }
 
@@ -103,7 +103,7 @@ fn mappings<'a>(template: &Transformed<'a>) -> Vec<(&'a str, &'a Value, &'a Valu
 }
 
 /// Returns whether a function reads a stream by an event source mapping. A mapping of a queue has no position.
-fn is_of_stream(mapping: &Value) -> bool {
+pub(super) fn is_of_stream(mapping: &Value) -> bool {
     !mapping["StartingPosition"].is_null()
 }
 
@@ -132,10 +132,10 @@ pub(super) fn leases_outside_visibility(template: &Transformed) -> Vec<String> {
 }
 
 pub(super) fn whole_batches(template: &Transformed) -> Vec<String> {
-    let whole = mappings(template).into_iter().filter(|(_, mapping, ..)| {
-        list(&mapping["FunctionResponseTypes"]).all(|kind| kind != "ReportBatchItemFailures")
+    let whole = template.resources("AWS::Lambda::EventSourceMapping").filter(|(_, mapping)| {
+        list(&mapping["Properties"]["FunctionResponseTypes"]).all(|kind| kind != "ReportBatchItemFailures")
     });
-    whole.map(|(id, ..)| format!("{id}: one failure fails all of its batch")).collect()
+    whole.map(|(id, _)| format!("{id}: one failure fails all of its batch")).collect()
 }
 
 pub(super) fn unlimited_mappings(template: &Transformed) -> Vec<String> {

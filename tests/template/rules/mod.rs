@@ -3,6 +3,7 @@
 mod access;
 mod alarms;
 mod delivery;
+mod events;
 mod operation;
 mod security;
 mod template;
@@ -13,7 +14,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 56] = [
+const RULES: [Rule; 66] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -45,6 +46,16 @@ const RULES: [Rule; 56] = [
     ("schedule-not-hourly", delivery::schedules_that_are_not_hourly),
     ("retry-beyond-the-hour", delivery::retries_beyond_the_hour),
     ("forwarded-bounce", delivery::forwarded_bounces),
+    ("stream-from-the-end", events::streams_from_the_end),
+    ("batch-in-one-piece", events::batches_in_one_piece),
+    ("record-given-up", events::records_given_up),
+    ("stream-without-dead-letters", events::streams_without_dead_letters),
+    ("unfiltered-stream", events::unfiltered_streams),
+    ("crowded-stream", events::crowded_streams),
+    ("stream-without-age-alarm", events::streams_without_age_alarm),
+    ("publisher-elsewhere", events::publishers_elsewhere),
+    ("own-events-in", events::own_events_in),
+    ("short-archive", events::short_archives),
     ("log-without-retention", operation::logs_without_retention),
     ("function-without-log", operation::functions_without_log),
     ("unchosen-trace", operation::unchosen_traces),

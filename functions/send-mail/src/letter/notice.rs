@@ -86,3 +86,78 @@ struct NoticeText<'a> {
 struct NoticeHtml<'a> {
     letter: &'a NoticeLetter<'a>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use domain::{
+        Actor, Company, CompanyId, EmailAddress, HistoryEntry, Issue, Kind, Label, MailStatus, NoticeId,
+        SubscriptionId, Timestamp, UserName,
+    };
+
+    use super::*;
+
+    fn credential() -> Credential {
+        let at = Timestamp::from_epoch_seconds;
+        Credential {
+            subscription: SubscriptionId::parse("sub-1").unwrap(),
+            product: "Suite".into(),
+            company: Company { id: CompanyId::parse("fabrikam").unwrap(), name: "Fabrikam".into() },
+            kind: Kind::Trial,
+            user_name: UserName::parse("admin@fabrikam").unwrap(),
+            portal_users: BTreeSet::new(),
+            issue: Issue::FIRST,
+            sealed_password: None,
+            retrievals: BTreeMap::new(),
+            started_at: at(1),
+            issued_at: at(1),
+            expires_at: at(2),
+            signed_in_at: None,
+            changed_at: None,
+            handed_over_at: None,
+            ended_at: None,
+            renewals: 0,
+            renewed_at: None,
+            seq: 1,
+        }
+    }
+
+    fn notice(what: &str) -> Notice {
+        let at = Timestamp::from_epoch_seconds(1_794_303_000);
+        let by = Label::from_stored("vendor".into(), Some(false));
+        let (what, who) = (what.to_owned(), Some(Actor::VENDOR));
+        Notice {
+            id: NoticeId::parse("AAAAAAAAAAAAAAAAAAAAAA-AAAAAAAA").unwrap(),
+            issue: Issue::FIRST,
+            to: EmailAddress::parse("it@fabrikam.example").unwrap(),
+            locale: None,
+            entry: HistoryEntry {
+                seq: Some(1),
+                at,
+                what,
+                by,
+                who,
+                issue: Issue::FIRST,
+                detail: Some("m@fabrikam".into()),
+            },
+            status: MailStatus::Pending,
+            at,
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_notice_is_untranslated() {
+        let surroundings =
+            Surroundings { vendor: "Contoso", origin: "https://portal.example", support_url: "https://help.example" };
+        let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created", "?"];
+        for what in codes {
+            let letter = Letter::notice_in(Language::Pseudo, &notice(what), &credential(), &surroundings).unwrap();
+            assert!(letter.subject.starts_with('[') && letter.html.contains("<html lang=\"qps\" dir=\"rtl\">"));
+            for line in letter.text.lines().filter(|line| !line.is_empty() && !line.starts_with("https://")) {
+                let is_fact = line.starts_with('[') && line.contains("]: ");
+                assert!(is_fact || line.starts_with('[') && line.ends_with(']'), "{line:?} is not translated");
+            }
+        }
+    }
+}

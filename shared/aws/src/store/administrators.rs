@@ -4,6 +4,7 @@ use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDige
 
 use super::{
     Table, account, administrator, click, credential,
+    day::DailyLimit,
     history::{Entries, Entry},
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
@@ -40,6 +41,8 @@ pub enum CreateOutcome {
     NameTaken,
     /// The session that asked has ended.
     SessionEnded,
+    /// The subscription has had its accounts with an address of this day.
+    TooMany,
 }
 
 const OPERATION: &str = "dynamodb TransactWriteItems (create administrator)";
@@ -79,27 +82,8 @@ impl Administrators {
         known: &Credential,
         now: Timestamp,
     ) -> Result<Race<CreateOutcome>, Failure> {
-        let SignedIn { session, account: creator, .. } = signed_in;
-        let entry = Entry {
-            what: "administrator-created",
-            by: creator.into(),
-            at: now,
-            issue: known.issue,
-            account: Some(&new.account.user_name),
-        };
-        let entries = Entries::after(known).and(&entry);
         let form = FormDigest::new(&new.account.user_name, &new.display_name, new.email.as_ref());
-        let mark = new.click.as_ref().map(|click| click::to_item(&known.subscription, click, &form, now));
-        let transaction = Transaction::new(&self.0, OPERATION)
-            .check(Part::Creator, account::unchanged(&creator.user_name, session.account_version))?
-            .put_new(Part::Account, account::to_item(&new.account, new.email.as_ref()))?
-            .put_new(Part::Administrator, administrator::to_item(&new.account, &new.display_name, now))?
-            .update(Part::Credential, credential::hand_over(known, entries.seq(), now))?
-            .put_history(entries)?;
-        let transaction = match mark {
-            Some(mark) => transaction.put_new(Part::Click, mark)?,
-            None => transaction,
-        };
+        let transaction = self.transaction(signed_in, new, &form, known, now)?;
         let refused = match transaction.commit().await? {
             Commit::Done => return Ok(Race::Decided(CreateOutcome::Created)),
             Commit::Refused(refused) => refused,
@@ -115,7 +99,42 @@ impl Administrators {
             }
             _ if refused.failed(Part::Creator) => Race::Decided(CreateOutcome::SessionEnded),
             Some(_) => Race::Decided(CreateOutcome::NameTaken),
+            None if refused.failed(Part::AddressedDay) => Race::Decided(CreateOutcome::TooMany),
             None => Race::Lost,
         })
+    }
+
+    /// Returns the writes of the creation. A click that is retried fails on its account, so that nothing is counted again.
+    fn transaction(
+        &self,
+        signed_in: &SignedIn,
+        new: &NewAdministrator,
+        form: &FormDigest,
+        known: &Credential,
+        now: Timestamp,
+    ) -> Result<Transaction<'_>, Failure> {
+        let SignedIn { session, account: creator, .. } = signed_in;
+        let entry = Entry {
+            what: "administrator-created",
+            by: creator.into(),
+            at: now,
+            issue: known.issue,
+            account: Some(&new.account.user_name),
+        };
+        let entries = Entries::after(known).and(&entry);
+        let mut transaction = Transaction::new(&self.0, OPERATION)
+            .check(Part::Creator, account::unchanged(&creator.user_name, session.account_version))?
+            .put_new(Part::Account, account::to_item(&new.account, new.email.as_ref()))?
+            .put_new(Part::Administrator, administrator::to_item(&new.account, &new.display_name, now))?
+            .update(Part::Credential, credential::hand_over(known, entries.seq(), now))?
+            .put_history(entries)?;
+        if let Some(click) = &new.click {
+            transaction = transaction.put_new(Part::Click, click::to_item(&known.subscription, click, form, now))?;
+        }
+        if new.email.is_some() {
+            let count = DailyLimit::ADDRESSED.count(&known.subscription, now);
+            transaction = transaction.update(Part::AddressedDay, count)?;
+        }
+        Ok(transaction)
     }
 }

@@ -9,6 +9,7 @@ mod callbacks;
 mod click;
 mod condition;
 mod credential;
+mod day;
 mod due;
 mod handled_event;
 mod histories;

@@ -52,3 +52,27 @@ pub(super) fn from_item(item: &Attributes) -> Result<Notice, Failure> {
         at: item.time(AT)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Caller, Issue, Retrieval, RetrievalId, Timestamp, Transition};
+
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_as_it_was_written() {
+        let subscription = SubscriptionId::parse("sub-1").unwrap();
+        let address = EmailAddress::parse("kim@fabrikam.example").unwrap();
+        let at = Timestamp::from_epoch_seconds;
+        for (email, locale) in [(Some(address.clone()), Some("de".to_owned())), (None, None)] {
+            let caller = Caller::new("https://issuer.example".into(), "kim@fabrikam.example".into(), email, Vec::new());
+            let (click, retrieval) = (RetrievalId::from_click(&caller, "click"), Retrieval::new(&caller, at(5)));
+            let transition = Transition::retrieved(&subscription, Issue::FIRST.next(), &click, &retrieval);
+            let notice = Notice::new(&transition, &address, locale, at(9));
+            let read = from_item(&to_item(&subscription, &notice)).unwrap();
+            assert_eq!((&read.id, read.issue, &read.locale), (&notice.id, notice.issue, &notice.locale));
+            assert_eq!((read.to.to_string(), &read.entry), (notice.to.to_string(), &notice.entry));
+            assert_eq!((read.status, read.at), (MailStatus::Pending, at(9)));
+        }
+    }
+}

@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use domain::{
     Caller, Credential, EmailAddress, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId, SupportMessage,
-    SupportRequest, Timestamp, support::REQUESTS_PER_DAY,
+    SupportRequest, Timestamp,
 };
 
 use super::{
-    Table,
-    condition::{self, Placeholders},
-    credential,
+    Table, credential,
+    day::DailyLimit,
     history::{Entries, Entry},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{self, RANK, TO},
     names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
-    transaction::{Change, Commit, Part, Transaction},
+    transaction::{Commit, Part, Transaction},
 };
 use crate::{
     Failure,
@@ -51,22 +50,11 @@ pub enum OrderOutcome {
 
 const MESSAGE: &str = "message";
 const REPLY_TO: &str = "reply_to";
-const REQUESTS: &str = "requests";
-
-const DAY_PLACEHOLDERS: Placeholders = &[("#requests", REQUESTS), ("#ttl", TTL)];
-
-/// This is the first request of the day.
-const NONE_TODAY: &str = "attribute_not_exists(#requests)";
-/// The day has room for one more. Otherwise: [`OrderOutcome::TooMany`].
-const FEW_TODAY: &str = "#requests < :most";
 
 const OPERATION: &str = "dynamodb TransactWriteItems (support request)";
 
 /// How long the table keeps a request: support has it in its own system by then.
 const REQUEST_LIFETIME: Duration = Duration::from_hours(24 * 90);
-
-/// How long the table keeps the count of a day.
-const DAY_LIFETIME: Duration = Duration::from_hours(48);
 
 impl SupportRequests {
     /// Returns the store over `table`.
@@ -142,7 +130,7 @@ impl SupportRequests {
         };
         Transaction::new(&self.0, OPERATION)
             .put_new(Part::Mail, to_item(&known.subscription, &request))?
-            .update(Part::SupportDay, count_today(&known.subscription, now))?
+            .update(Part::SupportDay, DailyLimit::SUPPORT.count(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)
     }
@@ -170,24 +158,6 @@ fn parse_sort_key(key: &str) -> Option<Reference> {
         MailKind::Support(reference) => Some(reference),
         MailKind::Welcome | MailKind::Reminder | MailKind::Notice(_) => None,
     }
-}
-
-/// Returns the key of the count of requests on the day of `at`, in UTC.
-fn day_key(subscription: &SubscriptionId, at: Timestamp) -> Key {
-    let text = at.to_string();
-    let day = text.split('T').next().unwrap_or_default();
-    Key::in_subscription(subscription, format!("SUPPORT#{day}"))
-}
-
-/// Returns the write that counts one more request today, if the day has room.
-fn count_today(subscription: &SubscriptionId, now: Timestamp) -> Change {
-    let update = "SET #requests = if_not_exists(#requests, :zero) + :one, #ttl = :ttl";
-    Change::new(day_key(subscription, now), DAY_PLACEHOLDERS, update)
-        .only_if(&condition::any(&[NONE_TODAY, FEW_TODAY]))
-        .value(":zero", number(0_u64))
-        .value(":one", number(1_u64))
-        .value(":most", number(REQUESTS_PER_DAY))
-        .value(":ttl", time(now.plus(DAY_LIFETIME)))
 }
 
 /// Returns a request as an item, including its key.

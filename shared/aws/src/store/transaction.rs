@@ -210,6 +210,7 @@ fn decide(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Account,
+    AddressedDay,
     Administrator,
     Click,
     Creator,
