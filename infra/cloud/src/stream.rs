@@ -210,13 +210,13 @@ impl Settings {
                     let name = TARGET.name();
                     return Err(format!("{id}: the local cloud only feeds {name} from the stream, by one mapping"));
                 }
-                found = Some(Self::of(&event["Properties"]).map_err(|error| format!("{id}: {error}"))?);
+                found = Some(Self::parse(&event["Properties"]).map_err(|error| format!("{id}: {error}"))?);
             }
         }
         Ok(found)
     }
 
-    fn of(properties: &Value) -> Result<Self, String> {
+    fn parse(properties: &Value) -> Result<Self, String> {
         for (name, required) in [
             ("StartingPosition", json!("TRIM_HORIZON")),
             ("BisectBatchOnFunctionError", json!(true)),
