@@ -210,13 +210,13 @@ impl Settings {
                     let name = TARGET.name();
                     return Err(format!("{id}: the local cloud only feeds {name} from the stream, by one mapping"));
                 }
-                found = Some(Self::of(&event["Properties"]).map_err(|error| format!("{id}: {error}"))?);
+                found = Some(Self::parse(&event["Properties"]).map_err(|error| format!("{id}: {error}"))?);
             }
         }
         Ok(found)
     }
 
-    fn of(properties: &Value) -> Result<Self, String> {
+    fn parse(properties: &Value) -> Result<Self, String> {
         for (name, required) in [
             ("StartingPosition", json!("TRIM_HORIZON")),
             ("BisectBatchOnFunctionError", json!(true)),
@@ -237,5 +237,54 @@ impl Settings {
     /// Returns whether a record is delivered.
     fn choose(&self, record: &Value) -> bool {
         self.filters.iter().any(|filter| filter.matches(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the settings of a function with events, each of them with a setting that differs from those of the template.
+    fn read(binary: &str, events: &[(&str, &str)]) -> Result<Option<Settings>, String> {
+        let events = events.iter().enumerate().map(|(place, (setting, value))| {
+            let mut properties = json!({
+                "StartingPosition": "TRIM_HORIZON",
+                "BatchSize": 100,
+                "BisectBatchOnFunctionError": true,
+                "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                "FilterCriteria": { "Filters": [{ "Pattern": r#"{"eventName": ["INSERT"]}"# }] },
+            });
+            properties[*setting] = serde_json::from_str(value).expect("JSON");
+            (format!("Stream{place}"), json!({ "Type": "DynamoDB", "Properties": properties }))
+        });
+        let function = json!({
+            "Type": "AWS::Serverless::Function",
+            "Metadata": { "BuildProperties": { "Binary": binary } },
+            "Properties": { "Events": events.collect::<serde_json::Map<_, _>>() },
+        });
+        let template = json!({ "Parameters": {}, "Resources": { "Function": function } });
+        Settings::read(&Template::parse(&template.to_string()).expect("a template"))
+    }
+
+    #[test]
+    fn a_setting_that_the_local_cloud_would_not_heed_is_an_error() {
+        assert_eq!(read("publish-events", &[]).map(|settings| settings.is_some()), Ok(false));
+        let settings = read("publish-events", &[("BatchSize", "7")]).expect("settings").expect("a mapping");
+        assert_eq!(settings.batch_size, 7);
+        assert!(settings.choose(&json!({"eventName": "INSERT"})) && !settings.choose(&json!({"eventName": "REMOVE"})));
+        for (setting, value) in [
+            ("StartingPosition", "\"LATEST\""),
+            ("BisectBatchOnFunctionError", "false"),
+            ("FunctionResponseTypes", "[]"),
+            ("BatchSize", "0"),
+            ("FilterCriteria", "null"),
+            ("FilterCriteria", r#"{"Filters": []}"#),
+            ("FilterCriteria", r#"{"Filters": [{"Pattern": "x"}]}"#),
+        ] {
+            assert!(read("publish-events", &[(setting, value)]).is_err(), "{setting}: {value}");
+        }
+        let size = ("BatchSize", "7");
+        assert!(read("publish-events", &[size, size]).is_err_and(|error| error.contains("one mapping")));
+        assert!(read("send-mail", &[size]).is_err_and(|error| error.contains("only feeds publish-events")));
     }
 }

@@ -1,15 +1,18 @@
-//! Policies that are attached to a resource: of the keys, the table and the event bus. They are evaluated beside the role of the caller.
+//! Policies that are attached to a resource: of the keys, the table and the event buses. They are evaluated beside the role of the caller.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
 use serde_json::{Value, json};
 
-use super::names::{Names, account_of};
+use super::names::{Names, PUBLISHED_EVENTS, account_of};
 use super::policy::{NotUnderstood, Request, Statement, list, not_understood, texts};
 use template::Template;
 
 /// The condition key that holds the ARN of the caller's role.
 pub(super) const PRINCIPAL: &str = "aws:PrincipalArn";
+
+/// The version of the policy language.
+const VERSION: &str = "2012-10-17";
 
 /// A policy of a resource, whose statements say for which principals they are.
 #[derive(Clone, Debug)]
@@ -98,7 +101,7 @@ impl Attached {
     }
 }
 
-/// Returns the policies of the template's keys and table.
+/// Returns the policies of the template's keys and table, and of the bus for published events.
 ///
 /// A key must allow a call beside the role. This is stricter than AWS, where a key that names the role needs no statement of the role; but a
 /// role that says what its function does can be read.
@@ -107,18 +110,42 @@ pub(super) fn deployed(template: &Template, names: &Names) -> Result<Vec<Attache
     let tables = template.resources_of("AWS::DynamoDB::Table");
     let tables = tables.map(|(id, table)| (id, &table["Properties"]["ResourcePolicy"]["PolicyDocument"], false));
     let policies = keys.chain(tables).filter(|(_, document, _)| !document.is_null());
-    let attached = policies.map(|(id, document, must_allow)| {
-        let wrong = |error: &dyn std::fmt::Display| NotUnderstood(format!("the policy of {id}: {error}"));
-        let document =
-            template.resolve(document, &|name| names.value(template, name)).map_err(|error| wrong(&error))?;
-        if document["Version"] != "2012-10-17" {
-            return Err(wrong(&"Version"));
+    let attached = policies.map(|(id, document, must_allow)| attach(template, names, id, document, must_allow));
+    let mut attached = attached.collect::<Result<Vec<_>, _>>()?;
+    for (id, policy) in policies_of_bus(template, PUBLISHED_EVENTS) {
+        if !policy["Condition"].is_null() {
+            return Err(NotUnderstood(format!("{id}: a policy with a condition")));
         }
-        let resource = names.value(template, &format!("{id}.Arn")).ok_or_else(|| wrong(&"its resource has no ARN"))?;
-        let policy = AttachedPolicy::read(&document["Statement"]).map_err(|error| wrong(&error))?;
-        Ok(Attached { resource, must_allow, policy })
-    });
-    attached.collect()
+        let mut statement = policy["Properties"]["Statement"].clone();
+        statement["Sid"] = policy["Properties"]["StatementId"].clone();
+        let document = json!({ "Version": VERSION, "Statement": [statement] });
+        attached.push(attach(template, names, PUBLISHED_EVENTS, &document, false)?);
+    }
+    Ok(attached)
+}
+
+/// Returns the policy of a resource of the template.
+fn attach(
+    template: &Template,
+    names: &Names,
+    id: &str,
+    document: &Value,
+    must_allow: bool,
+) -> Result<Attached, NotUnderstood> {
+    let wrong = |error: &dyn std::fmt::Display| NotUnderstood(format!("the policy of {id}: {error}"));
+    let document = template.resolve(document, &|name| names.value(template, name)).map_err(|error| wrong(&error))?;
+    if document["Version"] != VERSION {
+        return Err(wrong(&"Version"));
+    }
+    let resource = names.value(template, &format!("{id}.Arn")).ok_or_else(|| wrong(&"its resource has no ARN"))?;
+    let policy = AttachedPolicy::read(&document["Statement"]).map_err(|error| wrong(&error))?;
+    Ok(Attached { resource, must_allow, policy })
+}
+
+/// Returns the policies of an event bus of the template, with their logical ids.
+fn policies_of_bus<'a>(template: &'a Template, bus: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let policies = template.resources_of("AWS::Events::EventBusPolicy");
+    policies.filter(move |(_, policy)| policy["Properties"]["EventBusName"]["Ref"] == bus)
 }
 
 /// Returns the policy of the vendor's bus, with values of parameters that differ from their defaults.
@@ -128,9 +155,7 @@ pub(super) fn bus(
     parameters: &dyn Fn(&str) -> Option<String>,
 ) -> Result<AttachedPolicy, NotUnderstood> {
     let mut statements = Vec::new();
-    let policies = template.resources_of("AWS::Events::EventBusPolicy");
-    let of_vendor = |policy: &Value| policy["Properties"]["EventBusName"]["Ref"] == "VendorBus";
-    for (id, policy) in policies.filter(|(_, policy)| of_vendor(policy)) {
+    for (id, policy) in policies_of_bus(template, "VendorBus") {
         let wrong = |error: &dyn std::fmt::Display| NotUnderstood(format!("{id}: {error}"));
         let values = |name: &str| parameters(name).or_else(|| names.value(template, name));
         let properties = &policy["Properties"];

@@ -14,7 +14,7 @@ pub(in super::super) const ACCOUNT: &str = "123456789012";
 const SEALING_KEY: &str = "SealingKey";
 
 /// The logical id of the bus for published events in the template.
-const PUBLISHED_EVENTS: &str = "PublishedEvents";
+pub(super) const PUBLISHED_EVENTS: &str = "PublishedEvents";
 
 /// The configurable names of a local cloud.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ impl Names {
             "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),
             _ => match name.split_once('.') {
                 Some((id, "Arn")) => self.arn(template, id)?,
+                // The local stream belongs to the cloud, so that no function reads it through the endpoint.
+                Some((id, "StreamArn")) => self.arn(template, id)? + "/stream/local",
                 Some(_) => return None,
                 None => template.resource(name).ok().map(|_| name.to_owned())?,
             },

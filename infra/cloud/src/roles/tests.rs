@@ -389,6 +389,23 @@ mod attached_policies {
     }
 
     #[test]
+    fn the_bus_for_published_events_is_open_to_the_role_of_publish_events_alone() {
+        let put = |bus: &str| {
+            let resource = format!("arn:aws:events:us-east-1:123456789012:event-bus/{bus}");
+            Request { action: "events:PutEvents".into(), resource, ..get(&[]) }
+        };
+        assert!(admits(&role_of("publish-events"), &put("PublishedEvents")));
+        for stranger in [STRANGER, &role_of("portal"), "arn:aws:iam::123456789012:root"] {
+            assert!(!admits(stranger, &put("PublishedEvents")), "{stranger}");
+            assert!(admits(stranger, &put("another")), "{stranger} may use another bus");
+        }
+        let template = Template::deployed().expect("the template");
+        let name = &template.resource("PublishedEvents").expect("the bus")["Properties"]["Name"];
+        let name = template.resolve(name, &|name| names().value(&template, name)).expect("a name");
+        assert_eq!(name, crate::EVENT_BUS);
+    }
+
+    #[test]
     fn the_sealing_key_is_open_to_the_roles_that_it_names() {
         for (function, may) in
             [("get-credentials", true), ("send-mail", true), ("subscription-start", false), ("portal", false)]

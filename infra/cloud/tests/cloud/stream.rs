@@ -202,9 +202,12 @@ async fn the_position_survives_a_restart_and_a_batch_that_was_in_flight_is_deliv
     write(&cloud, &[1, 2]).await;
     drained(&cloud).await;
     write(&cloud, &[3, 4, 5]).await;
-    while batches(&first).len() < 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let in_flight = async {
+        while batches(&first).len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), in_flight).await.expect("in time");
     drop(cloud);
     assert_eq!(batches(&first)[..3], [vec![1, 2], vec![3, 4, 5], vec![4, 5]]);
 
