@@ -213,7 +213,9 @@ impl Model for PublishModel {
                 acknowledged.filter(|(_, readable)| **readable).all(|(record, _)| record.ids > 0 && record.ordered > 0)
             }),
             Property::always("no record holds up the others", |model: &Self, world: &World| {
-                world.deliveries < model.deliveries || world.delivery.is_some() || world.acknowledged == model.records.len()
+                world.deliveries < model.deliveries
+                    || world.delivery.is_some()
+                    || world.acknowledged == model.records.len()
             }),
             Property::sometimes("a record is delivered again after its event", |_, world: &World| {
                 world.failures > 0 && world.records.iter().any(|record| record.ids > 0) && world.acknowledged == 0

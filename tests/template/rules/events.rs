@@ -20,7 +20,7 @@ const LATE: u64 = 900_000;
 /// The time for which the stream keeps a record, in seconds.
 const KEPT: u64 = 86_400;
 
-/// What a function may get of the stream: the values of `eventName`, and the pattern of the sort key.
+/// The records that a function may get: the values of `eventName`, and the pattern of the sort key.
 const RECORDS: [(&[&str], &str); 3] = [
     (&["INSERT"], r#"{"prefix":"EVENT#"}"#),
     (&["INSERT", "MODIFY"], r#""CREDENTIAL""#),
