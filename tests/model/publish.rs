@@ -37,7 +37,7 @@ pub(crate) struct PublishModel {
     pub(crate) deliveries: u8,
 }
 
-/// What became of one record.
+/// The outcome of one record so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
     /// The number of times that its notice was put.
