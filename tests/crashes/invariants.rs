@@ -591,7 +591,14 @@ pub(crate) fn nothing_leaks(after: &Aftermath, output: &str) -> Vec<String> {
     let problems = observed.problems.lock().unwrap().join("\n");
     let letters = format!("{:?}", after.dead_letters);
     let table = serde_json::to_string(&after.table).unwrap();
-    let places = [("the logs", output), ("a problem", &problems), ("a dead letter", &letters), ("the table", &table)];
+    let bus = after.published.iter().map(|event| event.detail.to_string()).collect::<Vec<_>>().join("\n");
+    let places = [
+        ("the logs", output),
+        ("a problem", &problems),
+        ("a dead letter", &letters),
+        ("the table", &table),
+        ("the bus out", &bus),
+    ];
     let scanner = SecretScanner::new(&observed.secrets());
     let found = places.iter().filter_map(|(place, text)| Some((place, scanner.find_in(text)?)));
     // The message shows only enough of the secret to recognise it.

@@ -310,6 +310,7 @@ impl Run<'_> {
                 }
             }
             Action::Remind { reminders } => self.remind(reminders, case).await?,
+            Action::Publish { events, notices } => self.publish(events, notices, case).await?,
         }
         Ok(())
     }
@@ -377,6 +378,43 @@ impl Run<'_> {
         let sent = self.lane.stack.cloud.inbox().iter().filter(|mail| is_it(&mail.tags)).count();
         if sent != reminders || self.is_reminder_due().await {
             return Err(format!("{sent} reminders are sent, or one is due still").into());
+        }
+        Ok(())
+    }
+
+    /// Delivers the subscription's records of the stream until none of them fails, and once more. Each transition then has one id, and each
+    /// notice was ordered once.
+    async fn publish(&self, events: usize, notices: usize, case: Option<&Case>) -> Checked<()> {
+        let subscription = self.world.subscription();
+        let key = format!("SUBSCRIPTION#{subscription}");
+        let mut records = self.lane.stack.cloud.stream_records().await.unwrap();
+        records.retain(|record| record["dynamodb"]["Keys"]["PK"]["S"] == key.as_str());
+        let deliver = || self.lane.machine.consume("publish-events", &records);
+        for turn in 0..4 {
+            if deliver().await {
+                break;
+            }
+            if turn == 3 {
+                return Err(Failure::Slow("no delivery succeeds".to_owned()));
+            }
+        }
+        if let Some(case) = case {
+            self.finish_fault(case).await?;
+        }
+        if !deliver().await {
+            return Err(Failure::Slow("a delivery fails without a fault".to_owned()));
+        }
+        let published = self.lane.stack.cloud.published();
+        let own = published.iter().filter(|event| event.detail["subscription_id"] == subscription.as_str());
+        let contents: BTreeSet<_> = own.clone().map(|event| event.detail.to_string()).collect();
+        let ids: BTreeSet<_> = own.map(|event| event.detail["event_id"].to_string()).collect();
+        let of_notices = |item: &&Value| {
+            item["PK"]["S"] == key.as_str() && item["SK"]["S"].as_str().is_some_and(|sk| sk.starts_with("MAIL#notice#"))
+        };
+        let ordered = self.lane.stack.cloud.dump_table().await.unwrap().iter().filter(of_notices).count();
+        if (contents.len(), ids.len(), ordered) != (events, events, notices) {
+            let found = format!("{} contents, {} ids and {ordered} notices", contents.len(), ids.len());
+            return Err(format!("{found} instead of {events} events and {notices} notices").into());
         }
         Ok(())
     }
@@ -485,7 +523,7 @@ fn cases(scenario: &Scenario, calls: &[(String, String)]) -> Vec<Case> {
             // A run over the reminders asks for 784 parts of the list, one as the other.
             continue;
         }
-        let service = [Service::DynamoDb, Service::Kms, Service::SecretsManager, Service::Ses]
+        let service = [Service::DynamoDb, Service::Events, Service::Kms, Service::SecretsManager, Service::Ses]
             .into_iter()
             .find(|known| known.name() == service);
         let target = Target { number, service: service.unwrap(), operation: operation.clone(), after: *after };
@@ -523,7 +561,7 @@ fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {
     let mut seen = BTreeSet::new();
     let mut new = |case: &Case| {
         let Target { number, operation, .. } = &case.target;
-        // A run over the reminders takes a second, so that each of its calls fails in one way only.
+        // A run over the reminders or the records takes a second, so that each of its calls fails in one way only.
         let mode = if is_run(case) { "any" } else { case.mode.0 };
         seen.insert((case.scenario.function, *number, operation.clone(), mode))
     };
@@ -535,16 +573,17 @@ fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {
     cases
 }
 
-/// Returns whether a case runs over the reminders.
+/// Returns whether a case runs over the reminders, or over the records of the stream.
 fn is_run(case: &Case) -> bool {
-    matches!(case.scenario.action, Action::Remind { .. })
+    matches!(case.scenario.action, Action::Remind { .. } | Action::Publish { .. })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_function_fails_in_every_way() {
     let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(1);
     println!("FIRSTKEY_SEED={seed}");
-    let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").with_held_mails();
+    let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000");
+    let deployment = deployment.with("NOTICES", "all").with_held_mails();
     let stack = Arc::new(deployment.start().await);
     let numbers = Arc::new(AtomicUsize::new(1));
     let began = stack.separate_machine("@0").now();

@@ -19,6 +19,9 @@ pub(crate) enum Action {
     Mail { order: usize, issue: u64, mails: (usize, usize), status: &'static str },
     /// A run over the reminders that are due, and the number that is mailed in the end.
     Remind { reminders: usize },
+    /// The delivery of every record of the stream that is about the subscription, the number of events that are published in the end, and
+    /// that of the notices that are ordered.
+    Publish { events: usize, notices: usize },
 }
 
 /// A request that changes nothing.
@@ -163,6 +166,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ListSubscriptions, lists),
     (Function::MailFeedback, reports),
     (Function::Portal, pages),
+    (Function::PublishEvents, publications),
     (Function::RenewCredentials, renewals),
     (Function::ResendMail, resends),
     (Function::ResetPassword, resets),
@@ -407,6 +411,21 @@ fn reminders() -> Vec<Scenario> {
         run("signed in", vec![TRIAL, temporary("A"), UNTIL_REMINDER], 0),
         run("another issue", [next_issue(), vec![UNTIL_REMINDER]].concat(), 1),
         run("bounced", vec![TRIAL, report(Report::Blocked, 5), UNTIL_REMINDER], 0),
+    ]
+}
+
+fn publications() -> Vec<Scenario> {
+    let publish = |state, before, events, notices| Scenario {
+        function: "publish-events",
+        state,
+        before,
+        mail: Mail::Sent,
+        action: Action::Publish { events, notices },
+        afterwards: vec![],
+    };
+    vec![
+        publish("retrieved and signed in", vec![TRIAL, dana("a"), temporary("A")], 3, 3),
+        publish("the first administrator", admin_created(), 4, 5),
     ]
 }
 

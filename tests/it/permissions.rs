@@ -9,6 +9,7 @@ use cloud::{
 };
 use futures_util::future::BoxFuture;
 use provider::Oddities;
+use serde_json::json;
 use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
 use crate::portal_sign_in::PendingSignIn;
@@ -38,6 +39,14 @@ const QUEUE_ACTIONS: [(&str, &str); 4] = [
     ("sqs:DeleteMessage", "sqs:us-east-1:123456789012:{queue}"),
     ("sqs:GetQueueAttributes", "sqs:us-east-1:123456789012:{queue}"),
     ("sqs:ReceiveMessage", "sqs:us-east-1:123456789012:{queue}"),
+];
+
+/// The actions that Lambda takes with the role of the function that the table's stream feeds.
+const STREAM_ACTIONS: [(&str, &str); 4] = [
+    ("dynamodb:DescribeStream", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
+    ("dynamodb:GetRecords", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
+    ("dynamodb:GetShardIterator", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
+    ("dynamodb:ListStreams", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
 ];
 
 /// Formats the status of an answer and its next step or problem.
@@ -185,6 +194,18 @@ async fn portal(stack: &TestStack) -> Vec<String> {
     [&signed_in, &list, &home].map(outcome).into_iter().chain(shown).collect()
 }
 
+/// Publishes what a subscription with an administrator has in its history, and orders the notices.
+async fn publish_events(stack: &TestStack) -> Vec<String> {
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let created = stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
+    let records = stack.cloud.stream_records().await.unwrap();
+    let answer = stack.invoke("publish-events", json!({ "Records": records })).await;
+    stack.cloud.drained().await.unwrap();
+    let failed = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
+    let notices = stack.items("MAIL#notice#").await.len();
+    vec![outcome(&created), format!("{failed} failed"), format!("{} {notices}", stack.cloud.published().len())]
+}
+
 /// Returns whether the function's role allows each action that Lambda itself takes.
 fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
     let queue = match function.trigger() {
@@ -214,9 +235,9 @@ fn unused(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
     role.grants().difference(used).cloned().collect()
 }
 
-/// Returns a deployment that uses every part of the roles: it has a client secret.
+/// Returns a deployment that uses every part of the roles: it has a client secret, and sends all notices.
 fn deployment() -> Deployment {
-    Deployment::default().with("OIDC_CLIENT_SECRET_NAME", CLIENT_SECRET)
+    Deployment::default().with("OIDC_CLIENT_SECRET_NAME", CLIENT_SECRET).with("NOTICES", "all")
 }
 
 async fn check_role(function: Function) {
@@ -264,6 +285,7 @@ stories! {
     list_subscriptions_uses_all_of_its_role_and_needs_each_statement ListSubscriptions list_subscriptions
     mail_feedback_uses_all_of_its_role_and_needs_each_statement MailFeedback mail_feedback
     portal_uses_all_of_its_role_and_needs_each_statement Portal portal
+    publish_events_uses_all_of_its_role_and_needs_each_statement PublishEvents publish_events
     renew_credentials_uses_all_of_its_role_and_needs_each_statement RenewCredentials renew_credentials
     resend_mail_uses_all_of_its_role_and_needs_each_statement ResendMail resend_mail
     reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password

@@ -65,6 +65,7 @@ impl Processes {
         let (aws, provider) = (listener().await, provider(0).await);
         let mut settings = settings(&format!("http://{}", aws.local_addr().unwrap()), provider.issuer());
         settings.insert("MAIL_LEASE_SECONDS".into(), LEASE_SECONDS.into());
+        settings.insert("NOTICES".into(), "security".into());
         let sender = settings["SENDER"].clone();
         let pools = Arc::new(Pools::new(programs, settings));
         let invoked = Arc::clone(&pools);
@@ -73,6 +74,7 @@ impl Processes {
             Box::pin(async move { pools.invoke(function, &event).await })
         }));
         options.redelivery = REDELIVERY;
+        options.publishes = true;
         options.sender = sender;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, pools }

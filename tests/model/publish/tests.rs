@@ -1,0 +1,31 @@
+//! The scopes, and the expected results.
+
+use super::{PublishModel, Variant};
+use crate::check::{assert_caught_by, assert_holds, is_full_run};
+
+fn model(variant: Variant) -> PublishModel {
+    let (records, failures) = if is_full_run() { (vec![true, false, true], 4) } else { (vec![true, false], 3) };
+    // Lambda delivers for 23 hours; here each record has one delivery more than may fail.
+    let deliveries = failures + u8::try_from(records.len()).unwrap();
+    PublishModel { variant, records, failures, deliveries }
+}
+
+#[test]
+fn the_design_holds() {
+    let reached = ["a record is delivered again after its event", "an event is published late"];
+    assert_holds("publish-events", model(Variant::Design), &reached);
+}
+
+#[test]
+fn each_mutant_is_caught() {
+    let mutants = [
+        (Variant::EventBeforeNotices, "an event is not published before its notices"),
+        (Variant::NoticeReplaced, "a notice is ordered once"),
+        (Variant::RefusalAcknowledged, "what is acknowledged is published"),
+        (Variant::UnreadableFails, "no record holds up the others"),
+        (Variant::IdOfTheDelivery, "an event has one id"),
+    ];
+    for (variant, property) in mutants {
+        assert_caught_by(&format!("{variant:?}"), model(variant), property);
+    }
+}
