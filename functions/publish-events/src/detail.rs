@@ -3,6 +3,13 @@
 use domain::{Actor, ActorRole, CompanyId, EventType, IssueReason, MailStatus, Transition};
 use serde::Serialize;
 
+/// Whether events have the addresses and user names of actors.
+#[derive(Clone, Copy)]
+pub(crate) enum ActorNames {
+    Hidden,
+    Shown,
+}
+
 /// The content of an event.
 #[derive(Serialize)]
 pub(crate) struct Detail<'a> {
@@ -46,8 +53,8 @@ struct Who<'a> {
 }
 
 impl<'a> Detail<'a> {
-    /// Returns the content of the event that tells `transition`, with the names of people only if `with_addresses`.
-    pub(crate) fn new(transition: &'a Transition, company: Option<&'a CompanyId>, with_addresses: bool) -> Self {
+    /// Returns the content of the event of `transition`.
+    pub(crate) fn new(transition: &'a Transition, company: Option<&'a CompanyId>, names: ActorNames) -> Self {
         let entry = &transition.entry;
         let mail = transition.mail;
         Self {
@@ -57,8 +64,8 @@ impl<'a> Detail<'a> {
             issue: entry.issue.number(),
             seq: entry.seq,
             at: entry.at.to_string(),
-            who: Who::new(transition, with_addresses),
-            account: entry.detail.as_deref().filter(|_| mail.is_none()),
+            who: Who::new(transition, names),
+            account: account(transition),
             round: mail.map(|mail| mail.round),
             status: mail.map(|mail| mail.status),
             reason: reason(transition),
@@ -66,6 +73,14 @@ impl<'a> Detail<'a> {
     }
 }
 
+/// Returns the user name of the account that was created or retired.
+fn account(transition: &Transition) -> Option<&str> {
+    let is_about_another =
+        matches!(transition.event_type, EventType::AdministratorCreated | EventType::ServiceAdministratorRetired);
+    transition.entry.detail.as_deref().filter(|_| is_about_another)
+}
+
+/// Returns why an issue began, or why a mail failed.
 fn reason(transition: &Transition) -> Option<Reason<'_>> {
     if transition.event_type == EventType::WelcomeMailFailed {
         return Some(Reason::Mail(transition.entry.detail.as_deref()));
@@ -74,7 +89,7 @@ fn reason(transition: &Transition) -> Option<Reason<'_>> {
 }
 
 impl<'a> Who<'a> {
-    fn new(transition: &'a Transition, with_addresses: bool) -> Self {
+    fn new(transition: &'a Transition, names: ActorNames) -> Self {
         let Actor { role, id } = transition.who;
         let by = &transition.entry.by;
         let (address, user_name) = match role {
@@ -82,7 +97,7 @@ impl<'a> Who<'a> {
             ActorRole::ServiceAdministrator | ActorRole::Administrator => (None, Some(by.as_stored())),
             ActorRole::Vendor | ActorRole::Operator => (None, None),
         };
-        let shown = |name: Option<&'a str>| name.filter(|_| with_addresses);
+        let shown = |name: Option<&'a str>| name.filter(|_| matches!(names, ActorNames::Shown));
         Self { role, id: id.map(|person| person.to_string()), address: shown(address), user_name: shown(user_name) }
     }
 }

@@ -1,10 +1,10 @@
-//! `publish-events`: tells the vendor's other systems what happened to a subscription, and orders the mails that tell its people.
+//! `publish-events`: publishes what happened to subscriptions for the vendor's other systems, and orders the notices to their people.
 //!
 //! **Source**: the table's stream: new entries of histories, and changes of credentials and welcome mails, in batches.
 //!
-//! Each transition is published at least once, with one id however often, and each of its notices is ordered once. Notices are ordered
+//! Each transition is published at least once, always with the same id, and each of its notices is ordered once. Notices are ordered
 //! first: an event that was published is never missing its notices. A record that cannot be read is counted and passed over, so that
-//! it holds up none of the others; only what AWS refuses is delivered again.
+//! it holds up none of the others; only what AWS refuses is reported as failed.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -12,22 +12,22 @@ mod detail;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use aws::{EventBus, Failure, LARGEST_CALL, Notices, OrderNoticeOutcome, OutgoingEvent, Table};
-use detail::Detail;
-use domain::{Credential, Notice, NoticeLevel, SubscriptionId, Timestamp, Transition, notice};
+use aws::{EVENTS_PER_CALL, EventBus, Failure, Notices, OrderNoticeOutcome, PublishedEvent, Table};
+use detail::{ActorNames, Detail};
+use domain::{Credential, Notice, NoticeLevel, SubscriptionId, Timestamp, Transition, notice::Audience};
 use futures_util::future::{join_all, try_join_all};
 use lambda::{Clock, Rejection, Settings};
 use serde_json::Value;
 use tracing::{info, warn};
 
 /// The function's stores and clients: they let it read who gets notices, order these, and publish. It can neither unseal a password nor
-/// change anything that it tells.
+/// change anything that it publishes.
 pub struct App {
     notices: Notices,
     bus: EventBus,
     clock: Clock,
     level: NoticeLevel,
-    with_addresses: bool,
+    names: ActorNames,
 }
 
 /// How often events are given to the bus that it refuses, and the pause before each further time.
@@ -41,13 +41,15 @@ impl App {
     /// Reads the settings `TABLE_NAME`, `EVENT_BUS`, `NOTICES`, `EVENTS_WITH_ADDRESSES`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
-        let flag = |text: &str| text.parse().ok();
+        let names = |text: &str| {
+            text.parse().ok().map(|shown: bool| if shown { ActorNames::Shown } else { ActorNames::Hidden })
+        };
         Ok(Self {
             notices: Notices::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
             bus: EventBus::new(&aws, settings.required("EVENT_BUS")?),
             clock,
             level: settings.parsed("NOTICES", NoticeLevel::Security, NoticeLevel::parse)?,
-            with_addresses: settings.parsed("EVENTS_WITH_ADDRESSES", false, flag)?,
+            names: settings.parsed("EVENTS_WITH_ADDRESSES", ActorNames::Hidden, names)?,
         })
     }
 }
@@ -69,7 +71,8 @@ pub async fn handle(app: Arc<App>, records: Vec<Value>) -> Outcomes {
     let groups: Vec<_> = by_subscription.into_iter().collect();
     for some in groups.chunks(AT_ONCE) {
         // Boxed here and below, since the compiler does not compute the layout of futures as deep as these.
-        let prepared = some.iter().map(|(subscription, told)| Box::pin(app.prepare(subscription, told, now)));
+        let prepared =
+            some.iter().map(|(subscription, transitions)| Box::pin(app.prepare(subscription, transitions, now)));
         for (place, event) in join_all(prepared).await.into_iter().flatten() {
             match event {
                 Ok(event) => ready.push((place, event)),
@@ -83,11 +86,11 @@ pub async fn handle(app: Arc<App>, records: Vec<Value>) -> Outcomes {
     outcomes
 }
 
-/// Returns the transitions that the records tell, by subscription. What cannot be read is counted.
+/// Returns the transitions in the records, by subscription. What cannot be read is counted.
 fn read(records: &[Value]) -> BTreeMap<SubscriptionId, Vec<PlacedTransition>> {
     let mut all: BTreeMap<SubscriptionId, Vec<PlacedTransition>> = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
-        match aws::transitions(record) {
+        match aws::read_transitions(record) {
             Ok(transitions) => {
                 for transition in transitions {
                     let placed = PlacedTransition { place, transition };
@@ -108,16 +111,16 @@ impl App {
     async fn prepare(
         &self,
         subscription: &SubscriptionId,
-        told: &[PlacedTransition],
+        transitions: &[PlacedTransition],
         now: Timestamp,
-    ) -> Vec<(usize, Result<OutgoingEvent, Failure>)> {
+    ) -> Vec<(usize, Result<PublishedEvent, Failure>)> {
         // The credential names the company, and lists the portal users that a notice may go to.
         let credential = match self.notices.credential(subscription).await {
             Ok(credential) => credential,
-            Err(failure) => return told.iter().map(|one| (one.place, Err(failure.clone()))).collect(),
+            Err(failure) => return transitions.iter().map(|one| (one.place, Err(failure.clone()))).collect(),
         };
-        let mut events = Vec::with_capacity(told.len());
-        for PlacedTransition { place, transition } in told {
+        let mut events = Vec::with_capacity(transitions.len());
+        for PlacedTransition { place, transition } in transitions {
             let ordered = match &credential {
                 Some(credential) => self.notify(transition, credential, now).await,
                 None => Ok(()),
@@ -127,23 +130,21 @@ impl App {
         events
     }
 
-    fn event(&self, transition: &Transition, credential: Option<&Credential>) -> OutgoingEvent {
+    fn event(&self, transition: &Transition, credential: Option<&Credential>) -> PublishedEvent {
         let company = credential.map(|credential| &credential.company.id);
-        let detail = Detail::new(transition, company, self.with_addresses);
+        let detail = Detail::new(transition, company, self.names);
         // A struct of texts and numbers always serializes.
         let detail = serde_json::to_string(&detail).unwrap_or_default();
-        OutgoingEvent { detail_type: transition.event_type.as_str(), detail }
+        PublishedEvent { detail_type: transition.event_type.as_str(), detail }
     }
 
     /// Orders the notices of a transition.
     async fn notify(&self, transition: &Transition, credential: &Credential, now: Timestamp) -> Result<(), Failure> {
-        if !notice::wants_notices(transition, self.level, now) {
-            return Ok(());
-        }
-        let (id, with_administrators) = (&transition.subscription, notice::wants_administrators(transition));
-        let Some(recipients) = self.notices.recipients(id, with_administrators).await? else { return Ok(()) };
+        let Some(audience) = Audience::new(transition, self.level, now) else { return Ok(()) };
+        let id = &transition.subscription;
+        let Some(recipients) = self.notices.recipients(id, audience).await? else { return Ok(()) };
         let locale = &recipients.mail.locale;
-        let notices = recipients.addresses(transition, credential);
+        let notices = recipients.addresses(audience, transition, credential);
         let notices: Vec<_> = notices.iter().map(|to| Notice::new(transition, to, locale.clone(), now)).collect();
         let orders = try_join_all(notices.iter().map(|notice| self.notices.order(id, notice))).await?;
         for _ in orders.iter().filter(|order| **order == OrderNoticeOutcome::Ordered) {
@@ -153,7 +154,7 @@ impl App {
     }
 
     /// Publishes events in calls of ten. Returns those that the bus still refuses in the end, and why.
-    async fn publish(&self, events: Vec<(usize, OutgoingEvent)>) -> Vec<(usize, Rejection)> {
+    async fn publish(&self, events: Vec<(usize, PublishedEvent)>) -> Vec<(usize, Rejection)> {
         let mut left: Vec<_> = events.iter().collect();
         let mut refused = Vec::new();
         for turn in 0..PUBLISH_TRIES {
@@ -174,10 +175,10 @@ impl App {
 
     async fn publish_once<'e>(
         &self,
-        events: &[&'e (usize, OutgoingEvent)],
-    ) -> Vec<(&'e (usize, OutgoingEvent), Failure)> {
+        events: &[&'e (usize, PublishedEvent)],
+    ) -> Vec<(&'e (usize, PublishedEvent), Failure)> {
         let mut refused = Vec::new();
-        for some in events.chunks(LARGEST_CALL) {
+        for some in events.chunks(EVENTS_PER_CALL) {
             let outgoing: Vec<_> = some.iter().map(|(_, event)| event).collect();
             let outcomes = self.bus.publish(&outgoing).await;
             for (event, outcome) in some.iter().zip(outcomes) {

@@ -1,4 +1,4 @@
-//! The bus out, from which the vendor's other systems take events.
+//! The bus for published events, from which the vendor's other systems take them.
 
 use aws_sdk_eventbridge::{
     Client,
@@ -10,7 +10,7 @@ use aws_types::SdkConfig;
 use crate::{Failure, connection::no_bucket};
 
 /// The most events of one call.
-pub const LARGEST_CALL: usize = 10;
+pub const EVENTS_PER_CALL: usize = 10;
 
 /// The source of every event.
 const SOURCE: &str = "firstkey";
@@ -23,8 +23,8 @@ pub struct EventBus {
     name: String,
 }
 
-/// An event to publish.
-pub struct OutgoingEvent {
+/// An event for the vendor's other systems.
+pub struct PublishedEvent {
     /// The type, by which rules select events.
     pub detail_type: &'static str,
     /// The content, a JSON object.
@@ -41,8 +41,8 @@ impl EventBus {
     }
 
     /// Publishes at most ten events in one call. Returns what became of each of them, in their order: the bus takes and refuses them separately.
-    pub async fn publish(&self, events: &[&OutgoingEvent]) -> Vec<Result<(), Failure>> {
-        let entry = |event: &&OutgoingEvent| {
+    pub async fn publish(&self, events: &[&PublishedEvent]) -> Vec<Result<(), Failure>> {
+        let entry = |event: &&PublishedEvent| {
             let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(SOURCE);
             entry.detail_type(event.detail_type).detail(&event.detail).build()
         };

@@ -106,7 +106,7 @@ mod store;
 mod work_queue;
 
 pub use connection::{NoAccess, connect};
-pub use event_bus::{EventBus, LARGEST_CALL, OutgoingEvent};
+pub use event_bus::{EVENTS_PER_CALL, EventBus, PublishedEvent};
 pub use failure::Failure;
 pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use retry::{OPERATION_TIMEOUT, RACES};
@@ -119,7 +119,7 @@ pub use store::{
     OrderReminderOutcome, Page, Passwords, RecordOutcome, Reminders, RenewOutcome, Renewals, ResendOutcome, Resends,
     Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome,
     StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team,
-    UnreadableRecord, transitions,
+    UnreadableRecord, read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

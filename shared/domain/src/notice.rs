@@ -11,7 +11,7 @@ use crate::{
 pub const MOST_RECIPIENTS: usize = 10;
 
 /// The age from which a transition is not worth a notice: it is published again by hand, long after.
-pub const LATEST: Duration = Duration::from_hours(7 * 24);
+pub const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
 text_enum! {
     /// Which notices a deployment sends.
@@ -48,13 +48,13 @@ pub struct Notice {
     pub at: Timestamp,
 }
 
-/// Which people of a customer a notice is for.
+/// The people of a customer that a notice is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Audience {
+pub struct Audience {
     /// The address of the issue and the portal users.
-    portal: bool,
+    pub portal: bool,
     /// The administrators, and the address of the issue while none of them has signed in.
-    administrators: bool,
+    pub administrators: bool,
     /// Whether it helps against theft.
     is_security: bool,
 }
@@ -65,7 +65,21 @@ impl Audience {
     const EVERYONE: Self = Self { portal: true, administrators: true, is_security: true };
     const PROGRESS: Self = Self { is_security: false, ..Self::ADMINISTRATORS };
 
-    /// Returns who gets a notice of a transition. `None` for a transition without notices.
+    /// Returns the people who get a notice of a transition at `level`. `None` for a transition without notices, and for one of long ago.
+    #[must_use]
+    pub fn new(transition: &Transition, level: NoticeLevel, now: Timestamp) -> Option<Self> {
+        let is_recent = now < transition.entry.at.plus(MAX_AGE);
+        Self::from_transition(transition).filter(|audience| is_recent && audience.is_wanted(level))
+    }
+
+    fn is_wanted(self, level: NoticeLevel) -> bool {
+        match level {
+            NoticeLevel::All => true,
+            NoticeLevel::Security => self.is_security,
+            NoticeLevel::None => false,
+        }
+    }
+
     fn from_transition(transition: &Transition) -> Option<Self> {
         match transition.entry.what.as_str() {
             RETRIEVED | "portal-users-added" => Some(Self::PORTAL),
@@ -107,36 +121,17 @@ pub struct Recipients {
     pub mail: WelcomeMail,
     /// The portal users with an address.
     pub portal_users: Vec<AddressedPortalUser>,
-    /// The active administrators. They are read only for a transition that [`wants_administrators`].
+    /// The active administrators, where the audience has them.
     pub administrators: Vec<AddressedAdministrator>,
     /// The addresses that take no mail, as reports on the subscription's mails say.
     pub ruled_out: BTreeSet<Principal>,
-}
-
-/// Returns whether a transition is worth notices at `level`.
-#[must_use]
-pub fn wants_notices(transition: &Transition, level: NoticeLevel, now: Timestamp) -> bool {
-    let is_recent = now < transition.entry.at.plus(LATEST);
-    is_recent
-        && Audience::from_transition(transition).is_some_and(|audience| match level {
-            NoticeLevel::All => true,
-            NoticeLevel::Security => audience.is_security,
-            NoticeLevel::None => false,
-        })
-}
-
-/// Returns whether the notices of a transition go to administrators too.
-#[must_use]
-pub fn wants_administrators(transition: &Transition) -> bool {
-    Audience::from_transition(transition).is_some_and(|audience| audience.administrators)
 }
 
 impl Recipients {
     /// Returns the addresses that get a notice of a transition: the address of the issue, then those that are longest known, at most ten. The
     /// actor gets none, and no address that takes no mail.
     #[must_use]
-    pub fn addresses(&self, transition: &Transition, credential: &Credential) -> Vec<EmailAddress> {
-        let Some(audience) = Audience::from_transition(transition) else { return Vec::new() };
+    pub fn addresses(&self, audience: Audience, transition: &Transition, credential: &Credential) -> Vec<EmailAddress> {
         let mut seen: BTreeSet<Principal> = self.ruled_out.clone();
         seen.extend(actor_address(transition).as_ref().map(Principal::email));
         if self.mail.status.rules_address_out() {

@@ -118,7 +118,7 @@ pub struct MailProgress {
 pub struct Transition {
     /// The id.
     pub id: TransitionId,
-    /// The type of the event that tells it.
+    /// The type of its event.
     pub event_type: EventType,
     /// The subscription.
     pub subscription: SubscriptionId,
@@ -155,7 +155,7 @@ impl Transition {
     /// Returns the transition that a new entry of the history records. `None` for an entry without a number, one that is not published, and
     /// one whose author this release does not know.
     #[must_use]
-    pub fn recorded(subscription: &SubscriptionId, entry: HistoryEntry) -> Option<Self> {
+    pub fn from_entry(subscription: &SubscriptionId, entry: HistoryEntry) -> Option<Self> {
         let Publication::Published(event_type) = Publication::from_code(&entry.what) else { return None };
         let seq = entry.seq?.to_be_bytes();
         let id = TransitionId::new(&[b"entry", subscription.as_str().as_bytes(), &seq]);
@@ -164,7 +164,12 @@ impl Transition {
 
     /// Returns the transition of a retrieval that was counted.
     #[must_use]
-    pub fn retrieved(subscription: &SubscriptionId, issue: Issue, click: &RetrievalId, retrieval: &Retrieval) -> Self {
+    pub fn from_retrieval(
+        subscription: &SubscriptionId,
+        issue: Issue,
+        click: &RetrievalId,
+        retrieval: &Retrieval,
+    ) -> Self {
         let number = issue.number().to_be_bytes();
         let (subscription_id, click) = (subscription.as_str().as_bytes(), click.as_str().as_bytes());
         Self {
@@ -179,7 +184,7 @@ impl Transition {
 
     /// Returns the transition of a welcome mail to its status. `None` for a status that is not published.
     #[must_use]
-    pub fn mailed(subscription: &SubscriptionId, mail: &WelcomeMail) -> Option<Self> {
+    pub fn from_mail(subscription: &SubscriptionId, mail: &WelcomeMail) -> Option<Self> {
         let event_type = match mail.status {
             MailStatus::Delivered => EventType::WelcomeMailDelivered,
             MailStatus::Undelivered | MailStatus::Bounced | MailStatus::Suppressed => EventType::WelcomeMailFailed,

@@ -64,7 +64,7 @@ pub use resends::{ResendOutcome, Resends};
 pub use retrievals::{Retrievals, RetrieveOutcome};
 pub use sessions::{Sessions, SignedIn};
 pub use sign_ins::{BeginOutcome, SignIns};
-pub use stream::{UnreadableRecord, transitions};
+pub use stream::{UnreadableRecord, read_transitions};
 pub use subscriptions::{ExtendOutcome, LookUpEventOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions};
 pub use support::{NewSupportRequest, OrderOutcome, SupportRequests};
 pub use team::Team;

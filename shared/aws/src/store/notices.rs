@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     Credential, EmailAddress, Notice, PersonId, Principal, Recipients, SubscriptionId, WelcomeMail,
-    notice::{AddressedAdministrator, AddressedPortalUser},
+    notice::{AddressedAdministrator, AddressedPortalUser, Audience},
 };
 
 use super::{
@@ -45,14 +45,14 @@ impl Notices {
     }
 
     /// Returns the people of a subscription who may get notices. `None` for a subscription that has no welcome mail any more. The
-    /// administrators are read only if `with_administrators`.
+    /// administrators are read only for an audience that has them.
     pub async fn recipients(
         &self,
         subscription: &SubscriptionId,
-        with_administrators: bool,
+        audience: Audience,
     ) -> Result<Option<Recipients>, Failure> {
         let (items, administrators) = futures_util::try_join!(self.mails_and_portal_users(subscription), async {
-            if with_administrators { self.administrators(subscription).await } else { Ok(Vec::new()) }
+            if audience.administrators { self.administrators(subscription).await } else { Ok(Vec::new()) }
         })?;
         let (mut mail, mut portal_users, mut ruled_out) = (None::<WelcomeMail>, Vec::new(), BTreeSet::new());
         for item in &items {

@@ -1,4 +1,4 @@
-//! Records of the table's stream, as Lambda delivers them: what they tell of a subscription.
+//! Records of the table's stream, as Lambda delivers them: the transitions in them.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ pub struct UnreadableRecord {
     pub cause: Failure,
 }
 
-/// The change of an item.
-struct Change {
+/// A change of a credential, a welcome mail or a history.
+struct StreamRecord {
     subscription: SubscriptionId,
     sort_key: String,
     is_new: bool,
@@ -35,33 +35,37 @@ struct Change {
 
 const OPERATION: &str = "stream record";
 
-/// Returns the transitions that a record tells: of a new entry of the history, of new retrievals, or of the status of a welcome mail. Every other
-/// record tells none.
-pub fn transitions(record: &Value) -> Result<Vec<Transition>, UnreadableRecord> {
-    let change = match Change::read(record) {
-        Ok(Some(change)) => change,
+/// Returns the transitions in a record: a new entry of the history, new retrievals, or the status of a welcome mail. Every other record has
+/// none.
+pub fn read_transitions(record: &Value) -> Result<Vec<Transition>, UnreadableRecord> {
+    let (subscription, sort_key) = match read_key(record) {
+        Ok(Some(key)) => key,
         Ok(None) => return Ok(Vec::new()),
         Err(cause) => return Err(UnreadableRecord { key: None, cause }),
     };
-    let unreadable = |cause| {
-        let key = format!("{} {}", change.subscription, change.sort_key);
-        UnreadableRecord { key: Some(key), cause }
-    };
-    change.transitions().map_err(unreadable)
+    let key = format!("{subscription} {sort_key}");
+    let read = StreamRecord::read(record, subscription, sort_key);
+    let transitions = read.and_then(|read| read.map_or(Ok(Vec::new()), |read| read.transitions()));
+    transitions.map_err(|cause| UnreadableRecord { key: Some(key), cause })
 }
 
-impl Change {
-    /// Reads a record. `None` for a deletion, and for an item that is no credential, welcome mail or entry of a history.
-    fn read(record: &Value) -> Result<Option<Self>, Failure> {
+/// Reads the subscription and the sort key of an item. `None` for an item that is no credential, welcome mail or entry of a history.
+fn read_key(record: &Value) -> Result<Option<(SubscriptionId, String)>, Failure> {
+    let key = |name: &'static str| {
+        let text = record["dynamodb"]["Keys"][name]["S"].as_str();
+        text.ok_or_else(|| Failure::unreadable(OPERATION, name))
+    };
+    let (pk, sort_key) = (key(PK)?, key(SK)?);
+    let is_relevant =
+        [credential::SORT_KEY, mail::SORT_KEY].contains(&sort_key) || sort_key.starts_with(history::PREFIX);
+    let subscription = parse_subscription_key(pk).filter(|_| is_relevant);
+    Ok(subscription.map(|subscription| (subscription, sort_key.to_owned())))
+}
+
+impl StreamRecord {
+    /// Reads a record. `None` for a deletion.
+    fn read(record: &Value, subscription: SubscriptionId, sort_key: String) -> Result<Option<Self>, Failure> {
         let change = &record["dynamodb"];
-        let key = |name: &'static str| {
-            let text = change["Keys"][name]["S"].as_str();
-            text.ok_or_else(|| Failure::unreadable(OPERATION, name))
-        };
-        let (pk, sort_key) = (key(PK)?, key(SK)?);
-        let is_told =
-            [credential::SORT_KEY, mail::SORT_KEY].contains(&sort_key) || sort_key.starts_with(history::PREFIX);
-        let Some(subscription) = parse_subscription_key(pk).filter(|_| is_told) else { return Ok(None) };
         let is_new = match record["eventName"].as_str() {
             Some("INSERT") => true,
             Some("MODIFY") => false,
@@ -70,7 +74,7 @@ impl Change {
         };
         let old = Some(&change["OldImage"]).filter(|image| !image.is_null()).map(attributes).transpose()?;
         let new = attributes(&change["NewImage"])?;
-        Ok(Some(Self { subscription, sort_key: sort_key.to_owned(), is_new, old, new }))
+        Ok(Some(Self { subscription, sort_key, is_new, old, new }))
     }
 
     fn transitions(&self) -> Result<Vec<Transition>, Failure> {
@@ -88,7 +92,7 @@ impl Change {
             Publication::Withheld => Ok(None),
             Publication::Unknown => Err(Failure::unreadable(OPERATION, "what")),
             Publication::Published(_) => {
-                let transition = Transition::recorded(&self.subscription, entry);
+                let transition = Transition::from_entry(&self.subscription, entry);
                 transition.map(Some).ok_or_else(|| Failure::unreadable(OPERATION, "who"))
             }
         }
@@ -101,7 +105,7 @@ impl Change {
         let before: BTreeMap<RetrievalId, Retrieval> = self.old.as_ref().map(read).transpose()?.unwrap_or_default();
         let now = read(&self.new)?;
         let added = now.iter().filter(|(id, _)| !before.contains_key(id));
-        Ok(added.map(|(id, one)| Transition::retrieved(&self.subscription, issue, id, one)).collect())
+        Ok(added.map(|(id, one)| Transition::from_retrieval(&self.subscription, issue, id, one)).collect())
     }
 
     /// Returns the transition to the status of the welcome mail, if it is another mail or another status than before.
@@ -110,7 +114,7 @@ impl Change {
         let before = self.old.as_ref().map(mail::from_item).transpose()?;
         let is_same = before
             .is_some_and(|before| (before.issue, before.round, before.status) == (mail.issue, mail.round, mail.status));
-        Ok(if is_same { None } else { Transition::mailed(&self.subscription, &mail) })
+        Ok(if is_same { None } else { Transition::from_mail(&self.subscription, &mail) })
     }
 }
 
