@@ -74,15 +74,16 @@ impl Chapter<'_> {
         assert_eq!(answer, json!({ "batchItemFailures": [] }));
     }
 
-    /// Waits for a mail to an address; returns the last one.
+    /// Waits for a mail to an address that is no notice; returns the last one.
     pub(crate) async fn last_mail_to(&self, address: &str) -> Value {
         self.last_mail_containing(address, "").await
     }
 
-    /// Waits for a mail to an address with this text; returns the last one.
+    /// Waits for such a mail with this text; returns the last one.
     pub(crate) async fn last_mail_containing(&self, address: &str, text: &str) -> Value {
-        let matches =
-            |mail: &Value| mail["to"] == address && mail["text"].as_str().is_some_and(|all| all.contains(text));
+        let is_notice = |mail: &Value| mail["tags"]["mail"].as_str().is_some_and(|tag| tag.starts_with("notice-"));
+        let has_text = |mail: &Value| mail["text"].as_str().is_some_and(|all| all.contains(text));
+        let matches = |mail: &Value| mail["to"] == address && !is_notice(mail) && has_text(mail);
         for _ in 0..300 {
             if let Some(mail) = self.world.dev.inbox().await.into_iter().rfind(matches) {
                 return mail;

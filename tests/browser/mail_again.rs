@@ -191,11 +191,13 @@ impl Chapter<'_> {
         panic!("the mail to {} is not {status}", customer.contact);
     }
 
-    /// Waits until this many mails were sent to the contact.
+    /// Waits until this many welcome mails were sent to the contact.
     pub(crate) async fn wait_for_mails(&self, customer: &Customer, count: usize) {
         for _ in 0..300 {
             let inbox = self.world.dev.inbox().await;
-            if inbox.iter().filter(|mail| mail["to"] == customer.contact).count() == count {
+            if inbox.iter().filter(|mail| mail["to"] == customer.contact && mail["tags"]["mail"] == "welcome").count()
+                == count
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -193,7 +193,11 @@ fn every_code_of_the_history_is_published_or_withheld() {
         "signed-in",
         "support-requested",
     ];
-    assert_eq!(codes.iter().collect::<Vec<_>>(), expected, "a code is new, or is written where this test does not look");
+    assert_eq!(
+        codes.iter().collect::<Vec<_>>(),
+        expected,
+        "a code is new, or is written where this test does not look"
+    );
     let all = codes.iter().map(String::as_str).chain(["retrieved", "mail-bounced"]);
     let unknown: Vec<_> = all.filter(|code| Publication::from_code(code) == Publication::Unknown).collect();
     assert_eq!(unknown, [""; 0]);
