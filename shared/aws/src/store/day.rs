@@ -1,4 +1,4 @@
-//! What a subscription may have of something in one day, in UTC: an item counts it in the transaction of each.
+//! Daily limits of a subscription: an item for each day, in UTC, counts what is limited, in the transaction of each.
 
 use std::time::Duration;
 
