@@ -66,7 +66,8 @@ function misnamed(form) {
 }
 
 function refused(form, { code, retryAfter }) {
-  // Only our own answer says how long to wait.
+  // Only our own answer says how long to wait. On this form the day has no room for another address.
+  if (code === 'too-many-attempts' && retryAfter > 0 && form.email) return tell(form, word('create_too_many'), form.email);
   if (code === 'too-many-attempts' && retryAfter > 0) return tell(form, plain(word('too_many_attempts'), { seconds: String(retryAfter) }));
   const field = code.startsWith('password-') ? (form.new_password ?? form.password) : code === 'user-name-taken' ? form.user_name : null;
   tell(form, word(PROBLEMS[code] ?? 'failed'), field);

@@ -277,6 +277,7 @@ pub(crate) const WORDS: Words = Words {
     password: "Passwort",
     create_closed: "{user_name} wird geschlossen, sobald Sie sich mit Ihrem neuen Konto anmelden.",
     create_submit: "Konto erstellen",
+    create_too_many: "Für dieses Abonnement wurden heute bereits zwanzig Konten mit E-Mail-Adresse erstellt. Lassen Sie die Adresse leer, oder versuchen Sie es morgen noch einmal.",
     user_name_taken: "Dieser Benutzername ist bereits vergeben. Wählen Sie einen anderen.",
     user_name_wrong: "Verwenden Sie nur Buchstaben, Ziffern, Punkte, Binde- und Unterstriche. Der Benutzername muss auf {suffix} enden.",
     form_wrong: "Bitte prüfen Sie Ihre Eingaben.",

@@ -277,6 +277,7 @@ pub(crate) const WORDS: Words = Words {
     password: "Password",
     create_closed: "{user_name} will be closed once you sign in with your new account.",
     create_submit: "Create account",
+    create_too_many: "Twenty accounts with an email address have already been created for this subscription today. Leave the address empty, or try again tomorrow.",
     user_name_taken: "This user name is already taken. Choose another.",
     user_name_wrong: "Use only letters, digits, dots, hyphens and underscores. The user name must end in {suffix}.",
     form_wrong: "Please check what you have entered.",

@@ -284,6 +284,7 @@ words! {
     password
     create_closed
     create_submit
+    create_too_many
     user_name_taken
     user_name_wrong
     form_wrong

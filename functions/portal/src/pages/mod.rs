@@ -293,9 +293,9 @@ impl<'a> Frame<'a> {
     /// Returns the texts of the Administration Center's script.
     fn administration_script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
         texts_by_key!(self.w,
-            created_other_lead created_title failed forbidden form_wrong hide_password password_count password_reused password_too_common
-            password_too_long password_too_short session_ended show_password sign_in_again too_many_attempts unavailable user_name_taken
-            user_name_wrong wrong_credentials
+            create_too_many created_other_lead created_title failed forbidden form_wrong hide_password password_count password_reused
+            password_too_common password_too_long password_too_short session_ended show_password sign_in_again too_many_attempts
+            unavailable user_name_taken user_name_wrong wrong_credentials
         )
     }
 

@@ -1,4 +1,4 @@
-//! The count of something that a subscription may have in one day, in UTC: each transaction adds to it.
+//! Daily limits of a subscription: an item for each day, in UTC, counts what is limited, in the transaction of each.
 
 use std::time::Duration;
 
