@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws::{EVENTS_PER_CALL, EventBus, Failure, Notices, OrderNoticeOutcome, PublishedEvent, Table};
 use detail::{ActorNames, Detail};
-use domain::{Credential, Notice, NoticeLevel, SubscriptionId, Timestamp, Transition, notice::Audience};
+use domain::{Credential, Notice, NoticeLevel, Recipients, SubscriptionId, Timestamp, Transition, notice::Audience};
 use futures_util::future::{join_all, try_join_all};
 use lambda::{Clock, Rejection, Settings};
 use serde_json::Value;
@@ -107,7 +107,7 @@ fn read(records: &[Value]) -> BTreeMap<SubscriptionId, Vec<PlacedTransition>> {
 }
 
 impl App {
-    /// Orders the notices of a subscription's transitions, and returns the event of each.
+    /// Orders the notices of a subscription's transitions, and returns the event of each. After a call that AWS has refused it makes no other.
     async fn prepare(
         &self,
         subscription: &SubscriptionId,
@@ -115,17 +115,20 @@ impl App {
         now: Timestamp,
     ) -> Vec<(usize, Result<PublishedEvent, Failure>)> {
         // The credential names the company, and lists the portal users that a notice may go to.
-        let credential = match self.notices.credential(subscription).await {
-            Ok(credential) => credential,
+        let credential = match readable(self.notices.credential(subscription).await) {
+            Ok(credential) => credential.flatten(),
             Err(failure) => return transitions.iter().map(|one| (one.place, Err(failure.clone()))).collect(),
         };
+        let mut recipients = None;
+        let mut refused = None;
         let mut events = Vec::with_capacity(transitions.len());
         for PlacedTransition { place, transition } in transitions {
-            let ordered = match &credential {
-                Some(credential) => self.notify(transition, credential, now).await,
-                None => Ok(()),
-            };
-            events.push((*place, ordered.map(|()| self.event(transition, credential.as_ref()))));
+            if let (Some(credential), None) = (&credential, &refused) {
+                let ordered = self.notify(transition, credential, &mut recipients, now).await;
+                refused = readable(ordered).err();
+            }
+            let event = || self.event(transition, credential.as_ref());
+            events.push((*place, refused.clone().map_or_else(|| Ok(event()), Err)));
         }
         events
     }
@@ -138,17 +141,30 @@ impl App {
         PublishedEvent { detail_type: transition.event_type.as_str(), detail }
     }
 
-    /// Orders the notices of a transition.
-    async fn notify(&self, transition: &Transition, credential: &Credential, now: Timestamp) -> Result<(), Failure> {
+    /// Orders the notices of a transition. `known` are the recipients, which are read once for all transitions of a subscription.
+    async fn notify(
+        &self,
+        transition: &Transition,
+        credential: &Credential,
+        known: &mut Option<(Audience, Recipients)>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         let Some(audience) = Audience::new(transition, self.level, now) else { return Ok(()) };
         let id = &transition.subscription;
-        let Some(recipients) = self.notices.recipients(id, audience).await? else { return Ok(()) };
+        if known.as_ref().is_none_or(|(read, _)| audience.administrators && !read.administrators) {
+            let Some(recipients) = self.notices.recipients(id, audience).await? else { return Ok(()) };
+            *known = Some((audience, recipients));
+        }
+        let Some((_, recipients)) = known else { return Ok(()) };
         let locale = &recipients.mail.locale;
-        let notices = recipients.addresses(audience, transition, credential);
-        let notices: Vec<_> = notices.iter().map(|to| Notice::new(transition, to, locale.clone(), now)).collect();
+        let addresses = recipients.addresses(audience, transition, credential, now);
+        let notices: Vec<_> = addresses.iter().map(|to| Notice::new(transition, to, locale.clone(), now)).collect();
         let orders = try_join_all(notices.iter().map(|notice| self.notices.order(id, notice))).await?;
-        for _ in orders.iter().filter(|order| **order == OrderNoticeOutcome::Ordered) {
-            info!(outcome = "notice-ordered", metric = "NoticeOrdered");
+        for (notice, order) in notices.iter().zip(orders) {
+            if order == OrderNoticeOutcome::Ordered {
+                recipients.add(notice);
+                info!(outcome = "notice-ordered", metric = "NoticeOrdered");
+            }
         }
         Ok(())
     }
@@ -164,7 +180,8 @@ impl App {
             if turn > 0 {
                 tokio::time::sleep(PUBLISH_PAUSE).await;
             }
-            refused = self.publish_once(&left).await;
+            let calls = left.chunks(EVENTS_PER_CALL).map(|some| self.publish_at_once(some));
+            refused = join_all(calls).await.concat();
             left = refused.iter().map(|(event, _)| *event).collect();
         }
         for (_, failure) in &refused {
@@ -173,21 +190,31 @@ impl App {
         refused.into_iter().map(|(event, failure)| (event.0, failure.into())).collect()
     }
 
-    async fn publish_once<'e>(
+    /// Publishes events in one call. Returns those that the bus refuses, and why.
+    async fn publish_at_once<'e>(
         &self,
         events: &[&'e (usize, PublishedEvent)],
     ) -> Vec<(&'e (usize, PublishedEvent), Failure)> {
+        let outgoing: Vec<_> = events.iter().map(|(_, event)| event).collect();
         let mut refused = Vec::new();
-        for some in events.chunks(EVENTS_PER_CALL) {
-            let outgoing: Vec<_> = some.iter().map(|(_, event)| event).collect();
-            let outcomes = self.bus.publish(&outgoing).await;
-            for (event, outcome) in some.iter().zip(outcomes) {
-                match outcome {
-                    Ok(()) => info!(outcome = "published", metric = "Published", detail_type = event.1.detail_type),
-                    Err(failure) => refused.push((*event, failure)),
-                }
+        for (event, outcome) in events.iter().zip(self.bus.publish(&outgoing).await) {
+            match outcome {
+                Ok(()) => info!(outcome = "published", metric = "Published", detail_type = event.1.detail_type),
+                Err(failure) => refused.push((*event, failure)),
             }
         }
         refused
+    }
+}
+
+/// Returns `None` in the place of an item that cannot be read, which is counted: no later delivery could read it either.
+fn readable<T>(read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.is_unreadable() => {
+            warn!(outcome = "unreadable", metric = "RecordUnreadable", cause = %failure);
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
     }
 }

@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use words::{Language, Languages};
 
 use crate::{
-    letter::{Letter, Surroundings},
+    letter::{Letter, NoticeContext},
     pace::Pace,
 };
 
@@ -232,9 +232,9 @@ impl App {
             Mail::Support(request) => Ok(Some(Letter::support(self.support_language, &credential, request, now)?)),
             // What happened stays true, whatever became of the issue.
             Mail::Notice(notice) => {
-                let surroundings =
-                    Surroundings { vendor: &self.vendor, origin: &self.origin, support_url: &self.support_url };
-                Ok(Some(Letter::notice(notice, &credential, &surroundings)?))
+                let context =
+                    NoticeContext { vendor: &self.vendor, origin: &self.origin, support_url: &self.support_url };
+                Ok(Some(Letter::notice(notice, &credential, &context)?))
             }
         }
     }

@@ -9,7 +9,7 @@ use domain::{Credential, Kind, Retryable, SupportRequest, TemporaryPassword, Tim
 use words::{Language, Words};
 use zeroize::Zeroizing;
 
-pub(crate) use notice::Surroundings;
+pub(crate) use notice::NoticeContext;
 
 /// A mail could not be rendered.
 #[derive(Debug)]

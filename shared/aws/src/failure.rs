@@ -39,6 +39,9 @@ const TRANSIENT: [&str; 12] = [
     "KMSInvalidStateException",
 ];
 
+/// How the codes begin of items and answers that cannot be read.
+const UNREADABLE: &str = "unreadable: ";
+
 impl Failure {
     /// Classifies an error of the SDK.
     pub(crate) fn from_sdk<E: ProvideErrorMetadata>(
@@ -76,7 +79,7 @@ impl Failure {
     /// Returns the failure of an item or answer that cannot be read. `what` is constant text: the name of the missing or invalid part.
     pub(crate) fn unreadable(operation: &'static str, what: &'static str) -> Self {
         let operation = FailedCall::new(operation);
-        Self::Broken(Inside { operation, code: format!("unreadable: {what}"), request_id: None })
+        Self::Broken(Inside { operation, code: format!("{UNREADABLE}{what}"), request_id: None })
     }
 }
 
@@ -87,6 +90,12 @@ impl Retryable for Failure {
 }
 
 impl Failure {
+    /// Returns whether a stored item, or an answer, cannot be read. Then no later call will help.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.inside().code.starts_with(UNREADABLE)
+    }
+
     /// Returns the service that failed, such as `dynamodb`. `None` if no call failed but a stored item is invalid.
     #[must_use]
     pub fn service(&self) -> Option<&'static str> {

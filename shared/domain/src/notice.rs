@@ -1,6 +1,9 @@
 //! Notices: mails that tell the people of a customer what another one of them did.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     Actor, ActorRole, Credential, EmailAddress, HistoryEntry, Issue, MailStatus, PersonId, Principal, Timestamp,
@@ -9,6 +12,12 @@ use crate::{
 
 /// The most notices of one transition.
 pub const MOST_RECIPIENTS: usize = 10;
+
+/// The most notices of one kind to one address in a day. Accounts can be created without end, and each has notices.
+pub const MOST_A_DAY: usize = 20;
+
+/// The time in which notices of one kind to one address are counted.
+const DAY: Duration = Duration::from_hours(24);
 
 /// The age from which a transition is not worth a notice: it is published again by hand, long after.
 pub const MAX_AGE: Duration = Duration::from_hours(7 * 24);
@@ -25,7 +34,7 @@ text_enum! {
     }
 }
 
-/// The id of a notice: that of the transition, and eight characters for the recipient.
+/// The id of a notice: that of the transition, and the principal of the recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticeId(String);
 
@@ -106,6 +115,8 @@ pub struct AddressedPortalUser {
 pub struct AddressedAdministrator {
     /// The person.
     pub person: PersonId,
+    /// The name that they sign in with.
+    pub user_name: UserName,
     /// The address, if one was typed when the account was created. It is not verified.
     pub address: Option<EmailAddress>,
     /// When the account was created.
@@ -125,25 +136,60 @@ pub struct Recipients {
     pub administrators: Vec<AddressedAdministrator>,
     /// The addresses that take no mail, as reports on the subscription's mails say.
     pub ruled_out: BTreeSet<Principal>,
+    /// When each address got notices, by the code of what they are about.
+    pub notified: BTreeMap<(String, Principal), Vec<Timestamp>>,
 }
 
 impl Recipients {
-    /// Returns the addresses that get a notice of a transition: the address of the issue, then those that are longest known, at most ten. The
-    /// actor gets none, and no address that takes no mail.
+    /// Returns the addresses that get a notice of a transition at `now`: the address of the issue, the account that was created, then those that
+    /// are longest known, at most ten. The actor gets none, and neither does an address that takes no mail or had too many today.
     #[must_use]
-    pub fn addresses(&self, audience: Audience, transition: &Transition, credential: &Credential) -> Vec<EmailAddress> {
-        let mut seen: BTreeSet<Principal> = self.ruled_out.clone();
-        seen.extend(actor_address(transition).as_ref().map(Principal::email));
+    pub fn addresses(
+        &self,
+        audience: Audience,
+        transition: &Transition,
+        credential: &Credential,
+        now: Timestamp,
+    ) -> Vec<EmailAddress> {
+        let mut left_out: BTreeSet<Principal> = self.ruled_out.clone();
+        left_out.extend(actor_address(transition).as_ref().map(Principal::email));
         if self.mail.status.rules_address_out() {
-            seen.insert(Principal::email(&self.mail.to));
+            left_out.insert(Principal::email(&self.mail.to));
         }
-        let everyone =
-            self.issue_address(audience).into_iter().chain(self.longest_known(audience, transition, credential));
-        everyone.filter(|address| seen.insert(Principal::email(address))).take(MOST_RECIPIENTS).cloned().collect()
+        let issue = self.issue_address(audience, transition, &left_out).into_iter();
+        let everyone = issue.chain(self.longest_known(audience, transition, credential));
+        let mut seen = left_out;
+        let is_new = |address: &&EmailAddress| {
+            let principal = Principal::email(address);
+            !self.had_enough(&transition.entry.what, principal, now) && seen.insert(principal)
+        };
+        everyone.filter(is_new).take(MOST_RECIPIENTS).cloned().collect()
     }
 
-    fn issue_address(&self, audience: Audience) -> Option<&EmailAddress> {
-        let is_handed_over = self.administrators.iter().any(|administrator| administrator.has_signed_in);
+    /// Counts a notice that is ordered now.
+    pub fn add(&mut self, notice: &Notice) {
+        let key = (notice.entry.what.clone(), Principal::email(&notice.to));
+        self.notified.entry(key).or_default().push(notice.at);
+    }
+
+    fn had_enough(&self, what: &str, principal: Principal, now: Timestamp) -> bool {
+        let notified = self.notified.get(&(what.to_owned(), principal)).into_iter().flatten();
+        notified.filter(|at| now < at.plus(DAY)).count() >= MOST_A_DAY
+    }
+
+    /// Returns the address of the issue, if the audience has it. An audience of administrators has it until one of them, other than the
+    /// actor, can be reached and has signed in: a stolen session of the only administrator is not to go unnoticed.
+    fn issue_address(
+        &self,
+        audience: Audience,
+        transition: &Transition,
+        left_out: &BTreeSet<Principal>,
+    ) -> Option<&EmailAddress> {
+        let can_be_reached = |administrator: &&AddressedAdministrator| {
+            administrator.address.as_ref().is_some_and(|address| !left_out.contains(&Principal::email(address)))
+        };
+        let mut others = self.administrators.iter().filter(|one| !is_actor(transition.who, one.person));
+        let is_handed_over = others.any(|one| one.has_signed_in && can_be_reached(&one));
         (audience.portal || !is_handed_over).then_some(&self.mail.to)
     }
 
@@ -156,14 +202,15 @@ impl Recipients {
         let mut known = Vec::new();
         if audience.portal {
             let listed = |user: &&AddressedPortalUser| credential.admits(&[Principal::email(&user.address)]);
-            known.extend(self.portal_users.iter().filter(listed).map(|user| (user.added_at, &user.address)));
+            known.extend(self.portal_users.iter().filter(listed).map(|user| (true, user.added_at, &user.address)));
         }
         if audience.administrators {
+            let is_old = |one: &AddressedAdministrator| transition.entry.detail.as_deref() != Some(one.user_name.as_str());
             let others = self.administrators.iter().filter(|one| !is_actor(transition.who, one.person));
-            known.extend(others.filter_map(|one| Some((one.created_at, one.address.as_ref()?))));
+            known.extend(others.filter_map(|one| Some((is_old(one), one.created_at, one.address.as_ref()?))));
         }
-        known.sort_by_key(|(since, _)| *since);
-        known.into_iter().map(|(_, address)| address)
+        known.sort_by_key(|(is_old, since, _)| (*is_old, *since));
+        known.into_iter().map(|(_, _, address)| address)
     }
 }
 
@@ -178,14 +225,13 @@ fn is_actor(who: Actor, person: PersonId) -> bool {
 }
 
 impl NoticeId {
-    /// The number of characters that stand for the recipient.
-    const RECIPIENT: usize = 8;
+    /// The number of characters of a principal. A part of it would be the same for addresses that people can look for.
+    const RECIPIENT: usize = 22;
 
     /// Returns the id of the notice about `transition` to `recipient`.
     #[must_use]
     pub fn new(transition: &TransitionId, recipient: &EmailAddress) -> Self {
-        let recipient: String = Principal::email(recipient).to_string().chars().take(Self::RECIPIENT).collect();
-        Self(format!("{transition}-{recipient}"))
+        Self(format!("{transition}-{}", Principal::email(recipient)))
     }
 
     /// Parses an id from its text.
@@ -256,7 +302,7 @@ mod tests {
         let (what, by) = (what.to_owned(), Label::from_stored("admin@fabrikam".into(), Some(false)));
         let (who, at, issue) = (Some(who), at(HAPPENED), Issue::FIRST);
         let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None };
-        Transition::recorded(&subscription(), entry).unwrap()
+        Transition::from_entry(&subscription(), entry).unwrap()
     }
 
     fn by_service_administrator(what: &str) -> Transition {
@@ -268,7 +314,7 @@ mod tests {
         let email = email.and_then(EmailAddress::parse);
         let caller = Caller::new("https://issuer.example".into(), subject.into(), email, Vec::new());
         let click = RetrievalId::from_click(&caller, "click");
-        Transition::retrieved(&subscription(), Issue::FIRST, &click, &Retrieval::new(&caller, at(HAPPENED)))
+        Transition::from_retrieval(&subscription(), Issue::FIRST, &click, &Retrieval::new(&caller, at(HAPPENED)))
     }
 
     /// Returns the people of a subscription: portal users by when they were added, and administrators by when they were created and whether
@@ -278,6 +324,7 @@ mod tests {
             |(name, since): &(&str, i64)| AddressedPortalUser { address: address(name), added_at: at(*since) };
         let administrator = |(name, since, has_signed_in): &(&str, i64, bool)| AddressedAdministrator {
             person: PersonId::from_account(name),
+            user_name: UserName::parse(&format!("{name}@fabrikam")).unwrap(),
             address: Some(address(name)),
             created_at: at(*since),
             has_signed_in: *has_signed_in,
@@ -298,6 +345,7 @@ mod tests {
             portal_users: portal_users.iter().map(portal_user).collect(),
             administrators: administrators.iter().map(administrator).collect(),
             ruled_out: BTreeSet::new(),
+            notified: BTreeMap::new(),
         }
     }
 
@@ -305,7 +353,8 @@ mod tests {
     fn names_if_listed(people: &Recipients, transition: &Transition, listed: &[&str]) -> Vec<String> {
         let mut credential = credential(&[]);
         credential.portal_users = listed.iter().map(|name| Principal::email(&address(name))).collect();
-        let all = people.of(transition, &credential);
+        let Some(audience) = Audience::new(transition, NoticeLevel::All, at(HAPPENED)) else { return Vec::new() };
+        let all = people.addresses(audience, transition, &credential, at(HAPPENED));
         all.iter().map(|address| address.to_string().split('@').next().unwrap().to_owned()).collect()
     }
 
@@ -389,7 +438,10 @@ mod tests {
         people.administrators[0].address = None;
         assert_eq!(names(&people, &signed_in), ["mo"]);
         let own = recorded("password-changed", account(ActorRole::Administrator, "mo"));
-        assert_eq!(names(&people, &own), [""; 0], "the actor");
+        assert_eq!(names(&people, &own), ["it"], "the actor gets none, and no other administrator has signed in");
+        people.ruled_out = [Principal::email(&address("mo"))].into();
+        assert_eq!(names(&people, &signed_in), ["it"], "the only one who has signed in takes no mail");
+        people.ruled_out.clear();
         let of_another_role = recorded("password-changed", account(ActorRole::Operator, "mo"));
         assert_eq!(names(&people, &of_another_role), ["mo"]);
     }
@@ -404,21 +456,50 @@ mod tests {
     }
 
     #[test]
+    fn the_account_that_was_created_keeps_its_place_and_the_issue_too() {
+        let names_of: Vec<String> = (0..12).map(|n| format!("user-{n}")).collect();
+        let mut all: Vec<(&str, i64, bool)> = names_of.iter().map(|name| (&**name, 1, false)).collect();
+        all.push(("lee", 99, false));
+        let mut created = by_service_administrator("administrator-created");
+        created.entry.detail = Some("lee@fabrikam".into());
+        let people = people(&[], &all);
+        assert_eq!(names(&people, &created)[..2], ["it", "lee"]);
+        assert_eq!(names(&people, &created).len(), MOST_RECIPIENTS);
+    }
+
+    #[test]
+    fn an_address_gets_twenty_notices_of_one_kind_in_a_day() {
+        const DAY: i64 = 24 * 60 * 60;
+        let mut people = people(&[("kim", 10)], &[]);
+        for n in 0..20 {
+            let mut notice = Notice::new(&retrieved("x", None), &address("kim"), None, at(HAPPENED - DAY + 1 + n));
+            notice.entry.what = if n == 0 { "portal-users-added".into() } else { notice.entry.what };
+            people.add(&notice);
+        }
+        assert_eq!(names(&people, &retrieved("x", None)), ["it", "kim"], "19 of this kind");
+        people.add(&Notice::new(&retrieved("x", None), &address("kim"), None, at(HAPPENED)));
+        assert_eq!(names(&people, &retrieved("x", None)), ["it"]);
+        assert_eq!(names(&people, &recorded("portal-users-added", Actor::VENDOR)), ["it", "kim"], "another kind");
+        people.notified.values_mut().for_each(|times| times[0] = at(HAPPENED - DAY));
+        assert_eq!(names(&people, &retrieved("x", None)), ["it", "kim"], "one of them was a day ago");
+    }
+
+    #[test]
     fn administrators_are_asked_for_only_where_they_get_notices() {
         for what in ["signed-in", "password-changed", "administrator-created"] {
-            assert!(wants_administrators(&by_service_administrator(what)), "{what}");
+            let audience = Audience::new(&by_service_administrator(what), NoticeLevel::All, at(HAPPENED)).unwrap();
+            assert!(audience.administrators, "{what}");
         }
-        for transition in
-            [retrieved("x", None), recorded("portal-users-added", Actor::VENDOR), recorded("issued", Actor::VENDOR)]
-        {
-            assert!(!wants_administrators(&transition), "{}", transition.entry.what);
+        for transition in [retrieved("x", None), recorded("portal-users-added", Actor::VENDOR)] {
+            let audience = Audience::new(&transition, NoticeLevel::All, at(HAPPENED)).unwrap();
+            assert!(!audience.administrators, "{}", transition.entry.what);
         }
     }
 
     #[test]
     fn a_level_decides_which_transitions_have_notices() {
         let wants = |transition: &Transition| {
-            let wants = |level| wants_notices(transition, level, at(HAPPENED));
+            let wants = |level| Audience::new(transition, level, at(HAPPENED)).is_some();
             [NoticeLevel::All, NoticeLevel::Security, NoticeLevel::None].map(wants)
         };
         assert_eq!(wants(&retrieved("x", None)), [true, true, false]);
@@ -439,7 +520,7 @@ mod tests {
     #[test]
     fn what_is_published_again_after_seven_days_has_no_notices() {
         const WEEK: i64 = 7 * 24 * 60 * 60;
-        let wants = |now| wants_notices(&retrieved("x", None), NoticeLevel::Security, at(now));
+        let wants = |now| Audience::new(&retrieved("x", None), NoticeLevel::Security, at(now)).is_some();
         assert!(wants(HAPPENED - 60), "clocks differ");
         assert_eq!([HAPPENED + WEEK - 1, HAPPENED + WEEK].map(wants), [true, false]);
     }
@@ -462,13 +543,13 @@ mod tests {
 
     #[test]
     fn only_a_text_of_this_form_is_an_id() {
-        let good = format!("{}-{}", "a-_9".repeat(6).split_at(22).0, "Zz-_0123");
+        let good = format!("{}-{}", "a-_9".repeat(6).split_at(22).0, "Zz-_".repeat(6).split_at(22).0);
         assert!(NoticeId::parse(&good).is_some());
         let replaced = |place: usize, by: &str| format!("{}{by}{}", &good[..place], &good[place + 1..]);
         let mut bad =
             vec![String::new(), good[1..].to_owned(), format!("{good}a"), replaced(22, "_"), replaced(22, "a")];
         bad.extend(
-            [0, 21, 23, 30].into_iter().flat_map(|place| ["#", "=", " ", "+", "/"].map(|by| replaced(place, by))),
+            [0, 21, 23, 44].into_iter().flat_map(|place| ["#", "=", " ", "+", "/"].map(|by| replaced(place, by))),
         );
         bad.push(format!("\u{e4}{}", &good[2..]));
         for text in bad {

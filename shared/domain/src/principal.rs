@@ -108,6 +108,9 @@ impl Label {
     /// The number of characters of a subject that are shown.
     const SHOWN: usize = 6;
 
+    /// The mark of an address that was cut. No address has it.
+    const ELLIPSIS: &str = "… ";
+
     /// Restores a label from its stored parts. Release 0.1.0 did not store whether the address was confirmed: there it is what parses as an
     /// address.
     #[must_use]
@@ -128,16 +131,22 @@ impl Label {
         self.is_confirmed
     }
 
-    /// Returns the confirmed address.
+    /// Returns the confirmed address. `None` for an address that was cut, also by an earlier release, which left no mark.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
+        self.shown_address().filter(|text| EmailAddress::parse(text).is_some())
+    }
+
+    /// Returns the confirmed address as people see it, which may be cut.
+    #[must_use]
+    pub fn shown_address(&self) -> Option<&str> {
         self.is_confirmed.then_some(&self.text)
     }
 
     /// Returns the confirmed address with most of its local part hidden, such as `k•@fabrikam.example`. The label of a retrieval may be cut.
     #[must_use]
     pub fn masked_address(&self) -> Option<String> {
-        self.address().map(masked)
+        self.shown_address().map(masked)
     }
 
     /// Returns the last six characters of the subject of a person without a confirmed address. Characters that an address or its
@@ -152,13 +161,21 @@ impl Label {
         Some(self.text.chars().skip(hidden).map(plain).collect())
     }
 
-    /// Returns the label with at most `longest` bytes: of an address the beginning, of a subject the end.
+    /// Returns the label with at most `longest` bytes: of a subject the end, and of an address the beginning of its local part with an
+    /// ellipsis, and its domain. The result is the address of no other person: a part of an address never counts as one.
     #[must_use]
     pub(crate) fn cut(mut self, longest: usize) -> Self {
+        if self.text.len() <= longest {
+            return self;
+        }
         if self.is_confirmed {
+            let domain = self.text.rfind('@').map_or("", |at| &self.text[at..]);
+            let room = longest.saturating_sub(Self::ELLIPSIS.len() + domain.len());
+            let local = &self.text[..self.text.floor_char_boundary(room)];
+            self.text = format!("{local}{}{domain}", Self::ELLIPSIS);
             self.text.truncate(self.text.floor_char_boundary(longest));
         } else {
-            let start = self.text.len().saturating_sub(longest);
+            let start = self.text.len() - longest;
             self.text.drain(..self.text.ceil_char_boundary(start));
         }
         self

@@ -157,8 +157,9 @@ impl Transition {
     #[must_use]
     pub fn from_entry(subscription: &SubscriptionId, entry: HistoryEntry) -> Option<Self> {
         let Publication::Published(event_type) = Publication::from_code(&entry.what) else { return None };
-        let seq = entry.seq?.to_be_bytes();
-        let id = TransitionId::new(&[b"entry", subscription.as_str().as_bytes(), &seq]);
+        let (seq, at) = (entry.seq?.to_be_bytes(), entry.at.epoch_seconds().to_be_bytes());
+        // A table that was restored gives the number again to another entry.
+        let id = TransitionId::new(&[b"entry", subscription.as_str().as_bytes(), &seq, entry.what.as_bytes(), &at]);
         Self::new(id, event_type, subscription, entry)
     }
 
@@ -170,10 +171,10 @@ impl Transition {
         click: &RetrievalId,
         retrieval: &Retrieval,
     ) -> Self {
-        let number = issue.number().to_be_bytes();
+        let (number, at) = (issue.number().to_be_bytes(), retrieval.at.epoch_seconds().to_be_bytes());
         let (subscription_id, click) = (subscription.as_str().as_bytes(), click.as_str().as_bytes());
         Self {
-            id: TransitionId::new(&[b"retrieval", subscription_id, &number, click]),
+            id: TransitionId::new(&[b"retrieval", subscription_id, &number, click, &at]),
             event_type: EventType::CredentialsRetrieved,
             subscription: subscription.clone(),
             who: retrieval.into(),
@@ -243,13 +244,13 @@ mod tests {
     }
 
     fn recorded(id: &str, what: &str, seq: u64) -> Option<Transition> {
-        Transition::recorded(&subscription(id), entry(what, seq))
+        Transition::from_entry(&subscription(id), entry(what, seq))
     }
 
     fn retrieved(id: &str, issue: Issue, key: &str, seconds: i64) -> Transition {
         let kim = Caller::new("https://issuer.example".into(), "kim".into(), None, Vec::new());
         let click = RetrievalId::from_click(&kim, key);
-        Transition::retrieved(&subscription(id), issue, &click, &Retrieval::new(&kim, at(seconds)))
+        Transition::from_retrieval(&subscription(id), issue, &click, &Retrieval::new(&kim, at(seconds)))
     }
 
     fn mail(status: MailStatus, issue: Issue, round: u32) -> WelcomeMail {
@@ -267,7 +268,7 @@ mod tests {
     }
 
     fn mailed(id: &str, status: MailStatus, issue: Issue, round: u32) -> Transition {
-        Transition::mailed(&subscription(id), &mail(status, issue, round)).unwrap()
+        Transition::from_mail(&subscription(id), &mail(status, issue, round)).unwrap()
     }
 
     #[test]
@@ -310,6 +311,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_a_restored_table_gives_again_has_another_id() {
+        let id = |entry| Transition::from_entry(&subscription("sub-1"), entry).unwrap().id;
+        let mut later = entry("issued", 1);
+        later.at = at(6);
+        assert_ne!(id(later), id(entry("issued", 1)));
+        assert_ne!(id(entry("renewed", 1)), id(entry("issued", 1)));
+        let [one, other] = [5, 6].map(|seconds| retrieved("sub-1", Issue::FIRST, "click", seconds).id);
+        assert_ne!(one, other);
+    }
+
+    #[test]
     fn the_ids_of_two_transitions_differ() {
         let (first, next) = (Issue::FIRST, Issue::FIRST.next());
         let all = [
@@ -333,21 +345,19 @@ mod tests {
 
     #[test]
     fn a_transition_has_one_id_whatever_else_is_known_of_it() {
-        let id = recorded("sub-1", "issued", 1).unwrap().id;
-        let mut same = entry("renewed", 1);
-        (same.at, same.detail, same.issue) = (at(99), Some("detail".into()), Issue::FIRST.next());
-        assert_eq!(Transition::recorded(&subscription("sub-1"), same).unwrap().id, id);
-        let retrievals = [5, 6].map(|seconds| retrieved("sub-1", Issue::FIRST, "click", seconds).id);
-        assert_eq!(retrievals[0], retrievals[1]);
+        let id = |entry| Transition::from_entry(&subscription("sub-1"), entry).unwrap().id;
+        let mut same = entry("issued", 1);
+        (same.detail, same.issue) = (Some("detail".into()), Issue::FIRST.next());
+        assert_eq!(id(same), id(entry("issued", 1)));
         let mut mail = mail(MailStatus::Bounced, Issue::FIRST, 0);
         (mail.at, mail.detail) = (at(99), None);
-        let again = Transition::mailed(&subscription("sub-1"), &mail).unwrap();
+        let again = Transition::from_mail(&subscription("sub-1"), &mail).unwrap();
         assert_eq!(again.id, mailed("sub-1", MailStatus::Bounced, Issue::FIRST, 0).id);
     }
 
     #[test]
     fn an_entry_without_a_number_or_a_known_author_is_no_transition() {
-        let transition = |entry| Transition::recorded(&subscription("sub-1"), entry);
+        let transition = |entry| Transition::from_entry(&subscription("sub-1"), entry);
         assert_eq!(transition(HistoryEntry { seq: None, ..entry("issued", 1) }), None);
         let operator = Actor { role: ActorRole::Operator, id: None };
         let by_operator = HistoryEntry { who: Some(operator), ..entry("renewed", 1) };
@@ -383,7 +393,7 @@ mod tests {
             assert_eq!((entry.at, entry.detail.as_deref()), (at(7), Some("mailbox-full")));
         }
         for status in [MailStatus::Pending, MailStatus::Sent, MailStatus::Delayed, MailStatus::NotNeeded] {
-            assert_eq!(Transition::mailed(&subscription("sub-1"), &mail(status, Issue::FIRST, 0)), None, "{status:?}");
+            assert_eq!(Transition::from_mail(&subscription("sub-1"), &mail(status, Issue::FIRST, 0)), None, "{status:?}");
         }
     }
 
@@ -391,7 +401,7 @@ mod tests {
     fn an_issue_has_a_reason_and_nothing_else_has() {
         let reason = |what, issue| {
             let entry = HistoryEntry { issue, ..entry(what, 1) };
-            Transition::recorded(&subscription("sub-1"), entry).unwrap().issue_reason()
+            Transition::from_entry(&subscription("sub-1"), entry).unwrap().issue_reason()
         };
         let (first, next) = (Issue::FIRST, Issue::FIRST.next());
         assert_eq!(reason("issued", first), Some(IssueReason::Started));

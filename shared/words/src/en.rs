@@ -318,20 +318,20 @@ pub(crate) const WORDS: Words = Words {
 
     // Notices: mails about what someone did. A list of the user name, the author and the date follows the sentence.
     notice_retrieved_subject: "The credentials for {product} were retrieved",
-    notice_retrieved: "The temporary credentials for {product} ({company}) were retrieved in the Customer Portal.",
+    notice_retrieved: "The temporary credentials for {product} were retrieved in the Customer Portal.",
     notice_portal_users_added_subject: "People were added to the Customer Portal for {product}",
-    notice_portal_users_added: "People were added to the Customer Portal for {product} ({company}). They can see this subscription and get its temporary credentials.",
+    notice_portal_users_added: "People were added to the Customer Portal for {product}. They can see this subscription and get its temporary credentials.",
     notice_signed_in_subject: "Your service administrator signed in to set up {product}",
-    notice_signed_in: "The service administrator signed in to the Administration Center for {product} ({company}) with the temporary password. The Customer Portal no longer shows it.",
+    notice_signed_in: "The service administrator signed in to the Administration Center for {product} with the temporary password. The Customer Portal no longer shows this password.",
     notice_password_changed_subject: "A password was set for {product}",
-    notice_password_changed: "An account in the Administration Center for {product} ({company}) has a new password.",
+    notice_password_changed: "An account in the Administration Center for {product} has a new password.",
     notice_administrator_created_subject: "An administrator was created for {product}",
-    notice_administrator_created: "A new administrator account was created in the Administration Center for {product} ({company}).",
+    notice_administrator_created: "A new administrator account was created in the Administration Center for {product}.",
     notice_other_subject: "A change to your subscription to {product}",
-    notice_other: "There was a change to the subscription to {product} ({company}).",
+    notice_other: "There was a change to the subscription to {product}.",
     notice_unconfirmed: "A portal user without a confirmed address",
     notice_expected: "If you expected this, you don't need to do anything.",
-    notice_unexpected: "If this wasn't you or someone you know, contact support right away:",
+    notice_unexpected: "If you didn't expect it, contact support right away:",
     notice_history: "Anyone in your company with access to the subscription can see its full history in the Customer Portal:",
 
     // The mail of a support request, which the vendor's support reads.

@@ -31,7 +31,7 @@ pub fn person_first(words: &Words, label: &Label) -> String {
 
 fn named(unconfirmed: &str, label: &Label) -> String {
     let end = label.subject_end().unwrap_or_default();
-    label.address().map_or_else(|| fill(unconfirmed, &[("end", &end)]), ToOwned::to_owned)
+    label.shown_address().map_or_else(|| fill(unconfirmed, &[("end", &end)]), ToOwned::to_owned)
 }
 
 /// Returns the retrievals as a list that says when each was and by whom, with `reader` as "you".

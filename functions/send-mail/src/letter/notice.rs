@@ -1,4 +1,5 @@
-//! Notices: mails that say what another person did. They hold no secret and no text that a person typed, and no link in them acts.
+//! Notices: mails that say what another person did. They hold no secret and no text that a customer typed, not even the name of their
+//! company, and no link in them acts.
 
 use askama::Template;
 use domain::{Credential, Notice, name::defused};
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Letter, RenderingFailed};
 
 /// The vendor and the addresses that a notice refers to.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct NoticeContext<'a> {
     pub(crate) vendor: &'a str,
     pub(crate) origin: &'a str,
     pub(crate) support_url: &'a str,
@@ -19,20 +20,20 @@ impl Letter {
     pub(crate) fn notice(
         notice: &Notice,
         credential: &Credential,
-        surroundings: &Surroundings,
+        context: &NoticeContext,
     ) -> Result<Self, RenderingFailed> {
         let language = Language::preferred(notice.locale.as_deref().unwrap_or_default());
-        Self::notice_in(language, notice, credential, surroundings)
+        Self::notice_in(language, notice, credential, context)
     }
 
     fn notice_in(
         language: Language,
         notice: &Notice,
         credential: &Credential,
-        surroundings: &Surroundings,
+        context: &NoticeContext,
     ) -> Result<Self, RenderingFailed> {
         let w = language.words();
-        let names = [("company", &*defused(&credential.company.name)), ("product", &*defused(&credential.product))];
+        let names = [("product", &*defused(&credential.product))];
         let (subject, happened) = words::notice(w, &notice.entry.what);
         let subject = words::fill(subject, &names);
         let letter = &NoticeLetter {
@@ -40,9 +41,9 @@ impl Letter {
             language: language.code(),
             subject: &subject,
             happened: &words::fill(happened, &names),
-            facts: facts(w, notice, surroundings.vendor),
-            support_url: surroundings.support_url,
-            portal_url: surroundings.origin,
+            facts: facts(w, notice, context.vendor),
+            support_url: context.support_url,
+            portal_url: context.origin,
         };
         let (text, html) = (NoticeText { letter }.render()?, NoticeHtml { letter }.render()?);
         Ok(Self { subject, text: Zeroizing::new(text), html: Zeroizing::new(html) })
@@ -148,11 +149,11 @@ mod tests {
 
     #[test]
     fn no_text_of_a_notice_is_untranslated() {
-        let surroundings =
-            Surroundings { vendor: "Contoso", origin: "https://portal.example", support_url: "https://help.example" };
+        let context =
+            NoticeContext { vendor: "Contoso", origin: "https://portal.example", support_url: "https://help.example" };
         let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created", "?"];
         for what in codes {
-            let letter = Letter::notice_in(Language::Pseudo, &notice(what), &credential(), &surroundings).unwrap();
+            let letter = Letter::notice_in(Language::Pseudo, &notice(what), &credential(), &context).unwrap();
             assert!(letter.subject.starts_with('[') && letter.html.contains("<html lang=\"qps\" dir=\"rtl\">"));
             for line in letter.text.lines().filter(|line| !line.is_empty() && !line.starts_with("https://")) {
                 let is_fact = line.starts_with('[') && line.contains("]: ");

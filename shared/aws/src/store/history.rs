@@ -17,7 +17,7 @@ use crate::Failure;
 /// The beginning of the sort key of every entry. The number follows.
 pub(super) const PREFIX: &str = "EVENT#";
 
-const WHAT: &str = "what";
+pub(super) const WHAT: &str = "what";
 
 /// Returns the key of the entry with this number.
 fn key(subscription: &SubscriptionId, seq: u64) -> Key {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{EmailAddress, MailKind, MailStatus, Notice, NoticeId, SubscriptionId};
+use domain::{EmailAddress, MailKind, MailStatus, Notice, NoticeId, Principal, SubscriptionId, Timestamp};
 
 use super::{
     history,
@@ -16,7 +16,7 @@ use crate::Failure;
 const HAPPENED_AT: &str = "happened_at";
 
 /// How long the table keeps a notice: longer than a transition may be published again with notices, so that none is sent twice.
-const LIFETIME: Duration = Duration::from_hours(24 * 90);
+const LIFETIME: Duration = Duration::from_hours(24 * 14);
 
 /// Returns a notice as an item, including its key.
 pub(super) fn to_item(subscription: &SubscriptionId, notice: &Notice) -> Attributes {
@@ -36,6 +36,16 @@ fn parse_sort_key(key: &str) -> Option<NoticeId> {
         MailKind::Notice(id) => Some(id),
         MailKind::Welcome | MailKind::Reminder | MailKind::Support(_) => None,
     }
+}
+
+/// Reads what a notice is about and whom it goes to, and when it was ordered. `None` for an item that is no notice.
+pub(super) fn recipient(item: &Attributes) -> Option<((String, Principal), Timestamp)> {
+    let item = Reader(item);
+    let what = item.text(history::WHAT).ok()?.to_owned();
+    let to = item.parsed(TO, EmailAddress::parse).ok()?;
+    // The status may have changed since, but the time to live has not.
+    let deleted_at = item.time(TTL).ok()?;
+    Some(((what, Principal::email(&to)), deleted_at.minus(LIFETIME)))
 }
 
 /// Reads a notice from an item.

@@ -1,6 +1,6 @@
 //! Notices: the people of a subscription who may get one, and the order to mail it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Credential, EmailAddress, Notice, PersonId, Principal, Recipients, SubscriptionId, WelcomeMail,
@@ -54,7 +54,8 @@ impl Notices {
         let (items, administrators) = futures_util::try_join!(self.mails_and_portal_users(subscription), async {
             if audience.administrators { self.administrators(subscription).await } else { Ok(Vec::new()) }
         })?;
-        let (mut mail, mut portal_users, mut ruled_out) = (None::<WelcomeMail>, Vec::new(), BTreeSet::new());
+        let (mut mail, mut portal_users) = (None::<WelcomeMail>, Vec::new());
+        let (mut ruled_out, mut notified) = (BTreeSet::new(), BTreeMap::<_, Vec<_>>::new());
         for item in &items {
             let sort_key = Reader(item).text(SK)?;
             if sort_key == mail::SORT_KEY {
@@ -63,9 +64,12 @@ impl Notices {
                 portal_users.extend(addressed_portal_user(item)?);
             } else {
                 ruled_out.extend(mail::ruled_out_address(item).as_ref().map(Principal::email));
+                if let Some((key, ordered_at)) = notice::recipient(item) {
+                    notified.entry(key).or_default().push(ordered_at);
+                }
             }
         }
-        Ok(mail.map(|mail| Recipients { mail, portal_users, administrators, ruled_out }))
+        Ok(mail.map(|mail| Recipients { mail, portal_users, administrators, ruled_out, notified }))
     }
 
     /// Reads the mails of a subscription and its portal users, whose keys follow those of the mails.
@@ -90,6 +94,7 @@ impl Notices {
                 let created_at = some.iter().find(|one| one.user_name == account.user_name).map(|one| one.created_at);
                 all.extend(created_at.map(|created_at| AddressedAdministrator {
                     person: PersonId::from_account(&account.account_id),
+                    user_name: account.user_name,
                     address: account.address,
                     created_at,
                     has_signed_in: account.has_signed_in,
