@@ -340,7 +340,7 @@ fn every_transition_is_published(after: &Aftermath, customer: &Customer) -> Vec<
         }
     }
     for (entry, seq) in after.items(customer, "EVENT#").into_iter().zip(1..) {
-        let expected = usize::from(matches!(Publication::of(text(entry, "what")), Publication::Published(_)));
+        let expected = usize::from(matches!(Publication::from_code(text(entry, "what")), Publication::Published(_)));
         let ids = by_seq.get(&seq).map_or(0, BTreeSet::len);
         if ids != expected {
             wrong.push(format!("entry {seq}, {}, has {ids} ids", text(entry, "what")));
@@ -370,7 +370,7 @@ fn every_notice_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String>
     for detail in after.published(customer).into_iter().filter(|detail| detail["who"]["role"] == "customer") {
         let id = detail["event_id"].as_str().unwrap();
         let is_ordered = notices.iter().any(|notice| text(notice, "SK").contains(id));
-        // A renewal is told by its own mail.
+        // A renewal has a mail of its own.
         if detail["seq"].is_null() && !is_ordered {
             wrong.push(format!("the retrieval {id} is published, and no notice of it ordered"));
         }

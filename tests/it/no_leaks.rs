@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::json;
-use support::{Answer, Call, Function, TestStack, event, secrets::forms};
+use support::{Answer, Call, Deployment, Function, TestStack, event, secrets::forms};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
@@ -81,7 +81,8 @@ impl Story {
     /// Runs the story with a fault.
     async fn run(fault: Fault) -> Self {
         let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT].map(ToOwned::to_owned).into();
-        let (stack, called) = (TestStack::start().await, BTreeSet::new());
+        let stack = Deployment::default().with("NOTICES", "all").publishing().start().await;
+        let called = BTreeSet::new();
         let mut story = Self { stack, fault, answers: Vec::new(), secrets, called };
         story.run_steps().await;
         story.assert_every_function_ran();
@@ -128,6 +129,7 @@ impl Story {
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
+        self.stack.cloud.drained().await.unwrap();
     }
 
     /// Lets SES report on the mail, the reminder go out, and the password expire, and renews it. Returns the new password.
@@ -217,6 +219,7 @@ impl Story {
             ("page", format!("{head}{tail}")),
             ("/requests", get(&cloud.console_url(), "/requests").await),
             ("/dead-letters", get(&cloud.console_url(), "/dead-letters").await),
+            ("/published", get(&cloud.console_url(), "/published").await),
             ("log", String::from_utf8(log().lock().unwrap().clone()).unwrap()),
             (
                 "answers",
@@ -250,12 +253,13 @@ impl Story {
 }
 
 /// A text that each place contains if it was read at all.
-const EXPECTED_TEXT: [(&str, &str); 7] = [
+const EXPECTED_TEXT: [(&str, &str); 8] = [
     ("table", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("stream", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("calls", "TransactWriteItems"),
     ("page", "TransactWriteItems"),
     ("/requests", "TransactWriteItems"),
+    ("/published", "CredentialsIssued"),
     ("log", "answered"),
     ("answers", "urn:firstkey:problem:"),
 ];

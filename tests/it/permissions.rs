@@ -42,11 +42,12 @@ const QUEUE_ACTIONS: [(&str, &str); 4] = [
 ];
 
 /// The actions that Lambda takes with the role of the function that the table's stream feeds.
-const STREAM_ACTIONS: [(&str, &str); 4] = [
-    ("dynamodb:DescribeStream", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
-    ("dynamodb:GetRecords", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
-    ("dynamodb:GetShardIterator", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
-    ("dynamodb:ListStreams", "dynamodb:us-east-1:123456789012:table/firstkey/stream/1"),
+const STREAM_ACTIONS: [(&str, &str); 5] = [
+    ("dynamodb:DescribeStream", "dynamodb:us-east-1:123456789012:table/firstkey/stream/local"),
+    ("dynamodb:GetRecords", "dynamodb:us-east-1:123456789012:table/firstkey/stream/local"),
+    ("dynamodb:GetShardIterator", "dynamodb:us-east-1:123456789012:table/firstkey/stream/local"),
+    ("dynamodb:ListStreams", "dynamodb:us-east-1:123456789012:table/firstkey/stream/local"),
+    ("sqs:SendMessage", "sqs:us-east-1:123456789012:{id}Failures"),
 ];
 
 /// Formats the status of an answer and its next step or problem.

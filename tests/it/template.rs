@@ -74,8 +74,9 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
             Trigger::Stream => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
                 assert!(events.len() == 1 && events[0]["Type"] == "DynamoDB", "{name}");
-                let stream = &events[0]["Properties"]["Stream"]["Fn::If"][1];
-                assert_eq!(stream["Fn::GetAtt"], json!(["Table", "StreamArn"]), "{name}");
+                let stream = &events[0]["Properties"]["Stream"]["Fn::If"];
+                assert_eq!(stream[0], "CreatesTable", "{name}");
+                assert_eq!(stream[1]["Fn::GetAtt"], json!(["Table", "StreamArn"]), "{name}");
             }
             Trigger::Queue => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
@@ -95,8 +96,8 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
 fn example_value(name: &str) -> Option<String> {
     let value = match name {
         "Table" | "MailConfiguration" => "firstkey",
-        "PublishedEvents" => "firstkey-events",
         "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
+        "PublishedEvents" => "firstkey-events",
         "VendorName" => "Contoso, Inc.",
         "SendMailQueue" => "https://sqs.us-east-1.amazonaws.com/000000000000/SendMailQueue",
         "SupportEmail" => "support@contoso.example",

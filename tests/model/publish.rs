@@ -37,7 +37,7 @@ pub(crate) struct PublishModel {
     pub(crate) deliveries: u8,
 }
 
-/// What became of one record.
+/// The outcome of one record so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
     /// The number of times that its notice was put.
@@ -149,52 +149,16 @@ impl Model for PublishModel {
             Action::Deliver => {
                 world.delivery = Some(Delivery { record: world.acknowledged, step: Step::Begun });
                 world.deliveries += 1;
-                return Some(world);
             }
             Action::LateNotice(place) => {
                 let record = world.late_notices.remove(place);
                 self.order(&mut world, record);
-                return Some(world);
             }
             Action::LateEvent(place) => {
                 let record = world.late_events.remove(place);
                 self.publish(&mut world, record);
-                return Some(world);
             }
-            _ => {}
-        }
-        let Delivery { record, step } = world.delivery?;
-        let next = if step == Step::Begun { Step::FirstDone } else { Step::Told };
-        match action {
-            Action::PassOver if self.variant == Variant::UnreadableFails => world.delivery = None,
-            Action::PassOver | Action::Acknowledged => Self::acknowledge(&mut world, record),
-            Action::Ordered => {
-                self.order(&mut world, record);
-                world.delivery = Some(Delivery { record, step: next });
-            }
-            Action::Published => {
-                self.publish(&mut world, record);
-                world.delivery = Some(Delivery { record, step: next });
-            }
-            Action::OrderAnswerLost => {
-                self.order(&mut world, record);
-                Self::fail(&mut world);
-            }
-            Action::PublishAnswerLost => {
-                self.publish(&mut world, record);
-                Self::fail(&mut world);
-            }
-            Action::OrderDelayed => {
-                world.late_notices.push(record);
-                Self::fail(&mut world);
-            }
-            Action::PublishDelayed => {
-                world.late_events.push(record);
-                Self::fail(&mut world);
-            }
-            Action::BusRefuses if self.variant == Variant::RefusalAcknowledged => Self::acknowledge(&mut world, record),
-            Action::BusRefuses | Action::Crash => Self::fail(&mut world),
-            Action::Deliver | Action::LateNotice(_) | Action::LateEvent(_) => return None,
+            step => self.step(&mut world, step),
         }
         Some(world)
     }
@@ -213,7 +177,9 @@ impl Model for PublishModel {
                 acknowledged.filter(|(_, readable)| **readable).all(|(record, _)| record.ids > 0 && record.ordered > 0)
             }),
             Property::always("no record holds up the others", |model: &Self, world: &World| {
-                world.deliveries < model.deliveries || world.delivery.is_some() || world.acknowledged == model.records.len()
+                world.deliveries < model.deliveries
+                    || world.delivery.is_some()
+                    || world.acknowledged == model.records.len()
             }),
             Property::sometimes("a record is delivered again after its event", |_, world: &World| {
                 world.failures > 0 && world.records.iter().any(|record| record.ids > 0) && world.acknowledged == 0
@@ -226,6 +192,43 @@ impl Model for PublishModel {
 }
 
 impl PublishModel {
+    /// Carries out a step of the delivery that is under way.
+    fn step(&self, world: &mut World, action: Action) {
+        let Some(Delivery { record, step }) = world.delivery else { return };
+        let next = if step == Step::Begun { Step::FirstDone } else { Step::Told };
+        match action {
+            Action::PassOver if self.variant == Variant::UnreadableFails => world.delivery = None,
+            Action::PassOver | Action::Acknowledged => Self::acknowledge(world, record),
+            Action::Ordered => {
+                self.order(world, record);
+                world.delivery = Some(Delivery { record, step: next });
+            }
+            Action::Published => {
+                self.publish(world, record);
+                world.delivery = Some(Delivery { record, step: next });
+            }
+            Action::OrderAnswerLost => {
+                self.order(world, record);
+                Self::fail(world);
+            }
+            Action::PublishAnswerLost => {
+                self.publish(world, record);
+                Self::fail(world);
+            }
+            Action::OrderDelayed => {
+                world.late_notices.push(record);
+                Self::fail(world);
+            }
+            Action::PublishDelayed => {
+                world.late_events.push(record);
+                Self::fail(world);
+            }
+            Action::BusRefuses if self.variant == Variant::RefusalAcknowledged => Self::acknowledge(world, record),
+            Action::BusRefuses | Action::Crash => Self::fail(world),
+            Action::Deliver | Action::LateNotice(_) | Action::LateEvent(_) => {}
+        }
+    }
+
     /// Carries out the put of a notice, which is put only if it is absent.
     fn order(&self, world: &mut World, record: usize) {
         let record = &mut world.records[record];

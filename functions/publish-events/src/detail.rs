@@ -61,12 +61,16 @@ impl<'a> Detail<'a> {
             account: entry.detail.as_deref().filter(|_| mail.is_none()),
             round: mail.map(|mail| mail.round),
             status: mail.map(|mail| mail.status),
-            reason: match transition.event_type {
-                EventType::WelcomeMailFailed => Some(Reason::Mail(entry.detail.as_deref())),
-                _ => transition.issue_reason().map(Reason::Issue),
-            },
+            reason: reason(transition),
         }
     }
+}
+
+fn reason(transition: &Transition) -> Option<Reason<'_>> {
+    if transition.event_type == EventType::WelcomeMailFailed {
+        return Some(Reason::Mail(transition.entry.detail.as_deref()));
+    }
+    transition.issue_reason().map(Reason::Issue)
 }
 
 impl<'a> Who<'a> {

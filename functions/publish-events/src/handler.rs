@@ -53,7 +53,7 @@ impl App {
 }
 
 /// A transition and the place of its record in the batch.
-struct Told {
+struct PlacedTransition {
     place: usize,
     transition: Transition,
 }
@@ -84,14 +84,14 @@ pub async fn handle(app: Arc<App>, records: Vec<Value>) -> Outcomes {
 }
 
 /// Returns the transitions that the records tell, by subscription. What cannot be read is counted.
-fn read(records: &[Value]) -> BTreeMap<SubscriptionId, Vec<Told>> {
-    let mut all: BTreeMap<SubscriptionId, Vec<Told>> = BTreeMap::new();
+fn read(records: &[Value]) -> BTreeMap<SubscriptionId, Vec<PlacedTransition>> {
+    let mut all: BTreeMap<SubscriptionId, Vec<PlacedTransition>> = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
         match aws::transitions(record) {
             Ok(transitions) => {
                 for transition in transitions {
-                    let told = Told { place, transition };
-                    all.entry(told.transition.subscription.clone()).or_default().push(told);
+                    let placed = PlacedTransition { place, transition };
+                    all.entry(placed.transition.subscription.clone()).or_default().push(placed);
                 }
             }
             Err(unreadable) => {
@@ -108,7 +108,7 @@ impl App {
     async fn prepare(
         &self,
         subscription: &SubscriptionId,
-        told: &[Told],
+        told: &[PlacedTransition],
         now: Timestamp,
     ) -> Vec<(usize, Result<OutgoingEvent, Failure>)> {
         // The credential names the company, and lists the portal users that a notice may go to.
@@ -117,7 +117,7 @@ impl App {
             Err(failure) => return told.iter().map(|one| (one.place, Err(failure.clone()))).collect(),
         };
         let mut events = Vec::with_capacity(told.len());
-        for Told { place, transition } in told {
+        for PlacedTransition { place, transition } in told {
             let ordered = match &credential {
                 Some(credential) => self.notify(transition, credential, now).await,
                 None => Ok(()),
@@ -143,7 +143,7 @@ impl App {
         let (id, with_administrators) = (&transition.subscription, notice::wants_administrators(transition));
         let Some(recipients) = self.notices.recipients(id, with_administrators).await? else { return Ok(()) };
         let locale = &recipients.mail.locale;
-        let notices = recipients.of(transition, credential);
+        let notices = recipients.addresses(transition, credential);
         let notices: Vec<_> = notices.iter().map(|to| Notice::new(transition, to, locale.clone(), now)).collect();
         let orders = try_join_all(notices.iter().map(|notice| self.notices.order(id, notice))).await?;
         for _ in orders.iter().filter(|order| **order == OrderNoticeOutcome::Ordered) {

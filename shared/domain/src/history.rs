@@ -172,10 +172,10 @@ impl HistoryEntry {
     }
 
     pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        mail_failure(mail.status).map(|what| Self::of_mail(mail, what))
+        mail_failure(mail.status).map(|what| Self::from_mail(mail, what))
     }
 
-    pub(crate) fn of_mail(mail: &WelcomeMail, what: &str) -> Self {
+    pub(crate) fn from_mail(mail: &WelcomeMail, what: &str) -> Self {
         Self {
             seq: None,
             at: mail.at,

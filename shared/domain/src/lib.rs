@@ -18,7 +18,7 @@
 //! | [`issuing`] | the first and the next issue of temporary credentials |
 //! | [`decision`] | what a refused lease on a mail means, and what a sign-in changes |
 //! | [`history`] | the history of a subscription: who did what, and what each reader sees of it |
-//! | [`transition`] | what the vendor's other systems are told, and by which events |
+//! | [`transition`] | what the vendor's other systems learn, and by which events |
 //! | [`notice`] | the mails that tell people what others did, and who gets them |
 //! | [`mail`] | what is mailed, how far it is, and when it may be sent again |
 //! | [`feedback`] | what SES reports of a mail |

@@ -18,7 +18,7 @@ text_enum! {
     pub enum NoticeLevel {
         /// All notices.
         All = "all",
-        /// Those that help against theft: all but those on first sign-ins and chosen passwords.
+        /// All that help against theft, and none on first sign-ins and chosen passwords.
         Security = "security",
         /// None.
         None = "none",
@@ -40,7 +40,7 @@ pub struct Notice {
     pub to: EmailAddress,
     /// The language of the issue's mails, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// What happened.
+    /// The event that the notice is about, as the history has it.
     pub entry: HistoryEntry,
     /// The status of the mail.
     pub status: MailStatus,
@@ -65,8 +65,8 @@ impl Audience {
     const EVERYONE: Self = Self { portal: true, administrators: true, is_security: true };
     const PROGRESS: Self = Self { is_security: false, ..Self::ADMINISTRATORS };
 
-    /// Returns whom a transition is told to. `None` for one that no mail tells.
-    fn of(transition: &Transition) -> Option<Self> {
+    /// Returns who gets a notice of a transition. `None` for a transition without notices.
+    fn from_transition(transition: &Transition) -> Option<Self> {
         match transition.entry.what.as_str() {
             RETRIEVED | "portal-users-added" => Some(Self::PORTAL),
             "signed-in" | "password-changed" => Some(Self::PROGRESS),
@@ -118,7 +118,7 @@ pub struct Recipients {
 pub fn wants_notices(transition: &Transition, level: NoticeLevel, now: Timestamp) -> bool {
     let is_recent = now < transition.entry.at.plus(LATEST);
     is_recent
-        && Audience::of(transition).is_some_and(|audience| match level {
+        && Audience::from_transition(transition).is_some_and(|audience| match level {
             NoticeLevel::All => true,
             NoticeLevel::Security => audience.is_security,
             NoticeLevel::None => false,
@@ -128,15 +128,15 @@ pub fn wants_notices(transition: &Transition, level: NoticeLevel, now: Timestamp
 /// Returns whether the notices of a transition go to administrators too.
 #[must_use]
 pub fn wants_administrators(transition: &Transition) -> bool {
-    Audience::of(transition).is_some_and(|audience| audience.administrators)
+    Audience::from_transition(transition).is_some_and(|audience| audience.administrators)
 }
 
 impl Recipients {
-    /// Returns the addresses that are told about a transition: the address of the issue, then those that are longest known, at most ten. The
-    /// actor is not told, and no address that takes no mail.
+    /// Returns the addresses that get a notice of a transition: the address of the issue, then those that are longest known, at most ten. The
+    /// actor gets none, and no address that takes no mail.
     #[must_use]
-    pub fn of(&self, transition: &Transition, credential: &Credential) -> Vec<EmailAddress> {
-        let Some(audience) = Audience::of(transition) else { return Vec::new() };
+    pub fn addresses(&self, transition: &Transition, credential: &Credential) -> Vec<EmailAddress> {
+        let Some(audience) = Audience::from_transition(transition) else { return Vec::new() };
         let mut seen: BTreeSet<Principal> = self.ruled_out.clone();
         seen.extend(actor_address(transition).as_ref().map(Principal::email));
         if self.mail.status.rules_address_out() {

@@ -1,4 +1,4 @@
-//! Transitions: what has happened to a subscription, as the vendor's other systems are told.
+//! Transitions: what has happened to a subscription, as the vendor's other systems learn it.
 //!
 //! The history says most of it. A retrieval and what becomes of the welcome mail are published before the history has them.
 
@@ -60,9 +60,9 @@ const WITHHELD: [&str; 7] = [
 /// Whether an entry of the history is published when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Publication {
-    /// It is published as an event of this type.
+    /// Published, as an event of this type.
     Published(EventType),
-    /// It is not published.
+    /// Never published.
     Withheld,
     /// This release does not know the code.
     Unknown,
@@ -71,7 +71,7 @@ pub enum Publication {
 impl Publication {
     /// Returns what becomes of an entry with the code `what`.
     #[must_use]
-    pub fn of(what: &str) -> Self {
+    pub fn from_code(what: &str) -> Self {
         let event_type = match what {
             "issued" | "renewed" => EventType::CredentialsIssued,
             "paid" => EventType::SubscriptionBecamePaid,
@@ -124,7 +124,7 @@ pub struct Transition {
     pub subscription: SubscriptionId,
     /// The actor.
     pub who: Actor,
-    /// What happened, as the history has it or would have it.
+    /// The entry of the history, or the one that a later transaction will add.
     pub entry: HistoryEntry,
     /// The progress of the welcome mail, where the transition is about it.
     pub mail: Option<MailProgress>,
@@ -156,7 +156,7 @@ impl Transition {
     /// one whose author this release does not know.
     #[must_use]
     pub fn recorded(subscription: &SubscriptionId, entry: HistoryEntry) -> Option<Self> {
-        let Publication::Published(event_type) = Publication::of(&entry.what) else { return None };
+        let Publication::Published(event_type) = Publication::from_code(&entry.what) else { return None };
         let seq = entry.seq?.to_be_bytes();
         let id = TransitionId::new(&[b"entry", subscription.as_str().as_bytes(), &seq]);
         Self::new(id, event_type, subscription, entry)
@@ -189,7 +189,7 @@ impl Transition {
         let (issue, round) = (mail.issue.number().to_be_bytes(), mail.round.to_be_bytes());
         let (subscription_id, status) = (subscription.as_str().as_bytes(), mail.status.as_str().as_bytes());
         let id = TransitionId::new(&[b"mail", subscription_id, b"MAIL", &issue, &round, status]);
-        let entry = HistoryEntry::failed_mail(mail).unwrap_or_else(|| HistoryEntry::of_mail(mail, MAIL_DELIVERED));
+        let entry = HistoryEntry::failed_mail(mail).unwrap_or_else(|| HistoryEntry::from_mail(mail, MAIL_DELIVERED));
         let progress = MailProgress { round: mail.round, status: mail.status };
         Some(Self { mail: Some(progress), ..Self::new(id, event_type, subscription, entry)? })
     }
@@ -289,7 +289,7 @@ mod tests {
             ("reissued", Publication::Unknown),
             ("", Publication::Unknown),
         ] {
-            assert_eq!(Publication::of(what), publication, "{what}");
+            assert_eq!(Publication::from_code(what), publication, "{what}");
             let is_published = matches!(publication, Publication::Published(_));
             assert_eq!(recorded("sub-1", what, 1).is_some(), is_published, "{what}");
         }

@@ -97,7 +97,7 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
     })
 }
 
-/// What a notice needs to know of an account.
+/// The part of an account that notices need.
 pub(super) struct NotifiedAccount {
     pub(super) user_name: UserName,
     pub(super) account_id: String,
@@ -108,7 +108,7 @@ pub(super) struct NotifiedAccount {
 /// The attributes that [`notified_from_item`] reads.
 pub(super) const NOTIFIED_ATTRIBUTES: [&str; 4] = [PK, ACCOUNT_ID, EMAIL, FIRST_SIGNED_IN_AT];
 
-/// Reads what a notice needs to know of an account.
+/// Reads the part of an account that notices need.
 pub(super) fn notified_from_item(item: &Attributes) -> Result<NotifiedAccount, Failure> {
     let item = Reader(item);
     Ok(NotifiedAccount {

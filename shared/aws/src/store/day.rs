@@ -1,4 +1,4 @@
-//! What a subscription may have of something in one day, in UTC: an item counts it in the transaction of each.
+//! The count of something that a subscription may have in one day, in UTC: each transaction adds to it.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub struct UnreadableRecord {
     pub cause: Failure,
 }
 
-/// What became of an item.
+/// The change of an item.
 struct Change {
     subscription: SubscriptionId,
     sort_key: String,
@@ -84,7 +84,7 @@ impl Change {
 
     fn entry(&self) -> Result<Option<Transition>, Failure> {
         let entry = history::from_item(&self.new)?;
-        match Publication::of(&entry.what) {
+        match Publication::from_code(&entry.what) {
             Publication::Withheld => Ok(None),
             Publication::Unknown => Err(Failure::unreadable(OPERATION, "what")),
             Publication::Published(_) => {
