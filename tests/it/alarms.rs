@@ -109,7 +109,7 @@ async fn the_bus_refuses_events() {
 }
 
 async fn no_notice_is_sent() {
-    let stack = TestStack::start().await;
+    let stack = Deployment::default().with("NOTICES", "security").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100_000));
     stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
