@@ -29,7 +29,7 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 12] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
@@ -37,6 +37,9 @@ const SCENARIOS: [Scenario; 9] = [
     ("UserNameHeld", || Box::pin(a_user_name_is_held())),
     ("MailQuotaReached", || Box::pin(the_quota_is_reached())),
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
+    ("EventsNotPublished", || Box::pin(the_bus_refuses_events())),
+    ("NoticesMissing", || Box::pin(no_notice_is_sent())),
+    ("RecordsUnreadable", || Box::pin(a_record_cannot_be_read())),
     ("WelcomeMailsNotDelivered", || Box::pin(a_welcome_mail_bounces())),
     ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
 ];
@@ -90,6 +93,32 @@ async fn no_mail_is_sent() {
     let stack = TestStack::start().await;
     stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100_000));
     stack.publish(event("sub-1", "trial")).await;
+}
+
+/// Gives every record of the stream to `publish-events`.
+async fn feed(stack: &TestStack) {
+    let records = stack.cloud.stream_records().await.unwrap();
+    stack.invoke("publish-events", json!({ "Records": records })).await;
+}
+
+async fn the_bus_refuses_events() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.cloud.set_fault(Fault::new(Service::Events, "PutEvents", Mode::Refused, 100_000));
+    feed(&stack).await;
+}
+
+async fn no_notice_is_sent() {
+    let stack = Deployment::default().with("NOTICES", "security").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.cloud.set_fault(Fault::new(Service::Ses, "SendEmail", Mode::Refused, 100_000));
+    stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await;
+    feed(&stack).await;
+}
+
+async fn a_record_cannot_be_read() {
+    let stack = TestStack::start().await;
+    stack.invoke("publish-events", json!({ "Records": [{ "eventName": "INSERT" }] })).await;
 }
 
 async fn a_welcome_mail_bounces() {
@@ -161,6 +190,21 @@ async fn a_sign_in_that_is_set_up_wrongly_rings() {
 #[tokio::test]
 async fn a_user_name_that_is_held_rings() {
     check("UserNameHeld").await;
+}
+
+#[tokio::test]
+async fn events_that_are_not_published_ring() {
+    check("EventsNotPublished").await;
+}
+
+#[tokio::test]
+async fn a_notice_that_was_not_sent_rings() {
+    check("NoticesMissing").await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_rings() {
+    check("RecordsUnreadable").await;
 }
 
 #[tokio::test]
