@@ -81,7 +81,7 @@ impl Story {
     /// Runs the story with a fault.
     async fn run(fault: Fault) -> Self {
         let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT].map(ToOwned::to_owned).into();
-        let stack = Deployment::default().with("NOTICES", "all").publishing().start().await;
+        let stack = Deployment::default().with("NOTICES", "all").start().await;
         let called = BTreeSet::new();
         let mut story = Self { stack, fault, answers: Vec::new(), secrets, called };
         story.run_steps().await;
@@ -129,6 +129,16 @@ impl Story {
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
+        self.publish_events().await;
+    }
+
+    /// Gives the whole stream to publish-events, with the fault and then without it, and lets the notices be sent.
+    async fn publish_events(&self) {
+        let records = json!({ "Records": self.stack.cloud.stream_records().await.unwrap() });
+        self.stack.cloud.set_fault(self.fault.clone());
+        drop(self.stack.try_invoke("publish-events", records.clone()).await);
+        self.end_fault();
+        assert_eq!(self.stack.invoke("publish-events", records).await["batchItemFailures"], json!([]));
         self.stack.cloud.drained().await.unwrap();
     }
 
@@ -257,7 +267,7 @@ const EXPECTED_TEXT: [(&str, &str); 8] = [
     ("table", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("stream", "$argon2id$v=19$m=19456,t=2,p=1$"),
     ("calls", "TransactWriteItems"),
-    ("page", "TransactWriteItems"),
+    ("page", "UpdateItem"),
     ("/requests", "TransactWriteItems"),
     ("/published", "CredentialsIssued"),
     ("log", "answered"),

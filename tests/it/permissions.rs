@@ -9,7 +9,7 @@ use cloud::{
 };
 use futures_util::future::BoxFuture;
 use provider::Oddities;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
 
 use crate::portal_sign_in::PendingSignIn;
@@ -337,4 +337,32 @@ async fn only_billing_starts_subscriptions_where_billing_is_named() {
     assert!(stack.items("").await.is_empty());
     stack.cloud.deliver_as(BILLING, event("sub-1", "trial")).await.unwrap();
     assert_eq!(stack.items("CREDENTIAL").await.len(), 1);
+}
+
+#[tokio::test]
+async fn publish_events_can_put_notices_and_neither_welcome_mails_nor_credentials() {
+    let stack = deployment().start().await;
+    publish_events(&stack).await;
+    let allows = |item: &Value| {
+        let attributes = item.as_object().unwrap().keys().cloned().collect();
+        let leading = vec![item["PK"]["S"].as_str().unwrap().to_owned()];
+        let context = [("dynamodb:LeadingKeys".to_owned(), leading), ("dynamodb:Attributes".to_owned(), attributes)];
+        let resource = "arn:aws:dynamodb:us-east-1:123456789012:table/firstkey".to_owned();
+        let request = Request { action: "dynamodb:PutItem".to_owned(), resource, context: context.into() };
+        stack.cloud.roles().allows("publish-events", &request)
+    };
+    let as_ordered = |mut notice: Value| {
+        let added = ["message_id", "tries"];
+        notice.as_object_mut().unwrap().retain(|name, _| !added.contains(&name.as_str()));
+        notice
+    };
+    assert!(stack.items("MAIL#notice#").await.into_iter().map(as_ordered).all(|notice| allows(&notice)));
+    for sort_key in ["MAIL", "CREDENTIAL", "PORTAL_USER#", "ADMINISTRATOR#"] {
+        let found = stack
+            .items(sort_key)
+            .await
+            .into_iter()
+            .find(|item| !item["SK"]["S"].as_str().unwrap().contains("#notice#"));
+        assert!(!allows(&found.unwrap()), "{sort_key}");
+    }
 }

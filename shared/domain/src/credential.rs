@@ -482,7 +482,16 @@ pub(crate) mod tests {
         };
         assert_eq!(by(&"é".repeat(60), "").as_stored(), "é".repeat(32));
         assert_eq!(by(&format!("{}-abcdef", "x".repeat(200)), "").subject_end().as_deref(), Some("abcdef"));
-        let address = format!("{}é@fabrikam.example", "x".repeat(61));
-        assert_eq!(by("dana", &address).address(), Some(&*format!("{}é@", "x".repeat(61))));
+        let address = format!("{}é{}@fabrikam.example", "x".repeat(42), "y".repeat(20));
+        let cut = by("dana", &address);
+        assert_eq!(cut.shown_address(), Some(&*format!("{}… @fabrikam.example", "x".repeat(42))));
+        assert_eq!((cut.address(), cut.masked_address().as_deref()), (None, Some("x•@fabrikam.example")));
+        // Cut in its domain, this would be the address of a colleague.
+        let stranger = format!("{}@fabrikam.example.attacker.example", "k".repeat(47));
+        let cut = by("mallory", &stranger);
+        assert_eq!(
+            (cut.address(), cut.masked_address().as_deref()),
+            (None, Some("k•@fabrikam.example.attacker.example"))
+        );
     }
 }

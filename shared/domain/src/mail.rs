@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_tag_names_one_mail() {
         let support = MailKind::Support(Reference::from_random([7; 16]));
-        let notice = MailKind::Notice(NoticeId::parse("notice-support-welcome-reminder").unwrap());
+        let notice = MailKind::Notice(NoticeId::parse("notice-support-welcome-reminder-notice-suppor").unwrap());
         for kind in [MailKind::Welcome, MailKind::Reminder, support, notice] {
             assert_eq!(MailKind::parse_tag(&kind.tag()), Some(kind));
         }

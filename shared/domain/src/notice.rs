@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Actor, ActorRole, Credential, EmailAddress, HistoryEntry, Issue, MailStatus, PersonId, Principal, Timestamp,
-    Transition, TransitionId, WelcomeMail, history::RETRIEVED, text_enum,
+    Transition, TransitionId, UserName, WelcomeMail, history::RETRIEVED, text_enum,
 };
 
 /// The most notices of one transition.
@@ -205,7 +205,8 @@ impl Recipients {
             known.extend(self.portal_users.iter().filter(listed).map(|user| (true, user.added_at, &user.address)));
         }
         if audience.administrators {
-            let is_old = |one: &AddressedAdministrator| transition.entry.detail.as_deref() != Some(one.user_name.as_str());
+            let is_old =
+                |one: &AddressedAdministrator| transition.entry.detail.as_deref() != Some(one.user_name.as_str());
             let others = self.administrators.iter().filter(|one| !is_actor(transition.who, one.person));
             known.extend(others.filter_map(|one| Some((is_old(one), one.created_at, one.address.as_ref()?))));
         }

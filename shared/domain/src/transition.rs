@@ -305,8 +305,8 @@ mod tests {
     #[test]
     fn the_id_of_a_transition_stays_the_same_from_release_to_release() {
         let next = Issue::FIRST.next();
-        assert_eq!(recorded("sub-1", "issued", 7).unwrap().id.as_str(), "-xIeFqBMsUQajl0LVSyucA");
-        assert_eq!(retrieved("sub-1", next, "click", 5).id.as_str(), "KykbIQC_gcqe2O-PJfuTuQ");
+        assert_eq!(recorded("sub-1", "issued", 7).unwrap().id.as_str(), "NyZonA35apuHUXmCwdf6-g");
+        assert_eq!(retrieved("sub-1", next, "click", 5).id.as_str(), "aNnIZ9ur1YHIIloqrkQVog");
         assert_eq!(mailed("sub-1", MailStatus::Bounced, next, 1).id.as_str(), "xZ_8WRFZOaf-F2Vr-NCinA");
     }
 
@@ -393,7 +393,11 @@ mod tests {
             assert_eq!((entry.at, entry.detail.as_deref()), (at(7), Some("mailbox-full")));
         }
         for status in [MailStatus::Pending, MailStatus::Sent, MailStatus::Delayed, MailStatus::NotNeeded] {
-            assert_eq!(Transition::from_mail(&subscription("sub-1"), &mail(status, Issue::FIRST, 0)), None, "{status:?}");
+            assert_eq!(
+                Transition::from_mail(&subscription("sub-1"), &mail(status, Issue::FIRST, 0)),
+                None,
+                "{status:?}"
+            );
         }
     }
 

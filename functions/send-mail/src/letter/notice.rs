@@ -129,7 +129,7 @@ mod tests {
         let by = Label::from_stored("vendor".into(), Some(false));
         let (what, who) = (what.to_owned(), Some(Actor::VENDOR));
         Notice {
-            id: NoticeId::parse("AAAAAAAAAAAAAAAAAAAAAA-AAAAAAAA").unwrap(),
+            id: NoticeId::parse("AAAAAAAAAAAAAAAAAAAAAA-AAAAAAAAAAAAAAAAAAAAAA").unwrap(),
             issue: Issue::FIRST,
             to: EmailAddress::parse("it@fabrikam.example").unwrap(),
             locale: None,

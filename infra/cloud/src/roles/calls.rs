@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::names;
-use super::policy::{LEADING_KEYS, Request};
+use super::policy::{ATTRIBUTES, LEADING_KEYS, Request};
 use crate::queue::Queue;
 use crate::service::Service;
 use crate::{ses, sqs};
@@ -45,7 +45,7 @@ fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
                 "ConditionCheck" => "ConditionCheckItem",
                 _ => return None,
             };
-            Some(on_keys(action, table(item), vec![leading_key(item)?]))
+            Some(with_attributes(on_keys(action, table(item), vec![leading_key(item)?]), item))
         }),
         "TransactGetItems" => each_item(&call["TransactItems"], |item| {
             Some(on_keys("GetItem", table(&item["Get"]), vec![leading_key(&item["Get"])?]))
@@ -61,7 +61,7 @@ fn dynamodb(operation: &str, call: &Value) -> Vec<Request> {
             vec![on_keys(operation, table(call), queried_key(call).into_iter().collect())]
         }
         "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => {
-            vec![on_keys(operation, table(call), leading_key(call).into_iter().collect())]
+            vec![with_attributes(on_keys(operation, table(call), leading_key(call).into_iter().collect()), call)]
         }
         // No role allows any other action, nor an action on the table without keys, so these requests are always denied.
         _ => vec![on_keys(operation, table(call), Vec::new())],
@@ -94,6 +94,14 @@ fn unreadable() -> Request {
 fn on_keys(operation: &str, resource: String, keys: Vec<String>) -> Request {
     let context = if keys.is_empty() { BTreeMap::new() } else { [(LEADING_KEYS.to_owned(), keys)].into() };
     Request { action: format!("dynamodb:{operation}"), resource, context }
+}
+
+/// Adds the names of the attributes of an item that a call puts.
+fn with_attributes(mut request: Request, call: &Value) -> Request {
+    if let Some(item) = call["Item"].as_object() {
+        request.context.insert(ATTRIBUTES.to_owned(), item.keys().cloned().collect());
+    }
+    request
 }
 
 /// Returns the partition key of the `Item` or the `Key` of a call.

@@ -65,7 +65,7 @@ impl Condition {
             },
         };
         let several = match key {
-            "dynamodb:LeadingKeys" | "kms:EncryptionContextKeys" => true,
+            "dynamodb:Attributes" | "dynamodb:LeadingKeys" | "kms:EncryptionContextKeys" => true,
             "aws:PrincipalArn"
             | "events:detail-type"
             | "events:source"

@@ -174,6 +174,9 @@ impl Statement {
     }
 }
 
+/// The condition key that holds the names of the attributes of an item that is put.
+pub(super) const ATTRIBUTES: &str = "dynamodb:Attributes";
+
 /// The condition key that holds the partition keys of a call.
 pub(super) const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 

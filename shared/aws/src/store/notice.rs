@@ -44,8 +44,9 @@ pub(super) fn recipient(item: &Attributes) -> Option<((String, Principal), Times
     let what = item.text(history::WHAT).ok()?.to_owned();
     let to = item.parsed(TO, EmailAddress::parse).ok()?;
     // The status may have changed since, but the time to live has not.
-    let deleted_at = item.time(TTL).ok()?;
-    Some(((what, Principal::email(&to)), deleted_at.minus(LIFETIME)))
+    let kept_until = item.time(TTL).ok()?.epoch_seconds();
+    let lifetime = i64::try_from(LIFETIME.as_secs()).ok()?;
+    Some(((what, Principal::email(&to)), Timestamp::from_epoch_seconds(kept_until - lifetime)))
 }
 
 /// Reads a notice from an item.
@@ -77,7 +78,7 @@ mod tests {
         for (email, locale) in [(Some(address.clone()), Some("de".to_owned())), (None, None)] {
             let caller = Caller::new("https://issuer.example".into(), "kim@fabrikam.example".into(), email, Vec::new());
             let (click, retrieval) = (RetrievalId::from_click(&caller, "click"), Retrieval::new(&caller, at(5)));
-            let transition = Transition::retrieved(&subscription, Issue::FIRST.next(), &click, &retrieval);
+            let transition = Transition::from_retrieval(&subscription, Issue::FIRST.next(), &click, &retrieval);
             let notice = Notice::new(&transition, &address, locale, at(9));
             let read = from_item(&to_item(&subscription, &notice)).unwrap();
             assert_eq!((&read.id, read.issue, &read.locale), (&notice.id, notice.issue, &notice.locale));
