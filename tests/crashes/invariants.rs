@@ -597,7 +597,7 @@ pub(crate) fn nothing_leaks(after: &Aftermath, output: &str) -> Vec<String> {
         ("a problem", &problems),
         ("a dead letter", &letters),
         ("the table", &table),
-        ("the bus out", &bus),
+        ("the bus for published events", &bus),
     ];
     let scanner = SecretScanner::new(&observed.secrets());
     let found = places.iter().filter_map(|(place, text)| Some((place, scanner.find_in(text)?)));

@@ -1,4 +1,4 @@
-//! Events out and notices: each transition is published once or more, always with one id, and never with a secret.
+//! Published events and notices: each transition is published once or more, always with one id, and never with a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 

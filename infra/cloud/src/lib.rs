@@ -130,7 +130,7 @@ pub struct CloudOptions {
 
 impl CloudOptions {
     /// Returns the default options: state in memory, the table `firstkey`, mails from Contoso, no client secret, redelivery after
-    /// one second, the product at port 9000 of this machine, the machine's time without a timer, and no events out.
+    /// one second, the product at port 9000 of this machine, the machine's time without a timer, and no published events.
     #[must_use]
     pub fn new(invoke: Invoke) -> Self {
         let redelivery = Duration::from_secs(1);

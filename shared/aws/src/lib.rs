@@ -7,6 +7,7 @@
 //! | credential | `SUBSCRIPTION#<id>` | `CREDENTIAL` | [`Subscriptions`], [`Retrievals`] |
 //! | welcome mail | `SUBSCRIPTION#<id>` | `MAIL` | [`Subscriptions`] orders it, [`Mails`] follows it |
 //! | support request | `SUBSCRIPTION#<id>` | `MAIL#support#<reference>` | [`SupportRequests`] orders it, [`Mails`] follows it |
+//! | notice | `SUBSCRIPTION#<id>` | `MAIL#notice#<event_id>-<principal>` | [`Notices`] orders it, [`Mails`] follows it; kept for 14 days |
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
 //! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`]: twenty, counted in the transaction of each |
 //! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`] |
@@ -44,6 +45,7 @@
 //! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem`, and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
 //! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4, 2 `Query`, 2 `UpdateItem` and 1 for each device and network that is forgotten; with a current password also the attempts of sign-in | 3 reads, 8 writes |
 //! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 (7 with an address) | 3 reads, 12 writes (14) |
+//! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts (all once more where only a later transition is for administrators); 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!

@@ -14,6 +14,9 @@
 //! | `RemindersOrdered`, `RemindersFailed` | reminders that were ordered, and those that a run could not order |
 //! | `ReminderMailed`, `ReminderMailRefused`, `ReminderMailNotNeeded` | the mails of reminders, counted as welcome mails are |
 //! | `NoticeMailed`, `NoticeMailRefused`, `NoticeMailNotNeeded` | the mails of notices, counted as welcome mails are |
+//! | `NoticeOrdered` | notices that were ordered |
+//! | `Published`, `NotPublished` | events that EventBridge accepted, and events that it still refused after three tries |
+//! | `RecordUnreadable` | records of the stream, and items read beside them, that could not be read and were passed over |
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |

@@ -1,4 +1,4 @@
-//! Rules about events out: what reads the table's stream, what may publish, and that no rule for events in takes our own.
+//! Rules about published events: what reads the table's stream, what may publish, and that no rule takes published events.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{
     template::{Transformed, cases, list, mentions, named, one_or_more},
 };
 
-/// The `source` of our own events.
+/// The `source` of published events.
 const OURS: &str = "firstkey";
 
 /// The most readers of a shard that do not slow each other:
@@ -102,7 +102,7 @@ pub(super) fn streams_without_age_alarm(template: &Transformed) -> Vec<String> {
     broken(template, |mapping| !named(&mapping["FunctionName"]).is_some_and(watched))
 }
 
-/// Finds roles that may put events on another bus than the one for our events, or in the name of another source.
+/// Finds roles that may put events on another bus than the bus for published events, or in the name of another source.
 pub(super) fn publishers_elsewhere(template: &Transformed) -> Vec<String> {
     let publishes = template.allowed().into_iter().filter(|statement| {
         let of_role = statement.kind == "AWS::IAM::Role" || statement.kind == "AWS::IAM::RolePolicy";
@@ -116,7 +116,7 @@ pub(super) fn publishers_elsewhere(template: &Transformed) -> Vec<String> {
     elsewhere.map(|statement| statement.place).collect()
 }
 
-/// Finds rules that would take our own events: those of any source, of `firstkey`, or of a source that the operator may set to it.
+/// Finds rules that would take published events: those of any source, of `firstkey`, or of a source that the operator may set to it.
 pub(super) fn own_events_in(template: &Transformed) -> Vec<String> {
     let refuses = |source: &Value| match named(source) {
         Some(parameter) => {
