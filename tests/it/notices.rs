@@ -14,7 +14,7 @@ pub(crate) fn order(entry: &Value, to: &str, locale: &str) -> Value {
     let recipient = Principal::email(&EmailAddress::parse(to).unwrap()).to_string();
     let seq = entry["SK"]["S"].as_str().unwrap().trim_start_matches("EVENT#");
     let mut item = entry.clone();
-    item["SK"]["S"] = format!("MAIL#notice#{seq:A>22}-{}", recipient).into();
+    item["SK"]["S"] = format!("MAIL#notice#{seq:A>22}-{recipient}").into();
     item["happened_at"] = item["at"].clone();
     for (name, value) in [
         ("confirmed", entry.get("confirmed").cloned().unwrap_or_else(|| json!({ "BOOL": false }))),

@@ -287,12 +287,12 @@ pub(super) fn open_buses(template: &Transformed) -> Vec<String> {
         })
     };
     let buses = template.resources("AWS::Events::EventBus").map(|(id, _)| id).filter(|id| !closed(id));
-    let rules = template.resources("AWS::Events::Rule").filter(|(_, rule)| {
+    let event_rules = template.resources("AWS::Events::Rule").filter(|(_, rule)| {
         let pattern = &rule["Properties"]["EventPattern"];
         let limited = mentions(&pattern["source"], "EventSource") && mentions(&pattern["account"], "AWS::AccountId");
         !rule["Properties"]["EventBusName"].is_null() && !limited
     });
-    buses.chain(rules.map(|(id, _)| id)).map(str::to_owned).collect()
+    buses.chain(event_rules.map(|(id, _)| id)).map(str::to_owned).collect()
 }
 
 fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {

@@ -52,7 +52,7 @@ pub(super) fn records_given_up(template: &Transformed) -> Vec<String> {
     broken(template, |mapping| {
         let age = mapping["MaximumRecordAgeInSeconds"].as_u64();
         let retried = mapping["MaximumRetryAttempts"].is_null() || mapping["MaximumRetryAttempts"] == -1;
-        !retried || age.is_none_or(|age| age >= KEPT || age < KEPT - 7200)
+        !retried || age.is_none_or(|age| !(KEPT - 7200..KEPT).contains(&age))
     })
 }
 
