@@ -341,7 +341,7 @@ async fn only_billing_starts_subscriptions_where_billing_is_named() {
 
 #[tokio::test]
 async fn publish_events_can_put_notices_and_neither_welcome_mails_nor_credentials() {
-    let stack = deployment().start().await;
+    let stack = deployment().allowing_denials().start().await;
     publish_events(&stack).await;
     let allows = |item: &Value| {
         let attributes = item.as_object().unwrap().keys().cloned().collect();
