@@ -50,11 +50,13 @@ impl Letter {
     }
 }
 
-/// Returns the lines that say whom it is about, who did it, and when. Domains of addresses are no links.
+/// Returns the lines that say whom it is about, who did it, and when. A domain that is not the recipient's own becomes no link.
 fn facts(w: &'static Words, notice: &Notice, vendor: &str) -> Vec<Fact> {
     let masked = notice.entry.masked();
-    let account = masked.account.map(|account| Fact { name: w.user_name, value: defused(&account) });
-    let by = Fact { name: w.history_who, value: defused(&words::masked_author(w, masked.by, vendor)) };
+    let is_own = |text: &str| text.rsplit_once('@').is_some_and(|(_, domain)| domain == notice.to.domain());
+    let shown = |text: String| if is_own(&text) { text } else { defused(&text) };
+    let account = masked.account.map(|account| Fact { name: w.user_name, value: shown(account) });
+    let by = Fact { name: w.history_who, value: shown(words::masked_author(w, masked.by, vendor)) };
     let at = Fact { name: w.history_when, value: words::date(w, notice.entry.at) };
     account.into_iter().chain([by, at]).collect()
 }
