@@ -74,7 +74,7 @@ struct Bench {
     table: Table,
     /// The machines that carry out operations at the same time.
     machines: [Machine; 3],
-    /// By how many seconds the clock of each machine is behind.
+    /// The number of seconds that the clock of each machine is behind.
     behind: [u64; 3],
     /// The table clients for the reissue, which no function does yet; one for each machine.
     clients: [Table; 3],
