@@ -1,16 +1,18 @@
 //! Runs two or three operations at a time in every order of their steps: signing in, choosing a password, creating
-//! administrators, retiring the service administrator and reissuing. The handlers and the SDK are the real ones; each call of the
-//! table is held at a gate until it is its turn.
+//! administrators, retiring the service administrator and reissuing; and, in `renewals`, renewing beside whatever else customers and the
+//! vendor do. The handlers and the SDK are the real ones; each call of the table is held at a gate until it is its turn.
 //!
-//! A step ends where the operation next asks the table for something. Writes of attempt budgets pass the gate freely, because no
-//! budget runs out here. Two orders that differ only in neighbouring reads count as one, because the table cannot tell them
-//! apart.
+//! A step ends where the operation next asks the table for something. Writes of attempt budgets and of the list of due reminders pass the
+//! gate freely, because no budget runs out and no reminder is due here. Two orders that differ only in neighbouring reads count as one,
+//! because the table cannot tell them apart.
 //!
 //! After each order, some serial order of the operations must give the same answers and leave the same table, including its
 //! history. In that serial order no operation may come before one that had ended when it began. Sessions and passwords that have
 //! ended must have no effect: the test tries every session and every password, with `FIRSTKEY_FULL` after each order.
 
 #![expect(clippy::print_stdout, reason = "the test prints how many orders it has run")]
+
+mod renewals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::{sync::LazyLock, time::Duration};
@@ -22,16 +24,16 @@ use aws_sdk_dynamodb::{
 };
 use cloud::{Gate, HeldCall};
 use domain::{PasswordHash, SessionToken, TemporaryPassword};
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use lambda::Hasher;
 use serde_json::json;
 use support::{
-    Answer, Call, Deployment, TestStack, event,
+    Answer, Call, Deployment, Machine, TestStack, event,
     specification::{
         ADMINISTRATOR_PASSWORD, Label,
-        Op::{self, Create, Reissue, Reset, SignIn},
+        Op::{self, Create, Reissue, Renew, Resend, Reset, Retrieve, SignIn, Start},
         Password::{self, Chosen, Temporary},
-        Reply, Session, State,
+        Person, Reply, Session, State,
         UserName::{self, Admin, Lee, Mo},
         reply,
     },
@@ -72,11 +74,15 @@ struct Bench {
     table: Table,
     /// The machines that carry out operations at the same time.
     machines: [Machine; 3],
+    /// The number of seconds that the clock of each machine is behind.
+    behind: [u64; 3],
     /// The table clients for the reissue, which no function does yet; one for each machine.
     clients: [Table; 3],
     gate: tokio::sync::Mutex<Gate>,
     /// The temporary password from the welcome mail.
     mailed: String,
+    /// The customers' tokens, where customers take part.
+    tokens: BTreeMap<Person, String>,
     /// The hashes of the temporary passwords of reissues, by issue.
     hashes: BTreeMap<u64, PasswordHash>,
     /// How many copies of subscriptions there are.
@@ -84,9 +90,6 @@ struct Bench {
     addresses: std::cell::Cell<u32>,
     orders_run: usize,
 }
-
-/// Calls a function by its name on one machine.
-type Machine = Box<dyn Fn(&'static str, Call) -> BoxFuture<'static, Answer>>;
 
 /// The suffix that each machine adds to the names of functions.
 const SUFFIXES: [&str; 3] = ["@1", "@2", "@3"];
@@ -112,23 +115,30 @@ fn company(world: usize) -> String {
 impl Bench {
     /// Starts a stack with one subscription that has just started.
     async fn start() -> (Self, World) {
-        let stack = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").start().await;
+        Self::start_on(Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").start().await).await
+    }
+
+    async fn start_on(stack: TestStack) -> (Self, World) {
         let world = World { number: 0, state: State::started(), tokens: BTreeMap::new(), passwords: BTreeSet::new() };
         let mut started = event(&world.subscription(), "trial");
         started["detail"]["company"]["id"] = company(0).into();
         stack.start_subscription(started).await;
+        let orders = stack.take_mail_orders(&world.subscription());
+        stack.invoke("send-mail", json!({ "Records": orders })).await;
         let (argon2, mut hashes) = (Hasher::default(), BTreeMap::new());
         for issue in 2..=3 {
             let comparable = TemporaryPassword::comparable(&reissued_password(issue));
             hashes.insert(issue, argon2.hash(comparable).await.unwrap());
         }
-        let gate = stack.cloud.gate(|call| call.function.contains('@') && !is_attempt(call));
+        let gate = stack.cloud.gate(|call| call.function.contains('@') && is_step(call));
         let bench = Self {
             table: Table::connect(&stack.cloud.aws_url(), "desk"),
-            machines: SUFFIXES.map(|suffix| -> Machine { Box::new(stack.named_machine(suffix)) }),
+            machines: SUFFIXES.map(|suffix| stack.separate_machine(suffix)),
+            behind: [0; 3],
             clients: SUFFIXES.map(|suffix| Table::connect(&stack.cloud.aws_url(), &format!("reissue{suffix}"))),
             gate: tokio::sync::Mutex::new(gate),
             mailed: stack.mailed_password(),
+            tokens: BTreeMap::new(),
             hashes,
             worlds: 0,
             addresses: std::cell::Cell::default(),
@@ -155,7 +165,7 @@ impl Bench {
     async fn call(&self, worker: Option<usize>, function: &'static str, call: Call) -> Answer {
         let call = self.with_new_address(call);
         match worker {
-            Some(worker) => self.machines[worker](function, call).await,
+            Some(worker) => self.machines[worker].call(function, call).await,
             None => self.stack.call(function, call).await,
         }
     }
@@ -183,7 +193,7 @@ impl Bench {
                 let table = worker.map_or(&self.table, |worker| &self.clients[worker]);
                 return (self.reissue(table, world, issue).await, None);
             }
-            other => panic!("{other} is not tested here"),
+            other => return (self.perform_for_customer(world, other, worker).await, None),
         };
         let what = answer.problem().or_else(|| answer.next()).unwrap_or_default();
         (reply(answer.status, what), answer.session())
@@ -225,6 +235,13 @@ fn reissued_password(issue: u64) -> String {
     format!("k7wmp-3hxrt-22222-abcd{issue}")
 }
 
+/// Returns whether a call is a step: a call of the table other than a write that every order allows.
+fn is_step(call: &HeldCall) -> bool {
+    let is_of_kms = matches!(call.operation.as_str(), "Encrypt" | "Decrypt");
+    let is_reminder = call.body["Item"]["PK"]["S"].as_str().is_some_and(|key| key.starts_with("DUE#"));
+    !is_of_kms && !is_reminder && !is_attempt(call)
+}
+
 /// Returns whether a call counts an attempt.
 fn is_attempt(call: &HeldCall) -> bool {
     let key = call.body["Key"]["PK"]["S"].as_str().or(call.body["ExpressionAttributeValues"][":account"]["S"].as_str());
@@ -233,6 +250,23 @@ fn is_attempt(call: &HeldCall) -> bool {
 
 fn key(call: &HeldCall) -> Option<&str> {
     call.body["Key"]["PK"]["S"].as_str()
+}
+
+fn sort_key(call: &HeldCall) -> Option<&str> {
+    call.body["Key"]["SK"]["S"].as_str()
+}
+
+/// Returns how many calls an operation makes at once after `call`, if it makes any.
+fn next_calls(op: Op, call: &HeldCall) -> usize {
+    let reads = |what: &str| call.operation == "GetItem" && sort_key(call).is_some_and(|key| key.starts_with(what));
+    match op {
+        // The account and the mail.
+        Renew { .. } if reads("CREDENTIAL") => 2,
+        Start { .. } if reads("STARTED#") => 2,
+        // The account and the credential.
+        _ if reads("SESSION") => 2,
+        _ => 1,
+    }
 }
 
 // The table.
@@ -288,6 +322,9 @@ impl Bench {
             item.iter().map(|(name, value)| (name.clone(), renamed(value, from, to))).collect()
         };
         let mut items: Vec<_> = snapshot.items.iter().map(rename).collect();
+        for item in items.iter_mut().filter(|item| !self.tokens.is_empty() && item.contains_key("sealed_password")) {
+            self.seal(to, item).await;
+        }
         let mut tokens = BTreeMap::new();
         for (label, session) in &snapshot.sessions {
             let token = format!("{:-<43}", format!("{label}-{to}"));
@@ -487,8 +524,8 @@ impl Worker {
         self.answer.is_none() && self.waiting.iter().any(|waiting| !waiting.held_back)
     }
 
-    /// Accepts a call that has arrived at the gate. Returns it if it is only another attempt of a call that was already released.
-    fn receive(&mut self, call: HeldCall) -> Option<HeldCall> {
+    /// Accepts a call of `op` that has arrived at the gate. Returns it if it is only another attempt of a call that was already released.
+    fn receive(&mut self, call: HeldCall, op: Op) -> Option<HeldCall> {
         if self.released.contains(&call.invocation) {
             return Some(call);
         }
@@ -497,19 +534,22 @@ impl Worker {
             same.call = call;
             return None;
         }
+        if matches!(op, Resend { .. }) && call.operation == "GetItem" {
+            // The operation reads the credential and the mail concurrently, at its beginning and after each lost race.
+            self.expects = 2;
+        }
         assert!(!self.is_settled(), "{call:?} was not expected: the number of concurrent calls has changed");
         self.waiting.push(Waiting { call, held_back: false });
-        self.waiting.sort_by(|one, other| key(&one.call).cmp(&key(&other.call)));
+        let place = |waiting: &Waiting| [key(&waiting.call), sort_key(&waiting.call)].map(|key| key.map(str::to_owned));
+        self.waiting.sort_by_key(place);
         None
     }
 
-    /// Takes a waiting call out, to be released as the given step.
-    fn take(&mut self, n: usize, step: usize) -> HeldCall {
+    /// Takes a waiting call of `op` out, to be released as the given step.
+    fn take(&mut self, n: usize, step: usize, op: Op) -> HeldCall {
         let Waiting { call, .. } = self.waiting.remove(n);
         self.released.insert(call.invocation.clone());
-        // After the session, the operation reads the account and the credential concurrently.
-        let next = if key(&call).is_some_and(|key| key.starts_with("SESSION#")) { 2 } else { 1 };
-        self.expects = if self.waiting.is_empty() { next } else { self.waiting.len() };
+        self.expects = if self.waiting.is_empty() { next_calls(op, &call) } else { self.waiting.len() };
         self.span.0.get_or_insert(step);
         call
     }
@@ -569,7 +609,7 @@ impl Bench {
                         }
                         Some(call) = gate.next() => {
                             let n = SUFFIXES.iter().position(|suffix| call.function.ends_with(suffix)).unwrap();
-                            if let Some(attempt) = workers[n].receive(call) {
+                            if let Some(attempt) = workers[n].receive(call, ops[n]) {
                                 attempt.release().await;
                             }
                         }
@@ -579,8 +619,9 @@ impl Bench {
                 assert!(settled.is_ok(), "nothing happens after {steps:#?}");
             }
             let Some((n, m)) = next_turn(&mut workers, choices) else { break };
-            let call = workers[n].take(m, steps.len());
-            steps.push(format!("{}: {} {}", ops[n], call.operation, key(&call).unwrap_or_default()));
+            let call = workers[n].take(m, steps.len(), ops[n]);
+            let keys = [key(&call), sort_key(&call)].map(Option::unwrap_or_default);
+            steps.push(format!("{}: {} {}", ops[n], call.operation, keys.join(" ")));
             call.release().await;
         }
         let spans = workers.iter().map(|worker| (worker.span.0.unwrap_or_default(), worker.span.1)).collect();
@@ -608,11 +649,25 @@ impl Outcome {
             .all(|(place, first)| order[place + 1..].iter().all(|second| self.spans[*second].1 > self.spans[*first].0))
     }
 
-    /// Returns the serial orders of the operations that give the same answers and leave `lines`, with the state after each.
-    fn explanations(&self, before: &State, ops: &[Op], lines: &[String]) -> Vec<(Vec<usize>, State)> {
+    /// Returns whether the operation at `place` of a serial order, which the specification answers with `reply` in `state`, may have got the
+    /// answer that it got. A renewal that has lost the race against another start of an issue is answered with that issue.
+    fn is_right(&self, order: &[usize], place: usize, op: Op, reply: &Reply, state: &State) -> bool {
+        let (n, earlier) = (order[place], &order[..place]);
+        let raced = earlier.iter().any(|other| self.spans[n].0 < self.spans[*other].1);
+        let lost_race = matches!(op, Renew { .. }) && raced && *reply == support::specification::reply(409, "conflict");
+        let given = &self.answers[n].0;
+        given == reply || (lost_race && *given == (202, format!("issue {}", state.issue)))
+    }
+
+    /// Returns the serial orders of the operations that give the same answers and leave `lines`, with the state after each. The clock of the
+    /// machine of each operation may be behind.
+    fn explanations(&self, before: &State, ops: &[Op], behind: &[u64], lines: &[String]) -> Vec<(Vec<usize>, State)> {
         let explained = |order: Vec<usize>| {
             let mut state = before.clone();
-            let right = order.iter().all(|n| state.apply(ops[*n]) == self.answers[*n].0);
+            let right = order.iter().enumerate().all(|(place, n)| {
+                let reply = state.apply_behind(ops[*n], behind[*n]);
+                self.is_right(&order, place, ops[*n], &reply, &state)
+            });
             (right && state.lines() == lines).then_some((order, state))
         };
         permutations(ops.len()).into_iter().filter(|order| self.allows(order)).filter_map(explained).collect()
@@ -627,13 +682,13 @@ impl Bench {
             let mut world = self.copy(start).await;
             *choices = Choices { script: script.clone(), random: random.clone(), taken: Vec::new() };
             let outcome = self.run_concurrently(&world, ops, choices).await;
-            if outcome.answers.iter().any(|((status, _), _)| *status == 503) {
+            let lines = self.lines(&world).await;
+            let mut explanations = outcome.explanations(&world.state, ops, &self.behind, &lines);
+            if explanations.is_empty() && outcome.answers.iter().any(|((status, _), _)| *status == 503) {
                 // The machine was so busy that a call waited longer than the time limit of a function.
                 continue;
             }
             self.orders_run += 1;
-            let lines = self.lines(&world).await;
-            let mut explanations = outcome.explanations(&world.state, ops, &lines);
             let answers: Vec<_> = outcome.answers.iter().map(|(answer, _)| answer).collect();
             let story = format!("after {:#?}, answered {answers:?}", outcome.steps);
             let orders = explanations.iter().map(|(order, _)| order.clone()).collect();
@@ -643,9 +698,12 @@ impl Bench {
             for (op, answer) in ops.iter().zip(outcome.answers) {
                 world.record(*op, answer);
             }
+            let mails_before = world.state.mails;
             world.state = state;
-            if self.orders_run.is_multiple_of(*TRIED) {
-                self.try_everything(world, &story).await;
+            match self.orders_run.is_multiple_of(*TRIED) {
+                true if self.tokens.is_empty() => self.try_everything(world, &story).await,
+                true => self.try_current_issue(&world, mails_before, &story).await,
+                false => {}
             }
             return orders;
         }

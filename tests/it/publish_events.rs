@@ -55,7 +55,7 @@ fn notified(stack: &TestStack) -> Vec<String> {
 }
 
 /// Returns the error of an event that its schema does not allow.
-fn misfit(event: &Published) -> Option<String> {
+pub(crate) fn misfit(event: &Published) -> Option<String> {
     // Consumers tolerate fields that the schema lacks. We do not publish any.
     let open = read(&format!("infra/schemas/{}.json", event.detail_type));
     let closed = open.replace(r#""additionalProperties": true"#, r#""additionalProperties": false"#);

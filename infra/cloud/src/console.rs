@@ -144,8 +144,22 @@ async fn inbox(State(inner): State<Arc<Inner>>) -> Json<Vec<InboxEntry>> {
     Json(inner.inbox.all().into_iter().map(InboxEntry::from).collect())
 }
 
-async fn published(State(inner): State<Arc<Inner>>) -> Json<Vec<Published>> {
-    Json(inner.published.all())
+/// A published event in the form that `GET /published` returns, without its source: the role of the function that publishes allows one alone.
+#[derive(Serialize)]
+struct PublishedEntry {
+    at: String,
+    detail_type: String,
+    detail: Value,
+}
+
+impl From<Published> for PublishedEntry {
+    fn from(Published { at, detail_type, detail, .. }: Published) -> Self {
+        Self { at, detail_type, detail }
+    }
+}
+
+async fn published(State(inner): State<Arc<Inner>>) -> Json<Vec<PublishedEntry>> {
+    Json(inner.published.all().into_iter().map(PublishedEntry::from).collect())
 }
 
 async fn requests(State(inner): State<Arc<Inner>>) -> Json<Vec<requests::Request>> {

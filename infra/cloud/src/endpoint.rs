@@ -15,7 +15,7 @@ use super::dynamo::Dynamo;
 use super::faults::{Fault, Faults, Mode};
 use super::gate::Gates;
 use super::kms::Kms;
-use super::published::Log;
+use super::published::PublishedEvents;
 use super::queue::Queues;
 use super::requests::{self, Requests};
 use super::roles::Roles;
@@ -35,7 +35,7 @@ pub(super) struct Endpoint {
     pub(super) secrets: Arc<Secrets>,
     pub(super) ses: Arc<Ses>,
     pub(super) queues: Arc<Queues>,
-    pub(super) published: Arc<Log>,
+    pub(super) published: Arc<PublishedEvents>,
     pub(super) faults: Arc<Faults>,
     pub(super) gates: Arc<Gates>,
     pub(super) requests: Arc<Requests>,

@@ -85,7 +85,7 @@ use inbox::Inbox;
 use kms::Kms;
 use page::StartForm;
 use pipe::Pipe;
-use published::Log;
+use published::PublishedEvents;
 use queue::Queues;
 use requests::Requests;
 use roles::{Names, Roles};
@@ -178,7 +178,7 @@ struct Inner {
     pipe: Arc<Pipe>,
     /// The event source mapping of the stream, if it runs.
     stream: Option<Arc<StreamMapping>>,
-    published: Arc<Log>,
+    published: Arc<PublishedEvents>,
     invoke: Invoke,
     clock: Clock,
     schedules: Schedules,
@@ -385,7 +385,7 @@ impl Inner {
         let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery, clock.clone())?);
         let bus = Arc::new(Bus::deployed()?);
         let pipe = Arc::new(Pipe::new(Arc::clone(&dynamo), Arc::clone(&queues))?);
-        let published = Arc::new(Log::open(state_file("published.jsonl"))?);
+        let published = Arc::new(PublishedEvents::open(state_file("published.jsonl"))?);
         let stream = StreamMapping::deployed(&dynamo, &queues, &invoke)?.filter(|_| options.publishes);
         let ses = Ses::new(Arc::clone(&inbox), Arc::clone(&bus), Arc::clone(&queues), clock.clone());
         let inner = Self {

@@ -25,12 +25,12 @@ pub struct Published {
 }
 
 /// All published events, in memory and, if state is preserved, in a file with one JSON line for each event.
-pub(super) struct Log {
+pub(super) struct PublishedEvents {
     events: Mutex<Vec<Published>>,
     file: Option<PathBuf>,
 }
 
-impl Log {
+impl PublishedEvents {
     pub(super) fn open(file: Option<PathBuf>) -> Result<Self, Error> {
         let events = match &file {
             Some(path) if path.exists() => {

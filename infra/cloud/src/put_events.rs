@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Clock;
-use super::published::{Log, Published};
+use super::published::{Published, PublishedEvents};
 use super::roles::bus_name;
 use super::service::Service;
 use super::wire::Answer;
@@ -59,7 +59,13 @@ struct Entry {
 type Refusal = (&'static str, String);
 
 /// Answers a call. If it `fails_partly`, every second entry is refused as if EventBridge throttled it.
-pub(super) fn call(log: &Log, clock: &Clock, operation: &str, body: &Bytes, fails_partly: bool) -> Answer {
+pub(super) fn call(
+    events: &PublishedEvents,
+    clock: &Clock,
+    operation: &str,
+    body: &Bytes,
+    fails_partly: bool,
+) -> Answer {
     let entries = match read(operation, body) {
         Ok(entries) => entries,
         Err((code, message)) => return Answer::error(Service::Events, StatusCode::BAD_REQUEST, code, &message),
@@ -78,7 +84,7 @@ pub(super) fn call(log: &Log, clock: &Clock, operation: &str, body: &Bytes, fail
             }
         }
     }
-    if let Err(error) = log.add(published) {
+    if let Err(error) = events.add(published) {
         tracing::error!(%error, "cannot write the published events");
         return Answer::refused(Service::Events);
     }

@@ -22,7 +22,7 @@ const POLLS: usize = 500;
 /// A company with its own machine, address and accounts.
 pub(super) struct Company<'a> {
     stack: &'a TestStack,
-    machine: Machine,
+    pub(super) machine: Machine,
     table: Table,
     name: &'a str,
     /// The IP address of its people.
@@ -53,7 +53,7 @@ impl<'a> Company<'a> {
         self.machine.advance_clock(seconds);
     }
 
-    fn subscription(&self) -> String {
+    pub(super) fn subscription(&self) -> String {
         format!("sub-{}", self.name)
     }
 
@@ -61,7 +61,7 @@ impl<'a> Company<'a> {
         format!("{who}@{}", self.name)
     }
 
-    fn token(&self, person: &str) -> String {
+    pub(super) fn token(&self, person: &str) -> String {
         // The clock of the stack does not advance here.
         self.stack.token_with(&format!("{person}@{}.example", self.name), &json!({ "iat": self.now() }))
     }
@@ -121,7 +121,7 @@ impl<'a> Company<'a> {
         format!("10.0.{}.{n}", self.address.rsplit('.').next().unwrap())
     }
 
-    async fn call(&self, function: &'static str, call: Call) -> Answer {
+    pub(super) async fn call(&self, function: &'static str, call: Call) -> Answer {
         self.machine.call(function, call.from(&self.address)).await
     }
 
@@ -130,7 +130,7 @@ impl<'a> Company<'a> {
         self.machine.consume("subscription-start", &[message]).await
     }
 
-    async fn orders(&self) -> Vec<Value> {
+    pub(super) async fn orders(&self) -> Vec<Value> {
         for _ in 0..POLLS {
             let orders = self.stack.take_mail_orders(&self.subscription());
             if !orders.is_empty() {
@@ -153,7 +153,7 @@ impl<'a> Company<'a> {
     }
 
     /// Remembers the temporary password of the last mail that contains one.
-    fn read_password_from_mails(&mut self) {
+    pub(super) fn read_password_from_mails(&mut self) {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
         for mail in self.mails() {
             if let Some(password) = mail.lines().find(is_password) {

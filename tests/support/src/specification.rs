@@ -265,6 +265,10 @@ pub struct State {
     report: Option<(Report, u64)>,
     /// The number of welcome mails that were ordered.
     pub mails: u64,
+    /// Whether mails that are ordered from now on wait to be sent.
+    pub holds_mails: bool,
+    /// Whether the mail of this issue and round waits to be sent.
+    mail_waits: bool,
     /// The retrievals of this issue: the customer and the click of each, with its time.
     retrievals: BTreeMap<(Person, Label), u64>,
     /// The requests to support, all of one day.
@@ -294,6 +298,8 @@ impl State {
             resent_at: None,
             report: None,
             mails: 0,
+            holds_mails: false,
+            mail_waits: false,
             retrievals: BTreeMap::new(),
             requests: BTreeSet::new(),
             handled: Vec::new(),
@@ -316,6 +322,14 @@ impl State {
         let session = *self.sessions.get(session)?;
         let account = &self.accounts[&session.who];
         (account.active && account.version == session.version).then_some(session)
+    }
+
+    /// Carries out one operation on a machine whose clock is behind by `seconds`, and returns its answer.
+    pub fn apply_behind(&mut self, op: Op, seconds: u64) -> Reply {
+        self.now -= seconds;
+        let reply = self.apply(op);
+        self.now += seconds;
+        reply
     }
 
     /// Carries out one operation and returns its answer.
@@ -377,6 +391,7 @@ impl State {
         (self.round, self.resent_at, self.renewed_at) = (0, None, None);
         self.report = self.report.filter(|(what, _)| what.rules_address_out());
         self.mails += u64::from(self.report.is_none());
+        self.mail_waits = self.holds_mails;
         self.expires_at = self.now + LIFETIME;
         let password = Password::Temporary(self.issue);
         let version = self.accounts.get(&UserName::Admin).map_or(1, |admin| admin.version + 1);
@@ -401,7 +416,8 @@ impl State {
         if person == Person::Stranger || self.issue == 0 {
             return reply(404, "not-found");
         }
-        let is_open = !self.signed_in && !self.changed && self.now < self.expires_at;
+        let is_before_issue = self.now + LIFETIME < self.expires_at;
+        let is_open = !self.signed_in && !self.changed && self.now < self.expires_at && !is_before_issue;
         let counted = self.retrievals.get(&(person, key)).copied();
         let shows = match counted {
             Some(at) => is_open && self.now < at + REPLAY,
@@ -412,6 +428,7 @@ impl State {
             return (200, format!("the password of issue {}, {} used", self.issue, self.retrievals.len()));
         }
         match self.reasons(person).join(", ") {
+            none if none.is_empty() && is_before_issue => reply(503, "unavailable"),
             none if none.is_empty() => reply(409, "conflict"),
             reasons => (200, format!("blank: {reasons}; {} used", self.retrievals.len())),
         }
@@ -456,13 +473,14 @@ impl State {
         if passed.is_some_and(|passed| passed < SAME_RESEND) {
             return reply(202, "");
         }
-        if self.round == 3 || passed.is_some_and(|passed| passed < RESEND_PAUSE) {
+        if self.round == 3 || self.mail_waits || passed.is_some_and(|passed| passed < RESEND_PAUSE) {
             return reply(429, "too-many-attempts");
         }
         self.record_failure();
         self.round += 1;
         (self.resent_at, self.report) = (Some(self.now), None);
         self.mails += 1;
+        self.mail_waits = self.holds_mails;
         self.history.push(format!("mail-resent by {person}"));
         reply(202, "")
     }

@@ -272,21 +272,8 @@ impl TestStack {
 
     /// Returns a client of the same functions on another machine, whose clock is ahead by `seconds_ahead` and does not advance.
     pub fn machine(&self, seconds_ahead: i64) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
-        let clock = AtomicI64::new(self.clock.load(Ordering::SeqCst) + seconds_ahead);
-        self.client("", &Arc::new(clock))
-    }
-
-    /// Returns a client of the same functions on another machine. The cloud knows them by names that end in `suffix`.
-    pub fn named_machine(&self, suffix: &str) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
-        self.client(suffix, &self.clock)
-    }
-
-    fn client(
-        &self,
-        suffix: &str,
-        clock: &Arc<AtomicI64>,
-    ) -> impl Fn(&'static str, Call) -> BoxFuture<'static, Answer> + use<> {
-        let functions = Arc::new(Functions::new(&self.settings, suffix, clock));
+        let clock = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst) + seconds_ahead));
+        let functions = Arc::new(Functions::new(&self.settings, "", &clock));
         move |function, call| {
             let functions = Arc::clone(&functions);
             Box::pin(async move { Answer::read(&functions.invoke(function, call.into_event()).await.unwrap()) })
