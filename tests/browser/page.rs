@@ -73,6 +73,9 @@ pub(crate) struct Page {
     pub(crate) origin: String,
 }
 
+/// The most presses of Tab to an element. The console has a stop for each of its mails.
+const MOST_STOPS: usize = 120;
+
 impl Page {
     /// Opens a path of the product, or an address.
     pub(crate) async fn open(&self, path: &str) {
@@ -247,10 +250,11 @@ impl Page {
         if self.query(&format!("focused({})", json!(name))).await == json!(true) {
             return;
         }
-        for _ in 0..60 {
+        for _ in 0..MOST_STOPS {
             self.press("Tab").await;
             let focus = self.query("focus()").await;
-            if focus["tag"] == "BODY" || focus["tag"] == "HTML" {
+            // A mail in a frame is a document of its own: the browser shows the focus on its links.
+            if ["BODY", "HTML", "IFRAME"].iter().any(|tag| focus["tag"] == *tag) {
                 continue;
             }
             assert!(focus["seen"] == true, "the focus is not visible on {focus}");

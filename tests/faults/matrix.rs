@@ -382,8 +382,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Delivers the subscription's records of the stream until none of them fails, and once more. Each transition then has one id, and each
-    /// notice was ordered once.
+    /// Delivers the subscription's records of the stream until none of them fails, and once more after a fault. Each transition then has one id,
+    /// and each notice was ordered once.
     async fn publish(&self, events: usize, notices: usize, case: Option<&Case>) -> Checked<()> {
         let subscription = self.world.subscription();
         let key = format!("SUBSCRIPTION#{subscription}");
@@ -400,9 +400,9 @@ impl Run<'_> {
         }
         if let Some(case) = case {
             self.finish_fault(case).await?;
-        }
-        if !deliver().await {
-            return Err(Failure::Slow("a delivery fails without a fault".to_owned()));
+            if !deliver().await {
+                return Err(Failure::Slow("a delivery fails without a fault".to_owned()));
+            }
         }
         let published = self.lane.stack.cloud.published();
         let own = published.iter().filter(|event| event.detail["subscription_id"] == subscription.as_str());
