@@ -356,7 +356,8 @@ impl Run<'_> {
         let mut runs = 0;
         while !self.lane.machine.run_schedule("send-reminders").await {
             runs += 1;
-            if runs == 3 {
+            // A conflict is repeated three times, and a run does not retry a deletion.
+            if runs == 4 {
                 return Err(Failure::Slow("no run succeeds".to_owned()));
             }
         }
