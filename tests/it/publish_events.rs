@@ -383,6 +383,18 @@ async fn only_the_records_that_aws_refuses_are_reported_as_failed() {
 }
 
 #[tokio::test]
+async fn a_change_of_a_mail_that_keeps_its_status_is_not_published() {
+    let stack = with_notices("none").start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.cloud.report(IT, Feedback::Delivered).await.unwrap();
+    let mut mail = stack.items("MAIL").await.remove(0);
+    mail["at"]["N"] = "1".into();
+    Table::connect(&stack.cloud.aws_url(), "test").put(&mail).await;
+    feed(&stack).await;
+    assert_eq!(types(&stack.cloud.published()), ["CredentialsIssued", "WelcomeMailDelivered"]);
+}
+
+#[tokio::test]
 async fn an_event_is_not_published_before_its_notices_are_ordered() {
     let stack = with_notices("security").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
