@@ -24,7 +24,7 @@ pub struct Inside {
 }
 
 /// The error codes of AWS that ask for a later retry. A status of a server error asks for it too.
-const TRANSIENT: [&str; 12] = [
+const TRANSIENT: [&str; 14] = [
     "ThrottlingException",
     "Throttling",
     "ThrottledException",
@@ -37,6 +37,8 @@ const TRANSIENT: [&str; 12] = [
     "TransactionCanceledException",
     "DisabledException",
     "KMSInvalidStateException",
+    "InternalFailure",
+    "InternalException",
 ];
 
 /// How the codes begin of items and answers that cannot be read.
@@ -66,8 +68,7 @@ impl Failure {
     /// Returns the failure of one part of a request whose other parts may have succeeded, by the code in the answer.
     pub(crate) fn from_code(operation: &'static str, code: &str) -> Self {
         let inside = Inside { operation: FailedCall::new(operation), code: code.to_owned(), request_id: None };
-        let is_transient = TRANSIENT.contains(&code) || code == "InternalFailure" || code == "InternalException";
-        if is_transient { Self::Unavailable(inside) } else { Self::Broken(inside) }
+        if TRANSIENT.contains(&code) { Self::Unavailable(inside) } else { Self::Broken(inside) }
     }
 
     /// Returns the failure of an operation that used up its time.
