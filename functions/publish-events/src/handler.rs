@@ -119,12 +119,13 @@ impl App {
             Ok(credential) => credential.flatten(),
             Err(failure) => return transitions.iter().map(|one| (one.place, Err(failure.clone()))).collect(),
         };
-        let mut recipients = None;
-        let mut refused = None;
+        let audience = |one: &PlacedTransition| Audience::new(&one.transition, self.level, now);
+        let everyone = transitions.iter().filter_map(audience).reduce(Audience::and);
+        let (mut recipients, mut refused) = (None, None);
         let mut events = Vec::with_capacity(transitions.len());
         for PlacedTransition { place, transition } in transitions {
-            if let (Some(credential), None) = (&credential, &refused) {
-                let ordered = self.notify(transition, credential, &mut recipients, now).await;
+            if let (Some(credential), Some(everyone), None) = (&credential, everyone, &refused) {
+                let ordered = self.notify(transition, credential, everyone, &mut recipients, now).await;
                 refused = readable(ordered).err();
             }
             let event = || self.event(transition, credential.as_ref());
@@ -141,21 +142,21 @@ impl App {
         PublishedEvent { detail_type: transition.event_type.as_str(), detail }
     }
 
-    /// Orders the notices of a transition. `known` are the recipients, which are read once for all transitions of a subscription.
+    /// Orders the notices of a transition. `known` are the recipients, which are read once, as `everyone`, for all transitions of a subscription.
     async fn notify(
         &self,
         transition: &Transition,
         credential: &Credential,
-        known: &mut Option<(Audience, Recipients)>,
+        everyone: Audience,
+        known: &mut Option<Recipients>,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let Some(audience) = Audience::new(transition, self.level, now) else { return Ok(()) };
         let id = &transition.subscription;
-        if known.as_ref().is_none_or(|(read, _)| audience.administrators && !read.administrators) {
-            let Some(recipients) = self.notices.recipients(id, audience).await? else { return Ok(()) };
-            *known = Some((audience, recipients));
+        if known.is_none() {
+            *known = self.notices.recipients(id, everyone).await?;
         }
-        let Some((_, recipients)) = known else { return Ok(()) };
+        let Some(recipients) = known else { return Ok(()) };
         let locale = &recipients.mail.locale;
         let addresses = recipients.addresses(audience, transition, credential, now);
         let notices: Vec<_> = addresses.iter().map(|to| Notice::new(transition, to, locale.clone(), now)).collect();

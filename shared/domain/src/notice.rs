@@ -81,6 +81,16 @@ impl Audience {
         Self::from_transition(transition).filter(|audience| is_recent && audience.is_wanted(level))
     }
 
+    /// Returns the audience that has the people of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            portal: self.portal || other.portal,
+            administrators: self.administrators || other.administrators,
+            is_security: self.is_security || other.is_security,
+        }
+    }
+
     fn is_wanted(self, level: NoticeLevel) -> bool {
         match level {
             NoticeLevel::All => true,

@@ -44,7 +44,10 @@ use aws_sdk_dynamodb::{Client, config::Config, types::KeysAndAttributes};
 use aws_types::SdkConfig;
 use domain::{Account, Caller, Credential, SubscriptionId};
 
-use self::{item::Attributes, names::Key};
+use self::{
+    item::{Attributes, text},
+    names::{Key, PK, SK, subscription_key},
+};
 use crate::{Failure, connection::no_bucket, retry::pause};
 
 pub use administrator::Administrator;
@@ -120,6 +123,34 @@ impl Table {
     async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Attributes>, Failure> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.into_map())).consistent_read(true);
         Ok(request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?.item)
+    }
+
+    /// Reads the items of a subscription with the sort keys from `first` to `last`.
+    async fn query(
+        &self,
+        operation: &'static str,
+        subscription: &SubscriptionId,
+        first: &str,
+        last: &str,
+    ) -> Result<Vec<Attributes>, Failure> {
+        let request = self.client.query().table_name(&self.name).consistent_read(true);
+        let request = request
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last));
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(after).send().await;
+            let page = page.map_err(|error| Failure::from_sdk(operation, &error))?;
+            all.extend(page.items.unwrap_or_default());
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// Reads items by their keys: at most 100, the limit of DynamoDB. With `attributes` it reads these alone.

@@ -8,10 +8,10 @@ use domain::{
 };
 
 use super::{
-    Table, account, administrator,
-    item::{Attributes, Reader, text},
+    Table, account,
+    item::{Attributes, Reader},
     mail,
-    names::{PK, SK, subscription_key},
+    names::SK,
     notice, portal_user,
     transaction::PutNewOutcome,
 };
@@ -75,16 +75,11 @@ impl Notices {
     /// Reads the mails of a subscription and its portal users, whose keys follow those of the mails.
     async fn mails_and_portal_users(&self, subscription: &SubscriptionId) -> Result<Vec<Attributes>, Failure> {
         const OPERATION: &str = "dynamodb Query (mails and portal users)";
-        self.query(OPERATION, subscription, mail::SORT_KEY, portal_user::END).await
+        self.0.query(OPERATION, subscription, mail::SORT_KEY, portal_user::END).await
     }
 
     async fn administrators(&self, subscription: &SubscriptionId) -> Result<Vec<AddressedAdministrator>, Failure> {
-        const OPERATION: &str = "dynamodb Query (administrators)";
-        let items = self.query(OPERATION, subscription, administrator::PREFIX, administrator::END).await?;
-        let mut active = Vec::new();
-        for item in &items {
-            active.extend(administrator::active_from_item(item)?);
-        }
+        let active = self.0.active_administrators(subscription).await?;
         let mut all = Vec::with_capacity(active.len());
         for some in active.chunks(BATCH) {
             let keys = some.iter().map(|one| account::key(&one.user_name).into_map()).collect();
@@ -102,34 +97,6 @@ impl Notices {
             }
         }
         Ok(all)
-    }
-
-    /// Reads the items of a subscription with the sort keys from `first` to `last`.
-    async fn query(
-        &self,
-        operation: &'static str,
-        subscription: &SubscriptionId,
-        first: &str,
-        last: &str,
-    ) -> Result<Vec<Attributes>, Failure> {
-        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
-        let request = request
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
-            .expression_attribute_values(":first", text(first))
-            .expression_attribute_values(":last", text(last));
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let page = request.clone().set_exclusive_start_key(after).send().await;
-            let page = page.map_err(|error| Failure::from_sdk(operation, &error))?;
-            all.extend(page.items.unwrap_or_default());
-            after = page.last_evaluated_key;
-            if after.is_none() {
-                return Ok(all);
-            }
-        }
     }
 
     /// Orders the mail of `notice`. Where it was ordered before, nothing changes.
