@@ -12,6 +12,7 @@
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
+//! | [`operator`] | operators of the support desk |
 //! | [`secret`] | the temporary password in plain text, sealed and hashed |
 //! | [`client_secret`] | the secret of the product at an identity provider |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
@@ -48,6 +49,7 @@ pub mod mail;
 pub mod name;
 pub mod notice;
 mod opaque;
+pub mod operator;
 pub mod password;
 pub mod principal;
 pub mod reminder;
@@ -76,6 +78,7 @@ pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
 pub use notice::{Notice, NoticeId, NoticeLevel, Recipients};
+pub use operator::Operator;
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use principal::{Caller, Label, PersonId, Principal};
 pub use reminder::{DueHour, DuePartition, Reminder};
