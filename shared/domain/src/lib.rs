@@ -12,6 +12,7 @@
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
 //! | [`portal_user`] | portal users, as events and operators name them |
+//! | [`search`] | what an operator searches for |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`operator`] | operators of the support desk |
 //! | [`secret`] | the temporary password in plain text, sealed and hashed |
@@ -62,6 +63,7 @@ pub mod principal;
 pub mod reissue;
 pub mod reminder;
 pub mod retryable;
+pub mod search;
 pub mod secret;
 pub mod sender;
 pub mod session;
@@ -95,6 +97,7 @@ pub use principal::{Caller, Label, PersonId, Principal};
 pub use reissue::{PortalUserChange, Removal};
 pub use reminder::{DueHour, DuePartition, Reminder};
 pub use retryable::Retryable;
+pub use search::SearchKeys;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use sender::Sender;
 pub use session::{Scope, Session, SessionDigest, SessionToken};
