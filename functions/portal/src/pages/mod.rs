@@ -14,7 +14,7 @@ use texts_by_key;
 use askama::Template;
 use domain::{Credential, Timestamp};
 use http::{HeaderValue, StatusCode, header};
-use web::{Problem, ProblemCode, Reply, Request, cookie, identity, request::query_parameter};
+use web::{Problem, ProblemCode, Reply, Request, Site, cookie, identity, request::query_parameter};
 use words::{Language, Words};
 
 use crate::{App, Visit, auth::sign_in_path};
@@ -145,7 +145,7 @@ impl Visit<'_> {
 
     /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
-        let hint = identity::hint(self.request.headers());
+        let hint = identity::hint(Site::Portal, self.request.headers());
         let there = self.app.code_flow.end_session_address(hint.as_deref(), self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;

@@ -227,6 +227,12 @@ impl Attempts {
         in_time_of_one(OPERATION, notes).await
     }
 
+    /// Clears the failures of strangers at an account, which opens it to them.
+    pub async fn clear_failures(&self, name: &ClaimedName) -> Result<(), Failure> {
+        let clear = Change::new(account_key(name), PLACEHOLDERS, "REMOVE #failures").only_if(ITEM_EXISTS);
+        self.table.write(OPERATION, clear).await.map(|_| ())
+    }
+
     /// Makes the account forget every device and network.
     pub async fn forget_all(&self, name: &ClaimedName) -> Result<(), Failure> {
         in_time_of_one(OPERATION, self.forget_all_but(name, &[])).await
@@ -345,7 +351,14 @@ impl Attempts {
     }
 }
 
-/// What is known of the attempts at an account, apart from networks.
+/// Returns the write that opens an account that failures of strangers have closed.
+pub(super) fn unlock(user_name: &UserName) -> Change {
+    Change::new(account_key(&user_name.into()), PLACEHOLDERS, "REMOVE #failures")
+        .only_if(MANY_FAILURES)
+        .value(":limit", number(FAILURES_IN_A_ROW))
+}
+
+/// The attempts at an account, as far as the desk shows them: without networks.
 pub(super) struct KnownAttempts {
     /// The failures of strangers in a row.
     pub(super) failures: u64,
@@ -354,6 +367,13 @@ pub(super) struct KnownAttempts {
 }
 
 impl Table {
+    /// Reads the failures of strangers in a row at an account.
+    pub(super) async fn failures_at(&self, user_name: &UserName) -> Result<u64, Failure> {
+        let item = self.get("dynamodb GetItem (attempts)", account_key(&user_name.into())).await?;
+        let failures = item.map_or(Ok(None), |item| Reader(&item).optional_number(FAILURES))?;
+        Ok(failures.unwrap_or_default())
+    }
+
     /// Reads what is known of the attempts at an account. The keys of networks follow those of devices and are not read: there can be
     /// many of them, and each is an address.
     pub(super) async fn attempts_at(&self, user_name: &UserName) -> Result<KnownAttempts, Failure> {
