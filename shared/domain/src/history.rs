@@ -224,6 +224,15 @@ impl HistoryEntry {
         ShownEntry { entry: self, by, you, detail }
     }
 
+    /// Returns the entry without the name of an operator. The queues of mails have no use for it.
+    #[must_use]
+    pub(crate) fn without_operator(mut self) -> Self {
+        if self.who.is_some_and(|who| who.role == ActorRole::Operator) {
+            self.by = Label::from_stored(ActorRole::Operator.as_str().to_owned(), Some(false));
+        }
+        self
+    }
+
     /// Returns the entry as a mail shows it.
     #[must_use]
     pub fn masked(&self) -> MaskedEntry {
