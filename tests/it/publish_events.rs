@@ -17,7 +17,7 @@ const OTHER: &str = "a quiet lamp over the harbour";
 const WEEK: i64 = 7 * 86_400;
 
 /// Gives the whole stream to the function, in batches as Lambda makes them. Returns the records that failed.
-async fn feed(stack: &TestStack) -> Vec<String> {
+pub(crate) async fn feed(stack: &TestStack) -> Vec<String> {
     let records = stack.cloud.stream_records().await.unwrap();
     let mut failed = Vec::new();
     for batch in records.chunks(100) {
@@ -47,7 +47,7 @@ fn types(published: &[Published]) -> Vec<&str> {
 }
 
 /// Returns the recipients of the notices that have been mailed, sorted.
-fn notified(stack: &TestStack) -> Vec<String> {
+pub(crate) fn notified(stack: &TestStack) -> Vec<String> {
     let notices = stack.cloud.inbox().into_iter().filter(|mail| mail.tags["mail"].starts_with("notice-"));
     let mut all: Vec<_> = notices.map(|mail| mail.to).collect();
     all.sort();

@@ -1,8 +1,8 @@
 //! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
 use crate::{
-    Account, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp,
-    WelcomeMail, email::masked, text_enum,
+    Account, ApprovalOutcome, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role,
+    Timestamp, WelcomeMail, email::masked, text_enum,
 };
 
 text_enum! {
@@ -65,9 +65,6 @@ impl From<&Account> for Actor {
 
 /// The detail of an act that took no approval, because the deployment asks for none.
 pub const WITHOUT_APPROVAL: &str = "without-approval";
-
-/// The outcomes of an approval.
-const OUTCOMES: [&str; 3] = ["approved", "rejected", "overtaken"];
 
 /// The code of a retrieval.
 pub const RETRIEVED: &str = HistoryCode::Retrieved.as_str();
@@ -224,9 +221,10 @@ impl HistoryEntry {
         ShownEntry { entry: self, by, you, detail }
     }
 
-    /// Returns the entry without the name of an operator. The queues of mails have no use for it.
+    /// Returns the entry without the name of an operator and their reason. The queues of mails have no use for them.
     #[must_use]
     pub(crate) fn without_operator(mut self) -> Self {
+        self.reason = None;
         if self.who.is_some_and(|who| who.role == ActorRole::Operator) {
             self.by = Label::from_stored(ActorRole::Operator.as_str().to_owned(), Some(false));
         }
@@ -262,7 +260,8 @@ impl HistoryEntry {
     /// was none. Everything else may be a text that an operator typed.
     fn detail_from_support(&self) -> Option<&str> {
         let is_shown = |detail: &&str| {
-            let is_outcome = self.code() == Some(HistoryCode::ApprovalDecided) && OUTCOMES.contains(detail);
+            let is_outcome =
+                self.code() == Some(HistoryCode::ApprovalDecided) && ApprovalOutcome::parse(detail).is_some();
             self.code().is_some_and(HistoryCode::names_account) || is_outcome || *detail == WITHOUT_APPROVAL
         };
         self.detail.as_deref().filter(is_shown)
@@ -367,6 +366,36 @@ mod tests {
         let entry = entry("reissued", "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id }));
         let shown = entry.shown_to(customer("olivia").person());
         assert_eq!((shown.by, shown.you, shown.detail), (ShownAuthor::Support, false, None));
+    }
+
+    #[test]
+    fn of_an_operators_act_customers_see_only_the_account_that_was_unlocked_and_codes() {
+        let reader = customer("dana").person();
+        let shown = |what, detail: &str| {
+            let mut entry = entry(what, "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id: None }));
+            entry.detail = Some(detail.to_owned());
+            entry.shown_to(reader).detail.map(str::to_owned)
+        };
+        for (what, detail) in [
+            ("account-unlocked", "lee@fabrikam"),
+            ("approval-decided", "approved"),
+            ("approval-decided", "rejected"),
+            ("approval-decided", "overtaken"),
+            ("reissued", WITHOUT_APPROVAL),
+            ("portal-user-added", WITHOUT_APPROVAL),
+        ] {
+            assert_eq!(shown(what, detail).as_deref(), Some(detail), "{what}");
+        }
+        for (what, detail) in [
+            ("approval-requested", "reissue"),
+            ("approval-decided", "lee@fabrikam.example"),
+            ("reissued", "lee@fabrikam.example"),
+            ("portal-user-added", "lee@fabrikam.example"),
+            ("portal-user-removed", "lee@fabrikam.example"),
+            ("of-a-later-release", "lee@fabrikam.example"),
+        ] {
+            assert_eq!(shown(what, detail), None, "{what}");
+        }
     }
 
     #[test]

@@ -752,9 +752,11 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_does_not_hold_the_name_of_an_operator() {
-        let transition = by_operator("reissued", "");
-        let notice = Notice::new(&transition, &address("it"), None, at(HAPPENED));
-        assert_eq!((notice.entry.by.as_stored(), notice.entry.who), ("operator", transition.entry.who));
+    fn a_notice_holds_neither_the_name_nor_the_reason_of_an_operator() {
+        let mut transition = by_operator("reissued", "");
+        transition.entry.reason = Some("The customer called.".into());
+        let entry = Notice::new(&transition, &address("it"), None, at(HAPPENED)).entry;
+        assert_eq!((entry.by.as_stored(), entry.who), ("operator", transition.entry.who));
+        assert_eq!(entry.reason, None);
     }
 }
