@@ -66,17 +66,14 @@ impl From<&Account> for Actor {
 /// The detail of an act that took no approval, because the deployment asks for none.
 pub const WITHOUT_APPROVAL: &str = "without-approval";
 
-/// The code of a retrieval.
-pub const RETRIEVED: &str = HistoryCode::Retrieved.as_str();
-
 /// Returns what the history says about a welcome mail with this status. `None` for a mail that is on its way or has arrived.
 #[must_use]
-pub fn mail_failure(status: MailStatus) -> Option<&'static str> {
+pub fn mail_failure(status: MailStatus) -> Option<HistoryCode> {
     match status {
-        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered.as_str()),
-        MailStatus::Bounced => Some(HistoryCode::MailBounced.as_str()),
-        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed.as_str()),
-        MailStatus::Complained => Some(HistoryCode::MailComplained.as_str()),
+        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered),
+        MailStatus::Bounced => Some(HistoryCode::MailBounced),
+        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed),
+        MailStatus::Complained => Some(HistoryCode::MailComplained),
         MailStatus::Pending
         | MailStatus::Sent
         | MailStatus::Delayed
@@ -173,11 +170,20 @@ impl HistoryEntry {
 
     pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
-        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None, reason: None }
+        Self {
+            seq: None,
+            at: retrieval.at,
+            what: HistoryCode::Retrieved.as_str().to_owned(),
+            by,
+            who,
+            issue,
+            detail: None,
+            reason: None,
+        }
     }
 
     pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        mail_failure(mail.status).map(|what| Self::from_mail(mail, what))
+        mail_failure(mail.status).map(|what| Self::from_mail(mail, what.as_str()))
     }
 
     pub(crate) fn from_mail(mail: &WelcomeMail, what: &str) -> Self {
@@ -469,7 +475,7 @@ mod tests {
             assert!(all.iter().all(|entry| entry.seq.is_none()));
             all.into_iter().map(|entry| (entry.what, entry.at.epoch_seconds())).collect::<Vec<_>>()
         };
-        let retrieved = |seconds| (RETRIEVED.to_owned(), seconds);
+        let retrieved = |seconds| ("retrieved".to_owned(), seconds);
         let bounced = || ("mail-bounced".to_owned(), 30);
         assert_eq!(codes(&credential, &mail), [retrieved(40), bounced(), retrieved(20)]);
         credential.signed_in_at = Some(at(50));
