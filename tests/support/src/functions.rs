@@ -135,6 +135,8 @@ functions! {
     "show-history" ShowHistory show_history Http { status: 200 };
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
+    /// Changes who has access, for operators.
+    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }
