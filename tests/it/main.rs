@@ -4,6 +4,7 @@
 
 mod alarms;
 mod attempts;
+mod change_access;
 mod client_secret;
 mod condition;
 mod contact_support;

@@ -137,6 +137,8 @@ functions! {
     "publish-events" PublishEvents publish_events Stream;
     /// Verifies that the caller is a signed-in customer, and changes nothing.
     "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
+    /// Changes who has access, for operators.
+    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

@@ -447,6 +447,10 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("PUBLIC_ORIGIN", "http://localhost:9000"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),
+        ("DESK_OIDC_ISSUER", issuer),
+        ("DESK_ORIGIN", "http://127.0.0.1:9004"),
+        ("DESK_OIDC_CLIENT_ID", "firstkey-desk"),
+        ("DESK_OIDC_ROLE", "roles=support"),
         ("OIDC_CLIENT_ID", "firstkey"),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
