@@ -124,7 +124,7 @@ impl App {
         refuse_contradictions(event, known)?;
         self.refuse_another_user_name(event, known).await?;
         let added: Vec<PortalUser> =
-            event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal)).cloned().collect();
+            event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal())).cloned().collect();
         if !added.is_empty() {
             self.subscriptions.welcome(&event.subscription, &added, now).await?;
         }
@@ -215,7 +215,7 @@ fn user_names(event: &SubscriptionStarted) -> impl Iterator<Item = UserName> {
 /// Returns the event's portal users and the recipient of the mail, who can get the credentials again.
 fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
     let mut users = event.portal_users.clone();
-    users.push(PortalUser::from_address(&event.email));
+    users.push(PortalUser::Address(event.email.clone()));
     users
 }
 

@@ -115,8 +115,9 @@ pub use retry::{OPERATION_TIMEOUT, RACES};
 pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{
-    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, Due, DueCursor,
-    DuePage, ExtendOutcome, Histories, HistoryPage, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail,
+    Administrator, Administrators, Attempts, BeginOutcome, Callbacks, ChangeOutcome, CreateOutcome, DeskAccount,
+    DeskAdministrator, DeskPortalUser, DeskSubscription, DeskSupportRequest, Desks, Due, DueCursor, DuePage,
+    ExtendOutcome, FoundPage, Histories, HistoryPage, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail,
     MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, Notices, OrderNoticeOutcome, OrderOutcome,
     OrderReminderOutcome, Page, Passwords, RecordOutcome, Reminders, RenewOutcome, Renewals, ResendOutcome, Resends,
     Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome,

@@ -53,7 +53,7 @@ impl Credential {
             company: event.company.clone(),
             kind: event.kind,
             user_name,
-            portal_users: portal_users.iter().map(|user| user.principal).collect(),
+            portal_users: portal_users.iter().map(PortalUser::principal).collect(),
             issue: Issue::FIRST,
             sealed_password: Some(sealed),
             retrievals: BTreeMap::default(),
@@ -99,7 +99,7 @@ impl Credential {
     #[must_use]
     pub fn extended_by(&self, event: &SubscriptionStarted) -> Self {
         let mut extended = self.clone();
-        extended.portal_users.extend(event.portal_users.iter().map(|user| user.principal));
+        extended.portal_users.extend(event.portal_users.iter().map(PortalUser::principal));
         if event.kind == Kind::Paid {
             extended.kind = Kind::Paid;
         }

@@ -11,6 +11,8 @@
 //! | [`name`] | names that people read, and how mails show them |
 //! | [`email`] | e-mail addresses, and how they are compared and masked |
 //! | [`password`] | passwords that people type and choose, and the policy for new ones |
+//! | [`portal_user`] | portal users, as events and operators name them |
+//! | [`search`] | what an operator searches for |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`secret`] | the temporary password in plain text, sealed and hashed |
 //! | [`client_secret`] | the secret of the product at an identity provider |
@@ -49,9 +51,11 @@ pub mod name;
 pub mod notice;
 mod opaque;
 pub mod password;
+pub mod portal_user;
 pub mod principal;
 pub mod reminder;
 pub mod retryable;
+pub mod search;
 pub mod secret;
 pub mod sender;
 pub mod session;
@@ -77,13 +81,15 @@ pub use issuing::{NewCredentials, RenewalDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
 pub use notice::{Notice, NoticeId, NoticeLevel, Recipients};
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
+pub use portal_user::{InvalidPortalUser, PortalUser, PortalUserFields};
 pub use principal::{Caller, Label, PersonId, Principal};
 pub use reminder::{DueHour, DuePartition, Reminder};
 pub use retryable::Retryable;
+pub use search::SearchKeys;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use sender::Sender;
 pub use session::{Scope, Session, SessionDigest, SessionToken};
-pub use started::{EventId, PortalUser, SubscriptionStarted};
+pub use started::{EventId, SubscriptionStarted};
 pub use support::{Reference, SupportMessage, SupportRequest};
 pub use time::Timestamp;
 pub use transition::{EventType, IssueReason, Publication, Transition, TransitionId};

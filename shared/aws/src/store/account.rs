@@ -97,6 +97,11 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
     })
 }
 
+/// Reads only the address that notices go to, if there is one.
+pub(super) fn email(item: &Attributes) -> Option<EmailAddress> {
+    Reader(item).optional_text(EMAIL).and_then(EmailAddress::parse)
+}
+
 /// The part of an account that notices need.
 pub(super) struct NotifiedAccount {
     pub(super) user_name: UserName,

@@ -41,14 +41,28 @@ pub(super) fn to_item(account: &Account, display_name: &DisplayName, now: Timest
         .into_map()
 }
 
-/// Reads the administrator from an item. Returns `None` if the account is not active any more.
-pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
+/// An administrator as the table has them.
+pub(super) struct KnownAdministrator {
+    pub(super) user_name: UserName,
+    pub(super) display_name: String,
+    pub(super) created_at: Timestamp,
+    pub(super) status: AccountStatus,
+}
+
+/// Reads the administrator from an item.
+pub(super) fn from_item(item: &Attributes) -> Result<KnownAdministrator, Failure> {
     let item = Reader(item);
-    let administrator = Administrator {
+    Ok(KnownAdministrator {
         user_name: item.parsed(USER_NAME, UserName::parse)?,
         display_name: item.text(DISPLAY_NAME)?.to_owned(),
         created_at: item.time(CREATED_AT)?,
-    };
-    let active = item.parsed(STATUS, AccountStatus::parse)? == AccountStatus::Active;
-    Ok(active.then_some(administrator))
+        status: item.parsed(STATUS, AccountStatus::parse)?,
+    })
+}
+
+/// Reads the administrator from an item. Returns `None` if the account is not active any more.
+pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
+    let KnownAdministrator { user_name, display_name, created_at, status } = from_item(item)?;
+    let active = status == AccountStatus::Active;
+    Ok(active.then_some(Administrator { user_name, display_name, created_at }))
 }

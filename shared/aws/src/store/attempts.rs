@@ -4,7 +4,7 @@
 //! attempt to sign in.
 
 use domain::{
-    Admission, Budget, ClaimedName, DeviceDigest, Network, Origin, Timestamp,
+    Admission, Budget, ClaimedName, DeviceDigest, Network, Origin, Timestamp, UserName,
     attempts::{
         ACCOUNT_FROM_NETWORK, DEVICE, FAILURES_IN_A_ROW, Millis, NETWORK_STORED, REMEMBERED, Shape, Spend, is_known,
         millis,
@@ -54,6 +54,8 @@ const KNOWN_UNTIL: &str = "known_until";
 const TAT: &str = "tat";
 
 const DEVICE_PREFIX: &str = "DEVICE#";
+/// The first sort key after those of all devices.
+const DEVICE_END: &str = "DEVICE$";
 const NETWORK_PREFIX: &str = "NETWORK#";
 
 const PLACEHOLDERS: Placeholders =
@@ -340,6 +342,43 @@ impl Attempts {
             }
         }
         Ok(Some(Spent::Exhausted { retry_after: 1 }))
+    }
+}
+
+/// What is known of the attempts at an account, apart from networks.
+pub(super) struct KnownAttempts {
+    /// The failures of strangers in a row.
+    pub(super) failures: u64,
+    /// The last sign-in of a device that the account knows.
+    pub(super) last_signed_in_at: Option<Timestamp>,
+}
+
+impl Table {
+    /// Reads what is known of the attempts at an account. The keys of networks follow those of devices and are not read: there can be
+    /// many of them, and each is an address.
+    pub(super) async fn attempts_at(&self, user_name: &UserName) -> Result<KnownAttempts, Failure> {
+        const KEYS: &str = "#pk = :account AND #sk BETWEEN :first AND :last";
+        const PROJECTION: &str = "#failures, #known, #sk";
+        let Key { pk, sk: first } = account_key(&user_name.into());
+        let request = self.client.query().table_name(&self.name).consistent_read(true);
+        let request = request
+            .key_condition_expression(KEYS)
+            .projection_expression(PROJECTION)
+            .set_expression_attribute_names(Some(condition::names_in(PLACEHOLDERS, &[KEYS, PROJECTION])))
+            .expression_attribute_values(":account", text(&pk))
+            .expression_attribute_values(":first", text(&first))
+            .expression_attribute_values(":last", text(DEVICE_END));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| Failure::from_sdk("dynamodb Query (attempts)", &error))?;
+        let mut known = KnownAttempts { failures: 0, last_signed_in_at: None };
+        for item in answer.items().iter().map(Reader) {
+            if item.text(SK)? == first {
+                known.failures = item.optional_number(FAILURES)?.unwrap_or_default();
+            } else if let Some(until) = item.optional_time(KNOWN_UNTIL)? {
+                known.last_signed_in_at = known.last_signed_in_at.max(Some(device::last_used(until)));
+            }
+        }
+        Ok(known)
     }
 }
 

@@ -7,9 +7,11 @@ mod administrators;
 mod attempts;
 mod callbacks;
 mod click;
+mod company;
 mod condition;
 mod credential;
 mod day;
+mod desks;
 mod due;
 mod handled_event;
 mod histories;
@@ -25,6 +27,7 @@ mod notice;
 mod notices;
 mod passwords;
 mod portal_user;
+mod reference;
 mod reminders;
 mod renewals;
 mod resends;
@@ -40,7 +43,9 @@ mod transaction;
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{Client, config::Config, types::KeysAndAttributes};
+use aws_sdk_dynamodb::{
+    Client, config::Config, operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes,
+};
 use aws_types::SdkConfig;
 use domain::{Account, Caller, Credential, SubscriptionId};
 
@@ -54,6 +59,9 @@ pub use administrator::Administrator;
 pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
 pub use attempts::{Attempts, SpendOutcome};
 pub use callbacks::{Callbacks, SpendCallbackOutcome};
+pub use desks::{
+    DeskAccount, DeskAdministrator, DeskPortalUser, DeskSubscription, DeskSupportRequest, Desks, FoundPage,
+};
 pub use histories::{Histories, HistoryPage};
 pub use listings::{Listed, Listings, Page};
 pub use mail_reports::{MailReports, RecordOutcome};
@@ -125,6 +133,18 @@ impl Table {
         Ok(request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?.item)
     }
 
+    /// Returns the query for the items of a subscription with the sort keys from `first` to `last`.
+    fn range(&self, subscription: &SubscriptionId, first: &str, last: &str) -> QueryFluentBuilder {
+        let request = self.client.query().table_name(&self.name).consistent_read(true);
+        request
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
+    }
+
     /// Reads the items of a subscription with the sort keys from `first` to `last`.
     async fn query(
         &self,
@@ -133,14 +153,7 @@ impl Table {
         first: &str,
         last: &str,
     ) -> Result<Vec<Attributes>, Failure> {
-        let request = self.client.query().table_name(&self.name).consistent_read(true);
-        let request = request
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
-            .expression_attribute_values(":first", text(first))
-            .expression_attribute_values(":last", text(last));
+        let request = self.range(subscription, first, last);
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = request.clone().set_exclusive_start_key(after).send().await;

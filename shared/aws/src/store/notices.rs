@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Credential, EmailAddress, Notice, PersonId, Principal, Recipients, SubscriptionId, WelcomeMail,
+    Credential, Notice, PersonId, PortalUser, Principal, Recipients, SubscriptionId, WelcomeMail,
     notice::{AddressedAdministrator, AddressedPortalUser, Audience},
 };
 
@@ -109,7 +109,9 @@ impl Notices {
     }
 }
 
+/// Reads a portal user who may get notices. `None` for one without an address, and for one whom an operator has removed.
 fn addressed_portal_user(item: &Attributes) -> Result<Option<AddressedPortalUser>, Failure> {
-    let (address, added_at) = portal_user::from_item(item)?;
-    Ok(address.map(|address: EmailAddress| AddressedPortalUser { address, added_at }))
+    let user = portal_user::from_item(item)?;
+    let address = user.given.as_ref().filter(|_| user.removed_at.is_none()).and_then(PortalUser::address);
+    Ok(address.map(|address| AddressedPortalUser { address: address.clone(), added_at: user.added_at }))
 }

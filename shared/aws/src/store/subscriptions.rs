@@ -102,7 +102,7 @@ impl Subscriptions {
     ) -> Result<(), Failure> {
         let mut requests = Vec::with_capacity(portal_users.len() * 2);
         let mut seen = BTreeSet::new();
-        for user in portal_users.iter().filter(|user| seen.insert(user.principal)) {
+        for user in portal_users.iter().filter(|user| seen.insert(user.principal())) {
             for item in portal_user::to_items(subscription, user, now) {
                 let put = PutRequest::builder().set_item(Some(item)).build();
                 let put = put.map_err(|_| Failure::unreadable("dynamodb BatchWriteItem", "item"))?;

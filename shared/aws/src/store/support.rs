@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{
     Caller, Credential, EmailAddress, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId, SupportMessage,
     SupportRequest, Timestamp,
@@ -10,6 +11,7 @@ use domain::{
 use super::{
     Table, credential,
     day::DailyLimit,
+    desks::DeskSupportRequest,
     history::{Entries, Entry},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{self, RANK, TO},
@@ -191,5 +193,25 @@ pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
         message: SupportMessage::from_stored(item.text(MESSAGE)?),
         status: item.parsed(STATUS, MailStatus::parse)?,
         at: item.time(AT)?,
+    })
+}
+
+/// Limits a query for requests to what [`summary_from_item`] reads.
+pub(super) fn without_messages(query: QueryFluentBuilder) -> QueryFluentBuilder {
+    query
+        .projection_expression("#sk, #by, #confirmed, #ttl")
+        .expression_attribute_names("#by", BY)
+        .expression_attribute_names("#confirmed", CONFIRMED)
+        .expression_attribute_names("#ttl", TTL)
+}
+
+/// Reads a request without its message.
+pub(super) fn summary_from_item(item: &Attributes) -> Result<DeskSupportRequest, Failure> {
+    let item = Reader(item);
+    // The status and its time may have changed since, but the time to live has not.
+    Ok(DeskSupportRequest {
+        reference: item.parsed(SK, parse_sort_key)?,
+        at: item.time(TTL)?.minus(REQUEST_LIFETIME),
+        by: Label::from_stored(item.text(BY)?.to_owned(), item.optional_boolean(CONFIRMED)?),
     })
 }
