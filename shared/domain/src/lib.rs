@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
+//! | [`action`] | what a portal user can do with a subscription |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
 //! | [`device`] | browsers that an account has signed in from |
@@ -34,6 +35,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod account;
+pub mod action;
 pub mod attempts;
 pub mod client_secret;
 pub mod credential;
@@ -67,6 +69,7 @@ pub mod time;
 pub mod transition;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
+pub use action::CustomerAction;
 pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use client_secret::{ClientSecret, ClientSecretRefusal};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
