@@ -99,6 +99,8 @@ pub struct HistoryEntry {
     pub issue: Issue,
     /// The account that was created or retired, or a code for why a mail failed.
     pub detail: Option<String>,
+    /// Why an operator acted. Only the vendor sees it.
+    pub reason: Option<String>,
 }
 
 /// The author of an entry, as its reader sees them.
@@ -168,7 +170,7 @@ impl HistoryEntry {
 
     pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
-        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None }
+        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None, reason: None }
     }
 
     pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
@@ -184,6 +186,7 @@ impl HistoryEntry {
             who: Some(Actor::VENDOR),
             issue: mail.issue,
             detail: mail.detail.map(|detail| detail.as_str().to_owned()),
+            reason: None,
         }
     }
 
@@ -283,7 +286,7 @@ mod tests {
     fn entry(what: &str, by: &str, who: Option<Actor>) -> HistoryEntry {
         let (by, at) = (Label::from_stored(by.into(), None), Timestamp::from_epoch_seconds(1));
         let detail = Some("detail".to_owned());
-        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue: Issue::FIRST, detail }
+        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue: Issue::FIRST, detail, reason: None }
     }
 
     fn address(text: &str) -> ShownAuthor<'static> {

@@ -312,7 +312,7 @@ mod tests {
     fn recorded(what: &str, who: Actor) -> Transition {
         let (what, by) = (what.to_owned(), Label::from_stored("admin@fabrikam".into(), Some(false)));
         let (who, at, issue) = (Some(who), at(HAPPENED), Issue::FIRST);
-        let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None };
+        let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None, reason: None };
         Transition::from_entry(&subscription(), entry).unwrap()
     }
 

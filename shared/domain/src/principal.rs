@@ -62,6 +62,12 @@ impl PersonId {
         Self(Principal(digest(&[b"account", b"", account_id.as_bytes()])))
     }
 
+    /// Returns the id of an operator of the support desk. It differs from that of a customer with the same issuer and subject.
+    #[must_use]
+    pub fn from_operator(issuer: &str, subject: &str) -> Self {
+        Self(Principal(digest(&[b"operator", issuer.as_bytes(), subject.as_bytes()])))
+    }
+
     /// Restores the value from its stored bytes. `None` if there are not 16 of them.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

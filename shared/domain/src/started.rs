@@ -284,6 +284,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Principal;
 
     fn event() -> Value {
         json!({

@@ -240,7 +240,7 @@ mod tests {
     fn entry(what: &str, seq: u64) -> HistoryEntry {
         let by = Label::from_stored("vendor".into(), Some(false));
         let (what, who, issue) = (what.to_owned(), Some(Actor::VENDOR), Issue::FIRST);
-        HistoryEntry { seq: Some(seq), at: at(5), what, by, who, issue, detail: None }
+        HistoryEntry { seq: Some(seq), at: at(5), what, by, who, issue, detail: None, reason: None }
     }
 
     fn recorded(id: &str, what: &str, seq: u64) -> Option<Transition> {

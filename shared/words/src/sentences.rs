@@ -246,6 +246,7 @@ mod tests {
             who: Some((&dana).into()),
             issue: domain::Issue::FIRST,
             detail: None,
+            reason: None,
         };
         let author = |reader: &Caller| history_author(english, &entry.shown_to(reader.person()), "Contoso");
         assert_eq!([&dana, &customer("kim")].map(author), ["dana@fabrikam.example (you)", "d•@fabrikam.example"]);

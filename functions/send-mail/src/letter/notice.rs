@@ -143,6 +143,7 @@ mod tests {
                 who,
                 issue: Issue::FIRST,
                 detail: Some("m@fabrikam".into()),
+                reason: None,
             },
             status: MailStatus::Pending,
             at,

@@ -41,6 +41,8 @@ const VERSION_IS: &str = "#version = :version";
 const IS_ACTIVE: &str = "#status = :active";
 /// The password is a temporary one.
 const IS_TEMPORARY: &str = "#must_change = :true";
+/// The password is a chosen one.
+const IS_CHOSEN: &str = "#must_change = :false";
 /// The temporary password still works.
 const NOT_EXPIRED: &str = "#expires_at > :now";
 /// The administrator has never signed in.
@@ -179,10 +181,11 @@ fn as_it_was(change: Change, condition: &str, version: u64) -> Change {
     change.only_if(condition).value(":version", number(version)).value(":active", text(AccountStatus::Active.as_str()))
 }
 
-/// Returns the write that retires the service administrator and ends its sessions.
+/// Returns the write that retires the service administrator, if the password is a chosen one, and ends its sessions.
 pub(super) fn retire(user_name: &UserName) -> Change {
     Change::new(key(user_name), PLACEHOLDERS, "SET #status = :retired, #version = #version + :one")
-        .only_if(IS_ACTIVE)
+        .only_if(&condition::all([IS_ACTIVE, IS_CHOSEN]))
+        .value(":false", boolean(false))
         .value(":retired", text(AccountStatus::Retired.as_str()))
         .value(":active", text(AccountStatus::Active.as_str()))
         .value(":one", number(1_u64))

@@ -238,9 +238,9 @@ pub(super) fn change_password(known: &Credential, seq: u64, issue: Issue, now: T
         .value(":issue", number(issue.number()))
 }
 
-/// Returns the write that records that an administrator was created, the first one by its time.
-pub(super) fn hand_over(known: &Credential, seq: u64, now: Timestamp) -> Change {
-    advance(known, seq).and(", #handed_over = if_not_exists(#handed_over, :now)").value(":now", time(now))
+/// Returns the write that records that the service administrator has created the first administrator of the issue.
+pub(super) fn hand_over(known: &Credential, seq: u64, at: Timestamp) -> Change {
+    advance(known, seq).and(", #handed_over = :at").value(":at", time(at))
 }
 
 /// Returns the write of what `extended` adds to `known`: its kind and its portal users.

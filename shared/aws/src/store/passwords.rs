@@ -70,7 +70,7 @@ impl Passwords {
         now: Timestamp,
     ) -> Result<Race<ChangeOutcome>, Failure> {
         let SignedIn { session, account, .. } = signed_in;
-        let entry = Entry { what: "password-changed", by: account.into(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new("password-changed", account, now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let change = match account.temporary.and_then(|temporary| temporary.issue) {
             Some(issue) => credential::change_password(known, entries.seq(), issue, now),

@@ -159,7 +159,7 @@ impl Subscriptions {
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
         let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
-        let entry = Entry { what, by: Author::vendor(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new(what, Author::vendor(), now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
@@ -215,5 +215,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry { what: "issued", by: Author::vendor(), at: credential.issued_at, issue: credential.issue, account: None }
+    Entry::new("issued", Author::vendor(), credential.issued_at, credential.issue)
 }

@@ -118,7 +118,7 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let entry = Entry { what: "support-requested", by: caller.into(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new("support-requested", caller, now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),
