@@ -62,7 +62,7 @@ impl App {
             clock,
             brand: Brand::new(settings)?,
             languages: Languages::new(settings.has_pseudo_language()?),
-            needs_approval: settings.needs_approval()?,
+            needs_approval: settings.parsed("DESK_APPROVAL", true, needs_approval)?,
             assets: OnceLock::new(),
         })
     }
@@ -70,6 +70,15 @@ impl App {
     /// Returns the static files, built for the first page instead of at the cold start.
     fn assets(&self) -> &Assets {
         self.assets.get_or_init(|| Assets::new(&self.brand))
+    }
+}
+
+/// Parses `DESK_APPROVAL`: whether sensitive acts need the approval of a second operator.
+fn needs_approval(text: &str) -> Option<bool> {
+    match text {
+        "required" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 
