@@ -166,7 +166,7 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
         ("signed_in", entry("signed-in", "service-administrator", "admin@fabrikam")),
         ("password_changed", entry("password-changed", "administrator", "lee@fabrikam")),
         ("administrator_created", created),
-        ("unknown", entry("reissued", "operator", "olivia@contoso.example")),
+        ("unknown", entry("closed", "operator", "olivia@contoso.example")),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
 use crate::{
-    Account, Caller, Credential, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp, WelcomeMail,
-    email::masked, text_enum,
+    Account, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp,
+    WelcomeMail, email::masked, text_enum,
 };
 
 text_enum! {
@@ -63,17 +63,23 @@ impl From<&Account> for Actor {
     }
 }
 
+/// The detail of an act that took no approval, because the deployment asks for none.
+pub const WITHOUT_APPROVAL: &str = "without-approval";
+
+/// The outcomes of an approval.
+const OUTCOMES: [&str; 3] = ["approved", "rejected", "overtaken"];
+
 /// The code of a retrieval.
-pub const RETRIEVED: &str = "retrieved";
+pub const RETRIEVED: &str = HistoryCode::Retrieved.as_str();
 
 /// Returns what the history says about a welcome mail with this status. `None` for a mail that is on its way or has arrived.
 #[must_use]
 pub fn mail_failure(status: MailStatus) -> Option<&'static str> {
     match status {
-        MailStatus::Undelivered => Some("mail-undelivered"),
-        MailStatus::Bounced => Some("mail-bounced"),
-        MailStatus::Suppressed => Some("mail-suppressed"),
-        MailStatus::Complained => Some("mail-complained"),
+        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered.as_str()),
+        MailStatus::Bounced => Some(HistoryCode::MailBounced.as_str()),
+        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed.as_str()),
+        MailStatus::Complained => Some(HistoryCode::MailComplained.as_str()),
         MailStatus::Pending
         | MailStatus::Sent
         | MailStatus::Delayed
@@ -97,7 +103,7 @@ pub struct HistoryEntry {
     pub who: Option<Actor>,
     /// The issue that was current.
     pub issue: Issue,
-    /// The account that was created or retired, or a code for why a mail failed.
+    /// The account that was created, retired or unlocked; a code for why a mail failed; or a code of an approval.
     pub detail: Option<String>,
     /// Why an operator acted. Only the vendor sees it.
     pub reason: Option<String>,
@@ -127,7 +133,7 @@ pub struct ShownEntry<'a> {
     pub by: ShownAuthor<'a>,
     /// Whether the author is the reader.
     pub you: bool,
-    /// The detail. Absent for what an operator did.
+    /// The detail. Of what an operator did it is only a code or the name of an account.
     pub detail: Option<&'a str>,
 }
 
@@ -136,7 +142,7 @@ pub struct ShownEntry<'a> {
 pub struct MaskedEntry {
     /// The author.
     pub by: MaskedAuthor,
-    /// The user name of the account that was created or retired, masked.
+    /// The user name of the account that was created, retired or unlocked, masked.
     pub account: Option<String>,
 }
 
@@ -190,6 +196,12 @@ impl HistoryEntry {
         }
     }
 
+    /// Returns what happened. `None` for a code of a later release.
+    #[must_use]
+    pub fn code(&self) -> Option<HistoryCode> {
+        HistoryCode::parse(&self.what)
+    }
+
     /// Returns the author. Release 0.1.0 stored none, so there it has only a role. `None` for an author whom this release does not know.
     #[must_use]
     pub fn actor(&self) -> Option<Actor> {
@@ -206,7 +218,8 @@ impl HistoryEntry {
             Some(ActorRole::ServiceAdministrator | ActorRole::Administrator) => {
                 (ShownAuthor::Account(self.by.as_stored()), self.detail.as_deref())
             }
-            Some(ActorRole::Operator) | None => (ShownAuthor::Support, None),
+            Some(ActorRole::Operator) => (ShownAuthor::Support, self.detail_from_support()),
+            None => (ShownAuthor::Support, None),
         };
         ShownEntry { entry: self, by, you, detail }
     }
@@ -224,7 +237,7 @@ impl HistoryEntry {
             }
             Some(ActorRole::Operator) | None => MaskedAuthor::Support,
         };
-        let names_account = matches!(&*self.what, "administrator-created" | "service-administrator-retired");
+        let names_account = self.code().is_some_and(HistoryCode::names_account);
         MaskedEntry { by, account: self.detail.as_deref().filter(|_| names_account).map(masked) }
     }
 
@@ -236,16 +249,43 @@ impl HistoryEntry {
         }
     }
 
+    /// Returns what customers may know of an act of the support desk: the account that was unlocked, the outcome of an approval, and that there
+    /// was none. Everything else may be a text that an operator typed.
+    fn detail_from_support(&self) -> Option<&str> {
+        let is_shown = |detail: &&str| {
+            let is_outcome = self.code() == Some(HistoryCode::ApprovalDecided) && OUTCOMES.contains(detail);
+            self.code().is_some_and(HistoryCode::names_account) || is_outcome || *detail == WITHOUT_APPROVAL
+        };
+        self.detail.as_deref().filter(is_shown)
+    }
+
     /// Returns the role of the author. Release 0.1.0 did not store it, so it follows from what happened there. `None` for what that release
     /// did not know: such an author is shown to no customer.
     fn role(&self) -> Option<ActorRole> {
-        match (self.who, self.what.as_str()) {
-            (Some(who), _) => Some(who.role),
-            (None, "issued" | "paid" | "portal-users-added") => Some(ActorRole::Vendor),
-            (None, RETRIEVED | "support-requested") => Some(ActorRole::Customer),
-            (None, "signed-in" | "password-changed" | "administrator-created") => Some(ActorRole::ServiceAdministrator),
-            (None, "administrator-signed-in" | "service-administrator-retired") => Some(ActorRole::Administrator),
-            (None, _) => None,
+        if let Some(who) = self.who {
+            return Some(who.role);
+        }
+        match self.code()? {
+            HistoryCode::Issued | HistoryCode::Paid | HistoryCode::PortalUsersAdded => Some(ActorRole::Vendor),
+            HistoryCode::Retrieved | HistoryCode::SupportRequested => Some(ActorRole::Customer),
+            HistoryCode::SignedIn | HistoryCode::PasswordChanged | HistoryCode::AdministratorCreated => {
+                Some(ActorRole::ServiceAdministrator)
+            }
+            HistoryCode::AdministratorSignedIn | HistoryCode::ServiceAdministratorRetired => {
+                Some(ActorRole::Administrator)
+            }
+            HistoryCode::Renewed
+            | HistoryCode::Reissued
+            | HistoryCode::PortalUserAdded
+            | HistoryCode::PortalUserRemoved
+            | HistoryCode::AccountUnlocked
+            | HistoryCode::ApprovalRequested
+            | HistoryCode::ApprovalDecided
+            | HistoryCode::MailResent
+            | HistoryCode::MailUndelivered
+            | HistoryCode::MailBounced
+            | HistoryCode::MailSuppressed
+            | HistoryCode::MailComplained => None,
         }
     }
 }

@@ -197,6 +197,18 @@ words! {
     entry_renewed
     entry_mail_failed
     entry_mail_complained
+    entry_reissued
+    entry_portal_user_added
+    entry_portal_user_removed
+    entry_account_unlocked
+    entry_approval_requested
+    entry_approval_decided
+    approval_of_reissue
+    approval_of_portal_user
+    approval_approved
+    approval_rejected
+    approval_overtaken
+    approval_none
     entry_other
     // Customers: the reasons for a blank password.
     blank
@@ -331,11 +343,30 @@ words! {
     notice_password_changed
     notice_administrator_created_subject
     notice_administrator_created
+    notice_reissued_subject
+    notice_reissued
+    notice_portal_user_added_subject
+    notice_portal_user_added
+    notice_portal_user_removed_subject
+    notice_portal_user_removed
+    notice_account_unlocked_subject
+    notice_account_unlocked
+    notice_reissue_asked_subject
+    notice_reissue_asked
+    notice_access_asked_subject
+    notice_access_asked
+    notice_approved_subject
+    notice_approved
+    notice_rejected_subject
+    notice_rejected
+    notice_overtaken_subject
+    notice_overtaken
     notice_other_subject
     notice_other
     notice_unconfirmed
     notice_expected
     notice_unexpected
+    notice_unasked
     notice_history
     // The mail of a support request.
     request_subject
