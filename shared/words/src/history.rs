@@ -171,7 +171,16 @@ mod tests {
 
     fn entry(what: &str, by: Label, who: Option<Actor>, detail: Option<&str>) -> HistoryEntry {
         let (at, issue) = (Timestamp::from_epoch_seconds(0), Issue::FIRST);
-        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue, detail: detail.map(str::to_owned) }
+        HistoryEntry {
+            seq: Some(1),
+            at,
+            what: what.into(),
+            by,
+            who,
+            issue,
+            detail: detail.map(str::to_owned),
+            reason: None,
+        }
     }
 
     fn of_an_operator(what: &str, detail: &str) -> HistoryEntry {
