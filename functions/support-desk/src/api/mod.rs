@@ -13,8 +13,8 @@ use serde::Serialize;
 use web::{Problem, ProblemCode, Reply, SignedInOperator, request::query_parameter};
 use words::Language;
 
-use crate::Visit;
-use subscription::Subscription;
+use crate::{Visit, log_look};
+
 
 impl Visit<'_> {
     /// Answers a JSON route to an operator.
@@ -35,7 +35,7 @@ impl Visit<'_> {
     async fn found(&self) -> Result<Reply, Problem> {
         let query = query_parameter(self.request, "query").ok_or(ProblemCode::InvalidRequest)?;
         let after = web::request::cursor(self.request)?;
-        let page = self.app.desks.search(&SearchKeys::parse(&query), after.as_ref(), self.now).await?;
+        let page = Box::pin(self.app.desks.search(&SearchKeys::parse(&query), after.as_ref(), self.now)).await?;
         let answer = Found {
             subscriptions: page.found.iter().map(|credential| FoundRow::new(credential, self.now)).collect(),
             next: page.next.as_ref().map(web::cursor::encode),
@@ -45,9 +45,9 @@ impl Visit<'_> {
 
     async fn subscription_json(&self, id: &str, operator: &SignedInOperator) -> Result<Reply, Problem> {
         let id = SubscriptionId::parse(id).ok_or(ProblemCode::NotFound)?;
-        let found = self.app.desks.subscription(&id, self.now).await?.ok_or(ProblemCode::NotFound)?;
-        self.log_look(operator, &id, "subscription");
-        let answer = Subscription::new(&found, operator.operator.person, self.now);
+        let found = Box::pin(self.app.desks.subscription(&id)).await?.ok_or(ProblemCode::NotFound)?;
+        log_look(operator, &id, "subscription");
+        let answer = subscription::Answer::new(&found, operator.operator.person, self.now);
         Ok(web::json(StatusCode::OK, &answer))
     }
 
@@ -56,7 +56,7 @@ impl Visit<'_> {
         let after = web::request::history_cursor(self.request)?;
         let credential = self.app.desks.credential(&id).await?.ok_or(ProblemCode::NotFound)?;
         let page = self.app.histories.page(&credential, after).await?;
-        self.log_look(operator, &id, "history");
+        log_look(operator, &id, "history");
         let reader = operator.operator.person;
         let answer = History {
             entries: page.entries.iter().map(|entry| HistoryRow::new(entry, reader)).collect(),

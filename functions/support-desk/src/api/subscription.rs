@@ -11,7 +11,7 @@ use words::Language;
 use super::{ApprovalRow, UserFields};
 
 #[derive(Serialize)]
-pub(super) struct Subscription<'a> {
+pub(super) struct Answer<'a> {
     subscription_id: &'a SubscriptionId,
     product: &'a str,
     kind: Kind,
@@ -25,7 +25,7 @@ pub(super) struct Subscription<'a> {
     /// The address of the current issue.
     email: String,
     portal_users: Vec<User<'a>>,
-    service_administrator: Account<'a>,
+    service_administrator: AccountRow<'a>,
     administrators: Vec<Administrator<'a>>,
     retrievals: Retrievals,
     support_requests: Vec<Request<'a>>,
@@ -80,12 +80,12 @@ struct User<'a> {
 #[derive(Serialize)]
 struct Administrator<'a> {
     #[serde(flatten)]
-    account: Account<'a>,
+    account: AccountRow<'a>,
     display_name: &'a str,
 }
 
 #[derive(Serialize)]
-struct Account<'a> {
+struct AccountRow<'a> {
     account_id: &'a str,
     user_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ struct Request<'a> {
     by: String,
 }
 
-impl<'a> Subscription<'a> {
+impl<'a> Answer<'a> {
     pub(super) fn new(found: &'a DeskSubscription, reader: PersonId, now: Timestamp) -> Self {
         let DeskSubscription { credential, mail, .. } = found;
         Self {
@@ -118,11 +118,11 @@ impl<'a> Subscription<'a> {
             issue: credential.issue.number(),
             email: mail.to.to_string(),
             portal_users: found.portal_users.iter().map(User::new).collect(),
-            service_administrator: Account::new(&found.service_administrator),
+            service_administrator: AccountRow::new(&found.service_administrator),
             administrators: found
                 .administrators
                 .iter()
-                .map(|one| Administrator { account: Account::new(&one.account), display_name: &one.display_name })
+                .map(|one| Administrator { account: AccountRow::new(&one.account), display_name: &one.display_name })
                 .collect(),
             retrievals: Retrievals::new(credential),
             support_requests: found.support_requests.iter().map(Request::new).collect(),
@@ -182,7 +182,7 @@ impl<'a> User<'a> {
     }
 }
 
-impl<'a> Account<'a> {
+impl<'a> AccountRow<'a> {
     fn new(account: &'a DeskAccount) -> Self {
         Self {
             account_id: &account.account_id,

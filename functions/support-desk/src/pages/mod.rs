@@ -5,21 +5,14 @@ mod approvals;
 mod history;
 mod people;
 mod search;
-mod sign_in;
 mod subscription;
-
-/// Lists texts with their keys, for a script.
-macro_rules! texts_by_key {
-    ($w:expr, $($key:ident)*) => { [$((stringify!($key), $w.$key)),*] };
-}
-use texts_by_key;
 
 use askama::Template;
 use domain::Timestamp;
 use form_urlencoded::byte_serialize;
 use http::{StatusCode, header};
 use page::{Brand, Choice, Filled, Policy, reply};
-use web::{Problem, ProblemCode, Reply, SignedInOperator, Site, request::query_parameter};
+use web::{Problem, ProblemCode, Reply, SignedInOperator, Site, cookie, request::query_parameter};
 use words::{Language, Words};
 
 use crate::{App, Visit};
@@ -75,18 +68,19 @@ impl<'v> Visit<'v> {
             ["subscriptions"] => self.found_page(&operator).await,
             ["subscriptions", id] => self.subscription(id, &operator).await,
             ["approvals"] => self.approvals(&operator).await,
-            _ => self.not_found_for(&operator),
+            _ => Err(ProblemCode::NotFound.into()),
         };
-        page.or_else(|problem| match problem.code() {
-            ProblemCode::NotFound => self.not_found_for(&operator),
-            _ => self.trouble(self.frame_for(&operator), problem),
+        page.or_else(|problem| {
+            let f = self.frame_for(&operator);
+            if problem.code() == ProblemCode::NotFound { self.not_found_in(f) } else { self.trouble(f, problem) }
         })
     }
 
     /// Returns whether the request has a token, valid or not.
     fn presents_token(&self) -> bool {
         let headers = self.request.headers();
-        headers.contains_key(header::AUTHORIZATION) || Site::Desk.has_token(headers)
+        let is_ours = |name: &str| name.strip_prefix(Site::Desk.token_cookie()).is_some_and(|end| ["", ".1", ".2"].contains(&end));
+        headers.contains_key(header::AUTHORIZATION) || cookie::all(headers).any(|(name, _)| is_ours(name))
     }
 
     /// Returns the path and the query of the request.
@@ -115,10 +109,6 @@ impl<'v> Visit<'v> {
     /// Answers a path that does not exist, or a caller who is no operator: the two are the same.
     pub(crate) fn not_found(&self) -> Result<Reply, Problem> {
         self.not_found_in(self.frame())
-    }
-
-    fn not_found_for(&self, operator: &SignedInOperator) -> Result<Reply, Problem> {
-        self.not_found_in(self.frame_for(operator))
     }
 
     fn not_found_in(&self, f: Frame) -> Result<Reply, Problem> {
@@ -211,11 +201,27 @@ impl Frame<'_> {
 
     /// Returns the texts of the script.
     fn script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
-        texts_by_key!(self.w,
-            desk_ask desk_failed desk_left desk_offline desk_reissue_submit desk_said_added desk_said_approved
-            desk_said_asked desk_said_conflict desk_said_reissued desk_said_rejected desk_said_removed desk_said_unlocked
-            desk_too_many forbidden form_wrong sign_in_again unavailable
-        )
+        let w = self.w;
+        [
+            ("desk_ask", w.desk_ask),
+            ("desk_failed", w.desk_failed),
+            ("desk_left", w.desk_left),
+            ("desk_offline", w.desk_offline),
+            ("desk_reissue_submit", w.desk_reissue_submit),
+            ("desk_said_added", w.desk_said_added),
+            ("desk_said_approved", w.desk_said_approved),
+            ("desk_said_asked", w.desk_said_asked),
+            ("desk_said_conflict", w.desk_said_conflict),
+            ("desk_said_reissued", w.desk_said_reissued),
+            ("desk_said_rejected", w.desk_said_rejected),
+            ("desk_said_removed", w.desk_said_removed),
+            ("desk_said_unlocked", w.desk_said_unlocked),
+            ("desk_too_many", w.desk_too_many),
+            ("forbidden", w.forbidden),
+            ("form_wrong", w.form_wrong),
+            ("sign_in_again", w.sign_in_again),
+            ("unavailable", w.unavailable),
+        ]
     }
 }
 

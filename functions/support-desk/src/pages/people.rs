@@ -62,11 +62,10 @@ pub(super) fn name(user: Option<&PortalUser>, f: &Frame) -> String {
 fn others(found: &DeskSubscription, n: usize, f: &Frame) -> Vec<String> {
     let removed = found.portal_users.get(n).and_then(|user| user.given.as_ref());
     let address = removed.and_then(PortalUser::address);
+    // Whose account at a provider it is, and who belongs to an organisation, only the provider knows.
     let is_other_way = |given: Option<&PortalUser>| match (address, given) {
         (Some(own), Some(PortalUser::Address(other))) => is_same_mailbox(own, other),
-        (Some(_), _) => true,
-        // Whose account or organisation it is, only the provider knows.
-        (None, _) => true,
+        (_, _) => true,
     };
     let users = found.portal_users.iter().enumerate().filter(|(other, _)| *other != n);
     let users = users.map(|(_, user)| user.given.as_ref()).filter(|given| is_other_way(*given));

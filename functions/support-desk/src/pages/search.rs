@@ -54,7 +54,7 @@ impl Visit<'_> {
         }
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::cursor(self.request).unwrap_or_default();
-        let found = self.app.desks.search(&SearchKeys::parse(query), after.as_ref(), self.now).await?;
+        let found = Box::pin(self.app.desks.search(&SearchKeys::parse(query), after.as_ref(), self.now)).await?;
         let f = self.frame_for(operator).in_tab(Tab::Find);
         let is_later = after.is_some();
         let is_empty = found.found.is_empty() && found.next.is_none() && !is_later;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use aws::DeskSubscription;
-use domain::{Approval, Credential, CredentialState, DeskAct, Label, MailStatus, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{Credential, CredentialState, DeskAct, Label, MailStatus, SubscriptionId, Timestamp, WelcomeMail};
 use http::StatusCode;
 use page::{Filled, Policy, reply};
 use web::{Problem, ProblemCode, Reply, SignedInOperator};
@@ -15,7 +15,7 @@ use super::{
     people::{self, Administrator, User},
     search,
 };
-use crate::Visit;
+use crate::{Visit, log_look};
 
 #[derive(Template)]
 #[template(path = "subscription.html")]
@@ -79,11 +79,11 @@ impl Visit<'_> {
     /// Shows a subscription.
     pub(super) async fn subscription(&self, id: &str, operator: &SignedInOperator) -> Result<Reply, Problem> {
         let id = SubscriptionId::parse(id).ok_or(ProblemCode::NotFound)?;
-        let found = self.app.desks.subscription(&id).await?.ok_or(ProblemCode::NotFound)?;
+        let found = Box::pin(self.app.desks.subscription(&id)).await?.ok_or(ProblemCode::NotFound)?;
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::history_cursor(self.request).unwrap_or_default();
         let history = self.app.histories.page(&found.credential, after).await?;
-        self.log_look(operator, &id, "subscription page");
+        log_look(operator, &id, "subscription page");
         let f = self.frame_for(operator).in_tab(Tab::Find);
         let history = History::new(&history, after.is_some(), operator.operator.person, &f);
         let page = self.subscription_page(f, found, history, operator);
