@@ -12,7 +12,7 @@ use domain::Timestamp;
 use form_urlencoded::byte_serialize;
 use http::{HeaderMap, StatusCode, header};
 use web::{
-    AccountChoice, Customer, Deadline, Metric, Problem, ProblemCode, Reply, Ties,
+    AccountChoice, Customer, Deadline, Metric, Problem, ProblemCode, Reply, Site, Ties,
     cookie::{self, SameSite},
     identity,
     request::query_parameter,
@@ -178,7 +178,7 @@ impl Visit<'_> {
             }
             Err(problem) => return self.refusal(Refusal::from_problem(&problem), again, &problem),
         };
-        if !identity::fits(&token, self.request.headers()) {
+        if !identity::fits(Site::Portal, &token, self.request.headers()) {
             return self.refusal(
                 Refusal::TooLarge,
                 again,
@@ -215,9 +215,9 @@ impl Visit<'_> {
                 tracing::warn!(remedy, "an ID token has no email address, so its customer has no subscriptions by address");
             });
         }
-        let kept = identity::set_token(web::see_other(back), token, customer.expires_at.since(self.now));
+        let kept = identity::set_token(Site::Portal, web::see_other(back), token, customer.expires_at.since(self.now));
         let reply = kept.map_err(|identity::TooLarge| Problem::new(ProblemCode::Internal))?;
-        Ok(identity::clear_hint(reply, self.request.headers()))
+        Ok(identity::clear_hint(Site::Portal, reply, self.request.headers()))
     }
 
     /// Ends the session here. The page that follows links to the sign-out of the provider.
@@ -225,9 +225,9 @@ impl Visit<'_> {
         if web::same_origin::is_foreign_change(self.request, &self.app.public_origin) {
             return Err(ProblemCode::Forbidden.into());
         }
-        let reply = identity::clear_token(web::see_other("/auth/signed-out"));
+        let reply = identity::clear_token(Site::Portal, web::see_other("/auth/signed-out"));
         let sends_hint = self.app.code_flow.sends_logout_hint();
-        Ok(if sends_hint { identity::keep_hint(reply, self.request.headers()) } else { reply })
+        Ok(if sends_hint { identity::keep_hint(Site::Portal, reply, self.request.headers()) } else { reply })
     }
 
     /// Clears the oldest sign-ins of this browser, so that there is room for one more.

@@ -10,7 +10,7 @@
 //! | [`same_origin`] | protection against cross-site request forgery |
 //! | [`session`] | the session cookie of the Administration Center |
 //! | [`device`] | the device cookie, by which an account knows a browser again |
-//! | [`identity`] | the identity of the customer: the verifier of ID tokens, and the principals that a token gives |
+//! | [`identity`] | the identities of customers and operators: the verifier of ID tokens, and what a token gives |
 
 pub mod cookie;
 pub mod cursor;
@@ -26,7 +26,8 @@ pub mod session;
 pub use endpoint::{endpoint, malformed};
 pub use identity::{
     AccountChoice, ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting,
-    LogoutHint, ReadClientSecret, Ties, TokenRefusal,
+    LogoutHint, OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site, Ties,
+    TokenRefusal,
 };
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};

@@ -22,6 +22,7 @@ use super::{
     ClientSecretSource, Deadline, IdentitySettings, InvalidSetting,
     discovery::{self, Discovery, Failure, Form},
     known_providers,
+    settings::RelyingParty,
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -35,15 +36,10 @@ const DISCOVERY_TIME: Duration = Duration::from_secs(3);
 /// asked: functions trust signatures, and its answer has none.
 const CLAIMS: &str = r#"{"id_token":{"email":null,"email_verified":null}}"#;
 
-/// The path that the provider redirects the browser to.
-const CALLBACK: &str = "/auth/callback";
-
 /// This application as a client of the provider. It has no `Debug`, because it may hold a secret.
 pub struct CodeFlow {
-    issuer: String,
-    client_id: String,
+    party: RelyingParty,
     client_secret: Option<ClientSecretSource>,
-    public_origin: String,
     logout_hint: LogoutHint,
     endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
 }
@@ -121,21 +117,14 @@ impl CodeFlow {
         client_secret: Option<ClientSecretSource>,
         logout_hint: LogoutHint,
     ) -> Result<Self, InvalidSetting> {
-        let rules = settings.clone().check()?;
-        Ok(Self {
-            issuer: rules.issuer,
-            client_id: rules.client_id,
-            client_secret,
-            public_origin: rules.public_origin,
-            logout_hint,
-            endpoints: RwLock::default(),
-        })
+        let party = settings.clone().check()?.party;
+        Ok(Self { party, client_secret, logout_hint, endpoints: RwLock::default() })
     }
 
     /// Checks the issuer that an answer names (RFC 9207). It must be ours, and may be missing only where the provider does not promise it.
     pub async fn check_issuer(&self, named: Option<&str>, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
         match named {
-            Some(issuer) if issuer == self.issuer => Ok(()),
+            Some(issuer) if issuer == self.party.issuer => Ok(()),
             Some(_) => Err(wrong_issuer("the answer names another issuer")),
             None if self.endpoints(deadline, now).await?.names_issuer => {
                 Err(wrong_issuer("the answer names no issuer"))
@@ -157,7 +146,7 @@ impl CodeFlow {
         let mut query = Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
-            .append_pair("client_id", &self.client_id)
+            .append_pair("client_id", &self.party.client_id)
             .append_pair("redirect_uri", &self.callback())
             .append_pair("scope", "openid email")
             .append_pair("state", &ties.state)
@@ -220,7 +209,7 @@ impl CodeFlow {
     /// Returns whether the provider's sign-out gets the ID token as `id_token_hint`, and refuses a request without it.
     #[must_use]
     pub fn sends_logout_hint(&self) -> bool {
-        self.logout_hint == LogoutHint::Always || known_providers::is_okta(&self.issuer)
+        self.logout_hint == LogoutHint::Always || known_providers::is_okta(&self.party.issuer)
     }
 
     /// Returns the address that also signs the customer out at the provider and returns here. `None` if the provider has none, demands a
@@ -230,9 +219,9 @@ impl CodeFlow {
             return None;
         }
         let endpoints = self.endpoints(Deadline::start(), now).await.ok()?;
-        let back = format!("{}/", self.public_origin);
+        let back = format!("{}{}", self.party.origin, self.party.site.home());
         let mut query = Serializer::new(String::new());
-        query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
+        query.append_pair("client_id", &self.party.client_id).append_pair("post_logout_redirect_uri", &back);
         // Cognito requires this parameter instead; others ignore it:
         // https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
         query.append_pair("logout_uri", &back);
@@ -248,7 +237,7 @@ impl CodeFlow {
         body.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
             .append_pair("redirect_uri", &self.callback())
-            .append_pair("client_id", &self.client_id)
+            .append_pair("client_id", &self.party.client_id)
             .append_pair("code_verifier", verifier);
         let mut authorization = None;
         match secret.map(ClientSecret::expose_secret) {
@@ -257,8 +246,8 @@ impl CodeFlow {
             }
             // RFC 6749, 2.3.1: both halves are encoded as in a form before they are joined.
             Some(secret) => {
-                let [id, secret] =
-                    [self.client_id.as_str(), secret].map(|half| byte_serialize(half.as_bytes()).collect::<String>());
+                let [id, secret] = [self.party.client_id.as_str(), secret]
+                    .map(|half| byte_serialize(half.as_bytes()).collect::<String>());
                 authorization = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
             }
             None => {}
@@ -267,7 +256,7 @@ impl CodeFlow {
     }
 
     fn callback(&self) -> String {
-        format!("{}{CALLBACK}", self.public_origin)
+        format!("{}{}", self.party.origin, self.party.site.callback())
     }
 
     async fn endpoints(&self, deadline: Deadline, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
@@ -277,10 +266,10 @@ impl CodeFlow {
         {
             return Ok(Arc::clone(endpoints));
         }
-        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.issuer)).await;
+        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.party.issuer)).await;
         let endpoints = discovered
             .unwrap_or(Err(Failure::TimedOut))
-            .and_then(|document| Endpoints::from_discovery(document, &self.issuer).ok_or(Failure::NoEndpoints));
+            .and_then(|document| Endpoints::from_discovery(document, &self.party.issuer).ok_or(Failure::NoEndpoints));
         match (endpoints, held) {
             (Ok(endpoints), _) => {
                 let endpoints = Arc::new(endpoints);
