@@ -60,7 +60,7 @@ impl serde::Serialize for ApprovalId {
     }
 }
 
-/// What an operator does to a subscription, as far as it may take a second one. It has no `Debug`, because it holds personal data.
+/// An act of an operator on a subscription that may take a second operator. It has no `Debug`, because it holds personal data.
 #[derive(Clone)]
 pub enum DeskAct {
     /// Starts the next issue of credentials.
@@ -117,10 +117,10 @@ impl DeskAct {
     }
 }
 
-/// What the operator saw who asked for an approval. Where something of it has changed, the approval is overtaken. It has no `Debug`, because
+/// The state that an operator saw who asked for an approval. Where something of it has changed, the approval is overtaken. It has no `Debug`, because
 /// it holds an address.
 #[derive(Clone)]
-pub struct Seen {
+pub struct SeenState {
     /// The issue.
     pub issue: Issue,
     /// The address on file.
@@ -133,7 +133,7 @@ pub struct Seen {
     pub handed_over_at: Option<Timestamp>,
 }
 
-impl Seen {
+impl SeenState {
     /// Returns what an operator sees now.
     #[must_use]
     pub fn new(credential: &Credential, mail: &WelcomeMail) -> Self {
@@ -168,7 +168,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What a second operator says to an approval.
+    /// The answer of a second operator to an approval.
     pub enum Verdict {
         /// The act is to be carried out.
         Approve = "approve",
@@ -195,17 +195,17 @@ pub struct Approval {
     pub id: ApprovalId,
     /// The subscription.
     pub subscription: SubscriptionId,
-    /// What is to be done.
+    /// The act that is to be carried out.
     pub act: DeskAct,
-    /// What the asker saw.
-    pub seen: Seen,
+    /// The state that the asker saw.
+    pub seen: SeenState,
     /// The operator who asked.
     pub asked_by: Operator,
-    /// Why.
+    /// The reason that the asker gave.
     pub reason: Reason,
     /// The time of the request.
     pub asked_at: Timestamp,
-    /// The approval cannot be given before this time, so that those who were told can object.
+    /// The approval cannot be given before this time, so that the people of the subscription, who have a notice, can object.
     pub not_before: Timestamp,
     /// The approval cannot be decided from this time on.
     pub expires_at: Timestamp,
@@ -239,7 +239,7 @@ impl Approval {
         wait: Duration,
         now: Timestamp,
     ) -> Self {
-        let seen = Seen::new(credential, mail);
+        let seen = SeenState::new(credential, mail);
         Self {
             id,
             subscription: credential.subscription.clone(),

@@ -345,7 +345,7 @@ impl Attempts {
     }
 }
 
-/// What is known of the attempts at an account, apart from networks.
+/// The attempts at an account, as far as the desk shows them: without networks.
 pub(super) struct KnownAttempts {
     /// The failures of strangers in a row.
     pub(super) failures: u64,

@@ -10,8 +10,8 @@ use crate::Failure;
 
 const PREFIX: &str = "COMPANY#";
 
-/// The name of the company, as the first event of the subscription has it.
-pub(super) const COMPANY_NAME: &str = "company_name";
+/// The name of the company, as the subscription has it.
+const COMPANY_NAME: &str = "company_name";
 
 /// Returns the partition key of a company's subscriptions.
 pub(super) fn partition(company: &CompanyId) -> String {

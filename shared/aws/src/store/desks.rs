@@ -8,11 +8,12 @@ use domain::{
     AccountStatus, CompanyId, Credential, EmailAddress, Label, PortalUser, Principal, Reference, SearchKeys,
     SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
-use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream::iter, try_join};
+use futures_util::{future::try_join_all, try_join};
 
 use super::{
     Table, account,
     administrator::{self, KnownAdministrator},
+    attempts::KnownAttempts,
     company, credential,
     item::{Attributes, Reader},
     listings::first_page,
@@ -249,8 +250,7 @@ impl Desks {
     ) -> Result<BTreeMap<UserName, DeskAccount>, Failure> {
         let names: Vec<&UserName> =
             administrators.iter().map(|one| &one.user_name).chain([&credential.user_name]).collect();
-        let attempts = iter(names.iter().map(|name| self.0.attempts_at(name))).buffered(AT_ONCE).try_collect();
-        let (items, attempts): (_, Vec<_>) = try_join!(self.account_items(&names), attempts)?;
+        let (items, attempts) = try_join!(self.account_items(&names), self.attempts(&names))?;
         let attempts: BTreeMap<&UserName, _> = names.into_iter().zip(attempts).collect();
         let mut accounts = BTreeMap::new();
         for item in items {
@@ -274,6 +274,15 @@ impl Desks {
             );
         }
         Ok(accounts)
+    }
+
+    /// Reads the attempts at accounts, in the order of `names`.
+    async fn attempts(&self, names: &[&UserName]) -> Result<Vec<KnownAttempts>, Failure> {
+        let mut all = Vec::with_capacity(names.len());
+        for some in names.chunks(AT_ONCE) {
+            all.extend(try_join_all(some.iter().map(|name| self.0.attempts_at(name))).await?);
+        }
+        Ok(all)
     }
 
     async fn account_items(&self, names: &[&UserName]) -> Result<Vec<Attributes>, Failure> {

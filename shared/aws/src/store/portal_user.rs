@@ -1,11 +1,14 @@
 //! The two items of a portal user: the membership, a hint that lists a subscription for a principal, and the portal user itself, which
 //! says whom notices go to.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EmailAddress, PortalUser, Principal, SubscriptionId, Timestamp};
 
 use super::{
+    condition::Placeholders,
     item::{Attributes, Item, Reader, text, time},
     names::{Key, SK, subscription_key},
+    transaction::Change,
 };
 use crate::Failure;
 
@@ -21,6 +24,19 @@ const ISSUER: &str = "issuer";
 const ORGANIZATION: &str = "organization";
 const REMOVED_AT: &str = "removed_at";
 const SUBJECT: &str = "subject";
+
+/// Each placeholder is the name of its attribute.
+const PLACEHOLDERS: Placeholders = &[
+    ("#added_at", ADDED_AT),
+    ("#address", ADDRESS),
+    ("#issuer", ISSUER),
+    ("#organization", ORGANIZATION),
+    ("#removed_at", REMOVED_AT),
+    ("#subject", SUBJECT),
+];
+
+/// No operator has removed the portal user.
+const NOT_REMOVED: &str = "attribute_not_exists(#removed_at)";
 
 /// Returns the partition key of a principal's memberships, which is also the sort key of its portal users.
 pub(super) fn principal_key(principal: &Principal) -> String {
@@ -42,20 +58,36 @@ pub(super) fn key(subscription: &SubscriptionId, principal: &Principal) -> Key {
     Key::in_subscription(subscription, principal_key(principal))
 }
 
-/// Returns the items of `user`: the membership and the portal user.
-pub(super) fn to_items(subscription: &SubscriptionId, user: &PortalUser, now: Timestamp) -> [Attributes; 2] {
-    let principal = user.principal();
-    let portal_user = with_given(Item::at(key(subscription, &principal)), user).with(ADDED_AT, time(now));
-    [Item::at(membership_key(subscription, &principal)).into_map(), portal_user.into_map()]
+/// Returns the membership of `user` as an item, including its key.
+pub(super) fn membership(subscription: &SubscriptionId, user: &PortalUser) -> Attributes {
+    Item::at(membership_key(subscription, &user.principal())).into_map()
+}
+
+/// Returns the write of a portal user whom an event names. It is refused for one whom an operator has removed, so that neither an event nor a
+/// late attempt of one brings them back.
+pub(super) fn welcome(subscription: &SubscriptionId, user: &PortalUser, now: Timestamp) -> Change {
+    let change = Change::new(key(subscription, &user.principal()), PLACEHOLDERS, "SET #added_at = :now");
+    let given = given_attributes(user).into_iter();
+    given
+        .fold(change, |change, (name, value)| {
+            change.and(&format!(", #{name} = :{name}")).value(format!(":{name}"), value)
+        })
+        .only_if(NOT_REMOVED)
+        .value(":now", time(now))
 }
 
 /// Adds what was given of a portal user to an item.
 pub(super) fn with_given(item: Item, user: &PortalUser) -> Item {
+    given_attributes(user).into_iter().fold(item, |item, (name, value)| item.with(name, value))
+}
+
+/// Returns what was given of a portal user, as attributes.
+fn given_attributes(user: &PortalUser) -> Vec<(&'static str, AttributeValue)> {
     match user {
-        PortalUser::Address(address) => item.with(ADDRESS, text(address)),
-        PortalUser::Subject { issuer, subject } => item.with(ISSUER, text(issuer)).with(SUBJECT, text(subject)),
+        PortalUser::Address(address) => vec![(ADDRESS, text(address))],
+        PortalUser::Subject { issuer, subject } => vec![(ISSUER, text(issuer)), (SUBJECT, text(subject))],
         PortalUser::Organization { issuer, organization } => {
-            item.with(ISSUER, text(issuer)).with(ORGANIZATION, text(organization))
+            vec![(ISSUER, text(issuer)), (ORGANIZATION, text(organization))]
         }
     }
 }

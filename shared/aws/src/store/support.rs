@@ -16,6 +16,7 @@ use super::{
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{self, RANK, TO},
     names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
+    reference,
     transaction::{Commit, Part, Transaction},
 };
 use crate::{
@@ -132,6 +133,7 @@ impl SupportRequests {
         };
         Transaction::new(&self.0, OPERATION)
             .put_new(Part::Mail, to_item(&known.subscription, &request))?
+            .put(Part::Reference, reference::to_item(&request.reference, &known.subscription, now))?
             .update(Part::SupportDay, DailyLimit::SUPPORT.count(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)

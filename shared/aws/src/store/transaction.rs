@@ -218,6 +218,7 @@ pub(super) enum Part {
     Event,
     History,
     Mail,
+    Reference,
     ServiceAdministrator,
     Session,
     SupportDay,
@@ -261,6 +262,13 @@ impl<'a> Transaction<'a> {
     pub(super) fn put_new(self, part: Part, item: Attributes) -> Result<Self, Failure> {
         let put = Put::builder().set_item(Some(item)).condition_expression(ITEM_IS_NEW);
         let put = put.return_values_on_condition_check_failure(AllOld).table_name(&self.table.name).build();
+        let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
+        Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
+    }
+
+    /// Adds an item, whatever was there before.
+    pub(super) fn put(self, part: Part, item: Attributes) -> Result<Self, Failure> {
+        let put = Put::builder().set_item(Some(item)).table_name(&self.table.name).build();
         let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
