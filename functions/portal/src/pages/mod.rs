@@ -14,7 +14,7 @@ use askama::Template;
 use domain::{Credential, Timestamp};
 use http::StatusCode;
 use page::{Brand, Choice, Filled, Policy, reply};
-use web::{Problem, ProblemCode, Reply, Request, identity};
+use web::{Problem, ProblemCode, Reply, Request, Site, identity};
 use words::{Language, Words};
 
 use crate::{App, Visit, auth::sign_in_path};
@@ -127,7 +127,7 @@ impl Visit<'_> {
 
     /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
-        let hint = identity::hint(self.request.headers());
+        let hint = identity::hint(Site::Portal, self.request.headers());
         let there = self.app.code_flow.end_session_address(hint.as_deref(), self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;
