@@ -10,7 +10,7 @@ use crate::{
 /// How long an approval can be decided.
 pub const APPROVAL_LIFETIME: Duration = Duration::from_hours(24);
 
-/// The age of a sign-in with which an operator may still decide an approval.
+/// The age of a sign-in from which on an operator may not decide an approval.
 pub const FRESH_SIGN_IN: Duration = Duration::from_mins(15);
 
 /// The id of an approval, a ULID: 26 characters.
@@ -278,7 +278,7 @@ impl Approval {
         if decider.person == self.asked_by.person {
             return Err(DecisionRefusal::OwnRequest);
         }
-        if now.since(signed_in_at) > FRESH_SIGN_IN {
+        if now.since(signed_in_at) >= FRESH_SIGN_IN {
             return Err(DecisionRefusal::SignInTooOld);
         }
         match verdict {
@@ -372,10 +372,10 @@ pub(crate) mod tests {
         };
         for verdict in Verdict::ALL {
             assert_eq!(judged("olivia", 2000, verdict), Err(DecisionRefusal::OwnRequest));
-            assert_eq!(judged("omar", 1099, verdict), Err(DecisionRefusal::SignInTooOld));
+            assert_eq!(judged("omar", 1100, verdict), Err(DecisionRefusal::SignInTooOld));
         }
-        assert_eq!(judged("omar", 1100, Verdict::Approve), Ok(ApprovalOutcome::Approved));
-        assert_eq!(judged("omar", 1100, Verdict::Reject), Ok(ApprovalOutcome::Rejected));
+        assert_eq!(judged("omar", 1101, Verdict::Approve), Ok(ApprovalOutcome::Approved));
+        assert_eq!(judged("omar", 1101, Verdict::Reject), Ok(ApprovalOutcome::Rejected));
     }
 
     #[test]

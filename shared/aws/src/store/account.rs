@@ -26,6 +26,7 @@ const ROLE: &str = "role";
 const VERSION: &str = "version";
 
 const PLACEHOLDERS: Placeholders = &[
+    ("#email", EMAIL),
     ("#expires_at", EXPIRES_AT),
     ("#first", FIRST_SIGNED_IN_AT),
     ("#hash", PASSWORD_HASH),
@@ -204,4 +205,9 @@ pub(super) fn next_issue(known: &Account, next: &Account, issue: Issue, expires_
         .value(":status", text(next.status.as_str()))
         .value(":issue", number(issue.number()))
         .value(":expires", time(expires_at))
+}
+
+/// Adds the address that notices go to.
+pub(super) fn with_address(change: Change, address: &EmailAddress) -> Change {
+    change.and(", #email = :email").value(":email", text(address))
 }

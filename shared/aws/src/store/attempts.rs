@@ -227,6 +227,12 @@ impl Attempts {
         in_time_of_one(OPERATION, notes).await
     }
 
+    /// Clears the failures of strangers at an account, which opens it to them.
+    pub async fn clear_failures(&self, name: &ClaimedName) -> Result<(), Failure> {
+        let clear = Change::new(account_key(name), PLACEHOLDERS, "REMOVE #failures").only_if(ITEM_EXISTS);
+        self.table.write(OPERATION, clear).await.map(|_| ())
+    }
+
     /// Makes the account forget every device and network.
     pub async fn forget_all(&self, name: &ClaimedName) -> Result<(), Failure> {
         in_time_of_one(OPERATION, self.forget_all_but(name, &[])).await

@@ -2,13 +2,13 @@
 //! says whom notices go to.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{EmailAddress, PortalUser, Principal, SubscriptionId, Timestamp};
+use domain::{EmailAddress, PortalUser, PortalUserChange, Principal, Removal, SubscriptionId, Timestamp};
 
 use super::{
     condition::Placeholders,
     item::{Attributes, Item, Reader, text, time},
     names::{Key, SK, subscription_key},
-    transaction::Change,
+    transaction::{Change, Part, Transaction},
 };
 use crate::Failure;
 
@@ -74,6 +74,38 @@ pub(super) fn welcome(subscription: &SubscriptionId, user: &PortalUser, now: Tim
         })
         .only_if(NOT_REMOVED)
         .value(":now", time(now))
+}
+
+/// Adds the writes of the portal users that an operator adds and removes. The credential's set, which is their right, is not among them.
+pub(super) fn write_change<'a>(
+    mut transaction: Transaction<'a>,
+    subscription: &SubscriptionId,
+    change: &PortalUserChange,
+    now: Timestamp,
+) -> Result<Transaction<'a>, Failure> {
+    if let Some(user) = &change.added {
+        // Nothing of an earlier removal stays.
+        let added = Item::at(key(subscription, &user.principal())).with(ADDED_AT, time(now));
+        transaction = transaction
+            .put(Part::PortalUser, with_given(added, user).into_map())?
+            .put(Part::Membership, membership(subscription, user))?;
+    }
+    if let Some(removal) = &change.removed {
+        transaction = transaction
+            .update(Part::PortalUser, remove(subscription, removal, now))?
+            .delete(Part::Membership, membership_key(subscription, &removal.principal))?;
+    }
+    Ok(transaction)
+}
+
+/// Returns the write that says that an operator has removed a portal user, so that no later event brings them back. Earlier releases wrote no
+/// item for some of them.
+fn remove(subscription: &SubscriptionId, removal: &Removal, now: Timestamp) -> Change {
+    let update = "SET #removed_at = :now, #added_at = if_not_exists(#added_at, :now)";
+    let change = Change::new(key(subscription, &removal.principal), PLACEHOLDERS, update).value(":now", time(now));
+    removal.given.iter().flat_map(given_attributes).fold(change, |change, (name, value)| {
+        change.and(&format!(", #{name} = if_not_exists(#{name}, :{name})")).value(format!(":{name}"), value)
+    })
 }
 
 /// Adds what was given of a portal user to an item.
