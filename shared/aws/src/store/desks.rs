@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountStatus, CompanyId, Credential, EmailAddress, Label, PortalUser, Principal, Reference, SearchKeys,
+    AccountStatus, Approval, CompanyId, Credential, EmailAddress, Label, PortalUser, Principal, Reference, SearchKeys,
     SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 use futures_util::{future::try_join_all, try_join};
@@ -13,12 +13,13 @@ use futures_util::{future::try_join_all, try_join};
 use super::{
     Table, account,
     administrator::{self, KnownAdministrator},
+    approval,
     attempts::KnownAttempts,
     company, credential,
-    item::{Attributes, Reader},
+    item::{Attributes, Reader, text},
     listings::first_page,
     mail,
-    names::SK,
+    names::{Key, PK, SK},
     portal_user::{self, KnownPortalUser},
     reference, support,
 };
@@ -50,6 +51,8 @@ pub struct DeskSubscription {
     pub administrators: Vec<DeskAdministrator>,
     /// The support requests of the last 90 days, newest first: at most 100.
     pub support_requests: Vec<DeskSupportRequest>,
+    /// The last approval that was asked for, whether it is pending or not.
+    pub approval: Option<Approval>,
 }
 
 /// A portal user who has access. It has no `Debug`, because it holds personal data.
@@ -106,6 +109,9 @@ const AT_ONCE: usize = 10;
 
 /// The number of support requests that are read. They can be long.
 const REQUESTS: i32 = 100;
+
+/// The maximum number of approvals that are listed.
+const APPROVALS: usize = 100;
 
 impl Desks {
     /// Returns the store over `table`.
@@ -191,12 +197,12 @@ impl Desks {
     /// Returns everything that the desk shows of a subscription, apart from its history. `None` if there is no such subscription.
     pub async fn subscription(&self, subscription: &SubscriptionId) -> Result<Option<DeskSubscription>, Failure> {
         let (known, administrators, requests, portal_users) = try_join!(
-            self.credential_and_mail(subscription),
+            self.credential_mail_and_approval(subscription),
             self.administrators(subscription),
             self.support_requests(subscription),
             self.portal_users(subscription),
         )?;
-        let Some((credential, mail)) = known else { return Ok(None) };
+        let Some((credential, mail, approval)) = known else { return Ok(None) };
         let mut accounts = self.accounts(&credential, &administrators).await?;
         let service_administrator = accounts.remove(&credential.user_name);
         Ok(Some(DeskSubscription {
@@ -204,21 +210,47 @@ impl Desks {
             service_administrator: service_administrator.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?,
             administrators: with_accounts(administrators, accounts),
             support_requests: requests,
+            approval,
             credential,
             mail,
         }))
     }
 
-    async fn credential_and_mail(
+    async fn credential_mail_and_approval(
         &self,
         subscription: &SubscriptionId,
-    ) -> Result<Option<(Credential, WelcomeMail)>, Failure> {
-        let keys = vec![credential::key(subscription).into_map(), mail::key(subscription).into_map()];
+    ) -> Result<Option<(Credential, WelcomeMail, Option<Approval>)>, Failure> {
+        let keys = [credential::key(subscription), mail::key(subscription), approval::key(subscription)];
+        let keys = keys.map(Key::into_map).into();
         let items = self.0.batch_get("dynamodb BatchGetItem (subscription)", keys, &[]).await?;
         let named = |name| items.iter().find(|item| Reader(item).optional_text(SK) == Some(name));
         let Some(known) = named(credential::SORT_KEY) else { return Ok(None) };
         let mail = named(mail::SORT_KEY).ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?;
-        Ok(Some((credential::from_item(known)?, mail::from_item(mail)?)))
+        let approval = named(approval::SORT_KEY).map(approval::from_item).transpose()?;
+        Ok(Some((credential::from_item(known)?, mail::from_item(mail)?, approval)))
+    }
+
+    /// Returns the approvals that are to be decided, the oldest first: at most 100.
+    pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, Failure> {
+        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
+        let request = request
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":pk", text(approval::LIST_KEY));
+        let (mut pending, mut after) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(after).send().await;
+            let page = page.map_err(|error| Failure::from_sdk("dynamodb Query (approvals)", &error))?;
+            let all = page.items().iter().map(approval::from_item).collect::<Result<Vec<_>, Failure>>()?;
+            // The time to live deletes days late.
+            pending.extend(all.into_iter().filter(|approval| approval.is_pending(now)));
+            after = page.last_evaluated_key;
+            if after.is_none() || pending.len() >= APPROVALS {
+                pending.sort_by_key(|approval| approval.asked_at);
+                pending.truncate(APPROVALS);
+                return Ok(pending);
+            }
+        }
     }
 
     async fn administrators(&self, subscription: &SubscriptionId) -> Result<Vec<KnownAdministrator>, Failure> {
