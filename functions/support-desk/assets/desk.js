@@ -154,8 +154,9 @@ function here() {
   return encodeURIComponent(location.pathname + location.search);
 }
 
+/** Returns the address of a sign-in that lets the operator decide. */
 function freshSignIn() {
-  return `/desk/auth/sign-in?return=${here()}&fresh=1`;
+  return `/desk/auth/sign-in?return=${here()}&decision=true`;
 }
 
 function signInAgain() {

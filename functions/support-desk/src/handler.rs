@@ -29,7 +29,7 @@ use domain::{SubscriptionId, Timestamp};
 use http::Method;
 use lambda::{Clock, Settings};
 use page::Brand;
-use web::{OperatorIdentity, OperatorSettings, Problem, ProblemCode, Reply, Request, SignedInOperator};
+use web::{OperatorIdentity, OperatorSettings, Problem, ProblemCode, Reply, Request, SignIns, SignedInOperator};
 use words::Languages;
 
 use crate::assets::Assets;
@@ -39,7 +39,7 @@ pub struct App {
     desks: Desks,
     histories: Histories,
     operators: OperatorIdentity,
-    sign_in: auth::SignIn,
+    sign_ins: SignIns,
     clock: Clock,
     brand: Brand,
     languages: Languages,
@@ -54,11 +54,12 @@ impl App {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
+        let operators = OperatorSettings::read(|name| settings.optional(name));
         Ok(Self {
             desks: Desks::new(table.clone()),
             histories: Histories::new(table),
-            operators: OperatorIdentity::new(OperatorSettings::read(|name| settings.optional(name)))?,
-            sign_in: auth::SignIn::new(settings, &aws)?,
+            sign_ins: auth::sign_ins(settings, &operators, &aws)?,
+            operators: OperatorIdentity::new(operators)?,
             clock,
             brand: Brand::new(settings)?,
             languages: Languages::new(settings.has_pseudo_language()?),
@@ -95,7 +96,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
     match path.as_slice() {
-        ["desk", "auth", "sign-out"] if request.method() == Method::POST => visit.sign_out(),
+        ["desk", "auth", "sign-out"] if request.method() == Method::POST => app.sign_ins.sign_out(&request),
         ["desk", ..] if !reads => Err(ProblemCode::NotFound.into()),
         ["desk", "auth", "sign-in"] => visit.sign_in().await,
         ["desk", "auth", "callback"] => visit.callback().await,

@@ -396,6 +396,10 @@ pub(crate) const WORDS: Words = Words {
     desk_signed_out_lead: "Sie sind vom Support-Desk abgemeldet. Bei Ihrem Anmeldedienst sind Sie möglicherweise noch angemeldet.",
     desk_not_found_lead: "Unter dieser Adresse gibt es keine Seite, oder Ihr Konto hat keinen Zugriff darauf.",
     desk_no_access: "Dieses Konto hat keinen Zugriff auf den Support-Desk. Verwenden Sie ein anderes Konto, oder wenden Sie sich an das Team, das den Support-Desk betreibt.",
+    desk_sign_in_not_accepted: "Wir konnten die Antwort Ihres Anmeldedienstes nicht annehmen. Bitte versuchen Sie es noch einmal. Wenn es wieder geschieht, wenden Sie sich an das Team, das den Support-Desk betreibt.",
+    desk_sign_in_incomplete: "Ihr Anmeldedienst konnte die Anmeldung nicht abschließen. Bitte versuchen Sie es noch einmal. Wenn es wieder geschieht, wenden Sie sich an das Team, das den Support-Desk betreibt.",
+    desk_sign_in_misconfigured: "Die Anmeldung ist nicht richtig eingerichtet und kann daher im Moment nicht funktionieren. Bitte wenden Sie sich an das Team, das den Support-Desk betreibt, oder versuchen Sie es später noch einmal.",
+    desk_sign_in_too_large: "Ihr Anmeldedienst hat ein Token gesendet, das Browser nicht speichern können, weil es zu groß ist. Bitten Sie das Team, das den Support-Desk betreibt, es zu verkleinern (weniger Gruppen im ID-Token).",
 
     // The support desk: the search.
     desk_find: "Abonnement suchen",

@@ -396,6 +396,10 @@ pub(crate) const WORDS: Words = Words {
     desk_signed_out_lead: "You are signed out of the support desk. You may still be signed in at your sign-in provider.",
     desk_not_found_lead: "There is no page at this address, or your account has no access to it.",
     desk_no_access: "This account has no access to the support desk. Use another account, or contact the team that runs the support desk.",
+    desk_sign_in_not_accepted: "We couldn't accept the answer of your sign-in provider. Please try again. If it keeps happening, contact the team that runs the support desk.",
+    desk_sign_in_incomplete: "Your sign-in provider couldn't complete the sign-in. Please try again. If it keeps happening, contact the team that runs the support desk.",
+    desk_sign_in_misconfigured: "Sign-in isn't set up correctly, so it can't work right now. Please contact the team that runs the support desk, or try again later.",
+    desk_sign_in_too_large: "Your sign-in provider sent a token that is too large for browsers to store. Ask the team that runs the support desk to make it smaller (fewer groups in the ID token).",
 
     // The support desk: the search.
     desk_find: "Find a subscription",

@@ -398,6 +398,10 @@ words! {
     desk_signed_out_lead
     desk_not_found_lead
     desk_no_access
+    desk_sign_in_not_accepted
+    desk_sign_in_incomplete
+    desk_sign_in_misconfigured
+    desk_sign_in_too_large
     // The support desk: the search.
     desk_find
     desk_query

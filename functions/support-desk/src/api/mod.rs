@@ -5,8 +5,8 @@ mod subscription;
 use std::borrow::Cow;
 
 use domain::{
-    ActorRole, Approval, ApprovalId, Company, Credential, CredentialState, DeskAct, HistoryEntry, Kind, PersonId, PortalUser,
-    Reason, SearchKeys, SubscriptionId, Timestamp,
+    ActorRole, Approval, ApprovalId, Company, Credential, CredentialState, DeskAct, HistoryEntry, Kind, PersonId,
+    PortalUser, Reason, SearchKeys, SubscriptionId, Timestamp,
 };
 use http::StatusCode;
 use serde::Serialize;
@@ -14,7 +14,6 @@ use web::{Problem, ProblemCode, Reply, SignedInOperator, request::query_paramete
 use words::Language;
 
 use crate::{Visit, log_look};
-
 
 impl Visit<'_> {
     /// Answers a JSON route to an operator.
@@ -142,9 +141,7 @@ impl<'a> HistoryRow<'a> {
 fn author(entry: &HistoryEntry) -> Cow<'_, str> {
     match entry.actor().map(|actor| actor.role) {
         Some(ActorRole::Customer) => words::person(Language::English.words(), &entry.by).into(),
-        Some(
-            ActorRole::Vendor | ActorRole::ServiceAdministrator | ActorRole::Administrator | ActorRole::Operator,
-        )
+        Some(ActorRole::Vendor | ActorRole::ServiceAdministrator | ActorRole::Administrator | ActorRole::Operator)
         | None => entry.by.as_stored().into(),
     }
 }

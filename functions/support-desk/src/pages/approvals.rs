@@ -89,7 +89,7 @@ impl Decision {
             return Self::Own;
         }
         if !reader.may_decide(now) {
-            return Self::SignIn(Site::Desk.sign_in_path("/desk/approvals") + "&fresh=1");
+            return Self::SignIn(Site::Desk.sign_in_path("/desk/approvals") + "&decision=true");
         }
         if now < approval.not_before { Self::NotBefore(approval.not_before) } else { Self::Open }
     }

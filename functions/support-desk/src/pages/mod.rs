@@ -5,6 +5,7 @@ mod approvals;
 mod history;
 mod people;
 mod search;
+mod sign_in;
 mod subscription;
 
 use askama::Template;
@@ -79,7 +80,9 @@ impl<'v> Visit<'v> {
     /// Returns whether the request has a token, valid or not.
     fn presents_token(&self) -> bool {
         let headers = self.request.headers();
-        let is_ours = |name: &str| name.strip_prefix(Site::Desk.token_cookie()).is_some_and(|end| ["", ".1", ".2"].contains(&end));
+        let is_ours = |name: &str| {
+            name.strip_prefix(Site::Desk.token_cookie()).is_some_and(|end| ["", ".1", ".2"].contains(&end))
+        };
         headers.contains_key(header::AUTHORIZATION) || cookie::all(headers).any(|(name, _)| is_ours(name))
     }
 
