@@ -351,6 +351,13 @@ impl Attempts {
     }
 }
 
+/// Returns the write that opens an account that failures of strangers have closed.
+pub(super) fn unlock(user_name: &UserName) -> Change {
+    Change::new(account_key(&user_name.into()), PLACEHOLDERS, "REMOVE #failures")
+        .only_if(MANY_FAILURES)
+        .value(":limit", number(FAILURES_IN_A_ROW))
+}
+
 /// The attempts at an account, as far as the desk shows them: without networks.
 pub(super) struct KnownAttempts {
     /// The failures of strangers in a row.
@@ -360,6 +367,13 @@ pub(super) struct KnownAttempts {
 }
 
 impl Table {
+    /// Reads the failures of strangers in a row at an account.
+    pub(super) async fn failures_at(&self, user_name: &UserName) -> Result<u64, Failure> {
+        let item = self.get("dynamodb GetItem (attempts)", account_key(&user_name.into())).await?;
+        let failures = item.map_or(Ok(None), |item| Reader(&item).optional_number(FAILURES))?;
+        Ok(failures.unwrap_or_default())
+    }
+
     /// Reads what is known of the attempts at an account. The keys of networks follow those of devices and are not read: there can be
     /// many of them, and each is an address.
     pub(super) async fn attempts_at(&self, user_name: &UserName) -> Result<KnownAttempts, Failure> {
