@@ -26,6 +26,7 @@ mod portal_sign_in;
 mod publish_events;
 mod real_providers;
 mod real_tokens;
+mod reissue_credentials;
 mod renew_credentials;
 mod resend_mail;
 mod reset_password;

@@ -23,12 +23,12 @@ mod pages;
 use std::sync::{Arc, Once, OnceLock};
 
 use aws::{Callbacks, ClientSecretReader, Histories, Listings, SdkConfig, Sessions, Table, Team};
-use domain::{ClientSecret, Timestamp};
+use domain::Timestamp;
 use http::{HeaderValue, Method, header};
 use lambda::{Clock, Settings};
 use web::{
-    ClientSecretSource, CodeFlow, Identity, IdentitySettings, InvalidSetting, LogoutHint, Problem, ProblemCode, Reply,
-    Request,
+    ClientSecretSource, CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, ReadClientSecret,
+    Reply, Request, SignIns, Site,
 };
 use words::Languages;
 
@@ -43,7 +43,7 @@ pub struct App {
     sessions: Sessions,
     team: Team,
     identity: Identity,
-    code_flow: CodeFlow,
+    sign_ins: SignIns,
     clock: Clock,
     public_origin: String,
     brand: Brand,
@@ -68,6 +68,11 @@ impl App {
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         let identity = IdentitySettings::read(|name| settings.optional(name));
         let always = settings.parsed("OIDC_LOGOUT_HINT", false, |text| text.parse().ok())?;
+        let secret = ClientSecretSource::from_settings(
+            Site::Portal,
+            |name| settings.optional(name),
+            |name| stored_client_secret(&aws, name),
+        )?;
         let logout_hint = if always { LogoutHint::Always } else { LogoutHint::IfKnown };
         Ok(Self {
             callbacks: Callbacks::new(table.clone(), settings.network_budget()?),
@@ -75,7 +80,7 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            code_flow: CodeFlow::new(&identity, client_secret(settings, &aws)?, logout_hint)?,
+            sign_ins: SignIns::new(CodeFlow::new(&identity, secret, logout_hint)?, lambda::random_bytes::<32>),
             identity: Identity::new(identity)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -96,25 +101,13 @@ impl App {
     }
 }
 
-/// Returns the source of the client secret, if the deployment has one.
-fn client_secret(settings: &Settings, aws: &SdkConfig) -> Result<Option<ClientSecretSource>, InvalidSetting> {
-    const VALUE: &str = "OIDC_CLIENT_SECRET";
-    let invalid = |rule| InvalidSetting { name: VALUE, rule };
-    match (settings.optional(VALUE), settings.optional("OIDC_CLIENT_SECRET_NAME")) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(invalid("is not allowed with OIDC_CLIENT_SECRET_NAME")),
-        (Some(value), None) => {
-            let secret = ClientSecret::parse(&value).map_err(|_| invalid("is not a client secret in plain text"))?;
-            Ok(Some(ClientSecretSource::given(secret)))
-        }
-        (None, Some(name)) => {
-            let reader = Arc::new(ClientSecretReader::new(aws, name));
-            Ok(Some(ClientSecretSource::stored(Box::new(move || {
-                let reader = Arc::clone(&reader);
-                Box::pin(async move { Ok(reader.read().await?) })
-            }))))
-        }
-    }
+/// Returns the reader of a stored client secret.
+fn stored_client_secret(aws: &SdkConfig, name: String) -> ReadClientSecret {
+    let reader = Arc::new(ClientSecretReader::new(aws, name));
+    Box::new(move || {
+        let reader = Arc::clone(&reader);
+        Box::pin(async move { Ok(reader.read().await?) })
+    })
 }
 
 /// A request and what every page needs to answer it.
@@ -129,7 +122,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let visit = Visit { app: &app, request: &request, now: app.clock.now() };
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     match request.uri().path() {
-        "/auth/sign-out" if request.method() == Method::POST => visit.sign_out(),
+        "/auth/sign-out" if request.method() == Method::POST => app.sign_ins.sign_out(&request),
         _ if !reads => Err(ProblemCode::NotFound.into()),
         "/" => visit.subscriptions().await,
         "/help" => visit.help(),

@@ -10,6 +10,9 @@ use crate::{
 /// How long an approval can be decided.
 pub const APPROVAL_LIFETIME: Duration = Duration::from_hours(24);
 
+/// How long the people of a subscription that is handed over can object, unless the deployment says otherwise.
+pub const APPROVAL_WAIT: Duration = Duration::from_hours(1);
+
 /// The age of a sign-in from which on an operator may not decide an approval.
 pub const FRESH_SIGN_IN: Duration = Duration::from_mins(15);
 
@@ -164,6 +167,16 @@ text_enum! {
         Rejected = "rejected",
         /// Something had changed when the second operator consented, so nothing was done.
         Overtaken = "overtaken",
+    }
+}
+
+text_enum! {
+    /// Whether a deployment asks for approvals.
+    pub enum ApprovalPolicy {
+        /// What is sensitive takes a second operator.
+        Required = "required",
+        /// One operator suffices, and the history says so: a vendor may have only one.
+        Off = "off",
     }
 }
 

@@ -76,7 +76,9 @@ pub mod time;
 pub mod transition;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
-pub use approval::{Approval, ApprovalId, ApprovalOutcome, Decision, DecisionRefusal, DeskAct, SeenState, Verdict};
+pub use approval::{
+    Approval, ApprovalId, ApprovalOutcome, ApprovalPolicy, Decision, DecisionRefusal, DeskAct, SeenState, Verdict,
+};
 pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use client_secret::{ClientSecret, ClientSecretRefusal};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};

@@ -135,6 +135,8 @@ functions! {
     "show-history" ShowHistory show_history Http { status: 200 };
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
+    /// Verifies that the caller is a signed-in customer, and changes nothing.
+    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

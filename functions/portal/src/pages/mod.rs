@@ -14,10 +14,10 @@ use texts_by_key;
 use askama::Template;
 use domain::{Credential, Timestamp};
 use http::{HeaderValue, StatusCode, header};
-use web::{Problem, ProblemCode, Reply, Request, Site, cookie, identity, request::query_parameter};
+use web::{Problem, ProblemCode, Reply, Request, SignInRefusal, cookie, request::query_parameter};
 use words::{Language, Words};
 
-use crate::{App, Visit, auth::sign_in_path};
+use crate::{App, Visit};
 use text::Filled;
 
 /// The cookie with the language that the reader has chosen.
@@ -47,32 +47,6 @@ pub(crate) struct Frame<'a> {
 enum Area {
     Portal,
     Administration,
-}
-
-/// Why a customer's sign-in failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The table cannot be reached.
-    Busy,
-    /// The customer cancelled at the provider.
-    Cancelled,
-    /// The provider asks to sign in there, again.
-    Incomplete,
-    /// No customer can sign in as the deployment or the provider is set up.
-    Misconfigured,
-    /// The provider's response cannot be accepted.
-    NotAccepted,
-    /// The response does not belong to a sign-in of this browser, or was used before.
-    Stale,
-    /// The token is too large for browsers to store.
-    TooLarge,
-    /// The network has too many sign-ins at once.
-    TooMany {
-        /// Seconds until it may sign in again.
-        retry_after: u32,
-    },
-    /// The provider does not respond.
-    Unavailable,
 }
 
 /// The permissions of a page beyond loading our style sheet and images.
@@ -145,8 +119,7 @@ impl Visit<'_> {
 
     /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
-        let hint = identity::hint(Site::Portal, self.request.headers());
-        let there = self.app.code_flow.end_session_address(hint.as_deref(), self.now).await;
+        let there = self.app.sign_ins.end_session_address(self.request, self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;
         let page = SignedOutPage { f: f.titled(title), there };
@@ -154,18 +127,20 @@ impl Visit<'_> {
     }
 
     /// Shows why a sign-in failed, with a link that tries again.
-    pub(crate) fn refusal_page(&self, refusal: Refusal, again: &str) -> Result<Reply, Problem> {
+    pub(crate) fn refusal_page(&self, refusal: SignInRefusal, again: &str) -> Result<Reply, Problem> {
         let f = self.frame();
         let why = match refusal {
-            Refusal::Busy => f.w.unavailable.to_owned(),
-            Refusal::Cancelled => f.w.sign_in_cancelled.to_owned(),
-            Refusal::Incomplete => f.w.sign_in_incomplete.to_owned(),
-            Refusal::Misconfigured => f.w.sign_in_misconfigured.to_owned(),
-            Refusal::NotAccepted => f.w.sign_in_not_accepted.to_owned(),
-            Refusal::Stale => f.w.sign_in_stale.to_owned(),
-            Refusal::TooLarge => f.w.sign_in_too_large.to_owned(),
-            Refusal::TooMany { retry_after } => f.with(f.w.too_many_attempts, "seconds", &retry_after.to_string()),
-            Refusal::Unavailable => f.w.provider_unavailable.to_owned(),
+            SignInRefusal::Busy => f.w.unavailable.to_owned(),
+            SignInRefusal::Cancelled => f.w.sign_in_cancelled.to_owned(),
+            SignInRefusal::Incomplete => f.w.sign_in_incomplete.to_owned(),
+            SignInRefusal::Misconfigured => f.w.sign_in_misconfigured.to_owned(),
+            SignInRefusal::NotAccepted | SignInRefusal::NoRole => f.w.sign_in_not_accepted.to_owned(),
+            SignInRefusal::Stale => f.w.sign_in_stale.to_owned(),
+            SignInRefusal::TooLarge => f.w.sign_in_too_large.to_owned(),
+            SignInRefusal::TooMany { retry_after } => {
+                f.with(f.w.too_many_attempts, "seconds", &retry_after.to_string())
+            }
+            SignInRefusal::Unavailable => f.w.provider_unavailable.to_owned(),
         };
         let title = f.w.not_signed_in;
         let page = RefusalPage { f: f.titled(title), why: &why, again };
