@@ -38,6 +38,7 @@ mod show_history;
 mod sign_in;
 mod snapshots;
 mod subscription_start;
+mod support_desk;
 mod template;
 mod upgrade;
 mod whole;

@@ -121,6 +121,8 @@ functions! {
     "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
+    /// Shows operators subscriptions and approvals.
+    "support-desk" SupportDesk support_desk Http { status: 303 };
     /// Signs in to the Administration Center, and out.
     "sign-in" SignIn sign_in Http { status: 200 };
     /// Replaces a password.
