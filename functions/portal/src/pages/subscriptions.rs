@@ -168,7 +168,7 @@ impl Visit<'_> {
                 mail_step(mail, w),
                 step(w.step_signed_in, credential.signed_in_at),
                 step(w.step_password, credential.changed_at),
-                step(w.step_administrator, credential.handed_over_at),
+                step(w.step_administrator, credential.issue_handed_over_at()),
             ],
             state: self.state(credential, &f),
             open: is_open,
