@@ -1,4 +1,4 @@
-//! What operators change about access: portal users who come and go, and accounts that are unlocked.
+//! Tests of the changes that operators make to access: portal users who come and go, and accounts that are unlocked.
 
 use cloud::{Fault, Mode, Service};
 use domain::{EmailAddress, Principal};
@@ -15,7 +15,8 @@ const DAY: i64 = 24 * 3600;
 
 /// Returns the ID token of an operator who has just signed in.
 fn operator(stack: &TestStack, email: &str) -> String {
-    stack.token_with(email, &json!({ "aud": "firstkey-desk", "roles": ["support"] }))
+    let claims = json!({ "aud": "firstkey-desk", "roles": ["support"], "auth_time": stack.now() });
+    stack.token_with(email, &claims)
 }
 
 /// Sends an act in the browser session of an operator.
@@ -152,7 +153,7 @@ async fn the_last_portal_user_stays() {
 }
 
 #[tokio::test]
-async fn of_the_last_two_portal_users_one_stays_whoever_removes_them_at_once() {
+async fn one_of_the_last_two_portal_users_stays_when_both_are_removed_at_once() {
     for _ in 0..4 {
         let stack = started().await;
         assert_eq!(act(&stack, "it", removal("it")).await.status, 202);
@@ -168,7 +169,7 @@ async fn of_the_last_two_portal_users_one_stays_whoever_removes_them_at_once() {
 }
 
 #[tokio::test]
-async fn an_act_is_carried_out_once_for_its_key_and_the_key_stands_for_one_request() {
+async fn a_key_acts_once_and_means_one_request() {
     let stack = started().await;
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::LostResponse, 1));
     let first = act(&stack, "key", removal("dana")).await;

@@ -249,6 +249,12 @@ impl TestStack {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
     }
 
+    /// Returns the time of the functions' clock, in seconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
     /// Returns a token for a person with this verified e-mail address. It is issued at the time of the stack's clock, and is a session for 12
     /// hours.
     #[must_use]
