@@ -92,7 +92,7 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     }
 }
 
-/// Returns the value of a parameter without a default, or of a reference to a resource.
+/// Returns the value of a parameter without a default, of one that a support desk requires, or of a reference to a resource.
 fn example_value(name: &str) -> Option<String> {
     let value = match name {
         "Table" | "MailConfiguration" => "firstkey",
@@ -104,6 +104,9 @@ fn example_value(name: &str) -> Option<String> {
         "MailDomain" => "contoso.example",
         "OidcIssuer" => "https://login.contoso.example",
         "OidcClientId" => "portal",
+        "DeskOidcIssuer" => "https://staff.contoso.example",
+        "DeskOidcClientId" => "desk",
+        "DeskOidcRole" => "roles=firstkey-operator",
         _ => return None,
     };
     Some(value.to_owned())
@@ -120,7 +123,7 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 }
 
 /// The settings that no deployment has.
-const ONLY_LOCAL: [&str; 2] = ["OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
+const ONLY_LOCAL: [&str; 3] = ["DESK_OIDC_CLIENT_SECRET", "OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
 
 #[test]
 fn no_deployment_has_a_setting_that_is_only_local() {
@@ -172,6 +175,9 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("SupportLanguage", "SUPPORT_LANGUAGE"),
         ("OidcSubjectClaim", "OIDC_SUBJECT_CLAIM"),
         ("OidcLogoutHint", "OIDC_LOGOUT_HINT"),
+        ("DeskOidcSubjectClaim", "DESK_OIDC_SUBJECT_CLAIM"),
+        ("DeskApproval", "DESK_APPROVAL"),
+        ("DeskApprovalWaitSeconds", "DESK_APPROVAL_WAIT_SECONDS"),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{setting}` |"))).unwrap();
         let documented = row.split('|').nth(2).unwrap().trim().trim_matches('`');

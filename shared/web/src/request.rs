@@ -1,6 +1,6 @@
 //! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
-use domain::{ClaimedName, DeviceToken, HistoryCursor, Network, Origin, Principal, SubscriptionId};
+use domain::{ApprovalId, ClaimedName, DeviceToken, HistoryCursor, Network, Origin, Principal, SubscriptionId};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -56,6 +56,12 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
 pub fn subscription_id(request: &Request) -> Result<SubscriptionId, ProblemCode> {
     let id = path_parameter(request, "subscription_id").and_then(|id| SubscriptionId::parse(&id));
     id.ok_or(ProblemCode::NotFound)
+}
+
+/// Returns the approval that the path names; `None` for a route without one. An id that does not parse is `not-found`, as an unknown one is.
+pub fn approval_id(request: &Request) -> Result<Option<ApprovalId>, ProblemCode> {
+    let id = path_parameter(request, "approval");
+    id.map(|id| ApprovalId::parse(&id).ok_or(ProblemCode::NotFound)).transpose()
 }
 
 /// Returns the account that the path names, by any text: one that is no user name is that of no account.

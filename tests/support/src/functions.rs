@@ -121,6 +121,8 @@ functions! {
     "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
+    /// Shows operators subscriptions and approvals.
+    "support-desk" SupportDesk support_desk Http { status: 303 };
     /// Signs in to the Administration Center, and out.
     "sign-in" SignIn sign_in Http { status: 200 };
     /// Replaces a password.
@@ -135,6 +137,8 @@ functions! {
     "show-history" ShowHistory show_history Http { status: 200 };
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
+    /// Verifies that the caller is a signed-in customer, and changes nothing.
+    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
     /// Changes who has access, for operators.
     "change-access" ChangeAccess change_access Http { status: 404 };
     /// Serves the pages, and every path that no other function has.

@@ -21,7 +21,7 @@ const CONDITION: &str = "HasDesk";
 const IDENTITY: [&str; 6] =
     ["DESK_ORIGIN", "DESK_OIDC_ISSUER", "DESK_OIDC_CLIENT_ID", "DESK_OIDC_ROLE", "OIDC_ISSUER", "OIDC_CLIENT_ID"];
 
-/// What `support-desk` may do: it reads, and Lambda writes its log and traces.
+/// The actions that `support-desk` may take: it reads, and Lambda writes its log and traces.
 const READS: [&str; 8] = [
     "dynamodb:BatchGetItem",
     "dynamodb:GetItem",

@@ -103,8 +103,8 @@ pub struct DeskSupportRequest {
 /// The number of accounts that one request reads. Two items each are the limit of `DynamoDB`.
 const BATCH: usize = 50;
 
-/// The number of approvals that are read. Each lives for a day, and operators have budgets.
-const APPROVALS: i32 = 500;
+/// The maximum number of approvals that are listed.
+const APPROVALS: usize = 100;
 
 /// The number of support requests that are read. They can be long.
 const REQUESTS: i32 = 100;
@@ -190,19 +190,27 @@ impl Desks {
         self.0.credential(subscription).await
     }
 
-    /// Returns the approvals that are to be decided, the oldest first.
+    /// Returns the approvals that are to be decided, the oldest first: at most 100.
     pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, Failure> {
-        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true).limit(APPROVALS);
+        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
         let request = request
-            .key_condition_expression("#pk = :list")
+            .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":list", text(approval::LIST_KEY));
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| Failure::from_sdk("dynamodb Query (approvals)", &error))?;
-        let mut all = answer.items().iter().map(approval::from_item).collect::<Result<Vec<_>, Failure>>()?;
-        all.retain(|approval| approval.is_pending(now));
-        all.sort_by_key(|approval| approval.asked_at);
-        Ok(all)
+            .expression_attribute_values(":pk", text(approval::LIST_KEY));
+        let (mut pending, mut after) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(after).send().await;
+            let page = page.map_err(|error| Failure::from_sdk("dynamodb Query (approvals)", &error))?;
+            let all = page.items().iter().map(approval::from_item).collect::<Result<Vec<_>, Failure>>()?;
+            // The time to live deletes days late.
+            pending.extend(all.into_iter().filter(|approval| approval.is_pending(now)));
+            after = page.last_evaluated_key;
+            if after.is_none() || pending.len() >= APPROVALS {
+                pending.sort_by_key(|approval| approval.asked_at);
+                pending.truncate(APPROVALS);
+                return Ok(pending);
+            }
+        }
     }
 
     /// Returns everything that the desk shows of a subscription, apart from its history. `None` if there is no such subscription.

@@ -39,9 +39,10 @@ use lambda_http::Request;
 use tokio::time::Instant;
 
 pub use client_secret::{ClientSecretSource, ReadClientSecret};
-pub use code_flow::{AccountChoice, CodeFlow, LogoutHint, Ties};
+pub(crate) use code_flow::{AccountChoice, Asked, Ties};
+pub use code_flow::{CodeFlow, LogoutHint};
 pub use operators::{OperatorIdentity, Presentation, SignedInOperator};
-pub use presented::{TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
+pub(crate) use presented::{TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
 pub use settings::{IdentitySettings, InvalidSetting, OperatorSettings};
 pub use site::Site;
 pub use token::TokenRefusal;

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// How long after signing in at the provider an operator may read and act.
-pub(super) const LONGEST_SESSION: Duration = Duration::from_hours(8);
+pub(crate) const LONGEST_SESSION: Duration = Duration::from_hours(8);
 
 /// How long after signing in at the provider an operator may decide an approval.
-pub(super) const LONGEST_DECISION: Duration = Duration::from_mins(15);
+pub(crate) const LONGEST_DECISION: Duration = Duration::from_mins(15);
 
 /// How long after its issue a bearer token is accepted.
 const LONGEST_BEARER: Duration = Duration::from_hours(1);
@@ -50,17 +50,17 @@ pub struct SignedInOperator {
 /// How a request presents the ID token of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presentation {
-    /// In the cookie of a browser.
+    /// The cookie of a browser holds the token.
     Session,
-    /// As a bearer token, as a ticket system does.
+    /// The token is a bearer token, as of a ticket system.
     Bearer,
 }
 
 /// An operator as the provider's answer at the callback names them.
-pub(super) struct ArrivedOperator {
-    pub(super) operator: SignedInOperator,
+pub(crate) struct ArrivedOperator {
+    pub(crate) operator: SignedInOperator,
     /// Whether the token says when the operator signed in.
-    pub(super) has_auth_time: bool,
+    pub(crate) has_auth_time: bool,
 }
 
 impl OperatorIdentity {
@@ -102,7 +102,7 @@ impl OperatorIdentity {
     /// Returns the operator of a token that the provider issued for the request with this `nonce`. The caller checks when they signed in.
     ///
     /// Fails with `forbidden` without the role, and else as the verification of a customer's token does.
-    pub(super) async fn operator_for_nonce(
+    pub(crate) async fn operator_for_nonce(
         &self,
         token: &str,
         nonce: &str,

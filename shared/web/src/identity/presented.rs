@@ -27,11 +27,10 @@ const LARGEST_HEADERS: usize = 9_000;
 
 /// The error for a token that is too large for cookies, and so for the gateway's limit on headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
+pub(crate) struct TooLarge;
 
 /// Returns whether the browser that sends `headers` can keep the token as its session.
-#[must_use]
-pub fn fits(site: Site, token: &str, headers: &HeaderMap) -> bool {
+pub(crate) fn fits(site: Site, token: &str, headers: &HeaderMap) -> bool {
     is_storable(token) && others(site, headers) + token.len() <= LARGEST_HEADERS
 }
 
@@ -41,16 +40,16 @@ fn is_storable(token: &str) -> bool {
 
 /// Returns the bytes of all headers that a browser will send beside the session's cookies.
 fn others(site: Site, headers: &HeaderMap) -> usize {
-    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
     let names = [site.token_cookie(), site.hint_cookie()];
     let ours = |name: &str| names.iter().any(|ours| SUFFIXES.iter().any(|end| name.strip_prefix(ours) == Some(end)));
     let replaced =
         cookie::all(headers).filter(|(name, _)| ours(name)).map(|(name, value)| name.len() + value.len() + 3);
-    headers.iter().map(size).sum::<usize>().saturating_sub(replaced.sum())
+    headers.iter().map(length).sum::<usize>().saturating_sub(replaced.sum())
 }
 
 /// Sets the token's cookies on a reply for `lifetime`, and removes those of an earlier token.
-pub fn set_token(site: Site, reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
+pub(crate) fn set_token(site: Site, reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
     if !is_storable(token) {
         return Err(TooLarge);
     }
@@ -69,8 +68,7 @@ fn set_parts(reply: Reply, name: &str, token: &str, lifetime: Duration) -> Reply
 }
 
 /// Removes the token's cookies from the browser.
-#[must_use]
-pub fn clear_token(site: Site, reply: Reply) -> Reply {
+pub(crate) fn clear_token(site: Site, reply: Reply) -> Reply {
     clear_parts(reply, site.token_cookie())
 }
 
@@ -79,8 +77,7 @@ fn clear_parts(reply: Reply, name: &str) -> Reply {
 }
 
 /// Keeps the token of a session that ends as the hint for the provider's own sign-out, where the request has one.
-#[must_use]
-pub fn keep_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
+pub(crate) fn keep_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
     match in_cookie(headers, site.token_cookie()) {
         Ok(token) if is_storable(&token) => set_parts(reply, site.hint_cookie(), &token, ENDED_LIFETIME),
         _ => reply,
@@ -88,14 +85,12 @@ pub fn keep_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
 }
 
 /// Returns the hint that [`keep_hint`] has kept in this browser.
-#[must_use]
-pub fn hint(site: Site, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn hint(site: Site, headers: &HeaderMap) -> Option<String> {
     in_cookie(headers, site.hint_cookie()).ok()
 }
 
 /// Removes the hint from a browser that has one.
-#[must_use]
-pub fn clear_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
+pub(crate) fn clear_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
     let cookie = site.hint_cookie();
     let has_hint = cookie::all(headers).any(|(name, _)| name.starts_with(cookie));
     if has_hint { clear_parts(reply, cookie) } else { reply }
