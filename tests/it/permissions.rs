@@ -213,9 +213,8 @@ async fn change_access(stack: &TestStack) -> Vec<String> {
     stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let table = Table::connect(&stack.cloud.aws_url(), "tests");
     table.set_number("ATTEMPTS#admin@fabrikam".into(), "ACCOUNT", "failures", 100).await;
-    let claims = json!({ "aud": "firstkey-desk", "roles": ["support"], "auth_time": stack.now() });
-    let operator = stack.token_with("olivia@contoso.example", &claims);
-    let act = |call: Call, key: &str| call.cookie("__Host-desk", &operator).key(key);
+    let operator = stack.operator_token("olivia@contoso.example");
+    let act = |call: Call, key: &str| call.operator(&operator).key(key);
     let addition =
         || Call::add_portal_user("sub-1", &json!({ "reason": "Ticket 4711", "email": "lee@fabrikam.example" }));
     let dana = Principal::email(&EmailAddress::parse("dana@fabrikam.example").unwrap()).to_string();
