@@ -121,6 +121,8 @@ functions! {
     "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
+    /// Starts the next issue for operators, and decides approvals.
+    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 404 };
     /// Signs in to the Administration Center, and out.
     "sign-in" SignIn sign_in Http { status: 200 };
     /// Replaces a password.
@@ -135,8 +137,6 @@ functions! {
     "show-history" ShowHistory show_history Http { status: 200 };
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }
