@@ -9,6 +9,7 @@ mod condition;
 mod contact_support;
 mod contract;
 mod create_admin;
+mod desk_notices;
 mod desks;
 mod everything;
 mod get_credentials;

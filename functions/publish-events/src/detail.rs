@@ -1,6 +1,8 @@
 //! The detail of a published event. `infra/schemas/` describes it for consumers.
 
-use domain::{Actor, ActorRole, CompanyId, EventType, HistoryCode, IssueReason, MailStatus, Transition};
+use domain::{
+    Actor, ActorRole, ApprovalOutcome, CompanyId, EventType, HistoryCode, IssueReason, MailStatus, Transition,
+};
 use serde::Serialize;
 
 /// Whether events have the addresses and user names of actors.
@@ -29,7 +31,7 @@ pub(crate) struct Detail<'a> {
     what: Option<&'a str>,
     /// The outcome of an approval.
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'a str>,
+    outcome: Option<ApprovalOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +75,8 @@ impl<'a> Detail<'a> {
             who: Who::new(transition, names),
             account: detail_of(transition, HistoryCode::names_account),
             what: detail_of(transition, |code| code == HistoryCode::ApprovalRequested),
-            outcome: detail_of(transition, |code| code == HistoryCode::ApprovalDecided),
+            outcome: detail_of(transition, |code| code == HistoryCode::ApprovalDecided)
+                .and_then(ApprovalOutcome::parse),
             round: mail.map(|mail| mail.round),
             status: mail.map(|mail| mail.status),
             reason: reason(transition),

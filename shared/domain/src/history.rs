@@ -1,8 +1,8 @@
 //! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
 use crate::{
-    Account, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp,
-    WelcomeMail, email::masked, text_enum,
+    Account, ApprovalOutcome, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role,
+    Timestamp, WelcomeMail, email::masked, text_enum,
 };
 
 text_enum! {
@@ -66,20 +66,14 @@ impl From<&Account> for Actor {
 /// The detail of an act that took no approval, because the deployment asks for none.
 pub const WITHOUT_APPROVAL: &str = "without-approval";
 
-/// The outcomes of an approval.
-const OUTCOMES: [&str; 3] = ["approved", "rejected", "overtaken"];
-
-/// The code of a retrieval.
-pub const RETRIEVED: &str = HistoryCode::Retrieved.as_str();
-
 /// Returns what the history says about a welcome mail with this status. `None` for a mail that is on its way or has arrived.
 #[must_use]
-pub fn mail_failure(status: MailStatus) -> Option<&'static str> {
+pub fn mail_failure(status: MailStatus) -> Option<HistoryCode> {
     match status {
-        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered.as_str()),
-        MailStatus::Bounced => Some(HistoryCode::MailBounced.as_str()),
-        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed.as_str()),
-        MailStatus::Complained => Some(HistoryCode::MailComplained.as_str()),
+        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered),
+        MailStatus::Bounced => Some(HistoryCode::MailBounced),
+        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed),
+        MailStatus::Complained => Some(HistoryCode::MailComplained),
         MailStatus::Pending
         | MailStatus::Sent
         | MailStatus::Delayed
@@ -176,11 +170,20 @@ impl HistoryEntry {
 
     pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
-        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None, reason: None }
+        Self {
+            seq: None,
+            at: retrieval.at,
+            what: HistoryCode::Retrieved.as_str().to_owned(),
+            by,
+            who,
+            issue,
+            detail: None,
+            reason: None,
+        }
     }
 
     pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        mail_failure(mail.status).map(|what| Self::from_mail(mail, what))
+        mail_failure(mail.status).map(|what| Self::from_mail(mail, what.as_str()))
     }
 
     pub(crate) fn from_mail(mail: &WelcomeMail, what: &str) -> Self {
@@ -224,6 +227,16 @@ impl HistoryEntry {
         ShownEntry { entry: self, by, you, detail }
     }
 
+    /// Returns the entry without the name of an operator and their reason. The queues of mails have no use for them.
+    #[must_use]
+    pub(crate) fn without_operator(mut self) -> Self {
+        self.reason = None;
+        if self.who.is_some_and(|who| who.role == ActorRole::Operator) {
+            self.by = Label::from_stored(ActorRole::Operator.as_str().to_owned(), Some(false));
+        }
+        self
+    }
+
     /// Returns the entry as a mail shows it.
     #[must_use]
     pub fn masked(&self) -> MaskedEntry {
@@ -253,7 +266,8 @@ impl HistoryEntry {
     /// was none. Everything else may be a text that an operator typed.
     fn detail_from_support(&self) -> Option<&str> {
         let is_shown = |detail: &&str| {
-            let is_outcome = self.code() == Some(HistoryCode::ApprovalDecided) && OUTCOMES.contains(detail);
+            let is_outcome =
+                self.code() == Some(HistoryCode::ApprovalDecided) && ApprovalOutcome::parse(detail).is_some();
             self.code().is_some_and(HistoryCode::names_account) || is_outcome || *detail == WITHOUT_APPROVAL
         };
         self.detail.as_deref().filter(is_shown)
@@ -361,6 +375,36 @@ mod tests {
     }
 
     #[test]
+    fn of_an_operators_act_customers_see_only_the_account_that_was_unlocked_and_codes() {
+        let reader = customer("dana").person();
+        let shown = |what, detail: &str| {
+            let mut entry = entry(what, "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id: None }));
+            entry.detail = Some(detail.to_owned());
+            entry.shown_to(reader).detail.map(str::to_owned)
+        };
+        for (what, detail) in [
+            ("account-unlocked", "lee@fabrikam"),
+            ("approval-decided", "approved"),
+            ("approval-decided", "rejected"),
+            ("approval-decided", "overtaken"),
+            ("reissued", WITHOUT_APPROVAL),
+            ("portal-user-added", WITHOUT_APPROVAL),
+        ] {
+            assert_eq!(shown(what, detail).as_deref(), Some(detail), "{what}");
+        }
+        for (what, detail) in [
+            ("approval-requested", "reissue"),
+            ("approval-decided", "lee@fabrikam.example"),
+            ("reissued", "lee@fabrikam.example"),
+            ("portal-user-added", "lee@fabrikam.example"),
+            ("portal-user-removed", "lee@fabrikam.example"),
+            ("of-a-later-release", "lee@fabrikam.example"),
+        ] {
+            assert_eq!(shown(what, detail), None, "{what}");
+        }
+    }
+
+    #[test]
     fn a_mail_names_people_and_accounts_masked_and_the_vendors_staff_as_support() {
         let masked = |text: &str| MaskedAuthor::Masked(text.to_owned());
         let kim = Some((&customer("kim")).into());
@@ -431,7 +475,7 @@ mod tests {
             assert!(all.iter().all(|entry| entry.seq.is_none()));
             all.into_iter().map(|entry| (entry.what, entry.at.epoch_seconds())).collect::<Vec<_>>()
         };
-        let retrieved = |seconds| (RETRIEVED.to_owned(), seconds);
+        let retrieved = |seconds| ("retrieved".to_owned(), seconds);
         let bounced = || ("mail-bounced".to_owned(), 30);
         assert_eq!(codes(&credential, &mail), [retrieved(40), bounced(), retrieved(20)]);
         credential.signed_in_at = Some(at(50));

@@ -362,7 +362,7 @@ pub(crate) const WORDS: Words = Words {
     notice_unconfirmed: "Eine Person ohne bestätigte Adresse",
     notice_expected: "Wenn Sie damit gerechnet haben, müssen Sie nichts tun.",
     notice_unexpected: "Andernfalls wenden Sie sich bitte umgehend an den Support:",
-    notice_unasked: "Wenn Ihr Unternehmen das nicht angefordert hat, wenden Sie sich bitte umgehend an den Support. Noch lässt es sich verhindern:",
+    notice_unasked: "Wenn Ihr Unternehmen das nicht angefordert hat, wenden Sie sich bitte umgehend an den Support, solange es sich noch verhindern lässt:",
     notice_history: "Alle Personen in Ihrem Unternehmen mit Zugriff auf das Abonnement können den vollständigen Verlauf im Kundenportal einsehen:",
 
     // The mail of a support request, which the vendor's support reads.

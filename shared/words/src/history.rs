@@ -1,7 +1,8 @@
 //! The words for the entries of a history: on pages, at the support desk, and in notices.
 
 use domain::{
-    ActorRole, HistoryCode, HistoryEntry, MailDetail, MaskedAuthor, ShownAuthor, ShownEntry, history::WITHOUT_APPROVAL,
+    ActorRole, ApprovalOutcome, DeskAct, HistoryCode, HistoryEntry, MailDetail, MaskedAuthor, ShownAuthor, ShownEntry,
+    history::WITHOUT_APPROVAL,
 };
 
 use crate::{Words, fill, mail_detail, person_first};
@@ -43,16 +44,15 @@ pub fn history_entry(words: &Words, what: &str) -> &'static str {
 pub fn history_detail(words: &Words, what: &str, detail: &str) -> Option<&'static str> {
     match HistoryCode::parse(what)? {
         HistoryCode::ApprovalRequested => match detail {
-            "reissue" => Some(words.approval_of_reissue),
-            "add-portal-user" => Some(words.approval_of_portal_user),
+            DeskAct::REISSUE => Some(words.approval_of_reissue),
+            DeskAct::ADD_PORTAL_USER => Some(words.approval_of_portal_user),
             _ => None,
         },
-        HistoryCode::ApprovalDecided => match detail {
-            "approved" => Some(words.approval_approved),
-            "rejected" => Some(words.approval_rejected),
-            "overtaken" => Some(words.approval_overtaken),
-            _ => None,
-        },
+        HistoryCode::ApprovalDecided => ApprovalOutcome::parse(detail).map(|outcome| match outcome {
+            ApprovalOutcome::Approved => words.approval_approved,
+            ApprovalOutcome::Rejected => words.approval_rejected,
+            ApprovalOutcome::Overtaken => words.approval_overtaken,
+        }),
         code if code.is_of_the_desk() => (detail == WITHOUT_APPROVAL).then_some(words.approval_none),
         code if code.names_account() => None,
         _ => MailDetail::parse(detail).and_then(|detail| mail_detail(words, detail)),
@@ -133,14 +133,23 @@ fn of_the_desk(words: &Words, code: HistoryCode, detail: &str) -> (&'static str,
             (words.notice_portal_user_removed_subject, words.notice_portal_user_removed)
         }
         (HistoryCode::AccountUnlocked, _) => (words.notice_account_unlocked_subject, words.notice_account_unlocked),
-        (HistoryCode::ApprovalRequested, "reissue") => (words.notice_reissue_asked_subject, words.notice_reissue_asked),
-        (HistoryCode::ApprovalRequested, "add-portal-user") => {
+        (HistoryCode::ApprovalRequested, DeskAct::REISSUE) => {
+            (words.notice_reissue_asked_subject, words.notice_reissue_asked)
+        }
+        (HistoryCode::ApprovalRequested, DeskAct::ADD_PORTAL_USER) => {
             (words.notice_access_asked_subject, words.notice_access_asked)
         }
-        (HistoryCode::ApprovalDecided, "approved") => (words.notice_approved_subject, words.notice_approved),
-        (HistoryCode::ApprovalDecided, "rejected") => (words.notice_rejected_subject, words.notice_rejected),
-        (HistoryCode::ApprovalDecided, "overtaken") => (words.notice_overtaken_subject, words.notice_overtaken),
+        (HistoryCode::ApprovalDecided, outcome) => decided(words, ApprovalOutcome::parse(outcome)),
         (_, _) => (words.notice_other_subject, words.notice_other),
+    }
+}
+
+fn decided(words: &Words, outcome: Option<ApprovalOutcome>) -> (&'static str, &'static str) {
+    match outcome {
+        Some(ApprovalOutcome::Approved) => (words.notice_approved_subject, words.notice_approved),
+        Some(ApprovalOutcome::Rejected) => (words.notice_rejected_subject, words.notice_rejected),
+        Some(ApprovalOutcome::Overtaken) => (words.notice_overtaken_subject, words.notice_overtaken),
+        None => (words.notice_other_subject, words.notice_other),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The creation of administrators.
 
-use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, Timestamp};
+use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, HistoryCode, Timestamp};
 
 use super::{
     Table, account, administrator, click, credential,
@@ -114,7 +114,7 @@ impl Administrators {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let SignedIn { session, account: creator, .. } = signed_in;
-        let entry = Entry::new("administrator-created", creator, now, known.issue);
+        let entry = Entry::new(HistoryCode::AdministratorCreated, creator, now, known.issue);
         let entries = Entries::after(known).and(&entry.with_account(&new.account.user_name));
         let change = match known.hands_over_at(creator.role, now) {
             Some(at) => credential::hand_over(known, entries.seq(), at),

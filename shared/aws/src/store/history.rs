@@ -1,9 +1,8 @@
 //! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
 use domain::{
-    Account, Actor, ActorRole, Caller, Credential, HistoryEntry, Issue, Label, Operator, PersonId, Reason, Retrieval,
-    SubscriptionId, Timestamp, UserName, WelcomeMail,
-    history::{RETRIEVED, mail_failure},
+    Account, Actor, ActorRole, Caller, Credential, HistoryCode, HistoryEntry, Issue, Label, Operator, PersonId, Reason,
+    Retrieval, SubscriptionId, Timestamp, UserName, WelcomeMail, history::mail_failure,
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -88,7 +87,7 @@ impl From<&Retrieval> for Author {
 
 /// One entry of a subscription's history.
 pub(super) struct Entry<'a> {
-    what: &'static str,
+    what: HistoryCode,
     by: Author,
     at: Timestamp,
     issue: Issue,
@@ -148,12 +147,12 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(what: &'static str, by: impl Into<Author>, at: Timestamp, issue: Issue) -> Self {
+    pub(super) fn new(what: HistoryCode, by: impl Into<Author>, at: Timestamp, issue: Issue) -> Self {
         Self { what, by: by.into(), at, issue, account: None, reason: None, detail: None }
     }
 
     fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
-        Self::new(RETRIEVED, retrieval, retrieval.at, issue)
+        Self::new(HistoryCode::Retrieved, retrieval, retrieval.at, issue)
     }
 
     /// Adds the account that was changed, where another one made the change.
@@ -173,7 +172,7 @@ impl<'a> Entry<'a> {
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
         Item::at(key(subscription, seq))
-            .with(WHAT, text(self.what))
+            .with(WHAT, text(self.what.as_str()))
             .with(BY, text(&self.by.by))
             .with_if(CONFIRMED, self.by.confirmed.map(boolean))
             .with(WHO, who(self.by.who))

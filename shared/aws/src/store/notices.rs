@@ -109,9 +109,10 @@ impl Notices {
     }
 }
 
-/// Reads a portal user who may get notices. `None` for one without an address, and for one whom an operator has removed.
+/// Reads a portal user who may get notices, also one who was removed. `None` for one without an address.
 fn addressed_portal_user(item: &Attributes) -> Result<Option<AddressedPortalUser>, Failure> {
     let user = portal_user::from_item(item)?;
-    let address = user.given.as_ref().filter(|_| user.removed_at.is_none()).and_then(PortalUser::address);
-    Ok(address.map(|address| AddressedPortalUser { address: address.clone(), added_at: user.added_at }))
+    let address = user.given.as_ref().and_then(PortalUser::address).cloned();
+    let (added_at, removed_at) = (user.added_at, user.removed_at);
+    Ok(address.map(|address| AddressedPortalUser { address, added_at, removed_at }))
 }

@@ -1,7 +1,10 @@
 //! The acts of operators: what each one looks up first, and the writes that it makes beside its own. An act, its entries in the history,
 //! the mark of its click and the decision on its approval are one transaction.
 
-use domain::{Approval, Credential, Decision, Operator, OperatorClick, Reason, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{
+    Approval, Credential, Decision, HistoryCode, Operator, OperatorClick, Reason, SubscriptionId, Timestamp,
+    WelcomeMail, history::WITHOUT_APPROVAL,
+};
 
 use super::{
     Table, approval, credential,
@@ -76,16 +79,13 @@ pub struct OperatorAct<'a> {
     pub at: Timestamp,
 }
 
-/// The detail of a sensitive act in a deployment without approvals.
-const WITHOUT_APPROVAL: &str = "without-approval";
-
 impl OperatorAct<'_> {
     /// Adds the entries of the act with the code `what`: that of the decision, and its own.
     pub(super) fn add_entries<'e>(
         &self,
         entries: Entries<'e>,
         known: &Credential,
-        what: &'static str,
+        what: HistoryCode,
         next: &Credential,
     ) -> Entries<'e> {
         let own = Entry::new(what, self.operator, self.at, next.issue).with_reason(self.reason);
@@ -112,7 +112,7 @@ impl OperatorAct<'_> {
 
 /// Returns the entry of a decision on an approval.
 fn decided<'a>(decision: &'a Decision, reason: Option<&'a Reason>, known: &Credential) -> Entry<'a> {
-    let entry = Entry::new("approval-decided", &decision.by, decision.at, known.issue);
+    let entry = Entry::new(HistoryCode::ApprovalDecided, &decision.by, decision.at, known.issue);
     let entry = entry.with_detail(decision.outcome.as_str());
     match reason {
         Some(reason) => entry.with_reason(reason),
@@ -174,7 +174,7 @@ impl Table {
         answered: AnsweredClick<'_>,
     ) -> Result<ActOutcome, Failure> {
         let (id, now) = (&known.subscription, approval.asked_at);
-        let entry = Entry::new("approval-requested", &approval.asked_by, now, known.issue);
+        let entry = Entry::new(HistoryCode::ApprovalRequested, &approval.asked_by, now, known.issue);
         let entry = entry.with_detail(approval.act.code()).with_reason(&approval.reason);
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(self, "dynamodb TransactWriteItems (ask for approval)")

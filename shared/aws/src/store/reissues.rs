@@ -1,8 +1,8 @@
 //! Reissues: issues that operators start, and the portal users that they add with an approval.
 
 use domain::{
-    Approval, Credential, Decision, OperatorClick, PasswordHash, PortalUserChange, Reason, SubscriptionId, Timestamp,
-    WelcomeMail,
+    Approval, Credential, Decision, HistoryCode, OperatorClick, PasswordHash, PortalUserChange, Reason, SubscriptionId,
+    Timestamp, WelcomeMail,
 };
 
 use super::{
@@ -61,7 +61,7 @@ impl Reissues {
         let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
         let next_account = account.next_issue(next, new.hash.clone());
         let entries = Entries::with_retrievals_of(&known.credential).and_failure_of(&known.mail);
-        let entries = act.add_entries(entries, &known.credential, "reissued", next);
+        let entries = act.add_entries(entries, &known.credential, HistoryCode::Reissued, next);
         let write = credential::reissue(&known.credential, next, entries.seq())?;
         if let Some(due_at) = new.reminder_at {
             self.0.expect_reminder(id, next.issue, due_at).await?;
@@ -84,7 +84,7 @@ impl Reissues {
         change: &PortalUserChange,
         act: &OperatorAct<'_>,
     ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users("portal-user-added", &known.credential, next, change, act).await
+        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
     }
 
     /// Asks for an approval.
@@ -115,7 +115,7 @@ impl Table {
     /// and `what` the code of the act.
     pub(super) async fn change_portal_users(
         &self,
-        what: &'static str,
+        what: HistoryCode,
         known: &Credential,
         next: &Credential,
         change: &PortalUserChange,

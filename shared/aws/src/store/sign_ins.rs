@@ -1,8 +1,8 @@
 //! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
 use domain::{
-    Account, AccountStatus, ClaimedName, Credential, Issue, ServiceAdministrator, Session, SessionDigest, SignInEffect,
-    Timestamp, UserName,
+    Account, AccountStatus, ClaimedName, Credential, HistoryCode, Issue, ServiceAdministrator, Session, SessionDigest,
+    SignInEffect, Timestamp, UserName,
 };
 
 use super::{
@@ -102,7 +102,7 @@ impl SignIns {
         if credential.signed_in_at.is_some() {
             return self.put(new).await;
         }
-        let entry = Entry::new("signed-in", account, now, issue);
+        let entry = Entry::new(HistoryCode::SignedIn, account, now, issue);
         let entries = Entries::with_retrievals_of(&credential).and(&entry);
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
@@ -128,7 +128,7 @@ impl SignIns {
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
             .update(Part::Account, account::sign_in_first(account, now))?;
         if retires {
-            let entry = Entry::new("service-administrator-retired", account, now, credential.issue);
+            let entry = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
             entries = entries.and(&entry.with_account(&credential.user_name));
             transaction = transaction.update(Part::ServiceAdministrator, account::retire(&credential.user_name))?;
         }
@@ -148,7 +148,7 @@ impl SignIns {
 
 /// Returns the history entry of an administrator's first sign-in.
 fn signed_in(account: &Account, credential: &Credential, now: Timestamp) -> Entry<'static> {
-    Entry::new("administrator-signed-in", account, now, credential.issue)
+    Entry::new(HistoryCode::AdministratorSignedIn, account, now, credential.issue)
 }
 
 /// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Account, Company, CompanyId, Credential, EventId, Issue, Kind, PasswordHash, PortalUser, SubscriptionId, Timestamp,
-    UserName, WelcomeMail,
+    Account, Company, CompanyId, Credential, EventId, HistoryCode, Issue, Kind, PasswordHash, PortalUser,
+    SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 use futures_util::future::try_join_all;
 
@@ -197,7 +197,8 @@ impl Subscriptions {
         extended: &Credential,
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
-        let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
+        let is_paid_now = (known.kind, extended.kind) == (Kind::Trial, Kind::Paid);
+        let what = if is_paid_now { HistoryCode::Paid } else { HistoryCode::PortalUsersAdded };
         let entry = Entry::new(what, Author::vendor(), now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
@@ -254,5 +255,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry::new("issued", Author::vendor(), credential.issued_at, credential.issue)
+    Entry::new(HistoryCode::Issued, Author::vendor(), credential.issued_at, credential.issue)
 }

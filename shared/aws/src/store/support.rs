@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{
-    Caller, Credential, EmailAddress, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId, SupportMessage,
-    SupportRequest, Timestamp,
+    Caller, Credential, EmailAddress, HistoryCode, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId,
+    SupportMessage, SupportRequest, Timestamp,
 };
 
 use super::{
@@ -119,7 +119,7 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let entry = Entry::new("support-requested", caller, now, known.issue);
+        let entry = Entry::new(HistoryCode::SupportRequested, caller, now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),
