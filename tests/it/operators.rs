@@ -15,7 +15,7 @@ use lambda::{HttpService, Transport};
 use lambda_http::{Context, LambdaEvent, Service, http::StatusCode};
 use provider::Oddities;
 use serde_json::{Value, json};
-use support::{Answer, Call, DESK_CLIENT, DESK_ORIGIN, TestStack, event};
+use support::{Answer, Api, Call, DESK_CLIENT, DESK_ORIGIN, Route, TestStack, event};
 use web::{
     CodeFlow, LogoutHint, OperatorIdentity, OperatorSettings, Presentation, Problem, Reply, Request, SignInOutcome,
     SignIns,
@@ -295,6 +295,44 @@ async fn without_the_role_there_is_nothing_at_any_path_of_the_desk() {
             assert_eq!(desk.call(call.clone().operator(&operator)).await.status, 200);
         }
     }
+}
+
+#[tokio::test]
+async fn to_a_caller_without_the_role_no_route_of_the_desk_exists_and_no_service_is_called() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let without_role = stack.operator_token_with(OLIVIA, &json!({ "roles": ["sales"] }));
+    let tokens = [String::new(), "x".to_owned(), without_role, stack.token(OLIVIA)];
+    let mut calls = vec![Call::get("/desk/api/approvals"), Call::get("/desk/api/subscriptions/sub-1")];
+    for route in Route::all().into_iter().filter(|route| route.api == Api::Desk && route.path != Route::DEFAULT) {
+        let path = route.path.replace("{subscription_id}", "sub-1").replace('{', "").replace('}', "");
+        calls.push(Call::post(&path).key("click").json(&json!({ "reason": "a reason" })));
+    }
+    assert!(calls.len() > 4);
+    let unknown = seen(&stack.desk(Call::get("/desk/api/nothing")).await);
+    assert_eq!((unknown.0, &unknown.1["code"]), (404, &json!("not-found")));
+    stack.cloud.clear_requests();
+    for call in calls {
+        for token in &tokens {
+            for call in [call.clone().operator(token), call.clone().bearer(token)] {
+                assert_eq!(seen(&stack.desk(call).await), unknown);
+            }
+        }
+    }
+    assert_eq!(stack.cloud.requests().len(), 0, "no AWS service is called");
+}
+
+#[tokio::test]
+async fn the_customers_origin_has_no_path_of_the_desk() {
+    let stack = TestStack::start().await;
+    let operator = stack.operator_token(OLIVIA);
+    let unknown = seen(&stack.call("portal", Call::get("/nothing")).await);
+    for path in ["/desk", "/desk/api/approvals", "/desk/auth/sign-in", "/desk/assets/x"] {
+        let call = Call::get(path).operator(&operator).cookie("__Host-customer", &operator);
+        assert_eq!(seen(&stack.call("portal", call).await), unknown, "{path}");
+    }
+    let elsewhere = seen(&stack.desk(Call::get("/subscriptions").operator(&operator)).await);
+    assert_eq!((elsewhere.0, &elsewhere.1["code"]), (404, &json!("not-found")));
 }
 
 #[tokio::test]

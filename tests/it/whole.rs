@@ -40,6 +40,8 @@ async fn the_whole_story_works_over_http_and_the_log_contains_no_secret() {
     let missing = dev.send(Request::get(format!("{}/no-such-page", dev.product.functions)), None).await;
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
 
+    assert_each_origin_has_its_own_paths(&dev, &token).await;
+
     let password = shown[0].to_owned();
     let secrets = hand_over(&dev, &password).await;
     let blank = dev.retrieve(&token, "click-0").await.1;
@@ -53,6 +55,35 @@ async fn the_whole_story_works_over_http_and_the_log_contains_no_secret() {
         }
         assert!(secrets.iter().all(|secret| !line.contains(secret)), "the log contains a chosen password or a session");
     }
+}
+
+/// Asserts that the origins of customers and of the support desk have no path in common, and that the local provider makes an operator of
+/// everyone who signs in to the desk.
+async fn assert_each_origin_has_its_own_paths(dev: &Dev, customer: &str) {
+    let get = async |origin: &str, path: &str, token: &str| {
+        let request = Request::get(format!("{origin}{path}")).header("authorization", format!("Bearer {token}"));
+        let (status, mut answer) = dev.send(request, None).await;
+        answer.as_object_mut().and_then(|answer| answer.remove("request_id"));
+        (status, answer)
+    };
+    let (customers, desk) = (&dev.product.functions, &dev.product.desk);
+    let operator = dev.token_for(&json!({ "email": "olivia@contoso.example", "client": "firstkey-desk" })).await;
+    let missing = get(customers, "/no-such-page", &operator).await;
+    for path in ["/desk", "/desk/", "/desk/api/approvals", "/lambda-url/support-desk/desk/api/approvals"] {
+        assert_eq!(get(customers, path, &operator).await, missing, "{path}");
+    }
+    let missing = get(desk, "/desk/api/no-such-path", &operator).await;
+    assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
+    for path in ["/", "/subscriptions", "/auth/sign-in", "/no-such-page", "/2015-03-31/functions/portal/invocations"] {
+        assert_eq!(get(desk, path, &operator).await, missing, "{path}");
+    }
+    assert_eq!(get(desk, "/desk/api/approvals", customer).await, missing);
+    assert_eq!(get(desk, "/desk/api/approvals", &operator).await, (StatusCode::OK, json!({ "approvals": [] })));
+    let unlock =
+        Request::post(format!("{desk}/desk/api/accounts/admin@fabrikam/unlock")).header("idempotency-key", "click");
+    let unlock = unlock.header("authorization", format!("Bearer {operator}"));
+    let (status, answer) = dev.send(unlock, Some(&json!({ "reason": "Ticket 4711" }))).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "change-access has the route");
 }
 
 const CHOSEN: &str = "seven green boats at noon";

@@ -12,9 +12,10 @@ use template::from_yaml;
 
 use crate::{Answer, Api};
 
-/// The method and path of a request.
+/// The API, the method and the path of a request.
 #[derive(Clone, Debug)]
 pub struct RequestLine {
+    api: Api,
     method: String,
     path: String,
 }
@@ -25,7 +26,7 @@ pub const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete",
 /// The path in the contract that covers every path without its own entry. The portal function answers those.
 const FALLBACK: &str = "/{path}";
 
-/// The same for the paths of the support desk, if the contract has it.
+/// The same for the API of the support desk.
 const DESK_FALLBACK: &str = "/desk/{path}";
 
 /// The media type of the gateway's own errors, which lack the headers that the functions set.
@@ -37,6 +38,13 @@ static DOCUMENT: LazyLock<Value> =
 /// The compiled schemas. Each is compiled when the first answer is checked against it.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
+/// The APIs of the functions.
+static APIS: LazyLock<HashMap<&str, Api>> = LazyLock::new(|| {
+    let paths = DOCUMENT["paths"].as_object().expect("openapi.yaml has paths").iter();
+    let operations = paths.flat_map(|(path, item)| METHODS.map(|method| (path, item[method]["x-function"].as_str())));
+    operations.filter_map(|(path, function)| Some((function?, Api::from_path(path)))).collect()
+});
+
 /// Returns the contract, as JSON.
 #[must_use]
 pub fn document() -> &'static Value {
@@ -44,10 +52,23 @@ pub fn document() -> &'static Value {
 }
 
 impl RequestLine {
-    /// Creates a request line from a method in any case and a path.
+    /// Creates a request line from a method in any case and a path, of the API that has the path.
     #[must_use]
     pub fn new(method: &str, path: &str) -> Self {
-        Self { method: method.to_ascii_lowercase(), path: path.to_owned() }
+        Self { api: Api::from_path(path), method: method.to_ascii_lowercase(), path: path.to_owned() }
+    }
+
+    /// Returns the request line of a request to another API, which may not have the path.
+    #[must_use]
+    pub fn to_api(self, api: Api) -> Self {
+        Self { api, ..self }
+    }
+
+    /// Returns the request line of a request to the API that a function belongs to.
+    #[must_use]
+    pub fn to_function(self, function: &str) -> Self {
+        let api = APIS.get(function).copied().unwrap_or(self.api);
+        self.to_api(api)
     }
 
     /// Reads the request line of an API Gateway event. Returns `None` for any other event.
@@ -90,11 +111,14 @@ impl RequestLine {
     fn operation(&self) -> (String, &'static Value) {
         let paths = DOCUMENT["paths"].as_object().expect("openapi.yaml has paths");
         let method = if self.method == "head" { "get" } else { &*self.method };
-        let mut matching: Vec<_> = paths.keys().filter(|template| self.matches(template)).collect();
+        let is_of_api = Api::from_path(&self.path) == self.api;
+        let mut matching: Vec<_> = paths.keys().filter(|template| is_of_api && self.matches(template)).collect();
         matching.sort_by_key(|template| (template.matches('{').count(), std::cmp::Reverse(template.len())));
         let found = matching.into_iter().find(|template| paths[*template].get(method).is_some());
-        let is_desks = Api::from_path(&self.path) == Api::Desk && paths.contains_key(DESK_FALLBACK);
-        let fallback = if is_desks { DESK_FALLBACK } else { FALLBACK };
+        let fallback = match self.api {
+            Api::Customers => FALLBACK,
+            Api::Desk => DESK_FALLBACK,
+        };
         let (template, method) = found.map_or((fallback, "get"), |template| (&**template, method));
         let at = format!("#/paths/{}/{method}", template.replace('/', "~1"));
         (at, &paths[template][method])

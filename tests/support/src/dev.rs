@@ -12,7 +12,7 @@ use hyper_util::{
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Answer, Call, contract::RequestLine, product::Product};
+use crate::{Answer, Api, Call, contract::RequestLine, product::Product};
 
 /// The path of Lambda's own API, which is not part of the product.
 const INVOCATIONS: &str = "/2015-03-31/";
@@ -92,14 +92,22 @@ impl Dev {
 
     /// Sends a request and returns the answer. Checks a function's answer against the contract.
     async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> Option<Answer> {
-        let uri = request.uri().to_string();
-        let path = uri.strip_prefix(&self.product.functions).filter(|path| path.starts_with('/'));
-        let path = path.filter(|path| !path.starts_with(INVOCATIONS));
-        let request_line = path.map(|_| RequestLine::new(request.method().as_str(), request.uri().path()));
+        let api = self.api(&request.uri().to_string());
+        let request_line = RequestLine::new(request.method().as_str(), request.uri().path());
+        let request_line = api.map(|api| request_line.to_api(api));
         let (head, body) = self.client.request(request).await.ok()?.into_parts();
         let answer = Answer::from_parts(&head, &body.collect().await.ok()?.to_bytes());
         request_line.inspect(|line| line.assert_allows(&answer));
         Some(answer)
+    }
+
+    /// Returns the API that a request is sent to; `None` if it is sent to none.
+    fn api(&self, uri: &str) -> Option<Api> {
+        let path = |origin: &str| uri.strip_prefix(origin).filter(|path| path.starts_with('/'));
+        if path(&self.product.desk).is_some() {
+            return Some(Api::Desk);
+        }
+        path(&self.product.functions).filter(|path| !path.starts_with(INVOCATIONS)).map(|_| Api::Customers)
     }
 
     /// Injects a fault, given as the body of the console's `POST /faults`.

@@ -89,7 +89,8 @@ impl Processes {
     pub async fn call(&self, function: &'static str, call: Call) -> Result<Answer, String> {
         let event = call.into_event();
         let answer = Answer::read(&self.invoke(function, &event).await?);
-        RequestLine::from_event(&event).inspect(|line| line.assert_allows(&answer));
+        let request_line = RequestLine::from_event(&event).map(|line| line.to_function(function));
+        request_line.inspect(|line| line.assert_allows(&answer));
         Ok(answer)
     }
 

@@ -426,7 +426,8 @@ impl Functions {
     async fn invoke(self: &Arc<Self>, function: &str, event: Value) -> Result<Value, String> {
         let _slot = self.slots.acquire().await.map_err(|_| "no slot".to_owned())?;
         let function = Function::find(function).ok_or_else(|| format!("no function {function}"))?;
-        let (this, request_line) = (Arc::clone(self), RequestLine::from_event(&event));
+        let request_line = RequestLine::from_event(&event).map(|line| line.to_function(function.name()));
+        let this = Arc::clone(self);
         let instance = tokio::spawn(async move { this.handlers[&function](event).await });
         self.running.lock().unwrap().push((function, instance.abort_handle()));
         let answer = instance.await.map_err(|_| "killed".to_owned())??;
