@@ -1,6 +1,8 @@
 //! The changes of access by operators: the portal users that they add and remove, and the accounts that they unlock.
 
-use domain::{Account, Approval, ClaimedName, Credential, OperatorClick, PortalUserChange, SubscriptionId, Timestamp};
+use domain::{
+    Account, Approval, ClaimedName, Credential, HistoryCode, OperatorClick, PortalUserChange, SubscriptionId, Timestamp,
+};
 use futures_util::try_join;
 
 use super::{
@@ -92,7 +94,7 @@ impl Accesses {
         change: &PortalUserChange,
         act: &OperatorAct<'_>,
     ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users("portal-user-added", &known.credential, next, change, act).await
+        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
     }
 
     /// Removes the portal user of `change`: the right and the listing go at once, and the mark that stays keeps events from bringing them
@@ -104,7 +106,7 @@ impl Accesses {
         change: &PortalUserChange,
         act: &OperatorAct<'_>,
     ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users("portal-user-removed", &known.credential, next, change, act).await
+        self.0.change_portal_users(HistoryCode::PortalUserRemoved, &known.credential, next, change, act).await
     }
 
     /// Looks up an account that is to be unlocked, and whether the click was carried out before.
@@ -134,7 +136,7 @@ impl Accesses {
     pub async fn unlock(&self, known: &AccountState, act: &OperatorAct<'_>) -> Result<UnlockOutcome, Failure> {
         let AccountState { account, credential, .. } = known;
         let id = &credential.subscription;
-        let entry = Entry::new("account-unlocked", act.operator, act.at, credential.issue);
+        let entry = Entry::new(HistoryCode::AccountUnlocked, act.operator, act.at, credential.issue);
         let entries = Entries::after(credential).and(&entry.with_account(&account.user_name).with_reason(act.reason));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (unlock)")
             .update(Part::Credential, credential::act(credential, entries.seq()))?
