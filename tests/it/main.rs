@@ -20,6 +20,7 @@ mod logs;
 mod mail_feedback;
 mod no_leaks;
 mod notices;
+mod operators;
 mod permissions;
 mod portal;
 mod portal_sign_in;

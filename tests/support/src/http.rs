@@ -7,6 +7,8 @@ use http_body_util::Full;
 use lambda_http::http::{Request, response};
 use serde_json::{Value, json};
 
+use crate::{Api, Function, Route};
+
 /// A builder of a request.
 #[derive(Clone)]
 pub struct Call {
@@ -148,6 +150,20 @@ impl Call {
     #[must_use]
     pub fn session(self, token: &str) -> Self {
         self.cookie("__Host-session", token)
+    }
+
+    /// Adds the cookie of an operator's token at the support desk.
+    #[must_use]
+    pub fn operator(self, token: &str) -> Self {
+        if token.is_empty() { self } else { self.cookie("__Host-desk", token) }
+    }
+
+    /// Returns the function that an API gives the call to, and the call with the parameters of its path.
+    #[must_use]
+    pub fn routed(mut self, api: Api) -> (Function, Self) {
+        let (route, parameters) = Route::find(api, self.method, &self.path);
+        self.path_parameters.extend(parameters);
+        (route.function, self)
     }
 
     /// Adds the cookie by which an account knows a browser.
