@@ -1,4 +1,4 @@
-//! What the support desk does: how it is published and announced, without the name of an operator and without their reason.
+//! The acts of the support desk, as they are published and announced: without the name of an operator and without their reason.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cloud::{Mail, Published};

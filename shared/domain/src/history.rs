@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_operators_act_customers_see_only_the_account_that_was_unlocked_and_codes() {
+    fn customers_see_only_codes_and_the_account_that_was_unlocked_of_an_act_of_the_desk() {
         let reader = customer("dana").person();
         let shown = |what, detail: &str| {
             let mut entry = entry(what, "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id: None }));

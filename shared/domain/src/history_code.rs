@@ -3,7 +3,7 @@
 use crate::text_enum;
 
 text_enum! {
-    /// What an entry of the history says happened. A later release has more codes, so an entry keeps the text.
+    /// The code of what happened, in an entry of the history. A later release has more codes, so an entry keeps the text.
     #[derive(PartialOrd, Ord)]
     pub enum HistoryCode {
         /// An issue of credentials began with an event of the vendor.
@@ -56,7 +56,7 @@ text_enum! {
 impl HistoryCode {
     /// Returns whether it is an act of the support desk, or a step towards one. People always get a notice of these.
     #[must_use]
-    pub fn is_of_the_desk(self) -> bool {
+    pub fn is_desk_act(self) -> bool {
         match self {
             Self::Reissued
             | Self::PortalUserAdded

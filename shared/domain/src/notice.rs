@@ -76,11 +76,11 @@ pub struct Audience {
 /// How much people need a notice. The order is from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
-    /// It says how the set-up proceeds.
+    /// The progress of the set-up.
     Progress,
-    /// It helps against theft.
+    /// Help against theft.
     Security,
-    /// It announces what the support desk does, whatever the deployment sends.
+    /// An act of the support desk, which is announced whatever else the deployment sends.
     Desk,
 }
 

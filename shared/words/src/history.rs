@@ -53,7 +53,7 @@ pub fn history_detail(words: &Words, what: &str, detail: &str) -> Option<&'stati
             ApprovalOutcome::Rejected => words.approval_rejected,
             ApprovalOutcome::Overtaken => words.approval_overtaken,
         }),
-        code if code.is_of_the_desk() => (detail == WITHOUT_APPROVAL).then_some(words.approval_none),
+        code if code.is_desk_act() => (detail == WITHOUT_APPROVAL).then_some(words.approval_none),
         code if code.names_account() => None,
         _ => MailDetail::parse(detail).and_then(|detail| mail_detail(words, detail)),
     }
@@ -88,9 +88,9 @@ pub fn unmasked_author(words: &Words, entry: &HistoryEntry, vendor: &str) -> Str
 pub struct NoticeWords {
     /// The subject, with a placeholder for the product.
     pub subject: &'static str,
-    /// What happened and what it means, with a placeholder for the product.
+    /// The sentences on what happened and what it means, with a placeholder for the product.
     pub happened: &'static str,
-    /// What else the recipient must know.
+    /// A sentence on what else the recipient must know.
     pub note: Option<&'static str>,
     /// When to contact support. The address follows.
     pub unexpected: &'static str,
@@ -110,11 +110,11 @@ pub fn notice(words: &Words, entry: &HistoryEntry) -> NoticeWords {
         Some(HistoryCode::AdministratorCreated) => {
             (words.notice_administrator_created_subject, words.notice_administrator_created)
         }
-        Some(code) if code.is_of_the_desk() => of_the_desk(words, code, entry.detail.as_deref().unwrap_or_default()),
+        Some(code) if code.is_desk_act() => desk_act(words, code, entry.detail.as_deref().unwrap_or_default()),
         _ => (words.notice_other_subject, words.notice_other),
     };
     let is_without_approval =
-        code.is_some_and(HistoryCode::is_of_the_desk) && entry.detail.as_deref() == Some(WITHOUT_APPROVAL);
+        code.is_some_and(HistoryCode::is_desk_act) && entry.detail.as_deref() == Some(WITHOUT_APPROVAL);
     let is_request = code == Some(HistoryCode::ApprovalRequested);
     NoticeWords {
         subject,
@@ -125,7 +125,7 @@ pub fn notice(words: &Words, entry: &HistoryEntry) -> NoticeWords {
 }
 
 /// Returns the subject and the sentences of a notice about an act of the support desk.
-fn of_the_desk(words: &Words, code: HistoryCode, detail: &str) -> (&'static str, &'static str) {
+fn desk_act(words: &Words, code: HistoryCode, detail: &str) -> (&'static str, &'static str) {
     match (code, detail) {
         (HistoryCode::Reissued, _) => (words.notice_reissued_subject, words.notice_reissued),
         (HistoryCode::PortalUserAdded, _) => (words.notice_portal_user_added_subject, words.notice_portal_user_added),
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    fn of_an_operator(what: &str, detail: &str) -> HistoryEntry {
+    fn by_operator(what: &str, detail: &str) -> HistoryEntry {
         let by = Label::from_stored("olivia@contoso.example".into(), Some(false));
         let who = Actor { role: ActorRole::Operator, id: Some(PersonId::from_account("olivia")) };
         entry(what, by, Some(who), Some(detail))
@@ -242,7 +242,7 @@ mod tests {
             ("approval-decided", "overtaken"),
         ];
         for words in Language::ALL.map(Language::words) {
-            let all = acts.map(|(what, detail)| notice(words, &of_an_operator(what, detail)));
+            let all = acts.map(|(what, detail)| notice(words, &by_operator(what, detail)));
             let subjects: BTreeSet<_> = all.iter().map(|notice| notice.subject).collect();
             assert!(subjects.len() == acts.len() && !subjects.contains(words.notice_other_subject));
             let texts: BTreeSet<_> = all.iter().map(|notice| notice.happened).collect();
@@ -250,7 +250,7 @@ mod tests {
             assert!(all.iter().all(|notice| notice.note.is_none()));
             let asked = all.iter().filter(|notice| notice.unexpected == words.notice_unasked).count();
             assert_eq!(asked, 2, "only what is not done yet can still be stopped");
-            let at_once = notice(words, &of_an_operator("reissued", "without-approval"));
+            let at_once = notice(words, &by_operator("reissued", "without-approval"));
             assert_eq!((at_once.subject, at_once.note), (words.notice_reissued_subject, Some(words.approval_none)));
         }
     }
@@ -301,7 +301,7 @@ mod tests {
         let author = |entry: &HistoryEntry| unmasked_author(english, entry, "Contoso");
         let dana = customer("dana");
         assert_eq!(author(&entry("retrieved", dana.label(), Some((&dana).into()), None)), "dana@fabrikam.example");
-        assert_eq!(author(&of_an_operator("reissued", "")), "olivia@contoso.example");
+        assert_eq!(author(&by_operator("reissued", "")), "olivia@contoso.example");
         let subject = Label::from_stored("ceo@fabrikam.example".into(), Some(false));
         let unconfirmed = author(&entry("retrieved", subject.clone(), Some((&dana).into()), None));
         assert_eq!(unconfirmed, "An account without a confirmed address (…xample)");

@@ -154,8 +154,12 @@ functions! {
     "mail-feedback" MailFeedback mail_feedback Queue;
     /// Orders a mail to support.
     "contact-support" ContactSupport contact_support Http { status: 202 };
+    /// Shows operators subscriptions and approvals.
+    "support-desk" SupportDesk support_desk Http { status: 303 };
     /// Starts the next issue for operators, and decides approvals.
     "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 404 };
+    /// Changes who has access, for operators.
+    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Signs in to the Administration Center, and out.
     "sign-in" SignIn sign_in Http { status: 200 };
     /// Replaces a password.

@@ -107,6 +107,28 @@ impl Call {
         Self::post("/administrators").session(session).json(&body)
     }
 
+    /// `POST /desk/api/subscriptions/{subscription}/portal-users`.
+    #[must_use]
+    pub fn add_portal_user(subscription: &str, body: &Value) -> Self {
+        let call = Self::post(&format!("/desk/api/subscriptions/{subscription}/portal-users"));
+        call.parameter("subscription_id", subscription).json(body)
+    }
+
+    /// `POST /desk/api/subscriptions/{subscription}/portal-users/{principal}/removal`.
+    #[must_use]
+    pub fn remove_portal_user(subscription: &str, principal: &str, reason: &str) -> Self {
+        let call = Self::post(&format!("/desk/api/subscriptions/{subscription}/portal-users/{principal}/removal"));
+        let call = call.parameter("subscription_id", subscription).parameter("principal", principal);
+        call.json(&json!({ "reason": reason }))
+    }
+
+    /// `POST /desk/api/accounts/{user_name}/unlock`.
+    #[must_use]
+    pub fn unlock(user_name: &str, reason: &str) -> Self {
+        let call = Self::post(&format!("/desk/api/accounts/{user_name}/unlock")).parameter("user_name", user_name);
+        call.json(&json!({ "reason": reason }))
+    }
+
     fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
@@ -118,6 +140,13 @@ impl Call {
             path_parameters: BTreeMap::new(),
             source_ip: "192.0.2.1".into(),
         }
+    }
+
+    /// Adds a parameter of the path, as the gateway decodes it.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.path_parameters.insert(name.into(), value.into());
+        self
     }
 
     /// Adds the token that identifies the customer.
