@@ -494,7 +494,7 @@ async fn cheap_reads_refuse_before_a_password_is_made() {
         operations.iter().all(|operation| ["UpdateItem", "BatchGetItem"].contains(&&**operation)),
         "{operations:?}"
     );
-    assert_eq!(operations.len(), 8);
+    assert_eq!(operations.iter().filter(|operation| *operation == "BatchGetItem").count(), 4);
 }
 
 #[tokio::test]
