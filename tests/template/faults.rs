@@ -42,7 +42,7 @@ pub(super) const FAULTS: [Fault; 161] = [
         "Action: dynamodb:BatchWriteItem\n                Resource: !If [CreatesTable, \"*\", ",
     ),
     own_rule("unguarded-set", "                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n", ""),
-    own_rule("whole-table", "[\"SUBSCRIPTION#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
+    own_rule("whole-table", "[\"COMPANY#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
     own_rule(
         "unbound-seal",
         "kms:EncryptionContext:subscription: \"false\", kms:EncryptionContext:issue: \"false\"",

@@ -7,8 +7,7 @@
 //! |---|---|
 //! | `pages` | the pages: their common frame, the subscriptions and their histories, the Administration Center, help |
 //! | `auth` | the sign-in of customers at their identity provider |
-//! | `assets` | the style sheet and the scripts, named by a hash of their content |
-//! | `brand` | the vendor's name, colour and logo |
+//! | `assets` | the style sheet and the scripts |
 //!
 //! Pages are rendered on the server, so they can be read without scripts. Every change is a call of a JSON route by a script. This function
 //! cannot unseal or verify a password, and it writes nothing but the budget of callbacks.
@@ -17,22 +16,22 @@
 
 mod assets;
 mod auth;
-mod brand;
 mod pages;
 
 use std::sync::{Arc, Once, OnceLock};
 
 use aws::{Callbacks, ClientSecretReader, Histories, Listings, SdkConfig, Sessions, Table, Team};
 use domain::Timestamp;
-use http::{HeaderValue, Method, header};
+use http::Method;
 use lambda::{Clock, Settings};
+use page::Brand;
 use web::{
     ClientSecretSource, CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, ReadClientSecret,
     Reply, Request, SignIns, Site,
 };
 use words::Languages;
 
-use crate::{assets::Assets, brand::Brand, pages::Frame};
+use crate::{assets::Assets, pages::Frame};
 
 /// The function's stores and settings: they let it list the caller's subscriptions, read their histories, look up a session, list the
 /// administrators of its subscription, read the client secret, and count callbacks. It writes nothing else.
@@ -159,7 +158,7 @@ impl Visit<'_> {
 
     /// Answers a path that does not exist: a browser is redirected if the path only has a slash too many, and else sees a page.
     fn not_found(&self) -> Result<Reply, Problem> {
-        if !self.is_navigation() {
+        if !page::is_navigation(self.request) {
             return Err(ProblemCode::NotFound.into());
         }
         let uri = self.request.uri();
@@ -171,14 +170,5 @@ impl Visit<'_> {
             }
             None => self.not_found_page(),
         }
-    }
-
-    /// Returns whether a person waits for a page: browsers name HTML when they open an address, and scripts do not.
-    fn is_navigation(&self) -> bool {
-        let accepted =
-            self.request.headers().get_all(header::ACCEPT).iter().filter_map(|it: &HeaderValue| it.to_str().ok());
-        let mut ranges =
-            accepted.flat_map(|line| line.split(',')).map(|range| range.split(';').next().unwrap_or_default());
-        ranges.any(|range| range.trim().eq_ignore_ascii_case("text/html"))
     }
 }

@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
+//! | [`action`] | what a portal user can do with a subscription |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
 //! | [`device`] | browsers that an account has signed in from |
@@ -38,6 +39,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod account;
+pub mod action;
 pub mod approval;
 pub mod attempts;
 pub mod client_secret;
@@ -76,6 +78,7 @@ pub mod time;
 pub mod transition;
 
 pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
+pub use action::CustomerAction;
 pub use approval::{
     Approval, ApprovalId, ApprovalOutcome, ApprovalPolicy, Decision, DecisionRefusal, DeskAct, SeenState, Verdict,
 };

@@ -1,9 +1,8 @@
-//! The pages. Every page has the same frame, is never cached, and loads only what its content security policy names.
+//! The pages. Every page has the same frame.
 
 mod administration;
 mod history;
 mod subscriptions;
-mod text;
 
 /// Lists texts with their keys, for a script.
 macro_rules! texts_by_key {
@@ -13,18 +12,12 @@ use texts_by_key;
 
 use askama::Template;
 use domain::{Credential, Timestamp};
-use http::{HeaderValue, StatusCode, header};
-use web::{Problem, ProblemCode, Reply, Request, SignInRefusal, cookie, request::query_parameter};
+use http::StatusCode;
+use page::{Brand, Choice, Filled, Policy, reply};
+use web::{Problem, ProblemCode, Reply, Request, SignInRefusal};
 use words::{Language, Words};
 
 use crate::{App, Visit};
-use text::Filled;
-
-/// The cookie with the language that the reader has chosen.
-const LANGUAGE: &str = "__Host-language";
-
-/// How long the choice of a language lasts.
-const LANGUAGE_LIFETIME: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 /// The address and the user name that texts give as examples.
 const EXAMPLES: [(&str, &str); 2] = [("customer", "dana@fabrikam.example"), ("administrator", "admin@fabrikam")];
@@ -32,9 +25,7 @@ const EXAMPLES: [(&str, &str); 2] = [("customer", "dana@fabrikam.example"), ("ad
 /// The frame of every page.
 pub(crate) struct Frame<'a> {
     app: &'a App,
-    language: Language,
-    /// Whether this request chooses the language.
-    switched: bool,
+    choice: Choice,
     w: &'static Words,
     title: String,
     area: Area,
@@ -47,15 +38,6 @@ pub(crate) struct Frame<'a> {
 enum Area {
     Portal,
     Administration,
-}
-
-/// The permissions of a page beyond loading our style sheet and images.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Policy {
-    /// Scripts rewrite the times.
-    Reads,
-    /// Scripts also call the JSON routes, and forms post to this site.
-    Acts,
 }
 
 #[derive(Template)]
@@ -171,15 +153,9 @@ impl Visit<'_> {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(app: &'a App, request: &Request) -> Self {
-        let switched = query_parameter(request, "language").and_then(|code| app.languages.find(&code));
-        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(|code| app.languages.find(code));
-        let accepted = || {
-            let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-            Language::preferred(header.unwrap_or_default())
-        };
-        let language = switched.or_else(chosen).unwrap_or_else(accepted);
-        let w = language.words();
-        Self { app, language, switched: switched.is_some(), w, title: String::new(), area: Area::Portal, account: None }
+        let choice = Choice::new(request, app.languages);
+        let w = choice.language.words();
+        Self { app, choice, w, title: String::new(), area: Area::Portal, account: None }
     }
 
     fn titled(self, title: &str) -> Self {
@@ -220,8 +196,7 @@ impl<'a> Frame<'a> {
 
     /// Returns the languages that the reader can switch to.
     fn other_languages(&self) -> impl Iterator<Item = Language> {
-        let current = self.language;
-        Language::ALL.into_iter().filter(move |language| *language != current)
+        self.choice.others()
     }
 
     /// Fills one placeholder of a text.
@@ -273,45 +248,19 @@ impl<'a> Frame<'a> {
             unavailable user_name_taken user_name_wrong wrong_credentials
         )
     }
-
-    /// Returns the content security policy: `default-src 'none'`, and what the page uses.
-    fn policy(&self, policy: Policy) -> String {
-        let acts = policy == Policy::Acts;
-        let logo = self.app.brand.logo_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
-        let calls = if acts { " connect-src 'self';" } else { "" };
-        // Every page with a signed-in account has the sign-out form.
-        let forms = if acts || self.account.is_some() { "'self'" } else { "'none'" };
-        format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{logo};{calls} form-action {forms}; \
-             base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-        )
-    }
 }
 
-/// Renders a page, with the headers that every page has.
-fn reply(status: StatusCode, policy: Policy, page: &impl Template, frame: &Frame) -> Result<Reply, Problem> {
-    let html = page.render().map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
-    let mut reply = web::html(status, html);
-    let policy = HeaderValue::try_from(frame.policy(policy))
-        .map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(frame.language.code()));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
-    for (name, value) in [
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", PERMISSIONS),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
+impl page::Frame for Frame<'_> {
+    fn brand(&self) -> &Brand {
+        &self.app.brand
     }
-    if frame.switched {
-        let code = frame.language.code();
-        reply = cookie::set(reply, LANGUAGE, code, LANGUAGE_LIFETIME, cookie::SameSite::Lax);
-    }
-    Ok(reply)
-}
 
-/// The permissions policy: the clipboard is the only browser feature that a page uses.
-const PERMISSIONS: &str = "clipboard-write=(self), clipboard-read=(), camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
-                           publickey-credentials-get=(), display-capture=(), browsing-topics=()";
+    fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// Every page with a signed-in account has the sign-out form.
+    fn has_form(&self) -> bool {
+        self.account.is_some()
+    }
+}
