@@ -58,6 +58,9 @@ fn the_portal_has_every_path_that_no_other_function_has() {
     for path in ["/", "/{*path}"] {
         assert_eq!(router[path], Function::Portal.name(), "{path}");
     }
+    for path in ["/desk", "/desk/{*path}"] {
+        assert_eq!(router[path].as_str(), Function::find("support-desk").map(Function::name), "{path}");
+    }
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn every_match_on_an_enum_of_the_rules_and_of_the_handlers_names_its_variants() 
 }
 
 /// The crates that a function may use, all of them under `shared/`.
-const USED_BY_FUNCTIONS: &[&str] = &["aws", "domain", "lambda", "web", "words"];
+const USED_BY_FUNCTIONS: &[&str] = &["aws", "domain", "lambda", "page", "web", "words"];
 
 /// The crates of the workspace that each other crate may use. `support` and `tests` may use every crate.
 const USED_BY_CRATES: &[(&str, &[&str])] = &[
@@ -161,6 +164,7 @@ const USED_BY_CRATES: &[(&str, &[&str])] = &[
     ("lambda", &["domain"]),
     ("web", &["domain"]),
     ("words", &["domain"]),
+    ("page", &["domain", "lambda", "web", "words"]),
     ("template", &[]),
     ("cloud", &["domain", "template"]),
     ("provider", &[]),

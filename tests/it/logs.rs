@@ -50,6 +50,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OWN)).await;
     let mut named = event("sub-3", "trial");
     named["detail"]["service_administrator"]["user_name"] = "admin@fabrikam".into();
+    named["detail"]["company"]["name"] = "Fabrikam Holding".into();
     stack.publish(named).await;
     while stack.sign_in("nobody@fabrikam", OWN).await.status != 429 {}
     the_hundredth_failure_is_counted_as_closing(&stack).await;
@@ -64,6 +65,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
         ("Created", ""),
         ("AttemptsExhausted", ""),
         ("UserNameHeld", ""),
+        ("CompanyNamedDifferently", ""),
         ("AccountClosed", ""),
         ("MessageRefused", "invalid-event"),
     ];
@@ -73,6 +75,7 @@ async fn every_outcome_is_counted_and_every_line_has_its_fields() {
     }
     let requirement = "detail lacks a field, or a field has the wrong type";
     assert!(lines.iter().any(|line| line["detail"] == requirement), "a refused event says what it does not meet");
+    assert!(lines.iter().all(|line| !line.to_string().contains("Fabrikam Holding")), "no name is logged");
     for line in &lines {
         assert!(["timestamp", "level", "function"].iter().all(|name| line[*name].is_string()), "{line}");
         let is_request = line["status"].is_u64();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Fault, Feedback, Mode, Published, Service};
-use domain::{EventType, Publication};
+use domain::EventType;
 use serde_json::{Value, json};
 use support::{Call, Deployment, TestStack, event, functions::read, secrets::SecretScanner, table::Table};
 
@@ -17,7 +17,7 @@ const OTHER: &str = "a quiet lamp over the harbour";
 const WEEK: i64 = 7 * 86_400;
 
 /// Gives the whole stream to the function, in batches as Lambda makes them. Returns the records that failed.
-async fn feed(stack: &TestStack) -> Vec<String> {
+pub(crate) async fn feed(stack: &TestStack) -> Vec<String> {
     let records = stack.cloud.stream_records().await.unwrap();
     let mut failed = Vec::new();
     for batch in records.chunks(100) {
@@ -47,7 +47,7 @@ fn types(published: &[Published]) -> Vec<&str> {
 }
 
 /// Returns the recipients of the notices that have been mailed, sorted.
-fn notified(stack: &TestStack) -> Vec<String> {
+pub(crate) fn notified(stack: &TestStack) -> Vec<String> {
     let notices = stack.cloud.inbox().into_iter().filter(|mail| mail.tags["mail"].starts_with("notice-"));
     let mut all: Vec<_> = notices.map(|mail| mail.to).collect();
     all.sort();
@@ -168,39 +168,6 @@ async fn an_event_says_what_happened_and_who_did_it() {
     assert_eq!(failed, BTreeSet::from(["\"undelivered\" 0".to_owned(), "\"bounced\" 1".to_owned()]));
     let numbered: BTreeSet<_> = published.iter().filter_map(|event| event.detail["seq"].as_u64()).collect();
     assert_eq!(numbered.len(), published.iter().filter(|event| event.detail["seq"].is_u64()).count());
-}
-
-#[test]
-fn every_code_of_the_history_is_published_or_withheld() {
-    let mut codes = BTreeSet::new();
-    for file in std::fs::read_dir(support::functions::root().join("shared/aws/src/store")).unwrap() {
-        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for line in source.lines().filter(|line| line.contains("what")) {
-            codes.extend(line.split('"').skip(1).step_by(2).filter(|text| !text.contains(' ')).map(str::to_owned));
-        }
-    }
-    codes.remove("what");
-    let expected = [
-        "administrator-created",
-        "administrator-signed-in",
-        "issued",
-        "mail-resent",
-        "paid",
-        "password-changed",
-        "portal-users-added",
-        "renewed",
-        "service-administrator-retired",
-        "signed-in",
-        "support-requested",
-    ];
-    assert_eq!(
-        codes.iter().collect::<Vec<_>>(),
-        expected,
-        "a code is new, or is written where this test does not look"
-    );
-    let all = codes.iter().map(String::as_str).chain(["retrieved", "mail-bounced"]);
-    let unknown: Vec<_> = all.filter(|code| Publication::from_code(code) == Publication::Unknown).collect();
-    assert_eq!(unknown, [""; 0]);
 }
 
 #[test]

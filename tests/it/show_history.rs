@@ -193,6 +193,35 @@ async fn an_operator_is_support_without_a_name() {
 }
 
 #[tokio::test]
+async fn customers_see_how_an_approval_ended_and_which_account_was_unlocked_and_nothing_else_of_the_desk() {
+    let stack = started().await;
+    let who = json!({ "M": { "role": { "S": "operator" }, "id": { "B": "AAAAAAAAAAAAAAAAAAAAAA==" } } });
+    let acts = [
+        ("approval-requested", "detail", "add-portal-user", Value::Null),
+        ("approval-decided", "detail", "rejected", "rejected".into()),
+        ("portal-user-removed", "detail", KIM, Value::Null),
+        ("account-unlocked", "account", "lee@fabrikam", "lee@fabrikam".into()),
+    ];
+    for (seq, (what, name, value, _)) in (2..).zip(&acts) {
+        let mut entry = json!({
+            "what": { "S": what }, "by": { "S": "olivia@contoso.example" }, "confirmed": { "BOOL": true }, "who": who,
+            "reason": { "S": "The customer called." },
+        });
+        entry[*name] = json!({ "S": value });
+        put(&stack, seq, &entry).await;
+    }
+    let shown = entries(&stack, DANA).await;
+    for (entry, (what, _, _, detail)) in shown.iter().zip(acts.iter().rev()) {
+        let expected = (&json!(what), &json!("support"), detail);
+        assert_eq!((&entry["what"], &entry["by"], &entry["detail"]), expected);
+    }
+    for format in ["json-lines", "csv"] {
+        let file = ask(&stack, DANA, &format!("format={format}")).await.body.to_string();
+        assert!(!file.contains("olivia") && !file.contains("called") && !file.contains(KIM), "{file}");
+    }
+}
+
+#[tokio::test]
 async fn entries_of_the_first_release_are_shown_and_are_never_the_readers() {
     let stack = started().await;
     put(&stack, 2, &json!({ "what": { "S": "retrieved" }, "by": { "S": DANA } })).await;

@@ -159,14 +159,30 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
     unconfirmed["confirmed"]["BOOL"] = false.into();
     let mut created = entry("administrator-created", "service-administrator", "admin@fabrikam");
     created["account"] = json!({ "S": "lee@fabrikam" });
+    let by_support = |what: &str, name: &str, value: &str| {
+        let mut entry = entry(what, "operator", "olivia@contoso.example");
+        entry["reason"] = json!({ "S": "Dana called about her lost phone." });
+        entry[name] = json!({ "S": value });
+        entry
+    };
     vec![
+        ("reissued", by_support("reissued", "detail", "")),
+        ("reissued_without_approval", by_support("reissued", "detail", "without-approval")),
+        ("portal_user_added", by_support("portal-user-added", "detail", "")),
+        ("portal_user_removed", by_support("portal-user-removed", "detail", "")),
+        ("account_unlocked", by_support("account-unlocked", "account", "lee@fabrikam")),
+        ("reissue_asked", by_support("approval-requested", "detail", "reissue")),
+        ("access_asked", by_support("approval-requested", "detail", "add-portal-user")),
+        ("approved", by_support("approval-decided", "detail", "approved")),
+        ("rejected", by_support("approval-decided", "detail", "rejected")),
+        ("overtaken", by_support("approval-decided", "detail", "overtaken")),
         ("retrieved", entry("retrieved", "customer", "kim@fabrikam.example")),
         ("retrieved_unconfirmed", unconfirmed),
         ("portal_users_added", entry("portal-users-added", "vendor", "vendor")),
         ("signed_in", entry("signed-in", "service-administrator", "admin@fabrikam")),
         ("password_changed", entry("password-changed", "administrator", "lee@fabrikam")),
         ("administrator_created", created),
-        ("unknown", entry("reissued", "operator", "olivia@contoso.example")),
+        ("unknown", entry("closed", "operator", "olivia@contoso.example")),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Tests of what an event does to a subscription.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -162,6 +163,103 @@ async fn later_portal_users_are_added_and_see_the_subscription() {
         "the address of the service administrator in a later event gives no access"
     );
     assert_eq!(stack.items("CREDENTIAL").await[0]["seq"]["N"], "2", "ten deliveries, one change");
+}
+
+#[tokio::test]
+async fn a_company_lists_its_subscriptions_and_a_later_event_lists_those_of_an_earlier_release() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.start_subscription(event("sub-2", "trial")).await;
+    let listed = async || {
+        let mut all = stack.cloud.dump_table().await.unwrap();
+        all.retain(|item| item["PK"]["S"] == "COMPANY#fabrikam");
+        all.sort_by_key(|item| item["SK"]["S"].to_string());
+        all
+    };
+    let before = listed().await;
+    assert_eq!(
+        before.iter().map(|item| &item["SK"]["S"]).collect::<Vec<_>>(),
+        ["SUBSCRIPTION#sub-1", "SUBSCRIPTION#sub-2"]
+    );
+    assert!(before.iter().all(|item| item["company_name"]["S"] == "Fabrikam, Inc."));
+    Table::connect(&stack.cloud.aws_url(), "tests").delete(&before[0]).await;
+    let mut renamed = event("sub-1", "trial");
+    renamed["detail"]["company"]["name"] = "Fabrikam Holding".into();
+    stack.start_subscription(renamed).await;
+    assert_eq!(listed().await, before, "with the name that the subscription has");
+}
+
+#[tokio::test]
+async fn a_portal_user_whom_an_operator_has_removed_is_not_brought_back_by_any_event() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let principal = |address: &str| domain::Principal::email(&domain::EmailAddress::parse(address).unwrap());
+    let removed = ["dana@fabrikam.example", "it@fabrikam.example"].map(principal);
+    for principal in &removed {
+        let sort_key = format!("PORTAL_USER#{principal}");
+        table.set_number("SUBSCRIPTION#sub-1".into(), &sort_key, "removed_at", 1_800_000_000).await;
+        table.delete(&json!({ "PK": { "S": sort_key }, "SK": { "S": "SUBSCRIPTION#sub-1" } })).await;
+    }
+    let mut credential = stack.items("CREDENTIAL").await.pop().unwrap();
+    let kim = BASE64_STANDARD.encode(principal("kim@fabrikam.example").as_bytes());
+    credential["portal_users"] = json!({ "BS": [kim] });
+    table.put(&credential).await;
+    let portal_users = stack.items("PORTAL_USER#").await;
+
+    stack.advance_clock(8 * 24 * 3600);
+    let mut paid = event("sub-1", "paid");
+    let users = json!(["dana", "it", "lee"].map(|name| json!({ "email": format!("{name}@fabrikam.example") })));
+    paid["detail"]["portal_users"] = users;
+    stack.start_subscription(paid.clone()).await;
+    paid["id"] = "again".into();
+    stack.start_subscription(paid).await;
+    let known = stack.items("CREDENTIAL").await.pop().unwrap();
+    assert_eq!((&known["issue"]["N"], known["portal_users"]["BS"].as_array().unwrap().len()), (&json!("2"), 2));
+    for (name, sees) in [("dana", false), ("it", false), ("kim", true), ("lee", true)] {
+        let token = stack.token(&format!("{name}@fabrikam.example"));
+        assert_eq!(stack.retrieve(&token, "sub-1", "click").await.password().is_some(), sees, "{name}");
+        assert_eq!(
+            stack.list(&token).await.body["subscriptions"].as_array().unwrap().len(),
+            usize::from(sees),
+            "{name}"
+        );
+    }
+    let unchanged = stack.items("PORTAL_USER#").await;
+    assert!(portal_users.iter().all(|item| unchanged.contains(item)), "the items keep the mark");
+    let memberships = stack.items("SUBSCRIPTION#sub-1").await;
+    let of_removed = |item: &&Value| removed.iter().any(|one| item["PK"]["S"] == format!("PORTAL_USER#{one}"));
+    assert_eq!(memberships.iter().filter(of_removed).count(), 0);
+}
+
+#[tokio::test]
+async fn portal_users_are_stored_as_the_event_gives_them() {
+    let stack = TestStack::start().await;
+    let mut started = event("sub-1", "trial");
+    started["detail"]["portal_users"] = json!([
+        { "issuer": "https://issuer.example", "subject": "4711" },
+        { "issuer": "https://issuer.example", "organization": "fabrikam" },
+    ]);
+    stack.start_subscription(started).await;
+    let mut given: Vec<[Option<String>; 4]> = stack
+        .items("PORTAL_USER#")
+        .await
+        .iter()
+        .map(|item| {
+            ["address", "issuer", "subject", "organization"].map(|name| item[name]["S"].as_str().map(str::to_owned))
+        })
+        .collect();
+    given.sort();
+    let text = |text: &str| Some(text.to_owned());
+    let issuer = text("https://issuer.example");
+    assert_eq!(
+        given,
+        [
+            [None, issuer.clone(), None, text("fabrikam")],
+            [None, issuer, text("4711"), None],
+            [text("it@fabrikam.example"), None, None, None],
+        ]
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use lambda::{Clock, Settings};
 use serde_json::{Value, json};
 use template::Template;
 
-use support::{Function, Route, Trigger};
+use support::{Api, Function, Route, Trigger};
 
 /// Returns the functions of the template by the name of their binary, with the logical id and the properties of each.
 fn functions(template: &Template) -> BTreeMap<String, (&str, &Value)> {
@@ -50,9 +50,13 @@ fn the_template_has_the_routes_that_cargo_lambda_has() {
             let properties = &event["Properties"];
             let text = |name: &str, otherwise: &str| properties[name].as_str().unwrap_or(otherwise).to_owned();
             if event["Type"] == "HttpApi" {
-                assert_eq!(properties["ApiId"]["Ref"], "Api");
+                let api = match properties["ApiId"]["Ref"].as_str() {
+                    Some("Api") => Api::Customers,
+                    Some("DeskApi") => Api::Desk,
+                    other => panic!("{name} has a route of the API {other:?}"),
+                };
                 let (method, path) = (text("Method", "ANY"), text("Path", Route::DEFAULT));
-                routes.push(Route { method, path, function: Function::from_name(&name) });
+                routes.push(Route { api, method, path, function: Function::from_name(&name) });
             }
         }
     }
@@ -92,7 +96,7 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     }
 }
 
-/// Returns the value of a parameter without a default, or of a reference to a resource.
+/// Returns the value of a parameter without a default, of one that a support desk requires, or of a reference to a resource.
 fn example_value(name: &str) -> Option<String> {
     let value = match name {
         "Table" | "MailConfiguration" => "firstkey",
@@ -104,6 +108,9 @@ fn example_value(name: &str) -> Option<String> {
         "MailDomain" => "contoso.example",
         "OidcIssuer" => "https://login.contoso.example",
         "OidcClientId" => "portal",
+        "DeskOidcIssuer" => "https://staff.contoso.example",
+        "DeskOidcClientId" => "desk",
+        "DeskOidcRole" => "roles=firstkey-operator",
         _ => return None,
     };
     Some(value.to_owned())
@@ -120,7 +127,7 @@ fn environment(template: &Template, function: &Value) -> HashMap<String, String>
 }
 
 /// The settings that no deployment has.
-const ONLY_LOCAL: [&str; 2] = ["OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
+const ONLY_LOCAL: [&str; 3] = ["DESK_OIDC_CLIENT_SECRET", "OIDC_CLIENT_SECRET", "PSEUDO_LANGUAGE"];
 
 #[test]
 fn no_deployment_has_a_setting_that_is_only_local() {
@@ -149,7 +156,11 @@ fn each_function_starts_with_the_settings_of_the_template_and_reads_no_others() 
         }
         // Lambda itself sets the region and the credentials.
         let ours = |name: &&String| !name.starts_with("AWS_") && !ONLY_LOCAL.contains(&name.as_str());
-        let read: BTreeSet<_> = read.lock().unwrap().iter().filter(ours).cloned().collect();
+        let mut read: BTreeSet<_> = read.lock().unwrap().iter().filter(ours).cloned().collect();
+        if given.contains_key("DESK_ORIGIN") {
+            // The transport follows the one origin that a function has.
+            read.remove("PUBLIC_ORIGIN");
+        }
         assert_eq!(read, given.keys().filter(ours).cloned().collect(), "{name}");
     }
     assert!(functions.is_empty(), "not started: {functions:?}");
@@ -172,6 +183,9 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("SupportLanguage", "SUPPORT_LANGUAGE"),
         ("OidcSubjectClaim", "OIDC_SUBJECT_CLAIM"),
         ("OidcLogoutHint", "OIDC_LOGOUT_HINT"),
+        ("DeskOidcSubjectClaim", "DESK_OIDC_SUBJECT_CLAIM"),
+        ("DeskApproval", "DESK_APPROVAL"),
+        ("DeskApprovalWaitSeconds", "DESK_APPROVAL_WAIT_SECONDS"),
     ] {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{setting}` |"))).unwrap();
         let documented = row.split('|').nth(2).unwrap().trim().trim_matches('`');

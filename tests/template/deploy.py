@@ -16,6 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 STACK = "firstkey"
 PARAMETERS = {
+    "DeskOidcClientId": "firstkey-desk",
+    "DeskOidcIssuer": "https://operators.contoso.example",
+    "DeskOidcRole": "roles=firstkey-operator",
+    "DeskOrigin": "https://desk.contoso.example",
     "MailDomain": "contoso.example",
     "OidcClientId": "firstkey",
     "OidcIssuer": "https://id.contoso.example",

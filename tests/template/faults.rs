@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 131] = [
+pub(super) const FAULTS: [Fault; 161] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -42,7 +42,7 @@ pub(super) const FAULTS: [Fault; 131] = [
         "Action: dynamodb:BatchWriteItem\n                Resource: !If [CreatesTable, \"*\", ",
     ),
     own_rule("unguarded-set", "                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n", ""),
-    own_rule("whole-table", "[\"SUBSCRIPTION#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
+    own_rule("whole-table", "[\"COMPANY#*\", \"PORTAL_USER#*\"]", "[\"*\"]"),
     own_rule(
         "unbound-seal",
         "kms:EncryptionContext:subscription: \"false\", kms:EncryptionContext:issue: \"false\"",
@@ -55,8 +55,8 @@ pub(super) const FAULTS: [Fault; 131] = [
     ),
     own_rule(
         "seal-of-another",
-        "[!GetAtt SubscriptionStartRole.Arn, !GetAtt RenewCredentialsRole.Arn]",
-        "[!GetAtt SubscriptionStartRole.Arn, !GetAtt ResendMailRole.Arn]",
+        "                - !GetAtt SubscriptionStartRole.Arn\n                - !GetAtt RenewCredentialsRole.Arn\n",
+        "                - !GetAtt SubscriptionStartRole.Arn\n                - !GetAtt ResendMailRole.Arn\n",
     ),
     own_rule("seal-of-another", "      RoleName: !Ref SendMailRole\n", "      RoleName: !Ref PortalRole\n"),
     own_rule(
@@ -341,6 +341,132 @@ pub(super) const FAULTS: [Fault; 131] = [
     ),
     own_rule("unreported-tampering", ", !Ref PublishedEvents, !GetAtt PublishedEvents.Arn]", "]"),
     own_rule("unreported-tampering", "              - !Ref PublishEventsRole\n", ""),
+    own_rule(
+        "seal-of-another",
+        "                - !If [HasDesk, !GetAtt ReissueCredentialsRole.Arn, !Ref AWS::NoValue]\n",
+        "                - !If [HasDesk, !GetAtt ChangeAccessRole.Arn, !Ref AWS::NoValue]\n",
+    ),
+    own_rule(
+        "seal-by-any-code",
+        "${AWS::AccountId}:function:${Prefix}-reissue-credentials\n",
+        "${AWS::AccountId}:function:${Prefix}-*\n",
+    ),
+    own_rule(
+        "open-table",
+        "                      - !Sub [\"arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}${Prefix}-support-desk-${AWS::Region}\"",
+        "                      - !Sub [\"arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}${Prefix}-desk-${AWS::Region}\"",
+    ),
+    own_rule(
+        "unreported-tampering",
+        "              - !If [HasDesk, !Ref ReissueCredentialsRole, !Ref AWS::NoValue]\n",
+        "",
+    ),
+    own_rule(
+        "open-route",
+        "        PostAccountsUnlock:\n",
+        "        Debug:\n          Type: HttpApi\n          Properties: { ApiId: !Ref DeskApi, Method: GET, Path: /desk/debug }\n        PostAccountsUnlock:\n",
+    ),
+    own_rule(
+        "desk-without-condition",
+        "    Type: AWS::Serverless::HttpApi\n    Condition: HasDesk\n",
+        "    Type: AWS::Serverless::HttpApi\n",
+    ),
+    own_rule(
+        "desk-without-condition",
+        "  ReissueStorm:\n    Type: AWS::CloudWatch::Alarm\n    Condition: HasDesk\n",
+        "  ReissueStorm:\n    Type: AWS::CloudWatch::Alarm\n",
+    ),
+    own_rule(
+        "desk-without-condition",
+        "  HasDeskDomain: !And [!Condition HasDesk, ",
+        "  HasDeskDomain: !And [!Condition CreatesTable, ",
+    ),
+    own_rule(
+        "desk-without-condition",
+        "  HasDesk: !Not [!Equals [!Ref DeskOidcIssuer, \"\"]]\n",
+        "  HasDesk: !Not [!Equals [!Ref DeskOrigin, \"\"]]\n",
+    ),
+    own_rule(
+        "desk-without-condition",
+        "              - !If [HasDesk, !Ref SupportDeskRole, !Ref AWS::NoValue]\n",
+        "              - !Ref SupportDeskRole\n",
+    ),
+    own_rule(
+        "desk-route-elsewhere",
+        "ApiId: !Ref DeskApi, Method: POST, Path: \"/desk/api/subscriptions/{subscription_id}/reissues\"",
+        "ApiId: !Ref Api, Method: POST, Path: \"/desk/api/subscriptions/{subscription_id}/reissues\"",
+    ),
+    own_rule(
+        "desk-route-elsewhere",
+        "ApiId: !Ref Api, Method: POST, Path: /sign-out",
+        "ApiId: !Ref DeskApi, Method: POST, Path: /sign-out",
+    ),
+    own_rule(
+        "desk-route-elsewhere",
+        "ApiId: !Ref Api, Method: POST, Path: /sign-out",
+        "ApiId: !Ref Api, Method: POST, Path: /desk/sign-out",
+    ),
+    own_rule(
+        "desk-beside-customers",
+        "ApiId: !Ref DeskApi, DomainName: !Ref DeskDomain,",
+        "ApiId: !Ref DeskApi, DomainName: !Ref Domain,",
+    ),
+    own_rule(
+        "desk-beside-customers",
+        "      - Assert: !Not [!Equals [!Ref DeskDomainName, !Ref DomainName]]\n        AssertDescription: The support desk requires another host name than the portal\n",
+        "",
+    ),
+    own_rule("desk-beside-customers", "[!Ref DeskOrigin, !Ref PublicOrigin]", "[!Ref DeskOrigin, \"\"]"),
+    own_rule(
+        "desk-of-everyone",
+        "      - Assert: !Not [!Equals [!Ref DeskOidcRole, \"\"]]\n        AssertDescription: DeskOidcIssuer requires DeskOidcRole\n",
+        "",
+    ),
+    own_rule("desk-of-everyone", "[!Ref DeskOidcClientId, !Ref OidcClientId]", "[!Ref DeskOidcClientId, \"portal\"]"),
+    own_rule(
+        "desk-that-unseals",
+        "              - Sid: FindAccountsAndReferences\n",
+        "              - Sid: Unseal\n                Effect: Allow\n                Action: kms:Decrypt\n                Resource: !GetAtt TableKey.Arn\n              - Sid: FindAccountsAndReferences\n",
+    ),
+    own_rule(
+        "desk-that-unseals",
+        "      RoleName: !Ref ReissueCredentialsRole\n      PolicyName: seal\n",
+        "      RoleName: !Ref ChangeAccessRole\n      PolicyName: seal\n",
+    ),
+    own_rule(
+        "desk-that-writes",
+        "              - Sid: FindSubscriptions\n                Effect: Allow\n                Action: dynamodb:Query\n",
+        "              - Sid: FindSubscriptions\n                Effect: Allow\n                Action: [dynamodb:Query, dynamodb:UpdateItem]\n",
+    ),
+    own_rule(
+        "desk-setting-elsewhere",
+        "          OIDC_CLIENT_SECRET_NAME: !Ref OidcClientSecretName\n",
+        "          OIDC_CLIENT_SECRET_NAME: !Ref DeskOidcClientSecretName\n",
+    ),
+    own_rule("desk-setting-elsewhere", "          DESK_OIDC_ROLE: !Ref DeskOidcRole\n", ""),
+    own_rule(
+        "desk-setting-elsewhere",
+        "          # The customers' client, which is refused as the operators'.\n          OIDC_ISSUER: !Ref OidcIssuer\n",
+        "",
+    ),
+    own_rule("acts-without-alarm", "      Threshold: 10\n", "      Threshold: 15\n"),
+    own_rule(
+        "acts-without-alarm",
+        "MetricName: OperatorLimited, Dimensions: [{ Name: function, Value: !Ref ChangeAccess }]",
+        "MetricName: OperatorLimited, Dimensions: [{ Name: function, Value: !Ref SupportDesk }]",
+    ),
+    own_rule(
+        "sign-in-without-alarm",
+        "      MetricName: SignInMisconfigured\n      Dimensions: [{ Name: function, Value: !Ref SupportDesk }]\n",
+        "      MetricName: SignInMisconfigured\n      Dimensions: [{ Name: function, Value: !Ref Portal }]\n",
+    ),
+    own_rule("unthrottled-api", "        ThrottlingRateLimit: 20\n", ""),
+    own_rule("unthrottled-api", "        ThrottlingBurstLimit: !Ref ThrottlingBurst\n", ""),
+    own_rule(
+        "time-out-below-budgets",
+        "      # Above the 7.5 s that a callback may spend on the provider, with the client secret; as for the portal.\n      Timeout: 15\n",
+        "      Timeout: 10\n",
+    ),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
@@ -386,7 +512,8 @@ pub(super) const FAULTS: [Fault; 131] = [
 impl Fault {
     /// Returns the name of the copy's file: the fault's position in the list and its rule.
     pub(super) fn name(&self) -> String {
-        let place = FAULTS.iter().position(|fault| (fault.rule, fault.from) == (self.rule, self.from));
+        let place =
+            FAULTS.iter().position(|fault| (fault.rule, fault.from, fault.to) == (self.rule, self.from, self.to));
         format!("{:02}-{}", place.unwrap_or_default(), self.rule)
     }
 

@@ -12,10 +12,11 @@ import re
 import sys
 
 import parliament
+import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
 PSEUDO = {
@@ -38,8 +39,15 @@ ARNS = {
 STREAM = ARNS["AWS::DynamoDB::Table"] + "/stream/2026-01-01"
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Loads YAML as the translator does, with the parser of libyaml where there is one: it takes a third of the time."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+
+
 def transform(source):
-    template = yaml_parse(source)
+    template = yaml.load(source, _Loader)
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     defaults = {name: value["Default"] for name, value in template["Parameters"].items() if "Default" in value}
     parser = Parser()
@@ -118,6 +126,6 @@ def check(source):
 
 # The translator warns that its metrics are not collected.
 logging.disable(logging.WARNING)
-# One process for each processor: the translator takes most of a second for each of some ninety copies.
+# One process for each processor: there are more than a hundred and fifty copies.
 with multiprocessing.get_context("fork").Pool() as pool:
     pool.map(check, sorted((pathlib.Path(sys.argv[1]) / "source").glob("*.yaml")), chunksize=1)

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use aws::{Listed, Listings, Table};
 use domain::{
-    Caller, Company, Credential, CredentialState, Kind, MailStatus, PersonId, RenewalDecision, Retrieval,
-    SubscriptionId, Timestamp, WelcomeMail,
+    Caller, Company, CredentialState, CustomerAction, Kind, MailStatus, PersonId, Retrieval, SubscriptionId, Timestamp,
 };
 use http::StatusCode;
 use lambda::{Clock, Settings};
@@ -72,7 +71,7 @@ struct Row<'a> {
     started_at: Timestamp,
     welcome_mail: Mail,
     credentials: Credentials,
-    actions: Vec<Action>,
+    actions: Vec<CustomerAction>,
 }
 
 #[derive(Serialize)]
@@ -111,20 +110,6 @@ impl LastRetrieved {
     }
 }
 
-/// An action that a portal user can take on a subscription. An action is added here when its function is built.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Action {
-    /// Possible in every state: where there is no password to show, the answer says why.
-    GetCredentials,
-    /// Possible while the password could be shown and the address takes mail, until the mail was sent again three times.
-    ResendMail,
-    /// Possible after the password has expired, while the company may start another issue.
-    RenewCredentials,
-    /// Possible in every state.
-    ContactSupport,
-}
-
 impl<'a> Row<'a> {
     fn new(Listed { credential, mail }: &'a Listed, caller: &Caller, now: Timestamp) -> Self {
         let you = caller.person();
@@ -143,20 +128,7 @@ impl<'a> Row<'a> {
                 retrievals_remaining: credential.retrievals_remaining(),
                 last_retrieved: last.map(|last| LastRetrieved::new(last, you)),
             },
-            actions: Action::possible(credential, mail, now),
+            actions: CustomerAction::possible(credential, mail, now),
         }
-    }
-}
-
-impl Action {
-    fn possible(credential: &Credential, mail: &WelcomeMail, now: Timestamp) -> Vec<Self> {
-        let can_renew = credential.judge_renewal(now) == RenewalDecision::Renew;
-        let actions = [
-            (Self::GetCredentials, true),
-            (Self::ResendMail, mail.offers_resend(credential, now)),
-            (Self::RenewCredentials, can_renew),
-            (Self::ContactSupport, true),
-        ];
-        actions.into_iter().filter_map(|(action, is_possible)| is_possible.then_some(action)).collect()
     }
 }

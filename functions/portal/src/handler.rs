@@ -7,8 +7,7 @@
 //! |---|---|
 //! | `pages` | the pages: their common frame, the subscriptions and their histories, the Administration Center, help |
 //! | `auth` | the sign-in of customers at their identity provider |
-//! | `assets` | the style sheet and the scripts, named by a hash of their content |
-//! | `brand` | the vendor's name, colour and logo |
+//! | `assets` | the style sheet and the scripts |
 //!
 //! Pages are rendered on the server, so they can be read without scripts. Every change is a call of a JSON route by a script. This function
 //! cannot unseal or verify a password, and it writes nothing but the budget of callbacks.
@@ -17,22 +16,22 @@
 
 mod assets;
 mod auth;
-mod brand;
 mod pages;
 
 use std::sync::{Arc, Once, OnceLock};
 
 use aws::{Callbacks, ClientSecretReader, Histories, Listings, SdkConfig, Sessions, Table, Team};
-use domain::{ClientSecret, Timestamp};
-use http::{HeaderValue, Method, header};
+use domain::Timestamp;
+use http::Method;
 use lambda::{Clock, Settings};
+use page::Brand;
 use web::{
-    ClientSecretSource, CodeFlow, Identity, IdentitySettings, InvalidSetting, LogoutHint, Problem, ProblemCode, Reply,
-    Request,
+    ClientSecretSource, CodeFlow, Identity, IdentitySettings, LogoutHint, Problem, ProblemCode, ReadClientSecret,
+    Reply, Request, SignIns, Site,
 };
 use words::Languages;
 
-use crate::{assets::Assets, brand::Brand, pages::Frame};
+use crate::{assets::Assets, pages::Frame};
 
 /// The function's stores and settings: they let it list the caller's subscriptions, read their histories, look up a session, list the
 /// administrators of its subscription, read the client secret, and count callbacks. It writes nothing else.
@@ -43,7 +42,7 @@ pub struct App {
     sessions: Sessions,
     team: Team,
     identity: Identity,
-    code_flow: CodeFlow,
+    sign_ins: SignIns,
     clock: Clock,
     public_origin: String,
     brand: Brand,
@@ -68,6 +67,11 @@ impl App {
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         let identity = IdentitySettings::read(|name| settings.optional(name));
         let always = settings.parsed("OIDC_LOGOUT_HINT", false, |text| text.parse().ok())?;
+        let secret = ClientSecretSource::from_settings(
+            Site::Portal,
+            |name| settings.optional(name),
+            |name| stored_client_secret(&aws, name),
+        )?;
         let logout_hint = if always { LogoutHint::Always } else { LogoutHint::IfKnown };
         Ok(Self {
             callbacks: Callbacks::new(table.clone(), settings.network_budget()?),
@@ -75,7 +79,7 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            code_flow: CodeFlow::new(&identity, client_secret(settings, &aws)?, logout_hint)?,
+            sign_ins: SignIns::new(CodeFlow::new(&identity, secret, logout_hint)?, lambda::random_bytes::<32>),
             identity: Identity::new(identity)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -96,25 +100,13 @@ impl App {
     }
 }
 
-/// Returns the source of the client secret, if the deployment has one.
-fn client_secret(settings: &Settings, aws: &SdkConfig) -> Result<Option<ClientSecretSource>, InvalidSetting> {
-    const VALUE: &str = "OIDC_CLIENT_SECRET";
-    let invalid = |rule| InvalidSetting { name: VALUE, rule };
-    match (settings.optional(VALUE), settings.optional("OIDC_CLIENT_SECRET_NAME")) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(invalid("is not allowed with OIDC_CLIENT_SECRET_NAME")),
-        (Some(value), None) => {
-            let secret = ClientSecret::parse(&value).map_err(|_| invalid("is not a client secret in plain text"))?;
-            Ok(Some(ClientSecretSource::given(secret)))
-        }
-        (None, Some(name)) => {
-            let reader = Arc::new(ClientSecretReader::new(aws, name));
-            Ok(Some(ClientSecretSource::stored(Box::new(move || {
-                let reader = Arc::clone(&reader);
-                Box::pin(async move { Ok(reader.read().await?) })
-            }))))
-        }
-    }
+/// Returns the reader of a stored client secret.
+fn stored_client_secret(aws: &SdkConfig, name: String) -> ReadClientSecret {
+    let reader = Arc::new(ClientSecretReader::new(aws, name));
+    Box::new(move || {
+        let reader = Arc::clone(&reader);
+        Box::pin(async move { Ok(reader.read().await?) })
+    })
 }
 
 /// A request and what every page needs to answer it.
@@ -129,7 +121,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let visit = Visit { app: &app, request: &request, now: app.clock.now() };
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     match request.uri().path() {
-        "/auth/sign-out" if request.method() == Method::POST => visit.sign_out(),
+        "/auth/sign-out" if request.method() == Method::POST => app.sign_ins.sign_out(&request),
         _ if !reads => Err(ProblemCode::NotFound.into()),
         "/" => visit.subscriptions().await,
         "/help" => visit.help(),
@@ -166,7 +158,7 @@ impl Visit<'_> {
 
     /// Answers a path that does not exist: a browser is redirected if the path only has a slash too many, and else sees a page.
     fn not_found(&self) -> Result<Reply, Problem> {
-        if !self.is_navigation() {
+        if !page::is_navigation(self.request) {
             return Err(ProblemCode::NotFound.into());
         }
         let uri = self.request.uri();
@@ -178,14 +170,5 @@ impl Visit<'_> {
             }
             None => self.not_found_page(),
         }
-    }
-
-    /// Returns whether a person waits for a page: browsers name HTML when they open an address, and scripts do not.
-    fn is_navigation(&self) -> bool {
-        let accepted =
-            self.request.headers().get_all(header::ACCEPT).iter().filter_map(|it: &HeaderValue| it.to_str().ok());
-        let mut ranges =
-            accepted.flat_map(|line| line.split(',')).map(|range| range.split(';').next().unwrap_or_default());
-        ranges.any(|range| range.trim().eq_ignore_ascii_case("text/html"))
     }
 }

@@ -1,6 +1,8 @@
 //! The detail of a published event. `infra/schemas/` describes it for consumers.
 
-use domain::{Actor, ActorRole, CompanyId, EventType, IssueReason, MailStatus, Transition};
+use domain::{
+    Actor, ActorRole, ApprovalOutcome, CompanyId, EventType, HistoryCode, IssueReason, MailStatus, Transition,
+};
 use serde::Serialize;
 
 /// Whether events have the addresses and user names of actors.
@@ -24,6 +26,12 @@ pub(crate) struct Detail<'a> {
     who: Who<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<&'a str>,
+    /// The act that an approval was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<&'a str>,
+    /// The outcome of an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<ApprovalOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +73,10 @@ impl<'a> Detail<'a> {
             seq: entry.seq,
             at: entry.at.to_string(),
             who: Who::new(transition, names),
-            account: account(transition),
+            account: detail_of(transition, HistoryCode::names_account),
+            what: detail_of(transition, |code| code == HistoryCode::ApprovalRequested),
+            outcome: detail_of(transition, |code| code == HistoryCode::ApprovalDecided)
+                .and_then(ApprovalOutcome::parse),
             round: mail.map(|mail| mail.round),
             status: mail.map(|mail| mail.status),
             reason: reason(transition),
@@ -73,11 +84,10 @@ impl<'a> Detail<'a> {
     }
 }
 
-/// Returns the user name of the account that was created or retired.
-fn account(transition: &Transition) -> Option<&str> {
-    let is_about_another =
-        matches!(transition.event_type, EventType::AdministratorCreated | EventType::ServiceAdministratorRetired);
-    transition.entry.detail.as_deref().filter(|_| is_about_another)
+/// Returns the detail of the entry, if its code is one of those that `is_meant` names. No other detail is published.
+fn detail_of(transition: &Transition, is_meant: impl Fn(HistoryCode) -> bool) -> Option<&str> {
+    let is_published = transition.entry.code().is_some_and(is_meant);
+    transition.entry.detail.as_deref().filter(|_| is_published)
 }
 
 /// Returns why an issue began, or why a mail failed.

@@ -111,6 +111,7 @@ mod tests {
             who: Some(Actor::VENDOR),
             issue: Issue::FIRST,
             detail: Some(detail.to_owned()),
+            reason: None,
         }
     }
 

@@ -4,18 +4,19 @@
 //!
 //! One transaction creates the credential, the account and the order to mail; the function sends nothing itself. An event that is
 //! delivered again, or that is about a known subscription, can only turn a trial into a paid subscription, add portal users, and start
-//! the next issue if a paying customer could not get in otherwise. Everything else is read from the table, never from the later event.
+//! the next issue if a paying customer could not get in otherwise. Everything else is read from the table, never from the later event. A
+//! portal user whom an operator has removed is not added again.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws::{
     ExtendOutcome, IssueMail, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table,
 };
 use domain::{
-    Account, Credential, Issue, MailContent, NewCredentials, PortalUser, SubscriptionId, SubscriptionStarted,
-    TemporaryPassword, Timestamp, UserName, WelcomeMail, name, started::InvalidEvent,
+    Account, Company, Credential, Issue, MailContent, NewCredentials, PortalUser, Principal, SubscriptionId,
+    SubscriptionStarted, TemporaryPassword, Timestamp, UserName, WelcomeMail, name, started::InvalidEvent,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::{info, warn};
@@ -78,6 +79,9 @@ impl App {
         if !event.company.id.may_be_new() {
             return Err(refuse(InvalidEvent::CompanyId));
         }
+        if let Some(name) = self.subscriptions.company_name(&event.company.id).await? {
+            note_company_name(event, &name);
+        }
         for user_name in user_names(event) {
             let is_wish = event.user_name.as_ref() == Some(&user_name);
             if !self.held_by_another(&event.subscription, &user_name).await? {
@@ -105,8 +109,11 @@ impl App {
         now: Timestamp,
     ) -> Result<StartOutcome, Rejection> {
         let new = self.new_credentials(&event.subscription, Issue::FIRST).await?;
-        let portal_users = portal_users(event);
-        self.subscriptions.welcome(&event.subscription, &portal_users, now).await?;
+        let portal_users = self.welcome(event, &event.company, &portal_users(event), now).await?;
+        if portal_users.is_empty() {
+            // An operator has removed them, so another delivery has started the subscription.
+            return Ok(StartOutcome::Known);
+        }
         let credential = Credential::first_issue(event, user_name, &portal_users, new.sealed, now, self.lifetime);
         let account = Account::service_administrator(&credential, lambda::account_id(now), new.hash);
         let mail = WelcomeMail::first_issue(event, self.welcome_mail, now);
@@ -123,19 +130,18 @@ impl App {
     ) -> Result<Progress, Rejection> {
         refuse_contradictions(event, known)?;
         self.refuse_another_user_name(event, known).await?;
-        let added: Vec<PortalUser> =
-            event.portal_users.iter().filter(|user| !known.portal_users.contains(&user.principal)).cloned().collect();
-        if !added.is_empty() {
-            self.subscriptions.welcome(&event.subscription, &added, now).await?;
-        }
+        note_company_name(event, &known.company.name);
+        let is_new = |user: &&PortalUser| !known.portal_users.contains(&user.principal());
+        let added: Vec<PortalUser> = event.portal_users.iter().filter(is_new).cloned().collect();
+        let added = self.welcome(event, &known.company, &added, now).await?;
+        let extended = known.extended_by(event.kind, &added);
         if known.needs_next_issue(event, now) {
-            match self.start_next_issue(event, known, now).await? {
+            match self.start_next_issue(event, known, &extended, now).await? {
                 StartNextIssueOutcome::Started(_) => return Ok(Progress::Handled),
                 StartNextIssueOutcome::LostRace => return Ok(Progress::LostRace),
                 StartNextIssueOutcome::AlreadyHandled => {}
             }
         }
-        let extended = known.extended_by(event);
         if extended == *known {
             return Ok(Progress::Handled);
         }
@@ -143,6 +149,22 @@ impl App {
             ExtendOutcome::Extended => Progress::Handled,
             ExtendOutcome::LostRace => Progress::LostRace,
         })
+    }
+
+    /// Writes portal users and the company's listing. Returns those of the portal users whom no operator has removed.
+    async fn welcome(
+        &self,
+        event: &SubscriptionStarted,
+        company: &Company,
+        portal_users: &[PortalUser],
+        now: Timestamp,
+    ) -> Result<Vec<PortalUser>, Rejection> {
+        let welcomed = self.subscriptions.welcome(&event.subscription, company, portal_users, now).await?;
+        let distinct: BTreeSet<Principal> = portal_users.iter().map(PortalUser::principal).collect();
+        if welcomed.len() < distinct.len() {
+            info!(outcome = "removed-portal-users-stay-removed", number = distinct.len() - welcomed.len());
+        }
+        Ok(welcomed)
     }
 
     /// Refuses an event that gives another user name than the subscription has. A name that another subscription holds is no contradiction:
@@ -160,6 +182,7 @@ impl App {
         &self,
         event: &SubscriptionStarted,
         known: &Credential,
+        extended: &Credential,
         now: Timestamp,
     ) -> Result<StartNextIssueOutcome, Rejection> {
         let looked_up = self.subscriptions.look_up_event(&known.subscription, &event.event).await?;
@@ -167,7 +190,7 @@ impl App {
             return Ok(StartNextIssueOutcome::AlreadyHandled);
         }
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
-        let next = known.extended_by(event).next_issue(new.sealed, now, self.lifetime);
+        let next = extended.next_issue(new.sealed, now, self.lifetime);
         self.expect_reminder(&next).await?;
         let outcome = self.subscriptions.start_next_issue(known, &next, &new.hash, &event.event).await?;
         let metric = match outcome {
@@ -215,8 +238,16 @@ fn user_names(event: &SubscriptionStarted) -> impl Iterator<Item = UserName> {
 /// Returns the event's portal users and the recipient of the mail, who can get the credentials again.
 fn portal_users(event: &SubscriptionStarted) -> Vec<PortalUser> {
     let mut users = event.portal_users.clone();
-    users.push(PortalUser::from_address(&event.email));
+    users.push(PortalUser::Address(event.email.clone()));
     users
+}
+
+/// Logs that an event gives the company another name than a known subscription of it has. The name is that of a customer, and stays out of
+/// the log.
+fn note_company_name(event: &SubscriptionStarted, known: &str) {
+    if !name::look_alike(&event.company.name, known) {
+        warn!(outcome = "company-named-differently", metric = "CompanyNamedDifferently");
+    }
 }
 
 /// Refuses a later event that does not agree with the first one.

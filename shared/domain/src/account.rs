@@ -12,6 +12,9 @@ use crate::{
 /// verified, and notices go there.
 pub const ADDRESSED_PER_DAY: u32 = 20;
 
+/// The maximum number of times that operators unlock an account in one day (UTC): each time lets strangers guess a hundred times more.
+pub const UNLOCKS_PER_DAY: u32 = 3;
+
 text_enum! {
     /// The purpose of an account.
     pub enum Role {

@@ -122,7 +122,7 @@ pub struct Credential {
     pub signed_in_at: Option<Timestamp>,
     /// When the service administrator chose a password.
     pub changed_at: Option<Timestamp>,
-    /// When the first permanent administrator was created.
+    /// When the service administrator created the first administrator, in this issue or in an earlier one: the subscription is handed over.
     pub handed_over_at: Option<Timestamp>,
     /// When the subscription ended.
     pub ended_at: Option<Timestamp>,
@@ -143,7 +143,7 @@ text_enum! {
         SignedIn = "signed-in",
         /// The service administrator has chosen a password.
         Changed = "changed",
-        /// A permanent administrator exists.
+        /// The service administrator has created an administrator in this issue.
         HandedOver = "handed-over",
         /// The temporary password expired before it was changed.
         Expired = "expired",
@@ -245,7 +245,7 @@ impl Credential {
     pub fn state(&self, now: Timestamp) -> CredentialState {
         match self {
             Self { ended_at: Some(_), .. } => CredentialState::Ended,
-            Self { handed_over_at: Some(_), .. } => CredentialState::HandedOver,
+            Self { .. } if self.issue_handed_over_at().is_some() => CredentialState::HandedOver,
             Self { changed_at: Some(_), .. } => CredentialState::Changed,
             Self { .. } if self.expired(now) => CredentialState::Expired,
             Self { signed_in_at: Some(_), .. } => CredentialState::SignedIn,

@@ -1,7 +1,7 @@
 //! Decisions about a refused write or a sign-in that a store and a function would otherwise both make.
 
 use crate::{
-    Account, Issue, MailStatus, Role, Temporary,
+    Account, AccountStatus, Issue, MailStatus, Role, Temporary,
     attempts::{Admission, FAILURES_IN_A_ROW},
 };
 
@@ -47,6 +47,12 @@ impl Account {
     pub fn is_closed_after(&self, admission: Admission) -> bool {
         let Admission::Stranger { failures } = admission else { return false };
         failures.is_none_or(|failures| failures >= FAILURES_IN_A_ROW) && self.can_be_closed()
+    }
+
+    /// Returns whether this many failures of strangers in a row have closed the account to strangers.
+    #[must_use]
+    pub fn is_closed_by(&self, failures: u64) -> bool {
+        self.status == AccountStatus::Active && failures >= FAILURES_IN_A_ROW && self.can_be_closed()
     }
 }
 
@@ -125,6 +131,13 @@ mod tests {
         assert!(!account(None).is_closed_after(stranger(Some(99))));
         assert!(account(None).is_closed_after(stranger(Some(100))) && account(None).is_closed_after(stranger(None)));
         assert!(!account(Some(60)).is_closed_after(stranger(None)));
+    }
+
+    #[test]
+    fn only_an_active_account_whose_password_is_chosen_is_closed_by_failures() {
+        assert!(account(None).is_closed_by(100) && !account(None).is_closed_by(99));
+        assert!(!account(Some(60)).is_closed_by(100));
+        assert!(!Account { status: AccountStatus::Retired, ..account(None) }.is_closed_by(100));
     }
 
     #[test]

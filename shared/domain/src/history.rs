@@ -1,8 +1,8 @@
 //! The history of a subscription: its actors, its entries, and what each reader sees of an entry.
 
 use crate::{
-    Account, Caller, Credential, Issue, Label, MailStatus, PersonId, Retrieval, Role, Timestamp, WelcomeMail,
-    email::masked, text_enum,
+    Account, ApprovalOutcome, Caller, Credential, HistoryCode, Issue, Label, MailStatus, PersonId, Retrieval, Role,
+    Timestamp, WelcomeMail, email::masked, text_enum,
 };
 
 text_enum! {
@@ -63,17 +63,17 @@ impl From<&Account> for Actor {
     }
 }
 
-/// The code of a retrieval.
-pub const RETRIEVED: &str = "retrieved";
+/// The detail of an act that took no approval, because the deployment asks for none.
+pub const WITHOUT_APPROVAL: &str = "without-approval";
 
 /// Returns what the history says about a welcome mail with this status. `None` for a mail that is on its way or has arrived.
 #[must_use]
-pub fn mail_failure(status: MailStatus) -> Option<&'static str> {
+pub fn mail_failure(status: MailStatus) -> Option<HistoryCode> {
     match status {
-        MailStatus::Undelivered => Some("mail-undelivered"),
-        MailStatus::Bounced => Some("mail-bounced"),
-        MailStatus::Suppressed => Some("mail-suppressed"),
-        MailStatus::Complained => Some("mail-complained"),
+        MailStatus::Undelivered => Some(HistoryCode::MailUndelivered),
+        MailStatus::Bounced => Some(HistoryCode::MailBounced),
+        MailStatus::Suppressed => Some(HistoryCode::MailSuppressed),
+        MailStatus::Complained => Some(HistoryCode::MailComplained),
         MailStatus::Pending
         | MailStatus::Sent
         | MailStatus::Delayed
@@ -97,8 +97,10 @@ pub struct HistoryEntry {
     pub who: Option<Actor>,
     /// The issue that was current.
     pub issue: Issue,
-    /// The account that was created or retired, or a code for why a mail failed.
+    /// The account that was created, retired or unlocked; a code for why a mail failed; or a code of an approval.
     pub detail: Option<String>,
+    /// Why an operator acted. Only the vendor sees it.
+    pub reason: Option<String>,
 }
 
 /// The author of an entry, as its reader sees them.
@@ -125,7 +127,7 @@ pub struct ShownEntry<'a> {
     pub by: ShownAuthor<'a>,
     /// Whether the author is the reader.
     pub you: bool,
-    /// The detail. Absent for what an operator did.
+    /// The detail. Of what an operator did it is only a code or the name of an account.
     pub detail: Option<&'a str>,
 }
 
@@ -134,7 +136,7 @@ pub struct ShownEntry<'a> {
 pub struct MaskedEntry {
     /// The author.
     pub by: MaskedAuthor,
-    /// The user name of the account that was created or retired, masked.
+    /// The user name of the account that was created, retired or unlocked, masked.
     pub account: Option<String>,
 }
 
@@ -168,11 +170,20 @@ impl HistoryEntry {
 
     pub(crate) fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
         let (by, who) = (retrieval.by.clone(), Some(retrieval.into()));
-        Self { seq: None, at: retrieval.at, what: RETRIEVED.to_owned(), by, who, issue, detail: None }
+        Self {
+            seq: None,
+            at: retrieval.at,
+            what: HistoryCode::Retrieved.as_str().to_owned(),
+            by,
+            who,
+            issue,
+            detail: None,
+            reason: None,
+        }
     }
 
     pub(crate) fn failed_mail(mail: &WelcomeMail) -> Option<Self> {
-        mail_failure(mail.status).map(|what| Self::from_mail(mail, what))
+        mail_failure(mail.status).map(|what| Self::from_mail(mail, what.as_str()))
     }
 
     pub(crate) fn from_mail(mail: &WelcomeMail, what: &str) -> Self {
@@ -184,7 +195,14 @@ impl HistoryEntry {
             who: Some(Actor::VENDOR),
             issue: mail.issue,
             detail: mail.detail.map(|detail| detail.as_str().to_owned()),
+            reason: None,
         }
+    }
+
+    /// Returns what happened. `None` for a code of a later release.
+    #[must_use]
+    pub fn code(&self) -> Option<HistoryCode> {
+        HistoryCode::parse(&self.what)
     }
 
     /// Returns the author. Release 0.1.0 stored none, so there it has only a role. `None` for an author whom this release does not know.
@@ -203,9 +221,20 @@ impl HistoryEntry {
             Some(ActorRole::ServiceAdministrator | ActorRole::Administrator) => {
                 (ShownAuthor::Account(self.by.as_stored()), self.detail.as_deref())
             }
-            Some(ActorRole::Operator) | None => (ShownAuthor::Support, None),
+            Some(ActorRole::Operator) => (ShownAuthor::Support, self.detail_from_support()),
+            None => (ShownAuthor::Support, None),
         };
         ShownEntry { entry: self, by, you, detail }
+    }
+
+    /// Returns the entry without the name of an operator and their reason. The queues of mails have no use for them.
+    #[must_use]
+    pub(crate) fn without_operator(mut self) -> Self {
+        self.reason = None;
+        if self.who.is_some_and(|who| who.role == ActorRole::Operator) {
+            self.by = Label::from_stored(ActorRole::Operator.as_str().to_owned(), Some(false));
+        }
+        self
     }
 
     /// Returns the entry as a mail shows it.
@@ -221,7 +250,7 @@ impl HistoryEntry {
             }
             Some(ActorRole::Operator) | None => MaskedAuthor::Support,
         };
-        let names_account = matches!(&*self.what, "administrator-created" | "service-administrator-retired");
+        let names_account = self.code().is_some_and(HistoryCode::names_account);
         MaskedEntry { by, account: self.detail.as_deref().filter(|_| names_account).map(masked) }
     }
 
@@ -233,16 +262,44 @@ impl HistoryEntry {
         }
     }
 
+    /// Returns what customers may know of an act of the support desk: the account that was unlocked, the outcome of an approval, and that there
+    /// was none. Everything else may be a text that an operator typed.
+    fn detail_from_support(&self) -> Option<&str> {
+        let is_shown = |detail: &&str| {
+            let is_outcome =
+                self.code() == Some(HistoryCode::ApprovalDecided) && ApprovalOutcome::parse(detail).is_some();
+            self.code().is_some_and(HistoryCode::names_account) || is_outcome || *detail == WITHOUT_APPROVAL
+        };
+        self.detail.as_deref().filter(is_shown)
+    }
+
     /// Returns the role of the author. Release 0.1.0 did not store it, so it follows from what happened there. `None` for what that release
     /// did not know: such an author is shown to no customer.
     fn role(&self) -> Option<ActorRole> {
-        match (self.who, self.what.as_str()) {
-            (Some(who), _) => Some(who.role),
-            (None, "issued" | "paid" | "portal-users-added") => Some(ActorRole::Vendor),
-            (None, RETRIEVED | "support-requested") => Some(ActorRole::Customer),
-            (None, "signed-in" | "password-changed" | "administrator-created") => Some(ActorRole::ServiceAdministrator),
-            (None, "administrator-signed-in" | "service-administrator-retired") => Some(ActorRole::Administrator),
-            (None, _) => None,
+        if let Some(who) = self.who {
+            return Some(who.role);
+        }
+        match self.code()? {
+            HistoryCode::Issued | HistoryCode::Paid | HistoryCode::PortalUsersAdded => Some(ActorRole::Vendor),
+            HistoryCode::Retrieved | HistoryCode::SupportRequested => Some(ActorRole::Customer),
+            HistoryCode::SignedIn | HistoryCode::PasswordChanged | HistoryCode::AdministratorCreated => {
+                Some(ActorRole::ServiceAdministrator)
+            }
+            HistoryCode::AdministratorSignedIn | HistoryCode::ServiceAdministratorRetired => {
+                Some(ActorRole::Administrator)
+            }
+            HistoryCode::Renewed
+            | HistoryCode::Reissued
+            | HistoryCode::PortalUserAdded
+            | HistoryCode::PortalUserRemoved
+            | HistoryCode::AccountUnlocked
+            | HistoryCode::ApprovalRequested
+            | HistoryCode::ApprovalDecided
+            | HistoryCode::MailResent
+            | HistoryCode::MailUndelivered
+            | HistoryCode::MailBounced
+            | HistoryCode::MailSuppressed
+            | HistoryCode::MailComplained => None,
         }
     }
 }
@@ -283,7 +340,7 @@ mod tests {
     fn entry(what: &str, by: &str, who: Option<Actor>) -> HistoryEntry {
         let (by, at) = (Label::from_stored(by.into(), None), Timestamp::from_epoch_seconds(1));
         let detail = Some("detail".to_owned());
-        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue: Issue::FIRST, detail }
+        HistoryEntry { seq: Some(1), at, what: what.into(), by, who, issue: Issue::FIRST, detail, reason: None }
     }
 
     fn address(text: &str) -> ShownAuthor<'static> {
@@ -315,6 +372,36 @@ mod tests {
         let entry = entry("reissued", "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id }));
         let shown = entry.shown_to(customer("olivia").person());
         assert_eq!((shown.by, shown.you, shown.detail), (ShownAuthor::Support, false, None));
+    }
+
+    #[test]
+    fn customers_see_only_codes_and_the_account_that_was_unlocked_of_an_act_of_the_desk() {
+        let reader = customer("dana").person();
+        let shown = |what, detail: &str| {
+            let mut entry = entry(what, "olivia@contoso.example", Some(Actor { role: ActorRole::Operator, id: None }));
+            entry.detail = Some(detail.to_owned());
+            entry.shown_to(reader).detail.map(str::to_owned)
+        };
+        for (what, detail) in [
+            ("account-unlocked", "lee@fabrikam"),
+            ("approval-decided", "approved"),
+            ("approval-decided", "rejected"),
+            ("approval-decided", "overtaken"),
+            ("reissued", WITHOUT_APPROVAL),
+            ("portal-user-added", WITHOUT_APPROVAL),
+        ] {
+            assert_eq!(shown(what, detail).as_deref(), Some(detail), "{what}");
+        }
+        for (what, detail) in [
+            ("approval-requested", "reissue"),
+            ("approval-decided", "lee@fabrikam.example"),
+            ("reissued", "lee@fabrikam.example"),
+            ("portal-user-added", "lee@fabrikam.example"),
+            ("portal-user-removed", "lee@fabrikam.example"),
+            ("of-a-later-release", "lee@fabrikam.example"),
+        ] {
+            assert_eq!(shown(what, detail), None, "{what}");
+        }
     }
 
     #[test]
@@ -388,7 +475,7 @@ mod tests {
             assert!(all.iter().all(|entry| entry.seq.is_none()));
             all.into_iter().map(|entry| (entry.what, entry.at.epoch_seconds())).collect::<Vec<_>>()
         };
-        let retrieved = |seconds| (RETRIEVED.to_owned(), seconds);
+        let retrieved = |seconds| ("retrieved".to_owned(), seconds);
         let bounced = || ("mail-bounced".to_owned(), 30);
         assert_eq!(codes(&credential, &mail), [retrieved(40), bounced(), retrieved(20)]);
         credential.signed_in_at = Some(at(50));

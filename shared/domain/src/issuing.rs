@@ -53,7 +53,7 @@ impl Credential {
             company: event.company.clone(),
             kind: event.kind,
             user_name,
-            portal_users: portal_users.iter().map(|user| user.principal).collect(),
+            portal_users: portal_users.iter().map(PortalUser::principal).collect(),
             issue: Issue::FIRST,
             sealed_password: Some(sealed),
             retrievals: BTreeMap::default(),
@@ -94,13 +94,13 @@ impl Credential {
         Self { renewals: self.renewals + 1, renewed_at: Some(now), ..self.next_issue(sealed, now, lifetime) }
     }
 
-    /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and portal users join.
-    /// Everything else stays as the table has it.
+    /// Returns this credential with what a later event may add: a trial becomes paid and never goes back, and the portal users `added` join:
+    /// those of the event whom no operator has removed. Everything else stays as the table has it.
     #[must_use]
-    pub fn extended_by(&self, event: &SubscriptionStarted) -> Self {
+    pub fn extended_by(&self, kind: Kind, added: &[PortalUser]) -> Self {
         let mut extended = self.clone();
-        extended.portal_users.extend(event.portal_users.iter().map(|user| user.principal));
-        if event.kind == Kind::Paid {
+        extended.portal_users.extend(added.iter().map(PortalUser::principal));
+        if kind == Kind::Paid {
             extended.kind = Kind::Paid;
         }
         extended
@@ -194,7 +194,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{EmailAddress, MailDetail, Principal};
+    use crate::{EmailAddress, MailDetail};
 
     const WEEK: Duration = Duration::from_hours(7 * 24);
 
@@ -262,10 +262,11 @@ mod tests {
     #[test]
     fn a_later_event_makes_a_trial_paid_and_adds_portal_users_and_takes_nothing_away() {
         let trial = first();
-        let paid = trial.extended_by(&event("paid", "kim@fabrikam.example"));
-        let kim = Principal::email(&EmailAddress::parse("kim@fabrikam.example").unwrap());
-        assert!(paid.kind == Kind::Paid && paid.portal_users.contains(&kim) && paid.portal_users.len() == 2);
-        assert_eq!(paid.extended_by(&event("trial", "dana@fabrikam.example")), paid);
+        let kim = PortalUser::Address(EmailAddress::parse("kim@fabrikam.example").unwrap());
+        let paid = trial.extended_by(Kind::Paid, std::slice::from_ref(&kim));
+        let has_kim = paid.portal_users.contains(&kim.principal());
+        assert!(paid.kind == Kind::Paid && has_kim && paid.portal_users.len() == 2);
+        assert_eq!(paid.extended_by(Kind::Trial, &[]), paid);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Notices: mails that tell the people of a customer what another one of them did.
+//! Notices: mails that tell the people of a customer what another one of them did, or the vendor's support desk.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,14 +6,15 @@ use std::{
 };
 
 use crate::{
-    Actor, ActorRole, Credential, EmailAddress, HistoryEntry, Issue, MailStatus, PersonId, Principal, Timestamp,
-    Transition, TransitionId, UserName, WelcomeMail, history::RETRIEVED, text_enum,
+    Actor, ActorRole, Credential, EmailAddress, HistoryCode, HistoryEntry, Issue, MailStatus, PersonId, Principal,
+    Timestamp, Transition, TransitionId, UserName, WelcomeMail, text_enum,
 };
 
 /// The most notices of one transition.
 pub const MOST_RECIPIENTS: usize = 10;
 
-/// The most notices of one kind to one address in a day. Accounts can be created without end, and each has notices.
+/// The most notices of one kind to one address in a day. Accounts can be created without end, and each has notices. Those of the support desk
+/// have no such limit: after many harmless acts, the one that matters would go unannounced. An operator's budget limits them.
 pub const MOST_A_DAY: usize = 20;
 
 /// The time in which notices of one kind to one address are counted.
@@ -22,6 +23,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// The age from which a transition is not worth a notice: it is published again by hand, long after.
 pub const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
+/// How long a portal user who was removed still gets notices of what the support desk does.
+pub const REMOVED_FOR: Duration = Duration::from_hours(30 * 24);
+
 text_enum! {
     /// Which notices a deployment sends.
     pub enum NoticeLevel {
@@ -29,7 +33,7 @@ text_enum! {
         All = "all",
         /// All that help against theft, and none on first sign-ins and chosen passwords.
         Security = "security",
-        /// None.
+        /// Only those on what the support desk does.
         None = "none",
     }
 }
@@ -62,17 +66,31 @@ pub struct Notice {
 pub struct Audience {
     /// The address of the issue and the portal users.
     pub portal: bool,
+    /// The portal users who were removed not long ago.
+    pub removed: bool,
     /// The administrators, and the address of the issue while none of them has signed in.
     pub administrators: bool,
-    /// Whether it helps against theft.
-    is_security: bool,
+    need: Need,
+}
+
+/// How much people need a notice. The order is from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    /// The progress of the set-up.
+    Progress,
+    /// Help against theft.
+    Security,
+    /// An act of the support desk, which is announced whatever else the deployment sends.
+    Desk,
 }
 
 impl Audience {
-    const PORTAL: Self = Self { portal: true, administrators: false, is_security: true };
-    const ADMINISTRATORS: Self = Self { portal: false, administrators: true, is_security: true };
-    const EVERYONE: Self = Self { portal: true, administrators: true, is_security: true };
-    const PROGRESS: Self = Self { is_security: false, ..Self::ADMINISTRATORS };
+    const PORTAL: Self = Self { portal: true, removed: false, administrators: false, need: Need::Security };
+    const ADMINISTRATORS: Self = Self { portal: false, administrators: true, ..Self::PORTAL };
+    const EVERYONE: Self = Self { administrators: true, ..Self::PORTAL };
+    const PROGRESS: Self = Self { need: Need::Progress, ..Self::ADMINISTRATORS };
+    const DESK: Self = Self { removed: true, need: Need::Desk, ..Self::EVERYONE };
+    const DESK_TO_ADMINISTRATORS: Self = Self { need: Need::Desk, ..Self::ADMINISTRATORS };
 
     /// Returns the people who get a notice of a transition at `level`. `None` for a transition without notices, and for one of long ago.
     #[must_use]
@@ -86,27 +104,47 @@ impl Audience {
     pub fn and(self, other: Self) -> Self {
         Self {
             portal: self.portal || other.portal,
+            removed: self.removed || other.removed,
             administrators: self.administrators || other.administrators,
-            is_security: self.is_security || other.is_security,
+            need: self.need.max(other.need),
         }
     }
 
     fn is_wanted(self, level: NoticeLevel) -> bool {
-        match level {
-            NoticeLevel::All => true,
-            NoticeLevel::Security => self.is_security,
-            NoticeLevel::None => false,
-        }
+        let least = match level {
+            NoticeLevel::All => Need::Progress,
+            NoticeLevel::Security => Need::Security,
+            NoticeLevel::None => Need::Desk,
+        };
+        self.need >= least
     }
 
     fn from_transition(transition: &Transition) -> Option<Self> {
-        match transition.entry.what.as_str() {
-            RETRIEVED | "portal-users-added" => Some(Self::PORTAL),
-            "signed-in" | "password-changed" => Some(Self::PROGRESS),
+        match transition.entry.code()? {
+            HistoryCode::Retrieved | HistoryCode::PortalUsersAdded => Some(Self::PORTAL),
+            HistoryCode::SignedIn | HistoryCode::PasswordChanged => Some(Self::PROGRESS),
             // The service administrator creates the first administrators of an issue.
-            "administrator-created" if transition.who.role == ActorRole::ServiceAdministrator => Some(Self::EVERYONE),
-            "administrator-created" => Some(Self::ADMINISTRATORS),
-            _ => None,
+            HistoryCode::AdministratorCreated if transition.who.role == ActorRole::ServiceAdministrator => {
+                Some(Self::EVERYONE)
+            }
+            HistoryCode::AdministratorCreated => Some(Self::ADMINISTRATORS),
+            HistoryCode::Reissued
+            | HistoryCode::PortalUserAdded
+            | HistoryCode::PortalUserRemoved
+            | HistoryCode::ApprovalRequested
+            | HistoryCode::ApprovalDecided => Some(Self::DESK),
+            HistoryCode::AccountUnlocked => Some(Self::DESK_TO_ADMINISTRATORS),
+            HistoryCode::Issued
+            | HistoryCode::Renewed
+            | HistoryCode::Paid
+            | HistoryCode::AdministratorSignedIn
+            | HistoryCode::ServiceAdministratorRetired
+            | HistoryCode::SupportRequested
+            | HistoryCode::MailResent
+            | HistoryCode::MailUndelivered
+            | HistoryCode::MailBounced
+            | HistoryCode::MailSuppressed
+            | HistoryCode::MailComplained => None,
         }
     }
 }
@@ -118,6 +156,8 @@ pub struct AddressedPortalUser {
     pub address: EmailAddress,
     /// When the portal user was added.
     pub added_at: Timestamp,
+    /// When the support desk removed the portal user.
+    pub removed_at: Option<Timestamp>,
 }
 
 /// An active administrator.
@@ -140,7 +180,7 @@ pub struct AddressedAdministrator {
 pub struct Recipients {
     /// The welcome mail of the issue: its address, its language and what became of it.
     pub mail: WelcomeMail,
-    /// The portal users with an address.
+    /// The portal users with an address, also those who were removed.
     pub portal_users: Vec<AddressedPortalUser>,
     /// The active administrators, where the audience has them.
     pub administrators: Vec<AddressedAdministrator>,
@@ -151,8 +191,9 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Returns the addresses that get a notice of a transition at `now`: the address of the issue, the account that was created, then those that
-    /// are longest known, at most ten. The actor gets none, and neither does an address that takes no mail or had too many today.
+    /// Returns the addresses that get a notice of a transition at `now`, at most ten: the address of the issue, the people whom it happened to,
+    /// then the others by turns, so that many portal users leave room for administrators. The actor gets none, and neither does an address
+    /// that takes no mail or had too many today.
     #[must_use]
     pub fn addresses(
         &self,
@@ -167,11 +208,12 @@ impl Recipients {
             left_out.insert(Principal::email(&self.mail.to));
         }
         let issue = self.issue_address(audience, transition, &left_out).into_iter();
-        let everyone = issue.chain(self.longest_known(audience, transition, credential));
+        let affected = self.affected(audience, transition, now);
+        let everyone = issue.chain(affected).chain(self.by_turns(audience, transition, credential, now));
         let mut seen = left_out;
         let is_new = |address: &&EmailAddress| {
             let principal = Principal::email(address);
-            !self.had_enough(&transition.entry.what, principal, now) && seen.insert(principal)
+            !self.had_enough(audience, &transition.entry.what, principal, now) && seen.insert(principal)
         };
         everyone.filter(is_new).take(MOST_RECIPIENTS).cloned().collect()
     }
@@ -182,7 +224,10 @@ impl Recipients {
         self.notified.entry(key).or_default().push(notice.at);
     }
 
-    fn had_enough(&self, what: &str, principal: Principal, now: Timestamp) -> bool {
+    fn had_enough(&self, audience: Audience, what: &str, principal: Principal, now: Timestamp) -> bool {
+        if audience.need == Need::Desk {
+            return false;
+        }
         let notified = self.notified.get(&(what.to_owned(), principal)).into_iter().flatten();
         notified.filter(|at| now < at.plus(DAY)).count() >= MOST_A_DAY
     }
@@ -203,25 +248,57 @@ impl Recipients {
         (audience.portal || !is_handed_over).then_some(&self.mail.to)
     }
 
-    fn longest_known(
+    /// Returns the people whom the transition happened to: the account that was created or unlocked, and portal users who lost their access by
+    /// it, such as the old address after a reissue to another one.
+    fn affected(&self, audience: Audience, transition: &Transition, now: Timestamp) -> Vec<&EmailAddress> {
+        let detail = transition.entry.detail.as_deref();
+        let is_account = |one: &&AddressedAdministrator| detail == Some(one.user_name.as_str());
+        let accounts = self.other_administrators(audience, transition).filter(is_account);
+        let mut removed: Vec<_> = self.removed(audience, now).collect();
+        removed.retain(|(removed_at, _)| *removed_at >= transition.entry.at);
+        removed.sort_by_key(|(removed_at, _)| *removed_at);
+        let removed = removed.into_iter().map(|(_, user)| &user.address);
+        accounts.filter_map(|one| one.address.as_ref()).chain(removed).collect()
+    }
+
+    /// Returns the people of the audience: removed portal users, portal users and administrators take turns, and the longest known of each
+    /// come first.
+    fn by_turns(
         &self,
         audience: Audience,
         transition: &Transition,
         credential: &Credential,
+        now: Timestamp,
     ) -> impl Iterator<Item = &EmailAddress> {
-        let mut known = Vec::new();
-        if audience.portal {
-            let listed = |user: &&AddressedPortalUser| credential.admits(&[Principal::email(&user.address)]);
-            known.extend(self.portal_users.iter().filter(listed).map(|user| (true, user.added_at, &user.address)));
+        let removed = self.removed(audience, now).map(|(_, user)| (user.added_at, &user.address));
+        let administrators = self.other_administrators(audience, transition);
+        let administrators = administrators.filter_map(|one| Some((one.created_at, one.address.as_ref()?)));
+        let listed =
+            |user: &&AddressedPortalUser| audience.portal && credential.admits(&[Principal::email(&user.address)]);
+        let portal_users = self.portal_users.iter().filter(listed).map(|user| (user.added_at, &user.address));
+        let mut turns = Vec::new();
+        for mut group in [removed.collect(), portal_users.collect(), administrators.collect::<Vec<_>>()] {
+            group.sort_by_key(|(since, _)| *since);
+            turns.extend(group.into_iter().map(|(_, address)| address).enumerate());
         }
-        if audience.administrators {
-            let is_old =
-                |one: &AddressedAdministrator| transition.entry.detail.as_deref() != Some(one.user_name.as_str());
-            let others = self.administrators.iter().filter(|one| !is_actor(transition.who, one.person));
-            known.extend(others.filter_map(|one| Some((is_old(one), one.created_at, one.address.as_ref()?))));
-        }
-        known.sort_by_key(|(is_old, since, _)| (*is_old, *since));
-        known.into_iter().map(|(_, _, address)| address)
+        turns.sort_by_key(|(turn, _)| *turn);
+        turns.into_iter().map(|(_, address)| address)
+    }
+
+    /// Returns the portal users who were removed not long ago, and when.
+    fn removed(&self, audience: Audience, now: Timestamp) -> impl Iterator<Item = (Timestamp, &AddressedPortalUser)> {
+        let removed = self.portal_users.iter().filter_map(|user| Some((user.removed_at?, user)));
+        removed.filter(move |(removed_at, _)| audience.removed && now < removed_at.plus(REMOVED_FOR))
+    }
+
+    /// Returns the administrators other than the actor, where the audience has them.
+    fn other_administrators(
+        &self,
+        audience: Audience,
+        transition: &Transition,
+    ) -> impl Iterator<Item = &AddressedAdministrator> {
+        let who = transition.who;
+        self.administrators.iter().filter(move |one| audience.administrators && !is_actor(who, one.person))
     }
 }
 
@@ -276,7 +353,7 @@ impl Notice {
             issue: transition.entry.issue,
             to: to.clone(),
             locale,
-            entry: transition.entry.clone(),
+            entry: transition.entry.clone().without_operator(),
             status: MailStatus::Pending,
             at: now,
         }
@@ -290,7 +367,7 @@ mod tests {
         Caller, EventType, Label, MailContent, Retrieval, RetrievalId, SubscriptionId, credential::tests::credential,
     };
 
-    const HAPPENED: i64 = 1_000_000;
+    const HAPPENED: i64 = 10_000_000;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_epoch_seconds(seconds)
@@ -312,8 +389,34 @@ mod tests {
     fn recorded(what: &str, who: Actor) -> Transition {
         let (what, by) = (what.to_owned(), Label::from_stored("admin@fabrikam".into(), Some(false)));
         let (who, at, issue) = (Some(who), at(HAPPENED), Issue::FIRST);
-        let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None };
+        let entry = HistoryEntry { seq: Some(2), at, what, by, who, issue, detail: None, reason: None };
         Transition::from_entry(&subscription(), entry).unwrap()
+    }
+
+    /// Returns the transition of an act of an operator whose label is an address of the customer's.
+    fn by_operator(what: &str, detail: &str) -> Transition {
+        let mut transition = recorded(what, account(ActorRole::Operator, "olivia"));
+        transition.entry.by = Label::from_stored("kim@fabrikam.example".into(), Some(true));
+        transition.entry.detail = Some(detail.to_owned());
+        transition
+    }
+
+    /// The acts of the support desk that are announced to everyone.
+    const ANNOUNCED: [(&str, &str); 5] = [
+        ("reissued", "without-approval"),
+        ("portal-user-added", ""),
+        ("portal-user-removed", ""),
+        ("approval-requested", "reissue"),
+        ("approval-decided", "approved"),
+    ];
+
+    /// Adds portal users who were removed, by when they were added and removed.
+    fn remove(people: &mut Recipients, removed: &[(&str, i64, i64)]) {
+        people.portal_users.extend(removed.iter().map(|(name, added_at, removed_at)| AddressedPortalUser {
+            address: address(name),
+            added_at: at(*added_at),
+            removed_at: Some(at(*removed_at)),
+        }));
     }
 
     fn by_service_administrator(what: &str) -> Transition {
@@ -331,8 +434,11 @@ mod tests {
     /// Returns the people of a subscription: portal users by when they were added, and administrators by when they were created and whether
     /// they have signed in. The address of the issue is that of `it`.
     fn people(portal_users: &[(&str, i64)], administrators: &[(&str, i64, bool)]) -> Recipients {
-        let portal_user =
-            |(name, since): &(&str, i64)| AddressedPortalUser { address: address(name), added_at: at(*since) };
+        let portal_user = |(name, since): &(&str, i64)| AddressedPortalUser {
+            address: address(name),
+            added_at: at(*since),
+            removed_at: None,
+        };
         let administrator = |(name, since, has_signed_in): &(&str, i64, bool)| AddressedAdministrator {
             person: PersonId::from_account(name),
             user_name: UserName::parse(&format!("{name}@fabrikam")).unwrap(),
@@ -461,7 +567,7 @@ mod tests {
     fn the_first_administrators_of_an_issue_have_notices_to_everyone_and_later_ones_to_administrators() {
         let people = people(&[("dana", 15)], &[("lee", 20, true), ("mo", 10, true)]);
         let first = by_service_administrator("administrator-created");
-        assert_eq!(names(&people, &first), ["it", "mo", "dana", "lee"]);
+        assert_eq!(names(&people, &first), ["it", "dana", "mo", "lee"]);
         let later = recorded("administrator-created", account(ActorRole::Administrator, "mo"));
         assert_eq!(names(&people, &later), ["lee"]);
     }
@@ -529,6 +635,71 @@ mod tests {
     }
 
     #[test]
+    fn acts_of_the_desk_are_announced_to_everyone_at_every_level() {
+        let mut people = people(&[("dana", 10)], &[("lee", 20, true), ("mo", 30, false)]);
+        remove(&mut people, &[("noor", 5, HAPPENED - 60)]);
+        for (what, detail) in ANNOUNCED {
+            let transition = by_operator(what, detail);
+            for level in NoticeLevel::ALL {
+                assert!(Audience::new(&transition, level, at(HAPPENED)).is_some(), "{what} {level:?}");
+            }
+            assert_eq!(names_if_listed(&people, &transition, &["dana"]), ["it", "noor", "dana", "lee", "mo"], "{what}");
+        }
+        assert_eq!(names_if_listed(&people, &retrieved("x", None), &["dana"]), ["it", "dana"], "not of the desk");
+    }
+
+    #[test]
+    fn an_unlocked_account_is_announced_to_administrators_and_the_issue_until_one_has_signed_in() {
+        let mut people = people(&[("dana", 10)], &[("lee", 20, false), ("mo", 30, false)]);
+        remove(&mut people, &[("noor", 5, HAPPENED - 60)]);
+        let unlocked = by_operator("account-unlocked", "mo@fabrikam");
+        assert_eq!(names_if_listed(&people, &unlocked, &["dana"]), ["it", "mo", "lee"]);
+        people.administrators[0].has_signed_in = true;
+        assert_eq!(names_if_listed(&people, &unlocked, &["dana"]), ["mo", "lee"]);
+        for level in NoticeLevel::ALL {
+            assert!(Audience::new(&unlocked, level, at(HAPPENED)).is_some(), "{level:?}");
+        }
+    }
+
+    #[test]
+    fn an_operator_is_no_customer_whatever_address_they_have() {
+        let people = people(&[("kim", 10)], &[]);
+        assert_eq!(names(&people, &by_operator("reissued", "")), ["it", "kim"]);
+    }
+
+    #[test]
+    fn a_portal_user_who_was_removed_hears_of_the_desk_for_thirty_days() {
+        const MONTH: i64 = 30 * 24 * 60 * 60;
+        let mut people = people(&[], &[]);
+        remove(&mut people, &[("dana", 1, HAPPENED - MONTH + 1), ("kim", 1, HAPPENED - MONTH)]);
+        assert_eq!(names_if_listed(&people, &by_operator("reissued", ""), &[]), ["it", "dana"]);
+    }
+
+    #[test]
+    fn who_loses_access_by_an_act_comes_first_and_every_group_has_its_turn() {
+        let users: Vec<String> = (0..12).map(|n| format!("user-{n}")).collect();
+        let users: Vec<(&str, i64)> = users.iter().map(|name| (&**name, 1)).collect();
+        let mut people = people(&users, &[("lee", 90, true), ("mo", 80, true)]);
+        remove(&mut people, &[("noor", 1, HAPPENED - 60), ("old", 70, HAPPENED)]);
+        let expected = ["it", "old", "noor", "user-0", "mo", "user-1", "lee", "user-2", "user-3", "user-4"];
+        let listed: Vec<&str> = users.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names_if_listed(&people, &by_operator("reissued", ""), &listed), expected);
+    }
+
+    #[test]
+    fn no_number_of_acts_of_the_desk_leaves_one_unannounced() {
+        let mut people = people(&[("kim", 10)], &[]);
+        for (what, detail) in ANNOUNCED.into_iter().chain([("account-unlocked", "")]) {
+            let transition = by_operator(what, detail);
+            let before = names(&people, &transition);
+            for name in ["it", "kim"].repeat(MOST_A_DAY) {
+                people.add(&Notice::new(&transition, &address(name), None, at(HAPPENED)));
+            }
+            assert_eq!((names(&people, &transition), before[0].as_str()), (before.clone(), "it"), "{what}");
+        }
+    }
+
+    #[test]
     fn what_is_published_again_after_seven_days_has_no_notices() {
         const WEEK: i64 = 7 * 24 * 60 * 60;
         let wants = |now| Audience::new(&retrieved("x", None), NoticeLevel::Security, at(now)).is_some();
@@ -578,5 +749,14 @@ mod tests {
             (Issue::FIRST, transition.entry, MailStatus::Pending)
         );
         assert_eq!((notice.id, notice.at), (NoticeId::new(&transition.id, &address("it")), at(HAPPENED + 5)));
+    }
+
+    #[test]
+    fn a_notice_holds_neither_the_name_nor_the_reason_of_an_operator() {
+        let mut transition = by_operator("reissued", "");
+        transition.entry.reason = Some("The customer called.".into());
+        let entry = Notice::new(&transition, &address("it"), None, at(HAPPENED)).entry;
+        assert_eq!((entry.by.as_stored(), entry.who), ("operator", transition.entry.who));
+        assert_eq!(entry.reason, None);
     }
 }

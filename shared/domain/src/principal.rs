@@ -42,6 +42,12 @@ impl Principal {
         bytes.try_into().ok().map(Self)
     }
 
+    /// Parses the text of a principal, as keys and answers contain it. `None` for text that is no principal's.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_bytes(&BASE64_URL_SAFE_NO_PAD.decode(text).ok()?)
+    }
+
     /// Returns the bytes to store.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -54,6 +60,12 @@ impl PersonId {
     #[must_use]
     pub fn from_account(account_id: &str) -> Self {
         Self(Principal(digest(&[b"account", b"", account_id.as_bytes()])))
+    }
+
+    /// Returns the id of an operator of the support desk. It differs from that of a customer with the same issuer and subject.
+    #[must_use]
+    pub fn from_operator(issuer: &str, subject: &str) -> Self {
+        Self(Principal(digest(&[b"operator", issuer.as_bytes(), subject.as_bytes()])))
     }
 
     /// Restores the value from its stored bytes. `None` if there are not 16 of them.
@@ -264,6 +276,15 @@ mod tests {
         assert_ne!(Principal::subject("", "a@b.example"), Principal::email(&address));
         assert_ne!(Principal::subject("i", "x"), Principal::organization("i", "x"));
         assert_ne!(Principal::subject("i", "x"), Principal::subject("ix", ""));
+    }
+
+    #[test]
+    fn a_principal_is_parsed_from_its_own_text_alone() {
+        let principal = Principal::subject("i", "s");
+        assert_eq!(Principal::parse(&principal.to_string()), Some(principal));
+        for text in ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAAA==", "////////////////////AA"] {
+            assert_eq!(Principal::parse(text), None, "{text}");
+        }
     }
 
     #[test]

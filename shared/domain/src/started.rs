@@ -11,8 +11,13 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    Company, CompanyId, EmailAddress, Kind, Principal, SubscriptionId, Timestamp, UserName, digest::digest,
-    mail::MailContent, name, text::without_blank_ends, text_enum,
+    Company, CompanyId, EmailAddress, Kind, PortalUser, SubscriptionId, Timestamp, UserName,
+    digest::digest,
+    mail::MailContent,
+    name,
+    portal_user::{InvalidPortalUser, PortalUserFields},
+    text::without_blank_ends,
+    text_enum,
 };
 
 /// The maximum size of an event in bytes: EventBridge accepts no entry over 256 KB.
@@ -51,23 +56,6 @@ pub struct SubscriptionStarted {
 /// The identity of an event: 16 bytes of a hash over its source, id, time and kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EventId([u8; 16]);
-
-/// One of an event's portal users.
-#[derive(Clone)]
-pub struct PortalUser {
-    /// The person or organisation who may see the subscription.
-    pub principal: Principal,
-    /// The e-mail address, if the event gave one. Notices go there, and the support desk lists it.
-    pub address: Option<EmailAddress>,
-}
-
-impl PortalUser {
-    /// Returns the portal user with this address.
-    #[must_use]
-    pub fn from_address(address: &EmailAddress) -> Self {
-        Self { principal: Principal::email(address), address: Some(address.clone()) }
-    }
-}
 
 /// Writes the id in base64url, as keys contain it.
 impl fmt::Display for EventId {
@@ -262,22 +250,18 @@ impl Envelope<'_> {
 
 impl RawPortalUser {
     fn check(self) -> Result<PortalUser, InvalidEvent> {
-        let fields = [self.email, self.issuer, self.subject, self.organization].map(optional);
-        match fields {
-            [Some(address), None, None, None] => {
-                let address = EmailAddress::parse_leniently(&address).ok_or(InvalidEvent::PortalUserEmail)?;
-                if !address.has_ascii_local_part() {
-                    return Err(InvalidEvent::PortalUserEmailNotAscii);
-                }
-                Ok(PortalUser::from_address(&address))
-            }
-            [None, Some(issuer), Some(subject), None] => {
-                Ok(PortalUser { principal: Principal::subject(&issuer, &subject), address: None })
-            }
-            [None, Some(issuer), None, Some(organization)] => {
-                Ok(PortalUser { principal: Principal::organization(&issuer, &organization), address: None })
-            }
-            _ => Err(InvalidEvent::PortalUser),
+        let [email, issuer, subject, organization] =
+            [self.email, self.issuer, self.subject, self.organization].map(|field| field.map(Id::into_text));
+        Ok(PortalUserFields { email, issuer, subject, organization }.parse()?)
+    }
+}
+
+impl From<InvalidPortalUser> for InvalidEvent {
+    fn from(invalid: InvalidPortalUser) -> Self {
+        match invalid {
+            InvalidPortalUser::Fields => Self::PortalUser,
+            InvalidPortalUser::Address => Self::PortalUserEmail,
+            InvalidPortalUser::AddressNotAscii => Self::PortalUserEmailNotAscii,
         }
     }
 }
@@ -300,6 +284,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Principal;
 
     fn event() -> Value {
         json!({
@@ -328,7 +313,7 @@ mod tests {
         assert_eq!(started.company.id.as_str(), "fabrikam");
         assert_eq!(started.time, Timestamp::parse_rfc3339("2026-11-10T09:00:00Z"));
         let dana = EmailAddress::parse("dana@fabrikam.example").unwrap();
-        assert_eq!(started.portal_users[0].principal, Principal::email(&dana));
+        assert_eq!(started.portal_users[0].principal(), Principal::email(&dana));
     }
 
     #[test]
@@ -403,7 +388,7 @@ mod tests {
             let started = parsed("/detail/service_administrator/email", json!(email));
             assert_eq!(started.email.to_string(), "it@fabrikam.example", "{email:?}");
             let started = parsed("/detail/portal_users", json!([{ "email": email, "issuer": null, "subject": " " }]));
-            assert_eq!(started.portal_users[0].principal, Principal::email(&started.email), "{email:?}");
+            assert_eq!(started.portal_users[0].principal(), Principal::email(&started.email), "{email:?}");
         }
         for none in [json!([]), json!(null)] {
             assert!(parsed("/detail/portal_users", none).portal_users.is_empty());
@@ -424,8 +409,8 @@ mod tests {
         assert_eq!(parsed("/detail/welcome_mail", json!("")).welcome_mail, None);
         let people = json!([{ "issuer": " i", "subject": 4711 }, { "issuer": "i", "organization": " o " }]);
         let started = parsed("/detail/portal_users", people);
-        assert_eq!(started.portal_users[0].principal, Principal::subject("i", "4711"));
-        assert_eq!(started.portal_users[1].principal, Principal::organization("i", "o"));
+        assert_eq!(started.portal_users[0].principal(), Principal::subject("i", "4711"));
+        assert_eq!(started.portal_users[1].principal(), Principal::organization("i", "o"));
     }
 
     #[test]

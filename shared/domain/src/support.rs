@@ -72,7 +72,10 @@ impl Reference {
     /// Creates a reference from random bytes, for a click without a key.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        let symbols = bytes.iter().take(12).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+        Self::grouped(bytes.iter().take(12).map(|byte| char::from(ALPHABET[usize::from(byte % 32)])))
+    }
+
+    fn grouped(symbols: impl Iterator<Item = char>) -> Self {
         let mut text = String::with_capacity(14);
         for (n, symbol) in symbols.enumerate() {
             if n > 0 && n % 4 == 0 {
@@ -89,6 +92,13 @@ impl Reference {
         let groups: Vec<&str> = text.split('-').collect();
         let good = |group: &&str| group.len() == 4 && group.bytes().all(|byte| ALPHABET.contains(&byte));
         (groups.len() == 3 && groups.iter().all(good)).then(|| Self(text.to_owned()))
+    }
+
+    /// Parses a reference that a person types, perhaps as they heard it: case, hyphens and blanks do not count.
+    #[must_use]
+    pub fn parse_typed(text: &str) -> Option<Self> {
+        let is_symbol = |c: &char| !c.is_whitespace() && *c != '-';
+        Self::parse(Self::grouped(text.chars().filter(is_symbol).map(|c| c.to_ascii_uppercase())).as_str())
     }
 
     /// Returns the text, such as `7QKM-WX3H-RT9A`.

@@ -38,6 +38,12 @@ impl Timestamp {
         Self::from_epoch_seconds(self.0.saturating_add(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)))
     }
 
+    /// Returns the time that is `duration` earlier.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self::from_epoch_seconds(self.0.saturating_sub(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)))
+    }
+
     /// Returns the time that has passed since `earlier`, or zero if `earlier` is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

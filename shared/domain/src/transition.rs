@@ -5,9 +5,8 @@
 use std::fmt;
 
 use crate::{
-    Actor, HistoryEntry, Issue, MailStatus, Retrieval, RetrievalId, SubscriptionId, WelcomeMail,
+    Actor, HistoryCode, HistoryEntry, Issue, MailStatus, Retrieval, RetrievalId, SubscriptionId, WelcomeMail,
     digest::{digest, encode},
-    history::RETRIEVED,
     text_enum,
 };
 
@@ -19,8 +18,10 @@ text_enum! {
         CredentialsIssued = "CredentialsIssued",
         /// A trial has become a paid subscription.
         SubscriptionBecamePaid = "SubscriptionBecamePaid",
-        /// An event of the vendor has added portal users.
+        /// An event of the vendor or the support desk has added portal users.
         PortalUserAdded = "PortalUserAdded",
+        /// The support desk has removed a portal user.
+        PortalUserRemoved = "PortalUserRemoved",
         /// A portal user has retrieved the credentials.
         CredentialsRetrieved = "CredentialsRetrieved",
         /// The service administrator has signed in with an issue for the first time.
@@ -33,6 +34,12 @@ text_enum! {
         AdministratorCreated = "AdministratorCreated",
         /// The service administrator's account is retired.
         ServiceAdministratorRetired = "ServiceAdministratorRetired",
+        /// The support desk has unlocked an account that wrong passwords had closed.
+        AccountUnlocked = "AccountUnlocked",
+        /// An operator has asked for the approval of a sensitive act.
+        ApprovalRequested = "ApprovalRequested",
+        /// An approval is decided.
+        ApprovalDecided = "ApprovalDecided",
         /// The recipient's server has accepted the welcome mail.
         WelcomeMailDelivered = "WelcomeMailDelivered",
         /// The welcome mail could not be delivered, or its address takes none.
@@ -44,18 +51,6 @@ text_enum! {
 
 /// The code of a welcome mail that was delivered. Codes of failed ones are those of the history.
 const MAIL_DELIVERED: &str = "mail-delivered";
-
-/// The codes of the history that are not published: requests and orders that change nothing, and what was published before the history had
-/// it.
-const WITHHELD: [&str; 7] = [
-    RETRIEVED,
-    "support-requested",
-    "mail-resent",
-    "mail-undelivered",
-    "mail-bounced",
-    "mail-suppressed",
-    "mail-complained",
-];
 
 /// Whether an entry of the history is published when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,17 +67,28 @@ impl Publication {
     /// Returns what becomes of an entry with the code `what`.
     #[must_use]
     pub fn from_code(what: &str) -> Self {
-        let event_type = match what {
-            "issued" | "renewed" => EventType::CredentialsIssued,
-            "paid" => EventType::SubscriptionBecamePaid,
-            "portal-users-added" => EventType::PortalUserAdded,
-            "signed-in" => EventType::ServiceAdministratorSignedIn,
-            "administrator-signed-in" => EventType::AdministratorSignedIn,
-            "password-changed" => EventType::PasswordChosen,
-            "administrator-created" => EventType::AdministratorCreated,
-            "service-administrator-retired" => EventType::ServiceAdministratorRetired,
-            other if WITHHELD.contains(&other) => return Self::Withheld,
-            _ => return Self::Unknown,
+        let Some(code) = HistoryCode::parse(what) else { return Self::Unknown };
+        let event_type = match code {
+            HistoryCode::Issued | HistoryCode::Renewed | HistoryCode::Reissued => EventType::CredentialsIssued,
+            HistoryCode::Paid => EventType::SubscriptionBecamePaid,
+            HistoryCode::PortalUsersAdded | HistoryCode::PortalUserAdded => EventType::PortalUserAdded,
+            HistoryCode::PortalUserRemoved => EventType::PortalUserRemoved,
+            HistoryCode::SignedIn => EventType::ServiceAdministratorSignedIn,
+            HistoryCode::AdministratorSignedIn => EventType::AdministratorSignedIn,
+            HistoryCode::PasswordChanged => EventType::PasswordChosen,
+            HistoryCode::AdministratorCreated => EventType::AdministratorCreated,
+            HistoryCode::ServiceAdministratorRetired => EventType::ServiceAdministratorRetired,
+            HistoryCode::AccountUnlocked => EventType::AccountUnlocked,
+            HistoryCode::ApprovalRequested => EventType::ApprovalRequested,
+            HistoryCode::ApprovalDecided => EventType::ApprovalDecided,
+            // Requests and orders that change nothing, and what was published before the history had it.
+            HistoryCode::Retrieved
+            | HistoryCode::SupportRequested
+            | HistoryCode::MailResent
+            | HistoryCode::MailUndelivered
+            | HistoryCode::MailBounced
+            | HistoryCode::MailSuppressed
+            | HistoryCode::MailComplained => return Self::Withheld,
         };
         Self::Published(event_type)
     }
@@ -97,6 +103,8 @@ text_enum! {
         Next = "next",
         /// A portal user renewed the credentials.
         Renewed = "renewed",
+        /// The support desk reissued the credentials.
+        Reissued = "reissued",
     }
 }
 
@@ -213,12 +221,15 @@ impl Transition {
     /// Returns why an issue began, if the transition is the beginning of one.
     #[must_use]
     pub fn issue_reason(&self) -> Option<IssueReason> {
-        match (self.event_type, self.entry.what.as_str()) {
-            (EventType::CredentialsIssued, "renewed") => Some(IssueReason::Renewed),
-            (EventType::CredentialsIssued, _) if self.entry.issue == Issue::FIRST => Some(IssueReason::Started),
-            (EventType::CredentialsIssued, _) => Some(IssueReason::Next),
-            (_, _) => None,
+        if self.event_type != EventType::CredentialsIssued {
+            return None;
         }
+        Some(match self.entry.code() {
+            Some(HistoryCode::Renewed) => IssueReason::Renewed,
+            Some(HistoryCode::Reissued) => IssueReason::Reissued,
+            _ if self.entry.issue == Issue::FIRST => IssueReason::Started,
+            _ => IssueReason::Next,
+        })
     }
 }
 
@@ -240,7 +251,7 @@ mod tests {
     fn entry(what: &str, seq: u64) -> HistoryEntry {
         let by = Label::from_stored("vendor".into(), Some(false));
         let (what, who, issue) = (what.to_owned(), Some(Actor::VENDOR), Issue::FIRST);
-        HistoryEntry { seq: Some(seq), at: at(5), what, by, who, issue, detail: None }
+        HistoryEntry { seq: Some(seq), at: at(5), what, by, who, issue, detail: None, reason: None }
     }
 
     fn recorded(id: &str, what: &str, seq: u64) -> Option<Transition> {
@@ -284,6 +295,12 @@ mod tests {
             ("password-changed", published(EventType::PasswordChosen)),
             ("administrator-created", published(EventType::AdministratorCreated)),
             ("service-administrator-retired", published(EventType::ServiceAdministratorRetired)),
+            ("reissued", published(EventType::CredentialsIssued)),
+            ("portal-user-added", published(EventType::PortalUserAdded)),
+            ("portal-user-removed", published(EventType::PortalUserRemoved)),
+            ("account-unlocked", published(EventType::AccountUnlocked)),
+            ("approval-requested", published(EventType::ApprovalRequested)),
+            ("approval-decided", published(EventType::ApprovalDecided)),
             ("retrieved", Publication::Withheld),
             ("support-requested", Publication::Withheld),
             ("mail-resent", Publication::Withheld),
@@ -292,7 +309,7 @@ mod tests {
             ("mail-suppressed", Publication::Withheld),
             ("mail-complained", Publication::Withheld),
             ("mail-delivered", Publication::Unknown),
-            ("reissued", Publication::Unknown),
+            ("closed", Publication::Unknown),
             ("", Publication::Unknown),
         ] {
             assert_eq!(Publication::from_code(what), publication, "{what}");
@@ -375,7 +392,10 @@ mod tests {
             (EventType::CredentialsRetrieved, ActorRole::Customer)
         );
         let entry = transition.entry;
-        assert_eq!((entry.issue, entry.at, entry.seq, &*entry.what), (Issue::FIRST.next(), at(5), None, RETRIEVED));
+        assert_eq!(
+            (entry.issue, entry.at, entry.seq, entry.code()),
+            (Issue::FIRST.next(), at(5), None, Some(HistoryCode::Retrieved))
+        );
     }
 
     #[test]
@@ -411,6 +431,7 @@ mod tests {
         assert_eq!(reason("issued", first), Some(IssueReason::Started));
         assert_eq!(reason("issued", next), Some(IssueReason::Next));
         assert_eq!(reason("renewed", next), Some(IssueReason::Renewed));
+        assert_eq!(reason("reissued", next), Some(IssueReason::Reissued));
         assert_eq!(reason("paid", first), None);
         assert_eq!(retrieved("sub-1", first, "click", 5).issue_reason(), None);
     }

@@ -25,6 +25,7 @@
 //! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |
 //! | `Created` | administrators |
 //! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
+//! | `CompanyNamedDifferently` | events that give a known company another name |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>

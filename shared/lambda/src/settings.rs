@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use domain::{Budget, Sender, attempts};
+use domain::{ApprovalPolicy, Budget, Sender, approval::APPROVAL_WAIT, attempts};
 
 /// The settings of a function: the variables of its environment. It has no `Debug`, because the keys to AWS are among them.
 pub struct Settings(Box<Read>);
@@ -65,6 +65,18 @@ impl Settings {
     pub fn reminder_before(&self) -> Result<Duration, MissingSetting> {
         let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
         self.parsed("REMINDER_BEFORE_SECONDS", Duration::from_hours(48), seconds)
+    }
+
+    /// Returns whether what operators may not do alone takes an approval: `DESK_APPROVAL`, `required` by default.
+    pub fn approval_policy(&self) -> Result<ApprovalPolicy, MissingSetting> {
+        self.parsed("DESK_APPROVAL", ApprovalPolicy::Required, ApprovalPolicy::parse)
+    }
+
+    /// Returns `DESK_APPROVAL_WAIT_SECONDS`, how long the people of a subscription that is handed over can object before an approval is given:
+    /// an hour unless the deployment sets it.
+    pub fn approval_wait(&self) -> Result<Duration, MissingSetting> {
+        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+        self.parsed("DESK_APPROVAL_WAIT_SECONDS", APPROVAL_WAIT, seconds)
     }
 
     /// Returns the budget of one network, with the burst of `SIGN_IN_NETWORK_BURST`. It is the same wherever a password is verified.

@@ -9,8 +9,9 @@
 //! | [`problem`] | problems (RFC 9457): a code for the caller, a cause for the log |
 //! | [`same_origin`] | protection against cross-site request forgery |
 //! | [`session`] | the session cookie of the Administration Center |
+//! | [`sign_in`] | sign-ins and sign-outs at the identity provider of a site |
 //! | [`device`] | the device cookie, by which an account knows a browser again |
-//! | [`identity`] | the identity of the customer: the verifier of ID tokens, and the principals that a token gives |
+//! | [`identity`] | the identities of customers and operators: the verifier of ID tokens, and what a token gives |
 
 pub mod cookie;
 pub mod cursor;
@@ -22,12 +23,14 @@ pub mod reply;
 pub mod request;
 pub mod same_origin;
 pub mod session;
+pub mod sign_in;
 
 pub use endpoint::{endpoint, malformed};
 pub use identity::{
-    AccountChoice, ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting,
-    LogoutHint, ReadClientSecret, Ties, TokenRefusal,
+    ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint,
+    OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site, TokenRefusal,
 };
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};
 pub use reply::{Metric, Reply, html, json, see_other};
+pub use sign_in::{Redeemed, SignIn, SignInOutcome, SignInRefusal, SignIns};

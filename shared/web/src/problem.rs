@@ -170,6 +170,11 @@ impl Problem {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// Returns the number of seconds after which the caller may retry.
+    pub(crate) fn wait(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// Returns the code.
     #[must_use]
     pub fn code(&self) -> ProblemCode {

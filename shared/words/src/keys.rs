@@ -197,6 +197,18 @@ words! {
     entry_renewed
     entry_mail_failed
     entry_mail_complained
+    entry_reissued
+    entry_portal_user_added
+    entry_portal_user_removed
+    entry_account_unlocked
+    entry_approval_requested
+    entry_approval_decided
+    approval_of_reissue
+    approval_of_portal_user
+    approval_approved
+    approval_rejected
+    approval_overtaken
+    approval_none
     entry_other
     // Customers: the reasons for a blank password.
     blank
@@ -331,11 +343,30 @@ words! {
     notice_password_changed
     notice_administrator_created_subject
     notice_administrator_created
+    notice_reissued_subject
+    notice_reissued
+    notice_portal_user_added_subject
+    notice_portal_user_added
+    notice_portal_user_removed_subject
+    notice_portal_user_removed
+    notice_account_unlocked_subject
+    notice_account_unlocked
+    notice_reissue_asked_subject
+    notice_reissue_asked
+    notice_access_asked_subject
+    notice_access_asked
+    notice_approved_subject
+    notice_approved
+    notice_rejected_subject
+    notice_rejected
+    notice_overtaken_subject
+    notice_overtaken
     notice_other_subject
     notice_other
     notice_unconfirmed
     notice_expected
     notice_unexpected
+    notice_unasked
     notice_history
     // The mail of a support request.
     request_subject
@@ -357,4 +388,140 @@ words! {
     history_ended
     history_expired
     history_works_until
+    // The support desk, for the vendor's staff: every page.
+    desk
+    desk_needs_scripts
+    desk_failed
+    desk_offline
+    desk_left
+    desk_too_many
+    desk_signed_out_lead
+    desk_not_found_lead
+    desk_no_access
+    desk_sign_in_not_accepted
+    desk_sign_in_incomplete
+    desk_sign_in_misconfigured
+    desk_sign_in_too_large
+    // The support desk: the search.
+    desk_find
+    desk_query
+    desk_search
+    desk_proves_nothing
+    desk_found
+    desk_nothing
+    desk_nothing_lead
+    desk_subscription
+    desk_subscription_id
+    desk_state
+    desk_state_issued
+    desk_state_expired
+    desk_state_ended
+    // The support desk: what to do next with a subscription, in one sentence.
+    desk_next
+    desk_next_ended
+    desk_next_wait
+    desk_next_decide
+    desk_next_unlock
+    desk_next_mail
+    desk_next_used_up
+    desk_next_retrieve
+    desk_next_renew
+    desk_next_expired
+    desk_next_signed_in
+    desk_next_changed
+    desk_next_handed_over
+    desk_see_approval
+    desk_see_history
+    // The support desk: the welcome mail's state, and what to do about it.
+    desk_mail
+    desk_mail_to
+    desk_mail_pending
+    desk_mail_sent
+    desk_mail_delayed
+    desk_mail_undelivered
+    desk_mail_delivered
+    desk_mail_bounced
+    desk_mail_suppressed
+    desk_mail_complained
+    desk_mail_not_needed
+    // The support desk: the credentials, and who retrieved them.
+    desk_credentials
+    desk_issue
+    desk_not_retrieved
+    // The support desk: portal users.
+    desk_portal_users
+    desk_user_subject
+    desk_user_organization
+    desk_user_unknown
+    desk_added_at
+    desk_remove
+    desk_remove_user
+    desk_remove_lead
+    desk_remove_others
+    desk_remove_last
+    desk_add
+    desk_add_lead
+    desk_add_by
+    desk_add_address
+    desk_add_subject
+    desk_add_organization
+    desk_email
+    desk_issuer
+    desk_subject
+    desk_organization
+    // The support desk: administrators.
+    desk_administrators
+    desk_service_administrator
+    desk_last_signed_in
+    desk_never_signed_in
+    desk_account_locked
+    desk_account_retired
+    desk_account_closed
+    desk_unlock
+    desk_unlock_account
+    desk_unlock_lead
+    // The support desk: support requests.
+    desk_requests
+    desk_no_requests
+    // The support desk: a reissue, and every other act.
+    desk_reissue
+    desk_reissue_submit
+    desk_reason
+    desk_reason_hint
+    desk_reason_given
+    desk_send_to
+    desk_on_file
+    desk_another
+    desk_new_address
+    desk_keeps
+    desk_void
+    desk_void_password
+    desk_void_sessions
+    desk_void_retrievals
+    desk_void_address
+    desk_sensitive
+    desk_without_approval
+    desk_ask
+    desk_pending_first
+    // The support desk: approvals.
+    desk_approvals
+    desk_approvals_none
+    desk_asked_by
+    desk_asked_at
+    desk_for_whom
+    desk_decide_by
+    desk_not_before
+    desk_approve
+    desk_reject
+    desk_own
+    desk_fresh
+    // The support desk: what an act has done.
+    desk_said_reissued
+    desk_said_asked
+    desk_said_added
+    desk_said_removed
+    desk_said_unlocked
+    desk_said_approved
+    desk_said_rejected
+    desk_said_conflict
 }

@@ -6,6 +6,7 @@
 //! | `de.rs` | German |
 //! | `keys.rs` | the keys of the texts |
 //! | `sentences.rs` | dates, lists and sentences that are made of the codes and times of `domain` |
+//! | `history.rs` | the words for the entries of a history, also in notices |
 //! | `pseudo.rs` | a pseudo-language for tests: English from right to left, every text in brackets |
 //!
 //! A text may have placeholders, `{name}`, which [`parts`] finds. A value that fills a placeholder is plain text, never markup. To add a
@@ -13,14 +14,14 @@
 
 mod de;
 mod en;
+mod history;
 mod keys;
 mod pseudo;
 mod sentences;
 
+pub use history::{NoticeWords, history_author, history_detail, history_entry, masked_author, notice, unmasked_author};
 pub use keys::Words;
-pub use sentences::{
-    blank_reason, date, history_author, history_entry, mail_detail, masked_author, notice, person, person_first,
-};
+pub use sentences::{blank_reason, date, mail_detail, person, person_first};
 
 /// A language into which every text is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

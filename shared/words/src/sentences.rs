@@ -1,8 +1,6 @@
 //! Dates, lists and sentences that are made of the codes and times of `domain`.
 
-use domain::{
-    BlankReason, Label, MailDetail, MaskedAuthor, PersonId, ReasonCode, Retrieval, ShownAuthor, ShownEntry, Timestamp,
-};
+use domain::{BlankReason, Label, MailDetail, PersonId, ReasonCode, Retrieval, Timestamp};
 
 use crate::{Words, fill};
 
@@ -71,69 +69,9 @@ pub fn mail_detail(words: &Words, detail: MailDetail) -> Option<&'static str> {
     }
 }
 
-/// Returns the text of a code of the history, with a placeholder for an account where it is about one. A code of a later release is another
-/// change.
-#[must_use]
-pub fn history_entry(words: &Words, what: &str) -> &'static str {
-    match what {
-        "issued" => words.entry_issued,
-        "paid" => words.entry_paid,
-        "portal-users-added" => words.entry_portal_users_added,
-        "retrieved" => words.entry_retrieved,
-        "signed-in" => words.entry_signed_in,
-        "password-changed" => words.entry_password_changed,
-        "administrator-created" => words.entry_administrator_created,
-        "administrator-signed-in" => words.entry_administrator_signed_in,
-        "service-administrator-retired" => words.entry_service_administrator_retired,
-        "support-requested" => words.entry_support_requested,
-        "mail-resent" => words.entry_mail_resent,
-        "renewed" => words.entry_renewed,
-        "mail-undelivered" | "mail-bounced" | "mail-suppressed" => words.entry_mail_failed,
-        "mail-complained" => words.entry_mail_complained,
-        _ => words.entry_other,
-    }
-}
-
-/// Returns the author of an entry of the history, as a cell of its own.
-#[must_use]
-pub fn history_author(words: &Words, shown: &ShownEntry, vendor: &str) -> String {
-    let by = match &shown.by {
-        ShownAuthor::Vendor => fill(words.history_vendor, &[("vendor", vendor)]),
-        ShownAuthor::Support => fill(words.history_support, &[("vendor", vendor)]),
-        ShownAuthor::Account(name) => (*name).to_owned(),
-        ShownAuthor::Address(address) => address.clone(),
-        ShownAuthor::Unconfirmed(label) => person_first(words, label),
-    };
-    if shown.you { fill(words.history_author, &[("by", &by)]) } else { by }
-}
-
-/// Returns the subject and the sentence of a notice about a code of the history. A code of a later release is another change.
-#[must_use]
-pub fn notice(words: &Words, what: &str) -> (&'static str, &'static str) {
-    match what {
-        "retrieved" => (words.notice_retrieved_subject, words.notice_retrieved),
-        "portal-users-added" => (words.notice_portal_users_added_subject, words.notice_portal_users_added),
-        "signed-in" => (words.notice_signed_in_subject, words.notice_signed_in),
-        "password-changed" => (words.notice_password_changed_subject, words.notice_password_changed),
-        "administrator-created" => (words.notice_administrator_created_subject, words.notice_administrator_created),
-        _ => (words.notice_other_subject, words.notice_other),
-    }
-}
-
-/// Returns the author of what a mail is about, on a line of their own.
-#[must_use]
-pub fn masked_author(words: &Words, author: MaskedAuthor, vendor: &str) -> String {
-    match author {
-        MaskedAuthor::Vendor => fill(words.history_vendor, &[("vendor", vendor)]),
-        MaskedAuthor::Support => fill(words.history_support, &[("vendor", vendor)]),
-        MaskedAuthor::Masked(name) => name,
-        MaskedAuthor::Unconfirmed => words.notice_unconfirmed.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use domain::{Caller, EmailAddress, HistoryEntry};
+    use domain::{Caller, EmailAddress};
 
     use super::*;
     use crate::Language;
@@ -196,63 +134,6 @@ mod tests {
         );
         let german = sentence(Language::German, &reason(ReasonCode::RetrievedBySomeoneElse, &retrievals[1..]));
         assert!(german.contains("8. November 2026, 10:00 UTC") && german.contains("kim"), "{german}");
-    }
-
-    #[test]
-    fn every_code_of_the_history_has_words_and_an_unknown_one_is_another_change() {
-        let codes = "issued paid portal-users-added retrieved signed-in password-changed administrator-created \
-                     administrator-signed-in service-administrator-retired support-requested mail-resent renewed \
-                     mail-undelivered mail-bounced mail-suppressed mail-complained";
-        for words in Language::ALL.map(Language::words) {
-            for code in codes.split(' ') {
-                assert_ne!(history_entry(words, code), words.entry_other, "{code}");
-            }
-            assert_eq!(history_entry(words, "closed"), words.entry_other);
-        }
-    }
-
-    #[test]
-    fn every_code_with_notices_has_its_own_words_and_an_unknown_one_is_another_change() {
-        for words in Language::ALL.map(Language::words) {
-            let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created"];
-            let subjects: std::collections::BTreeSet<_> = codes.map(|code| notice(words, code).0).into();
-            assert!(subjects.len() == codes.len() && !subjects.contains(words.notice_other_subject));
-            assert_eq!(notice(words, "reissued"), (words.notice_other_subject, words.notice_other));
-        }
-    }
-
-    #[test]
-    fn a_mail_names_its_author_in_the_language_of_the_reader() {
-        let author = |language: Language, author| masked_author(language.words(), author, "Contoso");
-        for (language, vendor, support) in [
-            (Language::English, "Contoso (automatically)", "Contoso support"),
-            (Language::German, "Contoso (automatisch)", "Support von Contoso"),
-        ] {
-            assert_eq!(author(language, MaskedAuthor::Vendor), vendor);
-            assert_eq!(author(language, MaskedAuthor::Support), support);
-            assert_eq!(author(language, MaskedAuthor::Masked("k•@fabrikam".into())), "k•@fabrikam");
-            assert!(!author(language, MaskedAuthor::Unconfirmed).contains('@'));
-        }
-    }
-
-    #[test]
-    fn an_author_is_named_as_the_reader_may_see_them() {
-        let (dana, english) = (customer("dana"), Language::English.words());
-        let mut entry = HistoryEntry {
-            seq: Some(1),
-            at: Timestamp::from_epoch_seconds(0),
-            what: "retrieved".to_owned(),
-            by: dana.label(),
-            who: Some((&dana).into()),
-            issue: domain::Issue::FIRST,
-            detail: None,
-        };
-        let author = |reader: &Caller| history_author(english, &entry.shown_to(reader.person()), "Contoso");
-        assert_eq!([&dana, &customer("kim")].map(author), ["dana@fabrikam.example (you)", "d•@fabrikam.example"]);
-        entry.who = None;
-        entry.what = "reissued".to_owned();
-        let author = history_author(english, &entry.shown_to(dana.person()), "Contoso");
-        assert_eq!(author, "Contoso support");
     }
 
     #[test]

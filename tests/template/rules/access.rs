@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::template::{Statement, Transformed, cases, list, mentions, named, one_or_more};
+use super::template::{Statement, Transformed, cases, included, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
-const OPEN: [&str; 11] = [
+const OPEN: [&str; 16] = [
     "GET /subscriptions",
     "GET /subscriptions/{subscription_id}/history",
     "POST /subscriptions/{subscription_id}/credentials",
@@ -16,6 +16,11 @@ const OPEN: [&str; 11] = [
     "POST /sign-out",
     "POST /reset-password",
     "POST /administrators",
+    "POST /desk/api/subscriptions/{subscription_id}/reissues",
+    "POST /desk/api/subscriptions/{subscription_id}/approvals/{approval}",
+    "POST /desk/api/subscriptions/{subscription_id}/portal-users",
+    "POST /desk/api/subscriptions/{subscription_id}/portal-users/{principal}/removal",
+    "POST /desk/api/accounts/{user_name}/unlock",
     "ANY $default",
 ];
 
@@ -24,7 +29,7 @@ const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryR
 
 /// The uses of the sealing key, and the roles that are allowed each.
 const SEALS: [(&str, &[&str]); 2] = [
-    ("kms:Encrypt", &["SubscriptionStartRole", "RenewCredentialsRole"]),
+    ("kms:Encrypt", &["SubscriptionStartRole", "RenewCredentialsRole", "ReissueCredentialsRole"]),
     ("kms:Decrypt", &["GetCredentialsRole", "SendMailRole"]),
 ];
 
@@ -37,7 +42,8 @@ pub(super) fn open_routes(template: &Transformed) -> Vec<String> {
     let apis = template.resources("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]["paths"]);
     let paths = apis.flat_map(|paths| paths.as_object().into_iter().flatten());
     let routes = paths.flat_map(|(path, methods)| {
-        methods.as_object().into_iter().flatten().map(move |(method, operation)| (route(method, path), operation))
+        let methods = included(methods).as_object().into_iter().flatten();
+        methods.map(move |(method, operation)| (route(method, path), included(operation)))
     });
     let open = |operation: &Value| operation["security"].as_array().is_none_or(Vec::is_empty);
     let unlisted = routes.filter(|(route, operation)| open(operation) && !OPEN.contains(&route.as_str()));
@@ -79,11 +85,12 @@ pub(super) fn unguarded_sets(template: &Transformed) -> Vec<String> {
     places(template, unguarded)
 }
 
-/// Finds statements on the table that are not limited to kinds of items, such as `SUBSCRIPTION#*`.
+/// Finds statements on the table that are not limited to kinds of items, such as `SUBSCRIPTION#*`, or to single keys.
 pub(super) fn whole_tables(template: &Transformed) -> Vec<String> {
     let whole = |statement: &Statement| {
         let kinds = statement.condition("ForAllValues:StringLike", "dynamodb:LeadingKeys");
-        kinds.is_empty() || !kinds.iter().all(|kind| kind.ends_with("#*"))
+        let is_limited = |kind: &&str| kind.ends_with("#*") || !kind.contains(['*', '?']);
+        kinds.is_empty() || !kinds.iter().all(is_limited)
     };
     places(template, |statement| is_about_items(statement) && whole(statement))
 }
@@ -121,7 +128,9 @@ pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {
 pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
     let others = |statement: &Statement| {
         let roles: Vec<&str> = match statement.kind {
-            "AWS::KMS::Key" => one_or_more(&statement.value["Principal"]["AWS"]).map(role_or_stranger).collect(),
+            "AWS::KMS::Key" => {
+                one_or_more(&statement.value["Principal"]["AWS"]).map(included).map(role_or_stranger).collect()
+            }
             "AWS::IAM::RolePolicy" => vec![role_or_stranger(&template.properties(statement.owner)["RoleName"])],
             _ => vec![statement.owner],
         };
@@ -259,7 +268,8 @@ pub(super) fn open_tables(template: &Transformed) -> Vec<String> {
     let open = template.resources("AWS::DynamoDB::Table").filter(|(id, _)| {
         !denied.iter().any(|statement| {
             let excepted = &statement.value["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
-            let (named, others): (Vec<_>, Vec<_>) = list(excepted).partition(|arn| arn["Fn::Sub"].is_array());
+            let (named, others): (Vec<_>, Vec<_>) =
+                list(excepted).map(included).partition(|arn| arn["Fn::Sub"].is_array());
             let mut named: Vec<_> = named.iter().filter_map(|arn| arn["Fn::Sub"][0].as_str()).collect();
             named.sort_unstable();
             statement.owner == *id

@@ -167,7 +167,7 @@ pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
         let has = |variable: &str| !function["Environment"]["Variables"][variable].is_null();
         if has("MAIL_QUEUE_URL") {
             send_mail::LONGEST
-        } else if has("OIDC_CLIENT_SECRET_NAME") {
+        } else if has("OIDC_CLIENT_SECRET_NAME") || has("DESK_OIDC_CLIENT_SECRET_NAME") {
             web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT
         } else if has("CREDENTIAL_LIFETIME_SECONDS") && !has("OIDC_ISSUER") {
             aws::OPERATION_TIMEOUT * CALLS_OF_A_START

@@ -3,6 +3,7 @@
 mod access;
 mod alarms;
 mod delivery;
+mod desk;
 mod events;
 mod operation;
 mod security;
@@ -14,7 +15,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 66] = [
+const RULES: [Rule; 76] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -81,6 +82,16 @@ const RULES: [Rule; 66] = [
     ("changed-type", operation::changed_types),
     ("bare-parameter", operation::bare_parameters),
     ("secret-in-environment", access::secrets_in_environments),
+    ("desk-without-condition", desk::desks_without_condition),
+    ("desk-route-elsewhere", desk::desk_routes_elsewhere),
+    ("desk-beside-customers", desk::desks_beside_customers),
+    ("desk-of-everyone", desk::desks_of_everyone),
+    ("desk-that-unseals", desk::desks_that_unseal),
+    ("desk-that-writes", desk::desks_that_write),
+    ("desk-setting-elsewhere", desk::desk_settings_elsewhere),
+    ("acts-without-alarm", desk::acts_without_alarm),
+    ("sign-in-without-alarm", desk::sign_ins_without_alarm),
+    ("unthrottled-api", desk::unthrottled_apis),
 ];
 
 /// Returns the findings of the rules in a transformed template.

@@ -99,6 +99,14 @@ pub(super) fn cases(value: &Value) -> impl Iterator<Item = &Value> {
     value["Fn::If"].as_array().map_or(std::slice::from_ref(value), |choice| &choice[1..]).iter()
 }
 
+/// Returns what an `Fn::If` chooses from, if its other case leaves the value out, or the value itself.
+pub(super) fn included(value: &Value) -> &Value {
+    match value["Fn::If"].as_array().map(Vec::as_slice) {
+        Some([_, one, other]) if other["Ref"] == "AWS::NoValue" => included(one),
+        _ => value,
+    }
+}
+
 /// Returns the resource that a value names by `Ref` or `Fn::GetAtt`.
 pub(super) fn named(value: &Value) -> Option<&str> {
     value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())

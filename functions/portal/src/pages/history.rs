@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use askama::Template;
 use aws::HistoryPage as Found;
-use domain::{Credential, HistoryEntry, MailDetail, PersonId, ShownAuthor, SubscriptionId, Timestamp};
+use domain::{Credential, HistoryEntry, PersonId, ShownAuthor, SubscriptionId, Timestamp};
 use http::StatusCode;
 use web::{Problem, Reply};
 
@@ -26,7 +26,7 @@ struct HistoryPage<'a> {
 struct Row {
     at: Timestamp,
     what: Filled,
-    /// Why a mail failed.
+    /// Why a mail failed, or how an approval ended.
     why: Option<&'static str>,
     by: String,
     /// Whether the author has a name, which browsers must not translate.
@@ -80,7 +80,7 @@ impl Row {
         Self {
             at: entry.at,
             what: f.literally(words::history_entry(f.w, &entry.what), shown.detail.unwrap_or_default()),
-            why: shown.detail.and_then(MailDetail::parse).and_then(|detail| words::mail_detail(f.w, detail)),
+            why: shown.detail.and_then(|detail| words::history_detail(f.w, &entry.what, detail)),
             by: words::history_author(f.w, &shown, f.vendor()),
             is_name: matches!(shown.by, ShownAuthor::Account(_) | ShownAuthor::Address(_)),
         }

@@ -1,9 +1,8 @@
-//! The pages. Every page has the same frame, is never cached, and loads only what its content security policy names.
+//! The pages. Every page has the same frame.
 
 mod administration;
 mod history;
 mod subscriptions;
-mod text;
 
 /// Lists texts with their keys, for a script.
 macro_rules! texts_by_key {
@@ -13,18 +12,12 @@ use texts_by_key;
 
 use askama::Template;
 use domain::{Credential, Timestamp};
-use http::{HeaderValue, StatusCode, header};
-use web::{Problem, ProblemCode, Reply, Request, cookie, identity, request::query_parameter};
+use http::StatusCode;
+use page::{Brand, Choice, Filled, Policy, reply};
+use web::{Problem, ProblemCode, Reply, Request, SignInRefusal};
 use words::{Language, Words};
 
-use crate::{App, Visit, auth::sign_in_path};
-use text::Filled;
-
-/// The cookie with the language that the reader has chosen.
-const LANGUAGE: &str = "__Host-language";
-
-/// How long the choice of a language lasts.
-const LANGUAGE_LIFETIME: std::time::Duration = std::time::Duration::from_hours(24 * 365);
+use crate::{App, Visit};
 
 /// The address and the user name that texts give as examples.
 const EXAMPLES: [(&str, &str); 2] = [("customer", "dana@fabrikam.example"), ("administrator", "admin@fabrikam")];
@@ -32,9 +25,7 @@ const EXAMPLES: [(&str, &str); 2] = [("customer", "dana@fabrikam.example"), ("ad
 /// The frame of every page.
 pub(crate) struct Frame<'a> {
     app: &'a App,
-    language: Language,
-    /// Whether this request chooses the language.
-    switched: bool,
+    choice: Choice,
     w: &'static Words,
     title: String,
     area: Area,
@@ -47,41 +38,6 @@ pub(crate) struct Frame<'a> {
 enum Area {
     Portal,
     Administration,
-}
-
-/// Why a customer's sign-in failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The table cannot be reached.
-    Busy,
-    /// The customer cancelled at the provider.
-    Cancelled,
-    /// The provider asks to sign in there, again.
-    Incomplete,
-    /// No customer can sign in as the deployment or the provider is set up.
-    Misconfigured,
-    /// The provider's response cannot be accepted.
-    NotAccepted,
-    /// The response does not belong to a sign-in of this browser, or was used before.
-    Stale,
-    /// The token is too large for browsers to store.
-    TooLarge,
-    /// The network has too many sign-ins at once.
-    TooMany {
-        /// Seconds until it may sign in again.
-        retry_after: u32,
-    },
-    /// The provider does not respond.
-    Unavailable,
-}
-
-/// The permissions of a page beyond loading our style sheet and images.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Policy {
-    /// Scripts rewrite the times.
-    Reads,
-    /// Scripts also call the JSON routes, and forms post to this site.
-    Acts,
 }
 
 #[derive(Template)]
@@ -145,8 +101,7 @@ impl Visit<'_> {
 
     /// Shows that the customer has signed out, with a link to the sign-out of the provider.
     pub(crate) async fn signed_out(&self) -> Result<Reply, Problem> {
-        let hint = identity::hint(self.request.headers());
-        let there = self.app.code_flow.end_session_address(hint.as_deref(), self.now).await;
+        let there = self.app.sign_ins.end_session_address(self.request, self.now).await;
         let f = self.frame();
         let title = f.w.signed_out;
         let page = SignedOutPage { f: f.titled(title), there };
@@ -154,18 +109,20 @@ impl Visit<'_> {
     }
 
     /// Shows why a sign-in failed, with a link that tries again.
-    pub(crate) fn refusal_page(&self, refusal: Refusal, again: &str) -> Result<Reply, Problem> {
+    pub(crate) fn refusal_page(&self, refusal: SignInRefusal, again: &str) -> Result<Reply, Problem> {
         let f = self.frame();
         let why = match refusal {
-            Refusal::Busy => f.w.unavailable.to_owned(),
-            Refusal::Cancelled => f.w.sign_in_cancelled.to_owned(),
-            Refusal::Incomplete => f.w.sign_in_incomplete.to_owned(),
-            Refusal::Misconfigured => f.w.sign_in_misconfigured.to_owned(),
-            Refusal::NotAccepted => f.w.sign_in_not_accepted.to_owned(),
-            Refusal::Stale => f.w.sign_in_stale.to_owned(),
-            Refusal::TooLarge => f.w.sign_in_too_large.to_owned(),
-            Refusal::TooMany { retry_after } => f.with(f.w.too_many_attempts, "seconds", &retry_after.to_string()),
-            Refusal::Unavailable => f.w.provider_unavailable.to_owned(),
+            SignInRefusal::Busy => f.w.unavailable.to_owned(),
+            SignInRefusal::Cancelled => f.w.sign_in_cancelled.to_owned(),
+            SignInRefusal::Incomplete => f.w.sign_in_incomplete.to_owned(),
+            SignInRefusal::Misconfigured => f.w.sign_in_misconfigured.to_owned(),
+            SignInRefusal::NotAccepted | SignInRefusal::NoRole => f.w.sign_in_not_accepted.to_owned(),
+            SignInRefusal::Stale => f.w.sign_in_stale.to_owned(),
+            SignInRefusal::TooLarge => f.w.sign_in_too_large.to_owned(),
+            SignInRefusal::TooMany { retry_after } => {
+                f.with(f.w.too_many_attempts, "seconds", &retry_after.to_string())
+            }
+            SignInRefusal::Unavailable => f.w.provider_unavailable.to_owned(),
         };
         let title = f.w.not_signed_in;
         let page = RefusalPage { f: f.titled(title), why: &why, again };
@@ -196,15 +153,9 @@ impl Visit<'_> {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(app: &'a App, request: &Request) -> Self {
-        let switched = query_parameter(request, "language").and_then(|code| app.languages.find(&code));
-        let chosen = || cookie::get(request.headers(), LANGUAGE).and_then(|code| app.languages.find(code));
-        let accepted = || {
-            let header = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-            Language::preferred(header.unwrap_or_default())
-        };
-        let language = switched.or_else(chosen).unwrap_or_else(accepted);
-        let w = language.words();
-        Self { app, language, switched: switched.is_some(), w, title: String::new(), area: Area::Portal, account: None }
+        let choice = Choice::new(request, app.languages);
+        let w = choice.language.words();
+        Self { app, choice, w, title: String::new(), area: Area::Portal, account: None }
     }
 
     fn titled(self, title: &str) -> Self {
@@ -245,8 +196,7 @@ impl<'a> Frame<'a> {
 
     /// Returns the languages that the reader can switch to.
     fn other_languages(&self) -> impl Iterator<Item = Language> {
-        let current = self.language;
-        Language::ALL.into_iter().filter(move |language| *language != current)
+        self.choice.others()
     }
 
     /// Fills one placeholder of a text.
@@ -298,45 +248,19 @@ impl<'a> Frame<'a> {
             unavailable user_name_taken user_name_wrong wrong_credentials
         )
     }
-
-    /// Returns the content security policy: `default-src 'none'`, and what the page uses.
-    fn policy(&self, policy: Policy) -> String {
-        let acts = policy == Policy::Acts;
-        let logo = self.app.brand.logo_origin().map(|origin| format!(" {origin}")).unwrap_or_default();
-        let calls = if acts { " connect-src 'self';" } else { "" };
-        // Every page with a signed-in account has the sign-out form.
-        let forms = if acts || self.account.is_some() { "'self'" } else { "'none'" };
-        format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{logo};{calls} form-action {forms}; \
-             base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-        )
-    }
 }
 
-/// Renders a page, with the headers that every page has.
-fn reply(status: StatusCode, policy: Policy, page: &impl Template, frame: &Frame) -> Result<Reply, Problem> {
-    let html = page.render().map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
-    let mut reply = web::html(status, html);
-    let policy = HeaderValue::try_from(frame.policy(policy))
-        .map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(frame.language.code()));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
-    for (name, value) in [
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", PERMISSIONS),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
+impl page::Frame for Frame<'_> {
+    fn brand(&self) -> &Brand {
+        &self.app.brand
     }
-    if frame.switched {
-        let code = frame.language.code();
-        reply = cookie::set(reply, LANGUAGE, code, LANGUAGE_LIFETIME, cookie::SameSite::Lax);
-    }
-    Ok(reply)
-}
 
-/// The permissions policy: the clipboard is the only browser feature that a page uses.
-const PERMISSIONS: &str = "clipboard-write=(self), clipboard-read=(), camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
-                           publickey-credentials-get=(), display-capture=(), browsing-topics=()";
+    fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// Every page with a signed-in account has the sign-out form.
+    fn has_form(&self) -> bool {
+        self.account.is_some()
+    }
+}

@@ -10,10 +10,10 @@ use domain::{
     credential::RETRIEVALS_PER_ISSUE,
 };
 use http::StatusCode;
-use web::{Customer, Problem, ProblemCode, Reply};
+use web::{Customer, Problem, ProblemCode, Reply, Site};
 use words::Words;
 
-use super::{Filled, Frame, Policy, reply, sign_in_path, texts_by_key};
+use super::{Filled, Frame, Policy, reply, texts_by_key};
 use crate::Visit;
 
 #[derive(Template)]
@@ -110,7 +110,7 @@ impl Visit<'_> {
                     person: BASE64_URL_SAFE_NO_PAD.encode(customer.caller.person().as_bytes()),
                     cursor: after.as_ref().map(web::cursor::encode),
                     next: page.next.as_ref().map(web::cursor::encode),
-                    sign_in: &sign_in_path("/"),
+                    sign_in: &Site::Portal.sign_in_path("/"),
                 };
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
@@ -146,7 +146,7 @@ impl Visit<'_> {
         let f = self.frame();
         let title = f.with(f.w.customer_portal, "vendor", f.vendor());
         let here = self.request.uri().path_and_query().map_or("/", |here| here.as_str());
-        let page = StartPage { f: f.titled(&title), sign_in: &sign_in_path(here) };
+        let page = StartPage { f: f.titled(&title), sign_in: &Site::Portal.sign_in_path(here) };
         reply(StatusCode::OK, Policy::Reads, &page, &page.f)
     }
 
@@ -168,7 +168,7 @@ impl Visit<'_> {
                 mail_step(mail, w),
                 step(w.step_signed_in, credential.signed_in_at),
                 step(w.step_password, credential.changed_at),
-                step(w.step_administrator, credential.handed_over_at),
+                step(w.step_administrator, credential.issue_handed_over_at()),
             ],
             state: self.state(credential, &f),
             open: is_open,

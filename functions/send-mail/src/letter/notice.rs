@@ -34,14 +34,16 @@ impl Letter {
     ) -> Result<Self, RenderingFailed> {
         let w = language.words();
         let names = [("product", &*defused(&credential.product))];
-        let (subject, happened) = words::notice(w, &notice.entry.what);
-        let subject = words::fill(subject, &names);
+        let of_notice = words::notice(w, &notice.entry);
+        let subject = words::fill(of_notice.subject, &names);
         let letter = &NoticeLetter {
             w,
             language: language.code(),
             subject: &subject,
-            happened: &words::fill(happened, &names),
+            happened: &words::fill(of_notice.happened, &names),
+            note: of_notice.note,
             facts: facts(w, notice, context.vendor),
+            unexpected: of_notice.unexpected,
             support_url: context.support_url,
             portal_url: context.origin,
         };
@@ -73,7 +75,9 @@ struct NoticeLetter<'a> {
     language: &'static str,
     subject: &'a str,
     happened: &'a str,
+    note: Option<&'static str>,
     facts: Vec<Fact>,
+    unexpected: &'static str,
     support_url: &'a str,
     portal_url: &'a str,
 }
@@ -143,6 +147,7 @@ mod tests {
                 who,
                 issue: Issue::FIRST,
                 detail: Some("m@fabrikam".into()),
+                reason: None,
             },
             status: MailStatus::Pending,
             at,

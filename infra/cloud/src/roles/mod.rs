@@ -212,7 +212,7 @@ fn function_role(template: &Template, names: &Names, id: &str, function: &Value)
     if properties["Role"] != json!({ "Fn::GetAtt": [role, "Arn"] }) {
         return Err(NotUnderstood(format!("the role of {id}: it must be {role}")));
     }
-    let documents: Result<Vec<_>, _> = documents(template, &role)?
+    let documents: Result<Vec<_>, _> = documents(template, names, &role)?
         .iter()
         .map(|value| template.resolve(value, &|name| names.value(template, name)))
         .collect();
@@ -221,13 +221,12 @@ fn function_role(template: &Template, names: &Names, id: &str, function: &Value)
 }
 
 /// Returns the policy documents of a role: those inside the role, and those of `RolePolicy` resources that name it.
-fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, NotUnderstood> {
+fn documents<'a>(template: &'a Template, names: &Names, role: &str) -> Result<Vec<&'a Value>, NotUnderstood> {
     let resource = template.resource(role).map_err(|error| NotUnderstood(error.to_string()))?;
-    let unconditional = |id: &str, resource: &Value| match &resource["Condition"] {
-        Value::Null => Ok(()),
-        condition => Err(NotUnderstood(format!("the condition {condition} of {id}"))),
-    };
-    unconditional(role, resource)?;
+    let is_deployed = |id: &str, resource: &Value| is_deployed(template, names, id, &resource["Condition"]);
+    if !is_deployed(role, resource)? {
+        return Err(NotUnderstood(format!("{role}, which its condition leaves out")));
+    }
     let properties =
         resource["Properties"].as_object().ok_or_else(|| NotUnderstood(format!("{role}: no properties")))?;
     let known =
@@ -240,12 +239,24 @@ fn documents<'a>(template: &'a Template, role: &str) -> Result<Vec<&'a Value>, N
     let mut documents: Vec<_> = own.map(|policy| &policy["PolicyDocument"]).collect();
     for (id, policy) in template.resources_of("AWS::IAM::RolePolicy") {
         let named = policy["Properties"]["RoleName"]["Ref"].as_str();
-        if named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))? == role {
-            unconditional(id, policy)?;
+        if named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))? == role
+            && is_deployed(id, policy)?
+        {
             documents.push(&policy["Properties"]["PolicyDocument"]);
         }
     }
     Ok(documents)
+}
+
+/// Returns whether a resource with this condition is deployed, with the parameters of the local cloud.
+fn is_deployed(template: &Template, names: &Names, id: &str, condition: &Value) -> Result<bool, NotUnderstood> {
+    if condition.is_null() {
+        return Ok(true);
+    }
+    let decision = json!({ "Fn::If": [condition, true, false] });
+    let decided = template.resolve(&decision, &|name| names.value(template, name));
+    let decided = decided.map_err(|error| NotUnderstood(format!("the condition {condition} of {id}: {error}")))?;
+    Ok(decided == json!(true))
 }
 
 /// Refuses a permissions boundary, which would deny more than the policies here, unless the defaults of the parameters leave it out.

@@ -22,7 +22,7 @@ pub(in super::super) struct Names {
     pub(in super::super) table: String,
     /// The sender of mails, an address or `Name <address>`.
     pub(in super::super) sender: String,
-    /// The name of the client secret, or an empty text.
+    /// The name of the client secret, which portal and support desk share, or an empty text.
     pub(in super::super) client_secret: String,
     /// The value of `BillingPrincipals`, or empty.
     pub(in super::super) billing_principals: String,
@@ -41,7 +41,9 @@ impl Names {
             "AWS::StackName" => "firstkey".to_owned(),
             "MailDomain" => domain(sender).to_owned(),
             "SenderMailbox" => sender.rsplit_once('@').map_or(sender, |(mailbox, _)| mailbox).to_owned(),
-            "OidcClientSecretName" => self.client_secret.clone(),
+            "OidcClientSecretName" | "DeskOidcClientSecretName" => self.client_secret.clone(),
+            // The local cloud always has a support desk. The roles name its provider nowhere.
+            "DeskOidcIssuer" => "https://operators.example".to_owned(),
             "BillingPrincipals" if !self.billing_principals.is_empty() => self.billing_principals.clone(),
             "Table" => self.table.clone(),
             "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),

@@ -26,6 +26,7 @@ const ROLE: &str = "role";
 const VERSION: &str = "version";
 
 const PLACEHOLDERS: Placeholders = &[
+    ("#email", EMAIL),
     ("#expires_at", EXPIRES_AT),
     ("#first", FIRST_SIGNED_IN_AT),
     ("#hash", PASSWORD_HASH),
@@ -41,6 +42,8 @@ const VERSION_IS: &str = "#version = :version";
 const IS_ACTIVE: &str = "#status = :active";
 /// The password is a temporary one.
 const IS_TEMPORARY: &str = "#must_change = :true";
+/// The password is a chosen one.
+const IS_CHOSEN: &str = "#must_change = :false";
 /// The temporary password still works.
 const NOT_EXPIRED: &str = "#expires_at > :now";
 /// The administrator has never signed in.
@@ -95,6 +98,11 @@ pub(super) fn from_item(item: &Attributes) -> Result<Account, Failure> {
         created_by: item.optional_text(CREATED_BY).map(|text| CreatedBy::from_stored(text.to_owned())),
         first_signed_in_at: item.optional_time(FIRST_SIGNED_IN_AT)?,
     })
+}
+
+/// Reads only the address that notices go to, if there is one.
+pub(super) fn email(item: &Attributes) -> Option<EmailAddress> {
+    Reader(item).optional_text(EMAIL).and_then(EmailAddress::parse)
 }
 
 /// The part of an account that notices need.
@@ -174,10 +182,11 @@ fn as_it_was(change: Change, condition: &str, version: u64) -> Change {
     change.only_if(condition).value(":version", number(version)).value(":active", text(AccountStatus::Active.as_str()))
 }
 
-/// Returns the write that retires the service administrator and ends its sessions.
+/// Returns the write that retires the service administrator, if the password is a chosen one, and ends its sessions.
 pub(super) fn retire(user_name: &UserName) -> Change {
     Change::new(key(user_name), PLACEHOLDERS, "SET #status = :retired, #version = #version + :one")
-        .only_if(IS_ACTIVE)
+        .only_if(&condition::all([IS_ACTIVE, IS_CHOSEN]))
+        .value(":false", boolean(false))
         .value(":retired", text(AccountStatus::Retired.as_str()))
         .value(":active", text(AccountStatus::Active.as_str()))
         .value(":one", number(1_u64))
@@ -196,4 +205,9 @@ pub(super) fn next_issue(known: &Account, next: &Account, issue: Issue, expires_
         .value(":status", text(next.status.as_str()))
         .value(":issue", number(issue.number()))
         .value(":expires", time(expires_at))
+}
+
+/// Adds the address that notices go to.
+pub(super) fn with_address(change: Change, address: &EmailAddress) -> Change {
+    change.and(", #email = :email").value(":email", text(address))
 }

@@ -1,6 +1,6 @@
 //! The creation of administrators.
 
-use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, Timestamp};
+use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, HistoryCode, Timestamp};
 
 use super::{
     Table, account, administrator, click, credential,
@@ -114,19 +114,17 @@ impl Administrators {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let SignedIn { session, account: creator, .. } = signed_in;
-        let entry = Entry {
-            what: "administrator-created",
-            by: creator.into(),
-            at: now,
-            issue: known.issue,
-            account: Some(&new.account.user_name),
+        let entry = Entry::new(HistoryCode::AdministratorCreated, creator, now, known.issue);
+        let entries = Entries::after(known).and(&entry.with_account(&new.account.user_name));
+        let change = match known.hands_over_at(creator.role, now) {
+            Some(at) => credential::hand_over(known, entries.seq(), at),
+            None => credential::advance(known, entries.seq()),
         };
-        let entries = Entries::after(known).and(&entry);
         let mut transaction = Transaction::new(&self.0, OPERATION)
             .check(Part::Creator, account::unchanged(&creator.user_name, session.account_version))?
             .put_new(Part::Account, account::to_item(&new.account, new.email.as_ref()))?
             .put_new(Part::Administrator, administrator::to_item(&new.account, &new.display_name, now))?
-            .update(Part::Credential, credential::hand_over(known, entries.seq(), now))?
+            .update(Part::Credential, change)?
             .put_history(entries)?;
         if let Some(click) = &new.click {
             transaction = transaction.put_new(Part::Click, click::to_item(&known.subscription, click, form, now))?;

@@ -4,7 +4,7 @@
 //! attempt to sign in.
 
 use domain::{
-    Admission, Budget, ClaimedName, DeviceDigest, Network, Origin, Timestamp,
+    Admission, Budget, ClaimedName, DeviceDigest, Network, Origin, Timestamp, UserName,
     attempts::{
         ACCOUNT_FROM_NETWORK, DEVICE, FAILURES_IN_A_ROW, Millis, NETWORK_STORED, REMEMBERED, Shape, Spend, is_known,
         millis,
@@ -53,6 +53,8 @@ const FAILURES: &str = "failures";
 const KNOWN_UNTIL: &str = "known_until";
 const TAT: &str = "tat";
 
+/// How the partition keys of the attempts at all accounts begin.
+const ACCOUNT_PREFIX: &str = "ATTEMPTS#";
 const DEVICE_PREFIX: &str = "DEVICE#";
 const NETWORK_PREFIX: &str = "NETWORK#";
 
@@ -103,7 +105,7 @@ fn account_key(name: &ClaimedName) -> Key {
 }
 
 fn account_part(name: &ClaimedName) -> String {
-    format!("ATTEMPTS#{}", name.as_str())
+    format!("{ACCOUNT_PREFIX}{}", name.as_str())
 }
 
 pub(super) fn network_part(network: &Network) -> String {
@@ -225,6 +227,12 @@ impl Attempts {
         in_time_of_one(OPERATION, notes).await
     }
 
+    /// Clears the failures of strangers at an account, which opens it to them.
+    pub async fn clear_failures(&self, name: &ClaimedName) -> Result<(), Failure> {
+        let clear = Change::new(account_key(name), PLACEHOLDERS, "REMOVE #failures").only_if(ITEM_EXISTS);
+        self.table.write(OPERATION, clear).await.map(|_| ())
+    }
+
     /// Makes the account forget every device and network.
     pub async fn forget_all(&self, name: &ClaimedName) -> Result<(), Failure> {
         in_time_of_one(OPERATION, self.forget_all_but(name, &[])).await
@@ -340,6 +348,36 @@ impl Attempts {
             }
         }
         Ok(Some(Spent::Exhausted { retry_after: 1 }))
+    }
+}
+
+/// Returns the write that opens an account that failures of strangers have closed.
+pub(super) fn unlock(user_name: &UserName) -> Change {
+    Change::new(account_key(&user_name.into()), PLACEHOLDERS, "REMOVE #failures")
+        .only_if(MANY_FAILURES)
+        .value(":limit", number(FAILURES_IN_A_ROW))
+}
+
+/// Returns the key of the failures of strangers at an account.
+pub(super) fn failures_key(user_name: &UserName) -> Key {
+    account_key(&user_name.into())
+}
+
+/// Reads the name of an account and the failures of strangers in a row there. `None` for an item of another kind.
+pub(super) fn failures(item: &Attributes) -> Result<Option<(UserName, u64)>, Failure> {
+    let item = Reader(item);
+    let Some(user_name) = item.text(PK)?.strip_prefix(ACCOUNT_PREFIX).and_then(UserName::parse) else {
+        return Ok(None);
+    };
+    Ok(Some((user_name, item.optional_number(FAILURES)?.unwrap_or_default())))
+}
+
+impl Table {
+    /// Reads the failures of strangers in a row at an account.
+    pub(super) async fn failures_at(&self, user_name: &UserName) -> Result<u64, Failure> {
+        let item = self.get("dynamodb GetItem (attempts)", failures_key(user_name)).await?;
+        let failures = item.map_or(Ok(None), |item| Reader(&item).optional_number(FAILURES))?;
+        Ok(failures.unwrap_or_default())
     }
 }
 

@@ -19,10 +19,10 @@ use crate::Failure;
 /// The sort key.
 pub(super) const SORT_KEY: &str = "CREDENTIAL";
 
-const CHANGED_AT: &str = "changed_at";
+pub(super) const CHANGED_AT: &str = "changed_at";
 const COMPANY: &str = "company";
 const ENDED_AT: &str = "ended_at";
-const HANDED_OVER_AT: &str = "handed_over_at";
+pub(super) const HANDED_OVER_AT: &str = "handed_over_at";
 const ID: &str = "id";
 const ISSUED_AT: &str = "issued_at";
 const KIND: &str = "kind";
@@ -34,7 +34,7 @@ const RENEWED_AT: &str = "renewed_at";
 const RETRIEVALS: &str = "retrievals";
 const SEALED_PASSWORD: &str = "sealed_password";
 const SEQ: &str = "seq";
-const SIGNED_IN_AT: &str = "signed_in_at";
+pub(super) const SIGNED_IN_AT: &str = "signed_in_at";
 const STARTED_AT: &str = "started_at";
 
 const PLACEHOLDERS: Placeholders = &[
@@ -238,9 +238,9 @@ pub(super) fn change_password(known: &Credential, seq: u64, issue: Issue, now: T
         .value(":issue", number(issue.number()))
 }
 
-/// Returns the write that records that an administrator was created, the first one by its time.
-pub(super) fn hand_over(known: &Credential, seq: u64, now: Timestamp) -> Change {
-    advance(known, seq).and(", #handed_over = if_not_exists(#handed_over, :now)").value(":now", time(now))
+/// Returns the write that records that the service administrator has created the first administrator of the issue.
+pub(super) fn hand_over(known: &Credential, seq: u64, at: Timestamp) -> Change {
+    advance(known, seq).and(", #handed_over = :at").value(":at", time(at))
 }
 
 /// Returns the write of what `extended` adds to `known`: its kind and its portal users.
@@ -293,6 +293,32 @@ pub(super) fn renew(
         .value(":renewals", number(next.renewals))
         .value(":most_renewals", number(RENEWALS));
     Ok(with_principals(change, &principals))
+}
+
+/// Returns the write of a reissue: it replaces the issue of `known` by that of `next`, and the portal users.
+pub(super) fn reissue(known: &Credential, next: &Credential, seq: u64) -> Result<Change, Failure> {
+    let update = "REMOVE #signed_in, #changed, #renewed SET #issue = :next_issue, #sealed = :sealed, \
+                  #ret = :no_retrievals, #issued = :issued, #exp = :expires, #seq = :next_seq";
+    Ok(replace_portal_users(known, next, replace_issue(known, next, seq, update)?))
+}
+
+/// Returns the write that an operator's act makes that leaves the credential as it is.
+pub(super) fn act(known: &Credential, seq: u64) -> Change {
+    advance(known, seq).only_if(NOT_ENDED)
+}
+
+/// Returns the write that gives the subscription the portal users of `next`.
+pub(super) fn change_portal_users(known: &Credential, next: &Credential, seq: u64) -> Change {
+    replace_portal_users(known, next, act(known, seq))
+}
+
+/// Adds the portal users of `next`. An update cannot add to a set and delete from it, so the set is written whole; the number of the last
+/// entry guards it.
+fn replace_portal_users(known: &Credential, next: &Credential, change: Change) -> Change {
+    if known.portal_users == next.portal_users {
+        return change;
+    }
+    change.and(", #pu = :pu").value(":pu", binary_set(next.portal_users.iter().map(Principal::as_bytes)))
 }
 
 /// Returns a write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.

@@ -1,8 +1,8 @@
 //! Daily limits of a subscription: an item for each day, in UTC, counts what is limited, in the transaction of each.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use domain::{SubscriptionId, Timestamp};
+use domain::{Account, SubscriptionId, Timestamp};
 
 use super::{
     condition::{self, Placeholders},
@@ -14,7 +14,7 @@ use super::{
 /// A limit for each day of a subscription.
 pub(super) struct DailyLimit {
     /// The beginning of the sort key of the count. The day follows.
-    prefix: &'static str,
+    prefix: Cow<'static, str>,
     placeholders: Placeholders,
     most: u32,
 }
@@ -30,16 +30,25 @@ const LIFETIME: Duration = Duration::from_hours(48);
 impl DailyLimit {
     /// The requests to support.
     pub(super) const SUPPORT: Self = Self {
-        prefix: "SUPPORT#",
+        prefix: Cow::Borrowed("SUPPORT#"),
         placeholders: &[("#count", "requests"), ("#ttl", TTL)],
         most: domain::support::REQUESTS_PER_DAY,
     };
     /// The accounts with an address that an administrator typed.
     pub(super) const ADDRESSED: Self = Self {
-        prefix: "ADDRESSED#",
+        prefix: Cow::Borrowed("ADDRESSED#"),
         placeholders: &[("#count", "accounts"), ("#ttl", TTL)],
         most: domain::account::ADDRESSED_PER_DAY,
     };
+
+    /// Returns the limit of how often operators unlock an account.
+    pub(super) fn unlocked(account: &Account) -> Self {
+        Self {
+            prefix: Cow::Owned(format!("UNLOCKED#{}#", account.account_id)),
+            placeholders: &[("#count", "unlocked"), ("#ttl", TTL)],
+            most: domain::account::UNLOCKS_PER_DAY,
+        }
+    }
 
     /// Returns the write that counts one more today, if the day has room.
     pub(super) fn count(&self, subscription: &SubscriptionId, now: Timestamp) -> Change {

@@ -4,9 +4,9 @@ use domain::{Caller, Credential, HistoryCursor, HistoryEntry, SubscriptionId};
 
 use super::{
     Table, history,
-    item::{Attributes, Reader, text},
+    item::{Attributes, Reader},
     mail,
-    names::{PK, SK, subscription_key},
+    names::SK,
 };
 use crate::Failure;
 
@@ -53,15 +53,7 @@ impl Histories {
     /// Reads items from the highest key to the lowest. The key of the welcome mail follows those of the entries, so the first page has both.
     async fn read(&self, known: &Credential, after: Option<HistoryCursor>, limit: i32) -> Result<HistoryPage, Failure> {
         let last = after.map_or_else(|| mail::SORT_KEY.to_owned(), |cursor| history::sort_key(cursor.seq() - 1));
-        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true).limit(limit);
-        let request = request
-            .scan_index_forward(false)
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", text(&subscription_key(&known.subscription)))
-            .expression_attribute_values(":first", text(history::PREFIX))
-            .expression_attribute_values(":last", text(&last));
+        let request = self.0.range(&known.subscription, history::PREFIX, &last).scan_index_forward(false).limit(limit);
         let answer = request.send().await.map_err(|error| Failure::from_sdk("dynamodb Query (history)", &error))?;
         page(known, after, &answer.items.unwrap_or_default())
     }

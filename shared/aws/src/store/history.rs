@@ -1,9 +1,8 @@
 //! The history of a subscription: every transaction on the subscription adds what it did, under the next number.
 
 use domain::{
-    Account, Actor, ActorRole, Caller, Credential, HistoryEntry, Issue, Label, PersonId, Retrieval, SubscriptionId,
-    Timestamp, UserName, WelcomeMail,
-    history::{RETRIEVED, mail_failure},
+    Account, Actor, ActorRole, Caller, Credential, HistoryCode, HistoryEntry, Issue, Label, Operator, PersonId, Reason,
+    Retrieval, SubscriptionId, Timestamp, UserName, WelcomeMail, history::mail_failure,
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -35,12 +34,14 @@ fn parse_sort_key(key: &str) -> Option<u64> {
 }
 
 const ID: &str = "id";
+/// Why an operator acted.
+pub(super) const REASON: &str = "reason";
 const ROLE: &str = "role";
 
 /// The author of what an entry of the history says: the name that people see, and who it is.
 pub(super) struct Author {
     by: String,
-    /// Whether the name is a confirmed address of a customer. Absent for accounts and for the vendor.
+    /// Whether the name is a confirmed address. Absent for accounts and for the vendor.
     confirmed: Option<bool>,
     who: Actor,
 }
@@ -68,6 +69,16 @@ impl From<&Caller> for Author {
     }
 }
 
+impl From<&Operator> for Author {
+    fn from(operator: &Operator) -> Self {
+        Self {
+            by: operator.label.as_stored().to_owned(),
+            confirmed: Some(operator.label.is_confirmed()),
+            who: operator.into(),
+        }
+    }
+}
+
 impl From<&Retrieval> for Author {
     fn from(retrieval: &Retrieval) -> Self {
         Self::customer(&retrieval.by, retrieval.into())
@@ -76,12 +87,13 @@ impl From<&Retrieval> for Author {
 
 /// One entry of a subscription's history.
 pub(super) struct Entry<'a> {
-    pub(super) what: &'static str,
-    pub(super) by: Author,
-    pub(super) at: Timestamp,
-    pub(super) issue: Issue,
-    /// The account that was changed, where another one made the change.
-    pub(super) account: Option<&'a UserName>,
+    what: HistoryCode,
+    by: Author,
+    at: Timestamp,
+    issue: Issue,
+    account: Option<&'a UserName>,
+    reason: Option<&'a Reason>,
+    detail: Option<&'a str>,
 }
 
 /// Entries that follow those of a subscription.
@@ -115,14 +127,13 @@ impl<'a> Entries<'a> {
     }
 
     /// Adds the failure of the issue's welcome mail, for a transaction that replaces the mail.
-    pub(super) fn and_failure_of(mut self, mail: &WelcomeMail) -> Self {
+    pub(super) fn and_failure_of(self, mail: &WelcomeMail) -> Self {
         let Some(what) = mail_failure(mail.status) else { return self };
-        let entry = Entry { what, by: Author::vendor(), at: mail.at, issue: mail.issue, account: None };
-        self.seq += 1;
-        let mut item = entry.item(self.subscription, self.seq);
-        item.extend(mail.detail.map(|detail| (DETAIL.to_owned(), text(detail.as_str()))));
-        self.items.push(item);
-        self
+        let entry = Entry::new(what, Author::vendor(), mail.at, mail.issue);
+        self.and(&match mail.detail {
+            Some(detail) => entry.with_detail(detail.as_str()),
+            None => entry,
+        })
     }
 
     /// Returns the number of the last entry.
@@ -135,20 +146,41 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    pub(super) fn new(what: HistoryCode, by: impl Into<Author>, at: Timestamp, issue: Issue) -> Self {
+        Self { what, by: by.into(), at, issue, account: None, reason: None, detail: None }
+    }
+
     fn retrieved(retrieval: &Retrieval, issue: Issue) -> Self {
-        Self { what: RETRIEVED, by: retrieval.into(), at: retrieval.at, issue, account: None }
+        Self::new(HistoryCode::Retrieved, retrieval, retrieval.at, issue)
+    }
+
+    /// Adds the account that was changed, where another one made the change.
+    pub(super) fn with_account(self, account: &'a UserName) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// Adds why an operator acted.
+    pub(super) fn with_reason(self, reason: &'a Reason) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    /// Adds a code that says more about what happened.
+    pub(super) fn with_detail(self, detail: &'a str) -> Self {
+        Self { detail: Some(detail), ..self }
     }
 
     pub(super) fn item(&self, subscription: &SubscriptionId, seq: u64) -> Attributes {
         Item::at(key(subscription, seq))
-            .with(WHAT, text(self.what))
+            .with(WHAT, text(self.what.as_str()))
             .with(BY, text(&self.by.by))
             .with_if(CONFIRMED, self.by.confirmed.map(boolean))
             .with(WHO, who(self.by.who))
             .with(AT, time(self.at))
             .with(ISSUE, number(self.issue.number()))
             .with_if(ACCOUNT, self.account.map(text))
+            .with_if(REASON, self.reason.map(|reason| text(reason.as_str())))
+            .with_if(DETAIL, self.detail.map(text))
             .into_map()
     }
 }
@@ -178,6 +210,7 @@ pub(super) fn entry(item: Reader, seq: Option<u64>, at: &'static str) -> Result<
         who: if item.0.contains_key(WHO) { actor(item.map(WHO)?)? } else { None },
         issue: required(ISSUE, Issue::new(item.number(ISSUE)?))?,
         detail: detail.map(ToOwned::to_owned),
+        reason: item.optional_text(REASON).map(ToOwned::to_owned),
     })
 }
 

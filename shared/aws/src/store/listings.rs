@@ -36,6 +36,12 @@ pub struct Listed {
 /// The number of subscriptions on a page. Two items each stay under the 100 keys of one `BatchGetItem`.
 const PAGE: usize = 25;
 
+/// Returns the first page of `ids`, and the last id on it where more pages follow.
+pub(super) fn first_page(ids: BTreeSet<SubscriptionId>) -> (Vec<SubscriptionId>, Option<SubscriptionId>) {
+    let next = (ids.len() > PAGE).then(|| ids.iter().nth(PAGE - 1).cloned()).flatten();
+    (ids.into_iter().take(PAGE).collect(), next)
+}
+
 impl Listings {
     /// Returns the store over `table`.
     #[must_use]
@@ -47,36 +53,23 @@ impl Listings {
     pub async fn page(&self, caller: &Caller, after: Option<&SubscriptionId>) -> Result<Page, Failure> {
         let principals = caller.principals();
         let memberships = try_join_all(principals.iter().map(|principal| self.memberships(principal, after))).await?;
-        let ids: BTreeSet<SubscriptionId> = memberships.into_iter().flatten().collect();
-        let next = (ids.len() > PAGE).then(|| ids.iter().nth(PAGE - 1).cloned()).flatten();
-        let mut listed = self.read(ids.iter().take(PAGE)).await?;
+        let (ids, next) = first_page(memberships.into_iter().flatten().collect());
+        let mut listed = self.read(&ids).await?;
         listed.retain(|one| one.credential.admits(&principals));
         Ok(Page { listed, next })
     }
 
-    /// Returns the first ids of a principal after `after`, one more than a page holds.
     async fn memberships(
         &self,
         principal: &Principal,
         after: Option<&SubscriptionId>,
     ) -> Result<Vec<SubscriptionId>, Failure> {
-        const OPERATION: &str = "dynamodb Query (memberships)";
-        let one_more = i32::try_from(PAGE + 1).unwrap_or(i32::MAX);
-        let request = self.0.client.query().table_name(&self.0.name).consistent_read(true).limit(one_more);
-        let request = request
-            .key_condition_expression("#pk = :principal AND #sk > :after")
-            .projection_expression("#sk")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":principal", text(&portal_user::principal_key(principal)))
-            .expression_attribute_values(":after", text(&after_subscription(after)));
-        let answer = request.send().await.map_err(|error| Failure::from_sdk(OPERATION, &error))?;
-        answer.items().iter().map(|item| Reader(item).parsed(SK, parse_subscription_key)).collect()
+        self.0.subscriptions_in("dynamodb Query (memberships)", &portal_user::principal_key(principal), after).await
     }
 
-    async fn read(&self, ids: impl Iterator<Item = &SubscriptionId>) -> Result<Vec<Listed>, Failure> {
+    async fn read(&self, ids: &[SubscriptionId]) -> Result<Vec<Listed>, Failure> {
         let keys: Vec<Attributes> =
-            ids.flat_map(|id| [credential::key(id).into_map(), mail::key(id).into_map()]).collect();
+            ids.iter().flat_map(|id| [credential::key(id).into_map(), mail::key(id).into_map()]).collect();
         let (credentials, mut mails): (Vec<_>, Vec<_>) = self
             .0
             .batch_get("dynamodb BatchGetItem (subscriptions)", keys, &[])
@@ -96,5 +89,27 @@ impl Listings {
         }
         listed.sort_by(|one, other| one.credential.subscription.cmp(&other.credential.subscription));
         Ok(listed)
+    }
+}
+
+impl Table {
+    /// Returns the first ids of the subscriptions that a partition lists after `after`, one more than a page holds.
+    pub(super) async fn subscriptions_in(
+        &self,
+        operation: &'static str,
+        partition: &str,
+        after: Option<&SubscriptionId>,
+    ) -> Result<Vec<SubscriptionId>, Failure> {
+        let one_more = i32::try_from(PAGE + 1).unwrap_or(i32::MAX);
+        let request = self.client.query().table_name(&self.name).consistent_read(true).limit(one_more);
+        let request = request
+            .key_condition_expression("#pk = :partition AND #sk > :after")
+            .projection_expression("#sk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":after", text(&after_subscription(after)));
+        let answer = request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?;
+        answer.items().iter().map(|item| Reader(item).parsed(SK, parse_subscription_key)).collect()
     }
 }

@@ -20,7 +20,10 @@ use crate::Failure;
 /// The sort key of the welcome mail.
 pub(super) const SORT_KEY: &str = "MAIL";
 const REMINDER_PREFIX: &str = "MAIL#reminder#";
-const SUPPORT_PREFIX: &str = "MAIL#support#";
+/// How the sort keys of all support requests of a subscription begin.
+pub(super) const SUPPORT_PREFIX: &str = "MAIL#support#";
+/// The first sort key after those of all support requests.
+pub(super) const SUPPORT_END: &str = "MAIL#support$";
 const NOTICE_PREFIX: &str = "MAIL#notice#";
 
 const CONTENT: &str = "content";

@@ -1,15 +1,19 @@
 //! The table. A file named after an entity holds its key, attributes, clauses, conversion and writes; a file named after a store
 //! composes them into the operations of a function.
 
+mod accesses;
 mod account;
 mod administrator;
 mod administrators;
+mod approval;
 mod attempts;
 mod callbacks;
 mod click;
+mod company;
 mod condition;
 mod credential;
 mod day;
+mod desks;
 mod due;
 mod handled_event;
 mod histories;
@@ -23,8 +27,13 @@ mod names;
 mod next_issue;
 mod notice;
 mod notices;
+mod operator_acts;
+mod operator_click;
+mod operators;
 mod passwords;
 mod portal_user;
+mod reference;
+mod reissues;
 mod reminders;
 mod renewals;
 mod resends;
@@ -40,7 +49,9 @@ mod transaction;
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{Client, config::Config, types::KeysAndAttributes};
+use aws_sdk_dynamodb::{
+    Client, config::Config, operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes,
+};
 use aws_types::SdkConfig;
 use domain::{Account, Caller, Credential, SubscriptionId};
 
@@ -50,17 +61,25 @@ use self::{
 };
 use crate::{Failure, connection::no_bucket, retry::pause};
 
+pub use accesses::{Accesses, AccountState, LookUpAccountOutcome, UnlockOutcome};
 pub use administrator::Administrator;
 pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
 pub use attempts::{Attempts, SpendOutcome};
 pub use callbacks::{Callbacks, SpendCallbackOutcome};
+pub use desks::{
+    DeskAccount, DeskAdministrator, DeskPortalUser, DeskSubscription, DeskSupportRequest, Desks, FoundPage,
+};
 pub use histories::{Histories, HistoryPage};
 pub use listings::{Listed, Listings, Page};
 pub use mail_reports::{MailReports, RecordOutcome};
 pub use mails::{Lease, Mail, MailOrder, Mails, TakeOutcome, TakenMail};
 pub use next_issue::IssueMail;
 pub use notices::{Notices, OrderNoticeOutcome};
+pub use operator_acts::{ActOutcome, Consent, DeskState, LookUpActOutcome, OperatorAct};
+pub use operator_click::AnsweredClick;
+pub use operators::{Operators, SpendActOutcome};
 pub use passwords::{ChangeOutcome, Passwords};
+pub use reissues::{Reissue, Reissues};
 pub use reminders::{Due, DueCursor, DuePage, OrderReminderOutcome, Reminders};
 pub use renewals::{RenewOutcome, Renewals};
 pub use resends::{ResendOutcome, Resends};
@@ -125,6 +144,18 @@ impl Table {
         Ok(request.send().await.map_err(|error| Failure::from_sdk(operation, &error))?.item)
     }
 
+    /// Returns the query for the items of a subscription with the sort keys from `first` to `last`.
+    fn range(&self, subscription: &SubscriptionId, first: &str, last: &str) -> QueryFluentBuilder {
+        let request = self.client.query().table_name(&self.name).consistent_read(true);
+        request
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
+    }
+
     /// Reads the items of a subscription with the sort keys from `first` to `last`.
     async fn query(
         &self,
@@ -133,14 +164,7 @@ impl Table {
         first: &str,
         last: &str,
     ) -> Result<Vec<Attributes>, Failure> {
-        let request = self.client.query().table_name(&self.name).consistent_read(true);
-        let request = request
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", text(&subscription_key(subscription)))
-            .expression_attribute_values(":first", text(first))
-            .expression_attribute_values(":last", text(last));
+        let request = self.range(subscription, first, last);
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = request.clone().set_exclusive_start_key(after).send().await;

@@ -50,7 +50,7 @@ impl Table {
         let mail = last.clone().next_issue(next);
         let transaction = Transaction::new(self, operation)
             .update(Part::Account, account::next_issue(&account, &next_account, next.issue, next.expires_at))?
-            .replace(Part::Mail, mail::to_item(id, &mail), mail::as_read(id, &last))?;
+            .replace_mail(id, &last, &mail)?;
         let mail = if mail.status == MailStatus::Pending { IssueMail::Ordered } else { IssueMail::AddressRuledOut };
         Ok(NextIssue { transaction, entries, mail })
     }

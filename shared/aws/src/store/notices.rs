@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Credential, EmailAddress, Notice, PersonId, Principal, Recipients, SubscriptionId, WelcomeMail,
+    Credential, Notice, PersonId, PortalUser, Principal, Recipients, SubscriptionId, WelcomeMail,
     notice::{AddressedAdministrator, AddressedPortalUser, Audience},
 };
 
@@ -109,7 +109,10 @@ impl Notices {
     }
 }
 
+/// Reads a portal user who may get notices, also one who was removed. `None` for one without an address.
 fn addressed_portal_user(item: &Attributes) -> Result<Option<AddressedPortalUser>, Failure> {
-    let (address, added_at) = portal_user::from_item(item)?;
-    Ok(address.map(|address: EmailAddress| AddressedPortalUser { address, added_at }))
+    let user = portal_user::from_item(item)?;
+    let address = user.given.as_ref().and_then(PortalUser::address).cloned();
+    let (added_at, removed_at) = (user.added_at, user.removed_at);
+    Ok(address.map(|address| AddressedPortalUser { address, added_at, removed_at }))
 }

@@ -1,6 +1,6 @@
 //! The choice of a password: the first choice wins, and it ends every other session of the account.
 
-use domain::{Credential, PasswordHash, Session, SessionDigest, Timestamp};
+use domain::{Credential, HistoryCode, PasswordHash, Session, SessionDigest, Timestamp};
 
 use super::{
     Table, account, credential,
@@ -70,7 +70,7 @@ impl Passwords {
         now: Timestamp,
     ) -> Result<Race<ChangeOutcome>, Failure> {
         let SignedIn { session, account, .. } = signed_in;
-        let entry = Entry { what: "password-changed", by: account.into(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new(HistoryCode::PasswordChanged, account, now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let change = match account.temporary.and_then(|temporary| temporary.issue) {
             Some(issue) => credential::change_password(known, entries.seq(), issue, now),

@@ -1,6 +1,6 @@
 //! Renewals: issues that portal users start after the last one expired.
 
-use domain::{Caller, Credential, PasswordHash, SubscriptionId, Timestamp};
+use domain::{Caller, Credential, HistoryCode, PasswordHash, SubscriptionId, Timestamp};
 
 use super::{
     Table, credential,
@@ -45,7 +45,7 @@ impl Renewals {
         reminder_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<RenewOutcome, Failure> {
-        let entry = Entry { what: "renewed", by: caller.into(), at: now, issue: next.issue, account: None };
+        let entry = Entry::new(HistoryCode::Renewed, caller, now, next.issue);
         let new = self.0.next_issue("dynamodb TransactWriteItems (renew)", known, next, hash, &entry).await?;
         let (mail, entries) = (new.mail, new.entries);
         let write = credential::renew(known, next, entries.seq(), caller, now)?;

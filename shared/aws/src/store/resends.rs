@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    Caller, Credential, EmailAddress, ResendDecision, SubscriptionId, Timestamp, WelcomeMail, mail::RESEND_PAUSE,
+    Caller, Credential, EmailAddress, HistoryCode, ResendDecision, SubscriptionId, Timestamp, WelcomeMail,
+    mail::RESEND_PAUSE,
 };
 
 use super::{
@@ -90,7 +91,7 @@ impl Resends {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
-        let entry = Entry { what: "mail-resent", by: caller.into(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new(HistoryCode::MailResent, caller, now, known.issue);
         let entries = Entries::after(known).and_failure_of(sent).and(&entry);
         Transaction::new(&self.0, OPERATION)
             .update(Part::Mail, mail::order_again(&known.subscription, sent, now))?

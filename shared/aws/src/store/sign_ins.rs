@@ -1,12 +1,12 @@
 //! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
 use domain::{
-    Account, AccountStatus, ClaimedName, Credential, Issue, ServiceAdministrator, Session, SessionDigest, SignInEffect,
-    Timestamp, UserName,
+    Account, AccountStatus, ClaimedName, Credential, HistoryCode, Issue, Role, ServiceAdministrator, Session,
+    SessionDigest, SignInEffect, Timestamp, UserName,
 };
 
 use super::{
-    Table, account, credential,
+    Table, account, administrator, credential,
     history::{Entries, Entry},
     session,
     transaction::{Commit, Part, PutNewOutcome, Transaction, Write},
@@ -78,6 +78,17 @@ impl SignIns {
         .await
     }
 
+    /// Notes an administrator's last sign-in, for lists. The service administrator is in no list.
+    pub async fn note(&self, account: &Account, now: Timestamp) -> Result<(), Failure> {
+        match account.role {
+            Role::Administrator => {
+                let note = administrator::sign_in(account, now);
+                self.table.write_once("dynamodb UpdateItem (last sign-in)", note).await.map(|_| ())
+            }
+            Role::ServiceAdministrator => Ok(()),
+        }
+    }
+
     /// Ends a session at `now`, if there is one.
     pub async fn end(&self, digest: &SessionDigest, now: Timestamp) -> Result<(), Failure> {
         match self.table.write_once("dynamodb UpdateItem (end session)", session::end(digest, now)).await? {
@@ -102,7 +113,7 @@ impl SignIns {
         if credential.signed_in_at.is_some() {
             return self.put(new).await;
         }
-        let entry = Entry { what: "signed-in", by: account.into(), at: now, issue, account: None };
+        let entry = Entry::new(HistoryCode::SignedIn, account, now, issue);
         let entries = Entries::with_retrievals_of(&credential).and(&entry);
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (sign in)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
@@ -111,7 +122,8 @@ impl SignIns {
         finish(transaction, entries, None).await
     }
 
-    /// Begins the first session of an administrator, who has a way in from now on: the service administrator can retire.
+    /// Begins the first session of an administrator, who has a way in from now on: the service administrator can retire. One with a temporary
+    /// password stays: support has reissued it, and its owner has not used it yet.
     async fn hand_over(
         &self,
         account: &Account,
@@ -121,15 +133,14 @@ impl SignIns {
         let credential = self.table.existing_credential(&account.subscription).await?;
         let service = self.table.account(account::key(&credential.user_name)).await?;
         let retires = self.first == ServiceAdministrator::IsRetired
-            && service.is_some_and(|service| service.status == AccountStatus::Active);
+            && service.is_some_and(|service| service.status == AccountStatus::Active && service.temporary.is_none());
         let mut entries = Entries::after(&credential).and(&signed_in(account, &credential, now));
         let mut transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (hand over)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
             .update(Part::Account, account::sign_in_first(account, now))?;
         if retires {
-            let entry = signed_in(account, &credential, now);
-            let what = "service-administrator-retired";
-            entries = entries.and(&Entry { what, account: Some(&credential.user_name), ..entry });
+            let entry = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
+            entries = entries.and(&entry.with_account(&credential.user_name));
             transaction = transaction.update(Part::ServiceAdministrator, account::retire(&credential.user_name))?;
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
@@ -148,7 +159,7 @@ impl SignIns {
 
 /// Returns the history entry of an administrator's first sign-in.
 fn signed_in(account: &Account, credential: &Credential, now: Timestamp) -> Entry<'static> {
-    Entry { what: "administrator-signed-in", by: account.into(), at: now, issue: credential.issue, account: None }
+    Entry::new(HistoryCode::AdministratorSignedIn, account, now, credential.issue)
 }
 
 /// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Account, Credential, EventId, Issue, Kind, PasswordHash, PortalUser, SubscriptionId, Timestamp, UserName,
-    WelcomeMail,
+    Account, Company, CompanyId, Credential, EventId, HistoryCode, Issue, Kind, PasswordHash, PortalUser,
+    SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
+use futures_util::future::try_join_all;
 
 use super::{
-    Table, account, credential, handled_event,
+    Table, account, company, credential, handled_event,
     history::{Author, Entries, Entry},
-    item::Reader,
+    item::{Reader, text},
     mail,
+    names::PK,
     next_issue::IssueMail,
     portal_user,
-    transaction::{Commit, Part, Transaction},
+    transaction::{Commit, Part, Transaction, Write},
 };
 use crate::{Failure, retry::pause};
 
@@ -62,6 +64,9 @@ pub enum ExtendOutcome {
 /// The number of items in one `BatchWriteItem`: the limit of DynamoDB.
 const BATCH: usize = 25;
 
+/// The number of portal users that are written at the same time.
+const AT_ONCE: usize = 10;
+
 /// The number of requests for one batch, because DynamoDB may leave some of its items unwritten.
 const BATCH_TRIES: u32 = 4;
 
@@ -93,26 +98,60 @@ impl Subscriptions {
         Ok(if mark.is_some() { LookUpEventOutcome::Handled } else { LookUpEventOutcome::New })
     }
 
-    /// Writes memberships and portal users. They are hints for the list and for notices, so they precede the right itself.
+    /// Writes portal users and memberships, and lists the subscription for its company. They are hints for lists and for notices, so they
+    /// precede the right itself. Returns the portal users who may have the right: those whom no operator has removed, each once.
     pub async fn welcome(
         &self,
         subscription: &SubscriptionId,
+        company: &Company,
         portal_users: &[PortalUser],
         now: Timestamp,
-    ) -> Result<(), Failure> {
-        let mut requests = Vec::with_capacity(portal_users.len() * 2);
+    ) -> Result<Vec<PortalUser>, Failure> {
         let mut seen = BTreeSet::new();
-        for user in portal_users.iter().filter(|user| seen.insert(user.principal)) {
-            for item in portal_user::to_items(subscription, user, now) {
-                let put = PutRequest::builder().set_item(Some(item)).build();
-                let put = put.map_err(|_| Failure::unreadable("dynamodb BatchWriteItem", "item"))?;
-                requests.push(WriteRequest::builder().put_request(put).build());
-            }
+        let distinct: Vec<&PortalUser> = portal_users.iter().filter(|user| seen.insert(user.principal())).collect();
+        let mut welcomed = Vec::with_capacity(distinct.len());
+        for some in distinct.chunks(AT_ONCE) {
+            let writes = some.iter().map(|user| self.welcome_one(subscription, user, now));
+            welcomed.extend(try_join_all(writes).await?.into_iter().flatten());
+        }
+        let memberships = welcomed.iter().map(|user| portal_user::membership(subscription, user));
+        let mut requests = Vec::with_capacity(welcomed.len() + 1);
+        for item in memberships.chain([company::to_item(company, subscription)]) {
+            let put = PutRequest::builder().set_item(Some(item)).build();
+            let put = put.map_err(|_| Failure::unreadable("dynamodb BatchWriteItem", "item"))?;
+            requests.push(WriteRequest::builder().put_request(put).build());
         }
         for batch in requests.chunks(BATCH) {
             self.batch_write(batch.to_vec()).await?;
         }
-        Ok(())
+        Ok(welcomed)
+    }
+
+    /// Writes one portal user. `None` for one whom an operator has removed.
+    async fn welcome_one(
+        &self,
+        subscription: &SubscriptionId,
+        user: &PortalUser,
+        now: Timestamp,
+    ) -> Result<Option<PortalUser>, Failure> {
+        let welcome = portal_user::welcome(subscription, user, now);
+        Ok(match self.0.write("dynamodb UpdateItem (portal user)", welcome).await? {
+            Write::Done(_) => Some(user.clone()),
+            Write::Refused(_) => None,
+        })
+    }
+
+    /// Returns the name that another subscription of the company has for it, if there is one. It is a hint for the log, so the read is not
+    /// consistent.
+    pub async fn company_name(&self, company: &CompanyId) -> Result<Option<String>, Failure> {
+        let request = self.0.client.query().table_name(&self.0.name).limit(1);
+        let request = request
+            .key_condition_expression("#pk = :company")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":company", text(&company::partition(company)));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| Failure::from_sdk("dynamodb Query (company)", &error))?;
+        answer.items().first().map(company::name).transpose()
     }
 
     /// Puts the reminder of an issue on the list of those that are due at `due_at`. It is a hint, so it precedes the issue.
@@ -158,8 +197,9 @@ impl Subscriptions {
         extended: &Credential,
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
-        let what = if (known.kind, extended.kind) == (Kind::Trial, Kind::Paid) { "paid" } else { "portal-users-added" };
-        let entry = Entry { what, by: Author::vendor(), at: now, issue: known.issue, account: None };
+        let is_paid_now = (known.kind, extended.kind) == (Kind::Trial, Kind::Paid);
+        let what = if is_paid_now { HistoryCode::Paid } else { HistoryCode::PortalUsersAdded };
+        let entry = Entry::new(what, Author::vendor(), now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
@@ -197,7 +237,7 @@ impl Subscriptions {
 
     /// Writes one batch, repeating what DynamoDB leaves unwritten.
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), Failure> {
-        const OPERATION: &str = "dynamodb BatchWriteItem (portal users)";
+        const OPERATION: &str = "dynamodb BatchWriteItem (memberships)";
         for turn in 0..BATCH_TRIES {
             if turn > 0 {
                 pause().await;
@@ -215,5 +255,5 @@ impl Subscriptions {
 
 /// Returns the history entry of the issue that `credential` begins.
 fn issued(credential: &Credential) -> Entry<'static> {
-    Entry { what: "issued", by: Author::vendor(), at: credential.issued_at, issue: credential.issue, account: None }
+    Entry::new(HistoryCode::Issued, Author::vendor(), credential.issued_at, credential.issue)
 }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{
-    Caller, Credential, EmailAddress, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId, SupportMessage,
-    SupportRequest, Timestamp,
+    Caller, Credential, EmailAddress, HistoryCode, Issue, Label, MailKind, MailStatus, Reference, SubscriptionId,
+    SupportMessage, SupportRequest, Timestamp,
 };
 
 use super::{
     Table, credential,
     day::DailyLimit,
+    desks::DeskSupportRequest,
     history::{Entries, Entry},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
     mail::{self, RANK, TO},
     names::{AT, BY, CONFIRMED, ISSUE, Key, SK, STATUS, TTL},
+    reference,
     transaction::{Commit, Part, Transaction},
 };
 use crate::{
@@ -116,7 +119,7 @@ impl SupportRequests {
         now: Timestamp,
     ) -> Result<Transaction<'_>, Failure> {
         let by = caller.label();
-        let entry = Entry { what: "support-requested", by: caller.into(), at: now, issue: known.issue, account: None };
+        let entry = Entry::new(HistoryCode::SupportRequested, caller, now, known.issue);
         let entries = Entries::after(known).and(&entry);
         let request = SupportRequest {
             reference: new.reference.clone(),
@@ -130,6 +133,7 @@ impl SupportRequests {
         };
         Transaction::new(&self.0, OPERATION)
             .put_new(Part::Mail, to_item(&known.subscription, &request))?
+            .put(Part::Reference, reference::to_item(&request.reference, &known.subscription, now))?
             .update(Part::SupportDay, DailyLimit::SUPPORT.count(&known.subscription, now))?
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)
@@ -191,5 +195,25 @@ pub(super) fn from_item(item: &Attributes) -> Result<SupportRequest, Failure> {
         message: SupportMessage::from_stored(item.text(MESSAGE)?),
         status: item.parsed(STATUS, MailStatus::parse)?,
         at: item.time(AT)?,
+    })
+}
+
+/// Limits a query for requests to what [`summary_from_item`] reads.
+pub(super) fn without_messages(query: QueryFluentBuilder) -> QueryFluentBuilder {
+    query
+        .projection_expression("#sk, #by, #confirmed, #ttl")
+        .expression_attribute_names("#by", BY)
+        .expression_attribute_names("#confirmed", CONFIRMED)
+        .expression_attribute_names("#ttl", TTL)
+}
+
+/// Reads a request without its message.
+pub(super) fn summary_from_item(item: &Attributes) -> Result<DeskSupportRequest, Failure> {
+    let item = Reader(item);
+    // The status and its time may have changed since, but the time to live has not.
+    Ok(DeskSupportRequest {
+        reference: item.parsed(SK, parse_sort_key)?,
+        at: item.time(TTL)?.minus(REQUEST_LIFETIME),
+        by: Label::from_stored(item.text(BY)?.to_owned(), item.optional_boolean(CONFIRMED)?),
     })
 }

@@ -11,16 +11,18 @@ use aws_sdk_dynamodb::{
         update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     },
     types::{
-        AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
+        AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld,
         TransactWriteItem, Update,
     },
 };
+use domain::{SubscriptionId, WelcomeMail};
 
 use super::{
     Table,
     condition::{self, ITEM_IS_NEW, Placeholders},
     history::Entries,
     item::{Attributes, Item},
+    mail,
     names::Key,
 };
 use crate::{
@@ -82,6 +84,11 @@ impl Change {
     pub(super) fn returning_item(mut self) -> Self {
         self.returns_item = true;
         self
+    }
+
+    #[cfg(test)]
+    pub(super) fn condition(&self) -> Option<&str> {
+        self.condition.as_deref()
     }
 
     fn into_parts(self) -> Parts {
@@ -212,15 +219,22 @@ pub(super) enum Part {
     Account,
     AddressedDay,
     Administrator,
+    Approval,
+    ApprovalCopy,
+    Attempts,
     Click,
     Creator,
     Credential,
     Event,
     History,
     Mail,
+    Membership,
+    PortalUser,
+    Reference,
     ServiceAdministrator,
     Session,
     SupportDay,
+    UnlockedDay,
 }
 
 /// Several writes that are carried out together or not at all.
@@ -265,6 +279,13 @@ impl<'a> Transaction<'a> {
         Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
     }
 
+    /// Adds an item, whatever was there before.
+    pub(super) fn put(self, part: Part, item: Attributes) -> Result<Self, Failure> {
+        let put = Put::builder().set_item(Some(item)).table_name(&self.table.name).build();
+        let put = put.map_err(|_| Failure::unreadable(self.operation, "put"))?;
+        Ok(self.with(part, TransactWriteItem::builder().put(put).build()))
+    }
+
     /// Adds an item that replaces one, if the condition of `check` holds for that.
     pub(super) fn replace(self, part: Part, item: Attributes, check: Change) -> Result<Self, Failure> {
         let Parts { condition, names, values, .. } = check.into_parts();
@@ -286,13 +307,30 @@ impl<'a> Transaction<'a> {
             .table_name(&self.table.name)
             .set_key(Some(key))
             .update_expression(update)
-            .condition_expression(condition)
+            .set_condition_expression((!condition.is_empty()).then_some(condition))
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(AllOld)
             .build();
         let update = update.map_err(|_| Failure::unreadable(self.operation, "update"))?;
         Ok(self.with(part, TransactWriteItem::builder().update(update).build()))
+    }
+
+    /// Removes an item, if it is there.
+    pub(super) fn delete(self, part: Part, key: Key) -> Result<Self, Failure> {
+        let delete = Delete::builder().set_key(Some(key.into_map())).table_name(&self.table.name).build();
+        let delete = delete.map_err(|_| Failure::unreadable(self.operation, "delete"))?;
+        Ok(self.with(part, TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// Replaces the welcome mail `last`, if it is as it was read.
+    pub(super) fn replace_mail(
+        self,
+        subscription: &SubscriptionId,
+        last: &WelcomeMail,
+        next: &WelcomeMail,
+    ) -> Result<Self, Failure> {
+        self.replace(Part::Mail, mail::to_item(subscription, next), mail::as_read(subscription, last))
     }
 
     /// Adds a condition on an item that stays as it is.

@@ -6,7 +6,7 @@ use domain::{ClientSecret, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, time::timeout_at};
 
-use super::Deadline;
+use super::{Deadline, InvalidSetting, Site};
 use crate::problem::{Problem, ProblemCode};
 
 /// How long a secret that was read is used without reading it again.
@@ -30,6 +30,27 @@ struct Held {
 }
 
 impl ClientSecretSource {
+    /// Returns the source of a site's client secret, if the deployment has one. The settings hold either the name of a stored secret, which
+    /// `stored` makes a reader of, or, for development, the secret itself.
+    pub fn from_settings(
+        site: Site,
+        setting: impl Fn(&str) -> Option<String>,
+        stored: impl FnOnce(String) -> ReadClientSecret,
+    ) -> Result<Option<Self>, InvalidSetting> {
+        let names = site.setting_names();
+        let invalid = |rule| InvalidSetting { name: names.client_secret, rule };
+        match (setting(names.client_secret), setting(names.client_secret_name)) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(invalid(names.one_client_secret)),
+            (Some(value), None) => {
+                let secret =
+                    ClientSecret::parse(&value).map_err(|_| invalid("is not a client secret in plain text"))?;
+                Ok(Some(Self::given(secret)))
+            }
+            (None, Some(name)) => Ok(Some(Self::stored(stored(name)))),
+        }
+    }
+
     /// Returns a source with the secret itself, for development.
     #[must_use]
     pub fn given(secret: ClientSecret) -> Self {

@@ -15,13 +15,15 @@ use base64::{
 use domain::{ClientSecret, Timestamp};
 use form_urlencoded::{Serializer, byte_serialize};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
 use super::{
-    ClientSecretSource, Deadline, IdentitySettings, InvalidSetting,
+    ClientSecretSource, Deadline, IdentitySettings, InvalidSetting, OperatorSettings, Site,
     discovery::{self, Discovery, Failure, Form},
-    known_providers,
+    known_providers, operators,
+    settings::{OperatorRules, RelyingParty},
 };
 use crate::problem::{Problem, ProblemCode};
 
@@ -31,37 +33,59 @@ const FRESH: Duration = Duration::from_hours(1);
 /// The deadline for the discovery document, so that an unresponsive provider is reported before the customer gives up.
 const DISCOVERY_TIME: Duration = Duration::from_secs(3);
 
-/// The claims that the ID token should have (OpenID Connect Core, 5.5). Some providers keep them for the userinfo endpoint, which is not
-/// asked: functions trust signatures, and its answer has none.
+/// The claims that the ID token of a customer should have (OpenID Connect Core, 5.5). Some providers keep them for the userinfo endpoint,
+/// which is not asked: functions trust signatures, and its answer has none.
 const CLAIMS: &str = r#"{"id_token":{"email":null,"email_verified":null}}"#;
-
-/// The path that the provider redirects the browser to.
-const CALLBACK: &str = "/auth/callback";
 
 /// This application as a client of the provider. It has no `Debug`, because it may hold a secret.
 pub struct CodeFlow {
-    issuer: String,
-    client_id: String,
+    party: RelyingParty,
     client_secret: Option<ClientSecretSource>,
-    public_origin: String,
+    /// The claims that the ID token should have, as JSON.
+    claims: String,
     logout_hint: LogoutHint,
     endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
 }
 
 /// The values that tie an answer of the provider to the browser that was sent there. Each has 256 random bits in base64url that only that
 /// browser knows. It has no `Debug`.
-pub struct Ties {
+pub(crate) struct Ties {
     /// The value that returns beside the code.
-    pub state: String,
+    pub(crate) state: String,
     /// The value that returns in the ID token.
-    pub nonce: String,
+    pub(crate) nonce: String,
     /// The PKCE verifier, which redeems the code.
-    pub verifier: String,
+    pub(crate) verifier: String,
+}
+
+/// The request that a sign-in makes of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) account: AccountChoice,
+    /// Whether an operator is about to decide an approval, which needs a recent sign-in at the provider.
+    pub(crate) is_for_decision: bool,
+    /// Whether the operator signs in at the provider even if they are signed in there.
+    pub(crate) asks_to_sign_in: bool,
+}
+
+impl Asked {
+    /// Returns how long ago an operator may have signed in at the provider.
+    pub(crate) fn longest_age(self) -> Duration {
+        if self.is_for_decision { operators::LONGEST_DECISION } else { operators::LONGEST_SESSION }
+    }
+}
+
+impl Ties {
+    /// Creates the values of a sign-in from random bits.
+    pub(crate) fn new(random: fn() -> [u8; 32]) -> Self {
+        let [state, nonce, verifier] = [random(), random(), random()].map(|bits| BASE64_URL_SAFE_NO_PAD.encode(bits));
+        Self { state, nonce, verifier }
+    }
 }
 
 /// The account at the provider that a sign-in uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountChoice {
+pub(crate) enum AccountChoice {
     /// The account that the customer is signed in to there.
     Current,
     /// The account that the customer chooses when the provider asks.
@@ -115,27 +139,45 @@ impl SecretPlace {
 }
 
 impl CodeFlow {
-    /// Checks the settings. `client_secret` is for providers that require one in addition to PKCE.
+    /// Checks the settings of the customers' client. `client_secret` is for providers that require one in addition to PKCE.
     pub fn new(
         settings: &IdentitySettings,
         client_secret: Option<ClientSecretSource>,
         logout_hint: LogoutHint,
     ) -> Result<Self, InvalidSetting> {
+        let party = settings.clone().check()?.party;
+        Ok(Self { party, client_secret, claims: CLAIMS.to_owned(), logout_hint, endpoints: RwLock::default() })
+    }
+
+    /// Checks the settings of the operators' client, as [`new`](Self::new) does those of the customers'.
+    pub fn for_operators(
+        settings: &OperatorSettings,
+        client_secret: Option<ClientSecretSource>,
+        logout_hint: LogoutHint,
+    ) -> Result<Self, InvalidSetting> {
         let rules = settings.clone().check()?;
-        Ok(Self {
-            issuer: rules.issuer,
-            client_id: rules.client_id,
-            client_secret,
-            public_origin: rules.public_origin,
-            logout_hint,
-            endpoints: RwLock::default(),
-        })
+        let claims = operators_claims(&rules);
+        Ok(Self { party: rules.party, client_secret, claims, logout_hint, endpoints: RwLock::default() })
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        self.party.site
+    }
+
+    /// Returns the origin of the site.
+    pub(crate) fn origin(&self) -> &str {
+        &self.party.origin
     }
 
     /// Checks the issuer that an answer names (RFC 9207). It must be ours, and may be missing only where the provider does not promise it.
-    pub async fn check_issuer(&self, named: Option<&str>, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn check_issuer(
+        &self,
+        named: Option<&str>,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         match named {
-            Some(issuer) if issuer == self.issuer => Ok(()),
+            Some(issuer) if issuer == self.party.issuer => Ok(()),
             Some(_) => Err(wrong_issuer("the answer names another issuer")),
             None if self.endpoints(deadline, now).await?.names_issuer => {
                 Err(wrong_issuer("the answer names no issuer"))
@@ -145,10 +187,10 @@ impl CodeFlow {
     }
 
     /// Returns the address that starts a sign-in at the provider.
-    pub async fn address(
+    pub(crate) async fn address(
         &self,
         ties: &Ties,
-        account: AccountChoice,
+        asked: Asked,
         deadline: Deadline,
         now: Timestamp,
     ) -> Result<String, Problem> {
@@ -157,17 +199,22 @@ impl CodeFlow {
         let mut query = Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
-            .append_pair("client_id", &self.client_id)
+            .append_pair("client_id", &self.party.client_id)
             .append_pair("redirect_uri", &self.callback())
-            .append_pair("scope", "openid email")
+            .append_pair("scope", self.site().scope())
             .append_pair("state", &ties.state)
             .append_pair("nonce", &ties.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
         if endpoints.takes_claims {
-            query.append_pair("claims", CLAIMS);
+            query.append_pair("claims", &self.claims);
         }
-        if account == AccountChoice::Ask {
+        if self.site() == Site::Desk {
+            query.append_pair("max_age", &asked.longest_age().as_secs().to_string());
+        }
+        if asked.asks_to_sign_in {
+            query.append_pair("prompt", "login");
+        } else if asked.account == AccountChoice::Ask {
             query.append_pair("prompt", endpoints.other_account);
         }
         Ok(with_query(&endpoints.authorization, &query.finish()))
@@ -175,7 +222,7 @@ impl CodeFlow {
 
     /// Gets what an exchange needs besides the code: the provider's addresses, and the client secret where the provider takes one. A failure
     /// leaves the code unused.
-    pub async fn prepare(&self, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn prepare(&self, deadline: Deadline, now: Timestamp) -> Result<(), Problem> {
         let endpoints = self.endpoints(deadline, now).await?;
         self.secret(&endpoints, deadline, now).await.map(drop)
     }
@@ -185,7 +232,7 @@ impl CodeFlow {
     ///
     /// Fails with `not-signed-in` if the provider does not know the code, with `unavailable` if it does not answer or asks to come back,
     /// and with `internal` for any other answer.
-    pub async fn redeem(
+    pub(crate) async fn redeem(
         &self,
         code: &str,
         verifier: &str,
@@ -199,9 +246,11 @@ impl CodeFlow {
             && let (Some(source), Some(refused)) = (&self.client_secret, &secret)
             && let Some(replacement) = source.replacement(refused, deadline, now).await?
         {
-            return Answer::to(self.form(&endpoints, code, verifier, Some(&replacement)), deadline).await?.into_token();
+            return Answer::to(self.form(&endpoints, code, verifier, Some(&replacement)), deadline)
+                .await?
+                .into_token(self.site());
         }
-        answer.into_token()
+        answer.into_token(self.site())
     }
 
     /// Returns the client secret if there is one and the provider takes it.
@@ -218,21 +267,20 @@ impl CodeFlow {
     }
 
     /// Returns whether the provider's sign-out gets the ID token as `id_token_hint`, and refuses a request without it.
-    #[must_use]
-    pub fn sends_logout_hint(&self) -> bool {
-        self.logout_hint == LogoutHint::Always || known_providers::is_okta(&self.issuer)
+    pub(crate) fn sends_logout_hint(&self) -> bool {
+        self.logout_hint == LogoutHint::Always || known_providers::is_okta(&self.party.issuer)
     }
 
     /// Returns the address that also signs the customer out at the provider and returns here. `None` if the provider has none, demands a
     /// hint that is missing, or is unavailable.
-    pub async fn end_session_address(&self, hint: Option<&str>, now: Timestamp) -> Option<String> {
+    pub(crate) async fn end_session_address(&self, hint: Option<&str>, now: Timestamp) -> Option<String> {
         if self.sends_logout_hint() && hint.is_none() {
             return None;
         }
         let endpoints = self.endpoints(Deadline::start(), now).await.ok()?;
-        let back = format!("{}/", self.public_origin);
+        let back = format!("{}{}", self.party.origin, self.party.site.home());
         let mut query = Serializer::new(String::new());
-        query.append_pair("client_id", &self.client_id).append_pair("post_logout_redirect_uri", &back);
+        query.append_pair("client_id", &self.party.client_id).append_pair("post_logout_redirect_uri", &back);
         // Cognito requires this parameter instead; others ignore it:
         // https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
         query.append_pair("logout_uri", &back);
@@ -248,7 +296,7 @@ impl CodeFlow {
         body.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
             .append_pair("redirect_uri", &self.callback())
-            .append_pair("client_id", &self.client_id)
+            .append_pair("client_id", &self.party.client_id)
             .append_pair("code_verifier", verifier);
         let mut authorization = None;
         match secret.map(ClientSecret::expose_secret) {
@@ -257,8 +305,8 @@ impl CodeFlow {
             }
             // RFC 6749, 2.3.1: both halves are encoded as in a form before they are joined.
             Some(secret) => {
-                let [id, secret] =
-                    [self.client_id.as_str(), secret].map(|half| byte_serialize(half.as_bytes()).collect::<String>());
+                let [id, secret] = [self.party.client_id.as_str(), secret]
+                    .map(|half| byte_serialize(half.as_bytes()).collect::<String>());
                 authorization = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}"))));
             }
             None => {}
@@ -267,7 +315,7 @@ impl CodeFlow {
     }
 
     fn callback(&self) -> String {
-        format!("{}{CALLBACK}", self.public_origin)
+        format!("{}{}", self.party.origin, self.party.site.callback())
     }
 
     async fn endpoints(&self, deadline: Deadline, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
@@ -277,10 +325,10 @@ impl CodeFlow {
         {
             return Ok(Arc::clone(endpoints));
         }
-        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.issuer)).await;
+        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.party.issuer)).await;
         let endpoints = discovered
             .unwrap_or(Err(Failure::TimedOut))
-            .and_then(|document| Endpoints::from_discovery(document, &self.issuer).ok_or(Failure::NoEndpoints));
+            .and_then(|document| Endpoints::from_discovery(document, &self.party.issuer).ok_or(Failure::NoEndpoints));
         match (endpoints, held) {
             (Ok(endpoints), _) => {
                 let endpoints = Arc::new(endpoints);
@@ -315,6 +363,19 @@ impl Endpoints {
     }
 }
 
+/// Returns the claims that the ID token of an operator should have: when they signed in, the role, the subject, and what other operators
+/// read.
+fn operators_claims(rules: &OperatorRules) -> String {
+    let mut claims = Map::from_iter(["email", "name"].map(|name| (name.to_owned(), Value::Null)));
+    for name in [&rules.role.claim, &rules.party.subject_claim] {
+        if name != "sub" {
+            claims.insert(name.clone(), Value::Null);
+        }
+    }
+    claims.insert("auth_time".to_owned(), json!({ "essential": true }));
+    json!({ "id_token": claims }).to_string()
+}
+
 fn with_query(address: &str, query: &str) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };
     format!("{address}{joint}{query}")
@@ -339,11 +400,11 @@ impl Answer {
         matches!(self.status, 400 | 401) && parse_error(&self.document) == "invalid_client"
     }
 
-    fn into_token(self) -> Result<String, Problem> {
+    fn into_token(self, site: Site) -> Result<String, Problem> {
         match self.status {
             200 => parse_token(&self.document).ok_or_else(|| defect("the provider gave no ID token for a code")),
             status @ (408 | 425 | 429) => Err(Failure::Status(status).into()),
-            400..500 => Err(refused(&self.document)),
+            400..500 => Err(refused(&self.document, site)),
             other => Err(Failure::Status(other).into()),
         }
     }
@@ -360,14 +421,17 @@ fn parse_token(document: &[u8]) -> Option<String> {
 /// Returns the problem for an error response (RFC 6749, 5.2). An error about the code concerns the customer, and so does one about the
 /// request, since anyone can make up a code and send it to the callback; any other is a defect of the deployment. The provider's text is not
 /// repeated.
-fn refused(document: &[u8]) -> Problem {
+fn refused(document: &[u8], site: Site) -> Problem {
+    let client_id = site.setting_names().client_id;
     match parse_error(document).as_str() {
         "invalid_grant" => Problem::new(ProblemCode::NotSignedIn).because("the provider does not know the code"),
         "invalid_request" => {
             Problem::new(ProblemCode::InvalidRequest).because("the provider does not accept the request")
         }
-        "invalid_client" => defect("the provider does not accept OIDC_CLIENT_ID with this secret, or without one"),
-        "unauthorized_client" => defect("the provider does not let OIDC_CLIENT_ID use codes"),
+        "invalid_client" => {
+            defect(format!("the provider does not accept {client_id} with this secret, or without one"))
+        }
+        "unauthorized_client" => defect(format!("the provider does not let {client_id} use codes")),
         _ => defect("the provider does not accept how a code is redeemed"),
     }
 }
@@ -381,8 +445,8 @@ fn parse_error(document: &[u8]) -> String {
     serde_json::from_slice::<Answer>(document).map(|answer| answer.error).unwrap_or_default()
 }
 
-fn defect(why: &'static str) -> Problem {
-    Problem::new(ProblemCode::Internal).because(why)
+fn defect(why: impl Into<String>) -> Problem {
+    Problem::new(ProblemCode::Internal).because(why.into())
 }
 
 /// Returns the problem of an answer that does not come from our issuer.
@@ -412,6 +476,23 @@ mod tests {
         });
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn the_id_token_of_an_operator_should_say_what_the_desk_reads() {
+        let settings = OperatorSettings {
+            issuer: "https://issuer.example".into(),
+            client_id: "desk".into(),
+            desk_origin: "https://desk.example".into(),
+            role: "groups=cn=support".into(),
+            subject_claim: Some("oid".into()),
+            customers: (None, None),
+        };
+        let flow = CodeFlow::for_operators(&settings, None, LogoutHint::IfKnown).unwrap();
+        let expected =
+            r#"{"id_token":{"auth_time":{"essential":true},"email":null,"groups":null,"name":null,"oid":null}}"#;
+        assert_eq!(flow.claims, expected);
+        assert_eq!(flow.callback(), "https://desk.example/desk/auth/callback");
     }
 
     #[test]
@@ -475,12 +556,12 @@ mod tests {
 
     #[test]
     fn errors_about_the_code_and_about_the_client_are_distinguished() {
-        let code = |body: &str| refused(body.as_bytes()).code();
+        let code = |body: &str| refused(body.as_bytes(), Site::Portal).code();
         assert_eq!(code(r#"{"error":"invalid_grant"}"#), ProblemCode::NotSignedIn);
         assert_eq!(code(r#"{"error":"invalid_request"}"#), ProblemCode::InvalidRequest);
         for body in [r#"{"error":"invalid_client"}"#, r#"{"error":"canary"}"#, "", "canary"] {
             assert_eq!(code(body), ProblemCode::Internal, "{body}");
-            assert!(!refused(body.as_bytes()).cause().unwrap().contains("canary"));
+            assert!(!refused(body.as_bytes(), Site::Portal).cause().unwrap().contains("canary"));
         }
     }
 }

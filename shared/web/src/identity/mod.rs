@@ -1,8 +1,11 @@
-//! The identity of the customer: the verifier of ID tokens, and the principals that a token gives.
+//! The identity of the customer and of the operator: the verifier of ID tokens, and what a token gives.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `settings` | the deployment's settings for its provider, checked at the start |
+//! | `site` | the two sites with a sign-in, and the names that differ between them |
+//! | `verifier` | the verifier of the tokens of one client |
+//! | `operators` | the operators of the support desk |
 //! | `presented` | the token of a request: its header or cookie |
 //! | `provider` | the provider's keys: fetched, cached and refreshed |
 //! | `discovery` | requests to the provider |
@@ -18,13 +21,16 @@ mod code_flow;
 mod discovery;
 mod key_set;
 mod known_providers;
+mod operators;
 mod presented;
 mod principals;
 mod provider;
 mod settings;
+mod site;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verifier;
 
 use std::time::Duration;
 
@@ -33,9 +39,12 @@ use lambda_http::Request;
 use tokio::time::Instant;
 
 pub use client_secret::{ClientSecretSource, ReadClientSecret};
-pub use code_flow::{AccountChoice, CodeFlow, LogoutHint, Ties};
-pub use presented::{COOKIE, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
-pub use settings::{IdentitySettings, InvalidSetting};
+pub(crate) use code_flow::{AccountChoice, Asked, Ties};
+pub use code_flow::{CodeFlow, LogoutHint};
+pub use operators::{OperatorIdentity, Presentation, SignedInOperator};
+pub(crate) use presented::{TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
+pub use settings::{IdentitySettings, InvalidSetting, OperatorSettings};
+pub use site::Site;
 pub use token::TokenRefusal;
 
 use crate::{
@@ -43,14 +52,13 @@ use crate::{
     same_origin,
 };
 use presented::Presented;
-use provider::Provider;
 use settings::Rules;
-use token::{Claims, Unverified};
+use verifier::{Verifier, as_defect};
 
 /// The verifier of one issuer's ID tokens. A process has only one, since it caches the provider's keys.
 pub struct Identity {
     rules: Rules,
-    provider: Provider,
+    verifier: Verifier,
 }
 
 /// The signed-in customer, with what their own pages show. It has no `Debug`, because it holds personal data.
@@ -90,7 +98,7 @@ impl Identity {
     /// Checks the settings. Keys are fetched with the first token.
     pub fn new(settings: IdentitySettings) -> Result<Self, InvalidSetting> {
         let rules = settings.check()?;
-        Ok(Self { provider: Provider::new(rules.issuer.clone()), rules })
+        Ok(Self { verifier: Verifier::new(rules.party.clone()), rules })
     }
 
     /// Returns the signed-in customer who makes the request.
@@ -103,11 +111,11 @@ impl Identity {
 
     /// Returns the signed-in customer, with what their own pages show. Fails as [`caller`](Self::caller) does.
     pub async fn customer(&self, request: &Request, now: Timestamp) -> Result<Customer, Problem> {
-        let presented = Presented::in_request(request.headers())?;
-        if presented.is_sent_automatically() && same_origin::is_foreign_change(request, &self.rules.public_origin) {
+        let presented = Presented::in_request(Site::Portal, request.headers())?;
+        if presented.is_sent_automatically() && same_origin::is_foreign_change(request, &self.verifier.party.origin) {
             return Err(ProblemCode::Forbidden.into());
         }
-        let claims = self.verify(&presented.token()?, Deadline::start(), now).await?;
+        let claims = self.verifier.verify(&presented.token()?, Deadline::start(), now).await?;
         Ok(principals::customer(&claims, &self.rules)?)
     }
 
@@ -122,39 +130,7 @@ impl Identity {
         deadline: Deadline,
         now: Timestamp,
     ) -> Result<Customer, Problem> {
-        let claims = self.verify(token, deadline, now).await.map_err(as_defect)?;
-        match claims.get("nonce") {
-            None => return Err(as_defect(TokenRefusal::NonceMissing.into())),
-            Some(given) if given != nonce => return Err(TokenRefusal::NonceOfAnotherRequest.into()),
-            Some(_) => {}
-        }
+        let claims = self.verifier.verify_for_nonce(token, nonce, deadline, now).await?;
         principals::customer(&claims, &self.rules).map_err(|refused| as_defect(refused.into()))
-    }
-
-    async fn verify(&self, token: &str, deadline: Deadline, now: Timestamp) -> Result<Claims, Problem> {
-        let token = Unverified::read(token)?;
-        let key = self.provider.key(&token, deadline, now).await?;
-        let mut outcome = token.verify(&key, &self.rules, now);
-        if outcome == Err(TokenRefusal::Signature)
-            && token.key_id.is_none()
-            && let Some(key) = self.provider.replaced_key(&token, deadline, now).await
-        {
-            outcome = token.verify(&key, &self.rules, now);
-        }
-        Ok(outcome?)
-    }
-}
-
-/// Turns the refusal of a token that comes straight from the provider into an error of the deployment.
-fn as_defect(problem: Problem) -> Problem {
-    match problem.code() {
-        ProblemCode::NotSignedIn => problem.with_code(ProblemCode::Internal),
-        _ => problem,
-    }
-}
-
-impl From<TokenRefusal> for Problem {
-    fn from(refusal: TokenRefusal) -> Self {
-        Self::new(ProblemCode::NotSignedIn).because(refusal)
     }
 }

@@ -4,23 +4,16 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::TokenRefusal;
+use super::{Site, TokenRefusal};
 use crate::{
     cookie::{self, SameSite},
     reply::Reply,
 };
 
-/// The cookie of the ID token. A token over 3,800 bytes is split into two cookies, with the suffixes `.1` and `.2`.
-pub const COOKIE: &str = "__Host-customer";
-
 const SUFFIXES: [&str; 3] = ["", ".1", ".2"];
 
 /// The maximum number of bytes of a token in one cookie. Browsers accept 4,096 with name and attributes (RFC 6265, 6.1).
 const LONGEST_PART: usize = 3_800;
-
-/// The cookie of a token whose session has ended. No function accepts it; the page that follows the sign-out finds the hint for the
-/// provider's own sign-out in it.
-const ENDED: &str = "__Host-signed-out";
 
 /// How long the hint for the provider's sign-out is kept: the time to select the link.
 const ENDED_LIFETIME: Duration = Duration::from_mins(5);
@@ -34,12 +27,11 @@ const LARGEST_HEADERS: usize = 9_000;
 
 /// The error for a token that is too large for cookies, and so for the gateway's limit on headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
+pub(crate) struct TooLarge;
 
 /// Returns whether the browser that sends `headers` can keep the token as its session.
-#[must_use]
-pub fn fits(token: &str, headers: &HeaderMap) -> bool {
-    is_storable(token) && others(headers) + token.len() <= LARGEST_HEADERS
+pub(crate) fn fits(site: Site, token: &str, headers: &HeaderMap) -> bool {
+    is_storable(token) && others(site, headers) + token.len() <= LARGEST_HEADERS
 }
 
 fn is_storable(token: &str) -> bool {
@@ -47,21 +39,21 @@ fn is_storable(token: &str) -> bool {
 }
 
 /// Returns the bytes of all headers that a browser will send beside the session's cookies.
-fn others(headers: &HeaderMap) -> usize {
-    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-    let ours =
-        |name: &str| [COOKIE, ENDED].iter().any(|ours| SUFFIXES.iter().any(|end| name.strip_prefix(ours) == Some(end)));
+fn others(site: Site, headers: &HeaderMap) -> usize {
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let names = [site.token_cookie(), site.hint_cookie()];
+    let ours = |name: &str| names.iter().any(|ours| SUFFIXES.iter().any(|end| name.strip_prefix(ours) == Some(end)));
     let replaced =
         cookie::all(headers).filter(|(name, _)| ours(name)).map(|(name, value)| name.len() + value.len() + 3);
-    headers.iter().map(size).sum::<usize>().saturating_sub(replaced.sum())
+    headers.iter().map(length).sum::<usize>().saturating_sub(replaced.sum())
 }
 
 /// Sets the token's cookies on a reply for `lifetime`, and removes those of an earlier token.
-pub fn set_token(reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
+pub(crate) fn set_token(site: Site, reply: Reply, token: &str, lifetime: Duration) -> Result<Reply, TooLarge> {
     if !is_storable(token) {
         return Err(TooLarge);
     }
-    Ok(set_parts(reply, COOKIE, token, lifetime))
+    Ok(set_parts(reply, site.token_cookie(), token, lifetime))
 }
 
 fn set_parts(reply: Reply, name: &str, token: &str, lifetime: Duration) -> Reply {
@@ -76,9 +68,8 @@ fn set_parts(reply: Reply, name: &str, token: &str, lifetime: Duration) -> Reply
 }
 
 /// Removes the token's cookies from the browser.
-#[must_use]
-pub fn clear_token(reply: Reply) -> Reply {
-    clear_parts(reply, COOKIE)
+pub(crate) fn clear_token(site: Site, reply: Reply) -> Reply {
+    clear_parts(reply, site.token_cookie())
 }
 
 fn clear_parts(reply: Reply, name: &str) -> Reply {
@@ -86,25 +77,23 @@ fn clear_parts(reply: Reply, name: &str) -> Reply {
 }
 
 /// Keeps the token of a session that ends as the hint for the provider's own sign-out, where the request has one.
-#[must_use]
-pub fn keep_hint(reply: Reply, headers: &HeaderMap) -> Reply {
-    match in_cookie(headers, COOKIE) {
-        Ok(token) if is_storable(&token) => set_parts(reply, ENDED, &token, ENDED_LIFETIME),
+pub(crate) fn keep_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
+    match in_cookie(headers, site.token_cookie()) {
+        Ok(token) if is_storable(&token) => set_parts(reply, site.hint_cookie(), &token, ENDED_LIFETIME),
         _ => reply,
     }
 }
 
 /// Returns the hint that [`keep_hint`] has kept in this browser.
-#[must_use]
-pub fn hint(headers: &HeaderMap) -> Option<String> {
-    in_cookie(headers, ENDED).ok()
+pub(crate) fn hint(site: Site, headers: &HeaderMap) -> Option<String> {
+    in_cookie(headers, site.hint_cookie()).ok()
 }
 
 /// Removes the hint from a browser that has one.
-#[must_use]
-pub fn clear_hint(reply: Reply, headers: &HeaderMap) -> Reply {
-    let has_hint = cookie::all(headers).any(|(name, _)| name.starts_with(ENDED));
-    if has_hint { clear_parts(reply, ENDED) } else { reply }
+pub(crate) fn clear_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply {
+    let cookie = site.hint_cookie();
+    let has_hint = cookie::all(headers).any(|(name, _)| name.starts_with(cookie));
+    if has_hint { clear_parts(reply, cookie) } else { reply }
 }
 
 /// The token of a request, by how it was sent.
@@ -116,11 +105,11 @@ pub(super) enum Presented {
 }
 
 impl Presented {
-    /// Finds the token. If there is an `Authorization` header, valid or not, the cookie is ignored.
-    pub(super) fn in_request(headers: &HeaderMap) -> Result<Self, TokenRefusal> {
+    /// Finds the token for a site. If there is an `Authorization` header, valid or not, the cookie is ignored.
+    pub(super) fn in_request(site: Site, headers: &HeaderMap) -> Result<Self, TokenRefusal> {
         let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
         match (authorization.next(), authorization.next()) {
-            (None, _) => Ok(Self::Cookie(in_cookie(headers, COOKIE))),
+            (None, _) => Ok(Self::Cookie(in_cookie(headers, site.token_cookie()))),
             (Some(one), None) => {
                 let text = one.to_str().map_err(|_| TokenRefusal::NotBearer)?;
                 let (scheme, token) = text.split_once(' ').ok_or(TokenRefusal::NotBearer)?;

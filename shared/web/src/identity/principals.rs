@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Customer,
-    settings::{EmailTrust, OrganizationRule, Rules},
+    settings::{EmailTrust, OrganizationRule, RelyingParty, Rules},
     token::{Claims, TokenRefusal, session_end},
 };
 
@@ -31,13 +31,18 @@ pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, Token
 
 /// Returns the person, the address if it is trusted, and the organisations that the person may act for.
 fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, TokenRefusal> {
-    let subject = match claims.get(&rules.subject_claim) {
-        Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => subject.clone(),
-        _ => return Err(TokenRefusal::NoPerson),
-    };
+    let subject = subject(claims, &rules.party)?.clone();
     let email = address(claims, rules);
     let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rules, rule));
-    Ok(Caller::new(rules.issuer.clone(), subject, email, organizations))
+    Ok(Caller::new(rules.party.issuer.clone(), subject, email, organizations))
+}
+
+/// Returns the subject that the provider assigns to the person.
+pub(super) fn subject<'a>(claims: &'a Claims, party: &RelyingParty) -> Result<&'a String, TokenRefusal> {
+    match claims.get(&party.subject_claim) {
+        Some(Value::String(subject)) if (1..=LONGEST_SUBJECT).contains(&subject.len()) => Ok(subject),
+        _ => Err(TokenRefusal::NoPerson),
+    }
 }
 
 fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
@@ -62,7 +67,7 @@ fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
 }
 
 fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec<String> {
-    if !values(claims, &rule.role_claim).any(|role| role == rule.role) || !is_member(claims, rules) {
+    if !values(claims, &rule.role.claim).any(|role| role == rule.role.value) || !is_member(claims, rules) {
         return Vec::new();
     }
     values(claims, &rule.claim).filter(|organization| !organization.is_empty()).map(ToOwned::to_owned).collect()
@@ -85,7 +90,7 @@ fn is_member(claims: &Claims, rules: &Rules) -> bool {
 fn is_own_directory(idp: &Value, rules: &Rules) -> bool {
     let Some(idp) = idp.as_str() else { return false };
     let is_okta = || !rules.is_entra && idp.starts_with("00o") && !idp.contains('.');
-    idp == rules.issuer || idp == "local" || rules.is_issuers_host(idp) || is_okta()
+    idp == rules.party.issuer || idp == "local" || rules.is_issuers_host(idp) || is_okta()
 }
 
 fn is_email_verified(claims: &Claims) -> bool {
@@ -105,7 +110,7 @@ fn is_one(value: &Value) -> bool {
 }
 
 /// Returns the strings of a claim, which may be one string or a list.
-fn values<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {
     let all = match claims.get(name) {
         Some(Value::Array(all)) => all.as_slice(),
         Some(one) => std::slice::from_ref(one),

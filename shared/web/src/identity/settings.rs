@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use super::known_providers::{GOOGLE, issued_by_entra};
+use super::{
+    Site,
+    known_providers::{GOOGLE, issued_by_entra},
+};
+
+/// The rule of a setting that names a claim and a value.
+const NOT_A_CLAIM_AND_A_VALUE: &str = "is not a claim and a value joined by =";
 
 /// The settings from the environment. Absent and empty ones take their defaults.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +27,23 @@ pub struct IdentitySettings {
     pub organization_claim: Option<String>,
     /// `OIDC_ORGANIZATION_ROLE`: the claim and value, as `claim=value`, that a person needs to act for their organisation.
     pub organization_role: Option<String>,
+}
+
+/// The settings of the support desk from the environment. Absent and empty ones take their defaults.
+#[derive(Clone, Debug, Default)]
+pub struct OperatorSettings {
+    /// `DESK_OIDC_ISSUER`: the issuer exactly as in the discovery document of the operators' provider.
+    pub issuer: String,
+    /// `DESK_OIDC_CLIENT_ID`: the audience of the operators' ID tokens.
+    pub client_id: String,
+    /// `DESK_ORIGIN`: the origin of the support desk, such as `https://desk.example`.
+    pub desk_origin: String,
+    /// `DESK_OIDC_ROLE`: the claim and value, as `claim=value`, that makes a person an operator.
+    pub role: String,
+    /// `DESK_OIDC_SUBJECT_CLAIM`: the claim that identifies a person, by default `sub`.
+    pub subject_claim: Option<String>,
+    /// `OIDC_ISSUER` and `OIDC_CLIENT_ID`: the client of the customers, which must be another one.
+    pub customers: (Option<String>, Option<String>),
 }
 
 /// The error for a setting that prevents the function from starting.
@@ -42,25 +65,45 @@ pub(super) enum EmailTrust {
     Never,
 }
 
+/// One of our sites as a client of its provider.
+#[derive(Clone, Debug)]
+pub(super) struct RelyingParty {
+    pub(super) site: Site,
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) origin: String,
+    pub(super) subject_claim: String,
+}
+
 /// The checked settings.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    pub(super) issuer: String,
-    pub(super) client_id: String,
-    pub(super) public_origin: String,
+    pub(super) party: RelyingParty,
     pub(super) email_trust: EmailTrust,
     /// Whether the provider is Entra, by its address or by the email trust.
     pub(super) is_entra: bool,
-    pub(super) subject_claim: String,
     pub(super) organization: Option<OrganizationRule>,
+}
+
+/// The checked settings of the support desk.
+#[derive(Clone, Debug)]
+pub(super) struct OperatorRules {
+    pub(super) party: RelyingParty,
+    pub(super) role: ClaimRule,
 }
 
 /// The claim with a person's organisations, and the role that acting for them needs.
 #[derive(Clone, Debug)]
 pub(super) struct OrganizationRule {
     pub(super) claim: String,
-    pub(super) role_claim: String,
-    pub(super) role: String,
+    pub(super) role: ClaimRule,
+}
+
+/// A value that a claim, which may be a list, must have.
+#[derive(Clone, Debug)]
+pub(super) struct ClaimRule {
+    pub(super) claim: String,
+    pub(super) value: String,
 }
 
 impl fmt::Display for InvalidSetting {
@@ -88,24 +131,11 @@ impl IdentitySettings {
 
     /// Checks the settings.
     pub(super) fn check(self) -> Result<Rules, InvalidSetting> {
+        let party =
+            RelyingParty::check(Site::Portal, self.issuer, self.client_id, self.public_origin, self.subject_claim)?;
         let invalid = |name, rule| InvalidSetting { name, rule };
-        if !is_confidential(&self.issuer) || self.issuer.contains(['?', '#']) {
-            return Err(invalid(
-                "OIDC_ISSUER",
-                "is not an https address without a query (http is allowed for this machine only)",
-            ));
-        }
-        if self.client_id.is_empty() {
-            return Err(invalid("OIDC_CLIENT_ID", "is empty"));
-        }
-        if !is_origin(&self.public_origin) {
-            return Err(invalid(
-                "PUBLIC_ORIGIN",
-                "is not an origin: scheme, host in lower case, port unless it is the default one, no path",
-            ));
-        }
         let email_trust = given(self.email_trust).map_or_else(
-            || Ok(EmailTrust::for_issuer(&self.issuer)),
+            || Ok(EmailTrust::for_issuer(&party.issuer)),
             |text| {
                 EmailTrust::parse(&text)
                     .ok_or(invalid("OIDC_EMAIL_TRUST", "is not one of email_verified, google, xms_edov, issuer, never"))
@@ -114,8 +144,9 @@ impl IdentitySettings {
         let organization = match (given(self.organization_claim), given(self.organization_role)) {
             (None, None) => None,
             (Some(claim), Some(role)) => Some(
-                OrganizationRule::parse(claim, &role)
-                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", "is not a claim and a value joined by ="))?,
+                ClaimRule::parse(&role)
+                    .map(|role| OrganizationRule { claim, role })
+                    .ok_or(invalid("OIDC_ORGANIZATION_ROLE", NOT_A_CLAIM_AND_A_VALUE))?,
             ),
             (Some(_), None) => {
                 return Err(invalid(
@@ -129,20 +160,76 @@ impl IdentitySettings {
         };
         Ok(Rules {
             email_trust,
-            is_entra: email_trust == EmailTrust::XmsEdov || issued_by_entra(&self.issuer),
-            subject_claim: given(self.subject_claim).unwrap_or_else(|| "sub".to_owned()),
+            is_entra: email_trust == EmailTrust::XmsEdov || issued_by_entra(&party.issuer),
             organization,
-            issuer: self.issuer,
-            client_id: self.client_id,
-            public_origin: self.public_origin,
+            party,
         })
+    }
+}
+
+impl OperatorSettings {
+    /// Reads the settings by the names of the environment variables above.
+    #[must_use]
+    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            issuer: setting("DESK_OIDC_ISSUER").unwrap_or_default(),
+            client_id: setting("DESK_OIDC_CLIENT_ID").unwrap_or_default(),
+            desk_origin: setting("DESK_ORIGIN").unwrap_or_default(),
+            role: setting("DESK_OIDC_ROLE").unwrap_or_default(),
+            subject_claim: setting("DESK_OIDC_SUBJECT_CLAIM"),
+            customers: (setting("OIDC_ISSUER"), setting("OIDC_CLIENT_ID")),
+        }
+    }
+
+    /// Checks the settings. The customers' client is refused: its tokens are those of customers, who may have any claim at their provider.
+    pub(super) fn check(self) -> Result<OperatorRules, InvalidSetting> {
+        let party = RelyingParty::check(Site::Desk, self.issuer, self.client_id, self.desk_origin, self.subject_claim)?;
+        let invalid = |name, rule| InvalidSetting { name, rule };
+        if self.customers.0.as_ref() == Some(&party.issuer) && self.customers.1.as_ref() == Some(&party.client_id) {
+            return Err(invalid("DESK_OIDC_CLIENT_ID", "is the client of the customers at the same issuer"));
+        }
+        if self.role.is_empty() {
+            return Err(invalid("DESK_OIDC_ROLE", "is required, as claim=value"));
+        }
+        let role = ClaimRule::parse(&self.role).ok_or(invalid("DESK_OIDC_ROLE", NOT_A_CLAIM_AND_A_VALUE))?;
+        Ok(OperatorRules { party, role })
+    }
+}
+
+impl RelyingParty {
+    fn check(
+        site: Site,
+        issuer: String,
+        client_id: String,
+        origin: String,
+        subject_claim: Option<String>,
+    ) -> Result<Self, InvalidSetting> {
+        let names = site.setting_names();
+        let invalid = |name, rule| InvalidSetting { name, rule };
+        if !is_confidential(&issuer) || issuer.contains(['?', '#']) {
+            return Err(invalid(
+                names.issuer,
+                "is not an https address without a query (http is allowed for this machine only)",
+            ));
+        }
+        if client_id.is_empty() {
+            return Err(invalid(names.client_id, "is empty"));
+        }
+        if !is_origin(&origin) {
+            return Err(invalid(
+                names.origin,
+                "is not an origin: scheme, host in lower case, port unless it is the default one, no path",
+            ));
+        }
+        let subject_claim = given(subject_claim).unwrap_or_else(|| "sub".to_owned());
+        Ok(Self { site, issuer, client_id, origin, subject_claim })
     }
 }
 
 impl Rules {
     /// Returns whether this is the host of the issuer, with or without its port.
     pub(super) fn is_issuers_host(&self, name: &str) -> bool {
-        let Ok(issuer) = self.issuer.parse::<http::Uri>() else { return false };
+        let Ok(issuer) = self.party.issuer.parse::<http::Uri>() else { return false };
         let names = [issuer.host(), issuer.authority().map(http::uri::Authority::as_str)];
         names.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(name))
     }
@@ -171,12 +258,12 @@ impl EmailTrust {
     }
 }
 
-impl OrganizationRule {
-    /// Parses a role, split at the first `=`, since a group may be a distinguished name: `groups=cn=owners,dc=fabrikam`.
-    fn parse(claim: String, role: &str) -> Option<Self> {
-        let (role_claim, role) = role.split_once('=')?;
-        let given = !role_claim.is_empty() && !role.is_empty();
-        given.then(|| Self { claim, role_claim: role_claim.to_owned(), role: role.to_owned() })
+impl ClaimRule {
+    /// Parses `claim=value`, split at the first `=`, since a group may be a distinguished name: `groups=cn=owners,dc=fabrikam`.
+    fn parse(rule: &str) -> Option<Self> {
+        let (claim, value) = rule.split_once('=')?;
+        let given = !claim.is_empty() && !value.is_empty();
+        given.then(|| Self { claim: claim.to_owned(), value: value.to_owned() })
     }
 }
 

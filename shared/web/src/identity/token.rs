@@ -7,7 +7,7 @@ use domain::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde_json::{Map, Value};
 
-use super::{key_set, settings::Rules};
+use super::{key_set, settings::RelyingParty};
 
 /// The claims of a verified token.
 pub(super) type Claims = Map<String, Value>;
@@ -80,6 +80,14 @@ pub enum TokenRefusal {
     NonceMissing,
     /// The token is for another request: its nonce is another one.
     NonceOfAnotherRequest,
+    /// The token does not have the role that makes a person an operator.
+    NoRole,
+    /// The time of the sign-in at the provider is ahead of our clock by more than the leeway.
+    SignedInInTheFuture,
+    /// The operator signed in at the provider over eight hours ago.
+    SignInTooOld,
+    /// The operator's bearer token was issued over an hour ago.
+    BearerTooOld,
 }
 
 impl TokenRefusal {
@@ -115,6 +123,10 @@ impl TokenRefusal {
             Self::NoPerson => "the token names no person",
             Self::NonceMissing => "the token has no nonce",
             Self::NonceOfAnotherRequest => "the token is for another request",
+            Self::NoRole => "the token does not have the role of operators",
+            Self::SignedInInTheFuture => "signed in in the future",
+            Self::SignInTooOld => "signed in over eight hours ago",
+            Self::BearerTooOld => "a bearer token that was issued over an hour ago",
         }
     }
 }
@@ -155,14 +167,19 @@ impl<'a> Unverified<'a> {
     }
 
     /// Verifies the signature, and that the claims are those of an ID token for this client that is valid at `now`.
-    pub(super) fn verify(&self, key: &DecodingKey, rules: &Rules, now: Timestamp) -> Result<Claims, TokenRefusal> {
+    pub(super) fn verify(
+        &self,
+        key: &DecodingKey,
+        party: &RelyingParty,
+        now: Timestamp,
+    ) -> Result<Claims, TokenRefusal> {
         let claims = jsonwebtoken::decode::<Claims>(self.token, key, &signature_only(self.algorithm))
             .map_err(|error| match error.kind() {
                 ErrorKind::InvalidSignature => TokenRefusal::Signature,
                 _ => TokenRefusal::UnreadableClaims,
             })?
             .claims;
-        check(&claims, rules, now)?;
+        check(&claims, party, now)?;
         Ok(claims)
     }
 }
@@ -195,11 +212,11 @@ fn is_jwt(typ: &str) -> bool {
 }
 
 /// Checks the claims of an ID token against the settings and the time.
-fn check(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), TokenRefusal> {
+fn check(claims: &Claims, party: &RelyingParty, now: Timestamp) -> Result<(), TokenRefusal> {
     let now = now.epoch_seconds();
     let demand = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
-    demand(text(claims, "iss") == Some(&rules.issuer), TokenRefusal::Issuer)?;
-    demand(is_for(claims, &rules.client_id), TokenRefusal::Audience)?;
+    demand(text(claims, "iss") == Some(&party.issuer), TokenRefusal::Issuer)?;
+    demand(is_for(claims, &party.client_id), TokenRefusal::Audience)?;
     demand(issued_at(claims)? <= now + LEEWAY, TokenRefusal::IssuedInTheFuture)?;
     demand(now < expires_at(claims)?, TokenRefusal::Expired)?;
     demand(now < age_limit(claims)?, TokenRefusal::TooOld)?;
@@ -240,7 +257,7 @@ fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a String> {
 }
 
 /// Returns when the token was issued, which an ID token must say (OpenID Connect Core, 2).
-fn issued_at(claims: &Claims) -> Result<i64, TokenRefusal> {
+pub(super) fn issued_at(claims: &Claims) -> Result<i64, TokenRefusal> {
     seconds(claims, "iat")?.ok_or(TokenRefusal::NoIssueTime)
 }
 
@@ -259,7 +276,7 @@ pub(super) fn session_end(claims: &Claims) -> Result<i64, TokenRefusal> {
 }
 
 /// Returns a time of the token, without the fraction of a second that it may have (RFC 7519, 2).
-fn seconds(claims: &Claims, name: &str) -> Result<Option<i64>, TokenRefusal> {
+pub(super) fn seconds(claims: &Claims, name: &str) -> Result<Option<i64>, TokenRefusal> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, at times that no clock reaches")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));

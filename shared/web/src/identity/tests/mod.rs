@@ -1,6 +1,7 @@
 //! Tests of the whole verifier with signed tokens, and with a provider on this machine.
 
 mod fixtures;
+mod operators;
 mod presented;
 mod provider;
 mod settings;
@@ -21,7 +22,10 @@ use domain::{Caller, Timestamp};
 use lambda_http::{Body, Request};
 use serde_json::{Value, json};
 
-use super::{Identity, IdentitySettings, key_set::KeySet, provider::Provider};
+use super::{
+    Identity, IdentitySettings, OperatorIdentity, OperatorSettings, key_set::KeySet, provider::Provider,
+    settings::RelyingParty, verifier::Verifier,
+};
 use crate::problem::{Problem, ProblemCode};
 
 /// The time of tests that do not choose their own.
@@ -125,8 +129,12 @@ fn settings(issuer: &str) -> IdentitySettings {
 /// Returns a verifier that fetched these keys at [`NOW`].
 fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
     let rules = settings.check().unwrap();
+    Identity { verifier: holding_keys(rules.party.clone(), keys), rules }
+}
+
+fn holding_keys(party: RelyingParty, keys: &[Value]) -> Verifier {
     let keys = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
-    Identity { provider: Provider::holding(rules.issuer.clone(), keys, at(NOW)), rules }
+    Verifier { provider: Provider::holding(party.issuer.clone(), keys, at(NOW)), party }
 }
 
 /// Returns a verifier of [`ISSUER`] that has the keys `rsa`, `ec` and `ed`.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{NOW, ORIGIN, RSA, at, claims, code, request, verifier};
 use crate::{
-    identity::{Deadline, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token},
+    identity::{Deadline, Site, TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token},
     problem::ProblemCode::{Forbidden, Internal, NotSignedIn},
     reply::Reply,
 };
@@ -124,7 +124,7 @@ fn jar(reply: &crate::Reply) -> String {
 async fn a_token_that_is_set_in_a_browser_is_read_back_whole() {
     for (padding, cookies) in [(0, 1), (3500, 2)] {
         let token = RSA.token("rsa", &claims(json!({ "picture": "x".repeat(padding) })));
-        let reply = set_token(Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
+        let reply = set_token(Site::Portal, Reply::new(Body::Empty), &token, Duration::from_mins(1)).unwrap();
         let jar = jar(&reply);
         assert_eq!(jar.split("; ").count(), cookies);
         assert_eq!(outcome("GET", &[("cookie", &jar)]).await, None);
@@ -135,13 +135,13 @@ async fn a_token_that_is_set_in_a_browser_is_read_back_whole() {
             assert!(cookie.len() < 4096);
         }
         assert!(!format!("{reply:?}").contains(&token));
-        assert_eq!(self::jar(&clear_token(Reply::new(Body::Empty))), "");
+        assert_eq!(self::jar(&clear_token(Site::Portal, Reply::new(Body::Empty))), "");
     }
 }
 
 #[test]
 fn a_token_has_at_most_two_cookies() {
-    let keep = |length| set_token(Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
+    let keep = |length| set_token(Site::Portal, Reply::new(Body::Empty), &"x".repeat(length), Duration::from_mins(1));
     assert_eq!(jar(&keep(3800).unwrap()).split("; ").count(), 1);
     assert_eq!(jar(&keep(3801).unwrap()).split("; ").count(), 2);
     assert_eq!(jar(&keep(6000).unwrap()).split("; ").count(), 2);
@@ -151,7 +151,11 @@ fn a_token_has_at_most_two_cookies() {
 #[test]
 fn a_token_fits_beside_the_other_headers_of_its_browser_and_in_place_of_an_earlier_token() {
     let fits = |token: usize, cookies: &str| {
-        fits(&"x".repeat(token), request("GET", &[("user-agent", &"u".repeat(200)), ("cookie", cookies)]).headers())
+        fits(
+            Site::Portal,
+            &"x".repeat(token),
+            request("GET", &[("user-agent", &"u".repeat(200)), ("cookie", cookies)]).headers(),
+        )
     };
     let foreign = |length: usize| format!("f={}", "x".repeat(length));
     assert!(fits(6000, "") && !fits(6001, ""));
@@ -166,15 +170,16 @@ fn a_token_fits_beside_the_other_headers_of_its_browser_and_in_place_of_an_earli
 
 #[test]
 fn the_token_of_an_ended_session_is_a_hint_and_no_session() {
-    let session = jar(&set_token(Reply::new(Body::Empty), &"x".repeat(5000), Duration::from_mins(1)).unwrap());
+    let session =
+        jar(&set_token(Site::Portal, Reply::new(Body::Empty), &"x".repeat(5000), Duration::from_mins(1)).unwrap());
     let ended = request("POST", &[("cookie", &session)]);
-    let kept = jar(&keep_hint(Reply::new(Body::Empty), ended.headers()));
+    let kept = jar(&keep_hint(Site::Portal, Reply::new(Body::Empty), ended.headers()));
     let after = request("GET", &[("cookie", &kept)]);
-    assert_eq!(hint(after.headers()).as_deref(), Some(&*"x".repeat(5000)));
-    assert!(!kept.contains("__Host-customer") && hint(ended.headers()).is_none());
-    let cleared = clear_hint(Reply::new(Body::Empty), after.headers());
+    assert_eq!(hint(Site::Portal, after.headers()).as_deref(), Some(&*"x".repeat(5000)));
+    assert!(!kept.contains("__Host-customer") && hint(Site::Portal, ended.headers()).is_none());
+    let cleared = clear_hint(Site::Portal, Reply::new(Body::Empty), after.headers());
     assert_eq!(cleared.headers().get_all("set-cookie").iter().count(), 3);
-    let untouched = clear_hint(Reply::new(Body::Empty), ended.headers());
+    let untouched = clear_hint(Site::Portal, Reply::new(Body::Empty), ended.headers());
     assert!(untouched.headers().is_empty(), "a browser without a hint has nothing to clear");
 }
 

@@ -8,16 +8,18 @@ use domain::Timestamp;
 use words::{Part, Words, parts};
 
 /// A text with a time or a user name, as HTML: the rest of the text is escaped.
-pub(super) struct Filled(String);
+pub struct Filled(String);
 
 impl Filled {
     /// Fills every placeholder of the text with the time.
-    pub(super) fn new(words: &Words, text: &str, at: Timestamp) -> Self {
+    #[must_use]
+    pub fn new(words: &Words, text: &str, at: Timestamp) -> Self {
         Self::with(text, |html| write!(html, "<time datetime=\"{at}\">{}</time>", words::date(words, at)))
     }
 
     /// Fills every placeholder of the text with a value that stays as it is.
-    pub(super) fn literally(text: &str, value: &str) -> Self {
+    #[must_use]
+    pub fn literally(text: &str, value: &str) -> Self {
         Self::with(text, |html| {
             html.write_str("<span translate=\"no\" spellcheck=\"false\" autocapitalize=\"none\" autocorrect=\"off\">")?;
             Html.write_escaped_str(&mut *html, value)?;

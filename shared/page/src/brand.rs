@@ -5,11 +5,11 @@ use std::fmt;
 use lambda::Settings;
 
 /// The settings that give the pages the vendor's look.
-pub(crate) struct Brand {
+pub struct Brand {
     /// The vendor's name, such as `Contoso`.
-    pub(crate) vendor: String,
+    pub vendor: String,
     /// The https address of the logo; without one, the pages show the name.
-    pub(crate) logo: Option<String>,
+    pub logo: Option<String>,
     color: Color,
 }
 
@@ -19,7 +19,7 @@ struct Color([u8; 3]);
 
 /// A brand setting that is missing or invalid.
 #[derive(Debug)]
-pub(crate) struct InvalidBrand(&'static str);
+pub struct InvalidBrand(&'static str);
 
 const WHITE: Color = Color([0xff; 3]);
 
@@ -34,7 +34,7 @@ const CONTRAST: f64 = 5.2;
 
 impl Brand {
     /// Reads the settings `VENDOR_NAME`, or else `SENDER`, `BRAND_COLOR` (`#rrggbb`), `BRAND_LOGO`.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, InvalidBrand> {
+    pub fn new(settings: &Settings) -> Result<Self, InvalidBrand> {
         let vendor = settings.vendor_name().map_err(|_| InvalidBrand("VENDOR_NAME"))?;
         let logo = settings.optional("BRAND_LOGO");
         if logo.as_deref().is_some_and(|logo| parse_origin(logo).is_none()) {
@@ -45,13 +45,15 @@ impl Brand {
     }
 
     /// Returns the origin of the logo, for the content security policy.
-    pub(crate) fn logo_origin(&self) -> Option<&str> {
+    #[must_use]
+    pub fn logo_origin(&self) -> Option<&str> {
         self.logo.as_deref().and_then(parse_origin)
     }
 
     /// Returns the colours for the style sheet: dark enough for white text in light mode, light enough for text in dark mode. Each also as
     /// its three numbers, for `rgb()` with an opacity: `color-mix()` is newer than the oldest browsers.
-    pub(crate) fn style(&self) -> String {
+    #[must_use]
+    pub fn style(&self) -> String {
         let day = self.color.adjusted(WHITE, |color| color.towards(Color([0; 3])));
         let night = self.color.adjusted(NIGHT, |color| color.towards(WHITE));
         let (day_rgb, night_rgb) = (day.numbers(), night.numbers());

@@ -1,6 +1,6 @@
 // Shared by the scripts: texts, placeholders, times, calls, and what the tab remembers.
 //
-// README.md names the oldest browsers. A test in `assets.rs` finds the names of newer features, which must not be used without a guard.
+// README.md names the oldest browsers. A test in `asset.rs` finds the names of newer features, which must not be used without a guard.
 
 const words = document.getElementById('words');
 

@@ -1,0 +1,131 @@
+//! Reissues: issues that operators start, and the portal users that they add with an approval.
+
+use domain::{
+    Approval, Credential, Decision, HistoryCode, OperatorClick, PasswordHash, PortalUserChange, Reason, SubscriptionId,
+    Timestamp, WelcomeMail,
+};
+
+use super::{
+    Table, account, credential,
+    history::Entries,
+    operator_acts::{ActOutcome, DeskState, LookUpActOutcome, OperatorAct, commit},
+    operator_click::AnsweredClick,
+    portal_user,
+    transaction::{Part, Transaction},
+};
+use crate::Failure;
+
+/// Starts issues for operators, and asks for and decides approvals.
+pub struct Reissues(Table);
+
+/// An issue that an operator starts. It has no `Debug`, because it holds personal data.
+pub struct Reissue<'a> {
+    /// The credential of the new issue, with its portal users.
+    pub next: &'a Credential,
+    /// The hash of the temporary password.
+    pub hash: &'a PasswordHash,
+    /// The mail of the new issue.
+    pub mail: &'a WelcomeMail,
+    /// The portal users that come and go with the address.
+    pub change: &'a PortalUserChange,
+    /// When the reminder of the new issue is due.
+    pub reminder_at: Option<Timestamp>,
+}
+
+impl Reissues {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// Looks up the subscription of an act, and whether the click was carried out before.
+    pub async fn look_up(
+        &self,
+        subscription: &SubscriptionId,
+        click: &OperatorClick,
+        now: Timestamp,
+    ) -> Result<LookUpActOutcome, Failure> {
+        self.0.look_up_act(subscription, click, now).await
+    }
+
+    /// Starts the issue of `new` in the place of that of `known`, whatever its state but ended. Everything of the issue before is void.
+    pub async fn reissue(
+        &self,
+        known: &DeskState,
+        new: &Reissue<'_>,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        let (id, next) = (&known.credential.subscription, new.next);
+        let account = self.0.account(account::key(&known.credential.user_name)).await?;
+        let account = account.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?;
+        let next_account = account.next_issue(next, new.hash.clone());
+        let entries = Entries::with_retrievals_of(&known.credential).and_failure_of(&known.mail);
+        let entries = act.add_entries(entries, &known.credential, HistoryCode::Reissued, next);
+        let write = credential::reissue(&known.credential, next, entries.seq())?;
+        if let Some(due_at) = new.reminder_at {
+            self.0.expect_reminder(id, next.issue, due_at).await?;
+        }
+        let account = account::next_issue(&account, &next_account, next.issue, next.expires_at);
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (reissue)")
+            .update(Part::Credential, write)?
+            .update(Part::Account, account::with_address(account, &new.mail.to))?
+            .replace_mail(id, &known.mail, new.mail)?
+            .put_history(entries)?;
+        let transaction = portal_user::write_change(transaction, id, new.change, act.at)?;
+        commit(act.add_to(transaction, id)?).await
+    }
+
+    /// Adds a portal user, as a second operator has approved. `next` is the credential with the portal users of `change`.
+    pub async fn add_portal_user(
+        &self,
+        known: &DeskState,
+        next: &Credential,
+        change: &PortalUserChange,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
+    }
+
+    /// Asks for an approval.
+    pub async fn ask(
+        &self,
+        known: &DeskState,
+        approval: &Approval,
+        answered: AnsweredClick<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.ask_for_approval(&known.credential, approval, answered).await
+    }
+
+    /// Records a decision with which nothing is carried out. Only a click that is answered without a problem has a mark.
+    pub async fn settle(
+        &self,
+        known: &DeskState,
+        approval: &Approval,
+        decision: &Decision,
+        reason: Option<&Reason>,
+        answered: Option<AnsweredClick<'_>>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.settle_approval(&known.credential, approval, decision, reason, answered).await
+    }
+}
+
+impl Table {
+    /// Adds and removes the portal users of `change`: the right, the membership and the listing at once. `next` is the credential with them,
+    /// and `what` the code of the act.
+    pub(super) async fn change_portal_users(
+        &self,
+        what: HistoryCode,
+        known: &Credential,
+        next: &Credential,
+        change: &PortalUserChange,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        let entries = act.add_entries(Entries::after(known), known, what, next);
+        let transaction = Transaction::new(self, "dynamodb TransactWriteItems (change portal users)")
+            .update(Part::Credential, credential::change_portal_users(known, next, entries.seq()))?
+            .put_history(entries)?;
+        let transaction = portal_user::write_change(transaction, &known.subscription, change, act.at)?;
+        commit(act.add_to(transaction, &known.subscription)?).await
+    }
+}
