@@ -183,7 +183,7 @@ async fn an_act_of_the_desk_of_more_than_a_week_ago_is_published_without_notices
 }
 
 /// Returns the addresses that got a notice of a code of the history, sorted.
-async fn told(stack: &TestStack, what: &str) -> Vec<String> {
+async fn recipients(stack: &TestStack, what: &str) -> Vec<String> {
     let mut notices = stack.items("MAIL#notice#").await;
     notices.retain(|notice| notice["what"]["S"] == what);
     let mut all: Vec<_> = notices.iter().map(|notice| notice["to"]["S"].as_str().unwrap().to_owned()).collect();
@@ -208,15 +208,15 @@ async fn everyone_hears_of_a_reissue_to_another_address_when_it_is_asked_for_and
     let subscription = "/desk/api/subscriptions/sub-1";
     let reissue = json!({ "email": LEE, "if_issue": 1 });
     let asked = do_and_publish(&stack, olivia, &format!("{subscription}/reissues"), reissue).await;
-    assert_eq!(told(&stack, "approval-requested").await, [DANA, IT, KIM, NOOR]);
+    assert_eq!(recipients(&stack, "approval-requested").await, [DANA, IT, KIM, NOOR]);
     let approval = format!("{subscription}/approvals/{}", asked["approval"].as_str().unwrap());
     do_and_publish(&stack, omar, &approval, json!({ "decision": "approve" })).await;
     for what in ["approval-decided", "reissued"] {
-        assert_eq!(told(&stack, what).await, [DANA, IT, KIM, LEE, NOOR], "{what}");
+        assert_eq!(recipients(&stack, what).await, [DANA, IT, KIM, LEE, NOOR], "{what}");
     }
     let noor = Principal::email(&EmailAddress::parse(NOOR).unwrap());
     do_and_publish(&stack, olivia, &format!("{subscription}/portal-users/{noor}/removal"), json!({})).await;
-    assert_eq!(told(&stack, "portal-user-removed").await, [DANA, IT, KIM, LEE, NOOR]);
+    assert_eq!(recipients(&stack, "portal-user-removed").await, [DANA, IT, KIM, LEE, NOOR]);
     let events = stack.cloud.published();
     for event_type in ["ApprovalRequested", "ApprovalDecided", "CredentialsIssued", "PortalUserRemoved"] {
         assert!(events.iter().any(|event| event.detail_type == event_type), "{event_type}");
