@@ -58,6 +58,9 @@ fn the_portal_has_every_path_that_no_other_function_has() {
     for path in ["/", "/{*path}"] {
         assert_eq!(router[path], Function::Portal.name(), "{path}");
     }
+    for path in ["/desk", "/desk/{*path}"] {
+        assert_eq!(router[path].as_str(), Function::find("support-desk").map(Function::name), "{path}");
+    }
 }
 
 #[test]

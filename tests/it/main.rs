@@ -4,6 +4,7 @@
 
 mod alarms;
 mod attempts;
+mod change_access;
 mod client_secret;
 mod condition;
 mod contact_support;
@@ -20,6 +21,7 @@ mod logs;
 mod mail_feedback;
 mod no_leaks;
 mod notices;
+mod operators;
 mod permissions;
 mod portal;
 mod portal_sign_in;

@@ -520,7 +520,7 @@ async fn every_answer_of_every_function_demands_tls_where_the_deployment_has_it(
         let stack = Deployment::default().with("PUBLIC_ORIGIN", origin).start().await;
         let routes = Route::all().into_iter().filter(|route| route.path != Route::DEFAULT);
         let mut calls: Vec<_> = routes
-            .map(|Route { method, path, function }| {
+            .map(|Route { method, path, function, .. }| {
                 let path = path.replace("{subscription_id}", "sub-1");
                 (function, if method == "GET" { Call::get(&path) } else { Call::post(&path) })
             })

@@ -152,7 +152,7 @@ impl App {
     /// Makes the browser and its network known to the account, and forgets what a retired account knew. The session has begun, so a failure
     /// here costs no more than the next attempt's budget.
     async fn note_success(&self, begun: &Begun, device: &DeviceToken, now: Timestamp) {
-        let Begun { name, origin, admission, retired, .. } = begun;
+        let Begun { account, name, origin, admission, retired, .. } = begun;
         let device = device.digest();
         let known = self.attempts.succeeded(name, origin, *admission, Some(&device), now);
         let forgotten = async {
@@ -161,12 +161,15 @@ impl App {
                 None => Ok(()),
             }
         };
-        let (known, forgotten) = tokio::join!(known, forgotten);
+        let (known, forgotten, noted) = tokio::join!(known, forgotten, self.sign_ins.note(account, now));
         if let Err(failure) = known {
             warn!(service = failure.service(), cause = %failure, "failures are not forgotten, or device and network are not known");
         }
         if let Err(failure) = forgotten {
             warn!(service = failure.service(), cause = %failure, "the devices and networks of the retired account are not forgotten");
+        }
+        if let Err(failure) = noted {
+            warn!(service = failure.service(), cause = %failure, "the last sign-in is not noted");
         }
     }
 

@@ -15,6 +15,7 @@ Usage: cargo dev [options]
   --console-port PORT   console: start a subscription, inbox, events (9001)
   --aws-port PORT       AWS endpoint (9002)
   --oidc-port PORT      OpenID Connect provider (9003)
+  --desk-port PORT      support desk (9004)
   --data DIR            keep the table, keys, queues, inbox and clock there; otherwise they are in memory
   --redelivery SECONDS  when a queue delivers a failed message again (1)
   --no-open             do not open the console in a browser
@@ -37,6 +38,7 @@ pub(crate) struct DevOptions {
     pub(crate) console_port: u16,
     pub(crate) aws_port: u16,
     pub(crate) oidc_port: u16,
+    pub(crate) desk_port: u16,
     pub(crate) data: Option<PathBuf>,
     pub(crate) redelivery: Duration,
     /// Whether the console is opened in a browser.
@@ -45,8 +47,16 @@ pub(crate) struct DevOptions {
 
 impl Default for DevOptions {
     fn default() -> Self {
-        let redelivery = Duration::from_secs(1);
-        Self { port: 9000, console_port: 9001, aws_port: 9002, oidc_port: 9003, data: None, redelivery, open: true }
+        Self {
+            port: 9000,
+            console_port: 9001,
+            aws_port: 9002,
+            oidc_port: 9003,
+            desk_port: 9004,
+            data: None,
+            redelivery: Duration::from_secs(1),
+            open: true,
+        }
     }
 }
 
@@ -58,6 +68,7 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Long("console-port") => options.console_port = port(&mut parser, "--console-port")?,
             Arg::Long("aws-port") => options.aws_port = port(&mut parser, "--aws-port")?,
             Arg::Long("oidc-port") => options.oidc_port = port(&mut parser, "--oidc-port")?,
+            Arg::Long("desk-port") => options.desk_port = port(&mut parser, "--desk-port")?,
             Arg::Long("data") => options.data = Some(parser.value()?.into()),
             Arg::Long("redelivery") => options.redelivery = redelivery(&mut parser)?,
             Arg::Long("no-open") => options.open = false,
@@ -95,18 +106,21 @@ mod tests {
     #[test]
     fn dev_has_the_documented_defaults() {
         let Ok(Command::Dev(options)) = parsed("") else { panic!("no option is needed") };
-        assert_eq!((options.port, options.console_port, options.aws_port, options.oidc_port), (9000, 9001, 9002, 9003));
+        let ports = [options.port, options.console_port, options.aws_port, options.oidc_port, options.desk_port];
+        assert_eq!(ports, [9000, 9001, 9002, 9003, 9004]);
         assert_eq!((options.data, options.redelivery, options.open), (None, Duration::from_secs(1), true));
     }
 
     #[test]
     fn dev_takes_every_option() -> anyhow::Result<()> {
-        let line = "--port 0 --console-port=1 --aws-port 2 --oidc-port 3 --data state --redelivery 0.25 --no-open";
+        let line = "--port 0 --console-port=1 --aws-port 2 --oidc-port 3 --desk-port 4 --data state --redelivery 0.25 \
+                    --no-open";
         let options = DevOptions {
             port: 0,
             console_port: 1,
             aws_port: 2,
             oidc_port: 3,
+            desk_port: 4,
             data: Some("state".into()),
             redelivery: Duration::from_millis(250),
             open: false,

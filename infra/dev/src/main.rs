@@ -14,6 +14,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode, sync::atomic::Ordering, 
 use anyhow::{Context as _, ensure};
 use cloud::{Clock, Cloud, CloudOptions, events};
 use provider::{Person, Provider};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -23,7 +24,7 @@ use tools::{Workspace, say, tell};
 
 use self::{
     arguments::{Command, DevOptions},
-    front::Front,
+    front::{Api, Front},
     invoke::Functions,
     loopback::Loopback,
     ports::Ports,
@@ -89,7 +90,7 @@ async fn run(options: DevOptions, workspace: &Workspace) -> anyhow::Result<()> {
 struct Product {
     watch: Watch,
     provider: Provider,
-    _front: Front,
+    _fronts: [Front; 2],
     _loopback: Option<Loopback>,
     cloud: Cloud,
     /// The directory of the clock, if no state is preserved.
@@ -117,11 +118,12 @@ impl Product {
 
         let settings = settings.into_iter().chain(settings::fixed(&addresses)).chain(settings::clock(cloud.clock()));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
-        let front = Front::start(ports.functions, port);
+        let front = Front::start(ports.functions, port, Api::Customers);
+        let desk = Front::start(ports.desk, port, Api::Desk);
         let product = Self {
             watch,
             provider,
-            _front: front,
+            _fronts: [front, desk],
             _loopback: ports.loopback,
             cloud,
             _directory: directory,
@@ -179,11 +181,26 @@ fn clock(data: Option<&Path>) -> anyhow::Result<(Clock, Option<TempDir>)> {
 
 fn provider(settings: &[(&str, OsString)], options: &DevOptions, clock: &Clock) -> provider::Options {
     provider::Options {
-        client_id: settings::find(settings, "OIDC_CLIENT_ID"),
+        clients: vec![
+            provider::Client {
+                id: settings::find(settings, "OIDC_CLIENT_ID"),
+                redirect_origin: settings::find(settings, "PUBLIC_ORIGIN"),
+                claims: Value::Null,
+            },
+            provider::Client {
+                id: settings::find(settings, "DESK_OIDC_CLIENT_ID"),
+                redirect_origin: settings::find(settings, "DESK_ORIGIN"),
+                claims: role_claims(settings::OPERATORS),
+            },
+        ],
         data: options.data.clone(),
-        redirect_origins: vec![settings::find(settings, "PUBLIC_ORIGIN")],
         seconds_ahead: clock.shared_seconds(),
     }
+}
+
+/// Returns the claims that fulfil a rule of the form `claim=value`.
+fn role_claims(rule: &str) -> Value {
+    rule.split_once('=').map_or(Value::Null, |(claim, value)| json!({ claim: [value] }))
 }
 
 fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke, clock: Clock) -> CloudOptions {

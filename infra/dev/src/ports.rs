@@ -17,6 +17,8 @@ pub(super) struct Ports {
     pub(super) loopback: Option<Loopback>,
     /// The port where functions are called, which the proxy forwards to cargo-lambda.
     pub(super) functions: TcpListener,
+    /// The port of the support desk, which the proxy forwards to cargo-lambda as well.
+    pub(super) desk: TcpListener,
 }
 
 impl Ports {
@@ -29,6 +31,7 @@ impl Ports {
             console: bind(options.console_port, "--console-port").await?,
             aws: bind(options.aws_port, "--aws-port").await?,
             oidc: bind(options.oidc_port, "--oidc-port").await?,
+            desk: bind(options.desk_port, "--desk-port").await?,
         })
     }
 }
@@ -60,14 +63,19 @@ mod tests {
     async fn the_error_for_a_port_in_use_names_the_option_that_changes_it() -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let free = DevOptions { port: 0, console_port: 0, aws_port: 0, oidc_port: 0, ..DevOptions::default() };
-        assert!(Ports::bind(&free).await.is_ok());
+        let free = || DevOptions {
+            port: 0,
+            console_port: 0,
+            aws_port: 0,
+            oidc_port: 0,
+            desk_port: 0,
+            ..DevOptions::default()
+        };
+        assert!(Ports::bind(&free()).await.is_ok());
         for (options, option) in [
-            (DevOptions { port, console_port: 0, aws_port: 0, oidc_port: 0, ..DevOptions::default() }, "--port"),
-            (
-                DevOptions { port: 0, console_port: 0, aws_port: port, oidc_port: 0, ..DevOptions::default() },
-                "--aws-port",
-            ),
+            (DevOptions { port, ..free() }, "--port"),
+            (DevOptions { aws_port: port, ..free() }, "--aws-port"),
+            (DevOptions { desk_port: port, ..free() }, "--desk-port"),
         ] {
             let refusal = Ports::bind(&options).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
             assert!(refusal.contains(&format!("port {port} of")), "{refusal}");

@@ -10,6 +10,9 @@ use tools::environment;
 /// The log level of cargo-lambda. It does not affect the logs of the functions.
 const LOG: &str = "warn";
 
+/// The role of operators, which the provider gives to everyone who signs in to the desk.
+pub(super) const OPERATORS: &str = "roles=support";
+
 /// The URLs of everything that `cargo dev` starts.
 #[derive(Debug)]
 pub(super) struct Addresses {
@@ -17,6 +20,7 @@ pub(super) struct Addresses {
     pub(super) console: String,
     pub(super) aws: String,
     pub(super) issuer: String,
+    pub(super) desk: String,
 }
 
 impl Addresses {
@@ -28,14 +32,16 @@ impl Addresses {
             aws: at("localhost", &ports.aws)?,
             // For a browser this is a different site from localhost, as the provider is in production.
             issuer: at("127.0.0.1", &ports.oidc)?,
+            // Cookies ignore ports, so only another host keeps those of operators and customers apart.
+            desk: at("127.0.0.1", &ports.desk)?,
         })
     }
 }
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, console, aws, issuer } = self;
-        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}")
+        let Self { origin, console, aws, issuer, desk } = self;
+        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}  desk {desk}")
     }
 }
 
@@ -83,6 +89,12 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         // Empty, so that the portal uses its own wording in each language.
         ("OIDC_DISPLAY_NAME", ""),
         ("OIDC_LOGOUT_HINT", "false"),
+        ("DESK_ORIGIN", &addresses.desk),
+        ("DESK_OIDC_ISSUER", &addresses.issuer),
+        ("DESK_OIDC_CLIENT_ID", "firstkey-desk"),
+        ("DESK_OIDC_ROLE", OPERATORS),
+        ("DESK_APPROVAL", "required"),
+        ("DESK_APPROVAL_WAIT_SECONDS", "3600"),
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("SUPPORT_LANGUAGE", "en"),
         ("PSEUDO_LANGUAGE", "true"),

@@ -12,7 +12,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Issuer, codes::Grant, page, person::Person, redirect};
+use super::{Client, Issuer, codes::Grant, page, person::Person, redirect};
 
 /// A request for a code (OpenID Connect Core 1.0, section 3.1.2.1). Unknown parameters are ignored, as the standard requires.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,15 +48,16 @@ pub(super) struct SignOut {
     state: Option<String>,
 }
 
-/// Shows the sign-in page. The provider has no sessions, so it asks every time, whatever `prompt` says.
+/// Shows the sign-in page. The provider has no sessions, so it asks every time, whatever `prompt` and `max_age` say.
 pub(super) async fn ask(State(issuer): State<Arc<Issuer>>, Query(request): Query<Request>) -> Response {
-    if let Err(refusal) = request.check(&issuer) {
-        return refusal;
-    }
+    let client = match request.check(&issuer) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
+    };
     if request.prompt.as_deref() == Some("none") {
         return request.answer_error("login_required", "this provider has no sessions");
     }
-    page::sign_in(&issuer.options, &request.fields(), request.login_hint.as_deref().unwrap_or_default())
+    page::sign_in(&client.redirect_origin, &request.fields(), request.login_hint.as_deref().unwrap_or_default())
 }
 
 /// Handles the form of the sign-in page and redirects the browser back with a code.
@@ -70,6 +71,8 @@ pub(super) async fn grant(State(issuer): State<Arc<Issuer>>, Form(sign_in): Form
     }
     let code = random();
     let grant = Grant {
+        client_id: request.client_id.clone(),
+        signed_in_at: issuer.seconds(),
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
@@ -88,7 +91,9 @@ pub(super) async fn sign_out(State(issuer): State<Arc<Issuer>>, Query(sign_out):
     }
     match sign_out.post_logout_redirect_uri {
         None => page::signed_out(),
-        Some(uri) if redirect::is_allowed(&uri, &issuer.options.redirect_origins) => {
+        Some(uri)
+            if issuer.options.clients.iter().any(|client| redirect::is_allowed(&uri, &client.redirect_origin)) =>
+        {
             Redirect::to(&redirect::with_parameters(&uri, &[("state", sign_out.state.as_deref())])).into_response()
         }
         Some(_) => page::refusal(StatusCode::BAD_REQUEST, UNKNOWN_TARGET),
@@ -96,18 +101,18 @@ pub(super) async fn sign_out(State(issuer): State<Arc<Issuer>>, Query(sign_out):
 }
 
 const UNKNOWN_TARGET: &str = "The application that sent you here asked to redirect you to an address that this provider does \
-                        not allow. It only allows the public origin of the product.";
+                        not allow. It only allows the origin of the application.";
 
 impl Request {
-    /// Checks the request. The error page for an unknown client or address is shown to the person; every other error goes
+    /// Checks the request, and returns its client. The error page for an unknown client or address is shown to the person; every other error goes
     /// to the application (RFC 6749, section 4.1.2.1).
     #[expect(clippy::result_large_err, reason = "the error is the response, created at most once for each request")]
-    fn check(&self, issuer: &Issuer) -> Result<(), Response> {
-        if !redirect::is_allowed(&self.redirect_uri, &issuer.options.redirect_origins) {
-            return Err(page::refusal(StatusCode::BAD_REQUEST, UNKNOWN_TARGET));
-        }
-        if self.client_id != issuer.options.client_id {
+    fn check<'a>(&self, issuer: &'a Issuer) -> Result<&'a Client, Response> {
+        let Some(client) = issuer.client(&self.client_id) else {
             return Err(page::refusal(StatusCode::BAD_REQUEST, "The application that sent you here is unknown."));
+        };
+        if !redirect::is_allowed(&self.redirect_uri, &client.redirect_origin) {
+            return Err(page::refusal(StatusCode::BAD_REQUEST, UNKNOWN_TARGET));
         }
         let wrong = |error: &str, description: &str| Err(self.answer_error(error, description));
         let oddities = issuer.oddities();
@@ -132,7 +137,7 @@ impl Request {
         if BASE64_URL_SAFE_NO_PAD.decode(&self.code_challenge).map_or(0, |digest| digest.len()) != 32 {
             return wrong("invalid_request", "code_challenge must be a SHA-256 in base64url");
         }
-        Ok(())
+        Ok(client)
     }
 
     /// Returns whether the `claims` parameter asks for the address in the ID token (OpenID Connect Core 1.0, section 5.5).

@@ -13,6 +13,9 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// The request that a code was issued for, and the person who signed in.
 #[derive(Debug, Clone)]
 pub(super) struct Grant {
+    pub(super) client_id: String,
+    /// When the person signed in, in seconds since the epoch.
+    pub(super) signed_in_at: u64,
     pub(super) redirect_uri: String,
     pub(super) code_challenge: String,
     pub(super) nonce: Option<String>,
@@ -44,6 +47,8 @@ mod tests {
 
     fn grant() -> Grant {
         Grant {
+            client_id: "firstkey".to_owned(),
+            signed_in_at: 0,
             redirect_uri: "http://localhost:9000/auth/callback".to_owned(),
             code_challenge: "challenge".to_owned(),
             nonce: None,

@@ -22,6 +22,9 @@ pub(super) async fn mint(State(issuer): State<Arc<Issuer>>, person: Bytes) -> Re
     if !(person.claims.is_null() || person.claims.is_object()) {
         return refuse("invalid_request", "claims must be an object");
     }
-    let body = json!({ "id_token": issuer.token(&person, None) });
+    if person.client.as_deref().is_some_and(|id| issuer.client(id).is_none()) {
+        return refuse("invalid_request", "the client is unknown");
+    }
+    let body = json!({ "id_token": issuer.token(issuer.client_of(&person), &person, None) });
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

@@ -2,7 +2,8 @@
 //! Connect Core 1.0), a sign-in page that accepts any e-mail address, and `POST /dev/token` for scripts.
 //!
 //! The provider does not verify identities; it accepts what a person claims. It listens on loopback, redirects only to the
-//! origins in its [`Options`], and does not let scripts of other origins read its answers.
+//! origins of the clients in its [`Options`], and does not let scripts of other origins read its answers. A token of one client never has
+//! another one's audience or claims.
 
 mod authorize;
 mod codes;
@@ -39,7 +40,10 @@ use tokio::{
     time::sleep,
 };
 
-use self::{codes::Codes, keys::Keys};
+use self::{
+    codes::{Codes, Grant},
+    keys::Keys,
+};
 pub use self::{
     keys::Algorithm,
     oddities::{Oddities, TokenAnswer, TokenOddities},
@@ -52,14 +56,23 @@ const TOKEN_LIFETIME_SECONDS: u64 = 3600;
 /// The options of a provider.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The only client that may request codes, and the audience of every ID token.
-    pub client_id: String,
+    /// The only clients that may request codes, each the audience of its own ID tokens. The first one is that of tokens without a client.
+    pub clients: Vec<Client>,
     /// The directory that preserves the signing keys. Without one, every start generates new keys.
     pub data: Option<PathBuf>,
-    /// The only origins, such as `http://localhost:9000`, to which the provider redirects after sign-in and sign-out.
-    pub redirect_origins: Vec<String>,
     /// How many seconds the provider's clock is ahead of the machine's. The number can be shared with another clock.
     pub seconds_ahead: Arc<AtomicI64>,
+}
+
+/// An application that people sign in to.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The client id.
+    pub id: String,
+    /// The only origin, such as `http://localhost:9000`, to which the provider redirects after sign-in and sign-out.
+    pub redirect_origin: String,
+    /// An object of claims that each of the client's tokens has, such as a role; null for none.
+    pub claims: Value,
 }
 
 /// A running provider, which stops when it is dropped.
@@ -116,13 +129,13 @@ impl Provider {
     /// Returns the claims of a new ID token for `person`, which is valid for an hour.
     #[must_use]
     pub fn claims(&self, person: &Person) -> Value {
-        self.issuer.claims(person, None)
+        self.issuer.claims(self.issuer.client_of(person), person, None)
     }
 
     /// Issues an ID token for `person`, as `POST /dev/token` does.
     #[must_use]
     pub fn token(&self, person: &Person) -> String {
-        self.issuer.token(person, None)
+        self.issuer.token(self.issuer.client_of(person), person, None)
     }
 
     /// Issues an ID token with exactly these claims.
@@ -186,8 +199,23 @@ impl Issuer {
         self.oddities.lock().expect("no holder of this lock panics").clone()
     }
 
-    fn token(&self, person: &Person, nonce: Option<&str>) -> String {
-        self.sign(person.alg, &self.claims(person, nonce))
+    fn client(&self, id: &str) -> Option<&Client> {
+        self.options.clients.iter().find(|client| client.id == id)
+    }
+
+    /// Returns the client that a person names, else the first one.
+    fn client_of(&self, person: &Person) -> &Client {
+        let named = person.client.as_deref().and_then(|id| self.client(id));
+        named.or(self.options.clients.first()).expect("the provider has a client")
+    }
+
+    fn token(&self, client: &Client, person: &Person, grant: Option<&Grant>) -> String {
+        self.sign(person.alg, &self.claims(client, person, grant))
+    }
+
+    /// Returns the seconds since the epoch, by the provider's clock.
+    fn seconds(&self) -> u64 {
+        machine_seconds().saturating_add(self.seconds_ahead())
     }
 
     fn sign(&self, algorithm: Option<Algorithm>, claims: &Value) -> String {
@@ -209,20 +237,23 @@ impl Issuer {
         now.checked_add(Duration::from_secs(self.seconds_ahead())).unwrap_or(now)
     }
 
-    fn claims(&self, person: &Person, nonce: Option<&str>) -> Value {
-        let now = machine_seconds().saturating_add(self.seconds_ahead());
+    /// Returns the claims of a token: for a code its grant says when the person signed in, and any other token says that they sign in now.
+    fn claims(&self, client: &Client, person: &Person, grant: Option<&Grant>) -> Value {
+        let now = self.seconds();
         let mut claims = json!({
             "iss": self.url,
-            "aud": self.options.client_id,
+            "aud": client.id,
             "sub": person.subject(),
+            "auth_time": grant.map_or(now, |grant| grant.signed_in_at),
             "iat": now,
             "exp": now + TOKEN_LIFETIME_SECONDS,
             "email": person.email,
             "email_verified": person.email_verified.unwrap_or(true),
         });
-        if let Some(nonce) = nonce {
+        if let Some(nonce) = grant.and_then(|grant| grant.nonce.as_deref()) {
             claims["nonce"] = nonce.into();
         }
+        merge(&mut claims, &client.claims);
         merge(&mut claims, &self.token_oddities().claims);
         merge(&mut claims, &person.claims);
         claims
@@ -270,8 +301,8 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "id_token_signing_alg_values_supported": Algorithm::ALL,
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
-        "scopes_supported": ["openid", "email"],
-        "claims_supported": ["iss", "aud", "sub", "iat", "exp", "nonce", "email", "email_verified"],
+        "scopes_supported": ["openid", "email", "profile"],
+        "claims_supported": ["iss", "aud", "sub", "iat", "exp", "auth_time", "nonce", "email", "email_verified", "roles"],
         "prompt_values_supported": ["none", "login", "select_account"],
     });
     merge(&mut document, &oddities.discovery);

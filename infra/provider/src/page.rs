@@ -5,8 +5,6 @@ use axum::{
     response::{Html, IntoResponse as _, Response},
 };
 
-use super::Options;
-
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff;margin:0}\
                      main{max-width:26rem;margin:4rem auto;padding:0 1rem}\
                      label{display:block;font-weight:600}\
@@ -15,7 +13,7 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;color:#1b1b1b;backg
                      :focus-visible{outline:3px solid #b35900;outline-offset:2px}";
 
 /// Returns the sign-in form, which accepts any address without a password.
-pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -> Response {
+pub(super) fn sign_in(redirect_origin: &str, fields: &[(&str, &str)], email: &str) -> Response {
     let hidden = fields.iter().fold(String::new(), |hidden, (name, value)| {
         hidden + &format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
     });
@@ -29,7 +27,7 @@ pub(super) fn sign_in(options: &Options, fields: &[(&str, &str)], email: &str) -
         escape(email)
     );
     // Browsers apply form-action also to the redirect that answers a form.
-    let form_action = format!("form-action 'self' {}", options.redirect_origins.join(" "));
+    let form_action = format!("form-action 'self' {redirect_origin}");
     page(StatusCode::OK, "Sign in", &body, &form_action)
 }
 

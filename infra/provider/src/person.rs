@@ -11,6 +11,9 @@ use super::keys::Algorithm;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
+    /// The client that the token is for; by default the first one, which is that of customers.
+    #[serde(default)]
+    pub client: Option<String>,
     /// The claim `email`.
     pub email: String,
     /// The claim `email_verified`; true by default.
@@ -32,6 +35,12 @@ impl Person {
     #[must_use]
     pub fn with_email(email: &str) -> Self {
         Self { email: email.to_owned(), ..Self::default() }
+    }
+
+    /// Creates a person with a verified address, whose token is for a client.
+    #[must_use]
+    pub fn at_client(client: &str, email: &str) -> Self {
+        Self { client: Some(client.to_owned()), ..Self::with_email(email) }
     }
 
     /// Returns the subject. Addresses that differ only in case have the same subject.

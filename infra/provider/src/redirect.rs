@@ -1,13 +1,10 @@
 //! The addresses to which the provider redirects browsers.
 
-/// Returns whether `uri` belongs to one of the origins. Fragments, and characters that browsers may interpret differently,
+/// Returns whether `uri` belongs to the origin. Fragments, and characters that browsers may interpret differently,
 /// are not allowed.
-pub(super) fn is_allowed(uri: &str, origins: &[String]) -> bool {
+pub(super) fn is_allowed(uri: &str, origin: &str) -> bool {
     let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
-    plain
-        && origins.iter().any(|origin| {
-            uri.strip_prefix(origin.as_str()).is_some_and(|path| path.is_empty() || path.starts_with('/'))
-        })
+    plain && uri.strip_prefix(origin).is_some_and(|path| path.is_empty() || path.starts_with('/'))
 }
 
 /// Returns `uri` with additional query parameters.
@@ -32,9 +29,9 @@ mod tests {
 
     #[test]
     fn only_pages_of_an_allowed_origin_are_allowed() {
-        let origins = ["http://localhost:9000".to_owned()];
+        let origin = "http://localhost:9000";
         for uri in ["http://localhost:9000", "http://localhost:9000/", "http://localhost:9000/auth/callback?a=b"] {
-            assert!(is_allowed(uri, &origins), "{uri}");
+            assert!(is_allowed(uri, origin), "{uri}");
         }
         for uri in [
             "",
@@ -48,7 +45,7 @@ mod tests {
             "http://localhost:9000\\@evil.example/",
             "javascript:alert(1)",
         ] {
-            assert!(!is_allowed(uri, &origins), "{uri}");
+            assert!(!is_allowed(uri, origin), "{uri}");
         }
     }
 

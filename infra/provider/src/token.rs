@@ -44,9 +44,9 @@ pub(super) async fn redeem(
     if request.grant_type != "authorization_code" {
         return refuse("unsupported_grant_type", "grant_type must be authorization_code");
     }
-    if request.client_id != issuer.options.client_id {
+    let Some(client) = issuer.client(&request.client_id) else {
         return refuse("invalid_client", "the client is unknown");
-    }
+    };
     if oddities.secret_in_form.is_some() && request.client_secret != oddities.secret_in_form {
         return refuse("invalid_client", "the form has no client_secret, or another one");
     }
@@ -54,6 +54,9 @@ pub(super) async fn redeem(
     let Some(grant) = grant else {
         return refuse("invalid_grant", "the code is unknown, used or older than a minute");
     };
+    if grant.client_id != client.id {
+        return refuse("invalid_grant", "the code was issued to another client");
+    }
     if grant.redirect_uri != request.redirect_uri {
         return refuse("invalid_grant", "redirect_uri differs from the one in the authorization request");
     }
@@ -61,7 +64,7 @@ pub(super) async fn redeem(
     if challenge != grant.code_challenge {
         return refuse("invalid_grant", "code_verifier does not match the code_challenge");
     }
-    let mut person = grant.person;
+    let mut person = grant.person.clone();
     if oddities.address_on_request && !grant.wants_address {
         person.claims = json!({ "email": null, "email_verified": null });
     }
@@ -69,7 +72,7 @@ pub(super) async fn redeem(
         "token_type": "Bearer",
         "access_token": random(),
         "expires_in": TOKEN_LIFETIME_SECONDS,
-        "id_token": issuer.token(&person, grant.nonce.as_deref()),
+        "id_token": issuer.token(client, &person, Some(&grant)),
     });
     ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

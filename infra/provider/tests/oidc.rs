@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use jsonwebtoken::{DecodingKey, Validation, jwk::JwkSet};
-use provider::{Algorithm, Options, Person, Provider};
+use provider::{Algorithm, Client as Application, Options, Person, Provider};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -16,6 +16,9 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Answer = Response<Bytes>;
 
 const CALLBACK: &str = "http://localhost:9000/auth/callback";
+/// The client of operators, and its callback.
+const DESK: &str = "firstkey-desk";
+const DESK_CALLBACK: &str = "http://127.0.0.1:9004/desk/auth/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// The challenge for [`VERIFIER`]; both are from RFC 7636, appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -27,11 +30,17 @@ async fn provider() -> Result<Provider, Box<dyn Error>> {
 
 fn options() -> Options {
     Options {
-        client_id: "firstkey".to_owned(),
+        clients: vec![
+            client("firstkey", "http://localhost:9000", Value::Null),
+            client(DESK, "http://127.0.0.1:9004", json!({ "roles": ["support"] })),
+        ],
         data: None,
-        redirect_origins: vec!["http://localhost:9000".to_owned()],
         seconds_ahead: Arc::default(),
     }
+}
+
+fn client(id: &str, redirect_origin: &str, claims: Value) -> Application {
+    Application { id: id.to_owned(), redirect_origin: redirect_origin.to_owned(), claims }
 }
 
 async fn send(request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn Error>> {
@@ -64,7 +73,7 @@ fn body(answer: &Answer) -> Result<Value, Box<dyn Error>> {
 /// Returns the value of a query parameter in the address that the answer redirects to.
 fn redirected(answer: &Answer, name: &str) -> Option<String> {
     let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
-    let query = location.strip_prefix(CALLBACK)?.strip_prefix('?')?;
+    let query = location.strip_prefix(CALLBACK).or(location.strip_prefix(DESK_CALLBACK))?.strip_prefix('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
@@ -85,7 +94,11 @@ fn request<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 }
 
 async fn code(provider: &Provider) -> Result<String, Box<dyn Error>> {
-    let mut fields = request(&[]);
+    code_with(provider, &[]).await
+}
+
+async fn code_with(provider: &Provider, changes: &[(&str, &str)]) -> Result<String, Box<dyn Error>> {
+    let mut fields = request(changes);
     fields.push(("email", "dana@fabrikam.example"));
     let answer = post_form(&format!("{}/authorize", provider.issuer()), &fields).await?;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
@@ -106,13 +119,17 @@ async fn redeem(provider: &Provider, code: &str, changes: &[(&str, &str)]) -> Re
     post_form(&format!("{}/token", provider.issuer()), &fields).await
 }
 
-/// Verifies a token with the key of the published set that its `kid` names, and returns its claims.
+/// Verifies a token of the first client with the key of the published set that its `kid` names, and returns its claims.
 async fn verify(provider: &Provider, token: &str) -> Result<Value, Box<dyn Error>> {
+    verify_for(provider, "firstkey", token).await
+}
+
+async fn verify_for(provider: &Provider, client: &str, token: &str) -> Result<Value, Box<dyn Error>> {
     let keys: JwkSet = serde_json::from_slice(get(&format!("{}/jwks", provider.issuer())).await?.body())?;
     let header = jsonwebtoken::decode_header(token)?;
     let key = keys.find(header.kid.as_deref().ok_or("no kid")?).ok_or("unknown kid")?;
     let mut validation = Validation::new(header.alg);
-    validation.set_audience(&["firstkey"]);
+    validation.set_audience(&[client]);
     validation.set_issuer(&[provider.issuer()]);
     Ok(jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(key)?, &validation)?.claims)
 }
@@ -164,6 +181,7 @@ async fn a_code_is_valid_only_with_its_verifier_redirect_uri_and_client() -> Out
         (("code_verifier", "another-verifier-that-is-long-enough-for-the-rfc"), "invalid_grant"),
         (("redirect_uri", "http://localhost:9000/elsewhere"), "invalid_grant"),
         (("client_id", "another"), "invalid_client"),
+        (("client_id", DESK), "invalid_grant"),
         (("grant_type", "password"), "unsupported_grant_type"),
         (("code", "guessed"), "invalid_grant"),
     ] {
@@ -199,7 +217,13 @@ async fn an_invalid_request_for_a_code_is_redirected_with_an_error() -> Outcome 
 async fn browsers_are_never_redirected_to_an_unknown_address_or_client() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/authorize", provider.issuer());
-    for change in [("redirect_uri", "http://evil.example/"), ("redirect_uri", ""), ("client_id", "another")] {
+    for change in [
+        ("redirect_uri", "http://evil.example/"),
+        ("redirect_uri", ""),
+        ("redirect_uri", DESK_CALLBACK),
+        ("client_id", "another"),
+        ("client_id", DESK),
+    ] {
         let mut fields = request(&[change]);
         let asked = get(&format!("{url}?{}", encode(&fields))).await?;
         fields.push(("email", "dana@fabrikam.example"));
@@ -271,6 +295,42 @@ async fn a_dev_token_has_the_requested_claims() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_token_of_one_client_has_neither_the_audience_nor_the_claims_of_the_other() -> Outcome {
+    let provider = provider().await?;
+    let desk = [("client_id", DESK), ("redirect_uri", DESK_CALLBACK)];
+    let answer = redeem(&provider, &code_with(&provider, &desk).await?, &desk).await?;
+    let by_code = body(&answer)?["id_token"].as_str().ok_or("no token")?.to_owned();
+    let url = format!("{}/dev/token", provider.issuer());
+    let person = json!({ "email": "dana@fabrikam.example", "client": DESK });
+    let minted = body(&post_json(&url, &person).await?)?["id_token"].as_str().ok_or("no token")?.to_owned();
+    for token in [by_code, minted, provider.token(&Person::at_client(DESK, "dana@fabrikam.example"))] {
+        assert!(verify(&provider, &token).await.is_err());
+        let claims = verify_for(&provider, DESK, &token).await?;
+        assert_eq!((&claims["aud"], &claims["roles"]), (&json!(DESK), &json!(["support"])));
+    }
+    let customers = verify(&provider, &provider.token(&Person::with_email("dana@fabrikam.example"))).await?;
+    assert_eq!((&customers["aud"], customers.get("roles")), (&json!("firstkey"), None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_says_when_the_person_signed_in() -> Outcome {
+    let provider = provider().await?;
+    let code = code(&provider).await?;
+    provider.advance_clock(30);
+    let answer = redeem(&provider, &code, &[]).await?;
+    let claims = verify(&provider, body(&answer)?["id_token"].as_str().ok_or("no token")?).await?;
+    let (signed_in, issued) =
+        (claims["auth_time"].as_i64().ok_or("no time")?, claims["iat"].as_i64().ok_or("no time")?);
+    assert!((30..60).contains(&(issued - signed_in)), "{signed_in} {issued}");
+    let now = provider.claims(&Person::with_email("dana@fabrikam.example"));
+    assert_eq!(now["auth_time"], now["iat"]);
+    let person = Person { claims: json!({ "auth_time": 7 }), ..Person::with_email("dana@fabrikam.example") };
+    assert_eq!(provider.claims(&person)["auth_time"], 7);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_invalid_request_for_a_dev_token_is_refused() -> Outcome {
     let provider = provider().await?;
     let url = format!("{}/dev/token", provider.issuer());
@@ -279,6 +339,7 @@ async fn an_invalid_request_for_a_dev_token_is_refused() -> Outcome {
         json!({ "email": "d@x.example", "e-mail": "d@x.example" }),
         json!({ "email": "d@x.example", "claims": [] }),
         json!({ "email": "d@x.example", "alg": "none" }),
+        json!({ "email": "d@x.example", "client": "another" }),
     ] {
         assert_eq!(post_json(&url, &person).await?.status(), StatusCode::BAD_REQUEST, "{person}");
     }

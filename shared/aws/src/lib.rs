@@ -115,15 +115,15 @@ pub use retry::{OPERATION_TIMEOUT, RACES};
 pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{
-    ActOutcome, Administrator, Administrators, AnsweredClick, Attempts, BeginOutcome, Callbacks, ChangeOutcome,
-    Consent, CreateOutcome, DeskAccount, DeskAdministrator, DeskPortalUser, DeskState, DeskSubscription,
-    DeskSupportRequest, Desks, Due, DueCursor, DuePage, ExtendOutcome, FoundPage, Histories, HistoryPage, IssueMail,
-    Lease, Listed, Listings, LookUpActOutcome, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails,
-    NewAdministrator, NewSupportRequest, Notices, OperatorAct, Operators, OrderNoticeOutcome, OrderOutcome,
-    OrderReminderOutcome, Page, Passwords, RecordOutcome, Reissue, Reissues, Reminders, RenewOutcome, Renewals,
-    ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendActOutcome,
-    SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table,
-    TakeOutcome, TakenMail, Team, UnreadableRecord, read_transitions,
+    Accesses, AccountState, ActOutcome, Administrator, Administrators, AnsweredClick, Attempts, BeginOutcome,
+    Callbacks, ChangeOutcome, Consent, CreateOutcome, DeskAccount, DeskAdministrator, DeskPortalUser, DeskState,
+    DeskSubscription, DeskSupportRequest, Desks, Due, DueCursor, DuePage, ExtendOutcome, FoundPage, Histories,
+    HistoryPage, IssueMail, Lease, Listed, Listings, LookUpAccountOutcome, LookUpActOutcome, LookUpEventOutcome, Mail,
+    MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, Notices, OperatorAct, Operators,
+    OrderNoticeOutcome, OrderOutcome, OrderReminderOutcome, Page, Passwords, RecordOutcome, Reissue, Reissues,
+    Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns,
+    SignedIn, SpendActOutcome, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions,
+    SupportRequests, Table, TakeOutcome, TakenMail, Team, UnlockOutcome, UnreadableRecord, read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

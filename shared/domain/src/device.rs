@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::{Timestamp, opaque::OpaqueToken};
+use crate::opaque::OpaqueToken;
 
 /// The token of a browser: 256 random bits in base64url. A browser has one for all accounts. It grants nothing: it only says which budget
 /// an attempt to sign in spends. It has no `Debug` and no `Serialize`, and is wiped when dropped.
@@ -20,12 +20,6 @@ pub const REMEMBERED: Duration = Duration::from_hours(400 * 24);
 
 /// The largest number of devices that an account knows. The one that has not been used for the longest time is forgotten first.
 pub const MOST: usize = 10;
-
-/// Returns the last sign-in from a device that an account knows until this time.
-#[must_use]
-pub fn last_used(known_until: Timestamp) -> Timestamp {
-    known_until.minus(REMEMBERED)
-}
 
 impl DeviceToken {
     /// Creates a token from random bytes.

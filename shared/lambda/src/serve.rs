@@ -39,11 +39,11 @@ pub enum Transport {
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 impl Transport {
-    /// Returns the transport of `PUBLIC_ORIGIN`.
+    /// Returns the transport of `PUBLIC_ORIGIN`, or of `DESK_ORIGIN` for a function of the support desk, which has no other origin.
     #[must_use]
     pub fn from_settings(settings: &Settings) -> Self {
-        let origin = settings.optional("PUBLIC_ORIGIN").unwrap_or_default();
-        if origin.starts_with("https:") { Self::Tls } else { Self::Plain }
+        let origin = settings.optional("PUBLIC_ORIGIN").or_else(|| settings.optional("DESK_ORIGIN"));
+        if origin.is_some_and(|origin| origin.starts_with("https:")) { Self::Tls } else { Self::Plain }
     }
 
     fn mark(self, mut reply: Response<Body>) -> Response<Body> {

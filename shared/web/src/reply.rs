@@ -46,6 +46,12 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Reply {
     document(status, "application/json", body)
 }
 
+/// Returns an answer in JSON that is a text already and must not be cached.
+#[must_use]
+pub fn json_text(status: StatusCode, body: String) -> Reply {
+    document_text(status, "application/json", body)
+}
+
 /// Returns an answer without a body that must not be cached.
 #[must_use]
 pub fn empty(status: StatusCode) -> Reply {
@@ -103,6 +109,10 @@ pub fn see_other(address: &str) -> Reply {
 /// Returns a JSON document of any media type.
 pub(crate) fn document(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Reply {
     let text = serde_json::to_string(body).expect("an answer has no map whose keys are no strings");
+    document_text(status, media_type, text)
+}
+
+fn document_text(status: StatusCode, media_type: &'static str, text: String) -> Reply {
     let mut reply = Reply::new(Body::Text(text));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();

@@ -1,6 +1,6 @@
 //! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
-use domain::{ApprovalId, DeviceToken, HistoryCursor, Network, Origin, SubscriptionId};
+use domain::{ApprovalId, ClaimedName, DeviceToken, HistoryCursor, Network, Origin, Principal, SubscriptionId};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -64,6 +64,17 @@ pub fn approval_id(request: &Request) -> Result<Option<ApprovalId>, ProblemCode>
     id.map(|id| ApprovalId::parse(&id).ok_or(ProblemCode::NotFound)).transpose()
 }
 
+/// Returns the account that the path names, by any text: one that is no user name is that of no account.
+pub fn user_name(request: &Request) -> Option<ClaimedName> {
+    path_parameter(request, "user_name").map(|name| ClaimedName::from_typed(&name))
+}
+
+/// Returns the principal that the path names, if the path has one; a text that does not parse is `not-found`, as an unknown one is.
+pub fn principal(request: &Request) -> Result<Option<Principal>, ProblemCode> {
+    let Some(text) = path_parameter(request, "principal") else { return Ok(None) };
+    Principal::parse(&text).map(Some).ok_or(ProblemCode::NotFound)
+}
+
 /// Returns the subscription after which a page of the list begins; `None` for the first page.
 pub fn cursor(request: &Request) -> Result<Option<SubscriptionId>, ProblemCode> {
     let cursor = query_parameter(request, "cursor").filter(|cursor| !cursor.is_empty());
@@ -105,6 +116,11 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
         }
         (Some(_), Some(_)) => Err(ProblemCode::InvalidRequest.into()),
     }
+}
+
+/// Returns the idempotency key of a click that must have one.
+pub fn required_idempotency_key(request: &Request) -> Result<String, Problem> {
+    idempotency_key(request)?.ok_or_else(|| ProblemCode::InvalidRequest.into())
 }
 
 /// Returns whether there is one `Content-Type` and it is JSON in UTF-8, the only charset that JSON has (RFC 8259, 8.1).

@@ -10,7 +10,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use template::from_yaml;
 
-use crate::Answer;
+use crate::{Answer, Api};
 
 /// The method and path of a request.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ pub const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete",
 
 /// The path in the contract that covers every path without its own entry. The portal function answers those.
 const FALLBACK: &str = "/{path}";
+
+/// The same for the paths of the support desk, if the contract has it.
+const DESK_FALLBACK: &str = "/desk/{path}";
 
 /// The media type of the gateway's own errors, which lack the headers that the functions set.
 const GATEWAY: &str = "application/json";
@@ -90,7 +93,9 @@ impl RequestLine {
         let mut matching: Vec<_> = paths.keys().filter(|template| self.matches(template)).collect();
         matching.sort_by_key(|template| (template.matches('{').count(), std::cmp::Reverse(template.len())));
         let found = matching.into_iter().find(|template| paths[*template].get(method).is_some());
-        let (template, method) = found.map_or((FALLBACK, "get"), |template| (&**template, method));
+        let is_desks = Api::from_path(&self.path) == Api::Desk && paths.contains_key(DESK_FALLBACK);
+        let fallback = if is_desks { DESK_FALLBACK } else { FALLBACK };
+        let (template, method) = found.map_or((fallback, "get"), |template| (&**template, method));
         let at = format!("#/paths/{}/{method}", template.replace('/', "~1"));
         (at, &paths[template][method])
     }

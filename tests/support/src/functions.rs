@@ -4,7 +4,14 @@
 //! The names of everything else that a function has follow from its own: its crate in `functions/`, its event in `events/`, its tests in
 //! `tests/it/`, its resources in the template, and its queue. `tests/it/everything.rs` checks all of these against the list.
 
-use std::{fmt, fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use lambda::{Clock, HttpService, Settings, Transport};
@@ -28,6 +35,32 @@ pub enum Trigger {
     Schedule,
     /// The table's stream.
     Stream,
+}
+
+/// An HTTP API, which has a `$default` route and an origin of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Api {
+    /// The API of customers and administrators.
+    Customers,
+    /// The API of the support desk.
+    Desk,
+}
+
+impl Api {
+    /// Returns the API that has a path.
+    #[must_use]
+    pub fn from_path(path: &str) -> Self {
+        let is_desks = path.strip_prefix("/desk").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_desks { Self::Desk } else { Self::Customers }
+    }
+
+    /// Returns the keys of the `$default` route in the router of cargo-lambda, which has one set of routes for both APIs.
+    fn default_keys(self) -> [&'static str; 2] {
+        match self {
+            Self::Customers => ["/", "/{*path}"],
+            Self::Desk => ["/desk", "/desk/{*path}"],
+        }
+    }
 }
 
 macro_rules! functions {
@@ -139,6 +172,8 @@ functions! {
     "publish-events" PublishEvents publish_events Stream;
     /// Verifies that the caller is a signed-in customer, and changes nothing.
     "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
+    /// Changes who has access, for operators.
+    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }
@@ -163,9 +198,11 @@ where
     })
 }
 
-/// A route of the HTTP API.
+/// A route of an HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
+    /// The API.
+    pub api: Api,
     /// The method; `ANY` for the function that has every other path.
     pub method: String,
     /// The path, with its parameters in braces; [`Route::DEFAULT`] for every other path.
@@ -177,6 +214,40 @@ pub struct Route {
 impl Route {
     /// The path of the route that matches every path without its own route.
     pub const DEFAULT: &str = "$default";
+
+    /// Returns the route of a request to an API, and the parameters of its path. A path that no other route has is that of the `$default`
+    /// route.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the API has no routes.
+    #[must_use]
+    pub fn find(api: Api, method: &str, path: &str) -> (Self, BTreeMap<String, String>) {
+        static ALL: LazyLock<Vec<Route>> = LazyLock::new(Route::all);
+        let of_api = || ALL.iter().filter(|route| route.api == api);
+        let found =
+            of_api().filter(|route| route.method == method).find_map(|route| Some((route, route.parameters(path)?)));
+        let default = || of_api().find(|route| route.path == Self::DEFAULT).map(|route| (route, BTreeMap::new()));
+        let (route, parameters) = found.or_else(default).unwrap_or_else(|| panic!("{api:?} has no routes"));
+        (route.clone(), parameters)
+    }
+
+    /// Returns the parameters of a path, if this route has the path.
+    fn parameters(&self, path: &str) -> Option<BTreeMap<String, String>> {
+        let (given, wanted): (Vec<_>, Vec<_>) = (path.split('/').collect(), self.path.split('/').collect());
+        if given.len() != wanted.len() {
+            return None;
+        }
+        let mut parameters = BTreeMap::new();
+        for (given, wanted) in given.into_iter().zip(wanted) {
+            match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) if !given.is_empty() => drop(parameters.insert(name.to_owned(), given.to_owned())),
+                None if given == wanted => {}
+                _ => return None,
+            }
+        }
+        Some(parameters)
+    }
 
     /// Reads the routes of cargo-lambda from the workspace's `Cargo.toml`, which is the one list of routes.
     ///
@@ -194,14 +265,15 @@ impl Route {
     }
 
     fn from_target(path: &str, target: &Value) -> Vec<Self> {
+        let api = Api::from_path(path);
         let route = |method: &str, path: &str, function: &Value| {
             let function = function.as_str().expect("a route names its function");
-            Self { method: method.to_owned(), path: path.to_owned(), function: Function::from_name(function) }
+            Self { api, method: method.to_owned(), path: path.to_owned(), function: Function::from_name(function) }
         };
         match target {
             Value::String(_) => {
                 assert!(
-                    ["/", "/{*path}"].contains(&path),
+                    api.default_keys().contains(&path),
                     "{path}: the template has no route for every method of a path"
                 );
                 vec![route("ANY", Self::DEFAULT, target)]
@@ -215,6 +287,12 @@ impl Route {
 }
 
 impl Function {
+    /// Returns the HTTP API that the function belongs to, by its routes. `None` for a function that an event source invokes.
+    #[must_use]
+    pub fn api(self) -> Option<Api> {
+        Route::all().into_iter().find(|route| route.function == self).map(|route| route.api)
+    }
+
     /// Returns the function of a name, if the list has it.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {

@@ -7,6 +7,8 @@ use http_body_util::Full;
 use lambda_http::http::{Request, response};
 use serde_json::{Value, json};
 
+use crate::{Api, Function, Route};
+
 /// A builder of a request.
 #[derive(Clone)]
 pub struct Call {
@@ -105,6 +107,28 @@ impl Call {
         Self::post("/administrators").session(session).json(&body)
     }
 
+    /// `POST /desk/api/subscriptions/{subscription}/portal-users`.
+    #[must_use]
+    pub fn add_portal_user(subscription: &str, body: &Value) -> Self {
+        let call = Self::post(&format!("/desk/api/subscriptions/{subscription}/portal-users"));
+        call.parameter("subscription_id", subscription).json(body)
+    }
+
+    /// `POST /desk/api/subscriptions/{subscription}/portal-users/{principal}/removal`.
+    #[must_use]
+    pub fn remove_portal_user(subscription: &str, principal: &str, reason: &str) -> Self {
+        let call = Self::post(&format!("/desk/api/subscriptions/{subscription}/portal-users/{principal}/removal"));
+        let call = call.parameter("subscription_id", subscription).parameter("principal", principal);
+        call.json(&json!({ "reason": reason }))
+    }
+
+    /// `POST /desk/api/accounts/{user_name}/unlock`.
+    #[must_use]
+    pub fn unlock(user_name: &str, reason: &str) -> Self {
+        let call = Self::post(&format!("/desk/api/accounts/{user_name}/unlock")).parameter("user_name", user_name);
+        call.json(&json!({ "reason": reason }))
+    }
+
     fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
@@ -116,6 +140,13 @@ impl Call {
             path_parameters: BTreeMap::new(),
             source_ip: "192.0.2.1".into(),
         }
+    }
+
+    /// Adds a parameter of the path, as the gateway decodes it.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.path_parameters.insert(name.into(), value.into());
+        self
     }
 
     /// Adds the token that identifies the customer.
@@ -148,6 +179,20 @@ impl Call {
     #[must_use]
     pub fn session(self, token: &str) -> Self {
         self.cookie("__Host-session", token)
+    }
+
+    /// Adds the cookie of an operator's token at the support desk.
+    #[must_use]
+    pub fn operator(self, token: &str) -> Self {
+        if token.is_empty() { self } else { self.cookie("__Host-desk", token) }
+    }
+
+    /// Returns the function that an API gives the call to, and the call with the parameters of its path.
+    #[must_use]
+    pub fn routed(mut self, api: Api) -> (Function, Self) {
+        let (route, parameters) = Route::find(api, self.method, &self.path);
+        self.path_parameters.extend(parameters);
+        (route.function, self)
     }
 
     /// Adds the cookie by which an account knows a browser.

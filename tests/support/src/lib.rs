@@ -13,6 +13,7 @@
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
 //! | `it/notices.rs` | notices of what others did: sent once, with nothing in them that a person typed |
+//! | `it/operators.rs` | operators sign in at their own provider, and neither they nor customers get anywhere on the other's origin |
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
 //! | `it/second_provider.rs` | the same with an independent implementation of a provider |
@@ -72,10 +73,10 @@ mod stack;
 pub mod table;
 
 pub use dev::{Dev, skip_unless_verifying};
-pub use functions::{Function, Route, Trigger};
+pub use functions::{Api, Function, Route, Trigger};
 pub use http::{Answer, Call};
 pub use processes::{BusyProcess, Processes};
-pub use stack::{Deployment, Machine, TestStack, event};
+pub use stack::{DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, TestStack, event};
 
 /// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.
 #[must_use]

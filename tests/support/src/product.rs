@@ -32,6 +32,8 @@ pub struct Product {
     pub aws: String,
     /// The URL of the identity provider.
     pub oidc: String,
+    /// The URL of the support desk.
+    pub desk: String,
 }
 
 impl Product {
@@ -46,7 +48,7 @@ impl Product {
             cargo.arg("dev");
             cargo
         };
-        command.args(["--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0"]);
+        command.args(["--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0", "--desk-port", "0"]);
         command.current_dir(directory).kill_on_drop(true);
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().context("cargo dev")?;
@@ -68,8 +70,8 @@ impl Product {
             found.map(str::to_owned).with_context(|| format!("no address for {name} in {ready:?}"))
         };
         let (functions, console) = (address("functions")?, address("console")?);
-        let (aws, oidc) = (address("aws")?, address("oidc")?);
-        Ok(Self { child, output, functions, console, aws, oidc })
+        let (aws, oidc, desk) = (address("aws")?, address("oidc")?, address("desk")?);
+        Ok(Self { child, output, functions, console, aws, oidc, desk })
     }
 
     /// Stops `cargo dev` as Ctrl-C does, because killing it would leave cargo-lambda behind. Returns its output since it was

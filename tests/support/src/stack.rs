@@ -13,11 +13,11 @@ use std::{
 use cloud::{Cloud, CloudOptions, SEALING_KEY};
 use futures_util::future::BoxFuture;
 use lambda::{Clock, Settings};
-use provider::{Person, Provider};
+use provider::{Client, Person, Provider};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-use crate::{Answer, Call, Function, contract::RequestLine, functions::Handler};
+use crate::{Answer, Api, Call, Function, contract::RequestLine, functions::Handler};
 
 /// The settings of a deployment, before it starts.
 pub struct Deployment {
@@ -244,6 +244,22 @@ impl TestStack {
         entries.iter().map(|entry| text(entry, "what") + " by " + &text(entry, "by")).collect()
     }
 
+    /// Calls the function that has a path of the support desk, by its method and path.
+    pub async fn desk(&self, call: Call) -> Answer {
+        let (function, call) = call.routed(Api::Desk);
+        self.call(function.name(), call).await
+    }
+
+    /// Gets a page or a document of the support desk in an operator's browser.
+    pub async fn desk_get(&self, path: &str, token: &str) -> Answer {
+        self.desk(Call::get(path).operator(token)).await
+    }
+
+    /// Posts to the support desk in an operator's browser, with the idempotency key of a click.
+    pub async fn desk_post(&self, path: &str, token: &str, key: &str, body: &Value) -> Answer {
+        self.desk(Call::post(path).operator(token).header("sec-fetch-site", "same-origin").key(key).json(body)).await
+    }
+
     /// Lists the subscriptions of a customer.
     pub async fn list(&self, token: &str) -> Answer {
         self.call("list-subscriptions", Call::get("/subscriptions").bearer(token)).await
@@ -259,10 +275,26 @@ impl TestStack {
     /// Returns such a token with additional claims.
     #[must_use]
     pub fn token_with(&self, email: &str, claims: &Value) -> String {
-        let person = Person { claims: claims.clone(), ..Person::with_email(email) };
-        let mut all = self.provider.claims(&person);
+        self.token_for(&Person { claims: claims.clone(), ..Person::with_email(email) })
+    }
+
+    /// Returns a token for an operator with this e-mail address, who signs in at the time of the stack's clock. It is accepted as a bearer
+    /// token and in the cookie of the desk.
+    #[must_use]
+    pub fn operator_token(&self, email: &str) -> String {
+        self.operator_token_with(email, &json!({}))
+    }
+
+    /// Returns such a token with additional claims; null removes a claim.
+    #[must_use]
+    pub fn operator_token_with(&self, email: &str, claims: &Value) -> String {
+        self.token_for(&Person { claims: claims.clone(), ..Person::at_client(DESK_CLIENT, email) })
+    }
+
+    fn token_for(&self, person: &Person) -> String {
+        let (mut all, claims) = (self.provider.claims(person), &person.claims);
         let issued_at = claims["iat"].as_i64().unwrap_or_else(|| self.clock.load(Ordering::SeqCst));
-        for (name, time) in [("iat", issued_at), ("exp", issued_at + 86_400)] {
+        for (name, time) in [("auth_time", issued_at), ("iat", issued_at), ("exp", issued_at + 86_400)] {
             if claims.get(name).is_none() {
                 all[name] = time.into();
             }
@@ -426,6 +458,12 @@ pub fn event(subscription: &str, kind: &str) -> Value {
     })
 }
 
+/// The origin of the support desk.
+pub const DESK_ORIGIN: &str = "http://127.0.0.1:9004";
+
+/// The operators' client at the provider. Everyone who signs in there is an operator.
+pub const DESK_CLIENT: &str = "firstkey-desk";
+
 /// Returns the settings of `cargo dev` for an AWS endpoint and an identity provider, without `AWS_ACCESS_KEY_ID`, which differs between
 /// functions.
 pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
@@ -448,6 +486,12 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
+        ("DESK_ORIGIN", DESK_ORIGIN),
+        ("DESK_OIDC_ISSUER", issuer),
+        ("DESK_OIDC_CLIENT_ID", DESK_CLIENT),
+        ("DESK_OIDC_ROLE", "roles=support"),
+        ("DESK_APPROVAL", "required"),
+        ("DESK_APPROVAL_WAIT_SECONDS", "3600"),
     ];
     settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
@@ -455,9 +499,15 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
 /// Starts the identity provider; on any free port if `port` is 0.
 pub(crate) async fn provider(port: u16) -> Provider {
     let options = provider::Options {
-        client_id: "firstkey".into(),
+        clients: vec![
+            Client { id: "firstkey".into(), redirect_origin: "http://localhost:9000".into(), claims: Value::Null },
+            Client {
+                id: DESK_CLIENT.into(),
+                redirect_origin: DESK_ORIGIN.into(),
+                claims: json!({ "roles": ["support"] }),
+            },
+        ],
         data: Some(provider_keys()),
-        redirect_origins: vec!["http://localhost:9000".into()],
         seconds_ahead: Arc::default(),
     };
     Provider::start(listener_on(port).await, options).await.unwrap()

@@ -44,7 +44,7 @@ impl Visit<'_> {
 
     async fn subscription_json(&self, id: &str, operator: &SignedInOperator) -> Result<Reply, Problem> {
         let id = SubscriptionId::parse(id).ok_or(ProblemCode::NotFound)?;
-        let found = Box::pin(self.app.desks.subscription(&id)).await?.ok_or(ProblemCode::NotFound)?;
+        let found = Box::pin(self.app.desks.subscription(&id, self.now)).await?.ok_or(ProblemCode::NotFound)?;
         log_look(operator, &id, "subscription");
         let answer = subscription::Answer::new(&found, operator.operator.person, self.now);
         Ok(web::json(StatusCode::OK, &answer))

@@ -81,7 +81,7 @@ impl Visit<'_> {
     /// Shows a subscription.
     pub(super) async fn subscription(&self, id: &str, operator: &SignedInOperator) -> Result<Reply, Problem> {
         let id = SubscriptionId::parse(id).ok_or(ProblemCode::NotFound)?;
-        let found = Box::pin(self.app.desks.subscription(&id)).await?.ok_or(ProblemCode::NotFound)?;
+        let found = Box::pin(self.app.desks.subscription(&id, self.now)).await?.ok_or(ProblemCode::NotFound)?;
         // An invalid cursor shows the first page instead of an error.
         let after = web::request::history_cursor(self.request).unwrap_or_default();
         let history = self.app.histories.page(&found.credential, after).await?;

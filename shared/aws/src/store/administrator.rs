@@ -3,8 +3,10 @@
 use domain::{Account, AccountStatus, DisplayName, SubscriptionId, Timestamp, UserName};
 
 use super::{
+    condition::{ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, text, time},
     names::{Key, STATUS, USER_NAME},
+    transaction::Change,
 };
 use crate::Failure;
 
@@ -16,6 +18,9 @@ pub(super) const END: &str = "ADMINISTRATOR$";
 
 const CREATED_AT: &str = "created_at";
 const DISPLAY_NAME: &str = "display_name";
+const LAST_SIGNED_IN_AT: &str = "last_signed_in_at";
+
+const PLACEHOLDERS: Placeholders = &[("#last", LAST_SIGNED_IN_AT)];
 
 /// An administrator as the others of the company see them. It has no `Debug`, because it holds personal data.
 pub struct Administrator {
@@ -41,12 +46,20 @@ pub(super) fn to_item(account: &Account, display_name: &DisplayName, now: Timest
         .into_map()
 }
 
+/// Returns the write of an administrator's last sign-in, for lists.
+pub(super) fn sign_in(account: &Account, now: Timestamp) -> Change {
+    Change::new(key(&account.subscription, &account.account_id), PLACEHOLDERS, "SET #last = :now")
+        .only_if(ITEM_EXISTS)
+        .value(":now", time(now))
+}
+
 /// An administrator as the table has them.
 pub(super) struct KnownAdministrator {
     pub(super) user_name: UserName,
     pub(super) display_name: String,
     pub(super) created_at: Timestamp,
     pub(super) status: AccountStatus,
+    pub(super) last_signed_in_at: Option<Timestamp>,
 }
 
 /// Reads the administrator from an item.
@@ -57,12 +70,13 @@ pub(super) fn from_item(item: &Attributes) -> Result<KnownAdministrator, Failure
         display_name: item.text(DISPLAY_NAME)?.to_owned(),
         created_at: item.time(CREATED_AT)?,
         status: item.parsed(STATUS, AccountStatus::parse)?,
+        last_signed_in_at: item.optional_time(LAST_SIGNED_IN_AT)?,
     })
 }
 
 /// Reads the administrator from an item. Returns `None` if the account is not active any more.
 pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
-    let KnownAdministrator { user_name, display_name, created_at, status } = from_item(item)?;
+    let KnownAdministrator { user_name, display_name, created_at, status, .. } = from_item(item)?;
     let active = status == AccountStatus::Active;
     Ok(active.then_some(Administrator { user_name, display_name, created_at }))
 }

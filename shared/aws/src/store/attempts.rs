@@ -53,9 +53,9 @@ const FAILURES: &str = "failures";
 const KNOWN_UNTIL: &str = "known_until";
 const TAT: &str = "tat";
 
+/// How the partition keys of the attempts at all accounts begin.
+const ACCOUNT_PREFIX: &str = "ATTEMPTS#";
 const DEVICE_PREFIX: &str = "DEVICE#";
-/// The first sort key after those of all devices.
-const DEVICE_END: &str = "DEVICE$";
 const NETWORK_PREFIX: &str = "NETWORK#";
 
 const PLACEHOLDERS: Placeholders =
@@ -105,7 +105,7 @@ fn account_key(name: &ClaimedName) -> Key {
 }
 
 fn account_part(name: &ClaimedName) -> String {
-    format!("ATTEMPTS#{}", name.as_str())
+    format!("{ACCOUNT_PREFIX}{}", name.as_str())
 }
 
 pub(super) fn network_part(network: &Network) -> String {
@@ -358,47 +358,26 @@ pub(super) fn unlock(user_name: &UserName) -> Change {
         .value(":limit", number(FAILURES_IN_A_ROW))
 }
 
-/// The attempts at an account, as far as the desk shows them: without networks.
-pub(super) struct KnownAttempts {
-    /// The failures of strangers in a row.
-    pub(super) failures: u64,
-    /// The last sign-in of a device that the account knows.
-    pub(super) last_signed_in_at: Option<Timestamp>,
+/// Returns the key of the failures of strangers at an account.
+pub(super) fn failures_key(user_name: &UserName) -> Key {
+    account_key(&user_name.into())
+}
+
+/// Reads the name of an account and the failures of strangers in a row there. `None` for an item of another kind.
+pub(super) fn failures(item: &Attributes) -> Result<Option<(UserName, u64)>, Failure> {
+    let item = Reader(item);
+    let Some(user_name) = item.text(PK)?.strip_prefix(ACCOUNT_PREFIX).and_then(UserName::parse) else {
+        return Ok(None);
+    };
+    Ok(Some((user_name, item.optional_number(FAILURES)?.unwrap_or_default())))
 }
 
 impl Table {
     /// Reads the failures of strangers in a row at an account.
     pub(super) async fn failures_at(&self, user_name: &UserName) -> Result<u64, Failure> {
-        let item = self.get("dynamodb GetItem (attempts)", account_key(&user_name.into())).await?;
+        let item = self.get("dynamodb GetItem (attempts)", failures_key(user_name)).await?;
         let failures = item.map_or(Ok(None), |item| Reader(&item).optional_number(FAILURES))?;
         Ok(failures.unwrap_or_default())
-    }
-
-    /// Reads what is known of the attempts at an account. The keys of networks follow those of devices and are not read: there can be
-    /// many of them, and each is an address.
-    pub(super) async fn attempts_at(&self, user_name: &UserName) -> Result<KnownAttempts, Failure> {
-        const KEYS: &str = "#pk = :account AND #sk BETWEEN :first AND :last";
-        const PROJECTION: &str = "#failures, #known, #sk";
-        let Key { pk, sk: first } = account_key(&user_name.into());
-        let request = self.client.query().table_name(&self.name).consistent_read(true);
-        let request = request
-            .key_condition_expression(KEYS)
-            .projection_expression(PROJECTION)
-            .set_expression_attribute_names(Some(condition::names_in(PLACEHOLDERS, &[KEYS, PROJECTION])))
-            .expression_attribute_values(":account", text(&pk))
-            .expression_attribute_values(":first", text(&first))
-            .expression_attribute_values(":last", text(DEVICE_END));
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| Failure::from_sdk("dynamodb Query (attempts)", &error))?;
-        let mut known = KnownAttempts { failures: 0, last_signed_in_at: None };
-        for item in answer.items().iter().map(Reader) {
-            if item.text(SK)? == first {
-                known.failures = item.optional_number(FAILURES)?.unwrap_or_default();
-            } else if let Some(until) = item.optional_time(KNOWN_UNTIL)? {
-                known.last_signed_in_at = known.last_signed_in_at.max(Some(device::last_used(until)));
-            }
-        }
-        Ok(known)
     }
 }
 

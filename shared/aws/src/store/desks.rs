@@ -5,21 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountStatus, Approval, CompanyId, Credential, EmailAddress, Label, PortalUser, Principal, Reference, SearchKeys,
-    SubscriptionId, Timestamp, UserName, WelcomeMail,
+    Account, AccountStatus, Approval, CompanyId, Credential, EmailAddress, Label, PortalUser, Principal, Reference,
+    SearchKeys, SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 use futures_util::{future::try_join_all, try_join};
 
 use super::{
     Table, account,
     administrator::{self, KnownAdministrator},
-    approval,
-    attempts::KnownAttempts,
-    company, credential,
+    approval, attempts, company, credential,
     item::{Attributes, Reader, text},
     listings::first_page,
     mail,
     names::{Key, PK, SK},
+    operator_acts::DeskState,
     portal_user::{self, KnownPortalUser},
     reference, support,
 };
@@ -51,7 +50,7 @@ pub struct DeskSubscription {
     pub administrators: Vec<DeskAdministrator>,
     /// The support requests of the last 90 days, newest first: at most 100.
     pub support_requests: Vec<DeskSupportRequest>,
-    /// The last approval that was asked for, whether it is pending or not.
+    /// The approval that is to be decided, if there is one.
     pub approval: Option<Approval>,
 }
 
@@ -75,7 +74,7 @@ pub struct DeskAccount {
     pub email: Option<EmailAddress>,
     /// Whether the account may be used.
     pub status: AccountStatus,
-    /// The last sign-in that is known: of the devices that the account knows, or the first one of an administrator.
+    /// The last sign-in that is known. Of the service administrator it is the first one with the current issue.
     pub last_signed_in_at: Option<Timestamp>,
     /// Whether failures have closed the account to strangers. An operator can unlock it.
     pub closed: bool,
@@ -101,17 +100,14 @@ pub struct DeskSupportRequest {
     pub by: Label,
 }
 
-/// The number of accounts that one request reads: the limit of `DynamoDB`.
-const BATCH: usize = 100;
-
-/// The number of accounts whose attempts are read at the same time.
-const AT_ONCE: usize = 10;
-
-/// The number of support requests that are read. They can be long.
-const REQUESTS: i32 = 100;
+/// The number of accounts that one request reads. Two items each are the limit of `DynamoDB`.
+const BATCH: usize = 50;
 
 /// The maximum number of approvals that are listed.
 const APPROVALS: usize = 100;
+
+/// The number of support requests that are read. They can be long.
+const REQUESTS: i32 = 100;
 
 impl Desks {
     /// Returns the store over `table`.
@@ -194,42 +190,6 @@ impl Desks {
         self.0.credential(subscription).await
     }
 
-    /// Returns everything that the desk shows of a subscription, apart from its history. `None` if there is no such subscription.
-    pub async fn subscription(&self, subscription: &SubscriptionId) -> Result<Option<DeskSubscription>, Failure> {
-        let (known, administrators, requests, portal_users) = try_join!(
-            self.credential_mail_and_approval(subscription),
-            self.administrators(subscription),
-            self.support_requests(subscription),
-            self.portal_users(subscription),
-        )?;
-        let Some((credential, mail, approval)) = known else { return Ok(None) };
-        let mut accounts = self.accounts(&credential, &administrators).await?;
-        let service_administrator = accounts.remove(&credential.user_name);
-        Ok(Some(DeskSubscription {
-            portal_users: with_access(&credential, portal_users),
-            service_administrator: service_administrator.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?,
-            administrators: with_accounts(administrators, accounts),
-            support_requests: requests,
-            approval,
-            credential,
-            mail,
-        }))
-    }
-
-    async fn credential_mail_and_approval(
-        &self,
-        subscription: &SubscriptionId,
-    ) -> Result<Option<(Credential, WelcomeMail, Option<Approval>)>, Failure> {
-        let keys = [credential::key(subscription), mail::key(subscription), approval::key(subscription)];
-        let keys = keys.map(Key::into_map).into();
-        let items = self.0.batch_get("dynamodb BatchGetItem (subscription)", keys, &[]).await?;
-        let named = |name| items.iter().find(|item| Reader(item).optional_text(SK) == Some(name));
-        let Some(known) = named(credential::SORT_KEY) else { return Ok(None) };
-        let mail = named(mail::SORT_KEY).ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?;
-        let approval = named(approval::SORT_KEY).map(approval::from_item).transpose()?;
-        Ok(Some((credential::from_item(known)?, mail::from_item(mail)?, approval)))
-    }
-
     /// Returns the approvals that are to be decided, the oldest first: at most 100.
     pub async fn approvals(&self, now: Timestamp) -> Result<Vec<Approval>, Failure> {
         let request = self.0.client.query().table_name(&self.0.name).consistent_read(true);
@@ -253,6 +213,46 @@ impl Desks {
         }
     }
 
+    /// Returns everything that the desk shows of a subscription, apart from its history. `None` if there is no such subscription.
+    pub async fn subscription(
+        &self,
+        subscription: &SubscriptionId,
+        now: Timestamp,
+    ) -> Result<Option<DeskSubscription>, Failure> {
+        let (state, administrators, requests, portal_users) = try_join!(
+            self.state(subscription),
+            self.administrators(subscription),
+            self.support_requests(subscription),
+            self.portal_users(subscription),
+        )?;
+        let Some(DeskState { credential, mail, approval }) = state else { return Ok(None) };
+        let mut accounts = self.accounts(&credential, &administrators).await?;
+        let service_administrator = accounts.remove(&credential.user_name);
+        Ok(Some(DeskSubscription {
+            portal_users: with_access(&credential, portal_users),
+            service_administrator: service_administrator.ok_or_else(|| Failure::unreadable("item", "ACCOUNT"))?,
+            administrators: with_accounts(administrators, accounts),
+            support_requests: requests,
+            approval: approval.filter(|approval| approval.is_pending(now)),
+            credential,
+            mail,
+        }))
+    }
+
+    async fn state(&self, subscription: &SubscriptionId) -> Result<Option<DeskState>, Failure> {
+        let keys = [credential::key(subscription), mail::key(subscription), approval::key(subscription)];
+        let keys = keys.map(Key::into_map).to_vec();
+        let items = self.0.batch_get("dynamodb BatchGetItem (subscription)", keys, &[]).await?;
+        let named = |name| items.iter().find(|item| Reader(item).optional_text(SK) == Some(name));
+        let Some(known) = named(credential::SORT_KEY) else { return Ok(None) };
+        let mail = named(mail::SORT_KEY).ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?;
+        Ok(Some(DeskState {
+            credential: credential::from_item(known)?,
+            mail: mail::from_item(mail)?,
+            approval: named(approval::SORT_KEY).map(approval::from_item).transpose()?,
+        }))
+    }
+
     async fn administrators(&self, subscription: &SubscriptionId) -> Result<Vec<KnownAdministrator>, Failure> {
         const OPERATION: &str = "dynamodb Query (administrators)";
         let items = self.0.query(OPERATION, subscription, administrator::PREFIX, administrator::END).await?;
@@ -274,55 +274,48 @@ impl Desks {
         Ok(all)
     }
 
-    /// Reads the accounts of the service administrator and the administrators, with what is known of attempts at them.
+    /// Reads the accounts of the service administrator and the administrators, with the failures that may have closed them.
     async fn accounts(
         &self,
         credential: &Credential,
         administrators: &[KnownAdministrator],
     ) -> Result<BTreeMap<UserName, DeskAccount>, Failure> {
-        let names: Vec<&UserName> =
-            administrators.iter().map(|one| &one.user_name).chain([&credential.user_name]).collect();
-        let (items, attempts) = try_join!(self.account_items(&names), self.attempts(&names))?;
-        let attempts: BTreeMap<&UserName, _> = names.into_iter().zip(attempts).collect();
+        let names = administrators.iter().map(|one| &one.user_name).chain([&credential.user_name]);
+        let (mut failures, mut items) = (BTreeMap::new(), Vec::new());
+        for item in self.account_items(&names.collect::<Vec<_>>()).await? {
+            match attempts::failures(&item)? {
+                Some((user_name, number)) => drop(failures.insert(user_name, number)),
+                None => items.push(item),
+            }
+        }
         let mut accounts = BTreeMap::new();
         for item in items {
             let account = account::from_item(&item)?;
-            let Some(attempts) = attempts.get(&account.user_name) else { continue };
-            let issue_signed_in_at = credential.signed_in_at.filter(|_| account.user_name == credential.user_name);
-            let last_signed_in_at = [attempts.last_signed_in_at, account.first_signed_in_at, issue_signed_in_at]
-                .into_iter()
-                .max()
-                .flatten();
-            accounts.insert(
-                account.user_name.clone(),
-                DeskAccount {
-                    closed: account.is_closed_by(attempts.failures),
-                    email: account::email(&item),
-                    account_id: account.account_id,
-                    user_name: account.user_name,
-                    status: account.status,
-                    last_signed_in_at,
-                },
-            );
+            let is_service = account.user_name == credential.user_name;
+            let noted = administrators.iter().find(|one| one.user_name == account.user_name);
+            let last = [noted.and_then(|one| one.last_signed_in_at), account.first_signed_in_at];
+            let last = last.into_iter().chain([credential.signed_in_at.filter(|_| is_service)]).max().flatten();
+            let failures = failures.get(&account.user_name).copied().unwrap_or_default();
+            accounts
+                .insert(account.user_name.clone(), DeskAccount::new(account, account::email(&item), last, failures));
         }
         Ok(accounts)
     }
 
-    /// Reads the attempts at accounts, in the order of `names`.
-    async fn attempts(&self, names: &[&UserName]) -> Result<Vec<KnownAttempts>, Failure> {
-        let mut all = Vec::with_capacity(names.len());
-        for some in names.chunks(AT_ONCE) {
-            all.extend(try_join_all(some.iter().map(|name| self.0.attempts_at(name))).await?);
-        }
-        Ok(all)
-    }
-
     async fn account_items(&self, names: &[&UserName]) -> Result<Vec<Attributes>, Failure> {
         let batches = names.chunks(BATCH).map(|names| {
-            let keys = names.iter().map(|name| account::key(name).into_map()).collect();
-            self.0.batch_get("dynamodb BatchGetItem (accounts)", keys, &[])
+            let keys = names.iter().flat_map(|name| [account::key(name), attempts::failures_key(name)]);
+            self.0.batch_get("dynamodb BatchGetItem (accounts)", keys.map(Key::into_map).collect(), &[])
         });
         Ok(try_join_all(batches).await?.into_iter().flatten().collect())
+    }
+}
+
+impl DeskAccount {
+    fn new(account: Account, email: Option<EmailAddress>, last_signed_in_at: Option<Timestamp>, failures: u64) -> Self {
+        let closed = account.is_closed_by(failures);
+        let Account { account_id, user_name, status, .. } = account;
+        Self { account_id, user_name, email, status, last_signed_in_at, closed }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table. A file named after an entity holds its key, attributes, clauses, conversion and writes; a file named after a store
 //! composes them into the operations of a function.
 
+mod accesses;
 mod account;
 mod administrator;
 mod administrators;
@@ -60,6 +61,7 @@ use self::{
 };
 use crate::{Failure, connection::no_bucket, retry::pause};
 
+pub use accesses::{Accesses, AccountState, LookUpAccountOutcome, UnlockOutcome};
 pub use administrator::Administrator;
 pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
 pub use attempts::{Attempts, SpendOutcome};

@@ -1,12 +1,12 @@
 //! Sign-ins: the session that begins, and what the first one of an issue or of an administrator changes for everyone else.
 
 use domain::{
-    Account, AccountStatus, ClaimedName, Credential, HistoryCode, Issue, ServiceAdministrator, Session, SessionDigest,
-    SignInEffect, Timestamp, UserName,
+    Account, AccountStatus, ClaimedName, Credential, HistoryCode, Issue, Role, ServiceAdministrator, Session,
+    SessionDigest, SignInEffect, Timestamp, UserName,
 };
 
 use super::{
-    Table, account, credential,
+    Table, account, administrator, credential,
     history::{Entries, Entry},
     session,
     transaction::{Commit, Part, PutNewOutcome, Transaction, Write},
@@ -76,6 +76,17 @@ impl SignIns {
             }
         })
         .await
+    }
+
+    /// Notes an administrator's last sign-in, for lists. The service administrator is in no list.
+    pub async fn note(&self, account: &Account, now: Timestamp) -> Result<(), Failure> {
+        match account.role {
+            Role::Administrator => {
+                let note = administrator::sign_in(account, now);
+                self.table.write_once("dynamodb UpdateItem (last sign-in)", note).await.map(|_| ())
+            }
+            Role::ServiceAdministrator => Ok(()),
+        }
     }
 
     /// Ends a session at `now`, if there is one.

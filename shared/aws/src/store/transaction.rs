@@ -221,6 +221,7 @@ pub(super) enum Part {
     Administrator,
     Approval,
     ApprovalCopy,
+    Attempts,
     Click,
     Creator,
     Credential,
@@ -233,6 +234,7 @@ pub(super) enum Part {
     ServiceAdministrator,
     Session,
     SupportDay,
+    UnlockedDay,
 }
 
 /// Several writes that are carried out together or not at all.

@@ -40,7 +40,7 @@ pub struct SignIns {
     lacks_auth_time: AtomicBool,
 }
 
-/// What becomes of a request that begins or completes a sign-in.
+/// The outcome of a request that begins or completes a sign-in.
 pub enum SignInOutcome {
     /// The browser goes to the provider, or returns signed in.
     Reply(Reply),
@@ -48,7 +48,7 @@ pub enum SignInOutcome {
     Refused(RefusedSignIn),
 }
 
-/// What the provider's answer to a sign-in gives. It has no `Debug`, because it holds a token.
+/// The outcome of the provider's answer to a sign-in. It has no `Debug`, because it holds a token.
 pub enum Redeemed {
     /// An ID token, which is not verified yet.
     Token(String),

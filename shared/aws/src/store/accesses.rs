@@ -1,0 +1,154 @@
+//! What operators change about access: the portal users that they add and remove, and the accounts that they unlock.
+
+use domain::{
+    Account, Approval, ClaimedName, Credential, HistoryCode, OperatorClick, PortalUserChange, SubscriptionId, Timestamp,
+};
+use futures_util::try_join;
+
+use super::{
+    Table, account, attempts, credential,
+    day::DailyLimit,
+    history::{Entries, Entry},
+    operator_acts::{ActOutcome, DeskState, LookUpActOutcome, OperatorAct},
+    operator_click::AnsweredClick,
+    transaction::{Commit, Part, Transaction},
+};
+use crate::Failure;
+
+/// Changes who has access, for operators, and asks for approvals of that.
+pub struct Accesses(Table);
+
+/// The result of looking up the account that is to be unlocked.
+pub enum LookUpAccountOutcome {
+    /// The click is new.
+    New(Box<AccountState>),
+    /// An earlier attempt of the click was carried out and had this answer.
+    Answered(String),
+    /// The click's key was used for another request.
+    AnotherRequest,
+    /// No account has this name.
+    NoAccount,
+}
+
+/// The state of an account and of its subscription at the beginning of an act.
+pub struct AccountState {
+    /// The account.
+    pub account: Account,
+    /// The credential of its subscription.
+    pub credential: Credential,
+    /// The failures of strangers in a row.
+    pub failures: u64,
+}
+
+/// The result of [`Accesses::unlock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnlockOutcome {
+    /// The account is unlocked.
+    Done,
+    /// The account was unlocked as often as it may be in a day.
+    TooMany,
+    /// Something changed in between: look up again and decide again.
+    LostRace,
+}
+
+impl AccountState {
+    /// Returns whether the account can be unlocked: failures have closed it, and its subscription has not ended.
+    #[must_use]
+    pub fn can_be_unlocked(&self) -> bool {
+        self.credential.ended_at.is_none() && self.account.is_closed_by(self.failures)
+    }
+}
+
+impl Accesses {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// Looks up the subscription of an act, and whether the click was carried out before.
+    pub async fn look_up(
+        &self,
+        subscription: &SubscriptionId,
+        click: &OperatorClick,
+        now: Timestamp,
+    ) -> Result<LookUpActOutcome, Failure> {
+        self.0.look_up_act(subscription, click, now).await
+    }
+
+    /// Asks for the approval of an addition.
+    pub async fn ask(
+        &self,
+        known: &DeskState,
+        approval: &Approval,
+        answered: AnsweredClick<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.ask_for_approval(&known.credential, approval, answered).await
+    }
+
+    /// Adds the portal user of `change` at once, where the deployment asks for no approval. `next` is the credential with them.
+    pub async fn add(
+        &self,
+        known: &DeskState,
+        next: &Credential,
+        change: &PortalUserChange,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
+    }
+
+    /// Removes the portal user of `change`: the right and the listing go at once, and the mark that stays keeps events from bringing them
+    /// back. `next` is the credential without them.
+    pub async fn remove(
+        &self,
+        known: &DeskState,
+        next: &Credential,
+        change: &PortalUserChange,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.change_portal_users(HistoryCode::PortalUserRemoved, &known.credential, next, change, act).await
+    }
+
+    /// Looks up an account that is to be unlocked, and whether the click was carried out before.
+    pub async fn look_up_account(
+        &self,
+        name: &ClaimedName,
+        click: &OperatorClick,
+        now: Timestamp,
+    ) -> Result<LookUpAccountOutcome, Failure> {
+        let Some(account) = self.0.account(account::claimed_key(name)).await? else {
+            return Ok(LookUpAccountOutcome::NoAccount);
+        };
+        let (looked_up, failures) =
+            try_join!(self.0.look_up_act(&account.subscription, click, now), self.0.failures_at(&account.user_name),)?;
+        Ok(match looked_up {
+            LookUpActOutcome::New(state) => {
+                let credential = state.credential;
+                LookUpAccountOutcome::New(Box::new(AccountState { account, credential, failures }))
+            }
+            LookUpActOutcome::Answered(answer) => LookUpAccountOutcome::Answered(answer),
+            LookUpActOutcome::AnotherRequest => LookUpAccountOutcome::AnotherRequest,
+            LookUpActOutcome::NoSubscription => return Err(Failure::unreadable("item", credential::SORT_KEY)),
+        })
+    }
+
+    /// Unlocks an account that failures of strangers have closed: they are forgotten, and the password stays.
+    pub async fn unlock(&self, known: &AccountState, act: &OperatorAct<'_>) -> Result<UnlockOutcome, Failure> {
+        let AccountState { account, credential, .. } = known;
+        let id = &credential.subscription;
+        let entry = Entry::new(HistoryCode::AccountUnlocked, act.operator, act.at, credential.issue);
+        let entries = Entries::after(credential).and(&entry.with_account(&account.user_name).with_reason(act.reason));
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (unlock)")
+            .update(Part::Credential, credential::act(credential, entries.seq()))?
+            .update(Part::Attempts, attempts::unlock(&account.user_name))?
+            .update(Part::UnlockedDay, DailyLimit::unlocked(account).count(id, act.at))?
+            .put_history(entries)?;
+        Ok(match act.add_to(transaction, id)?.commit().await? {
+            Commit::Done => UnlockOutcome::Done,
+            // An earlier attempt of the click may have been the last of the day.
+            Commit::Refused(refused) if refused.failed(Part::Click) => UnlockOutcome::LostRace,
+            Commit::Refused(refused) if refused.failed(Part::UnlockedDay) => UnlockOutcome::TooMany,
+            Commit::Refused(_) => UnlockOutcome::LostRace,
+        })
+    }
+}
