@@ -1,4 +1,4 @@
-//! What operators change about access: portal users who come and go, and accounts that are unlocked.
+//! Tests of the changes that operators make to access: portal users who come and go, and accounts that are unlocked.
 
 use cloud::{Fault, Mode, Service};
 use domain::{EmailAddress, Principal};
@@ -13,14 +13,9 @@ const CHOSEN: &str = "seven green boats at noon";
 const STRANGER: &str = "198.51.100.7";
 const DAY: i64 = 24 * 3600;
 
-/// Returns the ID token of an operator who has just signed in.
-fn operator(stack: &TestStack, email: &str) -> String {
-    stack.token_with(email, &json!({ "aud": "firstkey-desk", "roles": ["support"] }))
-}
-
 /// Sends an act in the browser session of an operator.
 async fn act_as(stack: &TestStack, email: &str, key: &str, call: Call) -> Answer {
-    stack.call("change-access", call.cookie("__Host-desk", &operator(stack, email)).key(key)).await
+    stack.call("change-access", call.operator(&stack.operator_token(email)).key(key)).await
 }
 
 async fn act(stack: &TestStack, key: &str, call: Call) -> Answer {
@@ -152,7 +147,7 @@ async fn the_last_portal_user_stays() {
 }
 
 #[tokio::test]
-async fn of_the_last_two_portal_users_one_stays_whoever_removes_them_at_once() {
+async fn one_of_the_last_two_portal_users_stays_when_both_are_removed_at_once() {
     for _ in 0..4 {
         let stack = started().await;
         assert_eq!(act(&stack, "it", removal("it")).await.status, 202);
@@ -168,7 +163,7 @@ async fn of_the_last_two_portal_users_one_stays_whoever_removes_them_at_once() {
 }
 
 #[tokio::test]
-async fn an_act_is_carried_out_once_for_its_key_and_the_key_stands_for_one_request() {
+async fn a_key_acts_once_and_means_one_request() {
     let stack = started().await;
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::LostResponse, 1));
     let first = act(&stack, "key", removal("dana")).await;
@@ -199,8 +194,7 @@ async fn many_attempts_of_one_click_at_once_act_once() {
 async fn an_act_needs_a_key_and_a_reason_and_nothing_more() {
     let stack = started().await;
     let invalid = (400, Some("invalid-request"));
-    let cookie = operator(&stack, OLIVIA);
-    let without_key = stack.call("change-access", removal("dana").cookie("__Host-desk", &cookie)).await;
+    let without_key = stack.call("change-access", removal("dana").operator(&stack.operator_token(OLIVIA))).await;
     assert_eq!(outcome(&without_key), invalid);
     let reasoned = |body: Value| removal("dana").json(&body);
     let named = |mut body: Value| {
@@ -416,25 +410,26 @@ async fn an_account_is_unlocked_three_times_a_day() {
 #[tokio::test]
 async fn everyone_but_an_operator_in_a_browser_is_refused_before_anything_is_read() {
     let stack = started().await;
-    let desk = |claims: Value| stack.token_with(OLIVIA, &claims);
-    let cookie = |token: &str| removal("dana").cookie("__Host-desk", token).key("key");
+    let without_role = stack.operator_token_with(OLIVIA, &json!({ "roles": ["sales"] }));
+    let with_role = stack.token_with(OLIVIA, &json!({ "roles": ["support"] }));
+    let cookie = |token: &str| removal("dana").operator(token).key("key");
     let unknown = stack.call("portal", Call::get("/nowhere")).await;
     stack.cloud.clear_requests();
     for (who, call) in [
         ("a stranger", removal("dana").key("key")),
-        ("an operator without the role", cookie(&desk(json!({ "aud": "firstkey-desk" })))),
+        ("an operator without the role", cookie(&without_role)),
         ("a customer", cookie(&stack.token(OLIVIA))),
-        ("a customer with the role", cookie(&desk(json!({ "roles": ["support"] })))),
+        ("a customer with the role", cookie(&with_role)),
         ("a customer's bearer token", removal("dana").bearer(&stack.token(OLIVIA)).key("key")),
     ] {
         let answer = stack.call("change-access", call).await;
         assert_eq!((outcome(&answer), &answer.body["detail"]), (NOT_FOUND, &unknown.body["detail"]), "{who}");
     }
-    let foreign = cookie(&operator(&stack, OLIVIA)).header("sec-fetch-site", "cross-site");
+    let foreign = cookie(&stack.operator_token(OLIVIA)).header("sec-fetch-site", "cross-site");
     assert_eq!(stack.call("change-access", foreign).await.problem(), Some("forbidden"));
     assert_eq!(stack.cloud.requests().len(), 0, "no call of AWS");
     for call in [removal("dana"), addition("lee"), Call::unlock("admin@fabrikam", REASON)] {
-        let bearer = call.bearer(&operator(&stack, OLIVIA)).key("key");
+        let bearer = call.bearer(&stack.operator_token(OLIVIA)).key("key");
         assert_eq!(outcome(&stack.call("change-access", bearer).await), (403, Some("forbidden")));
     }
     assert_eq!((portal_users(&stack).await, stack.history("sub-1").await.len()), (3, 1));

@@ -27,11 +27,6 @@ fn operations() -> Vec<(Route, String, &'static Value)> {
     all
 }
 
-/// Returns whether a function serves the pages and every other path of an origin. Its paths are in the contract and not in the router.
-fn serves_pages(function: Function) -> bool {
-    ["portal", "support-desk"].contains(&function.name())
-}
-
 /// Returns the text between the first two quotation marks.
 fn quoted(line: &str) -> Option<String> {
     line.split('"').nth(1).map(str::to_owned)

@@ -7,10 +7,11 @@ use cloud::{
     DeliverError, Feedback, SecretContent,
     roles::{Grant, Request, Role},
 };
+use domain::{EmailAddress, Principal};
 use futures_util::future::BoxFuture;
 use provider::Oddities;
 use serde_json::{Value, json};
-use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event};
+use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event, table::Table};
 
 use crate::portal_sign_in::PendingSignIn;
 
@@ -207,6 +208,26 @@ async fn publish_events(stack: &TestStack) -> Vec<String> {
     vec![outcome(&created), format!("{failed} failed"), format!("{} {notices}", stack.cloud.published().len())]
 }
 
+/// Asks for the addition of a portal user, adds one in a deployment without approvals, removes one, and unlocks an account.
+async fn change_access(stack: &TestStack) -> Vec<String> {
+    stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    table.set_number("ATTEMPTS#admin@fabrikam".into(), "ACCOUNT", "failures", 100).await;
+    let operator = stack.operator_token("olivia@contoso.example");
+    let act = |call: Call, key: &str| call.operator(&operator).key(key);
+    let addition =
+        || Call::add_portal_user("sub-1", &json!({ "reason": "Ticket 4711", "email": "lee@fabrikam.example" }));
+    let dana = Principal::email(&EmailAddress::parse("dana@fabrikam.example").unwrap()).to_string();
+    let without_approvals = stack.separate_machine_with("", &[("DESK_APPROVAL", "off")]);
+    let answers = [
+        stack.call("change-access", act(addition(), "ask")).await,
+        without_approvals.call("change-access", act(addition(), "add")).await,
+        stack.call("change-access", act(Call::remove_portal_user("sub-1", &dana, "Ticket 4711"), "remove")).await,
+        stack.call("change-access", act(Call::unlock("admin@fabrikam", "Ticket 4711"), "unlock")).await,
+    ];
+    answers.iter().map(outcome).collect()
+}
+
 /// Returns whether the function's role allows each action that Lambda itself takes.
 fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
     let queue = match function.trigger() {
@@ -280,6 +301,7 @@ macro_rules! stories {
 }
 
 stories! {
+    change_access_uses_all_of_its_role_and_needs_each_statement ChangeAccess change_access
     contact_support_uses_all_of_its_role_and_needs_each_statement ContactSupport contact_support
     create_admin_uses_all_of_its_role_and_needs_each_statement CreateAdmin create_admin
     get_credentials_uses_all_of_its_role_and_needs_each_statement GetCredentials get_credentials

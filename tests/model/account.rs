@@ -58,6 +58,8 @@ pub(crate) enum Variant {
     SignInThenRetire,
     /// The creation of an administrator retires the service administrator.
     RetiredAtCreation,
+    /// The first sign-in retires a service administrator whose reissued password waits to be used.
+    UnusedReissueRetired,
     /// The session is written before retrieval ends.
     SessionBeforeRetrievalEnds,
     /// The result of an earlier attempt of the same click counts as another click's.
@@ -103,6 +105,8 @@ pub(crate) enum Task {
     Renew,
     /// The vendor's paid event is delivered.
     Paid,
+    /// An administrator who has signed in closes the service administrator's account, which a reissue has made active again.
+    Close,
 }
 
 /// The state in which the exploration begins.
@@ -226,8 +230,8 @@ impl Model for AccountModel {
             Action::ReadAccount(p) => self.read_account(&mut world, p)?,
             Action::ReadCredential(p) => self.read_credential(&mut world, p)?,
             Action::ReadServiceAdministrator(p) => {
-                let status = world.table.service().status;
-                world.people[p].run.as_mut()?.service = Some(status);
+                let may_retire = world.table.service().may_retire(self.variant);
+                world.people[p].run.as_mut()?.service = Some(may_retire);
             }
             Action::Committed(p) => self.deliver_answer(&mut world, p)?,
             Action::AnswerLost(p) => {

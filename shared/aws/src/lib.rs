@@ -10,7 +10,10 @@
 //! | notice | `SUBSCRIPTION#<id>` | `MAIL#notice#<event_id>-<principal>` | [`Notices`] orders it, [`Mails`] follows it; kept for 14 days |
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
 //! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`]: twenty, counted in the transaction of each |
-//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`] |
+//! | unlocks of an account on a day | `SUBSCRIPTION#<id>` | `UNLOCKED#<account id>#<day>` | [`Accesses`]: three, counted in the transaction of each |
+//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`], [`Accesses`], [`Reissues`]; who was removed stays, with the mark `removed_at` |
+//! | company | `COMPANY#<id>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint by which operators find the subscriptions of a company |
+//! | reference | `REFERENCE#<reference>` | `REFERENCE` | [`SupportRequests`]: the subscription of a support request; kept for 400 days |
 //! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | every transaction on the subscription |
 //! | handled event | `SUBSCRIPTION#<id>` | `STARTED#<event>` | [`Subscriptions`]: an event that has started an issue starts no second one |
 //! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
@@ -34,17 +37,21 @@
 //! | list-subscriptions | [`Listings::page`] | 1 `Query` for each principal at once, then 1 `BatchGetItem` | 1 read each, 2 for a subscription |
 //! | show-history | [`Histories::find`] or, for an administrator, [`Sessions::find`]; then [`Histories::page`], for a file [`Histories::large_page`] | 1 `GetItem` (3 for an administrator), 1 `Query` of 50 items; for a file 1 for each 1,000 | 1 read (3), 3 for a page; 60 for each 1,000 entries of a file |
 //! | portal, the history | as a page of show-history | | |
-//! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, `BatchWriteItem`, `TransactWriteItems` of 5 | 2 reads, 2 writes a portal user, 10 writes |
-//! | subscription-start, known | [`Subscriptions::find`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
+//! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::company_name`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 2 `GetItem`, 1 `Query`, 1 `UpdateItem` for each portal user, `BatchWriteItem`, `TransactWriteItems` of 5 | 2.5 reads, 2 writes a portal user, 11 writes |
+//! | subscription-start, known | [`Subscriptions::find`], [`Subscriptions::welcome`], then nothing, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
-//! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 4 | 2 reads, 8 writes |
+//! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 5 | 2 reads, 10 writes |
 //! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
 //! | portal, the exchange of a code at a provider that demands a secret | [`ClientSecretReader::read`] | 1 `GetSecretValue` in 15 minutes | |
 //! | portal, the list | [`Listings::page`] | as list-subscriptions | |
 //! | portal, the Administration Center | [`Sessions::find`], at home also [`Team::list`] | 1 `GetItem`, 2 at once, 1 `Query` | 4 reads |
-//! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem`, and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
+//! | sign-in | [`Attempts::spend`], [`SignIns::account`], [`SignIns::begin`], [`Attempts::succeeded`] | 3 `UpdateItem` (2 from a known network, 1 from a known device, up to 2 more where a budget is not full; 1 for a device that the account does not know), 1 `GetItem`; after a success `PutItem` or `TransactWriteItems` after 1 or 2 `GetItem`, then 2 or 3 `UpdateItem` (1 more for an administrator, [`SignIns::note`]), and 1 `Query` for a new device; 1 `UpdateItem` where a session ends | |
 //! | reset-password | [`Sessions::find`], [`Passwords::change`] | 1 `GetItem`, 2 at once, `TransactWriteItems` of 4, 2 `Query`, 2 `UpdateItem` and 1 for each device and network that is forgotten; with a current password also the attempts of sign-in | 3 reads, 8 writes |
 //! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 (7 with an address) | 3 reads, 12 writes (14) |
+//! | support-desk, a search | [`Desks::search`] | 1 `GetItem` or `Query` for each key that the text may be, at once, then 1 `BatchGetItem` | 1 read each, 1 for a subscription |
+//! | support-desk, a subscription | [`Desks::subscription`] | 3 `Query` and 1 `BatchGetItem` at once, then 1 `BatchGetItem` for each 50 accounts | 1 read for each 4 KB of a query, and 1 an item |
+//! | change-access, portal users | [`Operators::spend`], [`Accesses::look_up`], [`Accesses::ask`] or [`Accesses::remove`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
+//! | change-access, an account | [`Operators::spend`], [`Accesses::look_up_account`], [`Accesses::unlock`] | 1 `UpdateItem`, 2 `GetItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 6 reads, 11 writes |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.

@@ -1,4 +1,4 @@
-//! What an operator types into the search field of the support desk, as the keys that it may be.
+//! A text that an operator types into the search field of the support desk, as the keys that it may be.
 
 use crate::{CompanyId, EmailAddress, Principal, Reference, SubscriptionId, UserName, text::without_blank_ends};
 

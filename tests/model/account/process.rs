@@ -17,7 +17,8 @@ pub(crate) struct Run {
     session: Option<Session>,
     pub(crate) account: Option<Account>,
     pub(crate) credential: Option<Credential>,
-    pub(crate) service: Option<Status>,
+    /// Whether the service administrator may be retired.
+    pub(crate) service: Option<bool>,
     attempt: u8,
     races: u8,
     /// Whether the first of two writes was carried out, in the mutants that write twice.
@@ -49,7 +50,7 @@ impl Run {
             }
             (Task::SignIn(_), _) => nothing_more,
             (Task::Reset | Task::Create(_), _) => Needs { credential, ..nothing_more },
-            (Task::Reissue(_) | Task::Renew | Task::Paid, _) => {
+            (Task::Reissue(_) | Task::Renew | Task::Paid | Task::Close, _) => {
                 Needs { account: no_account && !credential, credential, ..nothing_more }
             }
         }
@@ -70,7 +71,7 @@ impl Run {
     }
 
     fn retires(&self) -> bool {
-        self.service == Some(Status::Active)
+        self.service == Some(true)
     }
 }
 
@@ -110,7 +111,7 @@ impl AccountModel {
                 run.session = Some(Session::begin(self.variant, world.click(p), id, &run.account?, world.now));
             }
             Task::Reset | Task::Create(_) => run.session = world.people[p].current_session(&world.table).copied(),
-            Task::Reissue(_) | Task::Renew | Task::Paid => {}
+            Task::Reissue(_) | Task::Renew | Task::Paid | Task::Close => {}
         }
         world.people[p].run = Some(run);
         Some(())
@@ -144,7 +145,7 @@ impl AccountModel {
             Task::Reissue(issue) if credential.issue != issue => world.people[p].give_up(),
             Task::Renew => self.decide_renewal(world, p)?,
             Task::Paid => self.decide_paid(world, p)?,
-            Task::Reset | Task::Create(_) | Task::Reissue(_) => {}
+            Task::Reset | Task::Create(_) | Task::Reissue(_) | Task::Close => {}
         }
         self.check_session(world, p)
     }
@@ -186,7 +187,7 @@ impl AccountModel {
             }
             Outcome::Done => {
                 let person = &mut world.people[p];
-                if !matches!(write, Write::Create { .. }) {
+                if !matches!(write, Write::Create { .. } | Write::Close { .. }) {
                     person.token = Some(click);
                 }
                 person.give_up();
@@ -246,6 +247,7 @@ impl AccountModel {
             Task::Reissue(_) => self.derive_next_issue(run, Cause::Reissue)?,
             Task::Renew => self.derive_next_issue(run, Cause::Renewal)?,
             Task::Paid => self.derive_next_issue(run, Cause::Paid)?,
+            Task::Close => Write::Close { version: run.account?.version, seq: run.credential?.seq },
         })
     }
 
@@ -301,6 +303,7 @@ impl World {
             Task::Reset => session.is_some(),
             Task::Create(_) => session.is_some_and(|session| session.temporary.is_none()),
             Task::Reissue(_) | Task::Renew | Task::Paid => true,
+            Task::Close => self.table.has_first_sign_in() && self.table.service().status == Status::Active,
         }
     }
 

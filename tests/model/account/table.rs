@@ -116,6 +116,10 @@ pub(crate) enum Write {
         seq: u8,
     },
     NextIssue(NextIssue),
+    Close {
+        version: u8,
+        seq: u8,
+    },
 }
 
 /// The meaning of the answer to the process.
@@ -157,6 +161,12 @@ impl Account {
 
     pub(crate) fn may_sign_in(&self, now: Time) -> bool {
         self.status == Status::Active && self.temporary.is_none_or(|temporary| now < temporary.expires_at)
+    }
+
+    /// Returns whether the first sign-in of an administrator retires this account. A reissue that waits to be used is not voided by it.
+    pub(crate) fn may_retire(&self, variant: Variant) -> bool {
+        let used = self.temporary.is_none() || variant == Variant::UnusedReissueRetired;
+        self.status == Status::Active && used
     }
 
     pub(crate) fn is_unchanged(&self, version: u8) -> bool {

@@ -5,7 +5,7 @@ use super::witness::{
     ANSWERED_WITH_OWN_ISSUE, HISTORY_COMPLETE, NO_CREATION_FROM_BEFORE, NO_RESET_AFTER_EXPIRY, NO_RESET_FROM_BEFORE,
     NO_RETRIEVAL_ENDED_FROM_BEFORE, NO_SESSION_FROM_BEFORE, NONE_AFTER_HAND_OVER, NOT_LOCKED_OUT,
     NOT_SHOWN_AFTER_SIGN_IN, ONE_ISSUE_FOR_PAID, ONE_RESET, REFUSALS_ARE_TRUE, RENEWALS_BOUNDED, RENEWED_WITH_REASON,
-    RETIREMENT_NOT_LOST, STARTED_ONCE,
+    RETIREMENT_NOT_LOST, STARTED_ONCE, UNUSED_REISSUE_GOOD,
 };
 use super::{
     AccountModel, BACK_AFTER_EXPIRY, NAME_TAKEN, PASSWORD_CHOSEN, RENEWAL_REFUSED, RENEWED, RENEWED_AND_PAID,
@@ -80,7 +80,7 @@ fn the_hand_over() -> Scope {
     }
 }
 
-/// Lee and Mia take over, the support desk gives the account back, and a person uses it.
+/// Lee and Mia take over, the support desk gives the account back, a person uses it, and an administrator closes it.
 fn the_hand_over_undone() -> Scope {
     Scope {
         start: Start::Administrators(2),
@@ -89,6 +89,7 @@ fn the_hand_over_undone() -> Scope {
             vec![Task::SignIn(MIA)],
             vec![Task::Reissue(1)],
             vec![Task::SignIn(SERVICE), Task::Reset],
+            vec![Task::Close],
         ],
         ..the_hand_over()
     }
@@ -265,7 +266,7 @@ fn a_sign_in_that_proceeds_with_a_changed_account_ends_the_retrieval_of_the_next
 }
 
 #[test]
-fn a_sign_in_that_does_not_check_its_account_ends_the_retrieval_after_the_retirement() {
+fn a_sign_in_that_does_not_check_its_account_ends_the_retrieval_of_a_closed_account() {
     assert_caught(Variant::AccountNotCompared, the_hand_over_undone(), NO_RETRIEVAL_ENDED_FROM_BEFORE);
 }
 
@@ -290,6 +291,11 @@ fn a_retirement_at_the_creation_of_an_administrator_precedes_every_sign_in() {
 }
 
 #[test]
+fn a_retirement_of_an_account_that_was_just_reissued_voids_the_reissue() {
+    assert_caught(Variant::UnusedReissueRetired, the_hand_over(), UNUSED_REISSUE_GOOD);
+}
+
+#[test]
 fn an_invocation_that_does_not_recognise_its_own_write_answers_with_a_refusal() {
     assert_caught(Variant::OwnWriteNotRecognised, answers_are_lost(), REFUSALS_ARE_TRUE);
 }
@@ -307,11 +313,6 @@ fn a_retrieval_during_the_first_sign_in_is_missing_from_the_history() {
 #[test]
 fn a_renewal_after_the_hand_over_gives_the_subscription_to_a_portal_user() {
     assert_caught(Variant::RenewalAfterHandOver, renewal_after_hand_over(), NONE_AFTER_HAND_OVER);
-}
-
-#[test]
-fn a_renewal_after_the_hand_over_undoes_the_retirement() {
-    assert_caught(Variant::RenewalAfterHandOver, renewal_after_hand_over(), RETIREMENT_NOT_LOST);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) const NO_RESET_AFTER_EXPIRY: &str =
 pub(crate) const ONE_RESET: &str = "each temporary password is reset at most once, however many sessions it began";
 pub(crate) const NOT_LOCKED_OUT: &str =
     "6: the service administrator is retired only when an administrator has signed in";
+pub(crate) const UNUSED_REISSUE_GOOD: &str =
+    "6: the first sign-in of an administrator does not void a reissue that waits to be used";
 pub(crate) const RETIREMENT_NOT_LOST: &str =
     "once an administrator has signed in, the service administrator is retired until the next reissue";
 pub(crate) const REFUSALS_ARE_TRUE: &str = "no click that was carried out is answered with a refusal";
@@ -43,6 +45,7 @@ pub(crate) enum Breach {
     StartedAfterHandOver,
     RenewedWithoutReason,
     AnsweredWithAnothersIssue,
+    UnusedReissueVoided,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,7 +55,7 @@ pub(crate) struct Witness {
     pub(crate) entries: u8,
     /// The issues whose temporary password was reset.
     reset: Vec<u8>,
-    /// Whether a reissue after the hand-over made the service administrator's account active, or left it active.
+    /// Whether a reissue made the service administrator's account active, or left it active, beside an administrator who has signed in.
     pub(crate) reopened: bool,
     /// Whether a reset in a session of a temporary password was refused because the session had ended.
     pub(crate) second_reset_refused: bool,
@@ -175,6 +178,9 @@ pub(crate) fn properties() -> Vec<Property<AccountModel>> {
         Property::always(ONE_RESET, |_, world: &World| !world.witness.has_breach(Breach::ResetTwice)),
         Property::always(NOT_LOCKED_OUT, |_, world: &World| {
             world.table.service().status == Status::Active || world.table.has_first_sign_in()
+        }),
+        Property::always(UNUSED_REISSUE_GOOD, |_, world: &World| {
+            !world.witness.has_breach(Breach::UnusedReissueVoided)
         }),
         Property::always(RETIREMENT_NOT_LOST, |_, world: &World| !world.has_lost_retirement()),
         Property::always(REFUSALS_ARE_TRUE, |_, world: &World| !world.witness.has_breach(Breach::FalseRefusal)),

@@ -1,6 +1,7 @@
 //! The condition, the effect, and the meaning of a refusal of each write.
 
 use super::table::{Account, AccountId, CreatedBy, Outcome, SERVICE, Session, Status, Time, Write};
+use super::witness::Breach;
 use super::{Variant, World};
 
 impl World {
@@ -16,6 +17,7 @@ impl World {
             Write::Reset { session, next, asked_at, seq } => self.reset(variant, (session, next), asked_at, seq),
             Write::Create { session, account, by, seq } => self.create(variant, session, account, by, seq),
             Write::NextIssue(request) => self.start_next_issue(variant, request),
+            Write::Close { version, seq } => self.close(variant, version, seq),
         }
     }
 
@@ -62,16 +64,20 @@ impl World {
         let Some(mut own) = self.table.accounts[session.account] else { return Outcome::LostRace };
         let service = self.table.service();
         let first = !own.first_signed_in && own.is_unchanged(session.version);
-        let not_retired = service.status == Status::Active;
-        if (signs_in && !first) || (retires && !not_retired) || !self.table.is_next_in_history(variant, seq) {
+        let may_retire = service.may_retire(variant);
+        if (signs_in && !first) || (retires && !may_retire) || !self.table.is_next_in_history(variant, seq) {
             return Outcome::LostRace;
         }
         if signs_in {
             own.first_signed_in = true;
             self.table.accounts[session.account] = Some(own);
             self.table.put_session(session);
+            self.witness.reopened |= !retires && service.temporary.is_some() && service.status == Status::Active;
         }
         if retires {
+            if service.temporary.is_some() {
+                self.witness.record_breach(Breach::UnusedReissueVoided);
+            }
             self.retire();
         }
         self.write_history(seq, u8::from(signs_in) + u8::from(retires));
@@ -131,6 +137,17 @@ impl World {
         if variant == Variant::RetiredAtCreation && self.table.service().status == Status::Active {
             self.retire();
         }
+        self.write_history(seq, 1);
+        Outcome::Done
+    }
+
+    /// Closes the service administrator's account and takes the password that is sealed for it away.
+    fn close(&mut self, variant: Variant, version: u8, seq: u8) -> Outcome {
+        if !self.table.service().is_unchanged(version) || !self.table.is_next_in_history(variant, seq) {
+            return Outcome::LostRace;
+        }
+        self.retire();
+        self.table.credential.sealed = false;
         self.write_history(seq, 1);
         Outcome::Done
     }

@@ -156,6 +156,10 @@ functions! {
     "contact-support" ContactSupport contact_support Http { status: 202 };
     /// Shows operators subscriptions and approvals.
     "support-desk" SupportDesk support_desk Http { status: 303 };
+    /// Starts the next issue for operators, and decides approvals.
+    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 404 };
+    /// Changes who has access, for operators.
+    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Signs in to the Administration Center, and out.
     "sign-in" SignIn sign_in Http { status: 200 };
     /// Replaces a password.
@@ -170,10 +174,6 @@ functions! {
     "show-history" ShowHistory show_history Http { status: 200 };
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
-    /// Verifies that the caller is a signed-in customer, and changes nothing.
-    "reissue-credentials" ReissueCredentials reissue_credentials Http { status: 204 };
-    /// Changes who has access, for operators.
-    "change-access" ChangeAccess change_access Http { status: 404 };
     /// Serves the pages, and every path that no other function has.
     "portal" Portal portal Http { status: 404 };
 }

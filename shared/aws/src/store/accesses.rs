@@ -1,4 +1,4 @@
-//! What operators change about access: the portal users that they add and remove, and the accounts that they unlock.
+//! The changes of access by operators: the portal users that they add and remove, and the accounts that they unlock.
 
 use domain::{
     Account, Approval, ClaimedName, Credential, HistoryCode, OperatorClick, PortalUserChange, SubscriptionId, Timestamp,

@@ -78,5 +78,6 @@ pub(super) fn from_item(item: &Attributes) -> Result<KnownAdministrator, Failure
 pub(super) fn active_from_item(item: &Attributes) -> Result<Option<Administrator>, Failure> {
     let KnownAdministrator { user_name, display_name, created_at, status, .. } = from_item(item)?;
     let active = status == AccountStatus::Active;
-    Ok(active.then_some(Administrator { user_name, display_name, created_at }))
+    let administrator = Administrator { user_name, display_name, created_at };
+    Ok(active.then_some(administrator))
 }

@@ -1,4 +1,4 @@
-//! What the support desk reads: the subscriptions that a search finds, and everything about one of them apart from its history.
+//! The reads of the support desk: the subscriptions that a search finds, and everything about one of them apart from its history.
 //!
 //! Every lookup is by key or a query on one partition, and each page takes two round trips.
 
@@ -58,7 +58,7 @@ pub struct DeskSubscription {
 pub struct DeskPortalUser {
     /// How tokens prove that their bearer is this portal user. Its text names the portal user in the desk's paths.
     pub principal: Principal,
-    /// What the vendor's event or the operator gave. Items of earlier releases have only addresses.
+    /// The portal user as the vendor's event or the operator gave it. Items of earlier releases have only addresses.
     pub given: Option<PortalUser>,
     /// When the portal user was added. Absent if only the right is known.
     pub added_at: Option<Timestamp>,
