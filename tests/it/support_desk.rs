@@ -20,25 +20,7 @@ fn words() -> &'static Words {
 }
 
 pub(crate) fn deployment() -> Deployment {
-    let settings = [
-        ("VENDOR_NAME", "Contoso"),
-        ("DESK_ORIGIN", "http://127.0.0.1:9004"),
-        ("DESK_OIDC_CLIENT_ID", "firstkey-desk"),
-        ("DESK_OIDC_ROLE", "roles=support"),
-    ];
-    settings.into_iter().fold(Deployment::default(), |deployment, (name, value)| deployment.with(name, value))
-}
-
-/// Returns an ID token of an operator.
-pub(crate) fn operator(stack: &TestStack, email: &str) -> String {
-    operator_with(stack, email, &json!({}))
-}
-
-/// Returns such a token with additional claims.
-pub(crate) fn operator_with(stack: &TestStack, email: &str, claims: &Value) -> String {
-    let mut all = json!({ "aud": "firstkey-desk", "roles": ["support"] });
-    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    stack.token_with(email, &all)
+    Deployment::default().with("VENDOR_NAME", "Contoso")
 }
 
 async fn started() -> TestStack {
@@ -59,13 +41,13 @@ pub(crate) async fn handed_over() -> TestStack {
 }
 
 pub(crate) async fn ask(stack: &TestStack, path: &str, query: &str) -> Answer {
-    let call = Call::get(path).query(query).bearer(&operator(stack, OLIVIA));
+    let call = Call::get(path).query(query).bearer(&stack.operator_token(OLIVIA));
     stack.call("support-desk", call).await
 }
 
 /// Returns a page as a browser with a session of Olivia's gets it.
 pub(crate) fn visit(stack: &TestStack, path: &str) -> Call {
-    Call::get(path).header("accept", "text/html").cookie("__Host-desk", &operator(stack, OLIVIA))
+    Call::get(path).header("accept", "text/html").cookie("__Host-desk", &stack.operator_token(OLIVIA))
 }
 
 pub(crate) async fn page(stack: &TestStack, call: Call) -> String {
@@ -248,7 +230,7 @@ async fn to_everyone_but_operators_every_path_is_not_found_with_the_same_bytes_a
     let customer = stack.token(DANA);
     let tokens = [
         ("a customer's token", customer.clone()),
-        ("no role", operator_with(&stack, OLIVIA, &json!({ "roles": ["sales"] }))),
+        ("no role", stack.operator_token_with(OLIVIA, &json!({ "roles": ["sales"] }))),
         ("no token", "no token".to_owned()),
     ];
     for accept in ["text/html", "application/json"] {
@@ -290,7 +272,7 @@ async fn without_a_session_every_page_leads_to_the_sign_in() {
 #[tokio::test]
 async fn what_no_function_of_the_desk_has_is_not_found() {
     let stack = started().await;
-    let olivia = operator(&stack, OLIVIA);
+    let olivia = stack.operator_token(OLIVIA);
     for call in [
         Call::get("/desk/api/nothing").bearer(&olivia),
         Call::get("/desk/api/accounts/lee%40fabrikam").bearer(&olivia),
@@ -354,7 +336,7 @@ async fn nothing_of_a_request_or_an_event_is_markup() {
             assert!(!page.contains(markup), "{page}");
         }
     }
-    let token = operator_with(&stack, OLIVIA, &json!({ "email": null, "name": "<b>Olivia</b>" }));
+    let token = stack.operator_token_with(OLIVIA, &json!({ "email": null, "name": "<b>Olivia</b>" }));
     let call = Call::get("/desk").header("accept", "text/html").cookie("__Host-desk", &token);
     assert!(page(&stack, call).await.contains("&#60;b&#62;Olivia&#60;/b&#62;"));
 }
