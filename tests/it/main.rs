@@ -40,6 +40,7 @@ mod sign_in;
 mod snapshots;
 mod subscription_start;
 mod support_desk;
+mod support_desk_pages;
 mod template;
 mod upgrade;
 mod whole;

@@ -305,7 +305,7 @@ async fn an_approval_is_decided_once_and_its_click_is_answered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_decisions_at_once_one_counts() {
+async fn one_of_many_decisions_at_once_counts() {
     let stack = started().await;
     let id = ask(&stack, &to_lee()).await;
     let people: Vec<String> = (0..4).map(|n| format!("operator-{n}@contoso.example")).collect();
@@ -421,7 +421,7 @@ fn base64_of(n: u8) -> String {
 }
 
 #[tokio::test]
-async fn a_click_is_carried_out_once_and_its_key_stands_for_one_request() {
+async fn a_key_belongs_to_one_request_which_is_carried_out_once() {
     let stack = started().await;
     let first = reissue(&stack, OLIVIA, "click", &wish(1)).await;
     let again = reissue(&stack, OLIVIA, "click", &wish(1)).await;
@@ -435,7 +435,7 @@ async fn a_click_is_carried_out_once_and_its_key_stands_for_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_reissues_at_once_one_starts_an_issue() {
+async fn one_of_many_reissues_at_once_starts_an_issue() {
     let stack = started().await;
     let (first, second) = (wish(1), wish(2));
     let same = join_all((0..4).map(|_| reissue(&stack, OLIVIA, "click", &first))).await;
@@ -494,7 +494,7 @@ async fn cheap_reads_refuse_before_a_password_is_made() {
         operations.iter().all(|operation| ["UpdateItem", "BatchGetItem"].contains(&&**operation)),
         "{operations:?}"
     );
-    assert_eq!(operations.len(), 8);
+    assert_eq!(operations.iter().filter(|operation| *operation == "BatchGetItem").count(), 4);
 }
 
 #[tokio::test]
@@ -586,7 +586,7 @@ async fn without_approvals_one_operator_suffices_and_the_history_says_so() {
 }
 
 #[tokio::test]
-async fn an_address_that_takes_no_mail_is_told_and_another_one_starts_afresh() {
+async fn the_answer_says_that_an_address_takes_no_mail_and_another_one_starts_afresh() {
     let stack = started().await;
     set(&stack, "MAIL", &[("status", json!({ "S": "bounced" })), ("rank", json!({ "N": "40" }))]).await;
     let same = reissue(&stack, OLIVIA, "same", &wish(1)).await;

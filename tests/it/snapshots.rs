@@ -15,21 +15,21 @@ use words::Language;
 use crate::portal_sign_in::PendingSignIn;
 
 /// When the stack's clock starts in a snapshot: 10 November 2026, 09:30 UTC.
-const START: i64 = 1_794_303_000;
+pub(crate) const START: i64 = 1_794_303_000;
 
 const PASSWORD: &str = "k7wmp-3hxrt-9vq2d-m4zsn";
 const REFERENCE: &str = "7QKM-WX3H-RT9A";
 const WEEK: i64 = 604_800;
 
 /// Replaces what differs between two runs by constants.
-struct Redactions(Vec<(String, String)>);
+pub(crate) struct Redactions(Vec<(String, String)>);
 
 impl Redactions {
-    fn new(stack: &TestStack) -> Self {
+    pub(crate) fn new(stack: &TestStack) -> Self {
         Self(vec![(stack.provider.issuer().to_owned(), "https://login.contoso.example".to_owned())])
     }
 
-    fn with(mut self, actual: &str, shown: &str) -> Self {
+    pub(crate) fn with(mut self, actual: &str, shown: &str) -> Self {
         self.0.push((actual.to_owned(), shown.to_owned()));
         self
     }
@@ -51,10 +51,12 @@ impl Redactions {
         let text = self.0.iter().fold(text.to_owned(), |text, (actual, shown)| text.replace(actual, shown));
         let text = replaced(&text, "data-person=\"", '"', |_| "PERSON".to_owned());
         // `style.Fd3kz0aB1c2D.css`: the hash of the content is not part of the page.
-        replaced(&text, "\"/assets/", '"', |name| {
+        let without_hash = |name: &str| {
             let parts: Vec<_> = name.split('.').collect();
             [parts[0], "HASH", parts[2]].join(".")
-        })
+        };
+        let text = replaced(&text, "\"/assets/", '"', without_hash);
+        replaced(&text, "\"/desk/assets/", '"', without_hash)
     }
 }
 
@@ -77,9 +79,20 @@ fn assert_snapshot(name: &str, content: &str) {
 
 /// Compares a page in each language.
 async fn assert_page(stack: &TestStack, redactions: &Redactions, name: &str, call: &Call) {
+    assert_page_of(stack, "portal", redactions, name, call).await;
+}
+
+/// Compares a page of a function in each language.
+pub(crate) async fn assert_page_of(
+    stack: &TestStack,
+    function: &'static str,
+    redactions: &Redactions,
+    name: &str,
+    call: &Call,
+) {
     for language in Language::ALL {
         let code = language.code();
-        let answer = stack.call("portal", call.clone().header("accept-language", code)).await;
+        let answer = stack.call(function, call.clone().header("accept-language", code)).await;
         assert_eq!(answer.headers["content-language"], code, "{name}: {answer:?}");
         assert_snapshot(&format!("page_{name}_{code}"), &redactions.apply(answer.body.as_str().unwrap()));
     }

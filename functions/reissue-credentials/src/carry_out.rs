@@ -18,7 +18,7 @@ pub(crate) struct Order<'a> {
     pub(crate) change: PortalUserChange,
     pub(crate) reason: &'a Reason,
     pub(crate) consent: Consent<'a>,
-    /// The body of the answer; that of a reissue, if there is none.
+    /// The body of the answer; absent for that of the act itself.
     pub(crate) answer: Option<String>,
 }
 

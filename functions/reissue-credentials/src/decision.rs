@@ -28,7 +28,7 @@ pub(crate) struct GivenVerdict {
 }
 
 impl GivenVerdict {
-    /// Parses the body. An empty reason is none.
+    /// Parses the body. An empty reason counts as absent.
     pub(crate) fn parse(request: &Request) -> Result<Self, Problem> {
         let input: Input = web::request::body(request)?;
         Ok(input.check().ok_or(ProblemCode::InvalidRequest)?)

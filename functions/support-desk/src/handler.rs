@@ -25,7 +25,7 @@ mod pages;
 use std::sync::{Arc, OnceLock};
 
 use aws::{Desks, Histories, Table};
-use domain::{SubscriptionId, Timestamp};
+use domain::{ApprovalPolicy, SubscriptionId, Timestamp};
 use http::Method;
 use lambda::{Clock, Settings};
 use page::Brand;
@@ -43,8 +43,7 @@ pub struct App {
     clock: Clock,
     brand: Brand,
     languages: Languages,
-    /// Whether sensitive acts need the approval of a second operator.
-    needs_approval: bool,
+    approvals: ApprovalPolicy,
     assets: OnceLock<Assets>,
 }
 
@@ -63,7 +62,7 @@ impl App {
             clock,
             brand: Brand::new(settings)?,
             languages: Languages::new(settings.has_pseudo_language()?),
-            needs_approval: settings.parsed("DESK_APPROVAL", true, needs_approval)?,
+            approvals: settings.approval_policy()?,
             assets: OnceLock::new(),
         })
     }
@@ -71,15 +70,6 @@ impl App {
     /// Returns the static files, built for the first page instead of at the cold start.
     fn assets(&self) -> &Assets {
         self.assets.get_or_init(|| Assets::new(&self.brand))
-    }
-}
-
-/// Parses `DESK_APPROVAL`: whether sensitive acts need the approval of a second operator.
-fn needs_approval(text: &str) -> Option<bool> {
-    match text {
-        "required" => Some(true),
-        "off" => Some(false),
-        _ => None,
     }
 }
 

@@ -173,7 +173,7 @@ text_enum! {
 text_enum! {
     /// Whether a deployment asks for approvals.
     pub enum ApprovalPolicy {
-        /// What is sensitive takes a second operator.
+        /// A sensitive act takes a second operator.
         Required = "required",
         /// One operator suffices, and the history says so: a vendor may have only one.
         Off = "off",

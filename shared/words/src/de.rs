@@ -476,7 +476,7 @@ pub(crate) const WORDS: Words = Words {
     // The support desk: administrators.
     desk_administrators: "Administratoren",
     desk_service_administrator: "Dienstadministrator",
-    desk_last_signed_in: "Letzte Anmeldung am {at}",
+    desk_last_signed_in: "Letzte bekannte Anmeldung am {at}",
     desk_never_signed_in: "Keine Anmeldung bekannt",
     desk_account_locked: "Nach zu vielen falschen Passwörtern gesperrt",
     desk_account_retired: "Stillgelegt",

@@ -476,7 +476,7 @@ pub(crate) const WORDS: Words = Words {
     // The support desk: administrators.
     desk_administrators: "Administrators",
     desk_service_administrator: "Service administrator",
-    desk_last_signed_in: "Last signed in on {at}",
+    desk_last_signed_in: "Last known sign-in on {at}",
     desk_never_signed_in: "No sign-in is known",
     desk_account_locked: "Closed after too many wrong passwords",
     desk_account_retired: "Retired",

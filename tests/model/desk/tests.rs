@@ -225,6 +225,8 @@ fn removal_of_an_added_person() -> Scope {
             vec![act(Olga, 'a', Act::Remove(Address::Kim))],
             vec![Task::Retrieve(Address::Kim)],
         ],
+        attempts: 2,
+        late_writes: 1,
         ..another_address()
     }
 }

@@ -126,7 +126,11 @@ impl<'a> Answer<'a> {
                 .collect(),
             retrievals: Retrievals::new(credential),
             support_requests: found.support_requests.iter().map(Request::new).collect(),
-            approval: found.approval.as_ref().map(|approval| ApprovalRow::new(approval, reader)),
+            approval: found
+                .approval
+                .as_ref()
+                .filter(|approval| approval.is_pending(now))
+                .map(|approval| ApprovalRow::new(approval, reader)),
         }
     }
 }

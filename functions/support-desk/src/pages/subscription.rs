@@ -2,7 +2,9 @@
 
 use askama::Template;
 use aws::DeskSubscription;
-use domain::{Credential, CredentialState, DeskAct, Label, MailStatus, SubscriptionId, Timestamp, WelcomeMail};
+use domain::{
+    ApprovalPolicy, Credential, CredentialState, DeskAct, Label, MailStatus, SubscriptionId, Timestamp, WelcomeMail,
+};
 use http::StatusCode;
 use page::{Filled, Policy, reply};
 use web::{Problem, ProblemCode, Reply, SignedInOperator};
@@ -126,10 +128,10 @@ impl Visit<'_> {
     }
 
     fn consent(&self, is_sensitive: bool) -> Consent {
-        match (is_sensitive, self.app.needs_approval) {
-            (false, _) => Consent::NotNeeded,
-            (true, true) => Consent::Needed,
-            (true, false) => Consent::TurnedOff,
+        match self.app.approvals {
+            _ if !is_sensitive => Consent::NotNeeded,
+            ApprovalPolicy::Required => Consent::Needed,
+            ApprovalPolicy::Off => Consent::TurnedOff,
         }
     }
 }

@@ -239,9 +239,8 @@ fn documents<'a>(template: &'a Template, names: &Names, role: &str) -> Result<Ve
     let mut documents: Vec<_> = own.map(|policy| &policy["PolicyDocument"]).collect();
     for (id, policy) in template.resources_of("AWS::IAM::RolePolicy") {
         let named = policy["Properties"]["RoleName"]["Ref"].as_str();
-        if named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))? == role
-            && is_deployed(id, policy)?
-        {
+        let named = named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))?;
+        if named == role && is_deployed(id, policy)? {
             documents.push(&policy["Properties"]["PolicyDocument"]);
         }
     }

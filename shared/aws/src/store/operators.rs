@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Failure, retry::in_time_of_one};
 
-/// Counts the acts of each operator, so that nobody's session can reissue the credentials of all customers.
+/// Counts the acts of each operator, so that a stolen session cannot reissue the credentials of all customers.
 pub struct Operators(Attempts);
 
 /// The budget of an operator: 30 acts in ten minutes, 15 of them at once.
