@@ -181,3 +181,50 @@ async fn an_act_of_the_desk_of_more_than_a_week_ago_is_published_without_notices
     let (event, notices) = publish(&stack).await;
     assert_eq!((&*event.detail_type, notices.len()), ("CredentialsIssued", 0));
 }
+
+/// Returns the addresses that got a notice of a code of the history, sorted.
+async fn recipients(stack: &TestStack, what: &str) -> Vec<String> {
+    let mut notices = stack.items("MAIL#notice#").await;
+    notices.retain(|notice| notice["what"]["S"] == what);
+    let mut all: Vec<_> = notices.iter().map(|notice| notice["to"]["S"].as_str().unwrap().to_owned()).collect();
+    all.sort();
+    all
+}
+
+/// Sends an act in the browser session of an operator, and publishes it.
+async fn do_and_publish(stack: &TestStack, who: &str, path: &str, mut body: Value) -> Value {
+    body["reason"] = "Dana called about her lost phone.".into();
+    let key = format!("key-{}", stack.items("CLICK#").await.len());
+    let answer = stack.desk_post(path, &stack.operator_token(who), &key, &body).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    publish(stack).await;
+    answer.body
+}
+
+#[tokio::test]
+async fn everyone_hears_of_a_reissue_to_another_address_when_it_is_asked_for_and_the_new_one_when_it_is_approved() {
+    let (olivia, omar) = ("olivia@contoso.example", "omar@contoso.example");
+    let stack = started().await;
+    let subscription = "/desk/api/subscriptions/sub-1";
+    let reissue = json!({ "email": LEE, "if_issue": 1 });
+    let asked = do_and_publish(&stack, olivia, &format!("{subscription}/reissues"), reissue).await;
+    assert_eq!(recipients(&stack, "approval-requested").await, [DANA, IT, KIM, NOOR]);
+    let approval = format!("{subscription}/approvals/{}", asked["approval"].as_str().unwrap());
+    do_and_publish(&stack, omar, &approval, json!({ "decision": "approve" })).await;
+    for what in ["approval-decided", "reissued"] {
+        assert_eq!(recipients(&stack, what).await, [DANA, IT, KIM, LEE, NOOR], "{what}");
+    }
+    let noor = Principal::email(&EmailAddress::parse(NOOR).unwrap());
+    do_and_publish(&stack, olivia, &format!("{subscription}/portal-users/{noor}/removal"), json!({})).await;
+    assert_eq!(recipients(&stack, "portal-user-removed").await, [DANA, IT, KIM, LEE, NOOR]);
+    let events = stack.cloud.published();
+    for event_type in ["ApprovalRequested", "ApprovalDecided", "CredentialsIssued", "PortalUserRemoved"] {
+        assert!(events.iter().any(|event| event.detail_type == event_type), "{event_type}");
+    }
+    assert_eq!(events.iter().filter_map(misfit).collect::<Vec<_>>(), [""; 0]);
+    let mut said: Vec<_> = events.iter().map(|event| event.detail.to_string()).collect();
+    said.extend(stack.cloud.inbox().iter().map(|mail| format!("{} {} {}", mail.subject, mail.text, mail.html)));
+    for name in ["olivia", "omar", "lost phone"] {
+        assert!(said.iter().all(|text| !text.contains(name)), "{name}");
+    }
+}
