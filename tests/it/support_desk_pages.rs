@@ -172,6 +172,7 @@ async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left(
     put_approval(&stack, "omar", 0).await;
     let names = [
         "Contoso Online Suite",
+        "Contoso Online Suite, Fabrikam, Inc.",
         "Fabrikam, Inc.",
         "Fabrikam, Inc. (",
         "Ticket &#60;4711&#62;",
