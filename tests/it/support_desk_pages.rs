@@ -39,7 +39,7 @@ async fn put_approval(stack: &TestStack, subject: &str, not_before: i64) {
 }
 
 /// Returns a page as the operator with this subject sees it, who signed in some seconds ago.
-async fn seen_by(stack: &TestStack, subject: &str, path: &str, seconds: i64) -> String {
+async fn page_for(stack: &TestStack, subject: &str, path: &str, seconds: i64) -> String {
     let signed_in = stack.cloud.clock().epoch_seconds() - seconds;
     let token = stack.operator_token_with(OLIVIA, &json!({ "sub": subject, "auth_time": signed_in }));
     page(stack, Call::get(path).header("accept", "text/html").cookie("__Host-desk", &token)).await
@@ -83,21 +83,21 @@ async fn an_operator_decides_neither_their_own_approval_nor_one_too_early_nor_wi
     let fresh = "href=\"/desk/auth/sign-in?return=%2Fdesk%2Fapprovals&#38;decision=true\"";
     let decide = format!("data-path=\"/desk/api/subscriptions/sub-1/approvals/{ID}\"");
     for path in ["/desk/approvals", "/desk/subscriptions/sub-1"] {
-        let own = seen_by(&stack, "olivia", path, 0).await;
+        let own = page_for(&stack, "olivia", path, 0).await;
         assert!(
             own.contains(words().desk_own) && !own.contains(approve) && !own.contains(reject) && !own.contains(fresh)
         );
-        let early = seen_by(&stack, "omar", path, 0).await;
+        let early = page_for(&stack, "omar", path, 0).await;
         assert!(early.contains("It can be approved from") && !early.contains(approve) && early.contains(reject));
-        let old = seen_by(&stack, "omar", path, 15 * 60).await;
+        let old = page_for(&stack, "omar", path, 15 * 60).await;
         assert!(old.contains(words().desk_fresh) && !old.contains(approve) && !old.contains(reject));
     }
-    assert!(seen_by(&stack, "omar", "/desk/approvals", 15 * 60).await.contains(fresh));
+    assert!(page_for(&stack, "omar", "/desk/approvals", 15 * 60).await.contains(fresh));
     put_approval(&stack, "olivia", 0).await;
-    let open = seen_by(&stack, "omar", "/desk/approvals", 60).await;
+    let open = page_for(&stack, "omar", "/desk/approvals", 60).await;
     assert!(open.contains(approve) && open.contains(reject) && open.contains(&decide), "{open}");
     assert!(open.contains("Ticket &#60;4711&#62;") && open.contains("lee@fabrikam.example"));
-    let next = seen_by(&stack, "omar", "/desk/subscriptions/sub-1", 0).await;
+    let next = page_for(&stack, "omar", "/desk/subscriptions/sub-1", 0).await;
     assert!(next.contains("Check the request for approval") && next.contains(words().desk_pending_first));
 }
 
@@ -172,6 +172,7 @@ async fn every_text_is_translated_and_every_page_can_be_read_from_right_to_left(
     put_approval(&stack, "omar", 0).await;
     let names = [
         "Contoso Online Suite",
+        "Contoso Online Suite, Fabrikam, Inc.",
         "Fabrikam, Inc.",
         "Fabrikam, Inc. (",
         "Ticket &#60;4711&#62;",

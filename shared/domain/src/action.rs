@@ -1,4 +1,4 @@
-//! What a portal user can do with a subscription.
+//! The actions that a portal user can take on a subscription.
 
 use crate::{Credential, RenewalDecision, Timestamp, WelcomeMail, text_enum};
 

@@ -4,7 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`account`] | accounts of the Administration Center: who may sign in, and what the next step is |
-//! | [`action`] | what a portal user can do with a subscription |
+//! | [`action`] | the actions that a portal user can take on a subscription |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
 //! | [`device`] | browsers that an account has signed in from |

@@ -1,4 +1,4 @@
-//! What the functions with pages share: the portal and the support desk.
+//! The parts that every page is made of, at the portal and at the support desk.
 //!
 //! | module | holds |
 //! |---|---|

@@ -15,7 +15,7 @@ pub enum Policy {
     Acts,
 }
 
-/// What the answer needs to know of a page's frame.
+/// The frame of a page, as the answer with the page needs it.
 pub trait Frame {
     /// Returns the vendor's brand.
     fn brand(&self) -> &Brand;

@@ -410,7 +410,6 @@ words! {
     desk_found
     desk_nothing
     desk_nothing_lead
-    desk_subscription
     desk_subscription_id
     desk_state
     desk_state_issued
@@ -506,6 +505,8 @@ words! {
     // The support desk: approvals.
     desk_approvals
     desk_approvals_none
+    desk_email_to
+    desk_portal_user
     desk_asked_by
     desk_asked_at
     desk_for_whom

@@ -1,4 +1,4 @@
-//! What an operator can do next with a subscription: one sentence, and one button.
+//! The advice on a subscription: what an operator can do next, in one sentence with one button.
 
 use aws::DeskSubscription;
 use domain::{Approval, CredentialState, MailStatus, PersonId, RenewalDecision, Timestamp};
@@ -14,7 +14,7 @@ pub(super) struct Advice {
     pub(super) href: String,
 }
 
-/// What is best done in a state.
+/// The best action in a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Nothing { ended_at: Timestamp },

@@ -1,7 +1,9 @@
 //! `/desk/approvals`: what waits for a second operator.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
-use domain::{Approval, ApprovalId, DeskAct, SubscriptionId, Timestamp};
+use domain::{Approval, ApprovalId, Credential, DeskAct, SubscriptionId, Timestamp};
 use http::StatusCode;
 use page::{Policy, reply};
 use web::{Problem, Reply, SignedInOperator, Site};
@@ -22,6 +24,10 @@ pub(super) struct Request {
     pub(super) id: ApprovalId,
     pub(super) subscription: SubscriptionId,
     pub(super) what: &'static str,
+    /// The product and the company.
+    pub(super) subject: String,
+    /// The label of `whom`.
+    pub(super) whom_label: &'static str,
     /// The address, the account or the organisation that the act is about.
     pub(super) whom: String,
     /// Whether the address on file keeps its access.
@@ -33,7 +39,7 @@ pub(super) struct Request {
     pub(super) decision: Decision,
 }
 
-/// What the reader of a request can do about it.
+/// The choices of a reader of a request.
 pub(super) enum Decision {
     /// Their own request: another operator must decide.
     Own,
@@ -49,9 +55,17 @@ impl Visit<'_> {
     /// Shows what waits for a second operator.
     pub(super) async fn approvals(&self, operator: &SignedInOperator) -> Result<Reply, Problem> {
         let all = self.app.desks.approvals(self.now).await?;
+        let ids: BTreeSet<SubscriptionId> = all.iter().map(|approval| approval.subscription.clone()).collect();
+        let ids: Vec<SubscriptionId> = ids.into_iter().collect();
+        let credentials = self.app.desks.credentials(&ids).await?;
         let f = self.frame_for(operator).in_tab(Tab::Approvals);
         let pending = all.iter().filter(|approval| approval.is_pending(self.now));
-        let requests = pending.map(|approval| Request::new(approval, operator, self.now, &f)).collect();
+        let requests: Vec<_> = pending
+            .map(|approval| {
+                let credential = credentials.iter().find(|known| known.subscription == approval.subscription);
+                Request::new(approval, credential, operator, self.now, &f)
+            })
+            .collect();
         let title = f.w.desk_approvals;
         let page = ApprovalsPage { f: f.titled(title), requests, person: operator.operator.person.to_string() };
         reply(StatusCode::OK, Policy::Acts, &page, &page.f)
@@ -59,19 +73,28 @@ impl Visit<'_> {
 }
 
 impl Request {
-    pub(super) fn new(approval: &Approval, reader: &SignedInOperator, now: Timestamp, f: &Frame) -> Self {
+    /// Returns a request as `reader` sees it. A subscription that does not exist any more has no credential.
+    pub(super) fn new(
+        approval: &Approval,
+        credential: Option<&Credential>,
+        reader: &SignedInOperator,
+        now: Timestamp,
+        f: &Frame,
+    ) -> Self {
         let w = f.w;
-        let (what, whom, keeps) = match &approval.act {
+        let (what, whom_label, whom, keeps) = match &approval.act {
             DeskAct::Reissue { email, keeps_old_address } => {
                 let to = email.as_ref().unwrap_or(&approval.seen.email);
-                (w.desk_reissue, to.to_string(), *keeps_old_address)
+                (w.desk_reissue, w.desk_email_to, to.to_string(), *keeps_old_address)
             }
-            DeskAct::AddPortalUser(user) => (w.desk_add, people::name(Some(user), f), false),
+            DeskAct::AddPortalUser(user) => (w.desk_add, w.desk_portal_user, people::name(Some(user), f), false),
         };
         Self {
             id: approval.id.clone(),
             subscription: approval.subscription.clone(),
             what,
+            subject: credential.map(|known| format!("{}, {}", known.product, known.company.name)).unwrap_or_default(),
+            whom_label,
             whom,
             keeps,
             asked_by: approval.asked_by.label.as_stored().to_owned(),

@@ -1,7 +1,7 @@
 //! The history of a subscription, as operators see it.
 
 use aws::HistoryPage;
-use domain::{HistoryEntry, PersonId, Timestamp};
+use domain::{ActorRole, HistoryEntry, PersonId, Timestamp};
 use page::Filled;
 
 use super::Frame;
@@ -18,9 +18,11 @@ pub(super) struct History {
 pub(super) struct Entry {
     pub(super) at: Timestamp,
     pub(super) what: Filled,
-    /// What else the entry says: why a mail failed, or how an approval ended.
+    /// A sentence about the detail: why a mail failed, or how an approval ended.
     pub(super) detail: Option<&'static str>,
     pub(super) by: String,
+    /// Whether the author has a name, which browsers must not translate.
+    pub(super) is_name: bool,
     /// Why an operator acted.
     pub(super) reason: Option<String>,
     pub(super) issue: u32,
@@ -40,12 +42,14 @@ impl Entry {
     fn new(entry: &HistoryEntry, reader: PersonId, f: &Frame) -> Self {
         let detail = entry.detail.as_deref();
         let by = words::unmasked_author(f.w, entry, f.vendor());
+        let is_name = entry.actor().is_none_or(|actor| actor.role != ActorRole::Vendor);
         let is_own = entry.who.is_some_and(|who| who.id == Some(reader));
         Self {
             at: entry.at,
             what: f.literally(words::history_entry(f.w, &entry.what), detail.unwrap_or_default()),
             detail: detail.and_then(|detail| words::history_detail(f.w, &entry.what, detail)),
             by: if is_own { f.with(f.w.history_author, "by", &by) } else { by },
+            is_name,
             reason: entry.reason.clone(),
             issue: entry.issue.number(),
         }

@@ -28,7 +28,7 @@ pub(crate) struct Frame<'a> {
     account: Option<String>,
     /// The tab that the page belongs to.
     tab: Option<Tab>,
-    /// What a link to another language keeps of the query.
+    /// The part of the query that a link to another language keeps.
     kept_query: String,
 }
 

@@ -15,7 +15,7 @@ use crate::Visit;
 struct SearchPage<'a> {
     f: Frame<'a>,
     query: String,
-    /// What was found. Absent where nothing was searched for.
+    /// The result. Absent where nothing was searched for.
     found: Option<Found>,
 }
 

@@ -31,8 +31,8 @@ struct SubscriptionPage<'a> {
     mail: Mail,
     /// The sentence about the expiry; absent where the password does not expire any more.
     expiry: Option<Filled>,
-    /// How many retrievals are left, as a sentence.
-    left: String,
+    /// How many retrievals are left, as a sentence, while the credentials can be retrieved.
+    left: Option<String>,
     retrievals: Vec<(Timestamp, String)>,
     portal_users: Vec<User>,
     administrators: Vec<Administrator>,
@@ -48,6 +48,8 @@ struct SubscriptionPage<'a> {
 struct Step {
     name: &'static str,
     at: Option<Timestamp>,
+    /// Whether the step failed.
+    is_trouble: bool,
 }
 
 /// The welcome mail, in words.
@@ -112,12 +114,12 @@ impl Visit<'_> {
             steps: steps(credential, &found.mail, &f),
             mail: Mail::new(&found.mail, &f),
             expiry: expiry(credential, now, &f),
-            left: left(credential, &f),
+            left: (credential.state(now) == CredentialState::Issued).then(|| left(credential, &f)),
             retrievals: retrievals(credential, &f),
             portal_users: people::portal_users(&found, &f),
             administrators: people::administrators(&found, &f),
             requests: found.support_requests.iter().map(|one| SupportRequest::new(one, &f)).collect(),
-            approval: approval.map(|approval| Request::new(approval, operator, now, &f)),
+            approval: approval.map(|approval| Request::new(approval, Some(credential), operator, now, &f)),
             reissue: self.consent(on_file.is_sensitive(credential)),
             addition: self.consent(true),
             history,
@@ -192,25 +194,25 @@ fn who(label: &Label, f: &Frame) -> String {
 }
 
 fn steps(credential: &Credential, mail: &WelcomeMail, f: &Frame) -> [Step; 4] {
+    let w = f.w;
+    let step = |name, at| Step { name, at, is_trouble: false };
+    let failed = |name| Step { name, at: Some(mail.at), is_trouble: true };
     let mailed = match mail.status {
-        MailStatus::Sent | MailStatus::Delivered | MailStatus::Complained => Some(mail.at),
-        MailStatus::Pending
-        | MailStatus::Delayed
-        | MailStatus::Undelivered
-        | MailStatus::Bounced
-        | MailStatus::Suppressed
-        | MailStatus::NotNeeded => None,
+        MailStatus::Sent | MailStatus::Delivered => step(w.step_mailed, Some(mail.at)),
+        MailStatus::Pending | MailStatus::NotNeeded => step(w.step_mailed, None),
+        MailStatus::Delayed => Step { is_trouble: true, ..step(w.step_mailed, None) },
+        MailStatus::Undelivered | MailStatus::Bounced | MailStatus::Suppressed => failed(w.step_not_delivered),
+        MailStatus::Complained => failed(w.step_complained),
     };
-    let step = |name, at| Step { name, at };
     [
-        step(f.w.step_mailed, mailed),
-        step(f.w.step_signed_in, credential.signed_in_at),
-        step(f.w.step_password, credential.changed_at),
-        step(f.w.step_administrator, credential.handed_over_at),
+        mailed,
+        step(w.step_signed_in, credential.signed_in_at),
+        step(w.step_password, credential.changed_at),
+        step(w.step_administrator, credential.handed_over_at),
     ]
 }
 
-/// Returns until when the temporary password works, or since when it does not.
+/// Returns the sentence about the expiry of the temporary password. `None` after the service administrator has chosen another one.
 fn expiry(credential: &Credential, now: Timestamp, f: &Frame) -> Option<Filled> {
     match credential.state(now) {
         CredentialState::Issued | CredentialState::SignedIn => {

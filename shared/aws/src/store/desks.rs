@@ -176,8 +176,8 @@ impl Desks {
         self.0.subscriptions_in("dynamodb Query (memberships)", &portal_user::principal_key(principal), after).await
     }
 
-    /// Returns those of the credentials that exist, in the order of their subscriptions.
-    async fn credentials(&self, ids: &[SubscriptionId]) -> Result<Vec<Credential>, Failure> {
+    /// Returns those of the credentials that exist, in the order of their subscriptions. At most 100 can be asked for.
+    pub async fn credentials(&self, ids: &[SubscriptionId]) -> Result<Vec<Credential>, Failure> {
         let keys = ids.iter().map(|id| credential::key(id).into_map()).collect();
         let items = self.0.batch_get("dynamodb BatchGetItem (credentials)", keys, &[]).await?;
         let mut all = items.iter().map(credential::from_item).collect::<Result<Vec<_>, Failure>>()?;
