@@ -124,6 +124,22 @@ async fn a_removed_portal_user_loses_right_listing_and_running_replay_at_once() 
 }
 
 #[tokio::test]
+async fn an_address_on_file_that_an_operator_has_removed_gets_mails_without_the_password() {
+    let stack = started().await;
+    assert!(stack.cloud.inbox()[0].text.contains("Temporary password:"));
+    assert_eq!(act(&stack, "key", removal("it")).await.status, 202);
+    let path = "/desk/api/subscriptions/sub-1/reissues";
+    let reissued = stack.desk_post(path, &stack.operator_token(OLIVIA), "next", &json!({ "reason": REASON })).await;
+    assert_eq!(reissued.status, 202);
+    stack.cloud.drained().await.unwrap();
+    let inbox = stack.cloud.inbox();
+    let mails: Vec<_> =
+        inbox.iter().filter(|mail| mail.tags["issue"] == "2" && mail.tags["mail"] == "welcome").collect();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].to == address("it") && !mails[0].text.contains("Temporary password:"), "{}", mails[0].text);
+}
+
+#[tokio::test]
 async fn who_is_no_portal_user_cannot_be_removed() {
     let stack = started().await;
     assert_eq!(act(&stack, "1", removal("dana")).await.status, 202);

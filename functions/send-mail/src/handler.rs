@@ -22,7 +22,7 @@ use aws::{
     WorkQueue,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Credential, MailContent, MailStatus, Timestamp, WelcomeMail};
+use domain::{Credential, MailContent, MailStatus, Principal, Timestamp, WelcomeMail};
 use lambda::{Clock, Message, Rejection, Settings};
 use tracing::{info, warn};
 use words::{Language, Languages};
@@ -239,10 +239,11 @@ impl App {
         }
     }
 
-    /// Writes a welcome mail, and unseals the password if the mail carries it.
+    /// Writes a welcome mail, and unseals the password if the mail carries it. An address that has lost its access since the order gets none.
     async fn welcome(&self, mail: &WelcomeMail, credential: &Credential) -> Result<Letter, Rejection> {
+        let is_listed = credential.admits(&[Principal::email(&mail.to)]);
         let password = match (mail.content, &credential.sealed_password) {
-            (MailContent::Credentials, Some(sealed)) => {
+            (MailContent::Credentials, Some(sealed)) if is_listed => {
                 Some(self.unsealer.unseal(sealed, &credential.subscription, credential.issue).await?)
             }
             (MailContent::Credentials | MailContent::Link, _) => None,

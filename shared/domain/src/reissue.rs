@@ -54,8 +54,8 @@ impl DeskAct {
 }
 
 impl Credential {
-    /// Returns this credential with the portal users of `change` added and removed. `None` if there would be more than
-    /// [`MAX_PORTAL_USERS`], or none at all.
+    /// Returns this credential with the portal users of `change` added and removed. `None` if there would be more than before and more than
+    /// [`MAX_PORTAL_USERS`], or none at all. Events can have added more than that, and support must be able to act all the same.
     #[must_use]
     pub fn with_portal_users(&self, change: &PortalUserChange) -> Option<Self> {
         let mut next = self.clone();
@@ -63,7 +63,8 @@ impl Credential {
         if let Some(removed) = &change.removed {
             next.portal_users.remove(&removed.principal);
         }
-        (1..=MAX_PORTAL_USERS).contains(&next.portal_users.len()).then_some(next)
+        let (before, after) = (self.portal_users.len(), next.portal_users.len());
+        (after > 0 && after <= before.max(MAX_PORTAL_USERS)).then_some(next)
     }
 
     /// Returns the credential of the next issue, which an operator starts at `now` in every state but ended. The portal users are those of
@@ -164,6 +165,18 @@ mod tests {
         let full = listed(&many);
         assert!(full.with_portal_users(&change(&full, "lee@fabrikam.example", false)).is_some());
         assert!(full.with_portal_users(&change(&full, "lee@fabrikam.example", true)).is_none());
+    }
+
+    #[test]
+    fn a_subscription_to_which_events_have_added_more_is_reissued_and_loses_portal_users() {
+        let names: Vec<String> = (0..102).map(|n| format!("p{n}@fabrikam.example")).collect();
+        let many: Vec<&str> = names.iter().map(String::as_str).chain(["it@fabrikam.example"]).collect();
+        let crowded = listed(&many);
+        assert!(crowded.with_portal_users(&PortalUserChange::default()).is_some());
+        let removed = Some(Removal { principal: Principal::email(&address("p1@fabrikam.example")), given: None });
+        assert!(crowded.with_portal_users(&PortalUserChange { added: None, removed }).is_some());
+        assert!(crowded.with_portal_users(&change(&crowded, "lee@fabrikam.example", false)).is_some());
+        assert!(crowded.with_portal_users(&change(&crowded, "lee@fabrikam.example", true)).is_none());
     }
 
     #[test]

@@ -89,6 +89,10 @@ impl OperatorIdentity {
         let presented = Presented::in_request(Site::Desk, request.headers())?;
         let presentation = if presented.is_sent_automatically() { Presentation::Session } else { Presentation::Bearer };
         let claims = self.verifier.verify(&presented.token()?, Deadline::start(), now).await?;
+        if presentation == Presentation::Session && !claims.get("nonce").is_some_and(Value::is_string) {
+            // A token that no browser has asked for, such as a ticket system's, gets no more rights as a cookie.
+            return Err(TokenRefusal::NonceMissing.into());
+        }
         let operator = self.read(&claims, presentation, now)?.operator;
         if presentation == Presentation::Bearer && now >= time(issued_at(&claims)?).plus(LONGEST_BEARER) {
             return Err(TokenRefusal::BearerTooOld.into());

@@ -76,7 +76,7 @@ pub enum TokenRefusal {
     AccessToken,
     /// The token names no person.
     NoPerson,
-    /// The token has no nonce, although the request for it had one.
+    /// The token has no nonce, although the request for it had one, or although it is that of a browser.
     NonceMissing,
     /// The token is for another request: its nonce is another one.
     NonceOfAnotherRequest,

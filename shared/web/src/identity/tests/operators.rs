@@ -36,7 +36,7 @@ fn verifier() -> OperatorIdentity {
 fn token(changes: Value) -> String {
     let mut claims = super::claims(json!({
         "sub": "olivia", "aud": DESK_CLIENT, "email": "olivia@contoso.example", "roles": ["support", "sales"],
-        "auth_time": NOW - 20, "exp": NOW + 24 * HOUR,
+        "auth_time": NOW - 20, "exp": NOW + 24 * HOUR, "nonce": "n",
     }));
     let Value::Object(changes) = changes else { panic!("claims are an object") };
     claims.as_object_mut().unwrap().extend(changes);
@@ -97,6 +97,13 @@ async fn a_request_without_a_token_of_the_desk_is_not_found() {
         assert_eq!(refusal(ask(&request("GET", &[("cookie", &cookie)])).await).as_deref(), Some(reason), "{cookie}");
     }
     assert_eq!(refusal(ask(&with_bearer(&customers)).await).as_deref(), Some("another audience"));
+}
+
+#[tokio::test]
+async fn a_token_that_no_browser_has_asked_for_is_no_session() {
+    let machines = json!({ "nonce": null });
+    assert_eq!(refusal(session(machines.clone()).await).as_deref(), Some("the token has no nonce"));
+    assert_eq!(refusal(ask(&with_bearer(&token(machines))).await), None);
 }
 
 #[tokio::test]
