@@ -24,6 +24,10 @@
 //! | `SignInMisconfigured` | sign-ins of customers that failed as the deployment or the provider is set up |
 //! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |
 //! | `Created` | administrators |
+//! | `Reissued` | issues that operators started, at once or with an approval |
+//! | `ApprovalRequested`, `ApprovalDecided` | approvals that operators asked for, and those that were decided, by outcome |
+//! | `PortalUserChanged`, `AccountUnlocked` | portal users that operators added or removed, and accounts that they unlocked |
+//! | `OperatorLimited` | acts that were refused because an operator's budget was exhausted |
 //! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
 //! | `CompanyNamedDifferently` | events that give a known company another name |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |

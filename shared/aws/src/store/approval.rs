@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_may_be_asked_for_where_none_is_pending() {
+        let pending = approval(DeskAct::Reissue { email: None, keeps_old_address: false });
+        let check = none_is_pending(&pending.subscription, pending.asked_at);
+        let expected = "(attribute_not_exists(PK) OR attribute_exists(#outcome) OR #expires <= :now)";
+        assert_eq!(check.condition(), Some(expected));
+    }
+
+    #[test]
     fn only_the_consent_waits_for_its_time() {
         let pending = approval(DeskAct::Reissue { email: None, keeps_old_address: false });
         let condition = |outcome| {
