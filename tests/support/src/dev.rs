@@ -12,7 +12,7 @@ use hyper_util::{
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Answer, Call, contract::RequestLine, product::Product};
+use crate::{Answer, Api, Call, contract::RequestLine, product::Product};
 
 /// The path of Lambda's own API, which is not part of the product.
 const INVOCATIONS: &str = "/2015-03-31/";
@@ -87,13 +87,18 @@ impl Dev {
 
     /// Calls a function. Returns `None` if the connection was lost or there was no answer.
     pub async fn call(&self, call: Call) -> Option<Answer> {
-        self.exchange(call.into_request(&self.product.functions)).await
+        let origin = match call.api() {
+            Api::Customers => &self.product.functions,
+            Api::Desk => &self.product.desk,
+        };
+        self.exchange(call.into_request(origin)).await
     }
 
     /// Sends a request and returns the answer. Checks a function's answer against the contract.
     async fn exchange(&self, request: Request<Full<VecDeque<u8>>>) -> Option<Answer> {
         let uri = request.uri().to_string();
-        let path = uri.strip_prefix(&self.product.functions).filter(|path| path.starts_with('/'));
+        let origins = [&self.product.functions, &self.product.desk];
+        let path = origins.into_iter().find_map(|origin| uri.strip_prefix(origin)).filter(|path| path.starts_with('/'));
         let path = path.filter(|path| !path.starts_with(INVOCATIONS));
         let request_line = path.map(|_| RequestLine::new(request.method().as_str(), request.uri().path()));
         let (head, body) = self.client.request(request).await.ok()?.into_parts();
