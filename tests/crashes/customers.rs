@@ -18,6 +18,8 @@ use tokio::{join, time::sleep};
 
 use crate::observations::{Attempt, Click, Creation, Observations, Reset, SignIn};
 
+mod operators;
+
 /// The number of attempts of a request.
 const TRIES: u32 = 10;
 
@@ -46,17 +48,23 @@ enum Story {
     UsedUp,
     /// The mail is ordered again, the reminder is due, the password expires, and two people renew it: the next issue begins.
     Expired,
+    /// An operator starts the second issue, and, after its password was changed, two of them the third.
+    Reissued,
+    /// Two operators add a portal user, and one of them removes another one and unlocks an account.
+    AccessChanged,
     /// This number of steps in the Administration Center.
     Halfway(u32),
 }
 
 impl Customer {
     fn new(number: u32) -> Self {
-        let story = match number % 4 {
+        let story = match number % 6 {
             1 => Story::Whole,
             2 => Story::UsedUp,
             3 => Story::Expired,
-            _ => Story::Halfway(number / 4 % 4),
+            4 => Story::Reissued,
+            5 => Story::AccessChanged,
+            _ => Story::Halfway(number / 6 % 4),
         };
         Self { id: format!("sub-{number:04}"), company: format!("c{number:04}"), impatient: number % 5 == 1, story }
     }
@@ -75,7 +83,7 @@ impl Customer {
     }
 
     /// Returns the password that the owner of an account chooses for the nth time. Every choice is unique.
-    fn choice(&self, user_name: &str, time: u32) -> String {
+    pub(crate) fn choice(&self, user_name: &str, time: u32) -> String {
         let who = user_name.split('@').next().unwrap_or_default();
         format!("seven green boats {} at noon {who} {time}", self.company)
     }
@@ -118,7 +126,7 @@ impl World {
 
     /// Runs stories of every kind until all queues are empty.
     pub(crate) async fn run_one_of_each(&self) {
-        join_all((0..8).map(|_| Box::pin(self.story()))).await;
+        join_all((0..12).map(|_| Box::pin(self.story()))).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
@@ -178,6 +186,12 @@ impl World {
                 if mailed.is_some() {
                     self.expire(customer).await;
                 }
+            }
+            Story::Reissued => {
+                join!(self.deliver_start(customer, "trial"), self.be_reissued(customer));
+            }
+            Story::AccessChanged => {
+                join!(self.deliver_start(customer, "trial"), self.have_access_changed(customer));
             }
             Story::Halfway(steps) => {
                 let center = self.administration_center(customer, 1, steps);
@@ -423,17 +437,23 @@ impl World {
         step()?;
         let session = self.choose(customer, &service, &session, (&mailed, &customer.choice(&service, 1))).await?;
         step()?;
+        self.create_administrators(customer, &session).await;
+        step()?;
+        self.administrators(customer).await
+    }
+
+    /// Creates two administrators at once, one of them twice.
+    async fn create_administrators(&self, customer: &Customer, session: &str) {
         let [lee, mo] = ["lee", "mo"].map(|who| customer.account(who));
-        let create = async |name: &str| self.create(customer, &session, name, &customer.choice(name, 1)).await;
+        let create = async |name: &str| self.create(customer, session, name, &customer.choice(name, 1)).await;
         join!(create(&lee), create(&mo));
         create(&lee).await;
-        step()?;
-        self.administrators(customer, &lee, &mo).await
     }
 
     /// Signs two administrators in for the first time while the service administrator signs in again; one of the two changes the
     /// password and signs out.
-    async fn administrators(&self, customer: &Customer, lee: &str, mo: &str) -> Option<()> {
+    async fn administrators(&self, customer: &Customer) -> Option<()> {
+        let [lee, mo] = &["lee", "mo"].map(|who| customer.account(who));
         let (service, [first, second]) = (customer.service(), [1, 2].map(|time| customer.choice(lee, time)));
         let (mos, chosen) = (customer.choice(mo, 1), customer.choice(&service, 1));
         let (session, ..) = join!(
@@ -477,9 +497,9 @@ impl World {
 
     pub(crate) async fn sign_in(&self, customer: &Customer, user_name: &str, password: &str) -> Option<String> {
         let record = |one: Attempt| {
-            let (session, answered) = (one.session(), one.answered);
+            let (session, asked, answered) = (one.session(), one.asked, one.answered);
             let (user_name, password) = (user_name.to_owned(), password.to_owned());
-            self.observed.sign_ins.lock().unwrap().push(SignIn { user_name, password, answered, session });
+            self.observed.sign_ins.lock().unwrap().push(SignIn { user_name, password, asked, answered, session });
         };
         self.call_until_answered(customer, "sign-in", &Call::sign_in(user_name, password), record).await?.session()
     }
@@ -537,8 +557,8 @@ impl World {
         let (service, mut known) = (customer.service(), self.mails(customer));
         known.sort();
         let mailed = known.pop().map(|(_, password)| password).ok_or("no mail was sent")?;
-        let chosen = customer.choice(&service, 1);
-        let mut session = self.sign_in_with_any(customer, &service, &[&chosen]).await;
+        let [earlier, chosen] = [0, 1].map(|time| customer.choice(&service, time));
+        let mut session = self.sign_in_with_any(customer, &service, &[&chosen, &earlier]).await;
         if session.is_none() {
             let reset = self.sign_in_with_any(customer, &service, &[&mailed]).await;
             let reset = reset.ok_or("neither the mailed nor the chosen password signs in")?;

@@ -255,7 +255,10 @@ fn name(call: &HeldCall) -> String {
 /// Returns the item, or its key, of a part of a transaction.
 fn item(part: &Value) -> Option<&Value> {
     let get = move |action: &str, what: &str| part.get(action)?.get(what);
-    get("Put", "Item").or_else(|| get("Update", "Key")).or_else(|| get("ConditionCheck", "Key"))
+    get("Put", "Item")
+        .or_else(|| get("Update", "Key"))
+        .or_else(|| get("ConditionCheck", "Key"))
+        .or_else(|| get("Delete", "Key"))
 }
 
 /// Returns the kind of an item, by its key without the ids.
@@ -264,6 +267,8 @@ fn kind(item: &Value) -> String {
     match (prefix("PK"), prefix("SK")) {
         ("SUBSCRIPTION", kind) => kind.to_owned(),
         (owner, kind) if owner == kind => kind.to_owned(),
+        // The sort key begins with the id of a subscription.
+        ("DESK", _) => "DESK/APPROVAL".to_owned(),
         (owner, kind) => format!("{owner}/{kind}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex, time::Instant};
 
+use serde_json::Value;
 use support::Answer;
 
 /// One attempt of a click on **Go**.
@@ -25,6 +26,7 @@ pub(crate) struct Click {
 pub(crate) struct SignIn {
     pub(crate) user_name: String,
     pub(crate) password: String,
+    pub(crate) asked: Instant,
     pub(crate) answered: Instant,
     /// The session that began, if it was acknowledged.
     pub(crate) session: Option<String>,
@@ -47,6 +49,19 @@ pub(crate) struct Creation {
     pub(crate) account_id: Option<String>,
 }
 
+/// One attempt of a click of an operator.
+pub(crate) struct Act {
+    pub(crate) subscription: String,
+    /// The operator's address.
+    pub(crate) operator: String,
+    /// The reason, which only this click gives.
+    pub(crate) reason: String,
+    /// The code of the entry in the history that the click makes.
+    pub(crate) what: &'static str,
+    /// The answer, if the click was carried out.
+    pub(crate) answer: Option<Value>,
+}
+
 /// Everything that people observed.
 #[derive(Default)]
 pub(crate) struct Observations {
@@ -62,6 +77,13 @@ pub(crate) struct Observations {
     pub(crate) renewed: Mutex<Vec<(String, u64)>>,
     /// The customers whose reminder was due when a run over the reminders began and ended.
     pub(crate) reminded: Mutex<Vec<String>>,
+    pub(crate) acts: Mutex<Vec<Act>>,
+    /// The customers of whom an operator got the answer that an issue has started, with its number and the time of the answer.
+    pub(crate) reissued: Mutex<Vec<(String, u64, Instant)>>,
+    /// The customers and the portal users whose removal was acknowledged, with the time of the answer.
+    pub(crate) removed: Mutex<Vec<(String, String, Instant)>>,
+    /// The tokens of operators.
+    pub(crate) operators: Mutex<Vec<String>>,
     /// Sessions whose end was acknowledged.
     pub(crate) signed_out: Mutex<Vec<String>>,
     /// The customers that waited for a mail, with its issue.
@@ -91,6 +113,7 @@ impl Observations {
     /// Returns every password, token and session that a person has had, without duplicates.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut all = self.tokens.lock().unwrap().values().cloned().collect::<Vec<_>>();
+        all.extend(self.operators.lock().unwrap().iter().cloned());
         all.extend(self.clicks.lock().unwrap().iter().filter_map(|click| click.shown.clone()));
         for SignIn { password, session, .. } in &*self.sign_ins.lock().unwrap() {
             all.extend(session.clone().into_iter().chain([password.clone()]));

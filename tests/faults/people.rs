@@ -11,8 +11,11 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{
-    Answer, Call, event,
-    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, Report, UserName, reply},
+    Answer, Api, Call, desk, event,
+    specification::{
+        ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, Report, UserName, reason, reply,
+    },
+    table,
 };
 
 use crate::scenarios::Reading;
@@ -21,7 +24,19 @@ use crate::scenarios::Reading;
 pub(crate) struct World {
     number: usize,
     tokens: BTreeMap<Person, String>,
+    operators: BTreeMap<Operator, String>,
     sessions: Mutex<BTreeMap<Label, String>>,
+    /// The ids of approvals, by the keys of the clicks that asked for them.
+    approvals: Mutex<BTreeMap<Label, String>>,
+    /// The passwords that the portal has shown and no mail, each with its issue.
+    unmailed: Mutex<BTreeMap<String, u64>>,
+}
+
+/// The site that a token signs a person in to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    Portal,
+    Desk,
 }
 
 const CHOICES: [&str; 4] = [
@@ -31,8 +46,6 @@ const CHOICES: [&str; 4] = [
     "a quiet lamp over the harbour",
 ];
 
-const PEOPLE: [Person; 3] = [Person::Dana, Person::Kim, Person::Stranger];
-
 /// Returns an address that no other request has, so that no result depends on the number of attempts from a network.
 fn unused_address() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0x0a00_0000);
@@ -40,17 +53,29 @@ fn unused_address() -> String {
 }
 
 impl World {
-    /// Creates a subscription's people; `token` signs a person in to the portal by their address.
-    pub(crate) async fn new<F: Future<Output = String>>(number: usize, token: impl Fn(String) -> F) -> Self {
-        let mut world = Self { number, tokens: BTreeMap::new(), sessions: Mutex::default() };
-        world.sign_in_to_the_portal(token).await;
+    /// Creates a subscription's people; `token` signs a person in to a site by their address.
+    pub(crate) async fn new<F: Future<Output = String>>(number: usize, token: impl Fn(Site, String) -> F) -> Self {
+        let mut world = Self {
+            number,
+            tokens: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            sessions: Mutex::default(),
+            approvals: Mutex::default(),
+            unmailed: Mutex::default(),
+        };
+        world.sign_everyone_in(token).await;
         world
     }
 
-    /// Signs the people in to the portal, again after their sessions have ended.
-    pub(crate) async fn sign_in_to_the_portal<F: Future<Output = String>>(&mut self, token: impl Fn(String) -> F) {
-        for person in PEOPLE {
-            self.tokens.insert(person, token(self.address(person)).await);
+    /// Signs the people in at their sites, again after their sessions have ended.
+    pub(crate) async fn sign_everyone_in<F: Future<Output = String>>(&mut self, token: impl Fn(Site, String) -> F) {
+        for person in Person::ALL {
+            self.tokens.insert(person, token(Site::Portal, self.address(person)).await);
+        }
+        // Each subscription has its own operators, so that no result depends on what they did elsewhere.
+        for operator in [Operator::Olga, Operator::Omar] {
+            let address = format!("{operator}@desk-{}.example", self.number);
+            self.operators.insert(operator, token(Site::Desk, address).await);
         }
     }
 
@@ -67,7 +92,7 @@ impl World {
     }
 
     fn address(&self, person: Person) -> String {
-        format!("{person}@{}.example", self.company())
+        table::address(person, &self.company())
     }
 
     pub(crate) fn token(&self, person: Person) -> &str {
@@ -83,11 +108,52 @@ impl World {
         self.sessions.lock().unwrap()[label].clone()
     }
 
-    /// Stores the session that an answer brings.
+    /// Returns the key of a click whose approval is known.
+    pub(crate) fn known_approvals(&self) -> Vec<Label> {
+        self.approvals.lock().unwrap().keys().copied().collect()
+    }
+
+    /// Stores the session that an answer brings, or the id of an approval.
     pub(crate) fn learn(&self, op: Op, answer: &Answer) {
         if let (Op::SignIn { begins, .. } | Op::Reset { begins, .. }, Some(session)) = (op, answer.session()) {
             self.sessions.lock().unwrap().insert(begins, session);
         }
+        if let Op::Desk { key, act: DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. }, .. } = op
+            && let Some(approval) = answer.body["approval"].as_str()
+        {
+            self.approvals.lock().unwrap().entry(key).or_insert_with(|| approval.to_owned());
+        }
+    }
+
+    /// Returns the id of the approval that a click has asked for; of an unknown one, an id that no approval has.
+    fn approval(&self, key: Label) -> String {
+        let known = self.approvals.lock().unwrap().get(key).cloned();
+        known.unwrap_or_else(|| "00000000000000000000000000".to_owned())
+    }
+
+    /// Sets the issues of the passwords that no mail has shown.
+    pub(crate) fn set_unmailed(&self, unmailed: BTreeMap<String, u64>) {
+        *self.unmailed.lock().unwrap() = unmailed;
+    }
+
+    /// Attributes the password that an answer shows, if no mail has it, to the latest issue, whose mail is without a password.
+    pub(crate) fn attribute_password(&self, answer: &Answer, mails: &Mails) {
+        if let (Some(password), Some(issue)) = (answer.password(), mails.latest_issue())
+            && self.issue(password, mails).is_none()
+            && mails.passwords(issue).is_empty()
+        {
+            self.unmailed.lock().unwrap().insert(password.to_owned(), issue);
+        }
+    }
+
+    fn issue(&self, password: &str, mails: &Mails) -> Option<u64> {
+        mails.issue(password).or_else(|| self.unmailed.lock().unwrap().get(password).copied())
+    }
+
+    fn temporary_password(&self, issue: u64, mails: &Mails) -> String {
+        let unmailed = self.unmailed.lock().unwrap();
+        let shown = || unmailed.iter().find(|(_, known)| **known == issue).map(|(password, _)| password.as_str());
+        mails.passwords(issue).pop().or_else(shown).expect("the password of the issue is known").to_owned()
     }
 
     /// Returns the event that starts the subscription, or makes it paid.
@@ -97,6 +163,7 @@ impl World {
         event["detail"]["company"]["id"] = self.company().into();
         let users = [Person::Dana, Person::Kim].map(|person| json!({ "email": self.address(person) }));
         event["detail"]["portal_users"] = json!(users);
+        event["detail"]["service_administrator"]["email"] = self.address(Person::It).into();
         event
     }
 
@@ -127,10 +194,10 @@ impl World {
     /// Returns the function that carries out an operation, and the request.
     pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
         let text = |password| match password {
-            Password::Temporary(issue) => mails.password(issue),
+            Password::Temporary(issue) => self.temporary_password(issue, mails),
             Password::Chosen(choice) => CHOICES[choice].to_owned(),
         };
-        let user_name = |who: UserName| format!("{who}@{}", self.company());
+        let user_name = |who| self.user_name(who);
         let (function, call) = match op {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
@@ -159,11 +226,39 @@ impl World {
                 ("create-admin", call.key(key))
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
-            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::Wait { .. } => {
+            Op::Desk { operator, key, act } => {
+                let (function, call) = self.desk_request(act, &reason(key)).routed(Api::Desk);
+                (function.name(), call.key(key).operator(&self.operators[&operator]))
+            }
+            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::LockOut { .. } | Op::Wait { .. } => {
                 panic!("{op} is not a request")
             }
         };
         (function, call.from(&unused_address()))
+    }
+
+    pub(crate) fn user_name(&self, who: UserName) -> String {
+        format!("{who}@{}", self.company())
+    }
+
+    /// Returns the request for an act of an operator, without the operator.
+    fn desk_request(&self, act: DeskAct, reason: &str) -> Call {
+        let subscription = &self.subscription();
+        match act {
+            DeskAct::Reissue { issue, to: None, .. } => desk::reissue(subscription, issue, reason),
+            DeskAct::Reissue { issue, to: Some(person), keeps_old_address } => {
+                desk::reissue_to(subscription, issue, reason, &self.address(person), keeps_old_address)
+            }
+            DeskAct::Decide { approval, approves } => {
+                let decision = if approves { "approve" } else { "reject" };
+                desk::decide(subscription, &self.approval(approval), decision, reason)
+            }
+            DeskAct::AddPortalUser { person } => desk::add_portal_user(subscription, &self.address(person), reason),
+            DeskAct::RemovePortalUser { person } => {
+                desk::remove_portal_user(subscription, &self.address(person), reason)
+            }
+            DeskAct::Unlock { who } => desk::unlock(&self.user_name(who), reason),
+        }
     }
 
     /// Returns the function that serves a reading, and the request.
@@ -176,8 +271,36 @@ impl World {
             Reading::Administration { session } => {
                 ("portal", Call::get("/administration").session(&self.session(session)))
             }
+            Reading::Search => self.desk_reading(&Call::get("/desk/api/subscriptions").query(&self.query())),
+            Reading::Subscription => self.desk_reading(&Call::get(&self.desk_path(""))),
+            Reading::SubscriptionHistory => self.desk_reading(&Call::get(&self.desk_path("/history"))),
+            Reading::Approvals => self.desk_reading(&Call::get("/desk/api/approvals")),
+            Reading::SubscriptionPage => {
+                self.desk_reading(&Call::get(&format!("/desk/subscriptions/{}", self.subscription())))
+            }
         };
         (function, call.from(&unused_address()))
+    }
+
+    fn query(&self) -> String {
+        format!("query={}", self.subscription())
+    }
+
+    fn desk_path(&self, rest: &str) -> String {
+        format!("/desk/api/subscriptions/{}{rest}", self.subscription())
+    }
+
+    fn desk_reading(&self, call: &Call) -> (&'static str, Call) {
+        let (function, call) = call.clone().routed(Api::Desk);
+        (function.name(), call.operator(&self.operators[&Operator::Olga]))
+    }
+
+    /// Returns the part of a body that concerns this subscription.
+    pub(crate) fn own_part(&self, what: Reading, mut body: Value) -> Value {
+        if let (Reading::Approvals, Some(Value::Array(all))) = (what, body.get_mut("approvals")) {
+            all.retain(|approval| approval["subscription_id"] == self.subscription());
+        }
+        body
     }
 
     /// Returns whether a body shows the state that exists.
@@ -193,31 +316,66 @@ impl World {
                 let shown = body["entries"].as_array().into_iter().flatten().map(|entry| &entry["what"]);
                 shown.eq(["retrieved", "issued"])
             }
-            Reading::Subscriptions => names(UserName::Admin),
+            Reading::Subscriptions | Reading::SubscriptionPage => names(UserName::Admin),
             Reading::Administration { .. } => names(UserName::Lee),
+            Reading::Search => {
+                let found = &body["subscriptions"];
+                found[0]["subscription_id"] == self.subscription() && found[1].is_null()
+            }
+            Reading::Subscription => {
+                body["subscription_id"] == self.subscription()
+                    && body["email"] == self.address(Person::It)
+                    && body["portal_users"].as_array().is_some_and(|users| users.len() == 3)
+                    && !body["approval"].is_null()
+            }
+            Reading::SubscriptionHistory => {
+                let shown = body["entries"].as_array().into_iter().flatten().map(|entry| &entry["what"]);
+                shown.eq(["approval-requested", "signed-in", "retrieved", "issued"])
+            }
+            Reading::Approvals => {
+                let approvals = body["approvals"].as_array();
+                approvals.is_some_and(|all| all.len() == 1 && all[0]["id"] == self.approval("ask"))
+            }
         }
     }
 }
 
-/// Translates an answer into the specification's terms.
-pub(crate) fn describe(op: Op, answer: &Answer, mails: &Mails) -> Reply {
-    let used = &answer.body["retrievals"]["used"];
-    match (op, answer.status) {
-        (Op::Retrieve { .. }, 200) => match answer.password() {
-            Some(password) => match mails.issue(password) {
-                Some(issue) => (200, format!("the password of issue {issue}, {used} used")),
-                None => reply(200, "a password that was never mailed"),
+impl World {
+    /// Translates an answer into the specification's terms.
+    pub(crate) fn describe(&self, op: Op, answer: &Answer, mails: &Mails) -> Reply {
+        let used = &answer.body["retrievals"]["used"];
+        match (op, answer.status) {
+            (Op::Retrieve { .. }, 200) => match answer.password() {
+                Some(password) => match self.issue(password, mails) {
+                    Some(issue) => (200, format!("the password of issue {issue}, {used} used")),
+                    None => reply(200, "a password of no issue"),
+                },
+                None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
             },
-            None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
-        },
-        (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
-        _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
+            (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
+            (Op::Desk { key, act, .. }, 202) => (202, self.describe_act(key, act, &answer.body)),
+            _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
+        }
+    }
+
+    /// Describes the answer to an act of an operator that was carried out.
+    fn describe_act(&self, key: Label, act: DeskAct, body: &Value) -> String {
+        let is_approval = |asked: Label| body["approval"] == self.approval(asked);
+        match act {
+            DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. } if is_approval(key) => format!("approval {key}"),
+            DeskAct::Reissue { .. } if body["issue"].is_u64() => format!("issue {}", body["issue"]),
+            DeskAct::Decide { approval, .. } if is_approval(approval) => {
+                body["outcome"].as_str().unwrap_or("no outcome").to_owned()
+            }
+            _ if *body == json!({}) => String::new(),
+            _ => format!("another answer: {body}"),
+        }
     }
 }
 
-/// The passwords that were mailed for one subscription.
+/// The welcome mails of one subscription: the issue of each, and the password, unless the mail leads to the portal instead.
 #[derive(Default)]
-pub(crate) struct Mails(pub(crate) Vec<(u64, String)>);
+pub(crate) struct Mails(pub(crate) Vec<(u64, Option<String>)>);
 
 impl Mails {
     /// Picks the welcome mails of one subscription out of all mails, each with its tags and text.
@@ -230,21 +388,27 @@ impl Mails {
         Self(own.map(|(tags, text)| (tags["issue"].parse().unwrap(), password_in(&text))).collect())
     }
 
-    /// Returns the passwords that were mailed for an issue.
-    pub(crate) fn passwords(&self, issue: u64) -> Vec<&str> {
-        self.0.iter().filter(|(mailed, _)| *mailed == issue).map(|(_, password)| password.as_str()).collect()
+    /// Returns the number of mails of an issue.
+    pub(crate) fn count(&self, issue: u64) -> usize {
+        self.0.iter().filter(|(mailed, _)| *mailed == issue).count()
     }
 
-    fn password(&self, issue: u64) -> String {
-        self.passwords(issue).pop().expect("the issue was mailed").to_owned()
+    /// Returns the latest issue that was mailed.
+    pub(crate) fn latest_issue(&self) -> Option<u64> {
+        self.0.iter().map(|(issue, _)| *issue).max()
+    }
+
+    /// Returns the passwords that were mailed for an issue.
+    pub(crate) fn passwords(&self, issue: u64) -> Vec<&str> {
+        self.0.iter().filter(|(mailed, _)| *mailed == issue).filter_map(|(_, password)| password.as_deref()).collect()
     }
 
     fn issue(&self, password: &str) -> Option<u64> {
-        self.0.iter().find(|(_, mailed)| mailed == password).map(|(issue, _)| *issue)
+        self.0.iter().find(|(_, mailed)| mailed.as_deref() == Some(password)).map(|(issue, _)| *issue)
     }
 }
 
-fn password_in(text: &str) -> String {
+fn password_in(text: &str) -> Option<String> {
     let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
-    text.lines().find(is_password).expect("the mail has a password").to_owned()
+    text.lines().find(is_password).map(ToOwned::to_owned)
 }

@@ -1,5 +1,7 @@
 //! The scenarios: the states that a call can meet, each described by the operations that lead to it.
 
+mod desk;
+
 use support::{
     Function,
     specification::{
@@ -35,6 +37,23 @@ pub(crate) enum Reading {
     Subscriptions,
     /// The page of an administrator, in this session.
     Administration { session: Label },
+    /// The desk's search for the subscription.
+    Search,
+    /// The desk's document about the subscription.
+    Subscription,
+    /// The same as a page.
+    SubscriptionPage,
+    /// The history of the subscription, as the desk shows it.
+    SubscriptionHistory,
+    /// The desk's list of the approvals that are pending.
+    Approvals,
+}
+
+/// Whether a deployment wants the consent of a second operator for what is sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    Required,
+    Off,
 }
 
 /// One function in one state.
@@ -46,6 +65,7 @@ pub(crate) struct Scenario {
     /// The state of the welcome mail when the action begins.
     pub(crate) mail: Mail,
     pub(crate) action: Action,
+    pub(crate) consent: Consent,
     /// The operations afterwards, which show the final state.
     pub(crate) afterwards: Vec<Op>,
 }
@@ -148,7 +168,8 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
         Op::Reset { session, current, to, .. } => Op::Reset { session, current, to, begins: "again" },
         other => other,
     };
-    Scenario { function, state, before, mail: Mail::Sent, action: Action::Do(op, again), afterwards }
+    let action = Action::Do(op, again);
+    Scenario { function, state, before, mail: Mail::Sent, action, consent: Consent::Required, afterwards }
 }
 
 /// Returns every scenario.
@@ -160,6 +181,7 @@ type Scenarios = fn() -> Vec<Scenario>;
 
 /// The scenarios of each function.
 const SCENARIOS: &[(Function, Scenarios)] = &[
+    (Function::ChangeAccess, desk::accesses),
     (Function::ContactSupport, requests),
     (Function::CreateAdmin, creations),
     (Function::GetCredentials, retrievals),
@@ -167,6 +189,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::MailFeedback, reports),
     (Function::Portal, pages),
     (Function::PublishEvents, publications),
+    (Function::ReissueCredentials, desk::reissues),
     (Function::RenewCredentials, renewals),
     (Function::ResendMail, resends),
     (Function::ResetPassword, resets),
@@ -175,6 +198,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ShowHistory, histories),
     (Function::SignIn, sign_ins),
     (Function::SubscriptionStart, starts),
+    (Function::SupportDesk, desk::readings),
 ];
 
 /// The scenarios of a function, of which there is at least one.
@@ -310,13 +334,20 @@ fn starts() -> Vec<Scenario> {
         start("paid when used up", used_up(), PAID, vec![dana("k"), kim("k"), temporary("A")]),
         start("paid, delivered again", next_issue(), PAID, vec![dana("k")]),
         start("paid, delivered again when used up again", used_up_twice(), PAID, vec![dana("k")]),
+        start(
+            "paid, with a portal user whom the desk has removed",
+            desk::kim_removed(),
+            PAID,
+            vec![dana("k"), kim("k")],
+        ),
     ]
 }
 
 fn mails() -> Vec<Scenario> {
     let mail = |state, before, mail, order, (least, most), status| {
         let action = Action::Mail { order, issue: 1, mails: (least, most), status };
-        Scenario { function: "send-mail", state, before, mail, action, afterwards: vec![dana("k")] }
+        let consent = Consent::Required;
+        Scenario { function: "send-mail", state, before, mail, action, consent, afterwards: vec![dana("k")] }
     };
     let ordered_again = || vec![TRIAL, TEN_MINUTES, resend(Person::Kim)];
     vec![
@@ -403,6 +434,7 @@ fn reminders() -> Vec<Scenario> {
         before,
         mail: Mail::Sent,
         action: Action::Remind { reminders },
+        consent: Consent::Required,
         afterwards: vec![dana("k")],
     };
     let used_up = || [used_up(), vec![UNTIL_REMINDER]].concat();
@@ -421,6 +453,7 @@ fn publications() -> Vec<Scenario> {
         before,
         mail: Mail::Sent,
         action: Action::Publish { events, notices },
+        consent: Consent::Required,
         afterwards: vec![],
     };
     vec![
@@ -430,7 +463,8 @@ fn publications() -> Vec<Scenario> {
 }
 
 fn reading(function: &'static str, state: &'static str, before: Vec<Op>, reading: Reading) -> Scenario {
-    Scenario { function, state, before, mail: Mail::Sent, action: Action::Read(reading), afterwards: vec![] }
+    let (action, consent) = (Action::Read(reading), Consent::Required);
+    Scenario { function, state, before, mail: Mail::Sent, action, consent, afterwards: vec![] }
 }
 
 fn lists() -> Vec<Scenario> {

@@ -1,7 +1,8 @@
-//! Twenty people use the product concurrently while AWS fails at random. A seed determines who does what, when, and what fails.
+//! Twenty people, two operators of the support desk for each subscription among them, use the product concurrently while AWS fails at
+//! random. A seed determines who does what, when, and what fails.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{
         Mutex,
@@ -15,16 +16,18 @@ use futures_util::{future::join_all, join};
 use lambda_http::http::Request;
 use serde_json::{Value, json};
 use support::{
-    Answer, Call, Deployment, Dev, TestStack,
+    Answer, Call, DESK_CLIENT, Deployment, Dev, TestStack,
     history::{Event, find_order},
-    specification::{ADMINISTRATOR_PASSWORD, Label, Op, Password, Person, Reply, State, UserName, reply},
+    specification::{
+        ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, State, UserName, reply,
+    },
     table::Table,
 };
 use tokio::time::sleep;
 
 use crate::{
     MODES,
-    people::{Mails, World, describe},
+    people::{Mails, Site, World},
     report::Report,
 };
 
@@ -35,7 +38,7 @@ const PEOPLE: usize = 20;
 const STACKS: usize = 4;
 
 /// The number of subscriptions that the people share.
-const SUBSCRIPTIONS: usize = 3;
+const SUBSCRIPTIONS: usize = 2;
 
 /// The delays of a held request in milliseconds. The longest ones exceed the time-out of an attempt.
 const DELAYS: [u64; 3] = [100, 900, 1300];
@@ -53,10 +56,14 @@ impl Product {
         Self::InProcess(Box::new(deployment.with_redelivery_delay(Duration::from_millis(2100)).start().await))
     }
 
-    async fn token(&self, email: String) -> String {
-        match self {
-            Self::InProcess(stack) => stack.token(&email),
-            Self::CargoLambda(dev) => dev.token(&email).await,
+    async fn token(&self, site: Site, email: String) -> String {
+        match (self, site) {
+            (Self::InProcess(stack), Site::Portal) => stack.token(&email),
+            (Self::InProcess(stack), Site::Desk) => stack.operator_token(&email),
+            (Self::CargoLambda(dev), Site::Portal) => dev.token(&email).await,
+            (Self::CargoLambda(dev), Site::Desk) => {
+                dev.token_for(&json!({ "email": email, "client": DESK_CLIENT })).await
+            }
         }
     }
 
@@ -173,9 +180,10 @@ struct Scene {
     wrong: Mutex<Option<String>>,
 }
 
-const LABELS: [Label; 32] = [
+const LABELS: [Label; 48] = [
     "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W",
-    "X", "Y", "Z", "AA", "BB", "CC", "DD", "EE", "FF",
+    "X", "Y", "Z", "AA", "BB", "CC", "DD", "EE", "FF", "GG", "HH", "II", "JJ", "KK", "LL", "MM", "NN", "OO", "PP",
+    "QQ", "RR", "SS", "TT", "UU", "VV",
 ];
 
 struct Schedule<'a> {
@@ -192,9 +200,13 @@ enum Role {
     SetsUp(usize),
     Administers,
     Pays,
+    /// Reissues, and asks for what takes a second operator.
+    Asks,
+    /// Decides what the other operator has asked for, and removes a portal user.
+    Decides,
 }
 
-const ROLES: [Role; 7] = [
+const ROLES: [Role; PEOPLE / SUBSCRIPTIONS] = [
     Role::Retrieves(Person::Dana),
     Role::Retrieves(Person::Kim),
     Role::SetsUp(0),
@@ -202,6 +214,9 @@ const ROLES: [Role; 7] = [
     Role::Administers,
     Role::Pays,
     Role::SetsUp(1),
+    Role::Asks,
+    Role::Decides,
+    Role::Retrieves(Person::Sam),
 ];
 
 impl Scene {
@@ -215,7 +230,7 @@ impl Schedule<'_> {
         let mut scenes = Vec::new();
         for n in 0..SUBSCRIPTIONS {
             let number = usize::try_from(seed).unwrap() * SUBSCRIPTIONS + n;
-            let world = World::new(number, async |address| product.token(address).await).await;
+            let world = World::new(number, async |site, address| product.token(site, address).await).await;
             while !product.publish(world.event("trial", false)).await {}
             while product.mails(&world).await.0.is_empty() {
                 sleep(Duration::from_millis(20)).await;
@@ -256,7 +271,7 @@ impl Schedule<'_> {
         if let Some(answer) = &answer {
             scene.world.learn(op, answer);
         }
-        let answered = answer.as_ref().map(|answer| (at, describe(op, answer, &mails)));
+        let answered = answer.as_ref().map(|answer| (at, scene.world.describe(op, answer, &mails)));
         scene.observations.lock().unwrap().push(Observation { op, called, answered: answered.clone(), answer });
         answered.map(|(_, reply)| reply)
     }
@@ -306,12 +321,62 @@ impl Schedule<'_> {
                 sleep(Duration::from_millis(random.u64(..1000))).await;
                 self.insist(scene, Op::Start { event: "paid", paid: true }).await;
             }
+            Role::Asks => {
+                sleep(Duration::from_millis(random.u64(..600))).await;
+                self.ask(scene, &mut random).await;
+            }
+            Role::Decides => {
+                sleep(Duration::from_millis(400 + random.u64(..600))).await;
+                self.decide(scene, &mut random).await;
+            }
         }
     }
 
+    /// Plays the operator who reissues twice, and asks for another address or another portal user in between. What the state makes
+    /// sensitive takes the other operator.
+    async fn ask(&self, scene: &Scene, random: &mut fastrand::Rng) {
+        let acts: [(Label, Option<Person>); 3] = [("first", None), ("sam", Some(Person::Sam)), ("last", None)];
+        let adds = random.bool();
+        for (key, to) in acts.into_iter().skip(random.usize(..2)) {
+            let issue = self.latest_issue(scene).await;
+            let act = match to {
+                Some(person) if adds => DeskAct::AddPortalUser { person },
+                _ => DeskAct::Reissue { issue, to, keeps_old_address: random.bool() },
+            };
+            self.insist(scene, Op::Desk { operator: Operator::Olga, key, act }).await;
+            sleep(Duration::from_millis(200 + random.u64(..500))).await;
+        }
+    }
+
+    /// Plays the operator who decides, most often with consent, and removes a portal user.
+    async fn decide(&self, scene: &Scene, random: &mut fastrand::Rng) {
+        let keys: [(Label, Label); 3] = [("first", "first-decided"), ("sam", "sam-decided"), ("last", "last-decided")];
+        let (operator, mut decided) = (Operator::Omar, Vec::new());
+        for turn in 0..5 {
+            for approval in scene.world.known_approvals() {
+                if !decided.contains(&approval) {
+                    decided.push(approval);
+                    let (_, key) = keys.into_iter().find(|(asked, _)| *asked == approval).unwrap();
+                    let act = DeskAct::Decide { approval, approves: random.u8(..4) > 0 };
+                    self.insist(scene, Op::Desk { operator, key, act }).await;
+                }
+            }
+            if turn == 2 {
+                let act = DeskAct::RemovePortalUser { person: Person::Kim };
+                self.insist(scene, Op::Desk { operator, key: "removal", act }).await;
+            }
+            sleep(Duration::from_millis(150 + random.u64(..300))).await;
+        }
+    }
+
+    async fn latest_issue(&self, scene: &Scene) -> u64 {
+        self.product.mails(&scene.world).await.latest_issue().unwrap_or(1)
+    }
+
     async fn set_up(&self, scene: &Scene, choice: usize, random: &mut fastrand::Rng) {
-        let issue = self.product.mails(&scene.world).await.0.iter().map(|(issue, _)| *issue).max().unwrap_or(1);
-        let (temporary, to) = (Password::Temporary(issue), Password::Chosen(choice));
+        let mails = self.product.mails(&scene.world).await;
+        let issue = mails.0.iter().filter(|(_, password)| password.is_some()).map(|(issue, _)| *issue).max();
+        let (temporary, to) = (Password::Temporary(issue.unwrap_or(1)), Password::Chosen(choice));
         let first = scene.label();
         self.perform(scene, Op::SignIn { who: UserName::Admin, password: temporary, begins: first }).await;
         if !scene.world.knows(first) {
@@ -384,7 +449,8 @@ impl Schedule<'_> {
         let table = Table::connect(&self.product.aws_url(), "desk");
         for scene in &self.scenes {
             self.await_mail(scene, &table).await?;
-            for person in [Person::Dana, Person::Kim] {
+            self.try_everything_old(scene).await;
+            for person in [Person::Dana, Person::Kim, Person::Sam, Person::It] {
                 self.perform(scene, Op::Retrieve { person, key: "last" }).await;
             }
             for label in &LABELS[..scene.labels.load(Ordering::Relaxed)] {
@@ -395,11 +461,23 @@ impl Schedule<'_> {
             if let Some(wrong) = scene.wrong.lock().unwrap().take() {
                 return Err(wrong);
             }
-            let lines = table.lines(&scene.world.subscription(), &scene.world.company()).await;
-            let mails = self.product.mails(&scene.world).await;
-            find_order(&State::started(), &scene.history(&mails), &lines)?;
+            let lines = table.lines_with_desk(&scene.world.subscription(), &scene.world.company()).await;
+            scene.judge(&self.product.mails(&scene.world).await, &lines)?;
         }
         Ok(())
+    }
+
+    /// Tries the passwords of all issues that were mailed but the last, and a click of each portal user that may have been counted.
+    async fn try_everything_old(&self, scene: &Scene) {
+        let mails = self.product.mails(&scene.world).await;
+        let last = mails.latest_issue().unwrap_or(1);
+        for issue in (1..last).filter(|issue| !mails.passwords(*issue).is_empty()) {
+            let (who, password) = (UserName::Admin, Password::Temporary(issue));
+            self.perform(scene, Op::SignIn { who, password, begins: scene.label() }).await;
+        }
+        for person in [Person::Dana, Person::Kim] {
+            self.perform(scene, Op::Retrieve { person, key: "a" }).await;
+        }
     }
 
     /// Waits until the events are handled and the mail of the current issue is sent, unless it is not needed.
@@ -416,7 +494,7 @@ impl Schedule<'_> {
             let mail = table.get(format!("SUBSCRIPTION#{subscription}"), "MAIL").await.unwrap();
             let status = mail["status"].as_s().unwrap();
             let paid = credential["kind"].as_s().unwrap() == "paid";
-            let sent = self.product.mails(&scene.world).await.passwords(issue).len();
+            let sent = self.product.mails(&scene.world).await.count(issue);
             last = format!("issue {issue}, paid {paid}, its mail {status}, {sent} sent");
             let is_asked = scene.observations.lock().unwrap().iter().any(|seen| matches!(seen.op, Op::Start { .. }));
             let is_mailed = (status == "sent" && sent > 0) || status == "not-needed";
@@ -433,13 +511,35 @@ impl Schedule<'_> {
 }
 
 impl Scene {
+    /// Checks the history against the specification. The portal shows the passwords of some issues that no mail has, and an answer does not
+    /// say of which: one way to attribute them must explain everything.
+    fn judge(&self, mails: &Mails, lines: &[String]) -> Result<(), String> {
+        let shown: BTreeSet<_> = {
+            let observations = self.observations.lock().unwrap();
+            let passwords = observations.iter().filter_map(|seen| seen.answer.as_ref()?.password().map(str::to_owned));
+            passwords.filter(|password| mails.0.iter().all(|(_, mailed)| mailed.as_ref() != Some(password))).collect()
+        };
+        let issues = 1..=mails.latest_issue().unwrap_or(1);
+        let unmailed: Vec<_> = issues.filter(|issue| mails.passwords(*issue).is_empty()).collect();
+        let mut wrong = Err(format!("{} passwords of {unmailed:?} were shown", shown.len()));
+        for attributed in arrangements(&shown.into_iter().collect::<Vec<_>>(), &unmailed) {
+            self.world.set_unmailed(attributed);
+            let state = State::started().with_desk_lines();
+            wrong = find_order(&state, &self.history(mails), lines).map(drop);
+            if wrong.is_ok() {
+                break;
+            }
+        }
+        wrong
+    }
+
     fn history(&self, mails: &Mails) -> Vec<Event> {
         let observations = self.observations.lock().unwrap();
         let mut events: Vec<_> = observations
             .iter()
             .map(|seen| {
                 let answered = seen.answered.clone().map(|(at, reply)| {
-                    (at, seen.answer.as_ref().map_or(reply, |answer| describe(seen.op, answer, mails)))
+                    (at, seen.answer.as_ref().map_or(reply, |answer| self.world.describe(seen.op, answer, mails)))
                 });
                 Event { op: seen.op, called: seen.called, answered }
             })
@@ -450,6 +550,17 @@ impl Scene {
         events.extend(redelivered);
         events
     }
+}
+
+/// Returns every way to give each password an issue of its own.
+fn arrangements(passwords: &[String], issues: &[u64]) -> Vec<BTreeMap<String, u64>> {
+    let Some((first, rest)) = passwords.split_first() else { return vec![BTreeMap::new()] };
+    let with = |issue: u64| {
+        let left: Vec<_> = issues.iter().copied().filter(|other| *other != issue).collect();
+        let others = arrangements(rest, &left).into_iter();
+        others.map(move |others| others.into_iter().chain([(first.clone(), issue)]).collect())
+    };
+    issues.iter().flat_map(|issue| with(*issue)).collect()
 }
 
 /// Advances the clock of a product in this process.

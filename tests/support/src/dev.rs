@@ -87,7 +87,11 @@ impl Dev {
 
     /// Calls a function. Returns `None` if the connection was lost or there was no answer.
     pub async fn call(&self, call: Call) -> Option<Answer> {
-        self.exchange(call.into_request(&self.product.functions)).await
+        let origin = match call.api() {
+            Api::Customers => &self.product.functions,
+            Api::Desk => &self.product.desk,
+        };
+        self.exchange(call.into_request(origin)).await
     }
 
     /// Sends a request and returns the answer. Checks a function's answer against the contract.

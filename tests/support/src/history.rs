@@ -33,9 +33,9 @@ impl Event {
 ///
 /// # Panics
 ///
-/// Panics if there are more than 64 operations, because each is a bit of a mask.
+/// Panics if there are more than 128 operations, because each is a bit of a mask.
 pub fn find_order(start: &State, history: &[Event], lines: &[String]) -> Result<Vec<Op>, String> {
-    assert!(history.len() <= 64, "{} operations are too many for one history", history.len());
+    assert!(history.len() <= 128, "{} operations are too many for one history", history.len());
     let mut search = Search { history, lines, seen: HashSet::new(), order: Vec::new(), nearest: None };
     if search.search(&Step { done: 0, begun: 0, state: start.clone() }) {
         return Ok(search.order);
@@ -47,9 +47,9 @@ pub fn find_order(start: &State, history: &[Event], lines: &[String]) -> Result<
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Step {
     /// The bits of the operations that have happened.
-    done: u64,
+    done: u128,
     /// The bits of the operations that have taken effect once without an answer and have yet to happen.
-    begun: u64,
+    begun: u128,
     state: State,
 }
 
@@ -88,7 +88,7 @@ impl Search<'_> {
         let mut state = step.state.clone();
         let reply = state.apply(event.op);
         let is_right = event.answered.as_ref().is_none_or(|(_, given)| *given == reply);
-        let bit = 1 << n;
+        let bit = 1_u128 << n;
         let begins = event.may_happen_before() && step.begun & bit == 0 && state != step.state;
         (is_right && self.descend(n, &Step { done: step.done | bit, begun: step.begun & !bit, state: state.clone() }))
             || (begins && self.descend(n, &Step { done: step.done, begun: step.begun | bit, state }))

@@ -228,6 +228,12 @@ impl Call {
         self
     }
 
+    /// Returns the API that has the path of the call.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::from_path(&self.path)
+    }
+
     /// Converts the call into an HTTP request to an origin. The network determines the caller's address, so `from` has no effect.
     #[must_use]
     pub fn into_request(self, origin: &str) -> Request<Full<VecDeque<u8>>> {

@@ -44,6 +44,9 @@
 //! | 7: no guesser has more than the budget | `model/attempts` | `it/attempts.rs` |
 //! | 8: ended sessions, passwords and accounts have no effect | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
 //! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `crashes/invariants.rs` |
+//! | 10, 13: what is sensitive takes two operators, and an approval is decided at most once | `model/desk` | `it/reissue_credentials.rs`, `it/change_access.rs` |
+//! | 11: every act of the desk is in the history and announced | `model/desk` | `it/desk_notices.rs`, `crashes/invariants/desk.rs` |
+//! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `crashes/invariants/desk.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies
 //! operations to one subscription one after the other. [`history`] decides whether concurrent operations could have happened so.
@@ -61,6 +64,7 @@
 #![expect(clippy::unwrap_used, reason = "a stack that does not start fails its test")]
 
 pub mod contract;
+pub mod desk;
 mod dev;
 pub mod functions;
 pub mod history;

@@ -1,9 +1,17 @@
 //! A sequential specification of the product, written separately from its code: the state of one subscription after operations that
 //! happen one after the other. It has no table, no AWS and no races.
 
+mod desk;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+};
+
+use desk::Desk;
+pub use desk::{APPROVAL_LIFETIME, APPROVAL_WAIT, DeskAct, Operator, reason};
+pub(crate) use desk::{
+    approval_line, clicks_line, listed_line, membership_line, removed_line, unlocks_line, user_line,
 };
 
 /// The user name of an account in the Administration Center, without the company.
@@ -22,8 +30,12 @@ pub enum UserName {
 pub enum Person {
     /// A portal user.
     Dana,
+    /// The person whose address the vendor has named, who is a portal user too.
+    It,
     /// Another portal user.
     Kim,
+    /// A colleague who is no portal user at first.
+    Sam,
     /// A person of another company.
     Stranger,
 }
@@ -166,10 +178,24 @@ pub enum Op {
         /// The key of the click.
         key: Label,
     },
-    /// A reissue by the support desk.
+    /// A reissue by the support desk, apart from operators and approvals.
     Reissue {
         /// The issue that the new one replaces.
         issue: u64,
+    },
+    /// A click of an operator of the support desk.
+    Desk {
+        /// The operator.
+        operator: Operator,
+        /// The key of the click.
+        key: Label,
+        /// The act of the operator.
+        act: DeskAct,
+    },
+    /// A hundred failures of strangers in a row to sign in, which close an account to strangers.
+    LockOut {
+        /// The account, whose password is chosen and whose owner has signed in.
+        who: UserName,
     },
     /// A check of a session that changes nothing.
     CheckSession {
@@ -223,6 +249,8 @@ pub struct Account {
     pub version: u64,
     /// Whether its administrator has signed in.
     pub signed_in: bool,
+    /// Whether failures of strangers have closed it to them.
+    pub closed: bool,
     /// The account that created it, and the key of the click.
     pub created_by: Option<(UserName, Label)>,
 }
@@ -275,6 +303,7 @@ pub struct State {
     requests: BTreeSet<(Person, Label)>,
     /// The events that have started an issue.
     handled: Vec<Label>,
+    desk: Desk,
     history: Vec<String>,
     now: u64,
 }
@@ -303,6 +332,7 @@ impl State {
             retrievals: BTreeMap::new(),
             requests: BTreeSet::new(),
             handled: Vec::new(),
+            desk: Desk::new(),
             history: Vec::new(),
             now: 0,
         }
@@ -352,6 +382,13 @@ impl State {
             Op::Reset { session, current, to, begins } => self.reset(session, current, to, begins),
             Op::Create { session, who, key } => self.create(session, who, key),
             Op::Reissue { issue } => self.reissue(issue),
+            Op::Desk { operator, key, act } => self.act(operator, key, act),
+            Op::LockOut { who } => {
+                if let Some(account) = self.accounts.get_mut(&who) {
+                    account.closed = true;
+                }
+                reply(200, "")
+            }
             Op::CheckSession { session } => match self.valid_session(session) {
                 Some(_) => reply(422, "password-too-short"),
                 None => reply(401, "not-signed-in"),
@@ -395,7 +432,15 @@ impl State {
         self.expires_at = self.now + LIFETIME;
         let password = Password::Temporary(self.issue);
         let version = self.accounts.get(&UserName::Admin).map_or(1, |admin| admin.version + 1);
-        let admin = Account { password, temporary: true, active: true, version, signed_in: false, created_by: None };
+        let admin = Account {
+            password,
+            temporary: true,
+            active: true,
+            version,
+            signed_in: false,
+            closed: false,
+            created_by: None,
+        };
         self.accounts.insert(UserName::Admin, admin);
     }
 
@@ -412,8 +457,13 @@ impl State {
         self.history.extend(failure.map(|(what, _)| format!("mail-{} by vendor", what.status().0)));
     }
 
+    /// Returns whether the person is a portal user of the subscription.
+    fn is_admitted(&self, person: Person) -> bool {
+        self.issue > 0 && self.desk.users.contains(&person)
+    }
+
     fn retrieve(&mut self, person: Person, key: Label) -> Reply {
-        if person == Person::Stranger || self.issue == 0 {
+        if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
         let is_before_issue = self.now + LIFETIME < self.expires_at;
@@ -448,7 +498,7 @@ impl State {
     }
 
     fn contact_support(&mut self, person: Person, key: Label) -> Reply {
-        if person == Person::Stranger || self.issue == 0 {
+        if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
         if !self.requests.contains(&(person, key)) {
@@ -462,7 +512,7 @@ impl State {
     }
 
     fn resend(&mut self, person: Person) -> Reply {
-        if person == Person::Stranger || self.issue == 0 {
+        if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
         let is_open = !self.signed_in && !self.changed && self.now < self.expires_at;
@@ -486,7 +536,7 @@ impl State {
     }
 
     fn renew(&mut self, person: Person) -> Reply {
-        if person == Person::Stranger || self.issue == 0 {
+        if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
         if self.renewed_at.is_none_or(|at| self.now - at >= RENEWAL_WINDOW) {
@@ -516,8 +566,9 @@ impl State {
 
     fn sign_in(&mut self, who: UserName, password: Password, begins: Label) -> Reply {
         let expired = self.expires_at <= self.now;
-        let open =
-            |account: &&mut Account| account.active && account.password == password && !(account.temporary && expired);
+        let open = |account: &&mut Account| {
+            account.active && !account.closed && account.password == password && !(account.temporary && expired)
+        };
         let Some(account) = self.accounts.get_mut(&who).filter(open) else {
             return reply(401, "invalid-credentials");
         };
@@ -541,8 +592,10 @@ impl State {
         reply(200, "home")
     }
 
+    /// Retires the service administrator, unless a reissue that is not used yet has made the account active again.
     fn retire(&mut self, by: UserName) {
-        if let Some(admin) = self.accounts.get_mut(&UserName::Admin).filter(|admin| admin.active) {
+        let admin = self.accounts.get_mut(&UserName::Admin);
+        if let Some(admin) = admin.filter(|admin| admin.active && !admin.temporary) {
             admin.active = false;
             admin.version += 1;
             self.history.push(format!("service-administrator-retired by {by}: {}", UserName::Admin));
@@ -557,7 +610,7 @@ impl State {
         }
         self.changed |= account.temporary;
         (account.password, account.temporary) = (to, false);
-        account.version += 1;
+        (account.version, account.closed) = (account.version + 1, false);
         self.sessions.insert(begins, Session { who, version: account.version, full: true });
         self.history.push(format!("password-changed by {who}"));
         reply(200, if who == UserName::Admin { "create-administrator" } else { "home" })
@@ -579,6 +632,7 @@ impl State {
             active: true,
             version: 1,
             signed_in: false,
+            closed: false,
             created_by,
         };
         self.accounts.insert(who, new);
@@ -619,6 +673,9 @@ impl State {
             lines.push(support_line(self.requests.len() as u64));
         }
         lines.extend(self.requests.iter().map(|(person, _)| format!("support request of {person}")));
+        if self.desk.has_lines {
+            lines.extend(self.desk.lines());
+        }
         lines.extend(self.history.iter().enumerate().map(|(n, entry)| format!("{}. {entry}", n + 1)));
         lines
     }
@@ -656,6 +713,11 @@ impl UserName {
     pub const ALL: [Self; 3] = [Self::Admin, Self::Lee, Self::Mo];
 }
 
+impl Person {
+    /// All people.
+    pub const ALL: [Self; 5] = [Self::Dana, Self::It, Self::Kim, Self::Sam, Self::Stranger];
+}
+
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -670,7 +732,9 @@ impl fmt::Display for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dana => "dana",
+            Self::It => "it",
             Self::Kim => "kim",
+            Self::Sam => "sam",
             Self::Stranger => "eve",
         })
     }
@@ -698,6 +762,8 @@ impl fmt::Display for Op {
             }
             Self::Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
             Self::Reissue { issue } => write!(f, "reissue of {issue}"),
+            Self::Desk { operator, key, act } => write!(f, "{act} by {operator} with key {key}"),
+            Self::LockOut { who } => write!(f, "a hundred failures to sign in as {who}"),
             Self::CheckSession { session } => write!(f, "look at session {session}"),
             Self::Wait { seconds } => write!(f, "{seconds} s pass"),
         }

@@ -8,9 +8,13 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use domain::{EmailAddress, Principal};
 use serde_json::Value;
 
-use crate::specification::{UNREPORTED, UserName, account_line, credential_line, mail_line, support_line};
+use crate::specification::{
+    Person, UNREPORTED, UserName, account_line, approval_line, clicks_line, credential_line, listed_line, mail_line,
+    membership_line, removed_line, support_line, unlocks_line, user_line,
+};
 
 /// An item of the table.
 pub type Item = HashMap<String, AttributeValue>;
@@ -84,10 +88,7 @@ impl Table {
 
     /// Gets the items of a subscription of a company.
     pub async fn items(&self, subscription: &str, company: &str) -> Items {
-        let query = self.0.query().table_name("firstkey").consistent_read(true);
-        let query = query.key_condition_expression("PK = :pk");
-        let query = query.expression_attribute_values(":pk", text(format!("SUBSCRIPTION#{subscription}")));
-        let mut items = with_retries(|| query.clone().send()).await.items.unwrap();
+        let mut items = self.partition(&format!("SUBSCRIPTION#{subscription}"), "").await;
         let prefixes = ["CREDENTIAL", "ADMINISTRATOR#", "SUPPORT#", "MAIL#support#", "EVENT#"];
         let is_kept = |key: &str| key == "MAIL" || prefixes.iter().any(|prefix| key.starts_with(prefix));
         items.retain(|item| is_kept(read_text(item, "SK")));
@@ -101,7 +102,38 @@ impl Table {
 
     /// Gets the items of a subscription as the lines of [`State::lines`](crate::specification::State::lines).
     pub async fn lines(&self, subscription: &str, company: &str) -> Vec<String> {
-        lines(&self.items(subscription, company).await)
+        lines(&self.items(subscription, company).await, Vec::new())
+    }
+
+    /// Gets the items of a subscription as the lines of a state
+    /// [with the desk](crate::specification::State::with_desk_lines).
+    pub async fn lines_with_desk(&self, subscription: &str, company: &str) -> Vec<String> {
+        let all = self.partition(&format!("SUBSCRIPTION#{subscription}"), "").await;
+        let mut desk = portal_users(&all, company);
+        for person in Person::ALL {
+            let pk = format!("PORTAL_USER#{}", principal(person, company));
+            let membership = self.get(pk, &format!("SUBSCRIPTION#{subscription}")).await;
+            desk.extend(membership.map(|_| membership_line(person)));
+        }
+        desk.extend(all.iter().filter(|item| read_text(item, "SK") == "APPROVAL").map(approval));
+        let listed = self.partition("DESK#APPROVALS", &format!("{subscription}.")).await;
+        desk.extend(listed.iter().map(|item| listed_line(read_text(item, "reason"))));
+        let of = |prefix: &'static str| all.iter().filter(move |item| read_text(item, "SK").starts_with(prefix));
+        // The marks of administrators' clicks have no answer.
+        let clicks = of("CLICK#").filter(|click| click.contains_key("answer")).count();
+        desk.extend(Some(clicks).filter(|clicks| *clicks > 0).map(clicks_line));
+        desk.extend(of("UNLOCKED#").map(|day| unlocks_line(read_number(day, "unlocked"))));
+        desk.sort();
+        lines(&self.items(subscription, company).await, desk)
+    }
+
+    /// Gets the items of a partition whose sort keys begin with `prefix`.
+    async fn partition(&self, pk: &str, prefix: &str) -> Vec<Item> {
+        let query = self.0.query().table_name("firstkey").consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk").expression_attribute_values(":pk", text(pk));
+        let mut items = with_retries(|| query.clone().send()).await.items.unwrap();
+        items.retain(|item| read_text(item, "SK").starts_with(prefix));
+        items
     }
 }
 
@@ -115,7 +147,45 @@ async fn with_retries<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(s
     send().await.unwrap()
 }
 
-fn lines((items, accounts): &Items) -> Vec<String> {
+/// Returns the principal of a person by their address.
+fn principal(person: Person, company: &str) -> Principal {
+    Principal::email(&EmailAddress::parse(&address(person, company)).unwrap())
+}
+
+/// Returns the address of a person of a company.
+#[must_use]
+pub fn address(person: Person, company: &str) -> String {
+    format!("{person}@{company}.example")
+}
+
+/// Returns the lines of the portal users: those on the credential, and those who are removed.
+fn portal_users(items: &[Item], company: &str) -> Vec<String> {
+    let names: BTreeMap<_, _> =
+        Person::ALL.into_iter().map(|person| (principal(person, company).to_string(), person.to_string())).collect();
+    let name = |id: &str| names.get(id).cloned().unwrap_or_else(|| format!("unknown {id}"));
+    let mut lines = Vec::new();
+    for item in items {
+        let sort_key = read_text(item, "SK");
+        if sort_key == "CREDENTIAL" {
+            let users = item["portal_users"].as_bs().unwrap().iter();
+            let ids = users.map(|user| Principal::from_bytes(user.as_ref()).unwrap().to_string());
+            lines.extend(ids.map(|id| user_line(name(&id))));
+        }
+        if let Some(id) = sort_key.strip_prefix("PORTAL_USER#").filter(|_| item.contains_key("removed_at")) {
+            lines.push(removed_line(name(id)));
+        }
+    }
+    lines
+}
+
+fn approval(item: &Item) -> String {
+    let outcome = item.contains_key("outcome").then(|| read_text(item, "outcome"));
+    let decision = outcome.map(|outcome| format!("{outcome} by {}", short(read_text(item, "decided_by"))));
+    approval_line(read_text(item, "reason"), short(read_text(item, "asked_by")), decision.as_deref())
+}
+
+/// Returns the lines of a subscription, with those of the desk before the history.
+fn lines((items, accounts): &Items, desk: Vec<String>) -> Vec<String> {
     let of = |sort_key: &'static str| items.iter().filter(move |item| read_text(item, "SK").starts_with(sort_key));
     let mut lines = Vec::new();
     for item in of("CREDENTIAL") {
@@ -148,6 +218,7 @@ fn lines((items, accounts): &Items) -> Vec<String> {
         of("MAIL#support#").map(|mail| format!("support request of {}", short(read_text(mail, "by")))).collect();
     requests.sort();
     lines.extend(requests);
+    lines.extend(desk);
     lines.extend(history(of("EVENT#")));
     lines
 }
@@ -182,7 +253,15 @@ fn entry(item: &Item) -> (u64, String) {
     let sequence = read_text(item, "SK")["EVENT#".len()..].parse().unwrap();
     let account = item.get("account").and_then(|account| account.as_s().ok());
     let account = account.map(|account| format!(": {}", short(account))).unwrap_or_default();
-    (sequence, format!("{} by {}{account}", read_text(item, "what"), short(read_text(item, "by"))))
+    // An entry with a reason is about an act of an operator.
+    let of_act = match item.get("reason") {
+        Some(reason) => {
+            let detail = item.contains_key("detail").then(|| format!(", {}", read_text(item, "detail")));
+            format!("{} ({})", detail.unwrap_or_default(), reason.as_s().unwrap())
+        }
+        None => String::new(),
+    };
+    (sequence, format!("{} by {}{account}{of_act}", read_text(item, "what"), short(read_text(item, "by"))))
 }
 
 /// Parses the attributes of an item in DynamoDB's JSON.
