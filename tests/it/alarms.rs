@@ -29,10 +29,13 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 12] = [
+const SCENARIOS: [Scenario; 15] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
+    ("DeskSignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
+    ("OperatorsLimited", || Box::pin(an_operator_acts_without_end())),
+    ("ReissueStorm", || Box::pin(an_operator_reissues_without_end())),
     ("SignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
     ("UserNameHeld", || Box::pin(a_user_name_is_held())),
     ("MailQuotaReached", || Box::pin(the_quota_is_reached())),
@@ -79,6 +82,34 @@ async fn the_client_secret_has_expired() {
     let stack = Deployment::default().with("OIDC_CLIENT_SECRET", "secret").start().await;
     let refusal = token_answer(401, "application/json", r#"{"error":"invalid_client"}"#);
     assert_eq!(sign_in_with(&stack, refusal).await.status, 500);
+}
+
+/// Sends acts on an account that does not exist until the operator's budget is exhausted.
+async fn an_operator_acts_without_end() {
+    let stack = TestStack::start().await;
+    let olivia = stack.operator_token("olivia@contoso.example");
+    let act = async |n: u32| {
+        let call = Call::unlock("lee@fabrikam", "Ticket 4711").operator(&olivia).key(&n.to_string());
+        stack.call("change-access", call).await.status
+    };
+    let mut last = 0;
+    for n in 0..16 {
+        last = act(n).await;
+    }
+    assert_eq!(last, 429);
+}
+
+/// Starts eleven issues within a few seconds.
+async fn an_operator_reissues_without_end() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let olivia = stack.operator_token("olivia@contoso.example");
+    for n in 0..11 {
+        let body = json!({ "reason": "Ticket 4711", "if_issue": n + 1 });
+        let answer = stack.desk_post("/desk/api/subscriptions/sub-1/reissues", &olivia, &n.to_string(), &body).await;
+        assert_eq!(answer.status, 202);
+        stack.cloud.drained().await.unwrap();
+    }
 }
 
 async fn a_user_name_is_held() {
@@ -151,10 +182,15 @@ async fn the_quota_is_reached() {
 
 /// Runs the scenario of an alarm, and asserts that the alarm rings and no other does.
 async fn check(alarm: &str) {
+    check_all([alarm]).await;
+}
+
+/// Runs the scenario of alarms on one metric of several functions, which all log under one name here.
+async fn check_all<const N: usize>(alarms: [&str; N]) {
     log();
-    let (_, scenario) = SCENARIOS.iter().find(|(name, _)| *name == alarm).unwrap();
+    let (_, scenario) = SCENARIOS.iter().find(|(name, _)| *name == alarms[0]).unwrap();
     scenario().await;
-    assert_eq!(ringing(), [alarm.to_owned()].into());
+    assert_eq!(ringing(), alarms.map(ToOwned::to_owned).into());
 }
 
 #[tokio::test]
@@ -184,7 +220,17 @@ async fn an_account_that_strangers_close_rings() {
 
 #[tokio::test]
 async fn a_sign_in_that_is_set_up_wrongly_rings() {
-    check("SignInMisconfigured").await;
+    check_all(["SignInMisconfigured", "DeskSignInMisconfigured"]).await;
+}
+
+#[tokio::test]
+async fn an_operator_without_end_rings() {
+    check("OperatorsLimited").await;
+}
+
+#[tokio::test]
+async fn many_reissues_ring() {
+    check("ReissueStorm").await;
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ async fn an_address_on_file_that_an_operator_has_removed_gets_mails_without_the_
     assert!(stack.cloud.inbox()[0].text.contains("Temporary password:"));
     assert_eq!(act(&stack, "key", removal("it")).await.status, 202);
     let path = "/desk/api/subscriptions/sub-1/reissues";
-    let reissued = stack.desk_post(path, &stack.operator_token(OLIVIA), "next", &json!({ "reason": REASON })).await;
+    let reissued =
+        stack.desk_post(path, &stack.operator_token(OLIVIA), "next", &json!({ "reason": REASON, "if_issue": 1 })).await;
     assert_eq!(reissued.status, 202);
     stack.cloud.drained().await.unwrap();
     let inbox = stack.cloud.inbox();

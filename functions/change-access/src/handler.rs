@@ -1,9 +1,8 @@
 //! `change-access`: lets an operator add and remove portal users, and unlock accounts that failures have closed.
 //!
-//! **Routes**, on the desk's origin, each with an `Idempotency-Key`:
-//! - `POST /desk/api/subscriptions/{subscription_id}/portal-users`
-//! - `POST /desk/api/subscriptions/{subscription_id}/portal-users/{principal}/removal`
-//! - `POST /desk/api/accounts/{user_name}/unlock`
+//! **Route**: on the desk's own origin `POST /desk/api/subscriptions/{subscription_id}/portal-users`,
+//! `POST /desk/api/subscriptions/{subscription_id}/portal-users/{principal}/removal` and `POST /desk/api/accounts/{user_name}/unlock`, each with
+//! an `Idempotency-Key`.
 //!
 //! Each act is one transaction with its entry in the history and the mark of its click. An addition is a way to the password of this issue or
 //! of the next, so a second operator has to approve it: the function only asks, unless the deployment does without approvals. It can neither
