@@ -10,13 +10,16 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cloud::{Fault, Mode, Service};
-use domain::{Account, AccountStatus, PasswordHash, Role, SealedPassword, SubscriptionId, Timestamp, UserName};
+use domain::{
+    Account, AccountStatus, EmailAddress, PasswordHash, Principal, Role, SealedPassword, SubscriptionId, Timestamp,
+    UserName,
+};
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
-use serde_json::json;
-use support::{Answer, Call, Deployment, Function, TestStack, event, secrets::forms};
+use serde_json::{Value, json};
+use support::{Answer, Api, Call, Deployment, Function, TestStack, event, secrets::forms};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
@@ -129,10 +132,52 @@ impl Story {
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
+        self.support().await;
         self.publish_events().await;
     }
 
     /// Gives the whole stream to publish-events, with the fault and then without it, and lets the notices be sent.
+    /// Lets two operators reissue the credentials to another address, and one look at the subscription and remove a portal user.
+    async fn support(&mut self) {
+        const SUBSCRIPTION: &str = "/desk/api/subscriptions/sub-1";
+        let body = json!({ "reason": "Ticket 4711", "email": "mo@fabrikam.example", "if_issue": 2 });
+        let asked = self.act("olivia", &format!("{SUBSCRIPTION}/reissues"), &body).await;
+        let approval = asked["approval"].as_str().unwrap().to_owned();
+        // The subscription is handed over, so the people who have the notice can object.
+        self.stack.advance_clock(3600);
+        let approve = json!({ "decision": "approve" });
+        let decided = self.act("omar", &format!("{SUBSCRIPTION}/approvals/{approval}"), &approve).await;
+        assert_eq!(decided["outcome"], "approved");
+        let dana = self.stack.token("dana@fabrikam.example");
+        let click = Call::get_credentials("sub-1").bearer(&dana).key("of support");
+        let temporary = self.call_twice("get-credentials", click).await.password().unwrap().to_owned();
+        self.secrets.extend([dana, temporary]);
+        let kim = Principal::email(&EmailAddress::parse("kim@fabrikam.example").unwrap());
+        let removal = json!({ "reason": "Kim has left" });
+        self.act("olivia", &format!("{SUBSCRIPTION}/portal-users/{kim}/removal"), &removal).await;
+        for path in [SUBSCRIPTION.to_owned(), format!("{SUBSCRIPTION}/history"), "/desk/subscriptions/sub-1".to_owned()]
+        {
+            let (function, call) = Call::get(&path).operator(&self.operator("olivia")).routed(Api::Desk);
+            assert_eq!(self.call_twice(function.name(), call).await.status, 200, "{path}");
+        }
+    }
+
+    /// Returns the token of an operator who signs in now, which is a secret.
+    fn operator(&mut self, name: &str) -> String {
+        let token = self.stack.operator_token(&format!("{name}@contoso.example"));
+        self.secrets.push(token.clone());
+        token
+    }
+
+    /// Posts an act of an operator, and returns the answer.
+    async fn act(&mut self, name: &str, path: &str, body: &Value) -> Value {
+        let call = Call::post(path).operator(&self.operator(name)).header("sec-fetch-site", "same-origin");
+        let (function, call) = call.key("click").json(body).routed(Api::Desk);
+        let answer = self.call_twice(function.name(), call).await;
+        assert_eq!(answer.status, 202, "{path}: {answer:?}");
+        answer.body.clone()
+    }
+
     async fn publish_events(&self) {
         let records = json!({ "Records": self.stack.cloud.stream_records().await.unwrap() });
         self.stack.cloud.set_fault(self.fault.clone());

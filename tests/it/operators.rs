@@ -123,7 +123,7 @@ impl<'a> Browser<'a> {
 }
 
 /// Signs in at the provider. Returns the query with which the browser returns to the desk.
-async fn authenticate(address: &str) -> String {
+pub(crate) async fn authenticate(address: &str) -> String {
     let (address, query) = address.split_once('?').unwrap();
     let form = format!("{query}&email={}", OLIVIA.replace('@', "%40"));
     let request = lambda_http::http::Request::post(address).header("content-type", "application/x-www-form-urlencoded");

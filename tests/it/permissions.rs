@@ -228,6 +228,60 @@ async fn change_access(stack: &TestStack) -> Vec<String> {
     answers.iter().map(outcome).collect()
 }
 
+/// Starts an issue; then lets a second operator approve another one, to another address, of credentials that have been used.
+async fn reissue_credentials(stack: &TestStack) -> Vec<String> {
+    const SUBSCRIPTION: &str = "/desk/api/subscriptions/sub-1";
+    stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let [olivia, omar] = ["olivia", "omar"].map(|name| stack.operator_token(&format!("{name}@contoso.example")));
+    let path = format!("{SUBSCRIPTION}/reissues");
+    let to_lee = json!({ "reason": "Ticket 4711", "email": "lee@fabrikam.example", "if_issue": 1 });
+    let asked = stack.desk_post(&path, &olivia, "ask", &to_lee).await;
+    let approval = asked.body["approval"].as_str().unwrap_or_default();
+    let decision = format!("{SUBSCRIPTION}/approvals/{approval}");
+    let decided = stack.desk_post(&decision, &omar, "decide", &json!({ "decision": "approve" })).await;
+    let plain = json!({ "reason": "Ticket 4711", "if_issue": 2 });
+    let reissued = stack.desk_post(&path, &olivia, "again", &plain).await;
+    let known = stack.items("DEVICE#").await.len() + stack.items("NETWORK#").await.len();
+    let failures = stack.items("ACCOUNT").await.iter().filter(|item| item.get("failures").is_some()).count();
+    let outcomes = [&asked, &decided, &reissued].map(outcome).into_iter();
+    outcomes.chain([format!("{known} known, {failures} with failures")]).collect()
+}
+
+/// Signs in at the desk, searches by each key, and looks at a subscription, its history and the approvals.
+async fn support_desk(stack: &TestStack) -> Vec<String> {
+    stack.cloud.put_secret(CLIENT_SECRET, SecretContent::Text("secret".to_owned()));
+    let discovery = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    let secret_in_form = Some("secret".to_owned());
+    stack.provider.set_oddities(Oddities { discovery, secret_in_form, ..Oddities::default() });
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
+    let olivia = stack.operator_token("olivia@contoso.example");
+    let request = Call::contact_support("sub-1", "Help").bearer(&stack.token("dana@fabrikam.example"));
+    let reference = stack.call("contact-support", request).await.body["reference"].as_str().unwrap().to_owned();
+    let mut outcomes = vec![signed_in_at_the_desk(stack).await];
+    for query in ["sub-1", "admin@fabrikam", "dana@fabrikam.example", "fabrikam", &reference] {
+        let call = Call::get("/desk/api/subscriptions").query(&format!("query={query}")).operator(&olivia);
+        let found = stack.call("support-desk", call).await;
+        outcomes.push(format!("{query}: {} {}", found.status, found.body["subscriptions"]));
+    }
+    for path in ["/desk/api/subscriptions/sub-1", "/desk/api/subscriptions/sub-1/history", "/desk/api/approvals"] {
+        let seen = stack.desk_get(path, &olivia).await;
+        outcomes.push(format!("{path}: {}", seen.status));
+    }
+    outcomes
+}
+
+/// Completes a sign-in at the desk, for which the function reads the client secret, and returns the outcome.
+async fn signed_in_at_the_desk(stack: &TestStack) -> String {
+    let begun = stack.call("support-desk", Call::get("/desk/auth/sign-in")).await;
+    let Some(address) = begun.headers.get("location") else { return outcome(&begun) };
+    let cookie = begun.cookies.iter().find(|cookie| cookie.starts_with("__Host-desk-sign-in.")).unwrap();
+    let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+    let query = crate::operators::authenticate(address).await;
+    let callback = Call::get("/desk/auth/callback").query(&query).cookie(name, value);
+    outcome(&stack.call("support-desk", callback).await)
+}
+
 /// Returns whether the function's role allows each action that Lambda itself takes.
 fn lambda_outcomes(stack: &TestStack, function: Function) -> Vec<String> {
     let queue = match function.trigger() {
@@ -257,9 +311,10 @@ fn unused(role: &Role, used: &BTreeSet<Grant>) -> BTreeSet<Grant> {
     role.grants().difference(used).cloned().collect()
 }
 
-/// Returns a deployment that uses every part of the roles: it has a client secret, and sends all notices.
+/// Returns a deployment that uses every part of the roles: it has client secrets, and sends all notices.
 fn deployment() -> Deployment {
-    Deployment::default().with("OIDC_CLIENT_SECRET_NAME", CLIENT_SECRET).with("NOTICES", "all")
+    let secrets = ["OIDC_CLIENT_SECRET_NAME", "DESK_OIDC_CLIENT_SECRET_NAME"];
+    secrets.iter().fold(Deployment::default().with("NOTICES", "all"), |all, name| all.with(name, CLIENT_SECRET))
 }
 
 async fn check_role(function: Function) {
@@ -309,6 +364,7 @@ stories! {
     mail_feedback_uses_all_of_its_role_and_needs_each_statement MailFeedback mail_feedback
     portal_uses_all_of_its_role_and_needs_each_statement Portal portal
     publish_events_uses_all_of_its_role_and_needs_each_statement PublishEvents publish_events
+    reissue_credentials_uses_all_of_its_role_and_needs_each_statement ReissueCredentials reissue_credentials
     renew_credentials_uses_all_of_its_role_and_needs_each_statement RenewCredentials renew_credentials
     resend_mail_uses_all_of_its_role_and_needs_each_statement ResendMail resend_mail
     reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password
@@ -316,6 +372,7 @@ stories! {
     send_reminders_uses_all_of_its_role_and_needs_each_statement SendReminders send_reminders
     show_history_uses_all_of_its_role_and_needs_each_statement ShowHistory show_history
     sign_in_uses_all_of_its_role_and_needs_each_statement SignIn sign_in
+    support_desk_uses_all_of_its_role_and_needs_each_statement SupportDesk support_desk
     subscription_start_uses_all_of_its_role_and_needs_each_statement SubscriptionStart subscription_start
 }
 
