@@ -149,7 +149,7 @@ impl Story {
         let decided = self.act("omar", &format!("{SUBSCRIPTION}/approvals/{approval}"), &approve).await;
         assert_eq!(decided["outcome"], "approved");
         let dana = self.stack.token("dana@fabrikam.example");
-        let click = Call::get_credentials("sub-1").bearer(&dana).key("of support");
+        let click = Call::get_credentials("sub-1").bearer(&dana).key("of-support");
         let temporary = self.call_twice("get-credentials", click).await.password().unwrap().to_owned();
         self.secrets.extend([dana, temporary]);
         let kim = Principal::email(&EmailAddress::parse("kim@fabrikam.example").unwrap());

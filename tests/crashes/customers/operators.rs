@@ -18,6 +18,9 @@ struct OperatorClick<'a> {
     what: &'static str,
 }
 
+/// The functions that operators call.
+const FUNCTIONS: [&str; 3] = ["support-desk", "reissue-credentials", "change-access"];
+
 const OLGA: &str = "olga";
 const OMAR: &str = "omar";
 
@@ -129,6 +132,7 @@ impl World {
     async fn act(&self, customer: &Customer, click: &OperatorClick<'_>, call: Call) -> Option<Value> {
         let operator = customer.operator(click.operator);
         let (function, call) = call.key(click.key).operator(&self.operator_token(&operator)).routed(Api::Desk);
+        assert!(FUNCTIONS.contains(&function.name()), "{function}");
         let record = |one: Attempt| {
             let done = one.answer.filter(|answer| answer.status == 202);
             self.observed.acts.lock().unwrap().push(Act {
