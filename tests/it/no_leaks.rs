@@ -172,7 +172,8 @@ impl Story {
     /// Posts an act of an operator, and returns the answer.
     async fn act(&mut self, name: &str, path: &str, body: &Value) -> Value {
         let call = Call::post(path).operator(&self.operator(name)).header("sec-fetch-site", "same-origin");
-        let (function, call) = call.key("click").json(body).routed(Api::Desk);
+        let key = format!("act-{}", self.answers.len());
+        let (function, call) = call.key(&key).json(body).routed(Api::Desk);
         let answer = self.call_twice(function.name(), call).await;
         assert_eq!(answer.status, 202, "{path}: {answer:?}");
         answer.body.clone()
