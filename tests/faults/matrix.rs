@@ -609,6 +609,23 @@ fn is_run(case: &Case) -> bool {
     matches!(case.scenario.action, Action::Remind { .. } | Action::Publish { .. })
 }
 
+/// Runs every scenario without a fault, and returns the cases that its calls give.
+async fn find_cases(lanes: &[Lane], stack: &TestStack) -> Vec<Case> {
+    let (found, wrong) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    work_through(lanes, scenarios::all(), async |lane, scenario| match lane.run(&scenario, None).await {
+        Ok(calls) => found.lock().unwrap().extend(cases(&scenario, &calls)),
+        Err(Failure::Slow(what) | Failure::Violation(what)) => {
+            wrong.lock().unwrap().push(format!("{} ({}): {what}", scenario.function, scenario.state));
+        }
+    })
+    .await;
+    let (wrong, denied) = (wrong.into_inner().unwrap(), stack.cloud.roles().denied());
+    assert!(wrong.is_empty(), "without a fault:\n{}\nroles deny {denied:?}", wrong.join("\n"));
+    let mut cases = found.into_inner().unwrap();
+    cases.sort_by_key(Case::name);
+    cases
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_every_function_fails_in_every_way() {
     let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(1);
@@ -628,18 +645,7 @@ async fn every_call_of_every_function_fails_in_every_way() {
     };
     let lanes: Vec<_> = (0..LANES).map(lane).collect();
 
-    let (found, wrong) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    work_through(&lanes[..4], scenarios::all(), async |lane, scenario| match lane.run(&scenario, None).await {
-        Ok(calls) => found.lock().unwrap().extend(cases(&scenario, &calls)),
-        Err(Failure::Slow(what) | Failure::Violation(what)) => {
-            wrong.lock().unwrap().push(format!("{} ({}): {what}", scenario.function, scenario.state));
-        }
-    })
-    .await;
-    let (wrong, denied) = (wrong.into_inner().unwrap(), stack.cloud.roles().denied());
-    assert!(wrong.is_empty(), "without a fault:\n{}\nroles deny {denied:?}", wrong.join("\n"));
-    let mut cases = found.into_inner().unwrap();
-    cases.sort_by_key(Case::name);
+    let mut cases = find_cases(&lanes[..4], &stack).await;
     let all = cases.len();
     if !support::has_env("FIRSTKEY_FULL") {
         cases = sample(cases, &mut fastrand::Rng::with_seed(seed));

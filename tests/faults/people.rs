@@ -308,7 +308,7 @@ impl World {
         let names =
             |who: UserName| body.as_str().is_some_and(|page| page.contains(&format!("{who}@{}", self.company())));
         match what {
-            Reading::List => {
+            Reading::List | Reading::Search => {
                 let listed = &body["subscriptions"];
                 listed[0]["subscription_id"] == self.subscription() && listed[1].is_null()
             }
@@ -318,10 +318,6 @@ impl World {
             }
             Reading::Subscriptions | Reading::SubscriptionPage => names(UserName::Admin),
             Reading::Administration { .. } => names(UserName::Lee),
-            Reading::Search => {
-                let found = &body["subscriptions"];
-                found[0]["subscription_id"] == self.subscription() && found[1].is_null()
-            }
             Reading::Subscription => {
                 body["subscription_id"] == self.subscription()
                     && body["email"] == self.address(Person::It)

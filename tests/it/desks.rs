@@ -1,5 +1,7 @@
 //! Tests of what the support desk reads: what a search finds, what a page shows, and by how many calls.
 
+#![expect(clippy::large_futures, reason = "each test awaits them on a stack of its own")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::{DeskSubscription, Desks};
@@ -27,6 +29,7 @@ fn now() -> Timestamp {
     Timestamp::from_epoch_seconds(i64::try_from(unix_seconds()).unwrap())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the stack starts at the system's time")]
 fn unix_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
@@ -143,14 +146,14 @@ fn portal_user(address: &str) -> PortalUser {
 /// Puts as many more subscriptions of Fabrikam into the table, as copies of `sub-1`.
 async fn put_more(stack: &TestStack, number: usize) {
     let all = stack.cloud.dump_table().await.unwrap();
-    let copied = |item: &&Value| {
+    let is_copied = |item: &&Value| {
         item["PK"]["S"] == "SUBSCRIPTION#sub-1" && item["SK"]["S"] == "CREDENTIAL"
             || item["PK"]["S"] == "COMPANY#fabrikam"
     };
     let copies: Vec<Value> = (0..number)
         .flat_map(|n| {
             let key = json!(format!("SUBSCRIPTION#copy-{n:03}"));
-            all.iter().filter(copied).cloned().map(move |mut item| {
+            all.iter().filter(is_copied).cloned().map(move |mut item| {
                 let name = if item["SK"]["S"] == "CREDENTIAL" { "PK" } else { "SK" };
                 item[name]["S"] = key.clone();
                 item

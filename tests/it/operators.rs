@@ -305,7 +305,7 @@ async fn to_a_caller_without_the_role_no_route_of_the_desk_exists_and_no_service
     let tokens = [String::new(), "x".to_owned(), without_role, stack.token(OLIVIA)];
     let mut calls = vec![Call::get("/desk/api/approvals"), Call::get("/desk/api/subscriptions/sub-1")];
     for route in Route::all().into_iter().filter(|route| route.api == Api::Desk && route.path != Route::DEFAULT) {
-        let path = route.path.replace("{subscription_id}", "sub-1").replace('{', "").replace('}', "");
+        let path = route.path.replace("{subscription_id}", "sub-1").replace(['{', '}'], "");
         calls.push(Call::post(&path).key("click").json(&json!({ "reason": "a reason" })));
     }
     assert!(calls.len() > 4);

@@ -403,7 +403,7 @@ async fn a_portal_user_is_added_with_the_decision() {
 async fn the_hundred_and_first_portal_user_is_refused() {
     let stack = started().await;
     let id = ask(&stack, &json!({ "reason": "r", "email": LEE, "keep_old_address": true, "if_issue": 1 })).await;
-    let full: Vec<String> = (10_u8..108).map(|n| base64_of(n)).collect();
+    let full: Vec<String> = (10_u8..108).map(base64_of).collect();
     let mut all = item(&stack, "CREDENTIAL").await["portal_users"]["BS"].as_array().unwrap().clone();
     all.extend(full.into_iter().map(Value::from));
     all.truncate(100);

@@ -153,8 +153,8 @@ impl Visit<'_> {
         let asker = (self.operator, reason);
         let approval = Approval::new(id.clone(), act.clone(), state, asker, self.app.approval_wait, self.now);
         let answer = json!({ "approval": id }).to_string();
-        let asked = self.app.accesses.ask(known, &approval, AnsweredClick { click, answer: &answer }).await?;
-        Ok((asked == ActOutcome::Done).then(|| Metric::count("ApprovalRequested", accepted(answer))))
+        let outcome = self.app.accesses.ask(known, &approval, AnsweredClick { click, answer: &answer }).await?;
+        Ok((outcome == ActOutcome::Done).then(|| Metric::count("ApprovalRequested", accepted(answer))))
     }
 
     /// Removes a portal user.

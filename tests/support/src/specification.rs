@@ -237,6 +237,7 @@ pub fn reply(status: u16, what: &str) -> Reply {
 }
 
 /// An account of the Administration Center.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that an operation changes on its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     /// The current password.

@@ -238,9 +238,9 @@ fn documents<'a>(template: &'a Template, names: &Names, role: &str) -> Result<Ve
     let own = properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
     let mut documents: Vec<_> = own.map(|policy| &policy["PolicyDocument"]).collect();
     for (id, policy) in template.resources_of("AWS::IAM::RolePolicy") {
-        let named = policy["Properties"]["RoleName"]["Ref"].as_str();
-        let named = named.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))?;
-        if named == role && is_deployed(id, policy)? {
+        let attached = policy["Properties"]["RoleName"]["Ref"].as_str();
+        let attached = attached.ok_or_else(|| NotUnderstood(format!("{id}: a policy without a RoleName")))?;
+        if attached == role && is_deployed(id, policy)? {
             documents.push(&policy["Properties"]["PolicyDocument"]);
         }
     }
