@@ -11,6 +11,7 @@
 //! | `support_requests.rs` | a message to support survives the end of the session, and an answer of the gateway is shown as a failure |
 //! | `oldest.rs` | the whole story without what the oldest browsers lack, and with odd languages of the browser |
 //! | `weight.rs` | the page with the credentials is small, and its assets are loaded once |
+//! | `desk.rs` | the support desk: a reissue after three retrievals, and one to another address, which takes two operators |
 //! | `mail_again.rs` | a mail that bounced, the mail again, and new credentials after the old ones have expired |
 //! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper (by turns, or all of them with `FIRSTKEY_FULL=1`), pictures |
 //!
@@ -25,6 +26,7 @@
 
 mod acts;
 mod browser;
+mod desk;
 mod journal;
 mod keyboard;
 mod look;
@@ -62,7 +64,7 @@ pub(crate) struct Chapter<'w> {
 
 type RunChapter = for<'a> fn(&'a Chapter<'a>) -> LocalBoxFuture<'a, ()>;
 
-const CHAPTERS: [(&str, RunChapter); 14] = [
+const CHAPTERS: [(&str, RunChapter); 16] = [
     ("story", |chapter| Box::pin(story::run(chapter, &story::FABRIKAM, Input::Mouse))),
     ("keyboard", |chapter| Box::pin(keyboard::run(chapter))),
     ("lost", |chapter| Box::pin(lost::run(chapter))),
@@ -75,6 +77,8 @@ const CHAPTERS: [(&str, RunChapter); 14] = [
     ("tour-en", |chapter| Box::pin(tour::in_english(chapter))),
     ("tour-de", |chapter| Box::pin(tour::in_german(chapter))),
     ("tour-qps", |chapter| Box::pin(tour::from_right_to_left(chapter))),
+    ("desk-en", |chapter| Box::pin(desk::in_english(chapter))),
+    ("desk-de", |chapter| Box::pin(desk::in_german(chapter))),
     ("mail-again-en", |chapter| Box::pin(mail_again::in_english(chapter))),
     ("mail-again-de", |chapter| Box::pin(mail_again::in_german(chapter))),
 ];

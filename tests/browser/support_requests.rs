@@ -118,7 +118,7 @@ async fn a_message_survives_the_end_of_the_session(chapter: &Chapter<'_>) {
 }
 
 /// Opens the window with the message to support.
-async fn write_to_support(page: &Page) {
+pub(crate) async fn write_to_support(page: &Page) {
     page.evaluate("document.querySelector('form.act select').value = 'contact-support'").await;
     page.click(page.w.go).await;
     page.see(page.w.support_message).await;
