@@ -87,18 +87,28 @@ impl Linters {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Returns the findings of cfn-lint and checkov in the template, and in the copies whose fault each must find.
-    pub(super) async fn findings(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
-        let (mut found, others) = tokio::try_join!(self.cfn_lint(copies), self.checkov(copies))?;
-        found.extend(others);
-        Ok(found)
+    /// Returns the findings of cfn-lint in the template.
+    pub(super) async fn lint_deployed(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+        self.lint(&REGIONS, [copies.transformed(DEPLOYED)]).await
     }
 
-    async fn cfn_lint(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
-        let faulty = names_for("cfn-lint").filter(|name| name != DEPLOYED).map(|name| copies.source(&name));
-        let mut findings = self.lint(&REGIONS, [copies.transformed(DEPLOYED)]).await?;
-        findings.extend(self.lint(&[REGION], faulty).await?);
-        let read = findings.iter().map(|finding| {
+    /// Returns the findings of cfn-lint in the copies whose fault it must find. It reads them before they are transformed.
+    pub(super) async fn lint_faults(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+        let faulty = names_for("cfn-lint").filter(|name| name != DEPLOYED);
+        self.lint(&[REGION], faulty.map(|name| copies.source(&name))).await
+    }
+
+    /// Returns the findings of cfn-lint in templates, for some Regions.
+    async fn lint(
+        &self,
+        regions: &[&str],
+        templates: impl IntoIterator<Item = PathBuf>,
+    ) -> anyhow::Result<Vec<(String, Finding)>> {
+        let mut command = command(&self.cfn_lint);
+        command.args(["--format", "json", "--include-checks", "I", "--regions"]).args(regions);
+        command.arg("--template").args(templates);
+        let answer = json(command).await?;
+        let read = answer.as_array().context("cfn-lint answers with a list")?.iter().map(|finding| {
             let place = &finding["Location"]["Start"]["LineNumber"];
             let (rule, text) = (&finding["Rule"]["Id"], &finding["Message"]);
             (copy_name(&finding["Filename"]), new_finding("cfn-lint", rule, format!("line {place}: {text}")))
@@ -106,16 +116,8 @@ impl Linters {
         Ok(read.collect())
     }
 
-    /// Returns the findings of cfn-lint in templates, for some Regions.
-    async fn lint(&self, regions: &[&str], templates: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Vec<Value>> {
-        let mut command = command(&self.cfn_lint);
-        command.args(["--format", "json", "--include-checks", "I", "--regions"]).args(regions);
-        command.arg("--template").args(templates);
-        let answer = json(command).await?;
-        answer.as_array().cloned().context("cfn-lint answers with a list")
-    }
-
-    async fn checkov(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
+    /// Returns the findings of checkov in the template, and in the copies whose fault it must find.
+    pub(super) async fn checkov(&self, copies: &Copies) -> anyhow::Result<Vec<(String, Finding)>> {
         let directory = copies.0.join("checkov");
         for name in names_for("checkov") {
             fs::copy(copies.transformed(&name), directory.join(format!("{name}.json")))?;

@@ -32,7 +32,8 @@ async fn check(mut command: Command, name: &'static str) -> Outcome {
     // The features of the whole workspace: those with which the other stages have built.
     command.args(["--workspace", "--test", name, "--success-output", "final"]);
     let run = nextest::run(command).await?;
-    ensure!(run.status.success(), "{}: {}; {}", run.line, run.status, run.summary());
+    let violations = violations(&run.output);
+    ensure!(run.status.success(), "{}: {}; {}{violations}", run.line, run.status, run.summary());
     ensure!(run.summary().ends_with(", 0 skipped"), "a skipped test is a failure here: {}", run.summary());
     for row in tables(&run.output) {
         tell!("{row}");
@@ -54,6 +55,12 @@ fn tables(output: &[String]) -> Vec<&str> {
         rows.push(row);
     }
     rows
+}
+
+/// Returns the lines that name a violated invariant, each after a line break. The end of a log that was cut shows them.
+fn violations(output: &[String]) -> String {
+    let named = output.iter().map(|line| line.trim()).filter(|line| line.contains(": violated: "));
+    named.map(|line| format!("\n{line}")).collect()
 }
 
 /// Returns the lines that begin with the name of the binary, without the name.
