@@ -285,8 +285,6 @@ fn next_calls(op: Op, call: &HeldCall) -> usize {
         // The account and the mail.
         Renew { .. } if reads("CREDENTIAL") => 2,
         Start { .. } if reads("STARTED#") => 2,
-        // The subscription and the failures.
-        Desk { act: DeskAct::Unlock { .. }, .. } if key(call).is_some_and(|key| key.starts_with("ACCOUNT#")) => 2,
         // The account and the credential.
         _ if reads("SESSION") => 2,
         _ => 1,

@@ -206,5 +206,5 @@ async fn an_account_is_unlocked_after_its_hundredth_failure_alone() {
 
     let start = bench.perform_all(&mut world, [LockOut { who: Lee }]).await;
     let guess = SignIn { who: Lee, password: Chosen(1), begins: "none" };
-    bench.run_with_more(&start, [[open, guess], [open, other]], [[open, open]], [[open, guess, other]]).await;
+    bench.run_with_more(&start, [[open, guess], [open, open]], [[open, other]], [[open, guess, other]]).await;
 }

@@ -3,7 +3,6 @@
 use domain::{
     Account, ClaimedName, Credential, HistoryCode, LookUpActOutcome, OperatorClick, PortalUserChange, Timestamp,
 };
-use futures_util::try_join;
 
 use super::{
     Table, account, attempts, credential,
@@ -75,8 +74,9 @@ impl Accesses {
         let Some(account) = self.0.account(account::claimed_key(name)).await? else {
             return Ok(LookUpActOutcome::NotFound);
         };
-        let (looked_up, failures) =
-            try_join!(self.0.look_up_act(&account.subscription, click, now), self.0.failures_at(&account.user_name),)?;
+        // In this order: who reads that another attempt of the click has cleared the failures finds the mark of the click.
+        let failures = self.0.failures_at(&account.user_name).await?;
+        let looked_up = self.0.look_up_act(&account.subscription, click, now).await?;
         Ok(match looked_up {
             LookUpActOutcome::New(state) => {
                 let credential = state.credential;
