@@ -516,7 +516,8 @@ impl Run<'_> {
                 self.finish_mails().await?;
             }
         }
-        let lines = self.lane.table.lines_with_desk(&self.world.subscription(), &self.world.company()).await;
+        let company = &self.world.company();
+        let lines = self.lane.table.lines_with_desk(&self.world.subscription(), company, company).await;
         find_order(&state, &self.history, &lines)?;
         Ok(())
     }

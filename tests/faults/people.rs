@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use support::{
     Answer, Api, Call, desk, event,
     specification::{
-        ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, Report, UserName, reason, reply,
+        ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, Report, UserName, reply,
     },
     table,
 };
@@ -227,8 +227,10 @@ impl World {
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
             Op::Desk { operator, key, act } => {
-                let (function, call) = self.desk_request(act, &reason(key)).routed(Api::Desk);
-                (function.name(), call.key(key).operator(&self.operators[&operator]))
+                let (subscription, company) = (&self.subscription(), &self.company());
+                let scope = desk::Scope { subscription, company, people: company };
+                let (function, call) = desk::request(&scope, key, act, |asked| self.approval(asked));
+                (function, call.operator(&self.operators[&operator]))
             }
             Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::LockOut { .. } | Op::Wait { .. } => {
                 panic!("{op} is not a request")
@@ -239,26 +241,6 @@ impl World {
 
     pub(crate) fn user_name(&self, who: UserName) -> String {
         format!("{who}@{}", self.company())
-    }
-
-    /// Returns the request for an act of an operator, without the operator.
-    fn desk_request(&self, act: DeskAct, reason: &str) -> Call {
-        let subscription = &self.subscription();
-        match act {
-            DeskAct::Reissue { issue, to: None, .. } => desk::reissue(subscription, issue, reason),
-            DeskAct::Reissue { issue, to: Some(person), keeps_old_address } => {
-                desk::reissue_to(subscription, issue, reason, &self.address(person), keeps_old_address)
-            }
-            DeskAct::Decide { approval, approves } => {
-                let decision = if approves { "approve" } else { "reject" };
-                desk::decide(subscription, &self.approval(approval), decision, reason)
-            }
-            DeskAct::AddPortalUser { person } => desk::add_portal_user(subscription, &self.address(person), reason),
-            DeskAct::RemovePortalUser { person } => {
-                desk::remove_portal_user(subscription, &self.address(person), reason)
-            }
-            DeskAct::Unlock { who } => desk::unlock(&self.user_name(who), reason),
-        }
     }
 
     /// Returns the function that serves a reading, and the request.
@@ -349,22 +331,10 @@ impl World {
                 None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
             },
             (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
-            (Op::Desk { key, act, .. }, 202) => (202, self.describe_act(key, act, &answer.body)),
-            _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
-        }
-    }
-
-    /// Describes the answer to an act of an operator that was carried out.
-    fn describe_act(&self, key: Label, act: DeskAct, body: &Value) -> String {
-        let is_approval = |asked: Label| body["approval"] == self.approval(asked);
-        match act {
-            DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. } if is_approval(key) => format!("approval {key}"),
-            DeskAct::Reissue { .. } if body["issue"].is_u64() => format!("issue {}", body["issue"]),
-            DeskAct::Decide { approval, .. } if is_approval(approval) => {
-                body["outcome"].as_str().unwrap_or("no outcome").to_owned()
+            (Op::Desk { key, act, .. }, 202) => {
+                (202, desk::describe(key, act, &answer.body, |asked| self.approval(asked)))
             }
-            _ if *body == json!({}) => String::new(),
-            _ => format!("another answer: {body}"),
+            _ => reply(answer.status, answer.problem().or_else(|| answer.next()).unwrap_or_default()),
         }
     }
 }

@@ -461,7 +461,8 @@ impl Schedule<'_> {
             if let Some(wrong) = scene.wrong.lock().unwrap().take() {
                 return Err(wrong);
             }
-            let lines = table.lines_with_desk(&scene.world.subscription(), &scene.world.company()).await;
+            let company = &scene.world.company();
+            let lines = table.lines_with_desk(&scene.world.subscription(), company, company).await;
             scene.judge(&self.product.mails(&scene.world).await, &lines)?;
         }
         Ok(())

@@ -122,6 +122,35 @@ async fn a_failing_call_of_aws_is_logged_with_its_service() {
     }
 }
 
+/// The guide's answer to the alarm `OperatorsLimited` is to look for what the same operator did at the desk.
+#[tokio::test]
+async fn a_warning_that_an_operator_acts_too_often_names_the_operator_as_their_other_lines_do() {
+    log();
+    let stack = Deployment::default().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let token = stack.operator_token("olivia@contoso.example");
+    stack.desk_get("/desk/api/subscriptions/sub-1", &token).await;
+    let stranger = "/desk/api/subscriptions/sub-1/portal-users/AAAAAAAAAAAAAAAAAAAAAA/removal";
+    let body = json!({ "reason": "Ticket 4711" });
+    let remove = async |key: &str| stack.desk_post(stranger, &token, key, &body).await.status;
+    for n in 0..15 {
+        assert_eq!(remove(&n.to_string()).await, 404);
+    }
+    assert_eq!(remove("limited").await, 429);
+    let body = json!({ "reason": "Ticket 4711", "if_issue": 1 });
+    let reissued = stack.desk_post("/desk/api/subscriptions/sub-1/reissues", &token, "limited", &body).await;
+    assert_eq!(reissued.status, 429);
+
+    let lines = lines();
+    let operators = |is_one: fn(&&Value) -> bool| -> Vec<_> {
+        lines.iter().filter(is_one).map(|line| line["operator"].as_str().unwrap_or_default()).collect()
+    };
+    let looked = operators(|line| line["message"] == "an operator looked");
+    let limited = operators(|line| line["OperatorLimited"] == 1);
+    assert_eq!((looked.len(), looked[0].len()), (1, 22), "{lines:?}");
+    assert_eq!(limited, [looked[0]; 2], "one line of each function: {lines:?}");
+}
+
 #[test]
 fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
     let template = Template::deployed().unwrap();

@@ -5,6 +5,7 @@
 //! `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run --workspace --test it -E 'test(every_state_can_be_reached)'`.
 
 mod company;
+mod desk;
 mod later_functions;
 mod states;
 

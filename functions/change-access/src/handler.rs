@@ -13,21 +13,23 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{
-    Accesses, ActOutcome, AnsweredClick, Consent, DeskState, LookUpAccountOutcome, LookUpActOutcome, OperatorAct,
-    Operators, SpendActOutcome, Table, UnlockOutcome,
+    Accesses, ActOutcome, AnsweredClick, Consent, DeskState, OperatorAct, OperatorActs, Operators, Table, UnlockOutcome,
 };
 use domain::{
     Approval, ApprovalId, ApprovalPolicy, ClaimedName, DeskAct, Operator, OperatorClick, PortalUserChange,
     PortalUserFields, Principal, Reason, Removal, SubscriptionId, Timestamp,
 };
-use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Deserialize;
 use serde_json::json;
-use web::{Metric, OperatorIdentity, OperatorSettings, Presentation, Problem, ProblemCode, Reply, Request};
+use web::{
+    Metric, OperatorIdentity, OperatorSettings, Problem, ProblemCode, Reply, Request,
+    acts::{self, LookedUp, accepted},
+};
 
 /// The function's stores and settings: they let it change portal users, ask for approvals of that, and open accounts. It has no key of KMS.
 pub struct App {
+    acts: OperatorActs,
     accesses: Accesses,
     operators: Operators,
     identity: OperatorIdentity,
@@ -42,6 +44,7 @@ impl App {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
+            acts: OperatorActs::new(table.clone()),
             accesses: Accesses::new(table.clone()),
             operators: Operators::new(table),
             identity: OperatorIdentity::new(OperatorSettings::read(|name| settings.optional(name)))?,
@@ -60,13 +63,8 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let now = app.clock.now();
     let signed_in = app.identity.operator(&request, now).await?;
-    if let SpendActOutcome::Exhausted { retry_after } = app.operators.spend(&signed_in.operator, now).await? {
-        tracing::warn!(metric = "OperatorLimited", "an operator has acted too often");
-        return Err(Problem::too_many_attempts(retry_after));
-    }
-    if signed_in.presentation == Presentation::Bearer {
-        return Err(ProblemCode::Forbidden.into());
-    }
+    acts::admit(&signed_in.operator, app.operators.spend(&signed_in.operator, now).await?)?;
+    signed_in.refuse_bearer()?;
     let key = web::request::required_idempotency_key(&request)?;
     let visit = Visit { app: &app, request: &request, operator: &signed_in.operator, key: &key, now };
     match (web::request::user_name(&request), web::request::principal(&request)?) {
@@ -116,8 +114,8 @@ impl Visit<'_> {
         let id = ApprovalId::new(self.now, lambda::random_bytes());
         for _ in 0..aws::RACES {
             let known = match self.look_up(&subscription, &click).await? {
-                Found::New(known) => known,
-                Found::Answered(reply) => return Ok(reply),
+                LookedUp::New(known) => known,
+                LookedUp::Answered(reply) => return Ok(reply),
             };
             let change = act.portal_user_change(&known.credential, &known.mail.to);
             let next = known.credential.with_portal_users(&change).filter(|_| !change.is_empty());
@@ -126,7 +124,7 @@ impl Visit<'_> {
                 ApprovalPolicy::Required => self.ask(&known, &act, &reason, &click, &id).await?,
                 ApprovalPolicy::Off => {
                     let act = self.act(&reason, Consent::Waived, &click);
-                    let added = self.app.accesses.add(&known, &next, &change, &act).await?;
+                    let added = self.app.acts.add_portal_user(&known, &next, &change, &act).await?;
                     (added == ActOutcome::Done).then(|| Metric::count("PortalUserChanged", accepted(DONE.to_owned())))
                 }
             };
@@ -134,7 +132,7 @@ impl Visit<'_> {
                 return Ok(reply);
             }
         }
-        Err(lost_races())
+        Err(Problem::lost_races())
     }
 
     /// Asks for the approval `id` of `act`. Returns `None` if another writer was faster.
@@ -153,7 +151,7 @@ impl Visit<'_> {
         let asker = (self.operator, reason);
         let approval = Approval::new(id.clone(), act.clone(), state, asker, self.app.approval_wait, self.now);
         let answer = json!({ "approval": id }).to_string();
-        let outcome = self.app.accesses.ask(known, &approval, AnsweredClick { click, answer: &answer }).await?;
+        let outcome = self.app.acts.ask(known, &approval, AnsweredClick { click, answer: &answer }).await?;
         Ok((outcome == ActOutcome::Done).then(|| Metric::count("ApprovalRequested", accepted(answer))))
     }
 
@@ -165,8 +163,8 @@ impl Visit<'_> {
         let change = PortalUserChange { added: None, removed: Some(Removal { principal, given: None }) };
         for _ in 0..aws::RACES {
             let known = match self.look_up(&subscription, &click).await? {
-                Found::New(known) => known,
-                Found::Answered(reply) => return Ok(reply),
+                LookedUp::New(known) => known,
+                LookedUp::Answered(reply) => return Ok(reply),
             };
             if !known.credential.portal_users.contains(&principal) {
                 return Err(ProblemCode::NotFound.into());
@@ -179,7 +177,7 @@ impl Visit<'_> {
                 ActOutcome::LostRace => {}
             }
         }
-        Err(lost_races())
+        Err(Problem::lost_races())
     }
 
     /// Unlocks an account that failures have closed.
@@ -187,11 +185,10 @@ impl Visit<'_> {
         let reason = self.reason()?;
         let click = self.click(&[b"unlock", name.as_str().as_bytes()]);
         for _ in 0..aws::RACES {
-            let known = match self.app.accesses.look_up_account(name, &click, self.now).await? {
-                LookUpAccountOutcome::New(known) => known,
-                LookUpAccountOutcome::Answered(answer) => return Ok(accepted(answer)),
-                LookUpAccountOutcome::AnotherRequest => return Err(ProblemCode::Conflict.into()),
-                LookUpAccountOutcome::NoAccount => return Err(ProblemCode::NotFound.into()),
+            let outcome = self.app.accesses.look_up_account(name, &click, self.now).await?;
+            let known = match acts::looked_up(outcome)? {
+                LookedUp::New(known) => known,
+                LookedUp::Answered(reply) => return Ok(reply),
             };
             if !known.can_be_unlocked() {
                 return Err(ProblemCode::Conflict.into());
@@ -203,7 +200,7 @@ impl Visit<'_> {
                 UnlockOutcome::LostRace => {}
             }
         }
-        Err(lost_races())
+        Err(Problem::lost_races())
     }
 
     /// Parses the body of an act that has nothing but a reason.
@@ -225,31 +222,15 @@ impl Visit<'_> {
     }
 
     /// Looks up the subscription of an act, and whether the click was answered before.
-    async fn look_up(&self, subscription: &SubscriptionId, click: &OperatorClick) -> Result<Found, Problem> {
-        match self.app.accesses.look_up(subscription, click, self.now).await? {
-            LookUpActOutcome::New(known) => Ok(Found::New(known)),
-            LookUpActOutcome::Answered(answer) => Ok(Found::Answered(accepted(answer))),
-            LookUpActOutcome::AnotherRequest => Err(ProblemCode::Conflict.into()),
-            LookUpActOutcome::NoSubscription => Err(ProblemCode::NotFound.into()),
-        }
+    async fn look_up(
+        &self,
+        subscription: &SubscriptionId,
+        click: &OperatorClick,
+    ) -> Result<LookedUp<DeskState>, Problem> {
+        Ok(acts::looked_up(self.app.acts.look_up(subscription, click, self.now).await?)?)
     }
-}
-
-/// The subscription of an act, or the answer that its click has had before.
-enum Found {
-    New(Box<DeskState>),
-    Answered(Reply),
-}
-
-/// Returns the answer of an act that is accepted: a JSON object as text.
-fn accepted(answer: String) -> Reply {
-    web::reply::json_text(StatusCode::ACCEPTED, answer)
 }
 
 fn parse(reason: &str) -> Result<Reason, Problem> {
     Reason::parse(reason).ok_or_else(|| ProblemCode::InvalidRequest.into())
-}
-
-fn lost_races() -> Problem {
-    Problem::new(ProblemCode::Unavailable).because("other writes to this subscription kept winning")
 }

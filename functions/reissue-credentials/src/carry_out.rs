@@ -6,9 +6,9 @@ use domain::{
     TemporaryPassword, Timestamp, WelcomeMail,
 };
 use serde::Serialize;
-use web::{Metric, Problem};
+use web::{Metric, Problem, acts::accepted};
 
-use crate::{App, Click, Done, accepted, written};
+use crate::{App, Click, Done, written};
 
 /// An act that may be carried out.
 pub(crate) struct Order<'a> {
@@ -83,7 +83,7 @@ impl App {
         let act = act(click, order.reason, order.consent, &answer);
         Ok(match self.reissues.reissue(known, &reissue, &act).await? {
             ActOutcome::Done => {
-                let reply = Metric::count("Reissued", accepted(&answer)?);
+                let reply = Metric::count("Reissued", accepted(answer));
                 Some(Done { reply, voided: Some(next.user_name) })
             }
             ActOutcome::LostRace => None,
@@ -99,9 +99,9 @@ impl App {
     ) -> Result<Option<Done>, Problem> {
         let answer = order.answer.unwrap_or_else(|| "{}".to_owned());
         let act = act(click, order.reason, order.consent, &answer);
-        Ok(match self.reissues.add_portal_user(known, &order.next, &order.change, &act).await? {
+        Ok(match self.acts.add_portal_user(known, &order.next, &order.change, &act).await? {
             ActOutcome::Done => {
-                let reply = Metric::count("PortalUserChanged", accepted(&answer)?);
+                let reply = Metric::count("PortalUserChanged", accepted(answer));
                 Some(Done { reply, voided: None })
             }
             ActOutcome::LostRace => None,

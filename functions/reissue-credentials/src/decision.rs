@@ -4,9 +4,12 @@ use aws::{ActOutcome, AnsweredClick, Consent, DeskState};
 use domain::{Approval, ApprovalId, ApprovalOutcome, Decision, DecisionRefusal, NewCredentials, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 use tracing::info;
-use web::{Problem, ProblemCode, Request};
+use web::{
+    Problem, ProblemCode, Request,
+    acts::{LookedUp, accepted},
+};
 
-use crate::{App, Click, Done, LookedUp, accepted, carry_out::Order, lost_races, written};
+use crate::{App, Click, Done, carry_out::Order, written};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,11 +51,11 @@ impl Input {
 impl App {
     /// Decides on the approval with this id, and carries out what is approved.
     pub(crate) async fn decide(&self, click: &Click, id: &ApprovalId, given: &GivenVerdict) -> Result<Done, Problem> {
-        click.refuse_bearer()?;
+        click.by.refuse_bearer()?;
         let mut new = None;
         for _ in 0..aws::RACES {
             let known = match self.look_up(click).await? {
-                LookedUp::Found(known) => known,
+                LookedUp::New(known) => known,
                 LookedUp::Answered(reply) => return Ok(Done { reply, voided: None }),
             };
             let approval = known.approval.as_ref().filter(|approval| approval.id == *id);
@@ -61,7 +64,7 @@ impl App {
                 return Ok(done);
             }
         }
-        Err(lost_races())
+        Err(Problem::lost_races())
     }
 
     /// Returns `None` if another writer was faster.
@@ -113,8 +116,8 @@ impl App {
         // An overtaken approval is answered with a problem, now and whenever the click is retried.
         let is_rejected = decision.outcome == ApprovalOutcome::Rejected;
         let answered = is_rejected.then_some(AnsweredClick { click: &click.id, answer });
-        Ok(match self.reissues.settle(known, approval, decision, reason, answered).await? {
-            ActOutcome::Done => Some(Done { reply: accepted(answer)?, voided: None }),
+        Ok(match self.acts.settle(known, approval, decision, reason, answered).await? {
+            ActOutcome::Done => Some(Done { reply: accepted(answer.to_owned()), voided: None }),
             ActOutcome::LostRace => None,
         })
     }

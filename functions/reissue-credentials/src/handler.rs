@@ -16,20 +16,22 @@ mod reissue;
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{DeskState, LookUpActOutcome, Operators, Reissues, Sealer, SpendActOutcome, Table};
+use aws::{DeskState, OperatorActs, Operators, Reissues, Sealer, Table};
 use domain::{ApprovalPolicy, MailContent, OperatorClick, SubscriptionId, Timestamp, UserName};
-use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tracing::warn;
-use web::{OperatorIdentity, OperatorSettings, Presentation, Problem, ProblemCode, Reply, Request, SignedInOperator};
+use web::{
+    OperatorIdentity, OperatorSettings, Problem, ProblemCode, Reply, Request, SignedInOperator,
+    acts::{self, LookedUp},
+};
 
 /// The function's stores and settings: they let it look up a subscription, reissue its credentials, ask for and decide approvals, and seal
 /// passwords. It can neither unseal nor send mail.
 pub struct App {
     identity: OperatorIdentity,
     operators: Operators,
+    acts: OperatorActs,
     reissues: Reissues,
     sealer: Sealer,
     hasher: Hasher,
@@ -56,13 +58,6 @@ struct Done {
     voided: Option<UserName>,
 }
 
-/// The result of looking up the subscription of a click.
-enum LookedUp {
-    Found(Box<DeskState>),
-    /// An earlier attempt of the click was carried out, with this answer.
-    Answered(Reply),
-}
-
 impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS`, `WELCOME_MAIL`,
     /// `DESK_APPROVAL`, `DESK_APPROVAL_WAIT_SECONDS` and those of the operators' identity.
@@ -72,6 +67,7 @@ impl App {
         Ok(Self {
             identity: OperatorIdentity::new(OperatorSettings::read(|name| settings.optional(name)))?,
             operators: Operators::new(table.clone()),
+            acts: OperatorActs::new(table.clone()),
             reissues: Reissues::new(table),
             sealer: Sealer::new(&aws, settings.required("SEALING_KEY")?),
             hasher: Hasher::default(),
@@ -99,7 +95,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Done, Problem> {
     let by = app.identity.operator(&request, now).await?;
     let subscription = web::request::subscription_id(&request)?;
     let approval = web::request::approval_id(&request)?;
-    let key = web::request::idempotency_key(&request)?.ok_or(ProblemCode::InvalidRequest)?;
+    let key = web::request::required_idempotency_key(&request)?;
     let body: &[u8] = request.body().as_ref();
     let click = |route: &[u8]| OperatorClick::new(&by.operator, &key, &[route, body]);
     match approval {
@@ -121,23 +117,12 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Done, Problem> {
 impl App {
     /// Spends one act of the operator's budget.
     async fn spend(&self, click: &Click) -> Result<(), Problem> {
-        match self.operators.spend(&click.by.operator, click.at).await? {
-            SpendActOutcome::Admitted => Ok(()),
-            SpendActOutcome::Exhausted { retry_after } => {
-                warn!(metric = "OperatorLimited", "an operator has used up the budget of acts");
-                Err(Problem::too_many_attempts(retry_after))
-            }
-        }
+        acts::admit(&click.by.operator, self.operators.spend(&click.by.operator, click.at).await?)
     }
 
     /// Looks up the subscription of `click`, and whether the click was carried out before.
-    async fn look_up(&self, click: &Click) -> Result<LookedUp, Problem> {
-        Ok(match self.reissues.look_up(&click.subscription, &click.id, click.at).await? {
-            LookUpActOutcome::New(state) => LookedUp::Found(state),
-            LookUpActOutcome::Answered(answer) => LookedUp::Answered(accepted(&answer)?),
-            LookUpActOutcome::AnotherRequest => return Err(ProblemCode::Conflict.into()),
-            LookUpActOutcome::NoSubscription => return Err(ProblemCode::NotFound.into()),
-        })
+    async fn look_up(&self, click: &Click) -> Result<LookedUp<DeskState>, Problem> {
+        Ok(acts::looked_up(self.acts.look_up(&click.subscription, &click.id, click.at).await?)?)
     }
 
     /// Clears the failures of an account, and makes it forget devices and networks. Its password is void already, so a failure here keeps no
@@ -149,28 +134,7 @@ impl App {
     }
 }
 
-impl Click {
-    /// Refuses a click that a ticket system makes: who speaks through one could have two names.
-    fn refuse_bearer(&self) -> Result<(), ProblemCode> {
-        match self.by.presentation {
-            Presentation::Session => Ok(()),
-            Presentation::Bearer => Err(ProblemCode::Forbidden),
-        }
-    }
-}
-
 /// Returns the body of an answer, which the mark of the click keeps.
 fn written(answer: &impl Serialize) -> Result<String, Problem> {
     serde_json::to_string(answer).map_err(|error| Problem::new(ProblemCode::Internal).because(error))
-}
-
-/// Returns the answer to a click that is carried out, from its body.
-fn accepted(answer: &str) -> Result<Reply, Problem> {
-    let body: &RawValue =
-        serde_json::from_str(answer).map_err(|error| Problem::new(ProblemCode::Internal).because(error))?;
-    Ok(web::json(StatusCode::ACCEPTED, &body))
-}
-
-fn lost_races() -> Problem {
-    Problem::new(ProblemCode::Unavailable).because("other writes to this subscription kept winning")
 }

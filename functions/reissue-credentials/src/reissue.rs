@@ -3,9 +3,12 @@
 use aws::{ActOutcome, AnsweredClick, Consent, DeskState};
 use domain::{Approval, ApprovalId, ApprovalPolicy, DeskAct, EmailAddress, Issue, NewCredentials, Reason};
 use serde::{Deserialize, Serialize};
-use web::{Metric, Problem, ProblemCode, Request};
+use web::{
+    Metric, Problem, ProblemCode, Request,
+    acts::{LookedUp, accepted},
+};
 
-use crate::{App, Click, Done, LookedUp, accepted, carry_out::Order, lost_races, written};
+use crate::{App, Click, Done, carry_out::Order, written};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +61,7 @@ impl App {
         let mut new = None;
         for _ in 0..aws::RACES {
             let known = match self.look_up(click).await? {
-                LookedUp::Found(known) => known,
+                LookedUp::New(known) => known,
                 LookedUp::Answered(reply) => return Ok(Done { reply, voided: None }),
             };
             if known.credential.ended_at.is_some() || known.credential.issue != wish.if_issue {
@@ -68,7 +71,7 @@ impl App {
                 return Ok(done);
             }
         }
-        Err(lost_races())
+        Err(Problem::lost_races())
     }
 
     /// Returns `None` if another writer was faster.
@@ -83,7 +86,7 @@ impl App {
         let change = act.portal_user_change(&known.credential, &known.mail.to);
         let next = known.credential.with_portal_users(&change).ok_or(ProblemCode::Conflict)?;
         let consent = if act.is_sensitive(&known.credential) {
-            click.refuse_bearer()?;
+            click.by.refuse_bearer()?;
             match self.approval_policy {
                 ApprovalPolicy::Required => return self.ask(click, known, act, &wish.reason).await,
                 ApprovalPolicy::Off => Consent::Waived,
@@ -111,9 +114,9 @@ impl App {
         let (state, asker) = ((&known.credential, &known.mail), (&click.by.operator, reason));
         let approval = Approval::new(id, act, state, asker, self.approval_wait, click.at);
         let answered = AnsweredClick { click: &click.id, answer: &answer };
-        Ok(match self.reissues.ask(known, &approval, answered).await? {
+        Ok(match self.acts.ask(known, &approval, answered).await? {
             ActOutcome::Done => {
-                let reply = Metric::count("ApprovalRequested", accepted(&answer)?);
+                let reply = Metric::count("ApprovalRequested", accepted(answer));
                 Some(Done { reply, voided: None })
             }
             ActOutcome::LostRace => None,

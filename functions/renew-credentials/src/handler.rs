@@ -78,7 +78,7 @@ async fn answer(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
             return Ok(reply);
         }
     }
-    Err(Problem::new(ProblemCode::Unavailable).because("other writes to this subscription kept winning"))
+    Err(Problem::lost_races())
 }
 
 impl App {

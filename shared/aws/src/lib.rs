@@ -11,7 +11,7 @@
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
 //! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`]: twenty, counted in the transaction of each |
 //! | unlocks of an account on a day | `SUBSCRIPTION#<id>` | `UNLOCKED#<account id>#<day>` | [`Accesses`]: three, counted in the transaction of each |
-//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`], [`Accesses`], [`Reissues`]; who was removed stays, with the mark `removed_at` |
+//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`], [`OperatorActs`], [`Accesses`], [`Reissues`]; who was removed stays, with the mark `removed_at` |
 //! | company | `COMPANY#<id>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint by which operators find the subscriptions of a company |
 //! | reference | `REFERENCE#<reference>` | `REFERENCE` | [`SupportRequests`]: the subscription of a support request; kept for 400 days |
 //! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | every transaction on the subscription |
@@ -19,8 +19,8 @@
 //! | membership | `PORTAL_USER#<principal>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint for the list, never a right |
 //! | account | `ACCOUNT#<user name>` | `ACCOUNT` | [`Subscriptions`], [`Passwords`], [`Administrators`]; [`SignIns`] retires it, [`Reissues`] makes it active again |
 //! | click | `SUBSCRIPTION#<id>` | `CLICK#<account and idempotency key, hashed>` | [`Administrators`]: one key creates one account from one form |
-//! | click of an operator | `SUBSCRIPTION#<id>` | `CLICK#<operator and idempotency key, hashed>` | [`Reissues`], [`Accesses`]: one key acts once and has one answer; kept for 7 days |
-//! | approval | `SUBSCRIPTION#<id>` | `APPROVAL` | [`Reissues`], [`Accesses`] asks for it; the last one stays |
+//! | click of an operator | `SUBSCRIPTION#<id>` | `CLICK#<operator and idempotency key, hashed>` | [`OperatorActs`], [`Reissues`], [`Accesses`]: one key acts once and has one answer; kept for 7 days |
+//! | approval | `SUBSCRIPTION#<id>` | `APPROVAL` | [`OperatorActs`] asks for it and settles it, [`Reissues`] decides it; the last one stays |
 //! | pending approval | `DESK#APPROVALS` | `<subscription id>.<approval id>` | a copy for the list, deleted with the decision; kept for a day |
 //! | acts of an operator | `OPERATOR#<operator, hashed>` | `ATTEMPTS` | [`Operators`]; stored for a day |
 //! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`]: what [`Team`] lists |
@@ -54,9 +54,9 @@
 //! | create-admin | [`Sessions::find`], [`Administrators::create`] | the same, `TransactWriteItems` of 6 (7 with an address) | 3 reads, 12 writes (14) |
 //! | support-desk, a search | [`Desks::search`] | 1 `GetItem` or `Query` for each key that the text may be, at once, then 1 `BatchGetItem` | 1 read each, 1 for a subscription |
 //! | support-desk, a subscription | [`Desks::subscription`] | 3 `Query` and 1 `BatchGetItem` at once, then 1 `BatchGetItem` for each 50 accounts | 1 read for each 4 KB of a query, and 1 an item |
-//! | reissue-credentials, a reissue | [`Operators::spend`], [`Reissues::look_up`], [`Sealer::seal`], [`Reissues::reissue`], [`Operators::forget_attempts`] | 1 `UpdateItem` (2 where the budget is not full), 1 `BatchGetItem`, 1 `Encrypt`, 1 `GetItem`, 1 `PutItem`, `TransactWriteItems` of 5 and 1 for each retrieval (7 more with an approval and another address), 1 `UpdateItem`, 2 `Query`, and 1 write for each device and network that is forgotten | 5 reads, 12 writes (26) |
-//! | reissue-credentials, a request or a decision without an act | [`Operators::spend`], [`Reissues::look_up`], [`Reissues::ask`] or [`Reissues::settle`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 (4 where it is overtaken) | 4 reads, 11 writes |
-//! | change-access, portal users | [`Operators::spend`], [`Accesses::look_up`], [`Accesses::ask`] or [`Accesses::remove`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
+//! | reissue-credentials, a reissue | [`Operators::spend`], [`OperatorActs::look_up`], [`Sealer::seal`], [`Reissues::reissue`], [`Operators::forget_attempts`] | 1 `UpdateItem` (2 where the budget is not full), 1 `BatchGetItem`, 1 `Encrypt`, 1 `GetItem`, 1 `PutItem`, `TransactWriteItems` of 5 and 1 for each retrieval (7 more with an approval and another address), 1 `UpdateItem`, 2 `Query`, and 1 write for each device and network that is forgotten | 5 reads, 12 writes (26) |
+//! | reissue-credentials, a request or a decision without an act | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`OperatorActs::settle`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 (4 where it is overtaken) | 4 reads, 11 writes |
+//! | change-access, portal users | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`Accesses::remove`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
 //! | change-access, an account | [`Operators::spend`], [`Accesses::look_up_account`], [`Accesses::unlock`] | 1 `UpdateItem`, 2 `GetItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 6 reads, 11 writes |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
 //!
@@ -131,12 +131,12 @@ pub use store::{
     Accesses, AccountState, ActOutcome, Administrator, Administrators, AnsweredClick, Attempts, BeginOutcome,
     Callbacks, ChangeOutcome, Consent, CreateOutcome, DeskAccount, DeskAdministrator, DeskPortalUser, DeskState,
     DeskSubscription, DeskSupportRequest, Desks, Due, DueCursor, DuePage, ExtendOutcome, FoundPage, Histories,
-    HistoryPage, IssueMail, Lease, Listed, Listings, LookUpAccountOutcome, LookUpActOutcome, LookUpEventOutcome, Mail,
-    MailOrder, MailReports, Mails, NewAdministrator, NewSupportRequest, Notices, OperatorAct, Operators,
-    OrderNoticeOutcome, OrderOutcome, OrderReminderOutcome, Page, Passwords, RecordOutcome, Reissue, Reissues,
-    Reminders, RenewOutcome, Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns,
-    SignedIn, SpendActOutcome, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions,
-    SupportRequests, Table, TakeOutcome, TakenMail, Team, UnlockOutcome, UnreadableRecord, read_transitions,
+    HistoryPage, IssueMail, Lease, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails,
+    NewAdministrator, NewSupportRequest, Notices, OperatorAct, OperatorActs, Operators, OrderNoticeOutcome,
+    OrderOutcome, OrderReminderOutcome, Page, Passwords, RecordOutcome, Reissue, Reissues, Reminders, RenewOutcome,
+    Renewals, ResendOutcome, Resends, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
+    SpendOutcome, StartNextIssueOutcome, StartOutcome, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail,
+    Team, UnlockOutcome, UnreadableRecord, read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

@@ -1,4 +1,4 @@
-//! The support desk: the reasons that operators give, and their clicks.
+//! The support desk: the reasons that operators give, their clicks, and what is decided before an act.
 
 use crate::{
     Operator,
@@ -63,6 +63,30 @@ impl OperatorClick {
     pub fn request(&self) -> &str {
         &self.request
     }
+}
+
+/// The result of spending one act of an operator's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpendActOutcome {
+    /// The operator may act.
+    Admitted,
+    /// The budget is exhausted.
+    Exhausted {
+        /// Seconds until it has room again.
+        retry_after: u32,
+    },
+}
+
+/// The result of looking up `T`, the state that an act begins with, and the click that asks for the act.
+pub enum LookUpActOutcome<T> {
+    /// The click is new.
+    New(Box<T>),
+    /// An earlier attempt of the click was carried out and had this answer.
+    Answered(String),
+    /// The click's key was used for another request.
+    AnotherRequest,
+    /// No subscription has this id, or no account has this name.
+    NotFound,
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use client_secret::{ClientSecret, ClientSecretRefusal};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
 pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
-pub use desk::{OperatorClick, Reason};
+pub use desk::{LookUpActOutcome, OperatorClick, Reason, SpendActOutcome};
 pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
 pub use failed_call::{FailedCall, failed_service};

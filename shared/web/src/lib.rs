@@ -5,6 +5,7 @@
 //! | [`mod@endpoint`] | the boundary of every HTTP function, where each request is logged and each failure becomes an answer |
 //! | [`request`] | parsing of requests: a declared JSON body, parameters, the idempotency key |
 //! | [`reply`] | answers |
+//! | [`acts`] | acts of operators at the support desk |
 //! | [`cookie`] | cookies of requests and replies |
 //! | [`problem`] | problems (RFC 9457): a code for the caller, a cause for the log |
 //! | [`same_origin`] | protection against cross-site request forgery |
@@ -13,6 +14,7 @@
 //! | [`device`] | the device cookie, by which an account knows a browser again |
 //! | [`identity`] | the identities of customers and operators: the verifier of ID tokens, and what a token gives |
 
+pub mod acts;
 pub mod cookie;
 pub mod cursor;
 pub mod device;

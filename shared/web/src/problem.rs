@@ -152,6 +152,12 @@ impl Problem {
         Self::new(ProblemCode::TooManyAttempts).retry_after(seconds)
     }
 
+    /// Returns the problem of a caller whose transaction lost every race against other writes to its subscription.
+    #[must_use]
+    pub fn lost_races() -> Self {
+        Self::new(ProblemCode::Unavailable).because("other writes to this subscription kept winning")
+    }
+
     /// Adds the cause, which is logged and never sent to the caller.
     #[must_use]
     pub fn because(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

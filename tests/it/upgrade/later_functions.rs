@@ -12,13 +12,13 @@ use support::Call;
 const DAY: i64 = 86_400;
 
 /// A stack with the keys of 0.1.0, and its data, which are deleted in the end.
-struct Release {
-    stack: TestStack,
+pub(super) struct Release {
+    pub(super) stack: TestStack,
     data: PathBuf,
 }
 
 impl Release {
-    async fn start(name: &str) -> Self {
+    pub(super) async fn start(name: &str) -> Self {
         let data = data_directory(name, Some(&fixtures().join("v0.1.0").join(KEYS)));
         let deployment = Deployment::default().with_start_time(START).with_data_directory(data.clone());
         Self { stack: deployment.with_held_mails().start().await, data }
@@ -32,7 +32,7 @@ impl Drop for Release {
 }
 
 /// Loads a state of 0.1.0. Returns its company, at the time of the state, with the notices of a level.
-async fn company<'a>(stack: &'a TestStack, name: &'a str, notices: &str) -> Company<'a> {
+pub(super) async fn company<'a>(stack: &'a TestStack, name: &'a str, notices: &str) -> Company<'a> {
     let fixture = read(&fixtures().join("v0.1.0").join(format!("{name}.json")));
     let number = usize::try_from(fixture["number"].as_u64().unwrap()).unwrap();
     let mut company = Company::new(stack, name, number, &[("NOTICES", notices)]);
@@ -75,7 +75,7 @@ fn changes(before: &[Value], after: &[Value]) -> Vec<String> {
 }
 
 /// Does `work`, and returns what it changes.
-async fn changed_by(stack: &TestStack, work: impl Future<Output = ()>) -> Vec<String> {
+pub(super) async fn changed_by(stack: &TestStack, work: impl Future<Output = ()>) -> Vec<String> {
     let before = stack.items("").await;
     work.await;
     changes(&before, &stack.items("").await)

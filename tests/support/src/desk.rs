@@ -3,7 +3,64 @@
 use domain::{EmailAddress, Principal};
 use serde_json::{Value, json};
 
-use crate::Call;
+use crate::{
+    Api, Call,
+    specification::{DeskAct, Label, reason},
+    table::address,
+};
+
+/// The names of what acts of operators are about.
+pub struct Scope<'a> {
+    /// The id of the subscription.
+    pub subscription: &'a str,
+    /// The id of the company, in which the user names end.
+    pub company: &'a str,
+    /// The id of the company in the addresses of [`address`].
+    pub people: &'a str,
+}
+
+/// Returns the function that carries out an act of the specification, and its request without the operator. `approval_id` returns the id of
+/// the approval that the click of a key has asked for.
+#[must_use]
+pub fn request(
+    scope: &Scope<'_>,
+    key: Label,
+    act: DeskAct,
+    approval_id: impl Fn(Label) -> String,
+) -> (&'static str, Call) {
+    let Scope { subscription, company, people } = scope;
+    let reason = &reason(key);
+    let call = match act {
+        DeskAct::Reissue { issue, to: None, .. } => reissue(subscription, issue, reason),
+        DeskAct::Reissue { issue, to: Some(person), keeps_old_address } => {
+            reissue_to(subscription, issue, reason, &address(person, people), keeps_old_address)
+        }
+        DeskAct::Decide { approval, approves } => {
+            let decision = if approves { "approve" } else { "reject" };
+            decide(subscription, &approval_id(approval), decision, reason)
+        }
+        DeskAct::AddPortalUser { person } => add_portal_user(subscription, &address(person, people), reason),
+        DeskAct::RemovePortalUser { person } => remove_portal_user(subscription, &address(person, people), reason),
+        DeskAct::Unlock { who } => unlock(&format!("{who}@{company}"), reason),
+    };
+    let (function, call) = call.routed(Api::Desk);
+    (function.name(), call.key(key))
+}
+
+/// Describes the body of an answer to an act that was carried out, in the specification's terms.
+#[must_use]
+pub fn describe(key: Label, act: DeskAct, body: &Value, approval_id: impl Fn(Label) -> String) -> String {
+    let is_approval = |asked: Label| body["approval"] == approval_id(asked);
+    match act {
+        DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. } if is_approval(key) => format!("approval {key}"),
+        DeskAct::Reissue { .. } if body["issue"].is_u64() => format!("issue {}", body["issue"]),
+        DeskAct::Decide { approval, .. } if is_approval(approval) => {
+            body["outcome"].as_str().unwrap_or("no outcome").to_owned()
+        }
+        _ if *body == json!({}) => String::new(),
+        _ => format!("another answer: {body}"),
+    }
+}
 
 /// `POST /desk/api/subscriptions/{subscription}/reissues`: the start of the issue after `issue`.
 #[must_use]

@@ -9,7 +9,7 @@
 //! | `it/condition.rs` | the condition of a retrieval matches its rules (property tests) |
 //! | `it/contract.rs` | the HTTP contract: its routes, its examples, and the check of every answer against it |
 //! | `it/everything.rs` | every function has a crate, an event, tests, resources and a role |
-//! | `it/interleavings.rs` | sign-in, reset, creation, retirement and a new issue at the same time, with their calls in every order |
+//! | `it/interleavings.rs` | sign-in, reset, creation, retirement, a new issue and acts of operators at the same time, with their calls in every order |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
 //! | `it/notices.rs` | notices of what others did: sent once, with nothing in them that a person typed |
@@ -44,9 +44,9 @@
 //! | 7: no guesser has more than the budget | `model/attempts` | `it/attempts.rs` |
 //! | 8: ended sessions, passwords and accounts have no effect | `model/account` | `it/interleavings.rs`, `it/reset_password.rs`, `it/sign_in.rs` |
 //! | 9: no secret where it must not be | | `it/no_leaks.rs`, `it/whole.rs`, `crashes/invariants.rs` |
-//! | 10, 13: what is sensitive takes two operators, and an approval is decided at most once | `model/desk` | `it/reissue_credentials.rs`, `it/change_access.rs` |
-//! | 11: every act of the desk is in the history and announced | `model/desk` | `it/desk_notices.rs`, `crashes/invariants/desk.rs` |
-//! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `crashes/invariants/desk.rs` |
+//! | 10, 13: what is sensitive takes two operators, and an approval is decided at most once | `model/desk` | `it/reissue_credentials.rs`, `it/change_access.rs`, `it/interleavings/desk.rs` |
+//! | 11: every act of the desk is in the history and announced | `model/desk` | `it/desk_notices.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
+//! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies
 //! operations to one subscription one after the other. [`history`] decides whether concurrent operations could have happened so.

@@ -106,18 +106,13 @@ impl Table {
     }
 
     /// Gets the items of a subscription as the lines of a state
-    /// [with the desk](crate::specification::State::with_desk_lines).
-    pub async fn lines_with_desk(&self, subscription: &str, company: &str) -> Vec<String> {
+    /// [with the desk](crate::specification::State::with_desk_lines). `people` is the company in the addresses of people.
+    pub async fn lines_with_desk(&self, subscription: &str, company: &str, people: &str) -> Vec<String> {
         let all = self.partition(&format!("SUBSCRIPTION#{subscription}"), "").await;
-        let mut desk = portal_users(&all, company);
-        for person in Person::ALL {
-            let pk = format!("PORTAL_USER#{}", principal(person, company));
-            let membership = self.get(pk, &format!("SUBSCRIPTION#{subscription}")).await;
-            desk.extend(membership.map(|_| membership_line(person)));
-        }
+        let mut desk = portal_users(&all, people);
+        desk.extend(self.memberships(subscription, people).await.keys().map(membership_line));
         desk.extend(all.iter().filter(|item| read_text(item, "SK") == "APPROVAL").map(approval));
-        let listed = self.partition("DESK#APPROVALS", &format!("{subscription}.")).await;
-        desk.extend(listed.iter().map(|item| listed_line(read_text(item, "reason"))));
+        desk.extend(self.listed(subscription).await.iter().map(|item| listed_line(read_text(item, "reason"))));
         let of = |prefix: &'static str| all.iter().filter(move |item| read_text(item, "SK").starts_with(prefix));
         // The marks of administrators' clicks have no answer.
         let clicks = of("CLICK#").filter(|click| click.contains_key("answer")).count();
@@ -127,13 +122,41 @@ impl Table {
         lines(&self.items(subscription, company).await, desk)
     }
 
+    /// Gets everything that is stored of a subscription apart from accounts and sessions. `people` is the company in the addresses of people.
+    pub async fn everything(&self, subscription: &str, people: &str) -> Vec<Item> {
+        let mut all = self.partition(&format!("SUBSCRIPTION#{subscription}"), "").await;
+        all.extend(self.memberships(subscription, people).await.into_values());
+        all.extend(self.listed(subscription).await);
+        all
+    }
+
+    /// Gets the memberships of people in a subscription.
+    async fn memberships(&self, subscription: &str, people: &str) -> BTreeMap<Person, Item> {
+        let mut memberships = BTreeMap::new();
+        for person in Person::ALL {
+            let pk = format!("PORTAL_USER#{}", principal(person, people));
+            let membership = self.get(pk, &format!("SUBSCRIPTION#{subscription}")).await;
+            memberships.extend(membership.map(|item| (person, item)));
+        }
+        memberships
+    }
+
+    /// Gets the approvals of a subscription on the list of those that are pending.
+    async fn listed(&self, subscription: &str) -> Vec<Item> {
+        self.partition("DESK#APPROVALS", &format!("{subscription}.")).await
+    }
+
     /// Gets the items of a partition whose sort keys begin with `prefix`.
     async fn partition(&self, pk: &str, prefix: &str) -> Vec<Item> {
         let query = self.0.query().table_name("firstkey").consistent_read(true);
-        let query = query.key_condition_expression("PK = :pk").expression_attribute_values(":pk", text(pk));
-        let mut items = with_retries(|| query.clone().send()).await.items.unwrap();
-        items.retain(|item| read_text(item, "SK").starts_with(prefix));
-        items
+        let query = query.expression_attribute_values(":pk", text(pk));
+        let query = if prefix.is_empty() {
+            query.key_condition_expression("PK = :pk")
+        } else {
+            let query = query.key_condition_expression("PK = :pk AND begins_with(SK, :prefix)");
+            query.expression_attribute_values(":prefix", text(prefix))
+        };
+        with_retries(|| query.clone().send()).await.items.unwrap()
     }
 }
 

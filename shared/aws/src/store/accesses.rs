@@ -1,34 +1,20 @@
-//! The changes of access by operators: the portal users that they add and remove, and the accounts that they unlock.
+//! The changes of access by operators: the portal users that they remove, and the accounts that they unlock.
 
 use domain::{
-    Account, Approval, ClaimedName, Credential, HistoryCode, OperatorClick, PortalUserChange, SubscriptionId, Timestamp,
+    Account, ClaimedName, Credential, HistoryCode, LookUpActOutcome, OperatorClick, PortalUserChange, Timestamp,
 };
-use futures_util::try_join;
 
 use super::{
     Table, account, attempts, credential,
     day::DailyLimit,
     history::{Entries, Entry},
-    operator_acts::{ActOutcome, DeskState, LookUpActOutcome, OperatorAct},
-    operator_click::AnsweredClick,
+    operator_acts::{ActOutcome, DeskState, OperatorAct},
     transaction::{Commit, Part, Transaction},
 };
 use crate::Failure;
 
-/// Changes who has access, for operators, and asks for approvals of that.
+/// Removes portal users and unlocks accounts, for operators.
 pub struct Accesses(Table);
-
-/// The result of looking up the account that is to be unlocked.
-pub enum LookUpAccountOutcome {
-    /// The click is new.
-    New(Box<AccountState>),
-    /// An earlier attempt of the click was carried out and had this answer.
-    Answered(String),
-    /// The click's key was used for another request.
-    AnotherRequest,
-    /// No account has this name.
-    NoAccount,
-}
 
 /// The state of an account and of its subscription at the beginning of an act.
 pub struct AccountState {
@@ -66,37 +52,6 @@ impl Accesses {
         Self(table)
     }
 
-    /// Looks up the subscription of an act, and whether the click was carried out before.
-    pub async fn look_up(
-        &self,
-        subscription: &SubscriptionId,
-        click: &OperatorClick,
-        now: Timestamp,
-    ) -> Result<LookUpActOutcome, Failure> {
-        self.0.look_up_act(subscription, click, now).await
-    }
-
-    /// Asks for the approval of an addition.
-    pub async fn ask(
-        &self,
-        known: &DeskState,
-        approval: &Approval,
-        answered: AnsweredClick<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.ask_for_approval(&known.credential, approval, answered).await
-    }
-
-    /// Adds the portal user of `change` at once, where the deployment asks for no approval. `next` is the credential with them.
-    pub async fn add(
-        &self,
-        known: &DeskState,
-        next: &Credential,
-        change: &PortalUserChange,
-        act: &OperatorAct<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
-    }
-
     /// Removes the portal user of `change`: the right and the listing go at once, and the mark that stays keeps events from bringing them
     /// back. `next` is the credential without them.
     pub async fn remove(
@@ -115,20 +70,21 @@ impl Accesses {
         name: &ClaimedName,
         click: &OperatorClick,
         now: Timestamp,
-    ) -> Result<LookUpAccountOutcome, Failure> {
+    ) -> Result<LookUpActOutcome<AccountState>, Failure> {
         let Some(account) = self.0.account(account::claimed_key(name)).await? else {
-            return Ok(LookUpAccountOutcome::NoAccount);
+            return Ok(LookUpActOutcome::NotFound);
         };
-        let (looked_up, failures) =
-            try_join!(self.0.look_up_act(&account.subscription, click, now), self.0.failures_at(&account.user_name),)?;
+        // In this order: who reads that another attempt of the click has cleared the failures finds the mark of the click.
+        let failures = self.0.failures_at(&account.user_name).await?;
+        let looked_up = self.0.look_up_act(&account.subscription, click, now).await?;
         Ok(match looked_up {
             LookUpActOutcome::New(state) => {
                 let credential = state.credential;
-                LookUpAccountOutcome::New(Box::new(AccountState { account, credential, failures }))
+                LookUpActOutcome::New(Box::new(AccountState { account, credential, failures }))
             }
-            LookUpActOutcome::Answered(answer) => LookUpAccountOutcome::Answered(answer),
-            LookUpActOutcome::AnotherRequest => LookUpAccountOutcome::AnotherRequest,
-            LookUpActOutcome::NoSubscription => return Err(Failure::unreadable("item", credential::SORT_KEY)),
+            LookUpActOutcome::Answered(answer) => LookUpActOutcome::Answered(answer),
+            LookUpActOutcome::AnotherRequest => LookUpActOutcome::AnotherRequest,
+            LookUpActOutcome::NotFound => return Err(Failure::unreadable("item", credential::SORT_KEY)),
         })
     }
 

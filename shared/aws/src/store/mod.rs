@@ -61,7 +61,7 @@ use self::{
 };
 use crate::{Failure, connection::no_bucket, retry::pause};
 
-pub use accesses::{Accesses, AccountState, LookUpAccountOutcome, UnlockOutcome};
+pub use accesses::{Accesses, AccountState, UnlockOutcome};
 pub use administrator::Administrator;
 pub use administrators::{Administrators, CreateOutcome, NewAdministrator};
 pub use attempts::{Attempts, SpendOutcome};
@@ -75,9 +75,9 @@ pub use mail_reports::{MailReports, RecordOutcome};
 pub use mails::{Lease, Mail, MailOrder, Mails, TakeOutcome, TakenMail};
 pub use next_issue::IssueMail;
 pub use notices::{Notices, OrderNoticeOutcome};
-pub use operator_acts::{ActOutcome, Consent, DeskState, LookUpActOutcome, OperatorAct};
+pub use operator_acts::{ActOutcome, Consent, DeskState, OperatorAct, OperatorActs};
 pub use operator_click::AnsweredClick;
-pub use operators::{Operators, SpendActOutcome};
+pub use operators::Operators;
 pub use passwords::{ChangeOutcome, Passwords};
 pub use reissues::{Reissue, Reissues};
 pub use reminders::{Due, DueCursor, DuePage, OrderReminderOutcome, Reminders};

@@ -2,8 +2,8 @@
 //! the mark of its click and the decision on its approval are one transaction.
 
 use domain::{
-    Approval, Credential, Decision, HistoryCode, Operator, OperatorClick, Reason, SubscriptionId, Timestamp,
-    WelcomeMail, history::WITHOUT_APPROVAL,
+    Approval, Credential, Decision, HistoryCode, LookUpActOutcome, Operator, OperatorClick, PortalUserChange, Reason,
+    SubscriptionId, Timestamp, WelcomeMail, history::WITHOUT_APPROVAL,
 };
 
 use super::{
@@ -17,6 +17,9 @@ use super::{
 };
 use crate::Failure;
 
+/// Looks up what operators act on, adds portal users, and asks for approvals and settles them.
+pub struct OperatorActs(Table);
+
 /// The state of a subscription at the beginning of an act. It has no `Debug`, because it holds personal data.
 pub struct DeskState {
     /// The credential.
@@ -25,18 +28,6 @@ pub struct DeskState {
     pub mail: WelcomeMail,
     /// The last approval that was asked for.
     pub approval: Option<Approval>,
-}
-
-/// The result of looking up the subscription of an act.
-pub enum LookUpActOutcome {
-    /// The click is new.
-    New(Box<DeskState>),
-    /// An earlier attempt of the click was carried out and had this answer.
-    Answered(String),
-    /// The click's key was used for another request.
-    AnotherRequest,
-    /// There is no such subscription.
-    NoSubscription,
 }
 
 /// The result of an act.
@@ -138,7 +129,7 @@ impl Table {
         subscription: &SubscriptionId,
         click: &OperatorClick,
         now: Timestamp,
-    ) -> Result<LookUpActOutcome, Failure> {
+    ) -> Result<LookUpActOutcome<DeskState>, Failure> {
         let keys = [
             credential::key(subscription),
             mail::key(subscription),
@@ -161,23 +152,53 @@ impl Table {
                 },
             }
         }
-        let Some(credential) = credential else { return Ok(LookUpActOutcome::NoSubscription) };
+        let Some(credential) = credential else { return Ok(LookUpActOutcome::NotFound) };
         let mail = mail.ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?;
         Ok(LookUpActOutcome::New(Box::new(DeskState { credential, mail, approval })))
     }
+}
+
+impl OperatorActs {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
+    /// Looks up the subscription of an act, and whether the click was carried out before.
+    pub async fn look_up(
+        &self,
+        subscription: &SubscriptionId,
+        click: &OperatorClick,
+        now: Timestamp,
+    ) -> Result<LookUpActOutcome<DeskState>, Failure> {
+        self.0.look_up_act(subscription, click, now).await
+    }
+
+    /// Adds the portal user of `change`. `next` is the credential with them.
+    pub async fn add_portal_user(
+        &self,
+        known: &DeskState,
+        next: &Credential,
+        change: &PortalUserChange,
+        act: &OperatorAct<'_>,
+    ) -> Result<ActOutcome, Failure> {
+        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
+    }
 
     /// Asks for `approval` on the subscription of `known`, if none is pending there.
-    pub(super) async fn ask_for_approval(
+    pub async fn ask(
         &self,
-        known: &Credential,
+        known: &DeskState,
         approval: &Approval,
         answered: AnsweredClick<'_>,
     ) -> Result<ActOutcome, Failure> {
+        let known = &known.credential;
         let (id, now) = (&known.subscription, approval.asked_at);
         let entry = Entry::new(HistoryCode::ApprovalRequested, &approval.asked_by, now, known.issue);
         let entry = entry.with_detail(approval.act.code()).with_reason(&approval.reason);
         let entries = Entries::after(known).and(&entry);
-        let transaction = Transaction::new(self, "dynamodb TransactWriteItems (ask for approval)")
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (ask for approval)")
             .update(Part::Credential, credential::act(known, entries.seq()))?
             .replace(Part::Approval, approval::to_item(approval), approval::none_is_pending(id, now))?
             .put(Part::ApprovalCopy, approval::copy_to_item(approval))?
@@ -187,16 +208,17 @@ impl Table {
 
     /// Records a decision with which nothing is carried out: a refusal, or that the approval is overtaken, also by the end of the
     /// subscription. Only a click that was answered without a problem has a mark.
-    pub(super) async fn settle_approval(
+    pub async fn settle(
         &self,
-        known: &Credential,
+        known: &DeskState,
         approval: &Approval,
         decision: &Decision,
         reason: Option<&Reason>,
         answered: Option<AnsweredClick<'_>>,
     ) -> Result<ActOutcome, Failure> {
+        let known = &known.credential;
         let entries = Entries::after(known).and(&decided(decision, reason, known));
-        let transaction = Transaction::new(self, "dynamodb TransactWriteItems (settle approval)")
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (settle approval)")
             .update(Part::Credential, credential::advance(known, entries.seq()))?
             .put_history(entries)?;
         let transaction = decide(transaction, approval, decision)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Budget, ClaimedName, Operator, Timestamp, UserName};
+use domain::{Budget, ClaimedName, Operator, SpendActOutcome, Timestamp, UserName};
 use futures_util::join;
 
 use super::{
@@ -17,18 +17,6 @@ pub struct Operators(Attempts);
 
 /// The budget of an operator: 30 acts in ten minutes, 15 of them at once.
 const BUDGET: Budget = Budget { burst: 15, interval: Duration::from_secs(40) };
-
-/// The result of [`Operators::spend`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpendActOutcome {
-    /// The operator may act.
-    Admitted,
-    /// The budget is exhausted.
-    Exhausted {
-        /// Seconds until it has room again.
-        retry_after: u32,
-    },
-}
 
 /// Returns the key of the acts of an operator.
 fn key(operator: &Operator) -> Key {

@@ -1,21 +1,17 @@
-//! Reissues: issues that operators start, and the portal users that they add with an approval.
+//! Reissues: issues that operators start.
 
-use domain::{
-    Approval, Credential, Decision, HistoryCode, OperatorClick, PasswordHash, PortalUserChange, Reason, SubscriptionId,
-    Timestamp, WelcomeMail,
-};
+use domain::{Credential, HistoryCode, PasswordHash, PortalUserChange, Timestamp, WelcomeMail};
 
 use super::{
     Table, account, credential,
     history::Entries,
-    operator_acts::{ActOutcome, DeskState, LookUpActOutcome, OperatorAct, commit},
-    operator_click::AnsweredClick,
+    operator_acts::{ActOutcome, DeskState, OperatorAct, commit},
     portal_user,
     transaction::{Part, Transaction},
 };
 use crate::Failure;
 
-/// Starts issues for operators, and asks for and decides approvals.
+/// Starts issues for operators.
 pub struct Reissues(Table);
 
 /// An issue that an operator starts. It has no `Debug`, because it holds personal data.
@@ -37,16 +33,6 @@ impl Reissues {
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self(table)
-    }
-
-    /// Looks up the subscription of an act, and whether the click was carried out before.
-    pub async fn look_up(
-        &self,
-        subscription: &SubscriptionId,
-        click: &OperatorClick,
-        now: Timestamp,
-    ) -> Result<LookUpActOutcome, Failure> {
-        self.0.look_up_act(subscription, click, now).await
     }
 
     /// Starts the issue of `new` in the place of that of `known`, whatever its state but ended. Everything of the issue before is void.
@@ -74,39 +60,6 @@ impl Reissues {
             .put_history(entries)?;
         let transaction = portal_user::write_change(transaction, id, new.change, act.at)?;
         commit(act.add_to(transaction, id)?).await
-    }
-
-    /// Adds a portal user, as a second operator has approved. `next` is the credential with the portal users of `change`.
-    pub async fn add_portal_user(
-        &self,
-        known: &DeskState,
-        next: &Credential,
-        change: &PortalUserChange,
-        act: &OperatorAct<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
-    }
-
-    /// Asks for an approval.
-    pub async fn ask(
-        &self,
-        known: &DeskState,
-        approval: &Approval,
-        answered: AnsweredClick<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.ask_for_approval(&known.credential, approval, answered).await
-    }
-
-    /// Records a decision with which nothing is carried out. Only a click that is answered without a problem has a mark.
-    pub async fn settle(
-        &self,
-        known: &DeskState,
-        approval: &Approval,
-        decision: &Decision,
-        reason: Option<&Reason>,
-        answered: Option<AnsweredClick<'_>>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.settle_approval(&known.credential, approval, decision, reason, answered).await
     }
 }
 

@@ -152,6 +152,14 @@ impl OperatorIdentity {
 }
 
 impl SignedInOperator {
+    /// Fails with `forbidden` for a ticket system, which presents a bearer token: who speaks through one could have two names.
+    pub fn refuse_bearer(&self) -> Result<(), ProblemCode> {
+        match self.presentation {
+            Presentation::Session => Ok(()),
+            Presentation::Bearer => Err(ProblemCode::Forbidden),
+        }
+    }
+
     /// Returns whether the operator may decide an approval now: in a browser, within 15 minutes of signing in at the provider.
     #[must_use]
     pub fn may_decide(&self, now: Timestamp) -> bool {
