@@ -7,7 +7,11 @@
 //! Two operations may take effect before the attempt that is answered: the SDK retries a retrieval whose answer was lost, and a
 //! redelivered event is handled from its beginning. So each of them may have happened once, without an answer, before it happens.
 
-use std::{collections::HashSet, fmt::Write};
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    hash::{BuildHasher, RandomState},
+};
 
 use crate::specification::{Op, Reply, State};
 
@@ -36,7 +40,7 @@ impl Event {
 /// Panics if there are more than 128 operations, because each is a bit of a mask.
 pub fn find_order(start: &State, history: &[Event], lines: &[String]) -> Result<Vec<Op>, String> {
     assert!(history.len() <= 128, "{} operations are too many for one history", history.len());
-    let mut search = Search { history, lines, seen: HashSet::new(), order: Vec::new(), nearest: None };
+    let mut search = Search { history, lines, seen: PointSet::default(), order: Vec::new(), nearest: None };
     if search.search(&Step { done: 0, begun: 0, state: start.clone() }) {
         return Ok(search.order);
     }
@@ -44,7 +48,7 @@ pub fn find_order(start: &State, history: &[Event], lines: &[String]) -> Result<
 }
 
 /// A point of the search: the operations so far and the state that they result in.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Hash)]
 struct Step {
     /// The bits of the operations that have happened.
     done: u128,
@@ -53,10 +57,25 @@ struct Step {
     state: State,
 }
 
+/// The points where the search has been, each by 128 bits of hashes: a history can have millions of them. Two points with the same bits
+/// would hide an order, with a probability of one in 10^24 for ten million points.
+#[derive(Default)]
+struct PointSet {
+    hashers: [RandomState; 2],
+    points: HashSet<[u64; 2]>,
+}
+
+impl PointSet {
+    /// Returns whether the search has not been there before.
+    fn insert(&mut self, step: &Step) -> bool {
+        self.points.insert(self.hashers.each_ref().map(|hasher| hasher.hash_one(step)))
+    }
+}
+
 struct Search<'a> {
     history: &'a [Event],
     lines: &'a [String],
-    seen: HashSet<Step>,
+    seen: PointSet,
     order: Vec<Op>,
     /// The state after the longest order so far, with the number of operations in it.
     nearest: Option<(u32, State)>,
@@ -64,7 +83,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn search(&mut self, step: &Step) -> bool {
-        if !self.seen.insert(step.clone()) {
+        if !self.seen.insert(step) {
             return false;
         }
         let left: Vec<_> = (0..self.history.len()).filter(|n| step.done & (1 << n) == 0).collect();

@@ -60,7 +60,7 @@ fn tables(output: &[String]) -> Vec<&str> {
 /// Returns the lines that name a violated invariant, each after a line break. The end of a log that was cut shows them.
 fn violations(output: &[String]) -> String {
     let named = output.iter().map(|line| line.trim()).filter(|line| line.contains(": violated: "));
-    named.map(|line| format!("\n{line}")).collect()
+    std::iter::once("").chain(named).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the lines that begin with the name of the binary, without the name.
