@@ -124,7 +124,7 @@ impl Visit<'_> {
                 ApprovalPolicy::Required => self.ask(&known, &act, &reason, &click, &id).await?,
                 ApprovalPolicy::Off => {
                     let act = self.act(&reason, Consent::Waived, &click);
-                    let added = self.app.acts.add_portal_user(&known, &next, &change, &act).await?;
+                    let added = self.app.acts.change_portal_users(&known, &next, &change, &act).await?;
                     (added == ActOutcome::Done).then(|| Metric::count("PortalUserChanged", accepted(DONE.to_owned())))
                 }
             };
@@ -172,7 +172,7 @@ impl Visit<'_> {
             let next = known.credential.with_portal_users(&change).filter(|next| next.ended_at.is_none());
             let next = next.ok_or(ProblemCode::Conflict)?;
             let act = self.act(&reason, Consent::Unneeded, &click);
-            match self.app.accesses.remove(&known, &next, &change, &act).await? {
+            match self.app.acts.change_portal_users(&known, &next, &change, &act).await? {
                 ActOutcome::Done => return Ok(Metric::count("PortalUserChanged", accepted(DONE.to_owned()))),
                 ActOutcome::LostRace => {}
             }

@@ -99,7 +99,7 @@ impl App {
     ) -> Result<Option<Done>, Problem> {
         let answer = order.answer.unwrap_or_else(|| "{}".to_owned());
         let act = act(click, order.reason, order.consent, &answer);
-        Ok(match self.acts.add_portal_user(known, &order.next, &order.change, &act).await? {
+        Ok(match self.acts.change_portal_users(known, &order.next, &order.change, &act).await? {
             ActOutcome::Done => {
                 let reply = Metric::count("PortalUserChanged", accepted(answer));
                 Some(Done { reply, voided: None })

@@ -11,7 +11,7 @@
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
 //! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`]: twenty, counted in the transaction of each |
 //! | unlocks of an account on a day | `SUBSCRIPTION#<id>` | `UNLOCKED#<account id>#<day>` | [`Accesses`]: three, counted in the transaction of each |
-//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`], [`OperatorActs`], [`Accesses`], [`Reissues`]; who was removed stays, with the mark `removed_at` |
+//! | portal user | `SUBSCRIPTION#<id>` | `PORTAL_USER#<principal>` | [`Subscriptions`], [`OperatorActs`], [`Reissues`]; who was removed stays, with the mark `removed_at` |
 //! | company | `COMPANY#<id>` | `SUBSCRIPTION#<id>` | [`Subscriptions`]: a hint by which operators find the subscriptions of a company |
 //! | reference | `REFERENCE#<reference>` | `REFERENCE` | [`SupportRequests`]: the subscription of a support request; kept for 400 days |
 //! | history | `SUBSCRIPTION#<id>` | `EVENT#<seq, ten digits>` | every transaction on the subscription |
@@ -56,7 +56,7 @@
 //! | support-desk, a subscription | [`Desks::subscription`] | 3 `Query` and 1 `BatchGetItem` at once, then 1 `BatchGetItem` for each 50 accounts | 1 read for each 4 KB of a query, and 1 an item |
 //! | reissue-credentials, a reissue | [`Operators::spend`], [`OperatorActs::look_up`], [`Sealer::seal`], [`Reissues::reissue`], [`Operators::forget_attempts`] | 1 `UpdateItem` (2 where the budget is not full), 1 `BatchGetItem`, 1 `Encrypt`, 1 `GetItem`, 1 `PutItem`, `TransactWriteItems` of 5 and 1 for each retrieval (7 more with an approval and another address), 1 `UpdateItem`, 2 `Query`, and 1 write for each device and network that is forgotten | 5 reads, 12 writes (26) |
 //! | reissue-credentials, a request or a decision without an act | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`OperatorActs::settle`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 (4 where it is overtaken) | 4 reads, 11 writes |
-//! | change-access, portal users | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`Accesses::remove`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
+//! | change-access, portal users | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`OperatorActs::change_portal_users`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
 //! | change-access, an account | [`Operators::spend`], [`Accesses::look_up_account`], [`Accesses::unlock`] | 1 `UpdateItem`, 2 `GetItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 6 reads, 11 writes |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
 //!

@@ -1,20 +1,21 @@
-//! The changes of access by operators: the portal users that they remove, and the accounts that they unlock.
+//! The accounts that operators unlock.
 
-use domain::{
-    Account, ClaimedName, Credential, HistoryCode, LookUpActOutcome, OperatorClick, PortalUserChange, Timestamp,
-};
+use domain::{Account, ClaimedName, Credential, HistoryCode, LookUpActOutcome, OperatorClick, Timestamp};
 
 use super::{
     Table, account, attempts, credential,
     day::DailyLimit,
     history::{Entries, Entry},
-    operator_acts::{ActOutcome, DeskState, OperatorAct},
+    operator_acts::{OperatorAct, OperatorActs},
     transaction::{Commit, Part, Transaction},
 };
 use crate::Failure;
 
-/// Removes portal users and unlocks accounts, for operators.
-pub struct Accesses(Table);
+/// Unlocks accounts, for operators.
+pub struct Accesses {
+    table: Table,
+    acts: OperatorActs,
+}
 
 /// The state of an account and of its subscription at the beginning of an act.
 pub struct AccountState {
@@ -49,19 +50,7 @@ impl Accesses {
     /// Returns the store over `table`.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self(table)
-    }
-
-    /// Removes the portal user of `change`: the right and the listing go at once, and the mark that stays keeps events from bringing them
-    /// back. `next` is the credential without them.
-    pub async fn remove(
-        &self,
-        known: &DeskState,
-        next: &Credential,
-        change: &PortalUserChange,
-        act: &OperatorAct<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users(HistoryCode::PortalUserRemoved, &known.credential, next, change, act).await
+        Self { acts: OperatorActs::new(table.clone()), table }
     }
 
     /// Looks up an account that is to be unlocked, and whether the click was carried out before.
@@ -71,12 +60,12 @@ impl Accesses {
         click: &OperatorClick,
         now: Timestamp,
     ) -> Result<LookUpActOutcome<AccountState>, Failure> {
-        let Some(account) = self.0.account(account::claimed_key(name)).await? else {
+        let Some(account) = self.table.account(account::claimed_key(name)).await? else {
             return Ok(LookUpActOutcome::NotFound);
         };
         // In this order: who reads that another attempt of the click has cleared the failures finds the mark of the click.
-        let failures = self.0.failures_at(&account.user_name).await?;
-        let looked_up = self.0.look_up_act(&account.subscription, click, now).await?;
+        let failures = self.table.failures_at(&account.user_name).await?;
+        let looked_up = self.acts.look_up(&account.subscription, click, now).await?;
         Ok(match looked_up {
             LookUpActOutcome::New(state) => {
                 let credential = state.credential;
@@ -94,7 +83,7 @@ impl Accesses {
         let id = &credential.subscription;
         let entry = Entry::new(HistoryCode::AccountUnlocked, act.operator, act.at, credential.issue);
         let entries = Entries::after(credential).and(&entry.with_account(&account.user_name).with_reason(act.reason));
-        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (unlock)")
+        let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (unlock)")
             .update(Part::Credential, credential::act(credential, entries.seq()))?
             .update(Part::Attempts, attempts::unlock(&account.user_name))?
             .update(Part::UnlockedDay, DailyLimit::unlocked(account).count(id, act.at))?

@@ -13,11 +13,12 @@ use super::{
     mail,
     names::{Key, SK},
     operator_click::{self, AnsweredClick},
+    portal_user,
     transaction::{Commit, Part, Transaction},
 };
 use crate::Failure;
 
-/// Looks up what operators act on, adds portal users, and asks for approvals and settles them.
+/// Looks up what operators act on, adds and removes portal users, and asks for approvals and settles them.
 pub struct OperatorActs(Table);
 
 /// The state of a subscription at the beginning of an act. It has no `Debug`, because it holds personal data.
@@ -122,9 +123,15 @@ fn decide<'a>(
         .delete(Part::ApprovalCopy, approval::copy_key(&approval.subscription, &approval.id))
 }
 
-impl Table {
+impl OperatorActs {
+    /// Returns the store over `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self(table)
+    }
+
     /// Looks up the subscription of an act, in one round trip, and whether the click was carried out before.
-    pub(super) async fn look_up_act(
+    pub async fn look_up(
         &self,
         subscription: &SubscriptionId,
         click: &OperatorClick,
@@ -138,7 +145,7 @@ impl Table {
         ];
         let keys = keys.map(Key::into_map).to_vec();
         let (mut credential, mut mail, mut approval) = (None, None, None);
-        for item in self.batch_get("dynamodb BatchGetItem (act of an operator)", keys, &[]).await? {
+        for item in self.0.batch_get("dynamodb BatchGetItem (act of an operator)", keys, &[]).await? {
             match Reader(&item).text(SK)? {
                 credential::SORT_KEY => credential = Some(credential::from_item(&item)?),
                 mail::SORT_KEY => mail = Some(mail::from_item(&item)?),
@@ -156,34 +163,27 @@ impl Table {
         let mail = mail.ok_or_else(|| Failure::unreadable("item", mail::SORT_KEY))?;
         Ok(LookUpActOutcome::New(Box::new(DeskState { credential, mail, approval })))
     }
-}
 
-impl OperatorActs {
-    /// Returns the store over `table`.
-    #[must_use]
-    pub fn new(table: Table) -> Self {
-        Self(table)
-    }
-
-    /// Looks up the subscription of an act, and whether the click was carried out before.
-    pub async fn look_up(
-        &self,
-        subscription: &SubscriptionId,
-        click: &OperatorClick,
-        now: Timestamp,
-    ) -> Result<LookUpActOutcome<DeskState>, Failure> {
-        self.0.look_up_act(subscription, click, now).await
-    }
-
-    /// Adds the portal user of `change`. `next` is the credential with them.
-    pub async fn add_portal_user(
+    /// Changes the portal users by `change`, which adds one or removes one: the right, the membership and the listing at once. The mark of who
+    /// is removed stays, so that no event brings them back. `next` is the credential after that.
+    pub async fn change_portal_users(
         &self,
         known: &DeskState,
         next: &Credential,
         change: &PortalUserChange,
         act: &OperatorAct<'_>,
     ) -> Result<ActOutcome, Failure> {
-        self.0.change_portal_users(HistoryCode::PortalUserAdded, &known.credential, next, change, act).await
+        let known = &known.credential;
+        let what = match change.added {
+            Some(_) => HistoryCode::PortalUserAdded,
+            None => HistoryCode::PortalUserRemoved,
+        };
+        let entries = act.add_entries(Entries::after(known), known, what, next);
+        let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (change portal users)")
+            .update(Part::Credential, credential::change_portal_users(known, next, entries.seq()))?
+            .put_history(entries)?;
+        let transaction = portal_user::write_change(transaction, &known.subscription, change, act.at)?;
+        commit(act.add_to(transaction, &known.subscription)?).await
     }
 
     /// Asks for `approval` on the subscription of `known`, if none is pending there.

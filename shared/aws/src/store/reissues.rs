@@ -62,23 +62,3 @@ impl Reissues {
         commit(act.add_to(transaction, id)?).await
     }
 }
-
-impl Table {
-    /// Adds and removes the portal users of `change`: the right, the membership and the listing at once. `next` is the credential with them,
-    /// and `what` the code of the act.
-    pub(super) async fn change_portal_users(
-        &self,
-        what: HistoryCode,
-        known: &Credential,
-        next: &Credential,
-        change: &PortalUserChange,
-        act: &OperatorAct<'_>,
-    ) -> Result<ActOutcome, Failure> {
-        let entries = act.add_entries(Entries::after(known), known, what, next);
-        let transaction = Transaction::new(self, "dynamodb TransactWriteItems (change portal users)")
-            .update(Part::Credential, credential::change_portal_users(known, next, entries.seq()))?
-            .put_history(entries)?;
-        let transaction = portal_user::write_change(transaction, &known.subscription, change, act.at)?;
-        commit(act.add_to(transaction, &known.subscription)?).await
-    }
-}
