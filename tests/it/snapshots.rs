@@ -172,6 +172,11 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
     unconfirmed["confirmed"]["BOOL"] = false.into();
     let mut created = entry("administrator-created", "service-administrator", "admin@fabrikam");
     created["account"] = json!({ "S": "lee@fabrikam" });
+    let by_lee = |what: &str| {
+        let mut entry = entry(what, "administrator", "lee@fabrikam");
+        entry["account"] = json!({ "S": "mo@fabrikam" });
+        entry
+    };
     let by_support = |what: &str, name: &str, value: &str| {
         let mut entry = entry(what, "operator", "olivia@contoso.example");
         entry["reason"] = json!({ "S": "Dana called about her lost phone." });
@@ -195,6 +200,9 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
         ("signed_in", entry("signed-in", "service-administrator", "admin@fabrikam")),
         ("password_changed", entry("password-changed", "administrator", "lee@fabrikam")),
         ("administrator_created", created),
+        ("administrator_waiting", by_lee("administrator-created")),
+        ("administrator_reset", by_lee("administrator-reset")),
+        ("administrator_removed", by_lee("administrator-removed")),
         ("unknown", entry("closed", "operator", "olivia@contoso.example")),
     ]
 }

@@ -190,8 +190,11 @@ words! {
     entry_signed_in
     entry_password_changed
     entry_administrator_created
+    entry_administrator_reset
+    entry_administrator_removed
     entry_administrator_signed_in
     entry_service_administrator_retired
+    entry_subscription_ended
     entry_support_requested
     entry_mail_resent
     entry_renewed
@@ -343,6 +346,11 @@ words! {
     notice_password_changed
     notice_administrator_created_subject
     notice_administrator_created
+    notice_administrator_waiting
+    notice_administrator_reset_subject
+    notice_administrator_reset
+    notice_administrator_removed_subject
+    notice_administrator_removed
     notice_reissued_subject
     notice_reissued
     notice_portal_user_added_subject

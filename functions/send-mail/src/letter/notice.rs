@@ -158,7 +158,16 @@ mod tests {
     fn no_text_of_a_notice_is_untranslated() {
         let context =
             NoticeContext { vendor: "Contoso", origin: "https://portal.example", support_url: "https://help.example" };
-        let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created", "?"];
+        let codes = [
+            "retrieved",
+            "portal-users-added",
+            "signed-in",
+            "password-changed",
+            "administrator-created",
+            "administrator-reset",
+            "administrator-removed",
+            "?",
+        ];
         for what in codes {
             let letter = Letter::notice_in(Language::Pseudo, &notice(what), &credential(), &context).unwrap();
             assert!(letter.subject.starts_with('[') && letter.html.contains("<html lang=\"qps\" dir=\"rtl\">"));
