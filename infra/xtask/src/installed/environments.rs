@@ -7,6 +7,8 @@ use tokio::process::Command;
 
 use tools::{Workspace, python, say};
 
+use super::Found;
+
 /// Packages that are installed together, under `target/tools/<name>`.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -40,6 +42,13 @@ pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis",
 pub(crate) const ALL: [Environment; 4] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS];
 
 impl Environment {
+    /// Returns the environment's packages, after installing them if they are missing.
+    pub(crate) async fn found(&self, workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
+        let at = self.programs(workspace).await?;
+        let packages = self.packages.iter();
+        Ok(packages.map(|package| Found { what: package.replace("==", " "), at: at.clone() }).collect())
+    }
+
     /// Returns the directory of the environment's programs, including Python. Installs the packages if they are missing or of other versions.
     pub(crate) async fn programs(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
         let directory = workspace.target.join("tools").join(self.name);
