@@ -1,0 +1,240 @@
+//! The end, a later start, and the purge: what an invocation decides on what it read, and its transactions.
+
+use super::process::{Decision, Run, Seen};
+use super::table::{
+    Account, AccountId, Credential, Date, Life, Outcome, PURGE_AFTER, PURGE_LEASE, Password, SERVICE, Status, Time,
+    Write,
+};
+use super::witness::{Breach, Situation};
+use super::{Task, TeamModel, Variant, World};
+
+impl TeamModel {
+    /// Decides what an event or a run of the schedule does next.
+    pub(crate) fn decide_event(&self, run: &Run, seen: &Seen) -> Decision {
+        match run.task {
+            Task::End(date) => self.decide_end(run, seen, date),
+            Task::Start(date) => self.decide_start(run, seen, date),
+            Task::Purge => self.decide_purge(run, seen),
+            _ => Decision::GiveUp,
+        }
+    }
+
+    fn decide_end(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
+        let Some(credential) = seen.credential else {
+            let known = seen.life.ended >= date || seen.life.started > date;
+            let forgotten = self.variant == Variant::UnknownEndForgotten;
+            return if known || forgotten { Decision::Acknowledge } else { record_end(date, None) };
+        };
+        let Some(ended) = credential.ended else {
+            let older = seen.life.started > date && self.variant != Variant::OlderEndEnds;
+            let end = Write::End { date, seq: credential.seq, purge_at: run.asked_at + PURGE_AFTER };
+            return if older { Decision::Acknowledge } else { Decision::Write(end) };
+        };
+        if date > seen.life.ended && date >= seen.life.started {
+            return record_end(date, Some(ended));
+        }
+        match seen.open {
+            _ if credential.closed || self.variant == Variant::AcknowledgedEarly => Decision::Acknowledge,
+            Some((id, version)) => Decision::Write(Write::Close { ended, id, version }),
+            None => Decision::Write(Write::MarkClosed { ended }),
+        }
+    }
+
+    fn decide_start(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
+        let overtaken = seen.life.ended >= date && self.variant != Variant::OlderStartStarts;
+        let Some(credential) = seen.credential else {
+            let first = Write::First { date, password: run.password() };
+            return if overtaken { Decision::Acknowledge } else { Decision::Write(first) };
+        };
+        if credential.ended.is_none() {
+            let known = seen.life.started >= date;
+            let record = Write::RecordStart { date, seq: credential.seq };
+            return if known { Decision::Acknowledge } else { Decision::Write(record) };
+        }
+        if overtaken {
+            return Decision::Acknowledge;
+        }
+        let closing = !credential.closed && self.variant != Variant::StartBeforeClosed;
+        let purging = credential.purging.is_some() && self.variant != Variant::StartBesidePurge;
+        if closing || purging {
+            return Decision::GiveUp;
+        }
+        Decision::Write(Write::Restart { date, seq: credential.seq, password: run.password() })
+    }
+
+    fn decide_purge(&self, run: &Run, seen: &Seen) -> Decision {
+        let Some((ended, _)) = seen.purge.filter(|(_, due)| *due <= run.asked_at) else { return Decision::Acknowledge };
+        let take = Write::TakePurge { ended, now: run.asked_at };
+        let [accounts, credential, forget] =
+            [Write::PurgeAccounts { ended }, Write::PurgeCredential { ended }, Write::ForgetPurge { ended }];
+        let steps = match self.variant {
+            Variant::CredentialPurgedFirst => [take, credential, accounts, forget],
+            Variant::PurgeForgottenFirst => [take, forget, accounts, credential],
+            _ => [take, accounts, credential, forget],
+        };
+        let same = seen.credential.is_some_and(|credential| credential.ended == Some(ended));
+        match run.step {
+            // The subscription has started again, or an earlier run was interrupted before the last step.
+            0 if !same && self.variant != Variant::PurgeEndNotCompared => Decision::Write(forget),
+            step => steps.get(step).map_or(Decision::Acknowledge, |write| Decision::Write(*write)),
+        }
+    }
+
+    pub(crate) fn carry_out_event(&self, world: &mut World, write: Write) -> Outcome {
+        let (credential, life) = (world.table.credential, world.table.life);
+        let is_ended_by = |date: Date| credential.is_some_and(|credential| credential.ended == Some(date));
+        match write {
+            Write::End { date, seq, purge_at } => return self.end(world, (date, purge_at), seq),
+            Write::RecordEnd { date, ended } => {
+                let same = credential.map(|credential| credential.ended) == ended.map(Some);
+                if !same || life.ended >= date || life.started > date {
+                    return Outcome::LostRace;
+                }
+                world.table.life.ended = date;
+            }
+            Write::Close { ended, id, version } => return self.close(world, is_ended_by(ended), (id, version)),
+            Write::MarkClosed { ended } => {
+                if !is_ended_by(ended) {
+                    return Outcome::LostRace;
+                }
+                world.update_credential(|credential| credential.closed = true);
+            }
+            Write::First { date, password } => return self.first(world, date, password),
+            Write::Restart { date, seq, password } => return self.restart(world, date, seq, password),
+            Write::RecordStart { date, seq } => {
+                let open = credential.is_some_and(|credential| credential.seq == seq && credential.ended.is_none());
+                let compared = open || self.variant == Variant::StartRecordedAlone;
+                if !compared || life.started >= date {
+                    return Outcome::LostRace;
+                }
+                world.table.life.started = date;
+            }
+            purge => return self.purge(world, purge),
+        }
+        Outcome::Done
+    }
+
+    fn end(&self, world: &mut World, (date, purge_at): (Date, Time), seq: u8) -> Outcome {
+        let Life { started, ended } = world.table.life;
+        let open = world.table.credential.is_some_and(|one| one.seq == seq && one.ended.is_none());
+        let unchecked = [Variant::StartNotCompared, Variant::OlderEndEnds].contains(&self.variant);
+        let latest = (started <= date && ended < date) || unchecked;
+        if !open || !latest {
+            return Outcome::LostRace;
+        }
+        world.witness.end();
+        world.table.life.ended = ended.max(date);
+        let keeps = self.variant == Variant::RetrievableAfterEnd;
+        world.update_credential(|credential| {
+            credential.ended = Some(date);
+            credential.sealed &= keeps;
+        });
+        world.update_account(SERVICE, |service| {
+            service.status = Status::Closed;
+            service.record_change();
+        });
+        world.table.purges.push((date, purge_at));
+        Outcome::Done
+    }
+
+    /// Closes an administrator's account.
+    fn close(&self, world: &mut World, is_ended: bool, (id, version): (AccountId, u8)) -> Outcome {
+        let unchanged = world.table.accounts[id].is_some_and(|account| account.version == version);
+        let compared = (is_ended && unchanged) || self.variant == Variant::ClosingNotChecked;
+        if !compared {
+            return Outcome::LostRace;
+        }
+        world.witness.check(!is_ended, Breach::ClosedByAnEndThatIsOver);
+        world.update_account(id, |account| {
+            account.status = Status::Closed;
+            account.record_change();
+        });
+        Outcome::Done
+    }
+
+    fn first(&self, world: &mut World, date: Date, password: Password) -> Outcome {
+        let overtaken = world.table.life.ended >= date && self.variant != Variant::OlderStartStarts;
+        if world.table.credential.is_some() || overtaken {
+            return Outcome::LostRace;
+        }
+        world.table.life.started = world.table.life.started.max(date);
+        let (sealed, signed_in, changed) = (true, false, false);
+        let (ended, closed, purging) = (None, false, None);
+        let credential = Credential { issue: 1, seq: 1, sealed, signed_in, changed, ended, closed, purging };
+        world.table.credential = Some(credential);
+        let (status, version) = (Status::Active, 1);
+        let service = Account { status, version, password, signed_in: false, by: None, changes: 1 };
+        world.table.accounts[SERVICE] = Some(service);
+        Outcome::Done
+    }
+
+    fn restart(&self, world: &mut World, date: Date, seq: u8, password: Password) -> Outcome {
+        let waits = |one: &Credential| {
+            (one.closed || self.variant == Variant::StartBeforeClosed)
+                && (one.purging.is_none() || self.variant == Variant::StartBesidePurge)
+        };
+        let ready = |one: &Credential| one.seq == seq && one.ended.is_some() && waits(one);
+        let later = world.table.life.ended < date || self.variant == Variant::OlderStartStarts;
+        if !world.table.credential.as_ref().is_some_and(ready) || !later {
+            return Outcome::LostRace;
+        }
+        let former = world.table.accounts.iter().skip(1).flatten();
+        let open = former.filter(|account| account.status == Status::Active).count();
+        world.witness.check(open > 0, Breach::FormerAdministratorOpen);
+        world.witness.record(Situation::StartedAgain);
+        world.table.life.started = world.table.life.started.max(date);
+        world.start_issue(password);
+        world.update_credential(|credential| (credential.ended, credential.closed) = (None, false));
+        Outcome::Done
+    }
+
+    fn purge(&self, world: &mut World, write: Write) -> Outcome {
+        let credential = world.table.credential;
+        let is_ended_by = |date: Date| credential.is_some_and(|one| one.ended == Some(date));
+        let unconditional = self.variant == Variant::PurgeEndNotCompared;
+        match write {
+            Write::TakePurge { ended, now } => {
+                let free = credential.is_some_and(|one| one.purging.is_none_or(|until| until <= now));
+                let free = free || self.variant == Variant::PurgeBesidePurge;
+                if !(is_ended_by(ended) || unconditional) || !free {
+                    return Outcome::LostRace;
+                }
+                if let Some(credential) = &mut world.table.credential {
+                    credential.purging = Some(now + PURGE_LEASE);
+                }
+            }
+            Write::PurgeAccounts { .. } => {
+                let live = credential.is_some_and(|one| one.ended.is_none());
+                world.witness.check(live, Breach::LiveItemPurged);
+                world.table.accounts.fill(None);
+            }
+            Write::PurgeCredential { ended } => {
+                if !(is_ended_by(ended) || unconditional) {
+                    return Outcome::LostRace;
+                }
+                world.witness.check(!is_ended_by(ended), Breach::LiveItemPurged);
+                (world.table.credential, world.table.life) = (None, Life::default());
+                world.witness.record(Situation::Purged);
+            }
+            Write::ForgetPurge { ended } => {
+                if !is_ended_by(ended) && credential.is_some() {
+                    world.witness.record(Situation::PurgeOvertaken);
+                }
+                world.table.purges.retain(|(date, _)| *date != ended);
+            }
+            _ => {}
+        }
+        Outcome::Done
+    }
+}
+
+fn record_end(date: Date, ended: Option<Date>) -> Decision {
+    Decision::Write(Write::RecordEnd { date, ended })
+}
+
+impl Run {
+    /// Returns the temporary password of an issue that this invocation starts, which its owner gets by mail.
+    pub(crate) fn password(&self) -> Password {
+        Password { made_by: self.click, race: self.races, temporary: true, seen_by: self.mailed_to }
+    }
+}
