@@ -150,8 +150,13 @@ function refused(form, { code, retryAfter }) {
     return tell(form, plain(word('too_many_attempts'), { seconds: String(retryAfter) }));
   }
   tell(form, word(PROBLEMS_OF[name]?.[code] ?? PROBLEMS[code] ?? 'failed'), fieldOf(form, code));
-  if (code === 'not-signed-in') form.querySelector('.said').append(' ', linkTo('sign_in_again'));
-  if (code === 'not-found') form.querySelector('.said').append(' ', linkTo('back_home'));
+  const link = {
+    'not-signed-in': ['sign_in_again', HOME],
+    'not-found': ['back_home', HOME],
+    // The name of a colleague who was removed stays taken.
+    'user-name-taken': name === 'add' && ['former_title', '/administration/removed'],
+  }[code];
+  if (link) form.querySelector('.said').append(' ', linkTo(...link));
 }
 
 /** Returns the field that a problem is about. */
@@ -160,9 +165,9 @@ function fieldOf(form, code) {
   return { 'user-name-taken': form.user_name, 'invalid-credentials': form.current_password }[code];
 }
 
-function linkTo(what) {
+function linkTo(what, href) {
   const link = document.createElement('a');
-  link.href = HOME;
+  link.href = href;
   link.textContent = word(what);
   return link;
 }

@@ -131,13 +131,14 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/auth/signed-out" => visit.signed_out().await,
         "/administration" => visit.or_trouble(visit.administration().await),
         "/administration/password" => visit.or_trouble(visit.choose_password().await),
+        "/administration/removed" => visit.or_trouble(visit.removed_administrators().await),
         "/administration/create" => visit.or_trouble(visit.create_administrator().await),
         path => visit.page_with_id(path).await,
     }
 }
 
 /// The pages that have an address of their own, for the redirect from an address with a slash too many.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/help",
     "/support",
     "/auth/sign-in",
@@ -146,6 +147,7 @@ const PAGES: [&str; 8] = [
     "/administration",
     "/administration/password",
     "/administration/create",
+    "/administration/removed",
 ];
 
 impl Visit<'_> {

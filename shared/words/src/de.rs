@@ -342,6 +342,10 @@ pub(crate) const WORDS: Words = Words {
     remove_self_lead: "Bitten Sie einen anderen Administrator, Sie zu entfernen.",
     last_administrator: "Der letzte Administrator kann nicht entfernt werden: Fügen Sie zuerst einen weiteren hinzu.",
     removed_said: "{name} wurde entfernt.",
+    former_title: "Entfernte Administratoren",
+    former_lead: "Setzen Sie ein Passwort zurück, um einer Person wieder Zugriff zu geben. Ihr Benutzername bleibt derselbe.",
+    former_none: "Es wurden keine Administratoren entfernt.",
+    reset_former_lead: "Diese Person wurde entfernt. Das Zurücksetzen öffnet ihr Konto wieder: Sie erhalten ein temporäres Passwort, das Sie ihr persönlich geben.",
     member_gone: "Dieses Konto gehört nicht mehr zu Ihrem Team.",
 
     // The Administration Center: the temporary password of a colleague.

@@ -342,6 +342,10 @@ pub(crate) const WORDS: Words = Words {
     remove_self_lead: "Ask another administrator to remove you.",
     last_administrator: "You can't remove the last administrator: add another first.",
     removed_said: "{name} was removed.",
+    former_title: "Removed administrators",
+    former_lead: "Reset a password to let someone back in. Their user name stays the same.",
+    former_none: "No administrators have been removed.",
+    reset_former_lead: "They were removed. A reset opens their account again: you get a temporary password to give them in person.",
     member_gone: "This account is no longer in your team.",
 
     // The Administration Center: the temporary password of a colleague.

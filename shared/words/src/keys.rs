@@ -348,6 +348,10 @@ words! {
     remove_self_lead
     last_administrator
     removed_said
+    former_title
+    former_lead
+    former_none
+    reset_former_lead
     member_gone
     // The Administration Center: the temporary password of a colleague.
     handout_title

@@ -245,8 +245,8 @@ impl<'a> Frame<'a> {
     fn administration_script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
         texts_by_key!(self.w,
             add_most add_no_response back_home both changed_said copied copy_failed create_too_many created_title failed
-            forbidden form_wrong handout_lost handout_title handout_until hide_password last_administrator member_gone
-            no_response password_count password_reused password_same password_too_common password_too_long
+            forbidden form_wrong former_title handout_lost handout_title handout_until hide_password last_administrator
+            member_gone no_response password_count password_reused password_same password_too_common password_too_long
             password_too_short removed_said reset_too_many session_ended show_password sign_in_again too_many_attempts
             unavailable user_name_reserved user_name_taken user_name_wrong wrong_credentials wrong_current
         )

@@ -37,6 +37,15 @@ struct ResetPage<'a> {
     f: Frame<'a>,
     signed_in: SignedIn,
     member: TeamMember,
+    /// Whether the account is closed, so that the reset opens it again.
+    is_former: bool,
+}
+
+#[derive(Template)]
+#[template(path = "former.html")]
+struct FormerPage<'a> {
+    f: Frame<'a>,
+    former: Vec<TeamMember>,
 }
 
 #[derive(Template)]
@@ -118,16 +127,27 @@ impl Visit<'_> {
         if account_id == signed_in.account.account_id {
             return Ok(web::see_other(PASSWORD));
         }
-        let team = self.app.team.list(&signed_in.credential).await?;
-        match member(team, account_id) {
-            Some(member) if !is_service(&member) => {
-                let f = self.frame().in_administration();
-                let title = f.with(f.w.reset_other_title, "name", &member.display_name);
-                let page = ResetPage { f: as_account(f, &signed_in).titled(&title), signed_in, member };
-                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
-            }
-            Some(_) | None => self.not_found(),
-        }
+        let active = member(self.app.team.list(&signed_in.credential).await?, account_id);
+        let is_former = active.is_none();
+        let found = match active {
+            Some(active) => Some(active),
+            None => member(self.app.team.removed(&signed_in.credential).await?, account_id),
+        };
+        let Some(member) = found.filter(|one| !is_service(one)) else { return self.not_found() };
+        let f = self.frame().in_administration();
+        let title = f.with(f.w.reset_other_title, "name", &member.display_name);
+        let page = ResetPage { f: as_account(f, &signed_in).titled(&title), signed_in, member, is_former };
+        reply(StatusCode::OK, Policy::Acts, &page, &page.f)
+    }
+
+    /// Shows an administrator the colleagues who were removed.
+    pub(crate) async fn removed_administrators(&self) -> Result<Reply, Problem> {
+        let Some(signed_in) = self.administrator().await? else { return Ok(web::see_other(HERE)) };
+        let former = self.app.team.removed(&signed_in.credential).await?;
+        let f = self.frame().in_administration();
+        let title = f.w.former_title;
+        let page = FormerPage { f: as_account(f, &signed_in).titled(title), former };
+        reply(StatusCode::OK, Policy::Acts, &page, &page.f)
     }
 
     /// Asks an administrator whether a colleague or the service administrator is to be removed.

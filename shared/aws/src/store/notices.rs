@@ -9,7 +9,7 @@ use domain::{
 };
 
 use super::{
-    Table, account, administrator,
+    Table, account,
     item::{Attributes, Reader},
     mail,
     names::SK,
@@ -88,9 +88,7 @@ impl Notices {
         subscription: &SubscriptionId,
         removed: &BTreeSet<&str>,
     ) -> Result<Vec<AddressedAdministrator>, Failure> {
-        const OPERATION: &str = "dynamodb Query (administrators)";
-        let items = self.0.query(OPERATION, subscription, administrator::PREFIX, administrator::END).await?;
-        let mut listed = items.iter().map(administrator::from_item).collect::<Result<Vec<_>, _>>()?;
+        let mut listed = self.0.administrators(subscription).await?;
         listed.retain(|one| one.status == AccountStatus::Active || removed.contains(one.user_name.as_str()));
         let mut all = Vec::with_capacity(listed.len());
         for some in listed.chunks(BATCH) {
