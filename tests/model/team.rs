@@ -78,10 +78,10 @@ pub(crate) enum Variant {
     OlderEndEnds,
     /// A start that is as old as the end, or older, starts the subscription again.
     OlderStartStarts,
-    /// The transaction of an end does not compare the latest start.
-    StartNotCompared,
-    /// A start that changes nothing else is recorded without a check that the subscription has not ended meanwhile.
-    StartRecordedAlone,
+    /// The writes of an event do not compare the life of the subscription with what they read.
+    LifeNotCompared,
+    /// An event reads the life after the credential.
+    LifeReadLast,
     /// The end of a subscription that is not known yet is not recorded.
     UnknownEndForgotten,
     /// A start does not wait until all accounts are closed.
@@ -186,6 +186,7 @@ pub(crate) enum Action {
     ReadSession(usize),
     ReadCredential(usize),
     ReadTarget(usize),
+    ReadLife(usize),
     ReadEverything(usize),
     Committed(usize),
     AnswerLost(usize),
@@ -278,6 +279,7 @@ impl Model for TeamModel {
             Action::ReadSession(p) => self.read_session(&mut world, p)?,
             Action::ReadCredential(p) => self.read_credential(&mut world, p)?,
             Action::ReadTarget(p) => self.read_target(&mut world, p)?,
+            Action::ReadLife(p) => self.read_life(&mut world, p)?,
             Action::ReadEverything(p) => self.read_everything(&mut world, p)?,
             Action::Committed(p) => self.deliver_answer(&mut world, p)?,
             Action::AnswerLost(p) => self.lose_answer(&mut world, p, false)?,

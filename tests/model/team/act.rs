@@ -13,7 +13,9 @@ impl TeamModel {
             }
             Write::EndRetrieval { session, seq } => self.end_retrieval(world, session, seq),
             Write::HandOver { session, seq, retires } => self.hand_over(world, session, seq, retires),
-            Write::Choose { session, next, password, seq } => self.choose(world, session, (next, password), seq),
+            Write::Choose { session, next, password, seq, retires } => {
+                self.choose(world, session, (next, password), seq, retires)
+            }
             Write::Add { session, id, password, by, seq } => self.add(world, session, (id, password, by), seq),
             Write::Reset { session, id, version, password, seq } => {
                 self.reset(world, session, (id, version, password), seq)
@@ -61,32 +63,33 @@ impl TeamModel {
         if world.table.session(session.token).is_some() {
             return Outcome::Done;
         }
-        let may_retire = |service: &Account| service.status == Status::Active && !service.password.temporary;
-        let retirable = world.table.accounts[SERVICE].as_ref().is_some_and(may_retire);
-        if !world.is_unchanged(&session) || (retires && !retirable) || !self.is_open(world, seq) {
+        if !world.is_unchanged(&session) || (retires && !world.table.may_retire()) || !self.is_open(world, seq) {
             return self.refusal(world, &session);
         }
         world.observe_act(&session);
         world.update_account(session.account, |account| account.signed_in = true);
-        if retires {
-            world.update_account(SERVICE, |service| {
-                service.status = Status::Retired;
-                service.record_change();
-            });
-        }
+        world.retire(retires);
         world.update_credential(|_| ());
         world.table.put_session(session);
         Outcome::Done
     }
 
     /// Replaces the password of the session's own account.
-    fn choose(&self, world: &mut World, session: Session, (next, password): (Session, Password), seq: u8) -> Outcome {
+    fn choose(
+        &self,
+        world: &mut World,
+        session: Session,
+        (next, password): (Session, Password),
+        seq: u8,
+        retires: bool,
+    ) -> Outcome {
         if world.table.session(next.token).is_some() {
             return Outcome::Done;
         }
         let Some(account) = world.table.accounts[session.account] else { return Outcome::SessionEnded };
         let still_temporary = session.full || account.password.temporary;
-        if !world.is_unchanged(&session) || !still_temporary || !self.is_open(world, seq) {
+        let stale = !still_temporary || (retires && !world.table.may_retire());
+        if !world.is_unchanged(&session) || stale || !self.is_open(world, seq) {
             return self.refusal(world, &session);
         }
         world.observe_act(&session);
@@ -100,6 +103,7 @@ impl TeamModel {
             account.password = password;
             account.record_change();
         });
+        world.retire(retires);
         let marks = account.password.temporary && (id == SERVICE || self.variant == Variant::ChoiceMarksChanged);
         world.witness.check(marks && id != SERVICE, Breach::CredentialTouched);
         world.update_credential(|credential| credential.changed |= marks);
@@ -202,6 +206,15 @@ impl TeamModel {
 impl World {
     fn is_unchanged(&self, session: &Session) -> bool {
         self.table.accounts[session.account].is_some_and(|account| account.is_unchanged(session.version))
+    }
+
+    fn retire(&mut self, retires: bool) {
+        if retires {
+            self.update_account(SERVICE, |service| {
+                service.status = Status::Retired;
+                service.record_change();
+            });
+        }
     }
 
     pub(crate) fn update_account(&mut self, id: AccountId, change: impl FnOnce(&mut Account)) {

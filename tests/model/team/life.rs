@@ -20,20 +20,21 @@ impl TeamModel {
     }
 
     fn decide_end(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
+        let life = seen.life;
+        if life.started > date && self.variant != Variant::OlderEndEnds {
+            return Decision::Acknowledge;
+        }
+        let record = Write::Record { from: life, to: Life { ended: life.ended.max(date), ..life } };
         let Some(credential) = seen.credential else {
-            let known = seen.life.ended >= date || seen.life.started > date;
-            let forgotten = self.variant == Variant::UnknownEndForgotten;
-            return if known || forgotten { Decision::Acknowledge } else { record_end(date, None) };
+            let known = life.ended >= date || self.variant == Variant::UnknownEndForgotten;
+            return if known { Decision::Acknowledge } else { Decision::Write(record) };
         };
         let Some(ended) = credential.ended else {
-            let older = seen.life.started > date && self.variant != Variant::OlderEndEnds;
-            let end = Write::End { date, seq: credential.seq, purge_at: run.asked_at + PURGE_AFTER };
-            return if older { Decision::Acknowledge } else { Decision::Write(end) };
+            let purge_at = run.asked_at + PURGE_AFTER;
+            return Decision::Write(Write::End { date, life, seq: credential.seq, purge_at });
         };
-        if date > seen.life.ended && date >= seen.life.started {
-            return record_end(date, Some(ended));
-        }
         match seen.open {
+            _ if life.ended < date => Decision::Write(record),
             _ if credential.closed || self.variant == Variant::AcknowledgedEarly => Decision::Acknowledge,
             Some((id, version)) => Decision::Write(Write::Close { ended, id, version }),
             None => Decision::Write(Write::MarkClosed { ended }),
@@ -41,25 +42,24 @@ impl TeamModel {
     }
 
     fn decide_start(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
-        let overtaken = seen.life.ended >= date && self.variant != Variant::OlderStartStarts;
+        let life = seen.life;
+        if life.ended >= date && self.variant != Variant::OlderStartStarts {
+            return Decision::Acknowledge;
+        }
+        let password = run.password();
         let Some(credential) = seen.credential else {
-            let first = Write::First { date, password: run.password() };
-            return if overtaken { Decision::Acknowledge } else { Decision::Write(first) };
+            return Decision::Write(Write::First { date, life, password });
         };
         if credential.ended.is_none() {
-            let known = seen.life.started >= date;
-            let record = Write::RecordStart { date, seq: credential.seq };
-            return if known { Decision::Acknowledge } else { Decision::Write(record) };
-        }
-        if overtaken {
-            return Decision::Acknowledge;
+            let record = Write::Record { from: life, to: Life { started: life.started.max(date), ..life } };
+            return if life.started >= date { Decision::Acknowledge } else { Decision::Write(record) };
         }
         let closing = !credential.closed && self.variant != Variant::StartBeforeClosed;
         let purging = credential.purging.is_some() && self.variant != Variant::StartBesidePurge;
         if closing || purging {
             return Decision::GiveUp;
         }
-        Decision::Write(Write::Restart { date, seq: credential.seq, password: run.password() })
+        Decision::Write(Write::Restart { date, life, seq: credential.seq, password })
     }
 
     fn decide_purge(&self, run: &Run, seen: &Seen) -> Decision {
@@ -81,49 +81,47 @@ impl TeamModel {
     }
 
     pub(crate) fn carry_out_event(&self, world: &mut World, write: Write) -> Outcome {
-        let (credential, life) = (world.table.credential, world.table.life);
-        let is_ended_by = |date: Date| credential.is_some_and(|credential| credential.ended == Some(date));
+        let is_ended_by = |date: Date| world.table.credential.is_some_and(|one| one.ended == Some(date));
         match write {
-            Write::End { date, seq, purge_at } => return self.end(world, (date, purge_at), seq),
-            Write::RecordEnd { date, ended } => {
-                let same = credential.map(|credential| credential.ended) == ended.map(Some);
-                if !same || life.ended >= date || life.started > date {
+            Write::End { date, life, seq, purge_at } => self.end(world, (date, purge_at), life, seq),
+            Write::Record { from, to } => {
+                if !self.is_as_read(world, from) {
                     return Outcome::LostRace;
                 }
-                world.table.life.ended = date;
+                world.table.life = to;
+                Outcome::Done
             }
-            Write::Close { ended, id, version } => return self.close(world, is_ended_by(ended), (id, version)),
+            Write::Close { ended, id, version } => {
+                let is_ended = is_ended_by(ended);
+                self.close(world, is_ended, (id, version))
+            }
             Write::MarkClosed { ended } => {
                 if !is_ended_by(ended) {
                     return Outcome::LostRace;
                 }
-                world.update_credential(|credential| credential.closed = true);
-            }
-            Write::First { date, password } => return self.first(world, date, password),
-            Write::Restart { date, seq, password } => return self.restart(world, date, seq, password),
-            Write::RecordStart { date, seq } => {
-                let open = credential.is_some_and(|credential| credential.seq == seq && credential.ended.is_none());
-                let compared = open || self.variant == Variant::StartRecordedAlone;
-                if !compared || life.started >= date {
-                    return Outcome::LostRace;
+                if let Some(credential) = &mut world.table.credential {
+                    credential.closed = true;
                 }
-                world.table.life.started = date;
+                Outcome::Done
             }
-            purge => return self.purge(world, purge),
+            Write::First { date, life, password } => self.first(world, date, life, password),
+            Write::Restart { date, life, seq, password } => self.restart(world, (date, seq), life, password),
+            purge => self.purge(world, purge),
         }
-        Outcome::Done
     }
 
-    fn end(&self, world: &mut World, (date, purge_at): (Date, Time), seq: u8) -> Outcome {
-        let Life { started, ended } = world.table.life;
+    /// Evaluates the condition of every write on the life: no other event was recorded since it was read.
+    fn is_as_read(&self, world: &World, life: Life) -> bool {
+        world.table.life == life || self.variant == Variant::LifeNotCompared
+    }
+
+    fn end(&self, world: &mut World, (date, purge_at): (Date, Time), life: Life, seq: u8) -> Outcome {
         let open = world.table.credential.is_some_and(|one| one.seq == seq && one.ended.is_none());
-        let unchecked = [Variant::StartNotCompared, Variant::OlderEndEnds].contains(&self.variant);
-        let latest = (started <= date && ended < date) || unchecked;
-        if !open || !latest {
+        if !open || !self.is_as_read(world, life) {
             return Outcome::LostRace;
         }
         world.witness.end();
-        world.table.life.ended = ended.max(date);
+        world.table.life.ended = life.ended.max(date);
         let keeps = self.variant == Variant::RetrievableAfterEnd;
         world.update_credential(|credential| {
             credential.ended = Some(date);
@@ -152,12 +150,11 @@ impl TeamModel {
         Outcome::Done
     }
 
-    fn first(&self, world: &mut World, date: Date, password: Password) -> Outcome {
-        let overtaken = world.table.life.ended >= date && self.variant != Variant::OlderStartStarts;
-        if world.table.credential.is_some() || overtaken {
+    fn first(&self, world: &mut World, date: Date, life: Life, password: Password) -> Outcome {
+        if world.table.credential.is_some() || !self.is_as_read(world, life) {
             return Outcome::LostRace;
         }
-        world.table.life.started = world.table.life.started.max(date);
+        world.table.life.started = life.started.max(date);
         let (sealed, signed_in, changed) = (true, false, false);
         let (ended, closed, purging) = (None, false, None);
         let credential = Credential { issue: 1, seq: 1, sealed, signed_in, changed, ended, closed, purging };
@@ -168,21 +165,20 @@ impl TeamModel {
         Outcome::Done
     }
 
-    fn restart(&self, world: &mut World, date: Date, seq: u8, password: Password) -> Outcome {
+    fn restart(&self, world: &mut World, (date, seq): (Date, u8), life: Life, password: Password) -> Outcome {
         let waits = |one: &Credential| {
             (one.closed || self.variant == Variant::StartBeforeClosed)
                 && (one.purging.is_none() || self.variant == Variant::StartBesidePurge)
         };
         let ready = |one: &Credential| one.seq == seq && one.ended.is_some() && waits(one);
-        let later = world.table.life.ended < date || self.variant == Variant::OlderStartStarts;
-        if !world.table.credential.as_ref().is_some_and(ready) || !later {
+        if !world.table.credential.as_ref().is_some_and(ready) || !self.is_as_read(world, life) {
             return Outcome::LostRace;
         }
         let former = world.table.accounts.iter().skip(1).flatten();
         let open = former.filter(|account| account.status == Status::Active).count();
         world.witness.check(open > 0, Breach::FormerAdministratorOpen);
         world.witness.record(Situation::StartedAgain);
-        world.table.life.started = world.table.life.started.max(date);
+        world.table.life.started = life.started.max(date);
         world.start_issue(password);
         world.update_credential(|credential| (credential.ended, credential.closed) = (None, false));
         Outcome::Done
@@ -213,7 +209,7 @@ impl TeamModel {
                     return Outcome::LostRace;
                 }
                 world.witness.check(!is_ended_by(ended), Breach::LiveItemPurged);
-                (world.table.credential, world.table.life) = (None, Life::default());
+                world.table.credential = None;
                 world.witness.record(Situation::Purged);
             }
             Write::ForgetPurge { ended } => {
@@ -226,10 +222,6 @@ impl TeamModel {
         }
         Outcome::Done
     }
-}
-
-fn record_end(date: Date, ended: Option<Date>) -> Decision {
-    Decision::Write(Write::RecordEnd { date, ended })
 }
 
 impl Run {

@@ -21,10 +21,15 @@ pub(crate) struct Run {
     effect: Effect,
     /// The credential's number of the last entry, and its issue.
     credential: Option<(u8, u8)>,
-    /// Whether the service administrator is to be retired.
+    /// Whether it is the administrator's first way in, and whether that retires the service administrator.
+    hands_over: bool,
     retires: bool,
     /// The version of the account that the act is about.
     target: Option<u8>,
+    /// The life, which an event reads first.
+    life: Option<Life>,
+    /// The credential, where a change of the protocol reads it first.
+    early: Option<Credential>,
     /// What an event or the schedule reads.
     seen: Option<Seen>,
     /// The administrators that an event has found first.
@@ -91,8 +96,11 @@ impl Run {
             session: None,
             effect: Effect::None,
             credential: None,
+            hands_over: false,
             retires: false,
             target: None,
+            life: None,
+            early: None,
             seen: None,
             listed: None,
             step: 0,
@@ -117,7 +125,11 @@ impl Run {
     /// Returns the reads that are due, in any order.
     fn reads(&self, p: usize) -> Vec<Action> {
         if self.is_event() {
-            return if self.seen.is_none() { vec![Action::ReadEverything(p)] } else { Vec::new() };
+            return match (&self.seen, self.life) {
+                (Some(_), _) => Vec::new(),
+                (None, None) => vec![Action::ReadLife(p)],
+                (None, Some(_)) => vec![Action::ReadEverything(p)],
+            };
         }
         if self.session.is_none() && self.task != Task::Reissue {
             return vec![Action::ReadSession(p)];
@@ -187,6 +199,7 @@ impl TeamModel {
                 let (version, since, era) = (account.version, account.changes, world.witness.era());
                 run.session = Some(Session { token: click, account: id, version, full, since, era });
                 run.effect = self.effect(id, &account);
+                run.hands_over = run.effect == Effect::HandsOver;
                 let shared = full && account.password.seen_by.has_others(p);
                 world.witness.check(shared, Breach::SharedForGood);
             }
@@ -229,8 +242,11 @@ impl TeamModel {
             return Some(());
         }
         let credential = world.table.credential.map(|credential| (credential.seq, credential.issue));
+        let hands_over = task == Task::Choose && session.account != SERVICE && !account.signed_in;
+        let retires = hands_over && world.table.may_retire();
         let run = world.people[p].run.as_mut()?;
         (run.session, run.credential) = (Some(session), credential);
+        (run.hands_over, run.retires) = (hands_over, retires);
         Some(())
     }
 
@@ -239,10 +255,10 @@ impl TeamModel {
             world.people[p].give_up();
             return Some(());
         };
-        let service = world.table.accounts[SERVICE];
+        let may_retire = world.table.may_retire();
         let run = world.people[p].run.as_mut()?;
         run.credential = Some((credential.seq, credential.issue));
-        run.retires = service.is_some_and(|one| one.status == Status::Active && !one.password.temporary);
+        run.retires = may_retire && run.hands_over;
         // Only the first sign-in of an issue ends its retrievals.
         if run.effect == Effect::EndsRetrieval && credential.signed_in {
             run.effect = Effect::None;
@@ -267,6 +283,13 @@ impl TeamModel {
         Some(())
     }
 
+    pub(crate) fn read_life(&self, world: &mut World, p: usize) -> Option<()> {
+        let run = world.people[p].run.as_mut()?;
+        run.life = Some(world.table.life);
+        run.early = world.table.credential.filter(|_| self.variant == Variant::LifeReadLast);
+        Some(())
+    }
+
     /// Reads what an event or the schedule decides on, and ends it where there is nothing to do.
     pub(crate) fn read_everything(&self, world: &mut World, p: usize) -> Option<()> {
         let Table { credential, life, ref accounts, ref purges, .. } = world.table;
@@ -279,6 +302,10 @@ impl TeamModel {
         let listed = if self.variant == Variant::ListedBeforeEnd { first.clone() } else { listed };
         let open = listed.into_iter().find(is_active);
         let open = open.and_then(|id| accounts[id].map(|account| (id, account.version)));
+        let (life, credential) = match self.variant {
+            Variant::LifeReadLast => (life, run.early),
+            _ => (run.life?, credential),
+        };
         let seen = Seen { credential, life, open, purge: purges.first().copied() };
         run.seen = Some(seen.clone());
         let run = run.clone();
@@ -316,7 +343,7 @@ impl TeamModel {
                 let (version, since) = (session.version + 1, session.since + 1);
                 let next = Session { token: run.click, version, full: true, since, ..session };
                 let password = run.new_password(false, nobody.with(p));
-                Write::Choose { session, next, password, seq: run.credential?.0 }
+                Write::Choose { session, next, password, seq: run.credential?.0, retires: run.retires }
             }
             Task::Add(id) => {
                 let chosen = self.variant == Variant::AddedWithPassword;
@@ -349,7 +376,7 @@ impl TeamModel {
         }
         if run.is_event() && !matches!(write, Write::ForgetPurge { .. } if run.step != 1) {
             let run = world.people[p].run.as_mut()?;
-            (run.seen, run.step, run.attempt) = (None, run.step + 1, 1);
+            (run.life, run.seen, run.step, run.attempt) = (None, None, run.step + 1, 1);
             return Some(());
         }
         match (write, outcome) {
@@ -401,7 +428,7 @@ impl TeamModel {
         let run = world.people[p].run.as_mut()?;
         run.races += 1;
         run.attempt = 1;
-        (run.credential, run.target, run.seen) = (None, None, None);
+        (run.credential, run.target, run.life, run.seen) = (None, None, None, None);
         if run.races >= self.scope.races {
             world.people[p].give_up();
         }

@@ -151,7 +151,7 @@ impl Session {
 }
 
 /// The latest start and the latest end, as the vendor dates them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Life {
     pub(crate) started: Date,
     pub(crate) ended: Date,
@@ -181,11 +181,9 @@ impl Table {
         }
     }
 
-    /// Returns an administrator whom an end has still to close.
-    pub(crate) fn open_account(&self) -> Option<(AccountId, u8)> {
-        let open = |account: &Account| account.status == Status::Active;
-        let mut all = self.accounts.iter().enumerate();
-        all.find_map(|(id, account)| account.filter(open).map(|account| (id, account.version)))
+    /// Returns whether an administrator's first way in retires the service administrator. A reissue that waits to be used is not voided.
+    pub(crate) fn may_retire(&self) -> bool {
+        self.accounts[SERVICE].is_some_and(|service| service.status == Status::Active && !service.password.temporary)
     }
 }
 
@@ -209,6 +207,8 @@ pub(crate) enum Write {
         next: Session,
         password: Password,
         seq: u8,
+        /// Whether an administrator who replaces the first password retires the service administrator.
+        retires: bool,
     },
     Add {
         session: Session,
@@ -238,13 +238,15 @@ pub(crate) enum Write {
     /// Ends a subscription that has not ended.
     End {
         date: Date,
+        life: Life,
         seq: u8,
         purge_at: Time,
     },
-    /// Records an end of a subscription that is unknown, or that has ended already.
-    RecordEnd {
-        date: Date,
-        ended: Option<Date>,
+    /// Records an event that changes nothing else: the end of a subscription that is unknown or has ended already, or a start of one that has
+    /// not ended.
+    Record {
+        from: Life,
+        to: Life,
     },
     Close {
         ended: Date,
@@ -257,18 +259,15 @@ pub(crate) enum Write {
     /// Starts a subscription that is unknown.
     First {
         date: Date,
+        life: Life,
         password: Password,
     },
     /// Starts a subscription that has ended.
     Restart {
         date: Date,
+        life: Life,
         seq: u8,
         password: Password,
-    },
-    /// Records a start of a subscription that has not ended.
-    RecordStart {
-        date: Date,
-        seq: u8,
     },
     TakePurge {
         ended: Date,

@@ -307,13 +307,13 @@ fn a_start_that_is_older_than_the_end_must_change_nothing() {
 }
 
 #[test]
-fn an_end_that_does_not_compare_the_start_in_its_transaction_overtakes_a_later_one() {
-    assert_caught(Variant::StartNotCompared, any_order(), LATEST_HOLDS);
+fn an_event_that_does_not_compare_the_life_overtakes_a_later_one() {
+    assert_caught(Variant::LifeNotCompared, any_order(), LATEST_HOLDS);
 }
 
 #[test]
-fn a_start_that_is_recorded_apart_from_the_subscription_misses_an_end() {
-    assert_caught(Variant::StartRecordedAlone, any_order(), LATEST_HOLDS);
+fn an_event_that_reads_the_life_after_the_credential_misses_an_end() {
+    assert_caught(Variant::LifeReadLast, any_order(), LATEST_HOLDS);
 }
 
 #[test]

@@ -176,10 +176,9 @@ impl World {
     }
 
     fn has_latest(&self) -> bool {
-        let purged = self.witness.has_seen(Situation::Purged);
         let ended = !self.witness.is_end_acknowledged() || self.is_ended();
         let started = !self.witness.is_start_acknowledged() || !self.is_ended();
-        purged || (ended && started)
+        ended && started
     }
 
     fn is_closed_when_acknowledged(&self) -> bool {
