@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 use words::{Language, Words};
 
+use crate::administrators::{LEES, MO, REFILL, Team};
+
 fn words() -> &'static Words {
     Language::English.words()
 }
@@ -257,7 +259,7 @@ async fn while_dynamodb_is_unavailable_a_page_says_so_and_a_retry_works() {
 async fn while_dynamodb_is_unavailable_a_page_of_the_administration_center_says_so_too() {
     let stack = TestStack::start().await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
-    for path in ["/administration", "/administration/password", "/administration/create"] {
+    for path in ["/administration", "/administration/password", "/administration/create", "/administration/removed"] {
         stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 3));
         let answer = stack.call("portal", Call::get(path).session(&session)).await;
         assert_eq!(answer.status, 503, "{path}");
@@ -306,12 +308,107 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
     for part in ["Open Contoso Online Suite", "https://product.contoso.example/", "Fabrikam, Inc.", &add_second] {
         assert!(home.contains(part), "{part}");
     }
-    assert!(html(&at("/administration/create", Some(&lee)).await).contains(words().create_another_title));
-    let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
-    stack.call("create-admin", add).await;
+    let add = html(&at("/administration/create", Some(&lee)).await);
+    assert!(add.contains(words().create_another_title) && add.contains("data-form=\"add\""));
+    assert!(
+        !add.contains("name=\"password\"") && add.contains("name=\"current_password\""),
+        "nobody chooses for another"
+    );
+    assert!(html(&at("/administration/password", Some(&lee)).await).contains("data-form=\"change\""));
+    stack.add_administrator(&lee, "a quiet lamp over the harbour", "mo@fabrikam").await;
     let home = html(&at("/administration", Some(&lee)).await);
     assert!(home.contains("Administrators: 2") && home.contains("mo@fabrikam") && !home.contains(&add_second));
     assert!(html(&at("/administration", Some(&session)).await).contains("data-form=\"sign-in\""), "it is retired");
+}
+
+/// Returns the part of the home page about an account.
+fn row<'h>(home: &'h str, account_id: &str) -> &'h str {
+    let start = home.find(&format!("data-account=\"{account_id}\"")).unwrap_or_else(|| panic!("{account_id}: {home}"));
+    home[start..].split("</li>").next().unwrap()
+}
+
+#[tokio::test]
+async fn the_team_page_shows_sign_ins_and_who_waits_and_offers_what_each_account_allows() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let at = async |path: &str| html(&stack.call("portal", Call::get(path).session(&team.lee)).await);
+    let (reset, remove) =
+        (|id: &str| format!("/administration/reset/{id}"), |id: &str| format!("/administration/remove/{id}"));
+    let home = at("/administration").await;
+    let (own, mo) = (row(&home, &team.lees_id), row(&home, &team.mos_id));
+    assert!(
+        own.contains("data-own") && own.contains("/administration/password") && own.contains("Last sign-in: <time")
+    );
+    assert!(!own.contains(&reset(&team.lees_id)) && !own.contains(&remove(&team.lees_id)), "{own}");
+    assert!(
+        mo.contains(&reset(&team.mos_id)) && mo.contains(&remove(&team.mos_id)) && !mo.contains("data-own"),
+        "{mo}"
+    );
+    assert!(mo.contains("Last sign-in: <time") && !mo.contains("class=\"hint waiting\""), "{mo}");
+
+    stack.add_administrator(&team.lee, LEES, "noor@fabrikam").await;
+    let noors = stack.account_id("noor@fabrikam").await;
+    assert!(row(&at("/administration").await, &noors).contains(words().team_waiting));
+    team.reset_mo().await;
+    let home = at("/administration").await;
+    assert!(row(&home, &team.mos_id).contains(words().team_waiting_again), "{home}");
+}
+
+#[tokio::test]
+async fn the_questions_before_a_reset_and_a_removal_are_about_a_colleague() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let at = async |path: &str, session: &str| {
+        stack.call("portal", Call::get(path).session(session).header("accept", "text/html")).await
+    };
+    let reset = html(&at(&format!("/administration/reset/{}", team.mos_id), &team.lee).await);
+    let marks =
+        [format!("data-form=\"reset\" data-account=\"{}\"", team.mos_id), escaped("Reset Mo Rahimi's password?")];
+    assert!(marks.iter().all(|mark| reset.contains(mark)), "{reset}");
+    let remove = html(&at(&format!("/administration/remove/{}", team.mos_id), &team.lee).await);
+    assert!(remove.contains("data-form=\"remove\"") && remove.contains("Remove Mo Rahimi?"), "{remove}");
+
+    let own = at(&format!("/administration/reset/{}", team.lees_id), &team.lee).await;
+    assert_eq!((own.status, own.headers["location"].as_str()), (303, "/administration/password"));
+    let own = html(&at(&format!("/administration/remove/{}", team.lees_id), &team.lee).await);
+    assert!(own.contains(&escaped(words().remove_self_title)) && own.contains(words().remove_self_lead), "{own}");
+    assert!(!own.contains("data-form=\"remove\""));
+    let temporary = team.reset_mo().await;
+    let mo = stack.sign_in(MO, &temporary).await.session().unwrap();
+    for path in ["reset", "remove"].map(|act| format!("/administration/{act}/01JUNKNOWN")) {
+        assert_eq!(at(&path, &team.lee).await.status, 404, "{path}");
+        for session in [&mo, &"A".repeat(43)] {
+            let answer = at(&path, session).await;
+            assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/administration"), "{path}");
+        }
+    }
+    stack.advance_clock(REFILL);
+
+    team.remove_mo().await;
+    assert_eq!(at(&format!("/administration/remove/{}", team.mos_id), &team.lee).await.status, 404);
+    let alone = html(&at(&format!("/administration/remove/{}", team.lees_id), &team.lee).await);
+    assert!(alone.contains(&escaped(words().last_administrator)), "{alone}");
+    let removed = html(&at("/administration/removed", &team.lee).await);
+    assert!(row(&removed, &team.mos_id).contains(&format!("/administration/reset/{}", team.mos_id)), "{removed}");
+    let again = html(&at(&format!("/administration/reset/{}", team.mos_id), &team.lee).await);
+    assert!(again.contains(words().reset_former_lead) && again.contains("data-form=\"reset\""), "{again}");
+}
+
+#[tokio::test]
+async fn no_page_shows_an_account_of_another_subscription_of_the_company() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let other = stack.service_administrator("sub-2", "admin-sub-2@fabrikam", "seven green boats at noon").await;
+    let noor = stack.first_administrator(&other, "noor@fabrikam", LEES).await;
+    let noors = stack.account_id("noor@fabrikam").await;
+    for (session, foreign) in [(&team.lee, &noors), (&noor, &team.mos_id)] {
+        for act in ["reset", "remove"] {
+            let path = format!("/administration/{act}/{foreign}");
+            assert_eq!(stack.call("portal", Call::get(&path).session(session)).await.status, 404, "{path}");
+        }
+        let home = html(&stack.call("portal", Call::get("/administration").session(session)).await);
+        assert!(!home.contains(foreign.as_str()));
+    }
 }
 
 #[tokio::test]
@@ -324,9 +421,18 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
     for path in ["/administration", "/administration/password", "/administration/create"] {
         stack.call("portal", Call::get(path).session(&session)).await;
     }
-    let asked: Value = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
+    let team = Team::start().await;
+    team.stack.cloud.clear_requests();
+    let questions = ["reset", "remove"].map(|act| format!("/administration/{act}/{}", team.mos_id));
+    let pages = ["", "/create", "/password", "/removed"].map(|page| format!("/administration{page}"));
+    for path in pages.iter().chain(&questions) {
+        let answer = team.stack.call("portal", Call::get(path).session(&team.lee)).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    let requests = [stack, team.stack].map(|stack| stack.cloud.requests());
+    let asked: Vec<_> = requests.into_iter().flatten().map(|request| request.operation).collect();
     let reads = ["Query", "BatchGetItem", "GetItem"];
-    assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
+    assert!(asked.iter().all(|call| reads.contains(&call.as_str())), "{asked:?}");
 }
 
 /// A browser must not send a credential to a spelling or translation service, or change it.
@@ -343,6 +449,13 @@ async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
     for page in pages(&stack, &session) {
         texts.push(html(&stack.call("portal", page).await));
     }
+    let team = Team::start().await;
+    let questions = ["reset", "remove"].map(|act| format!("/administration/{act}/{}", team.mos_id));
+    for path in
+        ["/administration/create", "/administration/password"].into_iter().chain(questions.each_ref().map(|it| &**it))
+    {
+        texts.push(html(&team.stack.call("portal", Call::get(path).session(&team.lee)).await));
+    }
     for tag in texts.iter().flat_map(|text| text.split('<')).filter_map(|piece| Some(piece.split_once('>')?.0)) {
         let marks =
             ["type=\"password\"", "data-slot=\"password\"", "data-slot=\"user_name\"", "font-family:ui-monospace"];
@@ -355,8 +468,9 @@ async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
             }
         }
     }
-    // The fields of three forms, the list's window with its two states, and the mail.
-    assert_eq!(credentials, 3 + 3 + 2);
+    // The fields of the sign-in, of two forms before the hand-over and of four after it, the list's window with its two states, two sheets
+    // for a colleague, and the mail.
+    assert_eq!(credentials, 1 + 2 + 5 + 3 + 2 * 2 + 2);
 }
 
 #[tokio::test]
@@ -365,7 +479,7 @@ async fn every_text_that_a_script_uses_is_on_its_page() {
     stack.start_subscription(event("sub-1", "trial")).await;
     let list = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
     let sign_in = html(&stack.call("portal", Call::get("/administration")).await);
-    for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 10)] {
+    for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 25)] {
         let path = loaded(&page).into_iter().find(|path| path.contains(name)).unwrap();
         let script = stack.call("portal", Call::get(path)).await.body.as_str().unwrap().to_owned();
         let keys = Language::English.words().all().into_iter().map(|(key, _)| key);
