@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloud::{Fault, Feedback, Mode, Published, Service};
 use domain::EventType;
 use serde_json::{Value, json};
-use support::{
-    Call, Deployment, TestStack, administrators::ended, event, functions::read, secrets::SecretScanner, table::Table,
-};
+use support::{Call, Deployment, TestStack, ended, event, functions::read, secrets::SecretScanner, table::Table};
 
 use crate::no_leaks::log;
 
