@@ -166,6 +166,10 @@ functions! {
     "reset-password" ResetPassword reset_password Http { status: 200 };
     /// Creates an administrator.
     "create-admin" CreateAdmin create_admin Http { status: 201 };
+    /// Gives an administrator a temporary password.
+    "reset-admin" ResetAdmin reset_admin Http { status: 403 };
+    /// Closes the account of an administrator.
+    "remove-admin" RemoveAdmin remove_admin Http { status: 403 };
     /// Starts the next issue of credentials that have expired.
     "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
     /// Orders the reminders that are due.
