@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 use words::{Language, Words};
 
-use crate::administrators::{LEES, MO, REFILL, Team};
+use crate::{
+    administrators::{LEES, MO, REFILL, Team},
+    remove_admin::reawaken,
+};
 
 fn words() -> &'static Words {
     Language::English.words()
@@ -392,6 +395,31 @@ async fn the_questions_before_a_reset_and_a_removal_are_about_a_colleague() {
     assert!(row(&removed, &team.mos_id).contains(&format!("/administration/reset/{}", team.mos_id)), "{removed}");
     let again = html(&at(&format!("/administration/reset/{}", team.mos_id), &team.lee).await);
     assert!(again.contains(words().reset_former_lead) && again.contains("data-form=\"reset\""), "{again}");
+}
+
+#[tokio::test]
+async fn a_service_administrator_who_is_active_again_can_be_removed_and_not_reset() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    reawaken(stack, 1).await;
+    let service = stack.account_id("admin@fabrikam").await;
+    let at = async |path: &str| stack.call("portal", Call::get(path).session(&team.lee)).await;
+    let home = html(&at("/administration").await);
+    let row = row(&home, &service);
+    assert!(row.contains(words().service_administrator) && row.contains(words().team_waiting), "{row}");
+    assert!(
+        row.contains(&format!("/administration/remove/{service}")) && !row.contains("/administration/reset/"),
+        "{row}"
+    );
+    assert!(home.contains("Administrators: 2"), "it is no permanent account");
+    assert_eq!(at(&format!("/administration/reset/{service}")).await.status, 404, "only the support desk helps it");
+    let remove = html(&at(&format!("/administration/remove/{service}")).await);
+    let marks = [
+        &*escaped(words().remove_service_title),
+        ">admin@fabrikam</span> will be closed right away",
+        "data-form=\"remove\"",
+    ];
+    assert!(marks.iter().all(|mark| remove.contains(mark)), "{remove}");
 }
 
 #[tokio::test]
