@@ -1,6 +1,7 @@
 //! Runs two or three operations at a time in every order of their steps: signing in, choosing a password, creating
 //! administrators, retiring the service administrator and reissuing; in `renewals`, renewing beside whatever else customers and the
-//! vendor do; and in `desk`, what operators do beside all of that. The handlers and the SDK are the real ones; each call of the table is held
+//! vendor do; in `desk`, what operators do beside all of that; and in `team`, by other means, administrators who act on each other, the end
+//! and the purge. The handlers and the SDK are the real ones; each call of the table is held
 //! at a gate until it is its turn.
 //!
 //! A step ends where the operation next asks the table for something. Writes of attempt budgets and of the list of due reminders pass the
@@ -15,6 +16,7 @@
 
 mod desk;
 mod renewals;
+mod team;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::{sync::LazyLock, time::Duration};
