@@ -36,7 +36,7 @@ impl TeamModel {
         match seen.open {
             _ if life.ended < date => Decision::Write(record),
             _ if credential.closed || self.variant == Variant::AcknowledgedEarly => Decision::Acknowledge,
-            Some((id, version)) => Decision::Write(Write::Close { ended, id, version }),
+            Some(id) => Decision::Write(Write::Close { ended, id }),
             None => Decision::Write(Write::MarkClosed { ended }),
         }
     }
@@ -91,9 +91,9 @@ impl TeamModel {
                 world.table.life = to;
                 Outcome::Done
             }
-            Write::Close { ended, id, version } => {
+            Write::Close { ended, id } => {
                 let is_ended = is_ended_by(ended);
-                self.close(world, is_ended, (id, version))
+                self.close(world, is_ended, id)
             }
             Write::MarkClosed { ended } => {
                 if !is_ended_by(ended) {
@@ -136,10 +136,8 @@ impl TeamModel {
     }
 
     /// Closes an administrator's account.
-    fn close(&self, world: &mut World, is_ended: bool, (id, version): (AccountId, u8)) -> Outcome {
-        let unchanged = world.table.accounts[id].is_some_and(|account| account.version == version);
-        let compared = (is_ended && unchanged) || self.variant == Variant::ClosingNotChecked;
-        if !compared {
+    fn close(&self, world: &mut World, is_ended: bool, id: AccountId) -> Outcome {
+        if !is_ended && self.variant != Variant::ClosingNotChecked {
             return Outcome::LostRace;
         }
         world.witness.check(!is_ended, Breach::ClosedByAnEndThatIsOver);

@@ -52,8 +52,8 @@ enum Effect {
 pub(crate) struct Seen {
     pub(crate) credential: Option<Credential>,
     pub(crate) life: Life,
-    /// An administrator who is not closed, with the version of the account.
-    pub(crate) open: Option<(AccountId, u8)>,
+    /// An administrator who is not closed.
+    pub(crate) open: Option<AccountId>,
     pub(crate) purge: Option<(Date, Time)>,
 }
 
@@ -301,7 +301,6 @@ impl TeamModel {
             .get_or_insert_with(|| if self.variant == Variant::ListedBeforeEnd { listed.clone() } else { Vec::new() });
         let listed = if self.variant == Variant::ListedBeforeEnd { first.clone() } else { listed };
         let open = listed.into_iter().find(is_active);
-        let open = open.and_then(|id| accounts[id].map(|account| (id, account.version)));
         let (life, credential) = match self.variant {
             Variant::LifeReadLast => (life, run.early),
             _ => (run.life?, credential),

@@ -251,7 +251,6 @@ pub(crate) enum Write {
     Close {
         ended: Date,
         id: AccountId,
-        version: u8,
     },
     MarkClosed {
         ended: Date,
