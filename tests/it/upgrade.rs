@@ -4,6 +4,7 @@
 //! fixtures of a new release, run
 //! `FIRSTKEY_WRITE_FIXTURES=v0.2.0 cargo nextest run --workspace --test it -E 'test(every_state_can_be_reached)'`.
 
+mod administrators;
 mod company;
 mod desk;
 mod later_functions;

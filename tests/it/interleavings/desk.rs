@@ -178,7 +178,7 @@ async fn an_approval_after_its_wait_leaves_the_administrators_at_work() {
     bench.machines.iter().for_each(|machine| machine.advance_clock(wait));
     world.state.apply(Op::Wait { seconds: APPROVAL_WAIT });
     let start = bench.snapshot(&world).await;
-    let (yes, mo) = (approve("first"), create("L", Mo, "mo"));
+    let (yes, mo) = (approve("first"), add("L", Mo, "mo"));
     bench.run_together(&start, [[yes, mo], [yes, sign_in(Lee, "M")]], [[yes, mo, sign_in(Lee, "M")]]).await;
 }
 
