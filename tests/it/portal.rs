@@ -1,7 +1,7 @@
 //! The pages, and the paths that no function has.
 
 use cloud::{Fault, Mode, Service};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 use words::{Language, Words};
 

@@ -124,6 +124,8 @@ mod tests {
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            closed_at: None,
+            purging_until: None,
             renewals: 0,
             renewed_at: None,
             seq: 1,
