@@ -176,6 +176,10 @@ functions! {
     "send-reminders" SendReminders send_reminders Schedule;
     /// Shows the history of a subscription.
     "show-history" ShowHistory show_history Http { status: 200 };
+    /// Ends a subscription and closes its accounts.
+    "subscription-end" SubscriptionEnd subscription_end Queue;
+    /// Deletes the items of subscriptions that ended long ago.
+    "purge-subscriptions" PurgeSubscriptions purge_subscriptions Schedule;
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
     /// Serves the pages, and every path that no other function has.

@@ -72,7 +72,7 @@ impl SignIns {
             match current.sign_in_effect() {
                 SignInEffect::EndsRetrieval(issue) => self.end_retrieval(&current, issue, new, now).await,
                 SignInEffect::HandsOver => self.hand_over(&current, new, now).await,
-                SignInEffect::SessionOnly => self.put(new).await,
+                SignInEffect::SessionOnly => self.begin_alone(&current, new).await,
             }
         })
         .await
@@ -147,6 +147,15 @@ impl SignIns {
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
         finish(transaction, entries, retired).await
+    }
+
+    /// Begins a session that changes nothing for others, unless the subscription has ended: its accounts are still open for a moment then.
+    async fn begin_alone(&self, account: &Account, new: &NewSession<'_>) -> Result<Race<BeginOutcome>, Failure> {
+        let credential = self.table.existing_credential(&account.subscription).await?;
+        if credential.ended_at.is_some() {
+            return Ok(Race::Decided(BeginOutcome::AccountChanged));
+        }
+        self.put(new).await
     }
 
     /// Begins a session that changes nothing for others. Put late, after a change of the account, it is void. Where it exists already,
