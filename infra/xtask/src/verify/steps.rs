@@ -40,9 +40,10 @@ pub(super) async fn build(workspace: &Workspace) -> Outcome {
     Ok(None)
 }
 
-/// Builds the program behind `cargo dev` with the features of the whole workspace, which every test is built with.
+/// Builds the program behind `cargo dev` with the features with which every test is built. Cargo adds those of the dependencies of tests only
+/// where a test is built too, so a small one is: alone, the program would need most of its dependencies a second time.
 pub(super) async fn dev(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    cargo(workspace, &["build", "--workspace", "--bin", "dev"]).await?;
+    cargo(workspace, &["build", "--workspace", "--bin", "dev", "--test", "template"]).await?;
     Ok(workspace.target.join("debug").join("dev"))
 }
 
