@@ -131,8 +131,7 @@ struct StoredHash {
 
 impl StoredHash {
     fn parse(phc: &str) -> Option<Self> {
-        let (cost, rest) =
-            ALLOWED.iter().find_map(|cost| phc.strip_prefix(cost.prefix).map(|rest| (*cost, rest)))?;
+        let (cost, rest) = ALLOWED.iter().find_map(|cost| phc.strip_prefix(cost.prefix).map(|rest| (*cost, rest)))?;
         let (salt, hash) = rest.split_once('$')?;
         let bytes = |text| BASE64_STANDARD_NO_PAD.decode(text).ok();
         Some(Self { cost, salt: bytes(salt)?.try_into().ok()?, hash: bytes(hash)?.try_into().ok()?, is_decoy: false })
