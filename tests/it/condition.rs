@@ -87,6 +87,8 @@ prop_compose! {
             changed_at,
             handed_over_at: None,
             ended_at,
+            closed_at: None,
+            purging_until: None,
             renewals: 0,
             renewed_at: None,
             seq: 1,

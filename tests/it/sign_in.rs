@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 
 const CHOSEN: &str = "seven green boats at noon";

@@ -322,7 +322,7 @@ impl Ground {
     async fn beside(&mut self, slow: Deed, other: Deed, position: usize) -> Option<(String, Vec<String>)> {
         let replica = self.copy().await;
         let mut gate = self.stack.cloud.gate(|call| call.function.ends_with(SLOW) && is_step(call));
-        let (finished, mut end) = tokio::sync::oneshot::channel();
+        let (finished, mut end) = tokio::sync::oneshot::channel::<()>();
         let begun = async {
             let answer = self.perform(&replica, slow, Some(&self.slow)).await;
             drop(finished);
