@@ -221,7 +221,7 @@ impl<'a> Team<'a> {
             lees.see(answer).await;
         }
         lees.arrive_at("/administration").await;
-        self.look_at_what_was_done(lees, "team-changed").await;
+        self.look(lees, "team-changed").await;
     }
 
     /// Adds Noor. Neither the lost answer nor the same click again shows a password; a reset does.
@@ -268,7 +268,7 @@ impl<'a> Team<'a> {
         lees.click(w.remove_other).await;
         lees.see_filled(w.removed_said, &[("name", cast.mo)]).await;
         lees.see_filled(w.administrators, &[("count", "2")]).await;
-        self.look_at_what_was_done(lees, "team-removed").await;
+        self.look(lees, "team-removed").await;
 
         mos.click(w.change_password).await;
         mos.see(w.session_ended).await;
@@ -319,12 +319,6 @@ impl<'a> Team<'a> {
 
     async fn look(&self, page: &Page, name: &str) {
         self.inspector.inspect_also_narrow(page, name).await;
-    }
-
-    /// Inspects the team page that says what was done. The sentence arrives with the script and moves the page, as its reader expects.
-    async fn look_at_what_was_done(&self, page: &Page, name: &str) {
-        page.evaluate("shifts.length = 0").await;
-        self.look(page, name).await;
     }
 
     /// Asserts, without the browser, that a password is accepted or not.
