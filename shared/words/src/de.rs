@@ -307,7 +307,6 @@ pub(crate) const WORDS: Words = Words {
     form_wrong: "Bitte prüfen Sie Ihre Eingaben.",
     created_title: "{user_name} ist bereit",
     created_lead: "Melden Sie sich mit diesem Konto an, um die Einrichtung abzuschließen.",
-    created_other_lead: "{user_name} kann sich jetzt anmelden.",
     home_title: "Alles ist bereit, {name}.",
     home_for: "{product} für {company}",
     open_product: "{product} öffnen",

@@ -307,7 +307,6 @@ pub(crate) const WORDS: Words = Words {
     form_wrong: "Please check what you have entered.",
     created_title: "{user_name} is ready",
     created_lead: "Sign in with it to finish.",
-    created_other_lead: "{user_name} can now sign in.",
     home_title: "You're all set, {name}.",
     home_for: "{product} for {company}",
     open_product: "Open {product}",

@@ -314,7 +314,6 @@ words! {
     form_wrong
     created_title
     created_lead
-    created_other_lead
     home_title
     home_for
     open_product
