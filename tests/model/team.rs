@@ -70,7 +70,7 @@ pub(crate) enum Variant {
     RetrievableAfterEnd,
     /// The end is acknowledged after its first transaction.
     AcknowledgedEarly,
-    /// The accounts to close are listed once, before the end is written.
+    /// The accounts to close are listed before the end is written, and not again after a lost race.
     ListedBeforeEnd,
     /// The transactions that close accounts do not check that the subscription is still ended by the same event.
     ClosingNotChecked,

@@ -1,6 +1,6 @@
 //! The end, a later start, and the purge: what an invocation decides on what it read, and its transactions.
 
-use super::process::{Decision, Run, Seen};
+use super::process::{Decision, Next, Run, Seen};
 use super::table::{
     Account, AccountId, Credential, Date, Life, Outcome, PURGE_AFTER, PURGE_LEASE, Password, SERVICE, Status, Time,
     Write,
@@ -10,60 +10,68 @@ use super::{Task, TeamModel, Variant, World};
 
 impl TeamModel {
     /// Decides what an event or a run of the schedule does next.
-    pub(crate) fn decide_event(&self, run: &Run, seen: &Seen) -> Decision {
-        match run.task {
-            Task::End(date) => self.decide_end(run, seen, date),
-            Task::Start(date) => self.decide_start(run, seen, date),
-            Task::Purge => self.decide_purge(run, seen),
+    pub(crate) fn decide_event(&self, run: &Run) -> Decision {
+        if let Some((ended, listed)) = run.closing() {
+            let (close, mark) = (|id: &AccountId| Write::Close { ended, id: *id }, Write::MarkClosed { ended });
+            return match listed.first() {
+                Some(id) => Decision::Write(close(id), Next::Close(ended)),
+                None => Decision::Write(mark, Next::Acknowledge),
+            };
+        }
+        match (run.task, &run.seen) {
+            (Task::End(date), Some(seen)) => self.decide_end(run, seen, date),
+            (Task::Start(date), Some(seen)) => self.decide_start(run, seen, date),
+            (Task::Purge, Some(seen)) => self.decide_purge(run, seen),
             _ => Decision::GiveUp,
         }
     }
 
     fn decide_end(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
         let life = seen.life;
+        let record = |next| match life.ended < date {
+            true => Decision::Write(Write::Record { from: life, to: Life { ended: date, ..life } }, next),
+            false => Decision::Next(next),
+        };
         if life.started > date && self.variant != Variant::OlderEndEnds {
-            return Decision::Acknowledge;
+            return record(Next::Acknowledge);
         }
-        let record = Write::Record { from: life, to: Life { ended: life.ended.max(date), ..life } };
-        let Some(credential) = seen.credential else {
-            let known = life.ended >= date || self.variant == Variant::UnknownEndForgotten;
-            return if known { Decision::Acknowledge } else { Decision::Write(record) };
-        };
-        let Some(ended) = credential.ended else {
-            let purge_at = run.asked_at + PURGE_AFTER;
-            return Decision::Write(Write::End { date, life, seq: credential.seq, purge_at });
-        };
-        match seen.open {
-            _ if life.ended < date => Decision::Write(record),
-            _ if credential.closed || self.variant == Variant::AcknowledgedEarly => Decision::Acknowledge,
-            Some(id) => Decision::Write(Write::Close { ended, id }),
-            None => Decision::Write(Write::MarkClosed { ended }),
+        match seen.credential {
+            None if self.variant == Variant::UnknownEndForgotten => Decision::Next(Next::Acknowledge),
+            None => record(Next::Acknowledge),
+            Some(Credential { ended: None, seq, .. }) => {
+                let purge_at = run.asked_at + PURGE_AFTER;
+                Decision::Write(Write::End { date, life, seq, purge_at }, Next::Close(date))
+            }
+            Some(Credential { closed: true, .. }) => record(Next::Acknowledge),
+            Some(Credential { ended: Some(ended), .. }) => record(Next::Close(ended)),
         }
     }
 
     fn decide_start(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
         let life = seen.life;
         if life.ended >= date && self.variant != Variant::OlderStartStarts {
-            return Decision::Acknowledge;
+            return Decision::Next(Next::Acknowledge);
         }
         let password = run.password();
         let Some(credential) = seen.credential else {
-            return Decision::Write(Write::First { date, life, password });
+            return Decision::Write(Write::First { date, life, password }, Next::Acknowledge);
         };
         if credential.ended.is_none() {
-            let record = Write::Record { from: life, to: Life { started: life.started.max(date), ..life } };
-            return if life.started >= date { Decision::Acknowledge } else { Decision::Write(record) };
+            let record = Write::Record { from: life, to: Life { started: date, ..life } };
+            let known = life.started >= date;
+            return if known { Decision::Next(Next::Acknowledge) } else { Decision::Write(record, Next::Acknowledge) };
         }
         let closing = !credential.closed && self.variant != Variant::StartBeforeClosed;
         let purging = credential.purging.is_some() && self.variant != Variant::StartBesidePurge;
         if closing || purging {
             return Decision::GiveUp;
         }
-        Decision::Write(Write::Restart { date, life, seq: credential.seq, password })
+        Decision::Write(Write::Restart { date, life, seq: credential.seq, password }, Next::Acknowledge)
     }
 
     fn decide_purge(&self, run: &Run, seen: &Seen) -> Decision {
-        let Some((ended, _)) = seen.purge.filter(|(_, due)| *due <= run.asked_at) else { return Decision::Acknowledge };
+        let due = seen.purge.filter(|(_, due)| *due <= run.asked_at);
+        let Some((ended, _)) = due else { return Decision::Next(Next::Acknowledge) };
         let take = Write::TakePurge { ended, now: run.asked_at };
         let [accounts, credential, forget] =
             [Write::PurgeAccounts { ended }, Write::PurgeCredential { ended }, Write::ForgetPurge { ended }];
@@ -75,8 +83,9 @@ impl TeamModel {
         let same = seen.credential.is_some_and(|credential| credential.ended == Some(ended));
         match run.step {
             // The subscription has started again, or an earlier run was interrupted before the last step.
-            0 if !same && self.variant != Variant::PurgeEndNotCompared => Decision::Write(forget),
-            step => steps.get(step).map_or(Decision::Acknowledge, |write| Decision::Write(*write)),
+            0 if !same && self.variant != Variant::PurgeEndNotCompared => Decision::Write(forget, Next::Acknowledge),
+            step if step + 1 < steps.len() => Decision::Write(steps[step], Next::Purge),
+            step => Decision::Write(steps[step], Next::Acknowledge),
         }
     }
 

@@ -31,8 +31,10 @@ pub(crate) struct Run {
     /// The credential, where a change of the protocol reads it first.
     early: Option<Credential>,
     /// What an event or the schedule reads.
-    seen: Option<Seen>,
-    /// The administrators that an event has found first.
+    pub(crate) seen: Option<Seen>,
+    /// The date of the end whose accounts are being closed.
+    ended: Option<Date>,
+    /// The administrators who are to be closed.
     listed: Option<Vec<AccountId>>,
     /// The number of writes of a purge.
     pub(crate) step: usize,
@@ -52,17 +54,26 @@ enum Effect {
 pub(crate) struct Seen {
     pub(crate) credential: Option<Credential>,
     pub(crate) life: Life,
-    /// An administrator who is not closed.
-    pub(crate) open: Option<AccountId>,
     pub(crate) purge: Option<(Date, Time)>,
 }
 
 /// What an event or the schedule does after it has read.
 pub(crate) enum Decision {
-    Write(Write),
-    Acknowledge,
+    /// Sends a write, and goes on so if it is carried out.
+    Write(Write, Next),
+    Next(Next),
     /// A temporary failure: the queue delivers the event again, which is another task.
     GiveUp,
+}
+
+/// How an event or the schedule goes on.
+#[derive(Clone, Copy)]
+pub(crate) enum Next {
+    Acknowledge,
+    /// Closes the accounts of the subscription that ended at a date.
+    Close(Date),
+    /// Takes the next step of a purge.
+    Purge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +113,7 @@ impl Run {
             life: None,
             early: None,
             seen: None,
+            ended: None,
             listed: None,
             step: 0,
             attempt: 1,
@@ -118,6 +130,11 @@ impl Run {
         self.session.is_some()
     }
 
+    /// Returns the end whose accounts are being closed, and those that are left.
+    pub(crate) fn closing(&self) -> Option<(Date, &[AccountId])> {
+        Some((self.ended?, self.listed.as_deref()?))
+    }
+
     fn is_event(&self) -> bool {
         matches!(self.task, Task::End(_) | Task::Start(_) | Task::Purge)
     }
@@ -126,6 +143,8 @@ impl Run {
     fn reads(&self, p: usize) -> Vec<Action> {
         if self.is_event() {
             return match (&self.seen, self.life) {
+                _ if self.ended.is_some() && self.listed.is_none() => vec![Action::ReadEverything(p)],
+                _ if self.ended.is_some() => Vec::new(),
                 (Some(_), _) => Vec::new(),
                 (None, None) => vec![Action::ReadLife(p)],
                 (None, Some(_)) => vec![Action::ReadEverything(p)],
@@ -290,30 +309,30 @@ impl TeamModel {
         Some(())
     }
 
-    /// Reads what an event or the schedule decides on, and ends it where there is nothing to do.
+    /// Reads what an event or the schedule decides on, and goes on where nothing is to be written.
     pub(crate) fn read_everything(&self, world: &mut World, p: usize) -> Option<()> {
         let Table { credential, life, ref accounts, ref purges, .. } = world.table;
         let is_active = |id: &AccountId| accounts[*id].is_some_and(|account| account.status == Status::Active);
-        let listed: Vec<_> = (0..accounts.len()).filter(is_active).collect();
+        let open = || (0..accounts.len()).filter(is_active).collect();
+        let purge = purges.first().copied();
         let run = world.people[p].run.as_mut()?;
-        let first = run
-            .listed
-            .get_or_insert_with(|| if self.variant == Variant::ListedBeforeEnd { listed.clone() } else { Vec::new() });
-        let listed = if self.variant == Variant::ListedBeforeEnd { first.clone() } else { listed };
-        let open = listed.into_iter().find(is_active);
+        if run.ended.is_some() {
+            run.listed = Some(open());
+            return Some(());
+        }
+        if self.variant == Variant::ListedBeforeEnd {
+            // A lost race does not make it list them again.
+            run.listed.get_or_insert_with(|| (1..accounts.len()).filter(is_active).collect());
+        }
         let (life, credential) = match self.variant {
             Variant::LifeReadLast => (life, run.early),
             _ => (run.life?, credential),
         };
-        let seen = Seen { credential, life, open, purge: purges.first().copied() };
-        run.seen = Some(seen.clone());
-        let run = run.clone();
-        match self.decide_event(&run, &seen) {
-            Decision::Write(_) => {}
-            Decision::Acknowledge => {
-                world.acknowledge(run.task);
-                world.people[p].give_up();
-            }
+        run.seen = Some(Seen { credential, life, purge });
+        let decision = self.decide_event(&run.clone());
+        match decision {
+            Decision::Write(..) => {}
+            Decision::Next(next) => self.go_on(world, p, next)?,
             Decision::GiveUp => {
                 world.witness.record(Situation::StartWaited);
                 world.people[p].give_up();
@@ -322,10 +341,26 @@ impl TeamModel {
         Some(())
     }
 
+    /// Goes on with an event or the schedule.
+    fn go_on(&self, world: &mut World, p: usize, next: Next) -> Option<()> {
+        let run = world.people[p].run.as_mut()?;
+        run.attempt = 1;
+        match next {
+            Next::Close(_) if self.variant == Variant::AcknowledgedEarly => return world.acknowledge(p),
+            Next::Acknowledge => return world.acknowledge(p),
+            Next::Close(ended) if run.ended == Some(ended) => {
+                run.listed.as_mut()?.remove(0);
+            }
+            Next::Close(ended) => (run.life, run.seen, run.ended) = (None, None, Some(ended)),
+            Next::Purge => (run.life, run.seen, run.step) = (None, None, run.step + 1),
+        }
+        Some(())
+    }
+
     /// Derives the write from what the invocation read.
     fn derive_write(&self, run: &Run, p: usize) -> Option<Write> {
-        if let Some(seen) = &run.seen {
-            let Decision::Write(write) = self.decide_event(run, seen) else { return None };
+        if run.is_event() {
+            let Decision::Write(write, _) = self.decide_event(run) else { return None };
             return Some(write);
         }
         let nobody = People::default();
@@ -370,13 +405,15 @@ impl TeamModel {
         let run = world.people[p].run.clone()?;
         let write = self.derive_write(&run, p)?;
         let outcome = self.carry_out(world, write);
-        if outcome == Outcome::LostRace {
-            return self.retry_lost_race(world, p);
-        }
-        if run.is_event() && !matches!(write, Write::ForgetPurge { .. } if run.step != 1) {
-            let run = world.people[p].run.as_mut()?;
-            (run.life, run.seen, run.step, run.attempt) = (None, None, run.step + 1, 1);
-            return Some(());
+        match outcome {
+            // The accounts are closed by another delivery, and the subscription has started again.
+            Outcome::LostRace if run.ended.is_some() => return world.acknowledge(p),
+            Outcome::LostRace => return self.retry_lost_race(world, p),
+            _ if run.is_event() => {
+                let Decision::Write(_, next) = self.decide_event(&run) else { return None };
+                return self.go_on(world, p, next);
+            }
+            _ => {}
         }
         match (write, outcome) {
             (_, Outcome::SessionEnded) => world.witness.record(Situation::RefusedAsRemoved),
@@ -446,11 +483,14 @@ impl World {
         });
     }
 
-    fn acknowledge(&mut self, task: Task) {
-        match task {
+    /// Ends an event that is handled.
+    fn acknowledge(&mut self, p: usize) -> Option<()> {
+        match self.people[p].run.as_ref()?.task {
             Task::End(date) => self.witness.acknowledge_end(date),
             Task::Start(date) => self.witness.acknowledge_start(date),
             _ => {}
         }
+        self.people[p].give_up();
+        Some(())
     }
 }

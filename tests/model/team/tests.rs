@@ -32,9 +32,9 @@ fn each_other(lee: Task, mo: Task) -> Scope {
         start: Start::Proven(2),
         people: vec![person(LEE, &[lee]), person(MO, &[mo])],
         accounts: 3,
-        attempts: if is_full_run() { 3 } else { 2 },
+        attempts: 3,
         races: 3,
-        late_writes: if is_full_run() { 2 } else { 1 },
+        late_writes: 2,
         last_tick: 0,
     }
 }
@@ -92,7 +92,7 @@ fn end_beside_acts() -> Scope {
         person(MO, &[SignIn(MO)]),
         system(&[Reissue]),
     ];
-    let late_writes = u8::from(is_full_run()).into();
+    let late_writes = usize::from(is_full_run());
     Scope { start: Start::Reissued(2), people, attempts: 1, late_writes, ..each_other(Remove(MO), Remove(LEE)) }
 }
 
@@ -103,31 +103,54 @@ fn end_beside_additions() -> Scope {
     Scope { people, accounts: 4, attempts, ..each_other(Remove(MO), Remove(LEE)) }
 }
 
-/// The subscription ends and starts again. A start that has to wait is delivered again.
+/// The subscription ends and starts again, while Lee signs in. A start that has to wait is delivered again.
 fn later_start() -> Scope {
     let people = vec![system(&[End(5), End(5)]), system(&[Begin(7), Begin(7)]), person(LEE, &[SignIn(LEE)])];
-    Scope { start: Start::Proven(1), people, accounts: 2, ..each_other(Remove(MO), Remove(LEE)) }
+    let attempts = if is_full_run() { 2 } else { 1 };
+    Scope {
+        start: Start::Proven(1),
+        people,
+        accounts: 2,
+        attempts,
+        late_writes: 1,
+        ..each_other(Remove(MO), Remove(LEE))
+    }
 }
 
-/// Starts and ends arrive in any order, and one of each twice.
+/// Starts and ends arrive in any order, and some of them again.
 fn any_order() -> Scope {
-    let people =
-        vec![system(&[End(1)]), system(&[End(3), End(3)]), system(&[Begin(4), Begin(4)]), system(&[End(6), Begin(5)])];
-    let attempts = if is_full_run() { 2 } else { 1 };
-    Scope { start: Start::Proven(1), people, accounts: 2, attempts, ..each_other(Remove(MO), Remove(LEE)) }
+    let mut people = vec![system(&[End(3), End(3)]), system(&[Begin(4), Begin(4)]), system(&[End(1), Begin(5)])];
+    if is_full_run() {
+        people.push(system(&[End(6)]));
+    }
+    Scope {
+        start: Start::Proven(1),
+        people,
+        accounts: 2,
+        attempts: 1,
+        late_writes: 1,
+        ..each_other(Remove(MO), Remove(LEE))
+    }
 }
 
 /// The first event that arrives may be the end.
 fn unknown() -> Scope {
     let people = vec![system(&[Begin(2)]), system(&[End(5), End(5)]), system(&[Begin(7), Begin(7)])];
-    Scope { start: Start::Unknown, people, accounts: 1, ..each_other(Remove(MO), Remove(LEE)) }
+    Scope {
+        start: Start::Unknown,
+        people,
+        accounts: 1,
+        attempts: 1,
+        late_writes: 1,
+        ..each_other(Remove(MO), Remove(LEE))
+    }
 }
 
 /// Two runs of the schedule purge what has ended, while it starts again.
 fn purge() -> Scope {
     let people = vec![system(&[Purge, Purge]), system(&[Purge, Purge]), system(&[Begin(7), Begin(7)])];
-    let start = Start::Ended(1, 5);
-    Scope { start, people, accounts: 2, last_tick: 3, ..each_other(Remove(MO), Remove(LEE)) }
+    let (start, late_writes) = (Start::Ended(1, 5), usize::from(is_full_run()));
+    Scope { start, people, accounts: 2, attempts: 1, late_writes, last_tick: 3, ..each_other(Remove(MO), Remove(LEE)) }
 }
 
 fn assert_design(title: &str, scope: Scope, reached: &[&'static str]) {
@@ -302,7 +325,6 @@ fn an_end_that_is_older_than_the_start_must_change_nothing() {
 
 #[test]
 fn a_start_that_is_older_than_the_end_must_change_nothing() {
-    assert_caught(Variant::OlderStartStarts, any_order(), LATEST_HOLDS);
     assert_caught(Variant::OlderStartStarts, unknown(), LATEST_HOLDS);
 }
 
