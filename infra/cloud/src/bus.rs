@@ -121,8 +121,10 @@ mod tests {
         assert_eq!(bus.queue(&started), None, "an event of our own");
         (started["source"], started["account"]) = ("billing.contoso".into(), "111122223333".into());
         assert_eq!(bus.queue(&started), None, "another account");
-        let ended = json!({"source": "billing.contoso", "detail-type": "SubscriptionEnded", "detail": {}});
+        let mut ended = Bus::receive(json!({"detail-type": "SubscriptionEnded", "detail": {}}));
         assert_eq!(bus.queue(&ended), Some(Queue::SubscriptionEnd));
+        ended["source"] = "firstkey".into();
+        assert_eq!(bus.queue(&ended), None, "an event of our own");
         let bounced = |tags: Value| {
             let detail = json!({"mail": {"tags": tags}});
             Bus::receive(json!({"source": "aws.ses", "detail-type": "Email Bounced", "detail": detail}))
