@@ -193,8 +193,8 @@ impl Table {
         let signed_in = Entry::new(HistoryCode::AdministratorSignedIn, account, now, credential.issue);
         let mut hand_over = HandOver { entries: entries.and(&signed_in), retired: None };
         if retires {
-            let retired = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
-            hand_over.entries = hand_over.entries.and(&retired.with_account(&credential.user_name));
+            let entry = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
+            hand_over.entries = hand_over.entries.and(&entry.with_account(&credential.user_name));
             hand_over.retired = Some(&credential.user_name);
         }
         Ok(hand_over)
