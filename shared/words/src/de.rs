@@ -394,7 +394,7 @@ pub(crate) const WORDS: Words = Words {
     notice_administrator_waiting: "Im Administrationscenter für {product} wurde ein neues Administratorkonto erstellt. Es wartet auf die erste Anmeldung mit einem temporären Passwort, das persönlich übergeben wird.",
     notice_administrator_reset_subject: "Das Passwort eines Administrators für {product} wurde zurückgesetzt",
     notice_administrator_reset: "Das Passwort eines Kontos im Administrationscenter für {product} wurde zurückgesetzt. Das bisherige Passwort ist nicht mehr gültig, und alle Sitzungen des Kontos wurden beendet. Für die nächste Anmeldung wird ein temporäres Passwort benötigt, das persönlich übergeben wird.",
-    notice_administrator_removed_subject: "Ein Administrator für {product} wurde entfernt",
+    notice_administrator_removed_subject: "Ein Administrator von {product} wurde entfernt",
     notice_administrator_removed: "Ein Konto wurde aus dem Administrationscenter für {product} entfernt. Eine Anmeldung mit diesem Konto ist nicht mehr möglich, und alle seine Sitzungen wurden beendet.",
     notice_reissued_subject: "Der Support hat neue Zugangsdaten für {product} ausgestellt",
     notice_reissued: "Der Support hat neue temporäre Zugangsdaten für {product} ausgestellt und an die nun hinterlegte Adresse gesendet. Das bisherige Passwort des Dienstadministrators ist nicht mehr gültig, und alle seine Sitzungen wurden beendet.",

@@ -394,7 +394,7 @@ pub(crate) const WORDS: Words = Words {
     notice_administrator_waiting: "A new administrator account was created in the Administration Center for {product}. It is waiting for its first sign-in, with a temporary password that is handed over in person.",
     notice_administrator_reset_subject: "An administrator's password for {product} was reset",
     notice_administrator_reset: "The password of an account in the Administration Center for {product} was reset. The earlier password no longer works, and the account has been signed out everywhere. The next sign-in needs a temporary password, which is handed over in person.",
-    notice_administrator_removed_subject: "An administrator was removed for {product}",
+    notice_administrator_removed_subject: "An administrator of {product} was removed",
     notice_administrator_removed: "An account was removed from the Administration Center for {product}. It can no longer sign in, and it has been signed out everywhere.",
     notice_reissued_subject: "Support issued new credentials for {product}",
     notice_reissued: "Support issued new temporary credentials for {product}, and sent them to the address that is now on file. The service administrator's earlier password no longer works, and they have been signed out everywhere.",
