@@ -90,10 +90,6 @@ impl Customer {
         matches!(self.story, Story::Ended)
     }
 
-    fn is_impatient(&self) -> bool {
-        self.impatient
-    }
-
     pub(crate) fn person(&self, who: &str) -> String {
         format!("{who}@{}.example", self.company)
     }

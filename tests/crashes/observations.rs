@@ -55,7 +55,6 @@ pub(crate) struct Handout {
     /// The password, if the answer shows one.
     pub(crate) password: Option<String>,
     pub(crate) asked: Instant,
-    pub(crate) answered: Instant,
 }
 
 /// One attempt of a click of an operator.

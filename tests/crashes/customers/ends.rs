@@ -24,20 +24,12 @@ impl World {
     /// everything of it is deleted.
     pub(super) async fn end(&self, customer: &Customer) -> Option<()> {
         self.administration_center(customer, 1, u32::MAX).await;
-        let (lee, first, second) = self.lee(customer);
-        join!(
-            self.deliver_end(customer),
-            self.deliver_end(customer),
-            self.sign_in_with_any(customer, &lee, &[&second, &first]),
-        );
-        self.await_closed(customer).await?;
-        if customer.is_purged() { self.purge(customer).await } else { self.start_again(customer).await }
-    }
-
-    fn lee(&self, customer: &Customer) -> (String, String, String) {
         let lee = customer.account("lee");
         let [first, second] = [1, 2].map(|time| customer.choice(&lee, time));
-        (lee, first, second)
+        let known: [&str; 2] = [&second, &first];
+        join!(self.deliver_end(customer), self.deliver_end(customer), self.sign_in_with_any(customer, &lee, &known),);
+        self.await_closed(customer).await?;
+        if customer.is_purged() { self.purge(customer).await } else { self.start_again(customer).await }
     }
 
     async fn deliver_end(&self, customer: &Customer) {

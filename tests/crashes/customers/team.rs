@@ -23,7 +23,7 @@ impl World {
         let (session, password) = self.come_in(customer, &lee, &[2, 1]).await?;
         let actor = Actor { session: &session, password: &password };
         let add = || self.add(customer, actor, &noor);
-        let given = if customer.is_impatient() {
+        let given = if customer.impatient {
             let (first, second) = join!(add(), add());
             first.or(second)
         } else {
@@ -87,8 +87,8 @@ impl World {
 
     fn note_handout(&self, user_name: &str, one: &Attempt) {
         let password = one.answer.and_then(Answer::temporary_password).map(str::to_owned);
-        let (user_name, asked, answered) = (user_name.to_owned(), one.asked, one.answered);
-        self.observed.handouts.lock().unwrap().push(Handout { user_name, password, asked, answered });
+        let (user_name, asked) = (user_name.to_owned(), one.asked);
+        self.observed.handouts.lock().unwrap().push(Handout { user_name, password, asked });
     }
 
     async fn remove_administrator(&self, customer: &Customer, actor: Actor<'_>, user_name: &str) -> Option<()> {
