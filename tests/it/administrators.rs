@@ -17,14 +17,14 @@ pub(crate) const CHOSEN: &str = "seven green boats at noon";
 pub(crate) const LEES: &str = "a quiet lamp over the harbour";
 /// Mo's password.
 pub(crate) const MOS: &str = "eleven maps under the bridge";
-/// A password that nobody has.
+/// A password that no account has.
 pub(crate) const WRONG: &str = "six blue kites at midnight";
 
 pub(crate) const LEE: &str = "lee@fabrikam";
 pub(crate) const MO: &str = "mo@fabrikam";
 pub(crate) const ADMIN: &str = "admin@fabrikam";
 
-/// The address of callers by default, from which everybody has signed in.
+/// The address of callers by default, from which all accounts have signed in.
 pub(crate) const HOME: &str = "192.0.2.1";
 
 /// The seconds after which every budget is full.
@@ -194,7 +194,7 @@ async fn a_proven_administrator_does_each_of_the_three_with_their_current_passwo
 }
 
 #[tokio::test]
-async fn a_service_administrator_neither_resets_nor_removes_anybody_and_adds_by_their_own_form_alone() {
+async fn a_service_administrator_neither_resets_nor_removes_and_creates_by_their_own_form_alone() {
     let stack = TestStack::start().await;
     let service = stack.service_administrator("sub-1", ADMIN, CHOSEN).await;
     let created = stack.call("create-admin", Call::create_admin(&service, LEE, LEES)).await;
@@ -367,9 +367,7 @@ async fn no_current_password_is_verified_that_no_budget_has_paid_for() {
 #[tokio::test]
 async fn an_account_that_strangers_have_closed_is_closed_to_them_here_too() {
     let team = Team::start().await;
-    let failures = |count: &str| {
-        json!({ "PK": { "S": "ATTEMPTS#lee@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": count } })
-    };
+    let failures = |count: &str| json!({ "PK": { "S": "ATTEMPTS#lee@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": count } });
     let table = Table::connect(&team.stack.cloud.aws_url(), "tests");
     for act in Act::ALL {
         table.put(&failures("100")).await;

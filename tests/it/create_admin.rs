@@ -199,7 +199,11 @@ async fn a_key_that_is_used_again_with_another_body_is_a_conflict_and_changes_no
     let again = send(&service, &same).await;
     assert_eq!((again.status, &again.body), (201, &first.body), "the same form, once it is read");
     let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
-    assert_eq!(add(&stack, &lee, "mo@fabrikam", "click").await.status, 201, "the key of another account is another click");
+    assert_eq!(
+        add(&stack, &lee, "mo@fabrikam", "click").await.status,
+        201,
+        "the key of another account is another click"
+    );
 }
 
 #[tokio::test]
@@ -250,7 +254,7 @@ async fn the_name_of_the_caller_is_taken_like_any_other() {
 }
 
 #[tokio::test]
-async fn the_names_of_service_administrators_are_nobody_elses_whether_they_exist_or_not() {
+async fn an_administrator_gets_no_name_of_a_service_administrator_whether_it_exists_or_not() {
     let (stack, service) = with_a_full_session().await;
     let names = ["admin@fabrikam", "Admin@Fabrikam", "admin-sub-2@fabrikam", "ADMIN-lee@fabrikam", "admin-@fabrikam"];
     let before = stored_items(&stack).await;
@@ -603,7 +607,7 @@ async fn an_administrator_who_adds_another_is_shown_a_temporary_password_and_tou
     assert_eq!(account["account_id"]["S"], answer.body["account_id"]);
 
     let signed_in = stack.sign_in("mo@fabrikam", &temporary.to_uppercase().replace('-', "")).await;
-    assert_eq!(signed_in.next(), Some("reset-password"), "it signs nobody in for good");
+    assert_eq!(signed_in.next(), Some("reset-password"), "it does not sign in for good");
     let chosen = stack.call("reset-password", Call::reset_password(&signed_in.session().unwrap(), CHOSEN)).await;
     assert_eq!((chosen.status, chosen.next()), (200, Some("home")));
     assert_eq!(stack.sign_in("mo@fabrikam", temporary).await.status, 401);
@@ -620,7 +624,9 @@ async fn a_form_of_the_wrong_kind_for_the_session_is_refused() {
         "user_name": "mo@fabrikam", "display_name": "Mo", "password": OWN, "current_password": CHOSEN,
     });
     let neither = json!({ "user_name": "mo@fabrikam", "display_name": "Mo" });
-    let send = |session: &str, body: &Value| stack.call("create-admin", Call::post("/administrators").session(session).json(body));
+    let send = |session: &str, body: &Value| {
+        stack.call("create-admin", Call::post("/administrators").session(session).json(body))
+    };
     for (n, answer) in [
         stack.call("create-admin", Call::add_admin(&service, "mo@fabrikam", CHOSEN)).await,
         send(&service, &both).await,
@@ -642,7 +648,7 @@ async fn a_form_of_the_wrong_kind_for_the_session_is_refused() {
     {
         assert_eq!(outcome(answer), (400, Some("invalid-request")), "an administrator, {n}");
     }
-    assert_eq!(administrators(&stack).await, 1, "nobody chooses the password of a colleague");
+    assert_eq!(administrators(&stack).await, 1, "no administrator chooses the password of a colleague");
 }
 
 #[tokio::test]
@@ -747,7 +753,11 @@ async fn the_key_of_an_addition_with_another_form_is_a_conflict_and_changes_noth
     }
     let mut guess = body.clone();
     guess["current_password"] = "six blue kites at midnight".into();
-    assert_eq!(outcome(&send(&guess).await), (401, Some("invalid-credentials")), "a guess is told nothing of the click");
+    assert_eq!(
+        outcome(&send(&guess).await),
+        (401, Some("invalid-credentials")),
+        "a guess is told nothing of the click"
+    );
     assert_eq!(stored_items(&stack).await, before);
     let mut same = body;
     (same["user_name"], same["display_name"]) = ("MO@fabrikam".into(), " Mo Rahimi ".into());
@@ -782,7 +792,7 @@ async fn a_subscription_has_fifty_active_administrators_at_most() {
     stack.advance_clock(REFILL);
     let mo = stack.account_id("mo@fabrikam").await;
     assert_eq!(stack.call("remove-admin", Call::remove_admin(&lee, &mo, OWN)).await.status, 204);
-    assert_eq!(add(&stack, &lee, "noor@fabrikam", "noor").await.status, 201, "whoever is removed makes room");
+    assert_eq!(add(&stack, &lee, "noor@fabrikam", "noor").await.status, 201, "a removed administrator makes room");
     let back = stack.call("reset-admin", Call::reset_admin(&lee, &mo, OWN)).await;
     assert_eq!(outcome(&back), (409, Some("conflict")), "and is no way around it");
 }
@@ -812,7 +822,7 @@ async fn of_two_who_are_added_at_once_as_the_fiftieth_one_is() {
 }
 
 #[tokio::test]
-async fn the_twenty_first_address_of_a_day_is_refused_whoever_adds_it() {
+async fn the_twenty_first_address_of_a_day_is_refused_in_both_forms() {
     let (stack, service) = in_the_morning().await;
     assert_eq!(create_addressed(&stack, &service, 1).await.status, 201);
     let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;

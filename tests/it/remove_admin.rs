@@ -17,7 +17,13 @@ async fn remove(team: &Team, account_id: &str) -> Answer {
 }
 
 async fn home(stack: &TestStack, session: &str) -> String {
-    stack.call("portal", Call::get("/administration").session(session)).await.body.as_str().unwrap_or_default().to_owned()
+    stack
+        .call("portal", Call::get("/administration").session(session))
+        .await
+        .body
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -42,7 +48,10 @@ async fn a_removed_administrator_is_out_at_once_and_for_good() {
     let entry = stack.items("EVENT#").await.pop().unwrap();
     assert_eq!(entry["account"]["S"], MO);
     let account = stack.account(MO).await;
-    assert_eq!((&account["status"]["S"], &account["version"]["N"]), (&json!("closed"), &json!((version + 1).to_string())));
+    assert_eq!(
+        (&account["status"]["S"], &account["version"]["N"]),
+        (&json!("closed"), &json!((version + 1).to_string()))
+    );
     let team_item = &stack.items(&format!("ADMINISTRATOR#{}", team.mos_id)).await[0];
     assert_eq!(team_item["status"]["S"], "closed");
     assert!(is_signed_in(stack, &team.lee).await);
@@ -59,7 +68,7 @@ async fn the_name_of_a_removed_administrator_stays_taken() {
 }
 
 #[tokio::test]
-async fn whoever_is_closed_already_is_removed_again_without_a_change() {
+async fn an_administrator_who_is_closed_already_is_removed_again_without_a_change() {
     let team = Team::start().await;
     team.remove_mo().await;
     let service = team.stack.account_id(ADMIN).await;
@@ -84,7 +93,7 @@ async fn a_colleague_who_has_not_signed_in_yet_is_removed_too() {
 }
 
 #[tokio::test]
-async fn nobody_removes_themselves() {
+async fn an_administrator_does_not_remove_themselves() {
     let team = Team::start().await;
     let before = stored_items(&team.stack).await;
     assert_eq!(outcome(&remove(&team, &team.lees_id).await), (403, Some("forbidden")));
@@ -98,7 +107,7 @@ async fn nobody_removes_themselves() {
 }
 
 #[tokio::test]
-async fn a_colleague_who_cannot_sign_in_for_good_yet_makes_nobody_dispensable() {
+async fn a_colleague_who_cannot_sign_in_for_good_yet_leaves_the_other_one_the_last() {
     let team = Team::start().await;
     let temporary = team.reset_mo().await;
     let last = remove(&team, &team.lees_id).await;

@@ -269,7 +269,7 @@ async fn an_administrators_temporary_password_has_no_issue_and_leaves_the_creden
 }
 
 #[tokio::test]
-async fn a_temporary_password_that_nobody_has_replaced_retires_no_service_administrator() {
+async fn a_temporary_password_that_is_not_replaced_yet_retires_no_service_administrator() {
     let stack = Deployment::default().with("KEEP_SERVICE_ADMINISTRATOR", "true").start().await;
     let service = with_an_administrator(&stack).await;
     let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();

@@ -46,7 +46,8 @@ async fn lee_adds_mo_who_helps_lee_who_removes_mo() {
         assert_eq!(stack.sign_in(name, password).await.status, status, "{name} {password}");
     }
     let history = stack.history("sub-1").await;
-    let acts: Vec<&str> = history.iter().map(String::as_str).filter(|line| line.starts_with("administrator-")).collect();
+    let acts: Vec<&str> =
+        history.iter().map(String::as_str).filter(|line| line.starts_with("administrator-")).collect();
     for (place, act) in [
         "administrator-created by admin@fabrikam",
         "administrator-created by lee@fabrikam",
@@ -61,7 +62,7 @@ async fn lee_adds_mo_who_helps_lee_who_removes_mo() {
 }
 
 #[tokio::test]
-async fn the_first_sign_in_for_good_of_whoever_was_added_is_their_choice_and_retires_the_service_administrator() {
+async fn an_added_administrator_has_signed_in_for_good_once_they_have_chosen_a_password() {
     let team = Team::start().await;
     let accounts = team.stack.items("ACCOUNT").await;
     let proven = accounts.iter().filter(|item| is_proven(item)).count();
@@ -80,7 +81,7 @@ fn is_proven(account: &Value) -> bool {
         && account["must_change"]["BOOL"] != true
 }
 
-/// Asserts that someone is left who is proven, and returns how many are.
+/// Asserts that a proven administrator is left, and returns how many there are.
 async fn proven(stack: &TestStack, subscription: &str) -> usize {
     let mut accounts = stack.items("ACCOUNT").await;
     accounts.retain(|item| item["subscription_id"]["S"] == subscription && is_proven(item));
@@ -107,7 +108,7 @@ async fn of_two_who_remove_each_other_at_once_one_remains() {
 }
 
 #[tokio::test]
-async fn whoever_is_removed_while_they_remove_the_other_changes_nothing() {
+async fn an_administrator_who_is_removed_while_they_remove_the_other_changes_nothing() {
     let team = Team::start().await;
     let by_mo = team.stack.call("remove-admin", Call::remove_admin(&team.mo, &team.lees_id, MOS));
     // The removal by Lee is carried out while the one by Mo waits before its transaction, on another machine.
@@ -162,7 +163,7 @@ impl Crowd {
         join_all(removals).await
     }
 
-    /// Checks what must be true afterwards: someone is left, whose session is valid, and whoever was removed is out.
+    /// Checks what must be true afterwards: a proven administrator is left, and each removed one has lost their session.
     async fn check(&self, removals: &[(usize, usize, Answer)], story: &str) {
         let left = proven(&self.stack, "sub-1").await;
         let removed: std::collections::BTreeSet<_> =
@@ -236,7 +237,7 @@ async fn ten_who_reset_each_other_at_once_leave_a_way_in() {
             shown += 1;
         }
     }
-    // Whoever is reset last was reset in a session that was valid, or somebody was not reset at all.
+    // The last reset was made in a valid session, whose owner has kept their own password.
     let left = crowd.stack.items("ACCOUNT").await.iter().filter(|item| is_proven(item)).count();
     assert!(shown > 0 && left == CROWD - shown, "{shown} of ten were reset, and {left} have their own password");
 }
