@@ -47,6 +47,7 @@ mod subscription_start;
 mod support_desk;
 mod support_desk_pages;
 mod team;
+mod team_pages;
 mod template;
 mod upgrade;
 mod whole;
