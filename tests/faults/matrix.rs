@@ -673,7 +673,7 @@ fn is_distinct(target: &Target, mode: Mode, extent: Extent) -> bool {
 }
 
 /// The share of the sampled cases that run, in percent: every function fails in every way, but not every call in each.
-const SHARE: usize = 60;
+const SHARE: usize = 45;
 
 /// Samples the cases: each fault of each call of each function once, in a random state and with a random extent, and then a share of them.
 fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {

@@ -360,8 +360,8 @@ impl Story {
 
 /// A text that each place contains if it was read at all.
 const EXPECTED_TEXT: [(&str, &str); 8] = [
-    ("table", "$argon2id$v=19$m=19456,t=2,p=1$"),
-    ("stream", "$argon2id$v=19$m=19456,t=2,p=1$"),
+    ("table", "$argon2id$"),
+    ("stream", "$argon2id$"),
     ("calls", "TransactWriteItems"),
     ("page", "UpdateItem"),
     ("/requests", "TransactWriteItems"),
@@ -406,7 +406,7 @@ const CALLS: [(Service, &str); 10] = [
 const PAST_THE_TIME_OUT: Duration = Duration::from_secs(3);
 
 /// One of this many operations fails in a mode, another one in the next mode. With `FIRSTKEY_FULL=1` each fails in every mode.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 
 /// Returns the operations that fail in this mode.
 fn calls(mode: Mode) -> Vec<(Service, &'static str)> {
