@@ -1,5 +1,7 @@
 //! Without scripts, every page can be read, customers can sign in, and each form says that it needs scripts and who helps.
 
+use std::time::Duration;
+
 use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledParams;
 use serde_json::json;
 use support::Call;
@@ -79,10 +81,19 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
         assert_forms_explain_scripts(&page).await;
     }
     page.click(w.sign_out).await;
-    // The answer has no page. Another tab shows that the session has ended.
-    let after = kim.tab().await;
-    after.open("/administration").await;
-    after.see(w.lost_it_link).await;
+    see_signed_out(&kim.tab().await).await;
+}
+
+/// Waits until a tab shows that the session has ended. The answer to the form that signs out has no page, so nothing says when it has arrived.
+async fn see_signed_out(after: &Page) {
+    for _ in 0..50 {
+        after.open("/administration").await;
+        if after.text().await.contains(after.w.lost_it_link) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the session has not ended: {}", after.text().await);
 }
 
 /// Creates an administrator, who adds another one. Returns the session of the first.
