@@ -176,7 +176,7 @@ impl State {
             let (now, holds_mails, mails) = (self.now, self.holds_mails, self.mails);
             let (started, ended) = (self.life.started, self.life.ended);
             let desk = self.desk.emptied();
-            *self = Self { now, holds_mails, mails, desk, ..Self::empty() };
+            *self = Self { mails, holds_mails, desk, now, ..Self::empty() };
             self.life = Life { started, ended, ..Life::default() };
         }
         reply(200, "done")
