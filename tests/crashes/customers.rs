@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// The number of kinds of stories.
 const KINDS: u32 = 8;
 
-/// The number of stories after which each kind has been told: every other end is followed by a later start.
+/// The number of stories after which every kind was its turn: every other end is followed by a later start.
 const STORIES: u32 = 2 * KINDS;
 
 /// The number of stories that run concurrently, with five or six people each.

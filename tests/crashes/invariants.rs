@@ -631,7 +631,7 @@ pub(crate) fn void_secrets(world: &World, customer: &Customer, void: Void) -> Vo
 }
 
 impl World {
-    /// Returns the time since when everything from before is void of an account: a colleague has reset the password or removed the account, or
+    /// Returns the time of what made everything of an account void: a colleague has reset the password or removed the account, or
     /// the subscription has ended.
     fn void_since(&self, customer: &Customer, user_name: &str) -> Option<Instant> {
         let handouts = self.observed.handouts.lock().unwrap();

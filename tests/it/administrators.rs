@@ -1,4 +1,4 @@
-//! What adding, resetting and removing an administrator have in common: who may, the current password and its budget, and what a request
+//! The common rules of adding, resetting and removing an administrator: who may, the current password and its budget, and what a request
 //! must look like.
 
 use std::time::Duration;
@@ -45,11 +45,11 @@ pub(crate) struct Team {
 
 impl Team {
     pub(crate) async fn start() -> Self {
-        Self::of(TestStack::start().await).await
+        Self::begin(TestStack::start().await).await
     }
 
     /// Lets the team of the subscription `sub-1` begin in a stack, with full budgets.
-    pub(crate) async fn of(stack: TestStack) -> Self {
+    pub(crate) async fn begin(stack: TestStack) -> Self {
         let service = stack.service_administrator("sub-1", ADMIN, CHOSEN).await;
         let lee = stack.first_administrator(&service, LEE, LEES).await;
         let mo = stack.proven_administrator(&lee, LEES, MO, MOS).await;
@@ -298,10 +298,10 @@ async fn verified_of_64(team: &Team, act: Act) -> Option<usize> {
     (count(503) == 0).then(|| count(401))
 }
 
-/// As in `attempts.rs`, fewer can be verified on a busy machine; then a part of an hour passes, and all are sent again.
+/// Fewer, as in `attempts.rs`, can be verified on a busy machine; then a part of an hour passes, and all are sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_of_64_guesses_at_the_current_password_at_once_are_verified() {
-    let team = Team::of(Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000").start().await).await;
+    let team = Team::begin(Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000").start().await).await;
     let before = stored_items(&team.stack).await;
     for act in Act::ALL {
         let mut verified = None;
@@ -424,7 +424,7 @@ async fn bad_input_is_refused_before_anything_is_read() {
     assert!(team.stack.cloud.requests().is_empty(), "{:?}", team.stack.cloud.requests());
 }
 
-/// What ends Lee's session while Lee's request is on its way.
+/// Ends Lee's session in the way `how`, while Lee's request is on its way.
 async fn end_lees_session(team: &Team, how: &str) {
     let lee = team.stack.account(LEE).await;
     let version: u64 = lee["version"]["N"].as_str().unwrap().parse().unwrap();

@@ -158,7 +158,8 @@ async fn a_subscription_cannot_be_deleted() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.end_subscription(ended("sub-1")).await;
-    let nameless = json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "ADMINISTRATOR#01KB0H2T9RGQ8S0V3M5N7P9QRS" } });
+    let nameless =
+        json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "ADMINISTRATOR#01KB0H2T9RGQ8S0V3M5N7P9QRS" } });
     Table::connect(&stack.cloud.aws_url(), "desk").put(&nameless).await;
     stack.advance_clock(401 * 24 * 60 * 60);
     let tick = serde_json::from_str(&Function::PurgeSubscriptions.event()).unwrap();

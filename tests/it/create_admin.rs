@@ -674,7 +674,7 @@ async fn the_same_click_again_shows_no_password_and_never_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_eight_attempts_of_one_click_at_once_one_shows_the_password_that_is_stored() {
+async fn one_of_eight_attempts_of_a_click_at_once_shows_the_password_that_is_stored() {
     let (stack, lee) = with_lee().await;
     stack.advance_clock(REFILL);
     // Budgets of a network admit five at once.
@@ -807,7 +807,7 @@ async fn the_fifty_first_administrator_of_the_service_administrator_is_refused_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_are_added_at_once_as_the_fiftieth_one_is() {
+async fn one_of_two_who_are_added_at_once_is_the_fiftieth() {
     let (stack, lee) = with_lee().await;
     fill_up(&stack, 49).await;
     let one = |name: &'static str| {

@@ -77,7 +77,9 @@ async fn subscription_start(stack: &TestStack) -> Vec<String> {
     again["detail"]["portal_users"] = json!([{ "email": "robin@fabrikam.example" }]);
     outcomes.push(published(stack, again).await);
     for person in ["dana@fabrikam.example", "robin@fabrikam.example"] {
-        outcomes.push(stack.list(&stack.token(person)).await.body["subscriptions"].as_array().map_or(0, Vec::len).to_string());
+        outcomes.push(
+            stack.list(&stack.token(person)).await.body["subscriptions"].as_array().map_or(0, Vec::len).to_string(),
+        );
     }
     outcomes
 }
@@ -243,7 +245,8 @@ async fn remove_admin(stack: &TestStack) -> Vec<String> {
     let reissue = json!({ "reason": "Ticket 4711", "if_issue": 1 });
     let olivia = stack.operator_token("olivia@contoso.example");
     let without_approvals = stack.separate_machine_with("", &[("DESK_APPROVAL", "off")]);
-    let reissue = Call::post("/desk/api/subscriptions/sub-1/reissues").parameter("subscription_id", "sub-1").json(&reissue);
+    let reissue =
+        Call::post("/desk/api/subscriptions/sub-1/reissues").parameter("subscription_id", "sub-1").json(&reissue);
     without_approvals.call("reissue-credentials", reissue.operator(&olivia).key("reissue")).await;
     let service = stack.account_id("admin@fabrikam").await;
     let retired = stack.call("remove-admin", remove(&service, OTHER)).await;
@@ -260,7 +263,8 @@ async fn subscription_end(stack: &TestStack) -> Vec<String> {
     let closed = stack.items("CREDENTIAL").await.iter().filter(|item| !item["closed_at"].is_null()).count();
     let due = stack.items("SUBSCRIPTION#sub-1#").await.len();
     let known = stack.items("DEVICE#").await.len();
-    let rest = format!("{open} open, {closed} closed, {due} due, {} lives, {known} devices", stack.items("LIFE").await.len());
+    let rest =
+        format!("{open} open, {closed} closed, {due} due, {} lives, {known} devices", stack.items("LIFE").await.len());
     ends.into_iter().chain([rest]).collect()
 }
 
@@ -426,10 +430,10 @@ async fn check_role(function: Function) {
     let (_, story) = *STORIES.iter().find(|(known, _)| *known == function).unwrap();
     let stack = deployment().start().await;
     let whole = all_outcomes(&stack, function, story).await;
-    assert_eq!(stack.cloud.roles().denied(), []);
+    assert_eq!(stack.cloud.roles().denied(), [], "{whole:?}");
     let name = function.name();
     let (role, used) = (stack.cloud.roles().role(name).unwrap(), stack.cloud.roles().used(name));
-    assert_eq!(unused(&role, &used), [].into(), "{function} has grants that it does not use");
+    assert_eq!(unused(&role, &used), [].into(), "{function} has grants that it does not use: {whole:?}");
     for sid in role.sids() {
         let granted = |action| role.grants().iter().any(|grant| grant.sid == sid && grant.action == action);
         let actions = ["dynamodb:DeleteItem", "kms:ReEncryptFrom", "ses:SendRawEmail", "sqs:SendMessage"];

@@ -134,10 +134,10 @@ async fn another_company(stack: &TestStack) -> Vec<Value> {
     stack.start_subscription(other).await;
     let session = stack.sign_in("admin@northwind", &stack.mailed_password()).await.session().unwrap();
     stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
-    of_another_company(stack).await
+    items_of_another_company(stack).await
 }
 
-async fn of_another_company(stack: &TestStack) -> Vec<Value> {
+async fn items_of_another_company(stack: &TestStack) -> Vec<Value> {
     let mut all = stack.items("").await;
     all.retain(|item| item.to_string().contains("sub-2") || item.to_string().contains("northwind"));
     all
@@ -158,7 +158,7 @@ async fn after_the_retention_everything_of_an_ended_subscription_is_gone_and_not
     run(&stack).await;
     assert_eq!(left(&stack, &MARKS).await, [""; 0]);
     assert_eq!(notes(&stack).await, Vec::<Value>::new());
-    assert_eq!(of_another_company(&stack).await, other);
+    assert_eq!(items_of_another_company(&stack).await, other);
     assert_eq!(stack.list(&stack.token(DANA)).await.body["subscriptions"].as_array().unwrap().len(), 1);
     let gone = stack.retrieve(&stack.token(DANA), "sub-1", "click").await;
     assert_eq!(gone.problem(), Some("not-found"));

@@ -84,7 +84,7 @@ async fn the_history_and_the_team_say_whom_it_happened_to() {
 
 #[tokio::test]
 async fn the_temporary_password_signs_in_until_its_last_second() {
-    let team = Team::of(Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "3600").start().await).await;
+    let team = Team::begin(Deployment::default().with("CREDENTIAL_LIFETIME_SECONDS", "3600").start().await).await;
     let answer = reset(&team).await;
     let temporary = answer.temporary_password().unwrap();
     let expires_at = Timestamp::parse_rfc3339(answer.body["expires_at"].as_str().unwrap()).unwrap();
@@ -224,8 +224,8 @@ async fn a_lost_answer_is_made_up_for_by_another_reset_and_the_lost_password_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_six_resets_at_once_each_shows_a_password_that_was_stored_and_the_last_one_signs_in() {
-    let team = Team::of(Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000").start().await).await;
+async fn each_of_six_resets_at_once_shows_a_password_that_was_stored_and_the_last_one_signs_in() {
+    let team = Team::begin(Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000").start().await).await;
     let before = known(&team).await;
     let version = async || team.stack.account(MO).await["version"]["N"].as_str().unwrap().parse::<usize>().unwrap();
     let old = version().await;
@@ -268,7 +268,7 @@ const MORNING: i64 = 1_794_303_000;
 
 #[tokio::test]
 async fn a_reset_of_an_account_with_an_address_counts_among_the_twenty_of_a_day() {
-    let team = Team::of(Deployment::default().with_start_time(MORNING).start().await).await;
+    let team = Team::begin(Deployment::default().with_start_time(MORNING).start().await).await;
     let stack = &team.stack;
     let body = json!({
         "user_name": "noor@fabrikam", "display_name": "Noor", "email": "noor@fabrikam.example", "current_password": LEES,
@@ -297,7 +297,7 @@ async fn a_reset_of_an_account_with_an_address_counts_among_the_twenty_of_a_day(
 
 #[tokio::test]
 async fn the_answer_is_the_one_place_that_shows_the_password() {
-    let team = Team::of(Deployment::default().with("NOTICES", "all").publishing().start().await).await;
+    let team = Team::begin(Deployment::default().with("NOTICES", "all").publishing().start().await).await;
     let temporary = team.reset_mo().await;
     team.stack.cloud.drained().await.unwrap();
     let home = team.stack.call("portal", Call::get("/administration").session(&team.lee).from(HOME)).await;

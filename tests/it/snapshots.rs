@@ -483,7 +483,9 @@ async fn the_administration_center_matches_its_snapshots() {
 
 /// Sets the times of administrators for lists, which depend on the duration of the test.
 async fn set_sign_ins(stack: &TestStack, start: i64) {
-    for (n, item) in (1..).zip(stack.items("ADMINISTRATOR#").await) {
+    let mut administrators = stack.items("ADMINISTRATOR#").await;
+    administrators.sort_by_key(|item| item["user_name"]["S"].to_string());
+    for (n, item) in (1..).zip(administrators) {
         let at = |seconds: i64| AttributeValue::N((start + seconds).to_string());
         let sort_key = item["SK"]["S"].as_str().unwrap();
         update(stack, "sub-1", sort_key, "created_at", at(n)).await;

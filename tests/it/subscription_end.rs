@@ -121,7 +121,7 @@ async fn an_end_before_the_first_retrieval_leaves_nothing_to_retrieve_and_nothin
 
 #[tokio::test]
 async fn an_end_after_the_hand_over_closes_the_administrators_and_their_sessions() {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     let stack = &team.stack;
     let temporary = stack.add_administrator(&team.lee, LEES, "noor@fabrikam").await;
     let noor = stack.sign_in("noor@fabrikam", &temporary).await.session().unwrap();
@@ -142,7 +142,7 @@ async fn an_end_after_the_hand_over_closes_the_administrators_and_their_sessions
 
 #[tokio::test]
 async fn an_end_closes_a_service_administrator_who_is_active_beside_the_administrators() {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     let temporary = crate::remove_admin::reawaken(&team.stack, 1).await;
     let service = team.stack.choose_password(ADMIN, &temporary, CHOSEN).await;
     team.stack.end_subscription(ended("sub-1")).await;
@@ -152,7 +152,7 @@ async fn an_end_closes_a_service_administrator_who_is_active_beside_the_administ
 
 #[tokio::test]
 async fn an_end_that_is_delivered_again_changes_nothing_more() {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     team.stack.end_subscription(ended("sub-1")).await;
     let before = team.stack.items("").await;
     team.stack.advance_clock(3600);
@@ -166,7 +166,7 @@ async fn an_end_that_is_delivered_again_changes_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_delivered_many_times_at_once_is_one_end() {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     let versions = accounts(&team.stack, "sub-1").await;
     join_all((0..10).map(|_| team.stack.publish(ended("sub-1")))).await;
     team.stack.cloud.drained().await.unwrap();
@@ -354,7 +354,7 @@ async fn a_start_without_a_time_is_dated_by_its_arrival() {
 
 /// A team whose further administrators, all proven, are in the table.
 async fn large_team(count: usize) -> Team {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     let (account, item) = (team.stack.account(MO).await, team.stack.items("ADMINISTRATOR#").await.remove(0));
     let mut more = Vec::new();
     for n in 2..count {
@@ -560,7 +560,7 @@ async fn a_start_after_the_end_for_another_company_is_refused() {
 }
 
 #[tokio::test]
-async fn customers_of_a_start_after_the_end_are_told_nothing_of_the_life_before() {
+async fn a_start_after_the_end_shows_its_customers_nothing_of_the_life_before() {
     let team = over().await;
     let stack = &team.stack;
     stack.start_subscription(restart("sub-1")).await;
@@ -585,7 +585,7 @@ async fn two_subscriptions() -> (TestStack, String, String) {
 }
 
 /// Returns the items of a subscription, its accounts and their sessions.
-async fn of_subscription(stack: &TestStack, subscription: &str) -> Vec<Value> {
+async fn items_of_subscription(stack: &TestStack, subscription: &str) -> Vec<Value> {
     let mut all = stored_items(stack).await;
     all.retain(|item| {
         item["PK"]["S"] == format!("SUBSCRIPTION#{subscription}")
@@ -598,10 +598,10 @@ async fn of_subscription(stack: &TestStack, subscription: &str) -> Vec<Value> {
 #[tokio::test]
 async fn the_end_of_one_subscription_leaves_another_one_of_the_company_untouched() {
     let (stack, lee, ann) = two_subscriptions().await;
-    let before = of_subscription(&stack, "sub-2").await;
+    let before = items_of_subscription(&stack, "sub-2").await;
     assert!(before.len() > 10, "{before:#?}");
     stack.end_subscription(ended("sub-1")).await;
-    assert_eq!(of_subscription(&stack, "sub-2").await, before);
+    assert_eq!(items_of_subscription(&stack, "sub-2").await, before);
     assert!(!is_signed_in(&stack, &lee).await && is_signed_in(&stack, &ann).await);
     let noor = stack.proven_administrator(&ann, MOS, "noor@fabrikam", LEES).await;
     assert!(is_signed_in(&stack, &noor).await);
@@ -664,7 +664,7 @@ async fn an_end_is_published_and_the_portal_users_of_an_ended_subscription_stay_
 
 #[tokio::test]
 async fn an_end_by_hand_of_an_earlier_release_is_completed_by_the_next_event() {
-    let team = Team::of(deployment().start().await).await;
+    let team = Team::begin(deployment().start().await).await;
     let credential_item = credential(&team.stack, "sub-1").await;
     change(&team.stack, credential_item, &[("ended_at", json!({ "N": "1795000000" }))]).await;
     assert!(!is_signed_in(&team.stack, &team.lee).await);

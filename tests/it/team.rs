@@ -1,4 +1,4 @@
-//! What administrators of one team do together: the whole story of two of them, and those who remove each other at the same time.
+//! The deeds of administrators of one team together: the whole story of two of them, and those who remove each other at the same time.
 
 use cloud::{Fault, Mode, Service};
 use futures_util::{future::join_all, join};
@@ -90,7 +90,7 @@ async fn proven(stack: &TestStack, subscription: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_remove_each_other_at_once_one_remains() {
+async fn one_of_two_who_remove_each_other_at_once_remains() {
     for _ in 0..3 {
         let team = Team::start().await;
         let remove = |session: &str, id: &str, password: &str| Call::remove_admin(session, id, password);
@@ -187,7 +187,7 @@ fn name(n: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_ten_who_remove_each_other_at_once_at_least_one_remains() {
+async fn at_least_one_of_ten_who_remove_each_other_at_once_remains() {
     for steps in [&[1][..], &[1, 9], &[5]] {
         let crowd = Crowd::start().await;
         let removals = crowd.remove_each_other(steps).await;
@@ -196,7 +196,7 @@ async fn of_ten_who_remove_each_other_at_once_at_least_one_remains() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_ten_who_remove_each_other_while_calls_fail_at_least_one_remains() {
+async fn at_least_one_of_ten_who_remove_each_other_while_calls_fail_remains() {
     for fault in [
         Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1),
         Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Duplicated, 100_000),

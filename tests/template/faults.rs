@@ -483,11 +483,7 @@ pub(super) const FAULTS: [Fault; 188] = [
         "              - Sid: PlanPurges\n                Effect: Allow\n                Action: dynamodb:PutItem\n",
         "              - Sid: PlanPurges\n                Effect: Allow\n                Action: [dynamodb:PutItem, dynamodb:BatchWriteItem]\n",
     ),
-    own_rule(
-        "deletion-at-once",
-        "      ReservedConcurrentExecutions: !If [ReservesPurge, 1, !Ref AWS::NoValue]\n",
-        "",
-    ),
+    own_rule("deletion-at-once", "      ReservedConcurrentExecutions: !If [ReservesPurge, 1, !Ref AWS::NoValue]\n", ""),
     own_rule("deletion-at-once", "!If [ReservesPurge, 1, !Ref AWS::NoValue]", "!If [ReservesPurge, 1, 10]"),
     own_rule(
         "unheard-event",

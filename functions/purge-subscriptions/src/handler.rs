@@ -74,7 +74,7 @@ struct Run {
 enum Purged {
     /// Its items are deleted.
     Deleted,
-    /// It has started again, or its items were deleted before.
+    /// The subscription has started again, or its items were deleted before.
     NotNeeded,
     /// Another run deletes its items, or the next one continues.
     Later,

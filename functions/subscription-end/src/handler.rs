@@ -14,9 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws::{
-    CLOSED_AT_ONCE, CloseOutcome, EndOutcome, KnownSubscription, RecordLifeOutcome, SubscriptionEnds, Table,
-};
+use aws::{CLOSED_AT_ONCE, CloseOutcome, EndOutcome, KnownSubscription, RecordLifeOutcome, SubscriptionEnds, Table};
 use domain::{
     Credential, EndDecision, LifeChange, PurgeDay, SubscriptionEnded, SubscriptionId, Timestamp, ended::InvalidEnd,
 };

@@ -10,9 +10,9 @@ use crate::notes::{note_failure, note_success};
 /// A current password as it was typed, and where it came from. It has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct CurrentPassword<'a> {
-    /// What was typed.
+    /// The text that was typed.
     pub typed: &'a str,
-    /// Where the request came from.
+    /// The device and the network that the request came from.
     pub origin: &'a Origin,
 }
 

@@ -1,4 +1,4 @@
-//! What the functions of the Administration Center share: who may act on the accounts of others, how people prove that they are the owner of
+//! The code that the functions of the Administration Center share: who may act on the accounts of others, how people prove that they are the owner of
 //! their session, the temporary password that one administrator hands to another, and what accounts remember of attempts.
 //!
 //! | piece | for |

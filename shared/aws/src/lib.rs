@@ -46,7 +46,7 @@
 //! | subscription-start, new | [`Subscriptions::find`], [`Subscriptions::company_name`], [`Subscriptions::holder`], [`Subscriptions::welcome`], [`Subscriptions::start`] | 3 `GetItem`, 1 `Query`, 1 `UpdateItem` for each portal user, `BatchWriteItem`, `TransactWriteItems` of 6 | 3.5 reads, 2 writes a portal user, 13 writes |
 //! | subscription-start, known | [`Subscriptions::find`], [`Subscriptions::welcome`], then [`Subscriptions::record`] if it is the latest start, [`Subscriptions::extend`], or [`Subscriptions::look_up_event`] and [`Subscriptions::start_next_issue`] | | |
 //! | subscription-start, ended | [`Subscriptions::find`], [`Subscriptions::look_up_event`], [`Sealer::seal`], [`Subscriptions::welcome`], [`Restarts::restart`] | 5 `GetItem`, 1 `Encrypt`, 1 `UpdateItem` for each portal user, `BatchWriteItem`, `TransactWriteItems` of 6 and 1 for each retrieval | 5 reads, 2 writes a portal user, 13 writes |
-//! | subscription-end | [`SubscriptionEnds::find`], [`SubscriptionEnds::end`], [`SubscriptionEnds::open_accounts`], [`SubscriptionEnds::close`], [`SubscriptionEnds::finish`] | 3 `GetItem`, `TransactWriteItems` of 4 or 5, 1 `Query`, `TransactWriteItems` of 3 to 51 for each 25 administrators, 1 `UpdateItem` | 3 reads, 1 for each 4 KB of the query, 11 writes, 2 and 4 for each administrator |
+//! | subscription-end | [`SubscriptionEnds::find`], [`SubscriptionEnds::end`], [`SubscriptionEnds::open_accounts`], [`SubscriptionEnds::close`], [`SubscriptionEnds::finish`] | 4 `GetItem`, `TransactWriteItems` of 4 or 5, 1 `Query`, `TransactWriteItems` of 3 to 51 for each 25 administrators, 1 `UpdateItem` | 4 reads, 1 for each 4 KB of the query, 11 writes, 2 and 4 for each administrator |
 //! | purge-subscriptions | [`Purges::due`], [`Purges::find`], [`Purges::lease`], [`Purges::delete_some`], [`Purges::delete_last`], [`Purges::remove`] | 31 `Query`; for each subscription 2 `GetItem`, 2 `UpdateItem`, 1 `Query` for each 100 items, 1 for the attempts at each account, and 1 `DeleteItem` for each item | 31 reads; 1 write an item |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
 //! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 5 | 2 reads, 10 writes |
@@ -153,14 +153,17 @@ pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
 pub use store::{
     Accesses, AccountState, ActOutcome, Administrators, AnsweredClick, Attempts, BeginOutcome, CLOSED_AT_ONCE,
-    Callbacks, ChangeOutcome, CloseOutcome, Consent, CreateOutcome, DeleteOutcome, DeskAccount, DeskAdministrator, DeskPortalUser, DeskState,
-    DeskSubscription, DeskSupportRequest, Desks, Due, DueCursor, DuePage, DuePurge, DuePurgePage, EndOutcome, ExtendOutcome, FoundPage, Histories,
-    HistoryPage, IssueMail, KnownSubscription, Lease, LeaseOutcome, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails,
-    NewAdministrator, NewSupportRequest, Notices, OpenAccount, OperatorAct, OperatorActs, Operators, OrderNoticeOutcome,
-    OrderOutcome, OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, PurgeCursor, Purges, RecordLifeOutcome, RecordOutcome, Reissue, Reissues, Reminders, Removals, RemoveOutcome,
-    RenewOutcome, Renewals, ResendOutcome, ResetOutcome, Resends, Restart, RestartOutcome, Restarts, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
-    SpendOutcome, StartNextIssueOutcome, StartOutcome, SubscriptionEnds, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail,
-    Team, TeamMember, UnlockOutcome, UnreadableRecord, read_transitions,
+    Callbacks, ChangeOutcome, CloseOutcome, Consent, CreateOutcome, DeleteOutcome, DeskAccount, DeskAdministrator,
+    DeskPortalUser, DeskState, DeskSubscription, DeskSupportRequest, Desks, Due, DueCursor, DuePage, DuePurge,
+    DuePurgePage, EndOutcome, ExtendOutcome, FoundPage, Histories, HistoryPage, IssueMail, KnownSubscription, Lease,
+    LeaseOutcome, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails, NewAdministrator,
+    NewSupportRequest, Notices, OpenAccount, OperatorAct, OperatorActs, Operators, OrderNoticeOutcome, OrderOutcome,
+    OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, PurgeCursor, Purges, RecordLifeOutcome,
+    RecordOutcome, Reissue, Reissues, Reminders, Removals, RemoveOutcome, RenewOutcome, Renewals, ResendOutcome,
+    Resends, ResetOutcome, Restart, RestartOutcome, Restarts, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn,
+    SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, SubscriptionEnds, Subscriptions,
+    SupportRequests, Table, TakeOutcome, TakenMail, Team, TeamMember, UnlockOutcome, UnreadableRecord,
+    read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

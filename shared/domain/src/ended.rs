@@ -102,7 +102,10 @@ mod tests {
         let at = Timestamp::parse_rfc3339("2026-11-10T09:00:00Z");
         let subscription = SubscriptionId::parse("sub-1001").unwrap();
         assert_eq!(parsed(|_| ()), Ok(SubscriptionEnded { time: at, subscription: subscription.clone() }));
-        assert_eq!(parsed(|event| event["detail"]["reason"] = json!({})).ok().map(|end| end.subscription), Some(subscription));
+        assert_eq!(
+            parsed(|event| event["detail"]["reason"] = json!({})).ok().map(|end| end.subscription),
+            Some(subscription)
+        );
         let number = parsed(|event| event["detail"]["subscription_id"] = json!(1001));
         assert_eq!(number.unwrap().subscription.as_str(), "1001");
     }
@@ -122,7 +125,10 @@ mod tests {
         assert_eq!(invalid(&|event| event["time"] = json!("yesterday")), Some(InvalidEnd::Time));
         assert_eq!(invalid(&|event| event["detail"] = json!({})), Some(InvalidEnd::Detail));
         assert_eq!(invalid(&|event| event["detail"]["subscription_id"] = json!([])), Some(InvalidEnd::Detail));
-        assert_eq!(invalid(&|event| event["detail"]["subscription_id"] = json!("a#b")), Some(InvalidEnd::SubscriptionId));
+        assert_eq!(
+            invalid(&|event| event["detail"]["subscription_id"] = json!("a#b")),
+            Some(InvalidEnd::SubscriptionId)
+        );
         assert_eq!(SubscriptionEnded::parse("{").err(), Some(InvalidEnd::Envelope));
         let large = "x".repeat(crate::vendor_event::LARGEST_EVENT);
         assert_eq!(invalid(&|event| event["detail"]["reason"] = json!(large)), Some(InvalidEnd::TooLarge));

@@ -14,7 +14,7 @@ pub struct Life {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What an event changes of a life. A write of it asks for the life as it was read.
+/// The change of a life by an event. A write of it asks for the life as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LifeChange {
     /// The life as the table has it.

@@ -1,4 +1,4 @@
-//! What the events of the vendor's billing system have in common: the envelope of `EventBridge`, the identity of an event, and how leniently
+//! The common parts of the events of the vendor's billing system: the envelope of `EventBridge`, the identity of an event, and how leniently
 //! their fields are read.
 
 use std::fmt;

@@ -47,7 +47,7 @@ use Deed::{
     Reissue, Restart, ServiceCreatesNoor, ServiceSignsIn,
 };
 
-/// What a deed was answered.
+/// The answer to a deed.
 struct Answered {
     status: u16,
     problem: String,
@@ -456,7 +456,7 @@ async fn a_reset_beside_a_removal_is_before_it_or_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_remove_or_reset_each_other_the_first_one_does() {
+async fn the_first_of_two_who_remove_or_reset_each_other_does() {
     let mut ground = Ground::start(Begin::Team).await;
     ground.run(LeeRemovesMo, MoRemovesLee).await;
     ground.run(LeeResetsMo, MoRemovesLee).await;

@@ -1,6 +1,6 @@
 //! The end, a later start, and the purge: what an invocation decides on what it read, and its transactions.
 
-use super::process::{Decision, Next, Run, Seen};
+use super::process::{Decision, Next, Run, View};
 use super::table::{
     Account, AccountId, Credential, Date, Life, Outcome, PURGE_AFTER, PURGE_LEASE, Password, SERVICE, Status, Time,
     Write,
@@ -26,7 +26,7 @@ impl TeamModel {
         }
     }
 
-    fn decide_end(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
+    fn decide_end(&self, run: &Run, seen: &View, date: Date) -> Decision {
         let life = seen.life;
         let record = |next| match life.ended < date {
             true => Decision::Write(Write::Record { from: life, to: Life { ended: date, ..life } }, next),
@@ -47,7 +47,7 @@ impl TeamModel {
         }
     }
 
-    fn decide_start(&self, run: &Run, seen: &Seen, date: Date) -> Decision {
+    fn decide_start(&self, run: &Run, seen: &View, date: Date) -> Decision {
         let life = seen.life;
         if life.ended >= date && self.variant != Variant::OlderStartStarts {
             return Decision::Next(Next::Acknowledge);
@@ -69,7 +69,7 @@ impl TeamModel {
         Decision::Write(Write::Restart { date, life, seq: credential.seq, password }, Next::Acknowledge)
     }
 
-    fn decide_purge(&self, run: &Run, seen: &Seen) -> Decision {
+    fn decide_purge(&self, run: &Run, seen: &View) -> Decision {
         let due = seen.purge.filter(|(_, due)| *due <= run.asked_at);
         let Some((ended, _)) = due else { return Decision::Next(Next::Acknowledge) };
         let take = Write::TakePurge { ended, now: run.asked_at };

@@ -30,8 +30,8 @@ pub(crate) struct Run {
     life: Option<Life>,
     /// The credential, where a change of the protocol reads it first.
     early: Option<Credential>,
-    /// What an event or the schedule reads.
-    pub(crate) seen: Option<Seen>,
+    /// The state that an event or the schedule reads.
+    pub(crate) seen: Option<View>,
     /// The date of the end whose accounts are being closed.
     ended: Option<Date>,
     /// The administrators who are to be closed.
@@ -51,13 +51,13 @@ enum Effect {
 
 /// The items that an event or the schedule reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Seen {
+pub(crate) struct View {
     pub(crate) credential: Option<Credential>,
     pub(crate) life: Life,
     pub(crate) purge: Option<(Date, Time)>,
 }
 
-/// What an event or the schedule does after it has read.
+/// The deed of an event or the schedule after it has read.
 pub(crate) enum Decision {
     /// Sends a write, and goes on so if it is carried out.
     Write(Write, Next),
@@ -328,11 +328,11 @@ impl TeamModel {
             Variant::LifeReadLast => (life, run.early),
             _ => (run.life?, credential),
         };
-        run.seen = Some(Seen { credential, life, purge });
+        run.seen = Some(View { credential, life, purge });
         let decision = self.decide_event(&run.clone());
         match decision {
             Decision::Write(..) => {}
-            Decision::Next(next) => self.go_on(world, p, next)?,
+            Decision::Next(next) => self.continue_run(world, p, next)?,
             Decision::GiveUp => {
                 world.witness.record(Situation::StartWaited);
                 world.people[p].give_up();
@@ -342,7 +342,7 @@ impl TeamModel {
     }
 
     /// Goes on with an event or the schedule.
-    fn go_on(&self, world: &mut World, p: usize, next: Next) -> Option<()> {
+    fn continue_run(&self, world: &mut World, p: usize, next: Next) -> Option<()> {
         let run = world.people[p].run.as_mut()?;
         run.attempt = 1;
         match next {
@@ -411,7 +411,7 @@ impl TeamModel {
             Outcome::LostRace => return self.retry_lost_race(world, p),
             _ if run.is_event() => {
                 let Decision::Write(_, next) = self.decide_event(&run) else { return None };
-                return self.go_on(world, p, next);
+                return self.continue_run(world, p, next);
             }
             _ => {}
         }

@@ -48,7 +48,7 @@ impl People {
         self.0 == 0
     }
 
-    /// Returns whether somebody else than `person` is in the set.
+    /// Returns whether another person than `person` is in the set.
     pub(crate) fn has_others(self, person: usize) -> bool {
         self.0 & !(1 << person) != 0
     }

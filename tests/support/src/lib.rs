@@ -49,7 +49,7 @@
 //! | 11: every act of the desk is in the history and announced | `model/desk` | `it/desk_notices.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
 //! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
 //! | 14: a subscription that has not ended has a way in | `model/team` | `it/team.rs`, `it/remove_admin.rs`, `it/interleavings/team.rs` |
-//! | 15: no password that somebody else has seen signs in for good | `model/team` | `it/create_admin.rs`, `it/reset_admin.rs`, `it/sign_in.rs` |
+//! | 15: no password that another person has seen signs in for good | `model/team` | `it/create_admin.rs`, `it/reset_admin.rs`, `it/sign_in.rs` |
 //! | 16: nothing of an ended subscription works | `model/team` | `it/subscription_end.rs`, `it/interleavings/team.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies

@@ -20,7 +20,8 @@ const PURGE: &str = "PurgeSubscriptionsRole";
 const KEPT: [&str; 5] = ["SUBSCRIPTION#*", "ACCOUNT#*", "COMPANY#*", "REFERENCE#*", "PURGE#*"];
 
 /// The statements that allow a batch of writes, which IAM cannot tell from a batch of deletions, and the reason.
-const BATCHES: [(&str, &str); 1] = [("SubscriptionStartRole/WelcomePortalUsers", "puts hints for lists, and deletes nothing")];
+const BATCHES: [(&str, &str); 1] =
+    [("SubscriptionStartRole/WelcomePortalUsers", "puts hints for lists, and deletes nothing")];
 
 /// Finds statements by which another role than that of `purge-subscriptions` could delete a subscription, an account or what leads to them.
 pub(super) fn deletions_elsewhere(template: &Transformed) -> Vec<String> {

@@ -14,7 +14,7 @@ const MIB: u64 = 1024 * 1024;
 /// The files that `cargo lambda build` makes of a function, with their maximum sizes.
 const MOST: [(&str, u64); 2] = [("bootstrap", 8 * MIB), ("bootstrap.zip", MIB * 7 / 2)];
 
-/// What only a build with debug assertions has: the setting that moves the clock of a function, and the cost of a quick hash.
+/// The texts that only a build with debug assertions has: the setting that moves the clock of a function, and the cost of a quick hash.
 const ONLY_FOR_TESTS: [&str; 2] = ["FIRSTKEY_CLOCK", "m=32,t=1,p=1"];
 
 /// Checks the binaries of these functions.

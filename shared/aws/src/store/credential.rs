@@ -73,7 +73,7 @@ const NOT_SIGNED_IN: &str = "attribute_not_exists(#signed_in)";
 const NOT_CHANGED: &str = "attribute_not_exists(#changed)";
 /// `ReasonCode::SubscriptionEnded` for a retrieval, and a lost race for every transaction on the subscription, which reads again and finds
 /// the end.
-const NOT_ENDED: &str = "attribute_not_exists(#ended)";
+pub(super) const NOT_ENDED: &str = "attribute_not_exists(#ended)";
 /// `Refusal::SameClick` or `Refusal::ClickTooOld`.
 const CLICK_IS_NEW: &str = "attribute_not_exists(#ret.#rid)";
 /// `ReasonCode::RetrievedThreeTimes`.

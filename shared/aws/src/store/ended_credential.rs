@@ -37,12 +37,7 @@ pub(super) fn close(subscription: &SubscriptionId, ended_at: Timestamp, now: Tim
 }
 
 /// Returns the write that starts the subscription of `known`, which ended at `ended_at`, again as `next`.
-pub(super) fn restart(
-    known: &Credential,
-    ended_at: Timestamp,
-    next: &Credential,
-    seq: u64,
-) -> Result<Change, Failure> {
+pub(super) fn restart(known: &Credential, ended_at: Timestamp, next: &Credential, seq: u64) -> Result<Change, Failure> {
     let update = "REMOVE #ended, #closed, #handed_over, #renewals, #renewed, #signed_in, #changed \
                   SET #issue = :next_issue, #sealed = :sealed, #ret = :no_retrievals, #started = :started, \
                   #issued = :issued, #exp = :expires, #kind = :kind, #product = :product, #company = :company, \
@@ -77,4 +72,69 @@ pub(super) fn as_leased(known: &Credential, ended_at: Timestamp) -> Change {
 
 fn only_if_ended_then(change: Change, ended_at: Timestamp) -> Change {
     change.only_if(ENDED_THEN).value(":ended", time(ended_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::{Caller, Issue, SealedPassword, SubscriptionStarted, UserName};
+    use serde_json::json;
+
+    use super::{super::credential::NOT_ENDED, *};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn known() -> Credential {
+        let event = json!({
+            "id": "e", "detail-type": "SubscriptionStarted", "source": "billing.contoso",
+            "detail": {
+                "subscription_id": "sub-1", "kind": "trial", "product": "Suite",
+                "company": { "id": "fabrikam", "name": "Fabrikam, Inc." },
+                "service_administrator": { "email": "it@fabrikam.example" },
+            },
+        });
+        let event = SubscriptionStarted::parse(&event.to_string()).ok().unwrap();
+        let user_name = UserName::admin(&event.company.id);
+        let sealed = SealedPassword::new(vec![1]);
+        Credential::first_issue(&event, user_name, &[], sealed, at(1), Duration::from_hours(1))
+    }
+
+    #[test]
+    fn every_write_asks_for_a_subscription_that_has_not_ended_apart_from_those_that_may_follow_the_end() {
+        let (known, now, id) = (known(), at(5), known().subscription);
+        let next = known.next_issue(SealedPassword::new(vec![2]), now, Duration::from_hours(1));
+        let caller = Caller::new("https://issuer.example".into(), "dana".into(), None, Vec::new());
+        let writes = [
+            credential::advance(&known, 2),
+            credential::end_retrieval(&known, 2, now),
+            credential::change_password(&known, 2, Issue::FIRST, now),
+            credential::hand_over(&known, 2, now),
+            credential::withdraw(&known, 2, now),
+            credential::extend(&known, &next, 2),
+            credential::resend(&known, 2, now),
+            credential::next_issue(&known, &next, 2).unwrap(),
+            credential::renew(&known, &next, 2, &caller, now).unwrap(),
+            credential::reissue(&known, &next, 2).unwrap(),
+            credential::change_portal_users(&known, &next, 2),
+            end(&known, now, 2),
+        ];
+        for (n, write) in writes.iter().enumerate() {
+            let clauses: Vec<_> = write.condition().unwrap_or_default().split(" AND ").collect();
+            assert!(clauses.contains(&NOT_ENDED), "{n}: {clauses:?}");
+        }
+        assert_eq!(credential::note(&known, 2).condition(), Some(SEQ_IS));
+        for write in [
+            has_ended_then(&id, now),
+            close(&id, now, now),
+            restart(&known, now, &next, 2).unwrap(),
+            lease_to_purge(&id, now, now),
+            as_leased(&known, now),
+        ] {
+            let clauses: Vec<_> = write.condition().unwrap_or_default().split(" AND ").collect();
+            assert!(clauses.contains(&ENDED_THEN), "{clauses:?}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ const NEVER_STARTED: &str = "attribute_not_exists(#started)";
 /// The latest end is the one that the writer read.
 const ENDED_IS: &str = "#ended = :ended_before";
 const NEVER_ENDED: &str = "attribute_not_exists(#ended)";
-/// With [`NEVER_STARTED`]: no start is later than the end because of which the subscription's items are deleted.
+/// No start, with [`NEVER_STARTED`], is later than the end because of which the subscription's items are deleted.
 const NOT_STARTED_LATER: &str = "#started <= :ended";
 
 /// How long the table keeps the life of an ended subscription at least, also where its items are deleted earlier. An old start that is
@@ -36,7 +36,7 @@ const NOT_STARTED_LATER: &str = "#started <= :ended";
 /// letters for two weeks more.
 const LIFETIME: Duration = Duration::from_hours(24 * 90);
 
-/// What the table has of the subscription that an event is about.
+/// The state of the subscription that an event is about.
 pub struct KnownSubscription {
     /// The credential, if the subscription exists.
     pub credential: Option<Credential>,

@@ -186,7 +186,10 @@ impl Purges {
             .set_expression_attribute_names(Some(names))
             .expression_attribute_values(":pk", text(partition));
         let answer = request.send().await;
-        Ok(answer.map_err(|error| Failure::from_sdk("dynamodb Query (items to delete)", &error))?.items.unwrap_or_default())
+        Ok(answer
+            .map_err(|error| Failure::from_sdk("dynamodb Query (items to delete)", &error))?
+            .items
+            .unwrap_or_default())
     }
 
     /// Deletes an item, if it is there.

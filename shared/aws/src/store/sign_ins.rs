@@ -168,7 +168,7 @@ impl SignIns {
     }
 }
 
-/// What an administrator's first way in means for the subscription.
+/// The change of a subscription with an administrator's first way in.
 pub(super) struct HandOver<'a> {
     /// The entries of the history.
     pub(super) entries: Entries<'a>,

@@ -118,8 +118,8 @@ impl SubscriptionEnds {
         accounts: &[OpenAccount],
     ) -> Result<CloseOutcome, Failure> {
         let check = ended_credential::has_ended_then(subscription, ended_at);
-        let mut transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (close accounts)")
-            .check(Part::Credential, check)?;
+        let mut transaction =
+            Transaction::new(&self.0, "dynamodb TransactWriteItems (close accounts)").check(Part::Credential, check)?;
         for OpenAccount(owner) in accounts {
             transaction = match owner {
                 Owner::ServiceAdministrator(account) => {

@@ -120,7 +120,7 @@ impl State {
         reply(204, "")
     }
 
-    /// Takes back the temporary password of the issue, if nobody has replaced it.
+    /// Takes back the temporary password of the issue, if no reissue has replaced it.
     fn withdraw(&mut self) {
         self.withdrawn = true;
         if !self.changed {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_who_remove_each_other_one_fails() {
+    fn one_of_two_who_remove_each_other_fails() {
         let mut state = with_mo();
         let lee = Op::Remove { session: "L", who: UserName::Mo, current: ADMINISTRATOR_PASSWORD };
         let mo = Op::Remove { session: "M", who: UserName::Lee, current: OWN };
