@@ -181,9 +181,10 @@ async fn the_retention_is_a_setting_and_an_hour_of_the_schedule_is_enough() {
     let stack = deployment().with("RETENTION_DAYS", "2").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.end_subscription(ended("sub-1")).await;
-    stack.pass_time((DAY - 3600).cast_unsigned()).await;
-    assert!(!left(&stack, &["sub-1"]).await.is_empty());
-    stack.pass_time((DAY + 2 * 3600).cast_unsigned()).await;
+    stack.advance_clock(DAY + 14 * 3600);
+    run(&stack).await;
+    assert!(!left(&stack, &["sub-1"]).await.is_empty(), "an hour before the day");
+    stack.pass_time(2 * 3600).await;
     assert_eq!(left(&stack, &["sub-1"]).await, [""; 0]);
 }
 
@@ -242,8 +243,8 @@ async fn a_life_that_ended_again_is_deleted_after_its_own_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cut_off_anywhere_is_completed_by_a_later_one() {
-    for operation in ["DeleteItem", "BatchWriteItem", "TransactWriteItems", "Query", "UpdateItem"] {
-        for calls in [0, 1, 3] {
+    for operation in ["DeleteItem", "GetItem", "Query", "UpdateItem"] {
+        for calls in [0, 2] {
             let stack = due(deployment()).await;
             let fault = |count| {
                 Fault::new(Service::DynamoDb, operation, Mode::Refused, count)

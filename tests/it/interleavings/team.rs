@@ -21,6 +21,10 @@ const AFTER_THE_END: &str = "2026-11-21T09:00:00Z";
 
 const RETENTION: i64 = 400 * 24 * 3600;
 
+/// A deed stops before each of this many calls, and then before one of [`STRIDE`]: a purge makes a call for each item.
+const EACH: usize = 12;
+const STRIDE: usize = 9;
+
 /// The name of the machine whose deed stops before each of its calls.
 const SLOW: &str = "@slow";
 
@@ -372,11 +376,18 @@ impl Ground {
         Some((place, self.describe(&replica, &answers).await))
     }
 
+    /// Runs two deeds beside each other with `FIRSTKEY_FULL` alone.
+    async fn run_if_full(&mut self, one: Deed, other: Deed) {
+        if support::has_env("FIRSTKEY_FULL") {
+            self.run(one, other).await;
+        }
+    }
+
     /// Runs two deeds beside each other: each stops before each of its calls in turn.
     async fn run(&mut self, one: Deed, other: Deed) {
         let serial = [self.in_turn([one, other]).await, self.in_turn([other, one]).await];
         for (slow, fast) in [(one, other), (other, one)] {
-            let mut positions = 0;
+            let (mut positions, mut stops) = (0, 0);
             while let Some((place, lines)) = self.beside(slow, fast, positions).await {
                 let is_unavailable = lines.iter().any(|line| line.contains(": 503 "));
                 assert!(
@@ -385,10 +396,11 @@ impl Ground {
                     serial[0],
                     serial[1]
                 );
-                positions += 1;
+                positions += if positions < EACH || support::has_env("FIRSTKEY_FULL") { 1 } else { STRIDE };
+                stops += 1;
             }
-            assert!(positions > 2, "{slow:?} has made {positions} calls");
-            println!("{slow:?} beside {fast:?}: {positions} calls");
+            assert!(stops > 2, "{slow:?} makes few calls");
+            println!("{slow:?} beside {fast:?}: {stops} stops");
         }
     }
 }
@@ -452,7 +464,7 @@ fn line(item: &Value, replica: &Replica) -> Option<String> {
 async fn a_reset_beside_a_removal_is_before_it_or_after_it() {
     let mut ground = Ground::start(Begin::Team).await;
     ground.run(LeeResetsMo, LeeRemovesMo).await;
-    ground.run(LeeResetsMo, LeeResetsMo).await;
+    ground.run_if_full(LeeResetsMo, LeeResetsMo).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -460,7 +472,7 @@ async fn the_first_of_two_who_remove_or_reset_each_other_does() {
     let mut ground = Ground::start(Begin::Team).await;
     ground.run(LeeRemovesMo, MoRemovesLee).await;
     ground.run(LeeResetsMo, MoRemovesLee).await;
-    ground.run(LeeResetsMo, MoResetsLee).await;
+    ground.run_if_full(LeeResetsMo, MoResetsLee).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -476,8 +488,8 @@ async fn an_end_beside_acts_of_administrators_lets_none_be_after_it() {
     ground.run(End, LeeResetsMo).await;
     ground.run(End, LeeRemovesMo).await;
     ground.run(End, LeeAddsNoor).await;
-    ground.run(End, MoChooses).await;
-    ground.run(End, End).await;
+    ground.run_if_full(End, MoChooses).await;
+    ground.run_if_full(End, End).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -493,13 +505,13 @@ async fn a_service_administrator_that_a_reissue_makes_active_again_is_closed_bef
     let mut ground = Ground::start(Begin::Reawakened).await;
     ground.run(LeeRemovesService, Reissue).await;
     ground.run(LeeRemovesService, ServiceSignsIn).await;
-    ground.run(LeeRemovesService, LeeRemovesService).await;
-    ground.run(End, LeeRemovesService).await;
+    ground.run_if_full(LeeRemovesService, LeeRemovesService).await;
+    ground.run_if_full(End, LeeRemovesService).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_beside_a_purge_keeps_everything_or_is_a_first_one() {
     let mut ground = Ground::start(Begin::Due).await;
     ground.run(Restart, Purge).await;
-    ground.run(Purge, Purge).await;
+    ground.run_if_full(Purge, Purge).await;
 }
