@@ -15,7 +15,7 @@ const LATER: &str = "2026-11-21T09:00:00Z";
 impl Customer {
     /// Returns whether the ended subscription is deleted instead of started again.
     pub(crate) fn is_purged(&self) -> bool {
-        self.number / KINDS % 2 == 1
+        self.ends() && self.number.is_multiple_of(KINDS)
     }
 }
 

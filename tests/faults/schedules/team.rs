@@ -12,7 +12,7 @@ const BROWSERS: usize = 4;
 const TURNS: usize = 3;
 
 /// The number of teams that act at the same time, each with its own stack.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 /// An administrator.
 #[derive(Clone, Copy)]
