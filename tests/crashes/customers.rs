@@ -176,14 +176,15 @@ impl World {
         self.discouraging.lock().unwrap().contains(process)
     }
 
+    fn new_customer(&self) -> Customer {
+        let mut customers = self.customers.lock().unwrap();
+        let customer = Customer::new(u32::try_from(customers.len()).unwrap() + 1);
+        customers.push(customer.clone());
+        customer
+    }
+
     async fn story(&self) {
-        let customer = {
-            let mut customers = self.customers.lock().unwrap();
-            let customer = Customer::new(u32::try_from(customers.len()).unwrap() + 1);
-            customers.push(customer.clone());
-            customer
-        };
-        let customer = &customer;
+        let customer = &self.new_customer();
         match customer.story {
             Story::Whole => {
                 let center = self.administration_center(customer, 1, u32::MAX);

@@ -280,19 +280,8 @@ impl World {
                 };
                 ("reset-password", Call::reset_password(&self.session(session), "").json(&body))
             }
-            Op::Create { session, who, key } => {
-                let call = Call::create_admin(&self.session(session), &user_name(who), &text(ADMINISTRATOR_PASSWORD));
-                ("create-admin", call.key(key))
-            }
-            Op::Add { session, who, current, key, .. } => {
-                let call = Call::add_admin(&self.session(session), &user_name(who), &text(current));
-                ("create-admin", call.key(key))
-            }
-            Op::Help { session, who, current, .. } => {
-                ("reset-admin", Call::reset_admin(&self.session(session), &self.account_id(who), &text(current)))
-            }
-            Op::Remove { session, who, current } => {
-                ("remove-admin", Call::remove_admin(&self.session(session), &self.account_id(who), &text(current)))
+            Op::Create { .. } | Op::Add { .. } | Op::Help { .. } | Op::Remove { .. } => {
+                self.act_of_administrator(op, text)
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
             Op::Desk { operator, key, act } => {
@@ -311,6 +300,27 @@ impl World {
             | Op::Wait { .. } => panic!("{op} is not a request"),
         };
         (function, call.from(&unused_address()))
+    }
+
+    /// Returns the function that carries out an act on an administrator, and the request. `text` returns what a password is.
+    fn act_of_administrator(&self, op: Op, text: impl Fn(Password) -> String) -> (&'static str, Call) {
+        match op {
+            Op::Create { session, who, key } => {
+                let (session, name) = (self.session(session), self.user_name(who));
+                ("create-admin", Call::create_admin(&session, &name, &text(ADMINISTRATOR_PASSWORD)).key(key))
+            }
+            Op::Add { session, who, current, key, .. } => {
+                let (session, name) = (self.session(session), self.user_name(who));
+                ("create-admin", Call::add_admin(&session, &name, &text(current)).key(key))
+            }
+            Op::Help { session, who, current, .. } => {
+                ("reset-admin", Call::reset_admin(&self.session(session), &self.account_id(who), &text(current)))
+            }
+            Op::Remove { session, who, current } => {
+                ("remove-admin", Call::remove_admin(&self.session(session), &self.account_id(who), &text(current)))
+            }
+            other => panic!("{other} is no act on an administrator"),
+        }
     }
 
     pub(crate) fn user_name(&self, who: UserName) -> String {

@@ -705,11 +705,11 @@ impl Bench {
     }
 
     /// Runs three operations in some orders of their steps.
-    async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
+    async fn some_orders(&mut self, start: &Snapshot, ops: &[Op; 3]) {
         for seed in 0..*SAMPLE {
             self.run_order(
                 start,
-                &ops,
+                ops,
                 &mut Choices { random: Some(fastrand::Rng::with_seed(seed)), ..Choices::default() },
             )
             .await;
@@ -773,7 +773,7 @@ impl Bench {
             self.every_order(start, ops).await;
         }
         for ops in triples {
-            self.some_orders(start, ops).await;
+            self.some_orders(start, &ops).await;
         }
         println!("{} orders so far", self.orders_run);
     }

@@ -278,7 +278,7 @@ impl Model for TeamModel {
             Action::Begin(p, task) => self.begin(&mut world, p, task)?,
             Action::ReadSession(p) => self.read_session(&mut world, p)?,
             Action::ReadCredential(p) => self.read_credential(&mut world, p)?,
-            Action::ReadTarget(p) => self.read_target(&mut world, p)?,
+            Action::ReadTarget(p) => Self::read_target(&mut world, p)?,
             Action::ReadLife(p) => self.read_life(&mut world, p)?,
             Action::ReadEverything(p) => self.read_everything(&mut world, p)?,
             Action::Committed(p) => self.deliver_answer(&mut world, p)?,

@@ -154,7 +154,8 @@ impl Team<'_> {
     async fn judge(&self) -> Result<(), String> {
         let (scene, table) = (self.scene(), Table::connect(&self.schedule.product.aws_url(), "desk"));
         self.await_end(&table).await?;
-        for session in self.sessions.lock().unwrap().clone() {
+        let sessions = self.sessions.lock().unwrap().clone();
+        for session in sessions {
             if scene.world.knows(session) {
                 self.perform(Op::CheckSession { session }).await;
             }

@@ -150,9 +150,8 @@ async fn another_address_is_approved_for_the_state_that_the_asker_saw_or_not_at_
     let decide = |key, approves| click(Omar, key, DeskAct::Decide { approval: "ask", approves });
     let (no, again) = (decide("no", false), decide("again", true));
     let more = [[yes, again], [yes, yes], [yes, retrieve(It, "i")], [yes, retrieve(Sam, "s")], [yes, remove(It)]];
-    bench
-        .run_with_more(&start, [[yes, first], [yes, next], [yes, no]], more, [[yes, next, first], [yes, no, next]])
-        .await;
+    let (pairs, longer) = ([[yes, first], [yes, next], [yes, no]], [[yes, next, first], [yes, no, next]]);
+    Box::pin(bench.run_with_more(&start, pairs, more, longer)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,8 @@
 //! while the other one is carried out as a whole. The answers and the table must be those of the two deeds one after the other, in either
 //! order; that the product does each of them rightly alone is what the tests of its functions say.
 
+use std::fmt::Write as _;
+
 use futures_util::join;
 use serde_json::{Value, json};
 use support::{at, ended};
@@ -139,7 +141,8 @@ impl Ground {
             assert_eq!((answer.status, &*answer.problem), (202, ""));
             ground.stack.cloud.drained().await.unwrap();
             let dana = ground.stack.token("dana@fabrikam.example");
-            temporary = ground.stack.retrieve(&dana, &first.subscription, "a").await.password().unwrap().to_owned();
+            let retrieved = ground.stack.retrieve(&dana, &first.subscription, "a").await;
+            retrieved.password().unwrap().clone_into(&mut temporary);
             ground.temporary = temporary;
         }
         if begin == Begin::Due {
@@ -248,23 +251,21 @@ impl Ground {
     /// Delivers an event once.
     async fn deliver(&self, function: &'static str, event: &Value, slow: Option<&Machine>) -> Answered {
         let message = json!({ "messageId": "message", "body": event.to_string() });
-        let is_done = match slow {
-            Some(machine) => machine.consume(function, &[message]).await,
-            None => {
-                let answer = self.stack.invoke(function, json!({ "Records": [message] })).await;
-                answer == json!({ "batchItemFailures": [] })
-            }
+        let is_done = if let Some(machine) = slow {
+            machine.consume(function, &[message]).await
+        } else {
+            let answer = self.stack.invoke(function, json!({ "Records": [message] })).await;
+            answer == json!({ "batchItemFailures": [] })
         };
         Answered::delivered(is_done)
     }
 
     async fn purge(&self, slow: Option<&Machine>) -> Answered {
-        let is_done = match slow {
-            Some(machine) => machine.run_schedule("purge-subscriptions").await,
-            None => {
-                let tick = serde_json::from_str(&support::Function::from_name("purge-subscriptions").event()).unwrap();
-                self.stack.try_invoke("purge-subscriptions", tick).await.is_ok()
-            }
+        let is_done = if let Some(machine) = slow {
+            machine.run_schedule("purge-subscriptions").await
+        } else {
+            let tick = serde_json::from_str(&support::Function::from_name("purge-subscriptions").event()).unwrap();
+            self.stack.try_invoke("purge-subscriptions", tick).await.is_ok()
         };
         Answered::delivered(is_done)
     }
@@ -318,11 +319,11 @@ impl Ground {
         if let Some(password) = &answer.shown {
             let call = Call::sign_in(&replica.name(whom), password).from("192.0.2.3");
             let answer = self.stack.call("sign-in", call).await;
-            line += &format!(", shown, {} {}", answer.status, answer.next().unwrap_or_default());
+            write!(line, ", shown, {} {}", answer.status, answer.next().unwrap_or_default()).unwrap();
         }
         if let Some(token) = &answer.session {
             let check = self.stack.call("reset-password", Call::reset_password(token, "short")).await;
-            line += &format!(", begun, {}", check.status);
+            write!(line, ", begun, {}", check.status).unwrap();
         }
         line
     }
@@ -431,7 +432,7 @@ fn line(item: &Value, replica: &Replica) -> Option<String> {
     let text = |name: &str| item[name]["S"].as_str().unwrap_or_default();
     let number = |name: &str| item[name]["N"].as_str().unwrap_or_default();
     let marks = |names: &[&str]| {
-        names.iter().filter(|name| !item[**name].is_null()).map(|name| format!(" {name}")).collect::<String>()
+        names.iter().filter(|name| !item[**name].is_null()).flat_map(|name| [" ", *name]).collect::<String>()
     };
     let (pk, sk) = (text("PK"), text("SK"));
     let kind = sk.split('#').next().unwrap_or_default();

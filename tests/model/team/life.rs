@@ -28,21 +28,23 @@ impl TeamModel {
 
     fn decide_end(&self, run: &Run, seen: &View, date: Date) -> Decision {
         let life = seen.life;
-        let record = |next| match life.ended < date {
-            true => Decision::Write(Write::Record { from: life, to: Life { ended: date, ..life } }, next),
-            false => Decision::Next(next),
+        let record = |next| {
+            if life.ended < date {
+                Decision::Write(Write::Record { from: life, to: Life { ended: date, ..life } }, next)
+            } else {
+                Decision::Next(next)
+            }
         };
         if life.started > date && self.variant != Variant::OlderEndEnds {
             return record(Next::Acknowledge);
         }
         match seen.credential {
             None if self.variant == Variant::UnknownEndForgotten => Decision::Next(Next::Acknowledge),
-            None => record(Next::Acknowledge),
             Some(Credential { ended: None, seq, .. }) => {
                 let purge_at = run.asked_at + PURGE_AFTER;
                 Decision::Write(Write::End { date, life, seq, purge_at }, Next::Close(date))
             }
-            Some(Credential { closed: true, .. }) => record(Next::Acknowledge),
+            None | Some(Credential { closed: true, .. }) => record(Next::Acknowledge),
             Some(Credential { ended: Some(ended), .. }) => record(Next::Close(ended)),
         }
     }

@@ -289,7 +289,7 @@ impl TeamModel {
         Some(())
     }
 
-    pub(crate) fn read_target(&self, world: &mut World, p: usize) -> Option<()> {
+    pub(crate) fn read_target(world: &mut World, p: usize) -> Option<()> {
         let run = world.people[p].run.as_mut()?;
         let (Task::Reset(id) | Task::Remove(id)) = run.task else { return None };
         let account = world.table.accounts[id];

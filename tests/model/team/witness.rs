@@ -164,7 +164,7 @@ impl World {
         let open = self.table.credential.is_some_and(|credential| credential.ended.is_none());
         let is_active = |id: AccountId| self.table.accounts[id].is_some_and(|one| one.status == Status::Active);
         let mut administrators = self.table.accounts.iter().skip(1).flatten();
-        !open || is_active(SERVICE) || administrators.any(|account| account.is_proven())
+        !open || is_active(SERVICE) || administrators.any(super::table::Account::is_proven)
     }
 
     fn is_ended(&self) -> bool {
@@ -216,7 +216,7 @@ impl TeamModel {
     /// Returns whether a thief is about to act in another person's session.
     fn is_act_without_password(&self, world: &World, person: usize) -> bool {
         let steals = self.scope.people[person].steals_from.is_some();
-        steals && world.people[person].run.as_ref().is_some_and(|run| run.has_session())
+        steals && world.people[person].run.as_ref().is_some_and(super::process::Run::has_session)
     }
 }
 
