@@ -123,8 +123,9 @@ impl Linters {
             fs::copy(copies.transformed(&name), directory.join(format!("{name}.json")))?;
         }
         let mut command = command(&self.checkov);
-        command.args(["--framework", "cloudformation", "--skip-download", "--output", "json", "--directory"]);
-        command.arg(&directory).arg("--skip-check").arg(SKIPPED_CHECKS.map(|(check, _)| check).join(","));
+        // A path from here, since checkov takes a longer one of the right length for a secret in every environment.
+        command.current_dir(&copies.0).args(["--framework", "cloudformation", "--skip-download", "--output", "json"]);
+        command.args(["--directory", "checkov", "--skip-check"]).arg(SKIPPED_CHECKS.map(|(check, _)| check).join(","));
         let answer = json(command).await?;
         let checked: BTreeSet<_> =
             checks(&answer, "passed_checks").map(|check| copy_name(&check["file_path"])).collect();
