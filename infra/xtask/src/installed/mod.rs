@@ -18,7 +18,7 @@ pub(crate) struct Found {
 }
 
 /// Returns everything that `cargo verify` needs, after installing what is missing. The environments of Python and the system's packages are
-/// installed at once, which takes half of the time.
+/// installed at once.
 pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     let with_pip_and_npm = async {
         let mut found = Vec::new();
