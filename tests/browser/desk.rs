@@ -11,7 +11,7 @@ use crate::{
     acts::{Customer, PRODUCT},
     browser::Visitor,
     look::Inspector,
-    page::{NARROW, Page, WIDE},
+    page::Page,
     support_requests::write_to_support,
 };
 
@@ -203,13 +203,8 @@ impl<'a> Desk<'a> {
         page.see(w.desk_next).await;
     }
 
-    /// Inspects a page, which must not scroll sideways at 320 pixels whatever look has its turn.
     async fn look(&self, page: &Page, name: &str) {
-        self.inspector.inspect(page, name).await;
-        page.resize(NARROW).await;
-        let wide = page.query("wide()").await;
-        page.resize(WIDE).await;
-        assert_eq!(wide, json!([]), "{name} scrolls sideways at {NARROW} pixels");
+        self.inspector.inspect_also_narrow(page, name).await;
     }
 
     /// Retrieves the credentials three times, as the portal user.

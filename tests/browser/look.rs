@@ -87,6 +87,15 @@ impl Inspector {
         page.evaluate("shifts.length = 0").await;
     }
 
+    /// Inspects a page, which must not scroll sideways at 320 pixels whatever look has its turn.
+    pub(crate) async fn inspect_also_narrow(&self, page: &Page, name: &str) {
+        self.inspect(page, name).await;
+        page.resize(NARROW).await;
+        let wide = page.query("wide()").await;
+        page.resize(WIDE).await;
+        assert_eq!(wide, json!([]), "{name} scrolls sideways at {NARROW} pixels");
+    }
+
     /// Returns the looks in which the page with this number is inspected. The languages begin with different looks.
     fn looks_of(&self, number: usize) -> Vec<Look> {
         if support::has_env("FIRSTKEY_FULL") {

@@ -35,7 +35,7 @@ async fn a_click_with_lost_answers_counts_once(chapter: &Chapter<'_>) {
     let page = kim.tab().await;
     page.visit(ADATUM.portal_user).await;
     let (w, traffic) = (page.w, Traffic::record(&page).await);
-    let loss = AnswerLoss::start(&page).await;
+    let loss = AnswerLoss::start(&page, "*/credentials").await;
     page.click(w.go).await;
     page.see(w.offline).await;
     assert_eq!(chapter.remaining_retrievals(&ADATUM).await, 2, "the click was carried out, and its answer was lost");

@@ -166,7 +166,7 @@ impl Chapter<'_> {
         assert!(status.is_success(), "POST /{path}: {status}, {answer}");
     }
 
-    async fn advance_clock(&self, seconds: u64) {
+    pub(crate) async fn advance_clock(&self, seconds: u64) {
         self.console("clock", &json!({ "seconds": seconds })).await;
     }
 

@@ -12,6 +12,7 @@
 //! | `oldest.rs` | the whole story without what the oldest browsers lack, and with odd languages of the browser |
 //! | `weight.rs` | the page with the credentials is small, and its assets are loaded once |
 //! | `desk.rs` | the support desk: a reissue after three retrievals, and one to another address, which takes two operators |
+//! | `team.rs` | administrators add, help and remove each other by keyboard alone, a lost answer among it |
 //! | `mail_again.rs` | a mail that bounced, the mail again, and new credentials after the old ones have expired |
 //! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper (by turns, or all of them with `FIRSTKEY_FULL=1`), pictures |
 //!
@@ -39,6 +40,7 @@ mod secrets;
 mod sessions;
 mod story;
 mod support_requests;
+mod team;
 mod tour;
 mod traffic;
 mod weight;
@@ -64,7 +66,7 @@ pub(crate) struct Chapter<'w> {
 
 type RunChapter = for<'a> fn(&'a Chapter<'a>) -> LocalBoxFuture<'a, ()>;
 
-const CHAPTERS: [(&str, RunChapter); 16] = [
+const CHAPTERS: [(&str, RunChapter); 18] = [
     ("story", |chapter| Box::pin(story::run(chapter, &story::FABRIKAM, Input::Mouse))),
     ("keyboard", |chapter| Box::pin(keyboard::run(chapter))),
     ("lost", |chapter| Box::pin(lost::run(chapter))),
@@ -79,6 +81,8 @@ const CHAPTERS: [(&str, RunChapter); 16] = [
     ("tour-qps", |chapter| Box::pin(tour::from_right_to_left(chapter))),
     ("desk-en", |chapter| Box::pin(desk::in_english(chapter))),
     ("desk-de", |chapter| Box::pin(desk::in_german(chapter))),
+    ("team-en", |chapter| Box::pin(team::in_english(chapter))),
+    ("team-de", |chapter| Box::pin(team::in_german(chapter))),
     ("mail-again-en", |chapter| Box::pin(mail_again::in_english(chapter))),
     ("mail-again-de", |chapter| Box::pin(mail_again::in_german(chapter))),
 ];

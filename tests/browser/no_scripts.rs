@@ -1,7 +1,10 @@
 //! Without scripts, every page can be read, customers can sign in, and each form says that it needs scripts and who helps.
 
+use std::time::Duration;
+
 use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledParams;
 use serde_json::json;
+use support::Call;
 use words::Language;
 
 use crate::{Chapter, acts::Customer, page::Page};
@@ -58,11 +61,56 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
     page.open("/administration").await;
     page.see(w.create_title).await;
     assert_forms_explain_scripts(&page).await;
+    page.set_cookie("__Host-session", &session_of_an_administrator(chapter, &second).await).await;
+    the_pages_of_a_team_can_be_read(&page).await;
     page.click(w.sign_out).await;
-    // The answer has no page. Another tab shows that the session has ended.
-    let after = kim.tab().await;
-    after.open("/administration").await;
-    after.see(w.lost_it_link).await;
+    see_signed_out(&kim.tab().await).await;
+}
+
+async fn the_pages_of_a_team_can_be_read(page: &Page) {
+    let w = page.w;
+    page.open("/administration").await;
+    page.see(w.change_password).await;
+    page.click(&format!("{}: Mo Saeed", w.reset_other)).await;
+    page.see(w.reset_other_lead).await;
+    assert_forms_explain_scripts(page).await;
+    page.click(w.cancel).await;
+    page.click(&format!("{}: Mo Saeed", w.remove_other)).await;
+    page.see(w.remove_lead).await;
+    assert_forms_explain_scripts(page).await;
+    for (path, text) in [
+        ("/administration/create", w.create_another_lead),
+        ("/administration/password", w.change_lead),
+        ("/administration/removed", w.former_none),
+    ] {
+        page.open(path).await;
+        page.see(text).await;
+        assert_forms_explain_scripts(page).await;
+    }
+}
+
+/// Waits until a tab shows that the session has ended. The answer to the form that signs out has no page, so nothing says when it has arrived.
+async fn see_signed_out(after: &Page) {
+    for _ in 0..50 {
+        after.open("/administration").await;
+        if after.text().await.contains(after.w.lost_it_link) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the session has not ended: {}", after.text().await);
+}
+
+/// Creates an administrator, who adds another one. Returns the session of the first.
+async fn session_of_an_administrator(chapter: &Chapter<'_>, service: &str) -> String {
+    let (dev, password) = (&chapter.world.dev, "a quiet lamp over the harbour");
+    let create = Call::create_admin(service, &LUCERNE.administrator(), password).key("lee");
+    assert_eq!(dev.call(create).await.unwrap().status, 201);
+    let (_, _, session) = sign_in(chapter, &LUCERNE.administrator(), password).await;
+    let fields = json!({ "user_name": "mo@lucerne", "display_name": "Mo Saeed", "current_password": password });
+    let add = Call::post("/administrators").session(&session).key("mo").json(&fields);
+    assert_eq!(dev.call(add).await.unwrap().status, 201);
+    session
 }
 
 async fn sign_in(

@@ -83,15 +83,15 @@ impl Traffic {
     }
 }
 
-/// A network fault that drops the answers to clicks, which are nevertheless carried out, until [`end`](Self::end) is called.
+/// A network fault that drops the answers to requests, which are nevertheless carried out, until [`end`](Self::end) is called.
 pub(crate) struct AnswerLoss<'p>(&'p Page);
 
 impl<'p> AnswerLoss<'p> {
-    pub(crate) async fn start(page: &'p Page) -> Self {
+    /// Drops the answers to requests whose address matches the pattern.
+    pub(crate) async fn start(page: &'p Page, pattern: &str) -> Self {
         page.journal.expect("net::ERR_CONNECTION_RESET");
         let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
-        let answers =
-            RequestPattern::builder().url_pattern("*/credentials").request_stage(RequestStage::Response).build();
+        let answers = RequestPattern::builder().url_pattern(pattern).request_stage(RequestStage::Response).build();
         page.tab.execute(EnableParams::builder().pattern(answers).build()).await.unwrap();
         let tab = page.tab.clone();
         tokio::spawn(async move {

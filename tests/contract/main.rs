@@ -42,7 +42,7 @@ async fn every_answer_of_the_running_product_matches_the_contract() -> anyhow::R
 
 async fn run(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
     let setup = Setup { product, client: Client::builder(TokioExecutor::new()).build_http() };
-    let (token, session) = setup.prepare().await.context("the setup")?;
+    let (token, session, account) = setup.prepare().await.context("the setup")?;
     let cases = if support::has_env("FIRSTKEY_FULL") { CASES * 10 } else { CASES }.to_string();
     println!("{cases} cases of each operation, by seed {SEED}");
     let workspace = product::workspace().canonicalize()?;
@@ -53,7 +53,7 @@ async fn run(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
     command.args(["--url", &product.functions, "--seed", SEED, "--max-examples", &cases]);
     // Schemathesis writes its state to the current directory, and Python finds `hooks.py` by its path.
     command.current_dir(product::target()).env("PYTHONPATH", &here);
-    command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session);
+    command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session).env("FIRSTKEY_ACCOUNT", account);
     let child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("schemathesis")?;
     let output = child.wait_with_output().await?;
@@ -72,8 +72,9 @@ struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    /// Starts two subscriptions and hands one over to its administrator. Returns a customer's token and the administrator's session.
-    async fn prepare(&self) -> anyhow::Result<(String, String)> {
+    /// Starts two subscriptions and hands one over to its administrator, who adds another one. Returns a customer's token, the administrator's
+    /// session, and the id of the other one's account.
+    async fn prepare(&self) -> anyhow::Result<(String, String, String)> {
         for subscription in ["sub-1002", "sub-1001"] {
             let started =
                 self.post(&format!("{}/events", self.product.console), "", &event(subscription, "trial")).await?;
@@ -85,9 +86,12 @@ impl Setup<'_> {
         let lee = json!({ "user_name": "lee@fabrikam", "display_name": "Lee Ahmadi", "password": OWN });
         self.post_to_function("administrators", &reset.session, &lee).await?;
         let session = self.sign_in("lee@fabrikam", OWN).await?;
+        let mo = json!({ "user_name": "mo@fabrikam", "display_name": "Mo Saeed", "current_password": OWN });
+        let mo = self.post_to_function("administrators", &session, &mo).await?.body;
         let person = json!({ "email": "dana@fabrikam.example" });
         let token = self.post(&format!("{}/dev/token", self.product.oidc), "", &person).await?.body;
-        Ok((token["id_token"].as_str().context("a token")?.to_owned(), session))
+        let text = |value: &Value, name: &str| value[name].as_str().map(ToOwned::to_owned).context(name.to_owned());
+        Ok((text(&token, "id_token")?, session, text(&mo, "account_id")?))
     }
 
     async fn mailed_password(&self, user_name: &str) -> anyhow::Result<String> {

@@ -18,7 +18,9 @@ use tokio::{join, time::sleep};
 
 use crate::observations::{Attempt, Click, Creation, Observations, Reset, SignIn};
 
+mod ends;
 mod operators;
+mod team;
 
 /// The number of attempts of a request.
 const TRIES: u32 = 10;
@@ -26,12 +28,19 @@ const TRIES: u32 = 10;
 /// The longest wait for a mail, or for a subscription to exist, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// The number of kinds of stories.
+const KINDS: u32 = 8;
+
+/// The number of stories that find the calls: each function is called in one of them.
+const STORIES: u32 = 12;
+
 /// The number of stories that run concurrently, with five or six people each.
 const AT_ONCE: usize = 4;
 
 /// A subscription and its people. Two customers share nothing.
 #[derive(Clone)]
 pub(crate) struct Customer {
+    number: u32,
     pub(crate) id: String,
     company: String,
     /// Whether the people click twice. Most do not: a single click leaves the state that a crash has left.
@@ -52,21 +61,34 @@ enum Story {
     Reissued,
     /// Two operators add a portal user, and one of them removes another one and unlocks an account.
     AccessChanged,
+    /// Administrators add, help and remove each other.
+    Team,
+    /// The subscription ends, and starts again or is deleted.
+    Ended,
     /// This number of steps in the Administration Center.
     Halfway(u32),
 }
 
 impl Customer {
     fn new(number: u32) -> Self {
-        let story = match number % 6 {
+        let story = match number % KINDS {
             1 => Story::Whole,
             2 => Story::UsedUp,
             3 => Story::Expired,
             4 => Story::Reissued,
             5 => Story::AccessChanged,
-            _ => Story::Halfway(number / 6 % 4),
+            6 => Story::Team,
+            7 => Story::Ended,
+            _ if number % (2 * KINDS) == KINDS => Story::Ended,
+            _ => Story::Halfway(number / (2 * KINDS) % 4),
         };
-        Self { id: format!("sub-{number:04}"), company: format!("c{number:04}"), impatient: number % 5 == 1, story }
+        let (id, company) = (format!("sub-{number:04}"), format!("c{number:04}"));
+        Self { number, id, company, impatient: number % 5 == 1, story }
+    }
+
+    /// Returns whether the subscription ends in the customer's story.
+    pub(crate) fn ends(&self) -> bool {
+        matches!(self.story, Story::Ended)
     }
 
     pub(crate) fn person(&self, who: &str) -> String {
@@ -126,7 +148,7 @@ impl World {
 
     /// Runs stories of every kind until all queues are empty.
     pub(crate) async fn run_one_of_each(&self) {
-        join_all((0..12).map(|_| Box::pin(self.story()))).await;
+        join_all((0..STORIES).map(|_| Box::pin(self.story()))).await;
         self.processes.cloud.drained().await.unwrap();
     }
 
@@ -154,14 +176,15 @@ impl World {
         self.discouraging.lock().unwrap().contains(process)
     }
 
+    fn new_customer(&self) -> Customer {
+        let mut customers = self.customers.lock().unwrap();
+        let customer = Customer::new(u32::try_from(customers.len()).unwrap() + 1);
+        customers.push(customer.clone());
+        customer
+    }
+
     async fn story(&self) {
-        let customer = {
-            let mut customers = self.customers.lock().unwrap();
-            let customer = Customer::new(u32::try_from(customers.len()).unwrap() + 1);
-            customers.push(customer.clone());
-            customer
-        };
-        let customer = &customer;
+        let customer = &self.new_customer();
         match customer.story {
             Story::Whole => {
                 let center = self.administration_center(customer, 1, u32::MAX);
@@ -192,6 +215,12 @@ impl World {
             }
             Story::AccessChanged => {
                 join!(self.deliver_start(customer, "trial"), self.have_access_changed(customer));
+            }
+            Story::Team => {
+                join!(self.deliver_start(customer, "trial"), self.be_a_team(customer));
+            }
+            Story::Ended => {
+                join!(self.deliver_start(customer, "trial"), self.end(customer));
             }
             Story::Halfway(steps) => {
                 let center = self.administration_center(customer, 1, steps);
@@ -547,7 +576,7 @@ impl World {
     /// Finishes the story after the kills, with every password that the customer still knows. Returns the step that failed as an
     /// error.
     pub(crate) async fn finish_story(&self, customer: &Customer) -> Result<(), String> {
-        for who in ["lee", "mo"] {
+        for who in ["lee", "mo", "noor"] {
             let name = customer.account(who);
             let [first, second] = [1, 2].map(|time| customer.choice(&name, time));
             if self.sign_in_with_any(customer, &name, &[&second, &first]).await.is_some() {
@@ -557,8 +586,8 @@ impl World {
         let (service, mut known) = (customer.service(), self.mails(customer));
         known.sort();
         let mailed = known.pop().map(|(_, password)| password).ok_or("no mail was sent")?;
-        let [earlier, chosen] = [0, 1].map(|time| customer.choice(&service, time));
-        let mut session = self.sign_in_with_any(customer, &service, &[&chosen, &earlier]).await;
+        let [earlier, chosen, latest] = [0, 1, 2].map(|time| customer.choice(&service, time));
+        let mut session = self.sign_in_with_any(customer, &service, &[&latest, &chosen, &earlier]).await;
         if session.is_none() {
             let reset = self.sign_in_with_any(customer, &service, &[&mailed]).await;
             let reset = reset.ok_or("neither the mailed nor the chosen password signs in")?;

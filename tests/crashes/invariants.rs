@@ -5,6 +5,7 @@
 //! spent the attempt.
 
 mod desk;
+pub(crate) mod team;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +21,7 @@ use support::{Call, secrets::SecretScanner};
 use crate::{
     customers::{Customer, World},
     injector::Called,
-    observations::Click,
+    observations::{Click, SignIn},
 };
 
 /// The state at the end: the answers that people got, and the stored items.
@@ -40,7 +41,7 @@ type Pairs = BTreeSet<(String, String)>;
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// The invariants that are checked without further requests.
-pub(crate) const ALL: [Check; 24] = [
+pub(crate) const ALL: [Check; 29] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
     ("1 a retrieval is counted before it is unsealed", counting_precedes_unsealing),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
@@ -63,6 +64,11 @@ pub(crate) const ALL: [Check; 24] = [
     ("12 after a reissue nothing of an earlier issue is shown", desk::nothing_is_shown_after_a_reissue),
     ("13 an approval is decided at most once, by another operator", desk::an_approval_is_decided_once),
     ("a portal user who was removed is refused", desk::a_removed_portal_user_is_refused),
+    ("14 there is a way in, unless the subscription has ended", team::there_is_a_way_in),
+    ("15 a password must be changed if and only if a colleague was shown it", team::a_shared_password_must_be_changed),
+    ("15 a temporary password is shown only if it is stored", team::only_stored_passwords_are_shown),
+    ("16 an end closes everything", team::an_end_closes_everything),
+    ("a removal happens once and holds", team::a_removal_holds),
     ("one click creates one administrator", one_click_creates_one_administrator),
     ("the history has no gap and no duplicate", the_history_is_whole),
     ("every transition is published, always with one id", every_transition_is_published),
@@ -102,6 +108,16 @@ impl<'a> Aftermath<'a> {
     /// Returns whether the customer's event was handled; otherwise there is nothing to check.
     pub(crate) fn has_begun(&self, customer: &Customer) -> bool {
         !self.items(customer, "CREDENTIAL").is_empty()
+    }
+
+    /// Returns whether the subscription has ended and not started again.
+    fn has_ended(&self, customer: &Customer) -> bool {
+        self.credential(customer).get("ended_at").is_some()
+    }
+
+    /// Returns whether everything of the customer was to be deleted.
+    pub(crate) fn is_purged(&self, customer: &Customer) -> bool {
+        self.world.observed.purged.lock().unwrap().contains(&customer.id)
     }
 
     fn credential(&self, customer: &Customer) -> &Value {
@@ -311,7 +327,7 @@ fn every_issue_is_mailed(after: &Aftermath, customer: &Customer) -> Vec<String> 
     let current = after.issue(customer);
     let item = after.items(customer, "MAIL")[0];
     let status = text(item, "status");
-    let needed = after.credential(customer).get("signed_in_at").is_none();
+    let needed = after.credential(customer).get("signed_in_at").is_none() && !after.has_ended(customer);
     let is_sent = ["sent", "delivered"].contains(&status);
     if number(&item["issue"]) != current || !(is_sent || status == "not-needed" && !needed) {
         wrong.push(format!("the mail of issue {current} is {status}"));
@@ -471,7 +487,8 @@ fn the_history_is_whole(after: &Aftermath, customer: &Customer) -> Vec<String> {
         ));
     }
     let history = after.history(customer);
-    let once: Vec<_> = history.iter().filter(|(what, ..)| !["retrieved", "password-changed"].contains(what)).collect();
+    let often = ["retrieved", "password-changed", "administrator-reset"];
+    let once: Vec<_> = history.iter().filter(|(what, ..)| !often.contains(what)).collect();
     let different: BTreeSet<_> = once.iter().collect();
     if once.len() != different.len() {
         wrong.push(format!("the history has duplicates: {once:?}"));
@@ -492,7 +509,8 @@ fn a_sign_in_retires_the_service_administrator(after: &Aftermath, customer: &Cus
     let sign_ins = after.world.observed.sign_ins.lock().unwrap();
     let own = sign_ins.iter().filter(|one| one.user_name.ends_with(customer.account("").as_str()));
     let acknowledged = own.filter(|one| one.user_name != customer.service()).any(|one| one.session.is_some());
-    let wrong = retired != signed_in || acknowledged && !signed_in;
+    // A later start makes the account active again, and an end closes it.
+    let wrong = !customer.ends() && (retired != signed_in || acknowledged && !signed_in);
     let what = format!("retired: {retired}; an administrator has signed in: {signed_in}, acknowledged: {acknowledged}");
     wrong.then_some(what).into_iter().collect()
 }
@@ -520,8 +538,11 @@ fn no_answer_is_internal(after: &Aftermath, customer: &Customer) -> Vec<String> 
     own.filter(|problem| problem.contains("\"internal\"")).cloned().collect()
 }
 
-/// Checks invariant 6: an administrator can sign in, or the service administrator can and creates one.
+/// Checks invariant 6: an administrator can sign in, or the service administrator can and creates one, unless the subscription has ended.
 pub(crate) async fn an_administrator_can_sign_in(world: &World, customer: &Customer) -> Vec<String> {
+    if world.is_over(customer).await {
+        return Vec::new();
+    }
     world.finish_story(customer).await.err().into_iter().collect()
 }
 
@@ -561,8 +582,17 @@ impl VoidSecrets {
     }
 }
 
+/// The reasons why more than what was replaced is void.
+#[derive(Clone, Copy)]
+pub(crate) struct Void {
+    /// An administrator has signed in, so that the service administrator is retired.
+    pub(crate) signed_in: bool,
+    /// The subscription has ended, and everything is void.
+    pub(crate) is_over: bool,
+}
+
 /// Returns a customer's void passwords and sessions; if an administrator has signed in, also all of the service administrator's.
-pub(crate) fn void_secrets(world: &World, customer: &Customer, signed_in: bool) -> VoidSecrets {
+pub(crate) fn void_secrets(world: &World, customer: &Customer, void: Void) -> VoidSecrets {
     let (service, own) = (customer.service(), |name: &str| name.ends_with(customer.account("").as_str()));
     let mails = world.mails(customer);
     let last = mails.iter().map(|(issue, _)| *issue).max();
@@ -573,20 +603,24 @@ pub(crate) fn void_secrets(world: &World, customer: &Customer, signed_in: bool) 
         .filter(|reset| own(&reset.user_name) && reset.session.is_some())
         .map(|reset| (reset.user_name.clone(), reset.from.clone()))
         .collect();
-    let superseded = mails.iter().filter(|(issue, _)| Some(*issue) < last);
+    let superseded = mails.iter().filter(|(issue, _)| Some(*issue) < last || void.is_over);
     passwords.extend(superseded.map(|(_, password)| (service.clone(), password.clone())));
     if last == Some(3) {
         // The third issue replaces the password that was chosen with the second one.
         passwords.insert((service.clone(), customer.choice(&service, 0)));
     }
-    if signed_in {
-        let tried = sign_ins.iter().filter(|one| one.user_name == service);
-        passwords.extend(tried.map(|one| (service.clone(), one.password.clone())));
-    }
+    let is_void = |one: &SignIn| {
+        own(&one.user_name)
+            && (void.is_over
+                || (void.signed_in && one.user_name == service)
+                || world.void_since(customer, &one.user_name).is_some_and(|since| one.answered < since))
+    };
+    passwords
+        .extend(sign_ins.iter().filter(|one| is_void(one)).map(|one| (one.user_name.clone(), one.password.clone())));
     let begun = sign_ins.iter().map(|one| (&one.user_name, &one.password, &one.session));
     let begun = begun.chain(resets.iter().map(|one| (&one.user_name, &one.to, &one.session)));
     let is_void = |name: &String, password: &String, session: &String| {
-        passwords.contains(&(name.clone(), password.clone())) || signed_out.contains(session)
+        void.is_over || passwords.contains(&(name.clone(), password.clone())) || signed_out.contains(session)
     };
     let sessions = begun.filter(|(name, ..)| own(name)).filter_map(|(name, password, session)| {
         let session = session.as_ref()?;
@@ -594,6 +628,20 @@ pub(crate) fn void_secrets(world: &World, customer: &Customer, signed_in: bool) 
     });
     let sessions = sessions.collect();
     VoidSecrets { passwords, sessions }
+}
+
+impl World {
+    /// Returns the time of what made everything of an account void: a colleague has reset the password or removed the account, or
+    /// the subscription has ended.
+    fn void_since(&self, customer: &Customer, user_name: &str) -> Option<Instant> {
+        let handouts = self.observed.handouts.lock().unwrap();
+        let handouts = handouts.iter().filter(|one| one.user_name == user_name && one.password.is_some());
+        let ended = self.observed.ended.lock().unwrap();
+        let ended = ended.iter().filter(|(id, _)| *id == customer.id).map(|(_, at)| *at);
+        let dismissed = self.observed.dismissed.lock().unwrap();
+        let dismissed = dismissed.iter().filter(|(who, _)| who == user_name).map(|(_, at)| *at);
+        handouts.map(|one| one.asked).chain(ended).chain(dismissed).max()
+    }
 }
 
 /// Checks invariant 9: no log line, problem document, dead letter or item of the table has a secret.

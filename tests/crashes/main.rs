@@ -28,7 +28,7 @@ use support::{Function, Processes};
 use crate::{
     customers::{Customer, World},
     injector::Injector,
-    invariants::Aftermath,
+    invariants::{Aftermath, Void, team},
     report::{Report, Violation},
 };
 
@@ -93,6 +93,7 @@ async fn conclude(world: &World, injector: &Injector, mut report: Report) {
     world.processes.cloud.drained().await.unwrap();
     let (checked_at, journal) = (Instant::now(), injector.journal());
     let customers = world.customers.lock().unwrap().clone();
+    world.finish_purges(&customers).await;
     let after = Aftermath::new(world, &journal).await;
     for customer in &customers {
         report.check(&after, customer);
@@ -121,10 +122,12 @@ async fn conclude(world: &World, injector: &Injector, mut report: Report) {
 }
 
 async fn check_secrets<'c>(world: &World, customer: &'c Customer) -> (&'c Customer, [Vec<String>; 3]) {
-    let over = invariants::void_secrets(world, customer, false);
+    let mut void = Void { signed_in: false, is_over: world.is_over(customer).await };
+    let over = invariants::void_secrets(world, customer, void);
     let before = invariants::void_secrets_have_no_effect(world, customer, &over).await;
     let sign_in_problems = invariants::an_administrator_can_sign_in(world, customer).await;
-    let over = invariants::void_secrets(world, customer, sign_in_problems.is_empty()).without(&over);
+    void.signed_in = sign_in_problems.is_empty();
+    let over = invariants::void_secrets(world, customer, void).without(&over);
     let afterwards = invariants::void_secrets_have_no_effect(world, customer, &over).await;
     (customer, [before, sign_in_problems, afterwards])
 }
@@ -132,6 +135,13 @@ async fn check_secrets<'c>(world: &World, customer: &'c Customer) -> (&'c Custom
 impl Report {
     /// Checks every invariant that needs no further request.
     fn check(&mut self, after: &Aftermath, customer: &Customer) {
+        if after.is_purged(customer) {
+            return self.add_violations(
+                "nothing is left of what was deleted",
+                customer,
+                team::nothing_is_left(after, customer),
+            );
+        }
         if !after.has_begun(customer) {
             return self.add_violations(
                 "5 every event starts an issue",

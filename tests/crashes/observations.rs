@@ -49,6 +49,14 @@ pub(crate) struct Creation {
     pub(crate) account_id: Option<String>,
 }
 
+/// One attempt to give an administrator a temporary password.
+pub(crate) struct Handout {
+    pub(crate) user_name: String,
+    /// The password, if the answer shows one.
+    pub(crate) password: Option<String>,
+    pub(crate) asked: Instant,
+}
+
 /// One attempt of a click of an operator.
 pub(crate) struct Act {
     pub(crate) subscription: String,
@@ -69,6 +77,13 @@ pub(crate) struct Observations {
     pub(crate) sign_ins: Mutex<Vec<SignIn>>,
     pub(crate) resets: Mutex<Vec<Reset>>,
     pub(crate) creations: Mutex<Vec<Creation>>,
+    pub(crate) handouts: Mutex<Vec<Handout>>,
+    /// The administrators whose removal was acknowledged, with the time of the answer.
+    pub(crate) dismissed: Mutex<Vec<(String, Instant)>>,
+    /// The customers whose subscription has ended, with the time at which all accounts were closed.
+    pub(crate) ended: Mutex<Vec<(String, Instant)>>,
+    /// The customers whose items are deleted.
+    pub(crate) purged: Mutex<Vec<String>>,
     /// The customers whose mail SES has reported as delivered, with its issue and round.
     pub(crate) delivered: Mutex<Vec<(String, u64, u64)>>,
     /// The customers of whom a click got the answer that the mail is ordered again.
@@ -122,6 +137,7 @@ impl Observations {
             all.extend(session.clone().into_iter().chain([to.clone()]));
         }
         all.extend(self.creations.lock().unwrap().iter().map(|creation| creation.password.clone()));
+        all.extend(self.handouts.lock().unwrap().iter().filter_map(|handout| handout.password.clone()));
         all.sort();
         all.dedup();
         all

@@ -39,6 +39,15 @@ const DELAY: Duration = Duration::from_secs(1);
 /// The same delay for SES, whose only attempt times out after eight seconds. It arrives sooner after the time-out than the others.
 const SES_DELAY: Duration = Duration::from_millis(8500);
 
+/// The number of the first era in which something is purged. No other run reaches it.
+const FIRST_ERA_OF_PURGES: i64 = 5000;
+
+/// The number of days whose lists a purge asks for.
+const DAYS_OF_PURGE: u32 = 31;
+
+/// The time for which a run of the purge has a subscription to itself, in seconds.
+const PURGE_LEASE: i64 = 15 * 60;
+
 /// The attempts that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
@@ -143,19 +152,12 @@ impl Lane {
         let world = World::new(number, async |site, address| self.token(machine, site, &address)).await;
         let (mails, began, history) = (Mails::default(), Instant::now(), Vec::new());
         let mut run = Run { lane: self, machine, world, mails, began, history };
-        let (state, orders) = run.prepare(scenario).await?;
-        let function = machine.caller_name(scenario.function);
-        let calls = || if case.is_none() { self.calls(&function) } else { Vec::new() };
-        let before = calls().len();
-        // A case that failed may have left its fault.
-        let _ = self.stack.cloud.clear_faults_of(&function);
-        if let Some(case) = case {
-            self.stack.cloud.set_fault(case.fault(&function));
+        let time = machine.now();
+        let calls = run.complete(scenario, case).await;
+        if matches!(scenario.action, Action::Purge) {
+            machine.advance_clock(time - machine.now());
         }
-        run.act(scenario, case, &orders).await?;
-        let calls = calls().split_off(before);
-        run.conclude(scenario, state).await?;
-        Ok(calls)
+        calls
     }
 
     fn calls(&self, function: &str) -> Vec<(String, String)> {
@@ -166,6 +168,23 @@ impl Lane {
 }
 
 impl Run<'_> {
+    /// Runs a scenario from its beginning to its end.
+    async fn complete(&mut self, scenario: &Scenario, case: Option<&Case>) -> Checked<Vec<(String, String)>> {
+        let (state, orders) = self.prepare(scenario).await?;
+        let (lane, function) = (self.lane, self.machine.caller_name(scenario.function));
+        let calls = || if case.is_none() { lane.calls(&function) } else { Vec::new() };
+        let before = calls().len();
+        // A case that failed may have left its fault.
+        let _ = lane.stack.cloud.clear_faults_of(&function);
+        if let Some(case) = case {
+            lane.stack.cloud.set_fault(case.fault(&function));
+        }
+        self.act(scenario, case, &orders).await?;
+        let calls = calls().split_off(before);
+        self.conclude(scenario, state).await?;
+        Ok(calls)
+    }
+
     /// Brings about the state of a scenario without faults; returns that state and the orders to mail.
     async fn prepare(&mut self, scenario: &Scenario) -> Checked<(State, Vec<Value>)> {
         let mut state = State::empty().with_desk_lines();
@@ -173,8 +192,10 @@ impl Run<'_> {
             state = state.without_approvals();
         }
         let mut orders = Vec::new();
-        if matches!(scenario.action, Action::Remind { .. }) {
-            self.begin_era().await;
+        match scenario.action {
+            Action::Remind { .. } => self.begin_era(0).await,
+            Action::Purge => self.begin_era(FIRST_ERA_OF_PURGES).await,
+            _ => {}
         }
         for op in &scenario.before {
             let mails = state.mails;
@@ -205,10 +226,10 @@ impl Run<'_> {
     }
 
     /// Advances the clock of this lane to a time that no other run reaches: a run over the reminders works through those of all
-    /// subscriptions.
-    async fn begin_era(&mut self) {
+    /// subscriptions, and so does the schedule that deletes what has ended.
+    async fn begin_era(&mut self, first: i64) {
         const ERA: i64 = 60 * 24 * 60 * 60;
-        let (lane, number) = (self.lane, i64::try_from(self.world.number()).unwrap());
+        let (lane, number) = (self.lane, first + i64::try_from(self.world.number()).unwrap());
         self.machine.advance_clock(lane.began + ERA * number - self.machine.now());
         self.sign_everyone_in().await;
     }
@@ -284,6 +305,15 @@ impl Run<'_> {
                 let message = json!({ "messageId": "message", "body": body });
                 self.machine.consume("subscription-start", &[message]).await.then(|| reply(200, "done"))
             }
+            Op::Restart { event, at } => {
+                let body = self.world.later_event(event, at).to_string();
+                let message = json!({ "messageId": "message", "body": body });
+                self.machine.consume("subscription-start", &[message]).await.then(|| reply(200, "done"))
+            }
+            Op::End { at } => {
+                let message = json!({ "messageId": "message", "body": self.world.end(at).to_string() });
+                self.machine.consume("subscription-end", &[message]).await.then(|| reply(200, "done"))
+            }
             Op::Report { issue, round, what, at } => {
                 let message = self.world.report((issue, round), what, at);
                 self.machine.consume("mail-feedback", &[message]).await.then(|| reply(200, "done"))
@@ -300,6 +330,10 @@ impl Run<'_> {
     }
 
     async fn call(&self, op: Op) -> Checked<Option<Reply>> {
+        if let Op::Help { who, .. } | Op::Remove { who, .. } = op {
+            let account = self.lane.table.get(format!("ACCOUNT#{}", self.world.user_name(who)), "ACCOUNT").await;
+            account.inspect(|account| self.world.learn_account(who, read_text(account, "account_id")));
+        }
         let (function, call) = self.world.request(op, &self.mails);
         let asked = Instant::now();
         let answer = self.machine.call(function, call).await;
@@ -337,6 +371,7 @@ impl Run<'_> {
             }
             Action::Remind { reminders } => self.remind(reminders, case).await?,
             Action::Publish { events, notices } => self.publish(events, notices, case).await?,
+            Action::Purge => self.purge(case).await?,
         }
         Ok(())
     }
@@ -447,6 +482,47 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Runs the schedule that deletes what has ended, and again after the lease of a run that was interrupted.
+    async fn purge(&mut self, case: Option<&Case>) -> Checked<()> {
+        let called = self.elapsed();
+        let first = self.machine.run_schedule("purge-subscriptions").await;
+        if !first && case.is_none() {
+            return Err(Failure::Slow("a purge fails without a fault".to_owned()));
+        }
+        if let Some(case) = case {
+            self.finish_fault(case).await?;
+            self.machine.advance_clock(PURGE_LEASE);
+            if !self.machine.run_schedule("purge-subscriptions").await {
+                return Err(Failure::Slow("a purge fails without a fault".to_owned()));
+            }
+        }
+        self.history.push(Event { op: Op::Purge, called, answered: Some((self.elapsed(), reply(200, "done"))) });
+        let left = self.left_of_purge().await;
+        if !left.is_empty() {
+            return Err(format!("the purge has left {left:?}").into());
+        }
+        Ok(())
+    }
+
+    /// Returns the keys of what a purge should have deleted, if there is no credential any more.
+    async fn left_of_purge(&self) -> Vec<String> {
+        let (subscription, company) = (self.world.subscription(), self.world.company());
+        let own = [format!("SUBSCRIPTION#{subscription}"), format!("COMPANY#{company}")];
+        let is_own = |key: &str| own.iter().any(|own| key == own || key.starts_with(&format!("{own}#")));
+        let of_account = |key: &str| {
+            (key.starts_with("ACCOUNT#") || key.starts_with("ATTEMPTS#")) && key.ends_with(&format!("@{company}"))
+        };
+        let keys = self.lane.stack.cloud.dump_table().await.unwrap().into_iter().map(|item| {
+            let key = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+            (key("PK"), key("SK"))
+        });
+        let found: Vec<_> = keys.filter(|(pk, sk)| is_own(pk) || is_own(sk) || of_account(pk)).collect();
+        let is_live = found.iter().any(|(_, sk)| sk == "CREDENTIAL");
+        // The life stays, so that an old start does not bring the subscription back.
+        let left = found.into_iter().filter(|(_, sk)| !is_live && sk != "LIFE");
+        left.map(|(pk, sk)| format!("{pk} {sk}")).collect()
+    }
+
     /// Returns whether the reminder of the current issue is on the list of those that are due.
     async fn is_reminder_due(&self) -> bool {
         let subscription = self.world.subscription();
@@ -506,13 +582,18 @@ impl Run<'_> {
         }
         for op in &scenario.afterwards {
             let is_possible = match op {
-                Op::CheckSession { session } | Op::Reset { session, .. } => self.world.knows(session),
+                Op::CheckSession { session }
+                | Op::Reset { session, .. }
+                | Op::Add { session, .. }
+                | Op::Help { session, .. }
+                | Op::Remove { session, .. } => self.world.knows(session),
+                Op::SignIn { password, .. } => self.world.knows_password(*password),
                 _ => true,
             };
             if is_possible && self.perform(*op).await?.is_none() {
                 return Err(Failure::Slow(format!("{op} has no answer without a fault")));
             }
-            if matches!(op, Op::Desk { .. }) {
+            if matches!(op, Op::Desk { .. } | Op::Restart { .. }) {
                 self.finish_mails().await?;
             }
         }
@@ -551,8 +632,15 @@ fn cases(scenario: &Scenario, calls: &[(String, String)]) -> Vec<Case> {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for (number, (service, operation)) in calls.iter().enumerate() {
         let after = counts.entry(operation).or_default();
-        if operation == "Query" && *after > 0 {
-            // A run over the reminders asks for 784 parts of the list, one as the other.
+        let is_purge = matches!(scenario.action, Action::Purge);
+        let is_alike = match operation.as_str() {
+            // A run over the reminders asks for 784 parts of the list, one as the other, and a purge for 31 days.
+            "Query" => *after > 0 && !(is_purge && *after >= DAYS_OF_PURGE),
+            "DeleteItem" if is_purge => !(*after).is_multiple_of(6),
+            _ => false,
+        };
+        if is_alike {
+            *after += 1;
             continue;
         }
         let service = [Service::DynamoDb, Service::Events, Service::Kms, Service::SecretsManager, Service::Ses]
@@ -605,9 +693,9 @@ fn sample(mut cases: Vec<Case>, random: &mut fastrand::Rng) -> Vec<Case> {
     cases
 }
 
-/// Returns whether a case runs over the reminders, or over the records of the stream.
+/// Returns whether a case runs over the reminders, the records of the stream, or what has ended.
 fn is_run(case: &Case) -> bool {
-    matches!(case.scenario.action, Action::Remind { .. } | Action::Publish { .. })
+    matches!(case.scenario.action, Action::Remind { .. } | Action::Publish { .. } | Action::Purge)
 }
 
 /// Runs every scenario without a fault, and returns the cases that its calls give.

@@ -9,9 +9,10 @@ use std::{
     },
 };
 
+use domain::Timestamp;
 use serde_json::{Value, json};
 use support::{
-    Answer, Api, Call, desk, event,
+    Answer, Api, Call, desk, ended, event,
     specification::{
         ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, Report, UserName, reply,
     },
@@ -30,6 +31,10 @@ pub(crate) struct World {
     approvals: Mutex<BTreeMap<Label, String>>,
     /// The passwords that the portal has shown and no mail, each with its issue.
     unmailed: Mutex<BTreeMap<String, u64>>,
+    /// The temporary passwords of administrators that answers have shown.
+    handed_out: Mutex<BTreeMap<Label, String>>,
+    /// The ids of accounts.
+    account_ids: Mutex<BTreeMap<UserName, String>>,
 }
 
 /// The site that a token signs a person in to.
@@ -45,6 +50,20 @@ const CHOICES: [&str; 4] = [
     "an old clock behind the stairs",
     "a quiet lamp over the harbour",
 ];
+
+/// The time of the first event, 10 November 2026, 09:00 UTC, in seconds since the epoch.
+const FIRST_EVENT: i64 = 1_794_301_200;
+
+/// The id of no account.
+const NO_ACCOUNT: &str = "01KB7Z0M4Q8X2V5T6R9W3YHJDN";
+
+/// A temporary password that no account has.
+const NO_PASSWORD: &str = "22222-33333-44444-55555";
+
+/// Returns the time of an event, some hours after the first one.
+fn hour(at: u64) -> String {
+    Timestamp::from_epoch_seconds(FIRST_EVENT + 3600 * i64::try_from(at).unwrap()).to_string()
+}
 
 /// Returns an address that no other request has, so that no result depends on the number of attempts from a network.
 fn unused_address() -> String {
@@ -62,6 +81,8 @@ impl World {
             sessions: Mutex::default(),
             approvals: Mutex::default(),
             unmailed: Mutex::default(),
+            handed_out: Mutex::default(),
+            account_ids: Mutex::default(),
         };
         world.sign_everyone_in(token).await;
         world
@@ -104,6 +125,23 @@ impl World {
         self.sessions.lock().unwrap().contains_key(label)
     }
 
+    /// Returns whether the password is known. A person who got no answer does not know a temporary password that may be stored.
+    pub(crate) fn knows_password(&self, password: Password) -> bool {
+        match password {
+            Password::HandedOut(label) => self.handed_out.lock().unwrap().contains_key(label),
+            Password::Temporary(_) | Password::Chosen(_) => true,
+        }
+    }
+
+    /// Stores the id of an account, by which administrators name it.
+    pub(crate) fn learn_account(&self, who: UserName, id: &str) {
+        self.account_ids.lock().unwrap().insert(who, id.to_owned());
+    }
+
+    fn account_id(&self, who: UserName) -> String {
+        self.account_ids.lock().unwrap().get(&who).map_or(NO_ACCOUNT, String::as_str).to_owned()
+    }
+
     fn session(&self, label: Label) -> String {
         self.sessions.lock().unwrap()[label].clone()
     }
@@ -115,6 +153,9 @@ impl World {
 
     /// Stores the session that an answer brings, or the id of an approval.
     pub(crate) fn learn(&self, op: Op, answer: &Answer) {
+        if let (Op::Add { gives, .. } | Op::Help { gives, .. }, Some(password)) = (op, answer.temporary_password()) {
+            self.handed_out.lock().unwrap().insert(gives, password.to_owned());
+        }
         if let (Op::SignIn { begins, .. } | Op::Reset { begins, .. }, Some(session)) = (op, answer.session()) {
             self.sessions.lock().unwrap().insert(begins, session);
         }
@@ -167,6 +208,21 @@ impl World {
         event
     }
 
+    /// Returns a later event that starts the subscription.
+    pub(crate) fn later_event(&self, id: Label, at: u64) -> Value {
+        let mut event = self.event(id, false);
+        event["time"] = hour(at).into();
+        event
+    }
+
+    /// Returns the event that ends the subscription.
+    pub(crate) fn end(&self, at: u64) -> Value {
+        let mut event = ended(&self.subscription());
+        event["id"] = format!("{}-end-{at}", self.subscription()).into();
+        event["time"] = hour(at).into();
+        event
+    }
+
     /// Returns a report of SES on the welcome mail, as the message of a queue.
     pub(crate) fn report(&self, (issue, round): (u64, u64), what: Report, at: u64) -> Value {
         let bounce = |kind: &str, subtype: &str, status: &str| {
@@ -196,6 +252,9 @@ impl World {
         let text = |password| match password {
             Password::Temporary(issue) => self.temporary_password(issue, mails),
             Password::Chosen(choice) => CHOICES[choice].to_owned(),
+            Password::HandedOut(label) => {
+                self.handed_out.lock().unwrap().get(label).map_or(NO_PASSWORD, String::as_str).to_owned()
+            }
         };
         let user_name = |who| self.user_name(who);
         let (function, call) = match op {
@@ -221,9 +280,8 @@ impl World {
                 };
                 ("reset-password", Call::reset_password(&self.session(session), "").json(&body))
             }
-            Op::Create { session, who, key } => {
-                let call = Call::create_admin(&self.session(session), &user_name(who), &text(ADMINISTRATOR_PASSWORD));
-                ("create-admin", call.key(key))
+            Op::Create { .. } | Op::Add { .. } | Op::Help { .. } | Op::Remove { .. } => {
+                self.act_of_administrator(op, text)
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
             Op::Desk { operator, key, act } => {
@@ -232,11 +290,37 @@ impl World {
                 let (function, call) = desk::request(&scope, key, act, |asked| self.approval(asked));
                 (function, call.operator(&self.operators[&operator]))
             }
-            Op::Start { .. } | Op::Report { .. } | Op::Reissue { .. } | Op::LockOut { .. } | Op::Wait { .. } => {
-                panic!("{op} is not a request")
-            }
+            Op::Start { .. }
+            | Op::Restart { .. }
+            | Op::End { .. }
+            | Op::Purge
+            | Op::Report { .. }
+            | Op::Reissue { .. }
+            | Op::LockOut { .. }
+            | Op::Wait { .. } => panic!("{op} is not a request"),
         };
         (function, call.from(&unused_address()))
+    }
+
+    /// Returns the function that carries out an act on an administrator, and the request. `text` returns what a password is.
+    fn act_of_administrator(&self, op: Op, text: impl Fn(Password) -> String) -> (&'static str, Call) {
+        match op {
+            Op::Create { session, who, key } => {
+                let (session, name) = (self.session(session), self.user_name(who));
+                ("create-admin", Call::create_admin(&session, &name, &text(ADMINISTRATOR_PASSWORD)).key(key))
+            }
+            Op::Add { session, who, current, key, .. } => {
+                let (session, name) = (self.session(session), self.user_name(who));
+                ("create-admin", Call::add_admin(&session, &name, &text(current)).key(key))
+            }
+            Op::Help { session, who, current, .. } => {
+                ("reset-admin", Call::reset_admin(&self.session(session), &self.account_id(who), &text(current)))
+            }
+            Op::Remove { session, who, current } => {
+                ("remove-admin", Call::remove_admin(&self.session(session), &self.account_id(who), &text(current)))
+            }
+            other => panic!("{other} is no act on an administrator"),
+        }
     }
 
     pub(crate) fn user_name(&self, who: UserName) -> String {
@@ -330,6 +414,10 @@ impl World {
                 },
                 None => (200, format!("blank: {}; {used} used", answer.reasons().join(", "))),
             },
+            (Op::Add { .. }, 201) | (Op::Help { .. }, 200) => {
+                let shown = answer.temporary_password().is_some();
+                reply(answer.status, if shown { "a password" } else { "no password" })
+            }
             (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
             (Op::Desk { key, act, .. }, 202) => {
                 (202, desk::describe(key, act, &answer.body, |asked| self.approval(asked)))

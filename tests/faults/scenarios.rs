@@ -1,6 +1,7 @@
 //! The scenarios: the states that a call can meet, each described by the operations that lead to it.
 
 mod desk;
+mod team;
 
 use support::{
     Function,
@@ -24,6 +25,8 @@ pub(crate) enum Action {
     /// The delivery of every record of the stream that is about the subscription, the number of events that are published in the end, and
     /// that of the notices that are ordered.
     Publish { events: usize, notices: usize },
+    /// Runs of the schedule that deletes what ended long ago.
+    Purge,
 }
 
 /// A request that changes nothing.
@@ -166,6 +169,8 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
     let again = match op {
         Op::SignIn { who, password, .. } => Op::SignIn { who, password, begins: "again" },
         Op::Reset { session, current, to, .. } => Op::Reset { session, current, to, begins: "again" },
+        Op::Add { session, who, current, key, .. } => Op::Add { session, who, current, key, gives: "again" },
+        Op::Help { session, who, current, .. } => Op::Help { session, who, current, gives: "again" },
         other => other,
     };
     let action = Action::Do(op, again);
@@ -189,14 +194,18 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::MailFeedback, reports),
     (Function::Portal, pages),
     (Function::PublishEvents, publications),
+    (Function::PurgeSubscriptions, team::purges),
     (Function::ReissueCredentials, desk::reissues),
+    (Function::RemoveAdmin, team::removals),
     (Function::RenewCredentials, renewals),
     (Function::ResendMail, resends),
+    (Function::ResetAdmin, team::resets),
     (Function::ResetPassword, resets),
     (Function::SendMail, mails),
     (Function::SendReminders, reminders),
     (Function::ShowHistory, histories),
     (Function::SignIn, sign_ins),
+    (Function::SubscriptionEnd, team::ends),
     (Function::SubscriptionStart, starts),
     (Function::SupportDesk, desk::readings),
 ];
@@ -305,7 +314,7 @@ fn resets() -> Vec<Scenario> {
 fn creations() -> Vec<Scenario> {
     let creation = |state, before, op, afterwards| scenario("create-admin", state, before, op, afterwards);
     let lee = create("F", UserName::Lee, "lee");
-    vec![
+    let mut all = vec![
         creation("new", password_chosen(), lee, vec![create("F", UserName::Lee, "other"), sign_in(UserName::Lee, "L")]),
         creation("the same click", admin_created(), lee, vec![sign_in(UserName::Lee, "L")]),
         creation("taken", admin_created(), create("F", UserName::Lee, "other"), vec![]),
@@ -321,12 +330,14 @@ fn creations() -> Vec<Scenario> {
             create("F", UserName::Mo, "mo"),
             vec![],
         ),
-    ]
+    ];
+    all.extend(team::additions());
+    all
 }
 
 fn starts() -> Vec<Scenario> {
     let start = |state, before, op, afterwards| scenario("subscription-start", state, before, op, afterwards);
-    vec![
+    let mut all = vec![
         start("new", vec![], TRIAL, vec![dana("k"), temporary("A")]),
         start("delivered again", vec![TRIAL], TRIAL, vec![dana("k")]),
         start("paid in time", vec![TRIAL, dana("a")], PAID, vec![dana("k")]),
@@ -340,7 +351,9 @@ fn starts() -> Vec<Scenario> {
             PAID,
             vec![dana("k"), kim("k")],
         ),
-    ]
+    ];
+    all.extend(team::restarts());
+    all
 }
 
 fn mails() -> Vec<Scenario> {

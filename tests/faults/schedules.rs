@@ -1,6 +1,8 @@
 //! Twenty people, two operators of the support desk for each subscription among them, use the product concurrently while AWS fails at
 //! random. A seed determines who does what, when, and what fails.
 
+mod team;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -220,6 +222,17 @@ const ROLES: [Role; PEOPLE / SUBSCRIPTIONS] = [
 ];
 
 impl Scene {
+    /// Starts a subscription, and waits for its mail.
+    async fn start(product: &Product, number: usize) -> Self {
+        let world = World::new(number, async |site, address| product.token(site, address).await).await;
+        while !product.publish(world.event("trial", false)).await {}
+        while product.mails(&world).await.0.is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let (labels, wrong) = (AtomicUsize::default(), Mutex::default());
+        Self { world, observations: Mutex::default(), labels, wrong }
+    }
+
     fn label(&self) -> Label {
         LABELS[self.labels.fetch_add(1, Ordering::Relaxed)]
     }
@@ -230,13 +243,7 @@ impl Schedule<'_> {
         let mut scenes = Vec::new();
         for n in 0..SUBSCRIPTIONS {
             let number = usize::try_from(seed).unwrap() * SUBSCRIPTIONS + n;
-            let world = World::new(number, async |site, address| product.token(site, address).await).await;
-            while !product.publish(world.event("trial", false)).await {}
-            while product.mails(&world).await.0.is_empty() {
-                sleep(Duration::from_millis(20)).await;
-            }
-            let (labels, wrong) = (AtomicUsize::default(), Mutex::default());
-            scenes.push(Scene { world, observations: Mutex::default(), labels, wrong });
+            scenes.push(Scene::start(product, number).await);
         }
         Schedule { product, scenes, began: Instant::now() }
     }
@@ -248,8 +255,13 @@ impl Schedule<'_> {
     /// Carries out an operation; returns its result, if the answer is conclusive.
     async fn perform(&self, scene: &Scene, op: Op) -> Option<Reply> {
         let called = self.elapsed();
-        if let Op::Start { event, paid } = op {
-            let done = self.product.publish(scene.world.event(event, paid)).await;
+        let event = match op {
+            Op::Start { event, paid } => Some(scene.world.event(event, paid)),
+            Op::End { at } => Some(scene.world.end(at)),
+            _ => None,
+        };
+        if let Some(event) = event {
+            let done = self.product.publish(event).await;
             let answered = done.then(|| (self.elapsed(), reply(200, "done")));
             scene.observations.lock().unwrap().push(Observation {
                 op,
@@ -546,7 +558,8 @@ impl Scene {
             })
             .collect();
         // The queue delivers a failed event again, and each delivery may have an effect.
-        let failed = |event: &&Event| matches!(event.op, Op::Start { .. }) && event.answered.is_none();
+        let is_event = |op| matches!(op, Op::Start { .. } | Op::End { .. });
+        let failed = |event: &&Event| is_event(event.op) && event.answered.is_none();
         let redelivered: Vec<_> = events.iter().filter(failed).cloned().collect();
         events.extend(redelivered);
         events

@@ -12,7 +12,7 @@ use std::{
 use cloud::{Fault, Limits, Mode, Queue, Service};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, TestStack, event, table::Table};
+use support::{Call, Deployment, Function, TestStack, ended, event, table::Table};
 use template::Template;
 
 use crate::{
@@ -29,7 +29,7 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 15] = [
+const SCENARIOS: [Scenario; 16] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
@@ -42,6 +42,7 @@ const SCENARIOS: [Scenario; 15] = [
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
     ("EventsNotPublished", || Box::pin(the_bus_refuses_events())),
     ("NoticesMissing", || Box::pin(no_notice_is_sent())),
+    ("PurgesFailed", || Box::pin(a_subscription_cannot_be_deleted())),
     ("RecordsUnreadable", || Box::pin(a_record_cannot_be_read())),
     ("WelcomeMailsNotDelivered", || Box::pin(a_welcome_mail_bounces())),
     ("TableDenied", || Box::pin(a_statement_is_missing("CountRetrievals"))),
@@ -152,6 +153,19 @@ async fn a_record_cannot_be_read() {
     stack.invoke("publish-events", json!({ "Records": [{ "eventName": "INSERT" }] })).await;
 }
 
+/// Lets the retention of an ended subscription pass, one item of which cannot be read.
+async fn a_subscription_cannot_be_deleted() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.end_subscription(ended("sub-1")).await;
+    let nameless =
+        json!({ "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "ADMINISTRATOR#01KB0H2T9RGQ8S0V3M5N7P9QRS" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&nameless).await;
+    stack.advance_clock(401 * 24 * 60 * 60);
+    let tick = serde_json::from_str(&Function::PurgeSubscriptions.event()).unwrap();
+    stack.invoke("purge-subscriptions", tick).await;
+}
+
 async fn a_welcome_mail_bounces() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
@@ -246,6 +260,11 @@ async fn events_that_are_not_published_ring() {
 #[tokio::test]
 async fn a_notice_that_was_not_sent_rings() {
     check("NoticesMissing").await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_deleted_rings() {
+    check("PurgesFailed").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use support::{
     table::{Table, text},
 };
 
+use crate::administrators::stored_items;
+
 const CHOSEN: &str = "seven green boats at noon";
 const OWN: &str = "a quiet lamp over the harbour";
 
@@ -31,11 +33,20 @@ async fn create_with(stack: &TestStack, session: &str, field: &str, value: Value
     stack.call("create-admin", Call::post("/administrators").session(session).json(&body)).await
 }
 
-/// Creates an administrator in `session`, signs in as that administrator, and returns the new session.
-async fn create_and_sign_in(stack: &TestStack, session: &str, user_name: &str) -> String {
-    assert_eq!(create(stack, session, user_name, user_name).await.status, 201);
-    stack.sign_in(user_name, OWN).await.session().unwrap()
+/// Adds an administrator in the session of one whose password is [`OWN`].
+async fn add(stack: &TestStack, session: &str, user_name: &str, key: &str) -> Answer {
+    stack.call("create-admin", Call::add_admin(session, user_name, OWN).key(key)).await
 }
+
+/// Starts a stack with an administrator, Lee, whose password is [`OWN`], and returns Lee's session.
+async fn with_lee() -> (TestStack, String) {
+    let (stack, service) = with_a_full_session().await;
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    (stack, lee)
+}
+
+/// The seconds after which the budget of an account is full.
+const REFILL: i64 = 600;
 
 /// Repeats a call until the answer is not 503: one machine does the work of as many function instances.
 async fn with_retries<F: Future<Output = Answer>>(call: impl Fn() -> F) -> Answer {
@@ -82,8 +93,9 @@ async fn the_service_administrator_and_then_an_administrator_create_administrato
     stack.advance_clock(60);
     let lee = stack.sign_in("lee@fabrikam", OWN).await;
     assert_eq!(lee.next(), Some("home"));
-    assert_eq!(create(&stack, &lee.session().unwrap(), "mo@fabrikam", "click").await.status, 201);
-    assert_eq!(stack.sign_in("mo@fabrikam", OWN).await.next(), Some("home"));
+    let added = add(&stack, &lee.session().unwrap(), "mo@fabrikam", "click").await;
+    assert_eq!(added.status, 201, "{added:?}");
+    stack.choose_password("mo@fabrikam", added.temporary_password().unwrap(), CHOSEN).await;
     assert_eq!(
         stack.items("CREDENTIAL").await[0]["handed_over_at"],
         handed_over_at,
@@ -95,29 +107,30 @@ async fn the_service_administrator_and_then_an_administrator_create_administrato
         "administrator-signed-in by lee@fabrikam",
         "service-administrator-retired by lee@fabrikam",
         "administrator-created by lee@fabrikam",
-        "administrator-signed-in by mo@fabrikam",
     ];
-    assert_eq!(stack.history("sub-1").await[3..], expected);
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[3..7], expected);
+    assert!(history[7..].contains(&"password-changed by mo@fabrikam".to_owned()), "{history:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_creations_at_once_and_a_choice_of_a_password_beside_them_all_succeed() {
-    let (stack, service) = with_a_full_session().await;
-    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
-    let mo = create_and_sign_in(&stack, &lee, "mo@fabrikam").await;
+    let stack = Deployment::default().with("KEEP_SERVICE_ADMINISTRATOR", "true").start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let mo = stack.first_administrator(&service, "mo@fabrikam", OWN).await;
     let body = json!({ "new_password": CHOSEN, "current_password": OWN });
     let choose = || stack.call("reset-password", Call::post("/reset-password").session(&mo).json(&body));
     let names: Vec<String> = (0..10).map(|n| format!("person-{n}@fabrikam")).collect();
-    let (stack, lee) = (&stack, &lee);
-    let creations = names.iter().map(|name| with_retries(move || create(stack, lee, name, name)));
+    let (stack, service) = (&stack, &service);
+    let creations = names.iter().map(|name| with_retries(move || create(stack, service, name, name)));
     let (answers, chosen) = join!(join_all(creations), with_retries(choose));
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     assert_eq!(chosen.status, 200, "{chosen:?}");
     let ids: BTreeSet<_> = answers.iter().map(|answer| answer.body["account_id"].as_str().unwrap()).collect();
-    assert_eq!((ids.len(), administrators(stack).await), (10, 12));
+    assert_eq!((ids.len(), administrators(stack).await), (10, 11));
     let history = stack.history("sub-1").await;
-    let count = |entry: &str| history[8..].iter().filter(|line| **line == entry).count();
-    assert_eq!(count("administrator-created by lee@fabrikam"), 10);
+    let count = |entry: &str| history[5..].iter().filter(|line| **line == entry).count();
+    assert_eq!(count("administrator-created by admin@fabrikam"), 10);
     assert_eq!(count("password-changed by mo@fabrikam"), 1);
 }
 
@@ -136,23 +149,23 @@ async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
 
 #[tokio::test]
 async fn any_other_click_for_a_taken_name_is_refused_and_changes_nothing() {
-    let (stack, service) = with_a_full_session().await;
+    let (stack, lee) = with_lee().await;
     stack.start_subscription(event("sub-2", "trial")).await;
-    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
-    let mo = create_and_sign_in(&stack, &lee, "mo@fabrikam").await;
-    assert_eq!(create(&stack, &lee, "kim@fabrikam", "click").await.status, 201);
-    let before = stack.items("").await;
-    for (session, name, key) in [
-        (&lee, "kim@fabrikam", "another"),
-        (&lee, "KIM@fabrikam", "another"),
-        (&mo, "kim@fabrikam", "click"),
-        (&mo, "admin@fabrikam", "click"),
-        (&mo, "admin-sub-2@fabrikam", "click"),
+    let mo = stack.proven_administrator(&lee, OWN, "mo@fabrikam", CHOSEN).await;
+    stack.advance_clock(REFILL);
+    assert_eq!(add(&stack, &lee, "kim@fabrikam", "click").await.status, 201);
+    let before = stored_items(&stack).await;
+    for (session, current, name, key) in [
+        (&lee, OWN, "kim@fabrikam", "another"),
+        (&lee, OWN, "KIM@fabrikam", "another"),
+        (&lee, OWN, "lee@fabrikam", "another"),
+        (&mo, CHOSEN, "kim@fabrikam", "click"),
     ] {
-        assert_eq!(outcome(&create(&stack, session, name, key).await), (409, Some("user-name-taken")), "{name} {key}");
+        let answer = stack.call("create-admin", Call::add_admin(session, name, current).key(key)).await;
+        assert_eq!(outcome(&answer), (409, Some("user-name-taken")), "{name} {key}");
     }
-    assert_eq!(stack.items("").await, before);
-    let without_key = Call::create_admin(&mo, "jo@fabrikam", OWN);
+    assert_eq!(stored_items(&stack).await, before);
+    let without_key = Call::add_admin(&mo, "jo@fabrikam", CHOSEN);
     assert_eq!(stack.call("create-admin", without_key.clone()).await.status, 201);
     assert_eq!(outcome(&stack.call("create-admin", without_key).await), (409, Some("user-name-taken")));
 }
@@ -186,9 +199,11 @@ async fn a_key_that_is_used_again_with_another_body_is_a_conflict_and_changes_no
     let again = send(&service, &same).await;
     assert_eq!((again.status, &again.body), (201, &first.body), "the same form, once it is read");
     let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
-    let mut mo = body.clone();
-    mo["user_name"] = "mo@fabrikam".into();
-    assert_eq!(send(&lee, &mo).await.status, 201, "the key of another account is another click");
+    assert_eq!(
+        add(&stack, &lee, "mo@fabrikam", "click").await.status,
+        201,
+        "the key of another account is another click"
+    );
 }
 
 #[tokio::test]
@@ -230,13 +245,34 @@ async fn a_display_name_is_what_a_reader_can_see() {
 
 #[tokio::test]
 async fn the_name_of_the_caller_is_taken_like_any_other() {
+    let (stack, lee) = with_lee().await;
+    let before = stored_items(&stack).await;
+    for name in ["lee@fabrikam", "Lee@Fabrikam"] {
+        assert_eq!(outcome(&add(&stack, &lee, name, name).await), (409, Some("user-name-taken")), "{name}");
+    }
+    assert_eq!(stored_items(&stack).await, before);
+}
+
+#[tokio::test]
+async fn an_administrator_gets_no_name_of_a_service_administrator_whether_it_exists_or_not() {
     let (stack, service) = with_a_full_session().await;
-    let before = stack.items("").await;
-    assert_eq!(outcome(&create(&stack, &service, "Admin@Fabrikam", "click").await), (409, Some("user-name-taken")));
-    assert_eq!(stack.items("").await, before);
-    let lee = create_and_sign_in(&stack, &service, "lee@fabrikam").await;
-    let again = create(&stack, &lee, "lee@fabrikam", "lee@fabrikam").await;
-    assert_eq!(outcome(&again), (409, Some("user-name-taken")));
+    let names = ["admin@fabrikam", "Admin@Fabrikam", "admin-sub-2@fabrikam", "ADMIN-lee@fabrikam", "admin-@fabrikam"];
+    let before = stored_items(&stack).await;
+    for name in names {
+        assert_eq!(outcome(&create(&stack, &service, name, "click").await), (400, Some("invalid-request")), "{name}");
+    }
+    assert_eq!(stored_items(&stack).await, before);
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    let before = stored_items(&stack).await;
+    for name in names {
+        stack.advance_clock(60);
+        assert_eq!(outcome(&add(&stack, &lee, name, "click").await), (400, Some("invalid-request")), "{name}");
+    }
+    assert_eq!(stored_items(&stack).await, before);
+    for name in ["administrator@fabrikam", "admins@fabrikam", "lee-admin@fabrikam", "admin.lee@fabrikam"] {
+        stack.advance_clock(60);
+        assert_eq!(add(&stack, &lee, name, name).await.status, 201, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,7 +341,7 @@ async fn only_a_full_session_that_has_not_ended_creates_an_administrator() {
 #[tokio::test]
 async fn a_retired_service_administrator_creates_no_administrator_and_chooses_no_password() {
     let (stack, service) = with_a_full_session().await;
-    create_and_sign_in(&stack, &service, "lee@fabrikam").await;
+    stack.first_administrator(&service, "lee@fabrikam", OWN).await;
     for (name, key) in [("mo@fabrikam", "click"), ("lee@fabrikam", "lee@fabrikam")] {
         assert_eq!(outcome(&create(&stack, &service, name, key).await), (401, Some("not-signed-in")));
     }
@@ -451,6 +487,16 @@ async fn create_addressed(stack: &TestStack, session: &str, n: usize) -> Answer 
     stack.call("create-admin", call).await
 }
 
+/// Adds the administrator number `n`, with an address, in the session of one whose password is [`OWN`].
+async fn add_addressed(stack: &TestStack, session: &str, n: usize) -> Answer {
+    let body = json!({
+        "user_name": format!("person-{n}@fabrikam"), "display_name": "Lee Ahmadi", "current_password": OWN,
+        "email": format!("person-{n}@fabrikam.example"),
+    });
+    let call = Call::post("/administrators").session(session).key(&format!("click-{n}")).json(&body);
+    stack.call("create-admin", call).await
+}
+
 /// Returns the counts of accounts with an address, by day.
 async fn addressed(stack: &TestStack) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -485,7 +531,7 @@ async fn a_subscription_has_twenty_accounts_with_an_address_a_day() {
 
     stack.advance_clock(wait);
     let lee = stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
-    assert_eq!(create_addressed(&stack, &lee, 20).await.status, 201, "on the next day");
+    assert_eq!(add_addressed(&stack, &lee, 20).await.status, 201, "on the next day");
     assert_eq!(addressed(&stack).await, [day("2026-11-10", "20"), day("2026-11-11", "1")]);
     assert_eq!(administrators(&stack).await, 22);
 }
@@ -536,4 +582,260 @@ async fn on_a_day_that_is_used_up_every_other_refusal_stays_the_same() {
     assert_eq!(stack.sign_in("lee@fabrikam", OWN).await.next(), Some("home"));
     let retired = create_addressed(&stack, &service, 1).await;
     assert_eq!(outcome(&retired), (401, Some("not-signed-in")));
+}
+
+#[tokio::test]
+async fn an_administrator_who_adds_another_is_shown_a_temporary_password_and_touches_no_credential() {
+    let (stack, lee) = with_lee().await;
+    let credential = async || {
+        let mut credential = stack.items("CREDENTIAL").await.remove(0);
+        credential.as_object_mut().unwrap().remove("seq");
+        credential
+    };
+    let (before, known) = (credential().await, stack.history("sub-1").await.len());
+    let answer = add(&stack, &lee, "Mo@FABRIKAM", "click").await;
+    assert_eq!((answer.status, answer.body.as_object().unwrap().len()), (201, 4), "{answer:?}");
+    assert_eq!(answer.body["user_name"], "mo@fabrikam");
+    assert_eq!((&answer.headers["cache-control"], answer.cookies.len()), (&"no-store".to_owned(), 0));
+    let temporary = answer.temporary_password().unwrap();
+    assert!(temporary.len() == 23 && temporary.split('-').all(|group| group.len() == 5), "{temporary}");
+    let expires_at = domain::Timestamp::parse_rfc3339(answer.body["expires_at"].as_str().unwrap()).unwrap();
+    assert_eq!(expires_at.epoch_seconds(), stack.cloud.clock().epoch_seconds() + 604_800);
+    let account = stack.account("mo@fabrikam").await;
+    assert_eq!((&account["must_change"]["BOOL"], &account["issue"]), (&json!(true), &Value::Null));
+    assert_eq!(account["expires_at"]["N"], expires_at.epoch_seconds().to_string());
+    assert_eq!(account["account_id"]["S"], answer.body["account_id"]);
+
+    let signed_in = stack.sign_in("mo@fabrikam", &temporary.to_uppercase().replace('-', "")).await;
+    assert_eq!(signed_in.next(), Some("reset-password"), "it does not sign in for good");
+    let chosen = stack.call("reset-password", Call::reset_password(&signed_in.session().unwrap(), CHOSEN)).await;
+    assert_eq!((chosen.status, chosen.next()), (200, Some("home")));
+    assert_eq!(stack.sign_in("mo@fabrikam", temporary).await.status, 401);
+    assert_eq!(credential().await, before);
+    let history = stack.history("sub-1").await;
+    assert_eq!(history[known], "administrator-created by lee@fabrikam");
+    assert!(!history[known..].iter().any(|line| line.contains("admin@fabrikam")), "{history:#?}");
+}
+
+#[tokio::test]
+async fn a_form_of_the_wrong_kind_for_the_session_is_refused() {
+    let (stack, service) = with_a_full_session().await;
+    let both = json!({
+        "user_name": "mo@fabrikam", "display_name": "Mo", "password": OWN, "current_password": CHOSEN,
+    });
+    let neither = json!({ "user_name": "mo@fabrikam", "display_name": "Mo" });
+    let send = |session: &str, body: &Value| {
+        stack.call("create-admin", Call::post("/administrators").session(session).json(body))
+    };
+    for (n, answer) in [
+        stack.call("create-admin", Call::add_admin(&service, "mo@fabrikam", CHOSEN)).await,
+        send(&service, &both).await,
+        send(&service, &neither).await,
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(outcome(answer), (400, Some("invalid-request")), "the service administrator, {n}");
+    }
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    for (n, answer) in [
+        stack.call("create-admin", Call::create_admin(&lee, "mo@fabrikam", OWN)).await,
+        send(&lee, &both).await,
+        send(&lee, &neither).await,
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(outcome(answer), (400, Some("invalid-request")), "an administrator, {n}");
+    }
+    assert_eq!(administrators(&stack).await, 1, "no administrator chooses the password of a colleague");
+}
+
+#[tokio::test]
+async fn the_same_click_again_shows_no_password_and_never_another_one() {
+    let (stack, lee) = with_lee().await;
+    let first = add(&stack, &lee, "mo@fabrikam", "click").await;
+    let temporary = first.temporary_password().unwrap();
+    let account = stack.account("mo@fabrikam").await;
+    for seconds in [0, 60, 3600] {
+        stack.advance_clock(seconds);
+        let again = add(&stack, &lee, "mo@fabrikam", "click").await;
+        let mut expected = first.body.clone();
+        expected["temporary_password"] = Value::Null;
+        assert_eq!((again.status, &again.body), (201, &expected), "after {seconds} s");
+        assert!(again.body.as_object().unwrap().contains_key("temporary_password"));
+    }
+    assert_eq!(stack.account("mo@fabrikam").await, account);
+    stack.choose_password("mo@fabrikam", temporary, CHOSEN).await;
+    let late = add(&stack, &lee, "mo@fabrikam", "click").await;
+    assert_eq!((late.status, &late.body["temporary_password"]), (201, &Value::Null), "{late:?}");
+    assert_eq!(late.body["account_id"], first.body["account_id"]);
+    assert_eq!(administrators(&stack).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_eight_attempts_of_a_click_at_once_shows_the_password_that_is_stored() {
+    let (stack, lee) = with_lee().await;
+    stack.advance_clock(REFILL);
+    // Budgets of a network admit five at once.
+    let attempts = (0..8).map(|n| {
+        let (stack, lee) = (&stack, &lee);
+        with_retries(move || {
+            let call = Call::add_admin(lee, "mo@fabrikam", OWN).key("click").from(&format!("192.0.2.{}", 1 + n % 2));
+            stack.call("create-admin", call)
+        })
+    });
+    let answers = join_all(attempts).await;
+    // On a busy machine an attempt is sent again, and spends twice.
+    assert!(answers.iter().all(|answer| [201, 429].contains(&answer.status)), "{answers:?}");
+    let shown: Vec<&str> = answers.iter().filter_map(Answer::temporary_password).collect();
+    assert!(shown.len() <= 1, "{shown:?}");
+    for temporary in shown {
+        assert_eq!(stack.sign_in("mo@fabrikam", temporary).await.next(), Some("reset-password"));
+    }
+    assert_eq!(administrators(&stack).await, 2);
+}
+
+#[tokio::test]
+async fn the_attempt_whose_answer_from_the_table_was_lost_still_shows_the_password_that_it_has_stored() {
+    for fault in [
+        Fault::new(Service::DynamoDb, "*", Mode::LostResponse, 100_000).on_attempt(1),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Duplicated, 100_000),
+        Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::Conflict, 2),
+    ] {
+        let (stack, lee) = with_lee().await;
+        stack.cloud.set_fault(fault.clone());
+        let answer = add(&stack, &lee, "mo@fabrikam", "click").await;
+        let temporary = answer.temporary_password().unwrap_or_else(|| panic!("{fault:?}: {answer:?}"));
+        stack.cloud.set_fault(Fault { count: 0, ..fault });
+        assert_eq!(stack.sign_in("mo@fabrikam", temporary).await.next(), Some("reset-password"));
+        assert_eq!(administrators(&stack).await, 2);
+    }
+}
+
+#[tokio::test]
+async fn where_the_answer_was_lost_the_same_click_says_so_and_a_reset_gives_another_password() {
+    let (stack, lee) = with_lee().await;
+    let fault = |count| Fault::new(Service::DynamoDb, "TransactWriteItems", Mode::LostResponse, count);
+    stack.cloud.set_fault(fault(100_000));
+    let lost = add(&stack, &lee, "mo@fabrikam", "click").await;
+    assert_eq!(outcome(&lost), (503, Some("unavailable")), "{lost:?}");
+    stack.cloud.set_fault(fault(0));
+    let again = add(&stack, &lee, "mo@fabrikam", "click").await;
+    assert_eq!((again.status, again.temporary_password()), (201, None), "{again:?}");
+    let id = again.body["account_id"].as_str().unwrap();
+    let reset = stack.call("reset-admin", Call::reset_admin(&lee, id, OWN)).await;
+    stack.choose_password("mo@fabrikam", reset.temporary_password().unwrap(), CHOSEN).await;
+    assert_eq!(administrators(&stack).await, 2);
+}
+
+#[tokio::test]
+async fn the_key_of_an_addition_with_another_form_is_a_conflict_and_changes_nothing() {
+    let (stack, lee) = with_lee().await;
+    let body = json!({
+        "user_name": "mo@fabrikam", "display_name": "Mo Rahimi", "email": "mo@fabrikam.example", "current_password": OWN,
+    });
+    let send = async |body: &Value| {
+        stack.advance_clock(60);
+        stack.call("create-admin", Call::post("/administrators").session(&lee).key("click").json(body)).await
+    };
+    assert_eq!(send(&body).await.status, 201);
+    let before = stored_items(&stack).await;
+    for (field, value) in [
+        ("user_name", json!("noor@fabrikam")),
+        ("display_name", json!("Mo")),
+        ("email", json!("another@fabrikam.example")),
+        ("email", json!(null)),
+    ] {
+        let mut other = body.clone();
+        other[field] = value;
+        assert_eq!(outcome(&send(&other).await), (409, Some("conflict")), "{field}");
+    }
+    let mut guess = body.clone();
+    guess["current_password"] = "six blue kites at midnight".into();
+    assert_eq!(
+        outcome(&send(&guess).await),
+        (401, Some("invalid-credentials")),
+        "a guess is told nothing of the click"
+    );
+    assert_eq!(stored_items(&stack).await, before);
+    let mut same = body;
+    (same["user_name"], same["display_name"]) = ("MO@fabrikam".into(), " Mo Rahimi ".into());
+    assert_eq!(send(&same).await.status, 201, "the same form, once it is read");
+}
+
+/// Puts administrators into the table until the subscription has `count` of them, all active.
+async fn fill_up(stack: &TestStack, count: usize) {
+    let (account, item) = (stack.account("lee@fabrikam").await, stack.items("ADMINISTRATOR#").await.remove(0));
+    let mut more = Vec::new();
+    for n in administrators(stack).await..count {
+        let (mut account, mut item) = (account.clone(), item.clone());
+        let (name, id) = (format!("extra-{n}@fabrikam"), format!("01ARYZ6RR0ZZZZZZZZZZZZZZ{n:02}"));
+        account["PK"]["S"] = format!("ACCOUNT#{name}").into();
+        account["account_id"]["S"] = id.clone().into();
+        item["SK"]["S"] = format!("ADMINISTRATOR#{id}").into();
+        item["user_name"]["S"] = name.into();
+        more.extend([account, item]);
+    }
+    Table::connect(&stack.cloud.aws_url(), "tests").put_all(&more).await;
+}
+
+#[tokio::test]
+async fn a_subscription_has_fifty_active_administrators_at_most() {
+    let (stack, lee) = with_lee().await;
+    fill_up(&stack, 49).await;
+    assert_eq!(add(&stack, &lee, "mo@fabrikam", "mo").await.status, 201, "the fiftieth");
+    let before = stored_items(&stack).await;
+    assert_eq!(outcome(&add(&stack, &lee, "noor@fabrikam", "noor").await), (409, Some("conflict")));
+    assert_eq!(stored_items(&stack).await, before);
+    assert_eq!(add(&stack, &lee, "mo@fabrikam", "mo").await.status, 201, "the same click as before");
+    stack.advance_clock(REFILL);
+    let mo = stack.account_id("mo@fabrikam").await;
+    assert_eq!(stack.call("remove-admin", Call::remove_admin(&lee, &mo, OWN)).await.status, 204);
+    assert_eq!(add(&stack, &lee, "noor@fabrikam", "noor").await.status, 201, "a removed administrator makes room");
+    let back = stack.call("reset-admin", Call::reset_admin(&lee, &mo, OWN)).await;
+    assert_eq!(outcome(&back), (409, Some("conflict")), "and is no way around it");
+}
+
+#[tokio::test]
+async fn the_fifty_first_administrator_of_the_service_administrator_is_refused_too() {
+    let (stack, service) = with_a_full_session().await;
+    assert_eq!(create(&stack, &service, "lee@fabrikam", "lee").await.status, 201);
+    fill_up(&stack, 50).await;
+    assert_eq!(outcome(&create(&stack, &service, "mo@fabrikam", "mo").await), (409, Some("conflict")));
+    assert_eq!(administrators(&stack).await, 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_who_are_added_at_once_is_the_fiftieth() {
+    let (stack, lee) = with_lee().await;
+    fill_up(&stack, 49).await;
+    let one = |name: &'static str| {
+        let (stack, lee) = (&stack, &lee);
+        with_retries(move || add(stack, lee, name, name))
+    };
+    let (one, other) = join!(one("mo@fabrikam"), one("noor@fabrikam"));
+    let mut both = [outcome(&one), outcome(&other)];
+    both.sort_unstable();
+    assert_eq!(both, [(201, None), (409, Some("conflict"))]);
+    assert_eq!(administrators(&stack).await, 50);
+}
+
+#[tokio::test]
+async fn the_twenty_first_address_of_a_day_is_refused_in_both_forms() {
+    let (stack, service) = in_the_morning().await;
+    assert_eq!(create_addressed(&stack, &service, 1).await.status, 201);
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    assert_eq!(add_addressed(&stack, &lee, 2).await.status, 201);
+    assert_eq!(addressed(&stack).await, [day("2026-11-10", "2")], "both count together");
+    let full = json!({
+        "PK": { "S": "SUBSCRIPTION#sub-1" }, "SK": { "S": "ADDRESSED#2026-11-10" }, "accounts": { "N": "20" },
+    });
+    Table::connect(&stack.cloud.aws_url(), "tests").put(&full).await;
+    let before = stored_items(&stack).await;
+    let refused = add_addressed(&stack, &lee, 3).await;
+    assert_eq!((outcome(&refused), refused.temporary_password()), ((429, Some("too-many-attempts")), None));
+    assert!(refused.headers["retry-after"].parse::<i64>().unwrap() > 12 * 3600, "until midnight");
+    assert_eq!(stored_items(&stack).await, before);
+    assert_eq!(add(&stack, &lee, "mo@fabrikam", "mo").await.status, 201, "without an address");
 }

@@ -1,6 +1,7 @@
 //! Runs two or three operations at a time in every order of their steps: signing in, choosing a password, creating
 //! administrators, retiring the service administrator and reissuing; in `renewals`, renewing beside whatever else customers and the
-//! vendor do; and in `desk`, what operators do beside all of that. The handlers and the SDK are the real ones; each call of the table is held
+//! vendor do; in `desk`, what operators do beside all of that; and in `team`, by other means, administrators who act on each other, the end
+//! and the purge. The handlers and the SDK are the real ones; each call of the table is held
 //! at a gate until it is its turn.
 //!
 //! A step ends where the operation next asks the table for something. Writes of attempt budgets and of the list of due reminders pass the
@@ -15,6 +16,7 @@
 
 mod desk;
 mod renewals;
+mod team;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::{sync::LazyLock, time::Duration};
@@ -32,9 +34,9 @@ use support::{
     Answer, Call, Deployment, Machine, TestStack, event,
     specification::{
         ADMINISTRATOR_PASSWORD, DeskAct, Label,
-        Op::{self, Create, Desk, LockOut, Renew, Resend, Reset, Retrieve, SignIn, Start},
+        Op::{self, Add, Create, Desk, LockOut, Renew, Resend, Reset, Retrieve, SignIn, Start},
         Operator,
-        Password::{self, Chosen, Temporary},
+        Password::{self, Chosen, HandedOut, Temporary},
         Person, Reply, Session, State,
         UserName::{self, Admin, Lee, Mo},
         reply,
@@ -63,6 +65,8 @@ struct World {
     passwords: BTreeSet<Password>,
     /// The temporary passwords, by issue.
     temporary: BTreeMap<u64, String>,
+    /// The temporary passwords of administrators, by the names that operations give them.
+    handed_out: BTreeMap<Label, String>,
     /// The ids of approvals, by the keys of the clicks that have asked for them.
     approvals: BTreeMap<Label, String>,
 }
@@ -146,6 +150,7 @@ impl Bench {
             tokens: BTreeMap::new(),
             passwords: BTreeSet::new(),
             temporary: BTreeMap::new(),
+            handed_out: BTreeMap::new(),
             approvals: BTreeMap::new(),
         };
         let mut started = event(&world.subscription(), "trial");
@@ -188,7 +193,8 @@ impl Bench {
         }
     }
 
-    /// Carries out an operation. Returns the answer, and the token of the session that it begins or the id of the approval that it asks for.
+    /// Carries out an operation. Returns the answer, and the token of the session that it begins, the temporary password that it shows, or the
+    /// id of the approval that it asks for.
     async fn perform(&self, world: &World, op: Op, worker: Option<usize>) -> (Reply, Option<String>) {
         let answer = match op {
             SignIn { who, password, .. } => {
@@ -206,6 +212,14 @@ impl Bench {
                     &world.text(ADMINISTRATOR_PASSWORD),
                 );
                 self.call(worker, "create-admin", call.key(key)).await
+            }
+            Add { session, who, current, key, .. } => {
+                let current = world.text(current);
+                let call = Call::add_admin(&world.tokens[session], &world.user_name(who), &current);
+                let answer = self.call(worker, "create-admin", call.key(key)).await;
+                let shown = answer.temporary_password().map(str::to_owned);
+                let what = answer.problem().unwrap_or(if shown.is_some() { "a password" } else { "no password" });
+                return (reply(answer.status, what), shown);
             }
             Desk { operator, key, act } => return self.act(world, (operator, key, act), worker).await,
             LockOut { who } => return (self.lock_out(world, who, worker).await, None),
@@ -230,6 +244,7 @@ impl World {
         match password {
             Temporary(issue) => self.temporary[&issue].clone(),
             Chosen(choice) => CHOICES[choice].to_owned(),
+            HandedOut(name) => self.handed_out[name].clone(),
         }
     }
 
@@ -245,6 +260,7 @@ impl World {
     fn record(&mut self, op: Op, (answer, made): (Reply, Option<String>)) {
         match (op, made) {
             (SignIn { begins, .. } | Reset { begins, .. }, Some(token)) => drop(self.tokens.insert(begins, token)),
+            (Add { gives, .. }, Some(password)) => drop(self.handed_out.insert(gives, password)),
             (Desk { key, act: DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. }, .. }, Some(approval)) => {
                 let known = self.approvals.entry(key).or_insert_with(|| approval.clone());
                 assert_eq!(*known, approval, "{op}: one click asks once");
@@ -642,7 +658,8 @@ impl Bench {
             self.try_session(&world, label, story).await;
         }
         let passwords = world.passwords.iter().map(|password| (Admin, *password));
-        let own = world.state.accounts.keys().filter(|who| **who != Admin).map(|who| (*who, ADMINISTRATOR_PASSWORD));
+        let own = world.state.accounts.iter().filter(|(who, _)| **who != Admin);
+        let own = own.map(|(who, account)| (*who, account.password));
         let mut is_open = false;
         for (who, password) in passwords.chain(own).collect::<Vec<_>>() {
             if who != Admin && is_open {
@@ -688,11 +705,11 @@ impl Bench {
     }
 
     /// Runs three operations in some orders of their steps.
-    async fn some_orders(&mut self, start: &Snapshot, ops: [Op; 3]) {
+    async fn some_orders(&mut self, start: &Snapshot, ops: &[Op; 3]) {
         for seed in 0..*SAMPLE {
             self.run_order(
                 start,
-                &ops,
+                ops,
                 &mut Choices { random: Some(fastrand::Rng::with_seed(seed)), ..Choices::default() },
             )
             .await;
@@ -725,6 +742,11 @@ fn create(session: Label, who: UserName, key: &'static str) -> Op {
     Create { session, who, key }
 }
 
+/// The addition of an administrator by Lee.
+fn add(session: Label, who: UserName, key: &'static str) -> Op {
+    Add { session, who, current: ADMINISTRATOR_PASSWORD, key, gives: "handed out" }
+}
+
 /// A reissue to the address on file by one operator.
 fn reissue(issue: u64) -> Op {
     let key = if issue == 1 { "first" } else { "second" };
@@ -751,7 +773,7 @@ impl Bench {
             self.every_order(start, ops).await;
         }
         for ops in triples {
-            self.some_orders(start, ops).await;
+            self.some_orders(start, &ops).await;
         }
         println!("{} orders so far", self.orders_run);
     }
@@ -829,7 +851,7 @@ async fn administrators_can_work_while_the_service_administrator_returns() {
     let (mut bench, mut world) = Bench::start().await;
     bench.perform_all(&mut world, until_created()).await;
     let start = bench.perform_all(&mut world, [sign_in(Lee, "L"), reissue(1)]).await;
-    let (mo, first, reissue) = (create("L", Mo, "mo"), with_temporary(2, "C"), reissue(2));
+    let (mo, first, reissue) = (add("L", Mo, "mo"), with_temporary(2, "C"), reissue(2));
     bench.run_together(&start, [[mo, first], [mo, reissue]], [[mo, first, reissue]]).await;
 
     let start = bench.perform_all(&mut world, [with_temporary(2, "P"), with_temporary(2, "Q")]).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event, table::Table};
+use support::{Call, Deployment, Function, TestStack, ended, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -100,6 +100,46 @@ async fn the_hundredth_failure_is_counted_as_closing(stack: &TestStack) {
 }
 
 #[tokio::test]
+async fn acts_of_administrators_guesses_at_their_passwords_ends_and_purges_are_counted() {
+    log();
+    let stack = TestStack::start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    stack.add_administrator(&lee, OWN, "mo@fabrikam").await;
+    let id = stack.account_id("mo@fabrikam").await;
+    stack.call("reset-admin", Call::reset_admin(&lee, &id, OWN)).await;
+    stack.call("remove-admin", Call::remove_admin(&lee, &id, OWN)).await;
+    let strangers =
+        json!({ "PK": { "S": "ATTEMPTS#lee@fabrikam" }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "99" } });
+    Table::connect(&stack.cloud.aws_url(), "desk").put(&strangers).await;
+    let closing = Call::remove_admin(&lee, &id, CHOSEN).from("198.51.100.1");
+    assert_eq!(stack.call("remove-admin", closing).await.status, 401);
+    while stack.call("reset-admin", Call::reset_admin(&lee, &id, CHOSEN)).await.status != 429 {}
+    stack.publish(json!({ "detail-type": "SubscriptionEnded", "detail": {} })).await;
+    stack.end_subscription(ended("sub-1")).await;
+    stack.advance_clock(400 * 86_400);
+    stack.invoke("purge-subscriptions", serde_json::from_str(&Function::PurgeSubscriptions.event()).unwrap()).await;
+
+    let lines = lines();
+    let counted = find_metrics(&lines);
+    for (metric, reason) in [
+        ("Created", ""),
+        ("AdministratorReset", ""),
+        ("AdministratorRemoved", ""),
+        ("AccountClosed", ""),
+        ("AttemptsExhausted", ""),
+        ("MessageRefused", "invalid-event"),
+        ("Ended", ""),
+        ("Purged", ""),
+    ] {
+        assert!(counted.contains(&(metric.to_owned(), reason.to_owned())), "{metric} {reason}: {counted:?}");
+    }
+    for personal in ["fabrikam", "Rahimi", &id, OWN, CHOSEN] {
+        assert!(lines.iter().all(|line| !line.to_string().contains(personal)), "{personal} is in the log");
+    }
+}
+
+#[tokio::test]
 async fn a_failing_call_of_aws_is_logged_with_its_service() {
     log();
     let stack = Deployment::default().start().await;
@@ -172,8 +212,8 @@ fn the_alarms_on_the_log_watch_a_metric_that_is_counted() {
         (json!("Firstkey"), json!(name), json!([{ "Name": "function", "Value": { "Ref": function } }]))
     };
     for (name, functions) in [
-        ("AttemptsExhausted", &["SignIn", "ResetPassword", "Portal"][..]),
-        ("AccountClosed", &["SignIn", "ResetPassword"]),
+        ("AttemptsExhausted", &["SignIn", "ResetPassword", "Portal", "CreateAdmin", "ResetAdmin", "RemoveAdmin"][..]),
+        ("AccountClosed", &["SignIn", "ResetPassword", "CreateAdmin", "ResetAdmin", "RemoveAdmin"]),
         ("UserNameHeld", &["SubscriptionStart"]),
         ("SignInMisconfigured", &["Portal"]),
     ] {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
+mod administrators;
 mod alarms;
 mod attempts;
 mod change_access;
@@ -26,11 +27,14 @@ mod permissions;
 mod portal;
 mod portal_sign_in;
 mod publish_events;
+mod purge_subscriptions;
 mod real_providers;
 mod real_tokens;
 mod reissue_credentials;
+mod remove_admin;
 mod renew_credentials;
 mod resend_mail;
+mod reset_admin;
 mod reset_password;
 mod second_provider;
 mod send_mail;
@@ -38,9 +42,12 @@ mod send_reminders;
 mod show_history;
 mod sign_in;
 mod snapshots;
+mod subscription_end;
 mod subscription_start;
 mod support_desk;
 mod support_desk_pages;
+mod team;
+mod team_pages;
 mod template;
 mod upgrade;
 mod whole;

@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::{Value, json};
-use support::{Answer, Api, Call, Deployment, Function, TestStack, event, secrets::forms};
+use support::{Answer, Api, Call, Deployment, Function, TestStack, ended, event, secrets::forms};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
@@ -131,9 +131,57 @@ impl Story {
             .await
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
+        self.team(&last).await;
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
         self.support().await;
+        self.end().await;
         self.publish_events().await;
+        self.purge().await;
+    }
+
+    /// Lets Lee add Mo, give Mo another temporary password, and remove Mo.
+    async fn team(&mut self, lee: &str) {
+        const MO: &str = "mo@fabrikam";
+        let guess = Call::add_admin(lee, MO, GUESS).key("guess");
+        assert_eq!(self.call_twice("create-admin", guess).await.status, 401);
+        let add = Call::add_admin(lee, MO, NEXT).key("mo");
+        assert_eq!(self.call_twice("create-admin", add).await.status, 201);
+        let id = self.stack.account_id(MO).await;
+        let reset = self.call_twice("reset-admin", Call::reset_admin(lee, &id, NEXT)).await;
+        let temporary = reset.temporary_password().unwrap().to_owned();
+        self.call_twice("portal", Call::get("/administration").session(lee)).await;
+        let session = self.sign_in(MO, &temporary).await.session().unwrap();
+        let kept = self.call_twice("reset-password", Call::reset_password(&session, &temporary)).await;
+        assert_eq!(kept.problem(), Some("password-reused"));
+        let removed = self.call_twice("remove-admin", Call::remove_admin(lee, &id, NEXT)).await;
+        assert_eq!(removed.status, 204, "{removed:?}");
+    }
+
+    /// Starts another company's subscription and ends it.
+    async fn end(&mut self) {
+        let mut other = event("sub-9", "trial");
+        other["detail"]["company"] = json!({ "id": "tailspin", "name": "Fabrikam, Inc." });
+        self.stack.start_subscription(other).await;
+        self.secrets.push(self.stack.mailed_password());
+        self.stack.cloud.set_fault(self.fault.clone());
+        self.stack.publish(ended("sub-9")).await;
+        self.end_fault();
+        self.stack.cloud.drained().await.unwrap();
+        self.stack.end_subscription(ended("sub-9")).await;
+    }
+
+    /// Deletes what has ended, after its retention.
+    async fn purge(&self) {
+        self.stack.advance_clock(400 * 86_400);
+        let tick: Value = serde_json::from_str(&Function::PurgeSubscriptions.event()).unwrap();
+        self.stack.cloud.set_fault(self.fault.clone());
+        drop(self.stack.try_invoke("purge-subscriptions", tick.clone()).await);
+        self.end_fault();
+        // A run that was cut off has a lease.
+        self.stack.advance_clock(3600);
+        self.stack.invoke("purge-subscriptions", tick).await;
+        let left = self.stack.items("").await;
+        assert!(!left.iter().any(|item| item["PK"]["S"] == "SUBSCRIPTION#sub-9"), "it is purged");
     }
 
     /// Gives the whole stream to publish-events, with the fault and then without it, and lets the notices be sent.
@@ -244,6 +292,8 @@ impl Story {
         let answer = self.stack.call(function, call).await;
         let tokens = [faulty.session(), answer.session(), faulty.device(), answer.device()];
         self.secrets.extend(tokens.into_iter().flatten());
+        let shown = [&faulty, &answer].map(|answer| answer.temporary_password().map(str::to_owned));
+        self.secrets.extend(shown.into_iter().flatten());
         self.answers.extend([faulty, answer]);
         self.answers.last().unwrap()
     }
@@ -302,7 +352,7 @@ impl Story {
         }
         assert_eq!(find_leaks(&places, &forms), BTreeSet::new(), "{:?}", self.fault);
         let (_, log) = places.iter().find(|(name, _)| *name == "log").unwrap();
-        for name in ["fabrikam", "dana", "lee@", "Ahmadi", "kettle"] {
+        for name in ["fabrikam", "dana", "lee@", "mo@", "Ahmadi", "Rahimi", "kettle"] {
             assert!(!log.contains(name), "{name} is in the log: {:?}", self.fault);
         }
     }
@@ -323,6 +373,7 @@ const EXPECTED_TEXT: [(&str, &str); 8] = [
 /// Returns whether an answer shows the password.
 fn shows_password(answer: &Answer) -> bool {
     answer.status == 200 && answer.password().is_some()
+        || [200, 201].contains(&answer.status) && answer.temporary_password().is_some()
 }
 
 /// Returns the places that contain one of these forms.

@@ -131,7 +131,7 @@ async fn without_the_subscription_a_notice_is_not_needed() {
 }
 
 /// Plays a hand-over in which every text that a person can type has the word "canary", and returns the passwords.
-async fn story_with_canaries(stack: &TestStack) -> [String; 3] {
+async fn story_with_canaries(stack: &TestStack) -> Vec<String> {
     let mut started = event("sub-1", "trial");
     let subject = "canary-555-0100";
     started["detail"]["portal_users"] = json!([{ "issuer": stack.provider.issuer(), "subject": subject }]);
@@ -142,17 +142,26 @@ async fn story_with_canaries(stack: &TestStack) -> [String; 3] {
     assert!(stack.retrieve(&mallory, "sub-1", "click").await.password().is_some());
     let session = stack.sign_in("admin@fabrikam", &temporary).await.session().unwrap();
     let reset = stack.call("reset-password", Call::reset_password(&session, CHOSEN)).await;
-    let mut session = reset.session().unwrap();
-    for user_name in ["canary.555-0100@fabrikam", "call-canary@fabrikam"] {
-        let body = json!({
-            "user_name": user_name, "display_name": "Canary 555 0100", "password": OWN,
-            "email": "canary@fabrikam.example",
+    let service = reset.session().unwrap();
+    let form = |user_name: &str, (kind, password): (&str, &str)| {
+        let mut body = json!({
+            "user_name": user_name, "display_name": "Canary 555 0100", "email": "canary@fabrikam.example",
         });
-        let create = Call::post("/administrators").session(&session).json(&body);
-        assert_eq!(stack.call("create-admin", create).await.status, 201);
-        session = stack.sign_in(user_name, OWN).await.session().unwrap();
-    }
-    [temporary, CHOSEN.to_owned(), OWN.to_owned()]
+        body[kind] = password.into();
+        body
+    };
+    let first = form("canary.555-0100@fabrikam", ("password", OWN));
+    let create = Call::post("/administrators").session(&service).json(&first);
+    assert_eq!(stack.call("create-admin", create).await.status, 201);
+    let first = stack.sign_in("canary.555-0100@fabrikam", OWN).await.session().unwrap();
+    let second = form("call-canary@fabrikam", ("current_password", OWN));
+    let add = stack.call("create-admin", Call::post("/administrators").session(&first).json(&second)).await;
+    let id = add.body["account_id"].as_str().unwrap();
+    let reset = stack.call("reset-admin", Call::reset_admin(&first, id, OWN)).await;
+    let removed = stack.call("remove-admin", Call::remove_admin(&first, id, OWN)).await;
+    assert_eq!((add.status, reset.status, removed.status), (201, 200, 204));
+    let shown = [add, reset].map(|answer| answer.temporary_password().unwrap().to_owned());
+    [[temporary, CHOSEN.to_owned(), OWN.to_owned()].to_vec(), shown.to_vec()].concat()
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use domain::{EmailAddress, Principal};
 use futures_util::future::BoxFuture;
 use provider::Oddities;
 use serde_json::{Value, json};
-use support::{Answer, Call, Deployment, Function, TestStack, Trigger, event, table::Table};
+use support::{Answer, Call, Deployment, Function, TestStack, Trigger, at, ended, event, table::Table};
 
 use crate::portal_sign_in::PendingSignIn;
 
@@ -62,7 +62,7 @@ async fn published(stack: &TestStack, event: serde_json::Value) -> String {
     format!("{} failed", answer["batchItemFailures"].as_array().unwrap().len())
 }
 
-/// Starts a trial, delivers its paid event, and starts the next issue of another trial that expired.
+/// Starts a trial, delivers its paid event, starts the next issue of another trial that expired, and starts the first one again after its end.
 async fn subscription_start(stack: &TestStack) -> Vec<String> {
     let mut outcomes =
         vec![published(stack, event("sub-1", "trial")).await, published(stack, event("sub-1", "paid")).await];
@@ -72,6 +72,15 @@ async fn subscription_start(stack: &TestStack) -> Vec<String> {
     stack.advance_clock(LIFETIME + 1);
     (other["id"], other["detail"]["kind"]) = ("sub-2-paid".into(), "paid".into());
     outcomes.push(published(stack, other).await);
+    stack.end_subscription(ended("sub-1")).await;
+    let mut again = at(event("sub-1", "trial"), "2026-11-21T09:00:00Z");
+    again["detail"]["portal_users"] = json!([{ "email": "robin@fabrikam.example" }]);
+    outcomes.push(published(stack, again).await);
+    for person in ["dana@fabrikam.example", "robin@fabrikam.example"] {
+        outcomes.push(
+            stack.list(&stack.token(person)).await.body["subscriptions"].as_array().map_or(0, Vec::len).to_string(),
+        );
+    }
     outcomes
 }
 
@@ -171,9 +180,107 @@ async fn reset_password(stack: &TestStack) -> Vec<String> {
     vec![outcome(&first), outcome(&later), format!("{} devices", stack.items("DEVICE#").await.len())]
 }
 
+/// The token of a device that no account knows.
+const NEW_DEVICE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Creates Lee in a session of the service administrator. Returns the outcome and Lee's session, which is empty if there is no account.
+async fn create_lee(stack: &TestStack) -> (String, String) {
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let created = stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", OTHER)).await;
+    let session = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap_or_default();
+    (outcome(&created), session)
+}
+
+/// Adds Mo in Lee's session; Mo chooses a password in a browser that the account then knows, and strangers fail at the account. Returns the id.
+async fn add_mo(stack: &TestStack, lee: &str) -> String {
+    stack.proven_administrator(lee, OTHER, "mo@fabrikam", CHOSEN).await;
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    table.set_number("ATTEMPTS#mo@fabrikam".into(), "ACCOUNT", "failures", 7).await;
+    stack.account_id("mo@fabrikam").await
+}
+
+/// Sends a call with a wrong password from a device of Lee's that has failed 99 times in a row, which Lee's account forgets by it. Returns the
+/// outcome, and what the accounts of Lee and Mo know afterwards.
+async fn fail_once_more(stack: &TestStack, function: &'static str, call: Call) -> [String; 2] {
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let is_lees = |item: &Value| item["PK"]["S"] == "ATTEMPTS#lee@fabrikam";
+    for device in stack.items("DEVICE#").await.into_iter().filter(is_lees) {
+        table.set_number("ATTEMPTS#lee@fabrikam".into(), device["SK"]["S"].as_str().unwrap(), "failures", 99).await;
+    }
+    let failed = outcome(&stack.call(function, call).await);
+    let devices = stack.items("DEVICE#").await.len();
+    let networks = stack.items("NETWORK#").await.iter().filter(|item| !item["known_until"].is_null()).count();
+    let strangers = stack.items("ACCOUNT").await.iter().filter(|item| item["failures"]["N"] == "7").count();
+    [failed, format!("{devices} devices, {networks} networks, {strangers} with failures")]
+}
+
+/// Creates an administrator in both forms, from a new device that the account then knows and forgets again.
 async fn create_admin(stack: &TestStack) -> Vec<String> {
-    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
-    vec![outcome(&stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await)]
+    let (created, lee) = create_lee(stack).await;
+    let add = |user_name: &str, current: &str| Call::add_admin(&lee, user_name, current).device(NEW_DEVICE);
+    let added = stack.call("create-admin", add("mo@fabrikam", OTHER)).await;
+    let failed = fail_once_more(stack, "create-admin", add("kim@fabrikam", CHOSEN)).await;
+    [created, outcome(&added)].into_iter().chain(failed).collect()
+}
+
+/// Resets an administrator, and one who was removed.
+async fn reset_admin(stack: &TestStack) -> Vec<String> {
+    let (_, lee) = create_lee(stack).await;
+    let mo = add_mo(stack, &lee).await;
+    let reset = |current: &str| Call::reset_admin(&lee, &mo, current).device(NEW_DEVICE);
+    let first = stack.call("reset-admin", reset(OTHER)).await;
+    stack.call("remove-admin", Call::remove_admin(&lee, &mo, OTHER).device(NEW_DEVICE)).await;
+    let opened = stack.call("reset-admin", reset(OTHER)).await;
+    let known = fail_once_more(stack, "reset-admin", reset(CHOSEN)).await;
+    [outcome(&first), outcome(&opened)].into_iter().chain(known).collect()
+}
+
+/// Refuses to remove the caller, removes another administrator, and closes a service administrator that a reissue has made active again.
+async fn remove_admin(stack: &TestStack) -> Vec<String> {
+    let (_, lee) = create_lee(stack).await;
+    let (mo, own) = (add_mo(stack, &lee).await, stack.account_id("lee@fabrikam").await);
+    let remove = |id: &str, current: &str| Call::remove_admin(&lee, id, current).device(NEW_DEVICE);
+    let refused = stack.call("remove-admin", remove(&own, OTHER)).await;
+    let removed = stack.call("remove-admin", remove(&mo, OTHER)).await;
+    let reissue = json!({ "reason": "Ticket 4711", "if_issue": 1 });
+    let olivia = stack.operator_token("olivia@contoso.example");
+    let without_approvals = stack.separate_machine_with("", &[("DESK_APPROVAL", "off")]);
+    let reissue =
+        Call::post("/desk/api/subscriptions/sub-1/reissues").parameter("subscription_id", "sub-1").json(&reissue);
+    without_approvals.call("reissue-credentials", reissue.operator(&olivia).key("reissue")).await;
+    let service = stack.account_id("admin@fabrikam").await;
+    let retired = stack.call("remove-admin", remove(&service, OTHER)).await;
+    let known = fail_once_more(stack, "remove-admin", remove(&mo, CHOSEN)).await;
+    [&refused, &removed, &retired].map(outcome).into_iter().chain(known).collect()
+}
+
+/// Ends a subscription with two administrators, and one that is not known. Returns the failed messages and what is closed and recorded.
+async fn subscription_end(stack: &TestStack) -> Vec<String> {
+    let (_, lee) = create_lee(stack).await;
+    add_mo(stack, &lee).await;
+    let ends = [published(stack, ended("sub-1")).await, published(stack, ended("sub-2")).await];
+    let open = stack.items("ACCOUNT").await.iter().filter(|item| item["status"]["S"] == "active").count();
+    let closed = stack.items("CREDENTIAL").await.iter().filter(|item| !item["closed_at"].is_null()).count();
+    let due = stack.items("SUBSCRIPTION#sub-1#").await.len();
+    let known = stack.items("DEVICE#").await.len();
+    let rest =
+        format!("{open} open, {closed} closed, {due} due, {} lives, {known} devices", stack.items("LIFE").await.len());
+    ends.into_iter().chain([rest]).collect()
+}
+
+/// Deletes an ended subscription with everything that a subscription can have.
+async fn purge_subscriptions(stack: &TestStack) -> Vec<String> {
+    let (_, lee) = create_lee(stack).await;
+    add_mo(stack, &lee).await;
+    let request = Call::contact_support("sub-1", "Help").bearer(&stack.token("dana@fabrikam.example"));
+    stack.call("contact-support", request).await;
+    stack.cloud.drained().await.unwrap();
+    stack.end_subscription(ended("sub-1")).await;
+    stack.advance_clock(401 * DAY);
+    let tick = serde_json::from_str(&Function::PurgeSubscriptions.event()).unwrap();
+    let run = stack.try_invoke("purge-subscriptions", tick).await;
+    let left: BTreeSet<String> = stack.items("").await.iter().map(|item| item["PK"]["S"].to_string()).collect();
+    vec![run.is_ok().to_string(), format!("{left:?}")]
 }
 
 /// Signs a customer in at a provider that demands a client secret, opens their list, and the home page of an administrator.
@@ -323,10 +430,10 @@ async fn check_role(function: Function) {
     let (_, story) = *STORIES.iter().find(|(known, _)| *known == function).unwrap();
     let stack = deployment().start().await;
     let whole = all_outcomes(&stack, function, story).await;
-    assert_eq!(stack.cloud.roles().denied(), []);
+    assert_eq!(stack.cloud.roles().denied(), [], "{whole:?}");
     let name = function.name();
     let (role, used) = (stack.cloud.roles().role(name).unwrap(), stack.cloud.roles().used(name));
-    assert_eq!(unused(&role, &used), [].into(), "{function} has grants that it does not use");
+    assert_eq!(unused(&role, &used), [].into(), "{function} has grants that it does not use: {whole:?}");
     for sid in role.sids() {
         let granted = |action| role.grants().iter().any(|grant| grant.sid == sid && grant.action == action);
         let actions = ["dynamodb:DeleteItem", "kms:ReEncryptFrom", "ses:SendRawEmail", "sqs:SendMessage"];
@@ -365,16 +472,20 @@ stories! {
     list_subscriptions_uses_all_of_its_role_and_needs_each_statement ListSubscriptions list_subscriptions
     mail_feedback_uses_all_of_its_role_and_needs_each_statement MailFeedback mail_feedback
     portal_uses_all_of_its_role_and_needs_each_statement Portal portal
+    purge_subscriptions_uses_all_of_its_role_and_needs_each_statement PurgeSubscriptions purge_subscriptions
     publish_events_uses_all_of_its_role_and_needs_each_statement PublishEvents publish_events
     reissue_credentials_uses_all_of_its_role_and_needs_each_statement ReissueCredentials reissue_credentials
+    remove_admin_uses_all_of_its_role_and_needs_each_statement RemoveAdmin remove_admin
     renew_credentials_uses_all_of_its_role_and_needs_each_statement RenewCredentials renew_credentials
     resend_mail_uses_all_of_its_role_and_needs_each_statement ResendMail resend_mail
+    reset_admin_uses_all_of_its_role_and_needs_each_statement ResetAdmin reset_admin
     reset_password_uses_all_of_its_role_and_needs_each_statement ResetPassword reset_password
     send_mail_uses_all_of_its_role_and_needs_each_statement SendMail send_mail
     send_reminders_uses_all_of_its_role_and_needs_each_statement SendReminders send_reminders
     show_history_uses_all_of_its_role_and_needs_each_statement ShowHistory show_history
     sign_in_uses_all_of_its_role_and_needs_each_statement SignIn sign_in
     support_desk_uses_all_of_its_role_and_needs_each_statement SupportDesk support_desk
+    subscription_end_uses_all_of_its_role_and_needs_each_statement SubscriptionEnd subscription_end
     subscription_start_uses_all_of_its_role_and_needs_each_statement SubscriptionStart subscription_start
 }
 

@@ -1,16 +1,18 @@
 //! The pages, and the paths that no function has.
 
 use cloud::{Fault, Mode, Service};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Answer, Call, Deployment, TestStack, event, table::Table};
 use words::{Language, Words};
 
-fn words() -> &'static Words {
+use crate::administrators::Team;
+
+pub(crate) fn words() -> &'static Words {
     Language::English.words()
 }
 
 /// Returns a text as it appears in HTML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('\'', "&#39;")
 }
 
@@ -19,7 +21,7 @@ async fn page_of(stack: &TestStack, token: &str) -> String {
     html(&stack.call("portal", Call::get("/").cookie("__Host-customer", token)).await)
 }
 
-fn html(answer: &Answer) -> String {
+pub(crate) fn html(answer: &Answer) -> String {
     assert!(answer.headers["content-type"].starts_with("text/html"), "{answer:?}");
     answer.body.as_str().unwrap().to_owned()
 }
@@ -257,7 +259,7 @@ async fn while_dynamodb_is_unavailable_a_page_says_so_and_a_retry_works() {
 async fn while_dynamodb_is_unavailable_a_page_of_the_administration_center_says_so_too() {
     let stack = TestStack::start().await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
-    for path in ["/administration", "/administration/password", "/administration/create"] {
+    for path in ["/administration", "/administration/password", "/administration/create", "/administration/removed"] {
         stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 3));
         let answer = stack.call("portal", Call::get(path).session(&session)).await;
         assert_eq!(answer.status, 503, "{path}");
@@ -306,9 +308,14 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
     for part in ["Open Contoso Online Suite", "https://product.contoso.example/", "Fabrikam, Inc.", &add_second] {
         assert!(home.contains(part), "{part}");
     }
-    assert!(html(&at("/administration/create", Some(&lee)).await).contains(words().create_another_title));
-    let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
-    stack.call("create-admin", add).await;
+    let add = html(&at("/administration/create", Some(&lee)).await);
+    assert!(add.contains(words().create_another_title) && add.contains("data-form=\"add\""));
+    assert!(
+        !add.contains("name=\"password\"") && add.contains("name=\"current_password\""),
+        "nobody chooses for another"
+    );
+    assert!(html(&at("/administration/password", Some(&lee)).await).contains("data-form=\"change\""));
+    stack.add_administrator(&lee, "a quiet lamp over the harbour", "mo@fabrikam").await;
     let home = html(&at("/administration", Some(&lee)).await);
     assert!(home.contains("Administrators: 2") && home.contains("mo@fabrikam") && !home.contains(&add_second));
     assert!(html(&at("/administration", Some(&session)).await).contains("data-form=\"sign-in\""), "it is retired");
@@ -324,9 +331,18 @@ async fn the_portal_reads_the_table_and_does_nothing_else() {
     for path in ["/administration", "/administration/password", "/administration/create"] {
         stack.call("portal", Call::get(path).session(&session)).await;
     }
-    let asked: Value = stack.cloud.requests().into_iter().map(|request| request.operation).collect();
+    let team = Team::start().await;
+    team.stack.cloud.clear_requests();
+    let questions = ["reset", "remove"].map(|act| format!("/administration/{act}/{}", team.mos_id));
+    let pages = ["", "/create", "/password", "/removed"].map(|page| format!("/administration{page}"));
+    for path in pages.iter().chain(&questions) {
+        let answer = team.stack.call("portal", Call::get(path).session(&team.lee)).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    let requests = [stack, team.stack].map(|stack| stack.cloud.requests());
+    let asked: Vec<_> = requests.into_iter().flatten().map(|request| request.operation).collect();
     let reads = ["Query", "BatchGetItem", "GetItem"];
-    assert!(asked.as_array().unwrap().iter().all(|call| reads.contains(&call.as_str().unwrap())), "{asked}");
+    assert!(asked.iter().all(|call| reads.contains(&call.as_str())), "{asked:?}");
 }
 
 /// A browser must not send a credential to a spelling or translation service, or change it.
@@ -343,6 +359,13 @@ async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
     for page in pages(&stack, &session) {
         texts.push(html(&stack.call("portal", page).await));
     }
+    let team = Team::start().await;
+    let questions = ["reset", "remove"].map(|act| format!("/administration/{act}/{}", team.mos_id));
+    for path in
+        ["/administration/create", "/administration/password"].into_iter().chain(questions.each_ref().map(|it| &**it))
+    {
+        texts.push(html(&team.stack.call("portal", Call::get(path).session(&team.lee)).await));
+    }
     for tag in texts.iter().flat_map(|text| text.split('<')).filter_map(|piece| Some(piece.split_once('>')?.0)) {
         let marks =
             ["type=\"password\"", "data-slot=\"password\"", "data-slot=\"user_name\"", "font-family:ui-monospace"];
@@ -355,8 +378,9 @@ async fn no_browser_feature_touches_a_password_field_or_a_shown_credential() {
             }
         }
     }
-    // The fields of three forms, the list's window with its two states, and the mail.
-    assert_eq!(credentials, 3 + 3 + 2);
+    // The fields of the sign-in, of two forms before the hand-over and of four after it, the list's window with its two states, two sheets
+    // for a colleague, and the mail.
+    assert_eq!(credentials, 1 + 2 + 5 + 3 + 2 * 2 + 2);
 }
 
 #[tokio::test]
@@ -365,7 +389,7 @@ async fn every_text_that_a_script_uses_is_on_its_page() {
     stack.start_subscription(event("sub-1", "trial")).await;
     let list = page_of(&stack, &stack.token("dana@fabrikam.example")).await;
     let sign_in = html(&stack.call("portal", Call::get("/administration")).await);
-    for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 10)] {
+    for (page, name, texts) in [(list, "portal.", 25), (sign_in, "administration.", 25)] {
         let path = loaded(&page).into_iter().find(|path| path.contains(name)).unwrap();
         let script = stack.call("portal", Call::get(path)).await.body.as_str().unwrap().to_owned();
         let keys = Language::English.words().all().into_iter().map(|(key, _)| key);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cloud::{Fault, Feedback, Mode, Published, Service};
 use domain::EventType;
 use serde_json::{Value, json};
-use support::{Call, Deployment, TestStack, event, functions::read, secrets::SecretScanner, table::Table};
+use support::{Call, Deployment, TestStack, ended, event, functions::read, secrets::SecretScanner, table::Table};
 
 use crate::no_leaks::log;
 
@@ -99,6 +99,12 @@ async fn whole_story(stack: &TestStack) -> Vec<String> {
     assert_eq!(created.status, 201, "{created:?}");
     let lees = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
     stack.start_subscription(event("sub-1", "paid")).await;
+    secrets.push(stack.add_administrator(&lees, OTHER, "mo@fabrikam").await);
+    let mo = stack.account_id("mo@fabrikam").await;
+    let reset = stack.call("reset-admin", Call::reset_admin(&lees, &mo, OTHER)).await;
+    secrets.push(reset.temporary_password().unwrap().to_owned());
+    assert_eq!(stack.call("remove-admin", Call::remove_admin(&lees, &mo, OTHER)).await.status, 204);
+    stack.end_subscription(ended("sub-1")).await;
     secrets.extend([session, chosen, lees, token, CHOSEN.to_owned(), OTHER.to_owned()]);
     secrets
 }
@@ -124,6 +130,10 @@ async fn the_whole_story_is_published_once_and_fits_its_schemas() {
         "AdministratorSignedIn",
         "ServiceAdministratorRetired",
         "SubscriptionBecamePaid",
+        "AdministratorCreated",
+        "AdministratorReset",
+        "AdministratorRemoved",
+        "SubscriptionClosed",
     ];
     let (mut told, mut wanted) = (types(&published), expected.to_vec());
     told.sort_unstable();
@@ -163,6 +173,17 @@ async fn an_event_says_what_happened_and_who_did_it() {
         (&created["account"], &created["who"]["role"]),
         (&json!("lee@fabrikam"), &json!("service-administrator"))
     );
+    for name in ["AdministratorReset", "AdministratorRemoved"] {
+        let detail = details(name).remove(0);
+        assert_eq!(
+            (&detail["account"], &detail["who"]["role"]),
+            (&json!("mo@fabrikam"), &json!("administrator")),
+            "{name}"
+        );
+    }
+    let closed = details("SubscriptionClosed").remove(0);
+    assert_eq!((&closed["who"], &closed["issue"]), (&json!({ "role": "vendor", "id": null }), &json!(2)));
+    assert!(!closed.to_string().contains("contract"), "the vendor knows why: {closed}");
     let failed: BTreeSet<_> =
         details("WelcomeMailFailed").iter().map(|detail| format!("{} {}", detail["status"], detail["round"])).collect();
     assert_eq!(failed, BTreeSet::from(["\"undelivered\" 0".to_owned(), "\"bounced\" 1".to_owned()]));
@@ -321,7 +342,7 @@ async fn an_event_that_the_bus_refuses_is_published_again_and_no_other() {
     stack.cloud.set_fault(Fault::new(Service::Events, "PutEvents", Mode::Partial, 1));
     assert_eq!(feed(&stack).await, [""; 0]);
     let ids: BTreeSet<_> = stack.cloud.published().iter().map(|event| event.detail["event_id"].to_string()).collect();
-    assert_eq!((ids.len(), stack.cloud.published().len()), (14, 14), "each of them once");
+    assert_eq!((ids.len(), stack.cloud.published().len()), (18, 18), "each of them once");
 }
 
 #[tokio::test]
@@ -437,10 +458,54 @@ async fn administrators_get_a_notice_of_a_new_one_who_gets_one_too() {
     let known = feed_after(&stack, 0).await;
     assert_eq!(notified(&stack), [DANA, IT, KIM, "lee@fabrikam.example"], "the first one of an issue");
     let lees = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
-    assert_eq!(stack.call("create-admin", create(&lees, "mo@fabrikam", "mo@fabrikam.example")).await.status, 201);
+    assert_eq!(stack.call("create-admin", add(&lees, "mo@fabrikam", "mo@fabrikam.example")).await.status, 201);
     feed_after(&stack, known).await;
     let expected = [DANA, IT, IT, KIM, "lee@fabrikam.example", "mo@fabrikam.example"];
     assert_eq!(notified(&stack), expected, "Lee gets none, and is the only one who has signed in");
+}
+
+/// The call by which Lee adds a colleague with an address.
+fn add(session: &str, user_name: &str, email: &str) -> Call {
+    let fields = json!({ "user_name": user_name, "display_name": "X", "email": email, "current_password": OTHER });
+    Call::post("/administrators").session(session).json(&fields)
+}
+
+/// Feeds the function with the records after the first `known` ones. Returns who gets a notice of them, and the number of records.
+async fn feed_for_notices(stack: &TestStack, known: usize) -> (Vec<String>, usize) {
+    let before = notified(stack);
+    let records = feed_after(stack, known).await;
+    let mut new = notified(stack);
+    for earlier in before {
+        new.remove(new.iter().position(|to| *to == earlier).unwrap());
+    }
+    (new, records)
+}
+
+#[tokio::test]
+async fn a_reset_and_a_removal_have_notices_to_the_account_and_to_the_other_administrators() {
+    let stack = with_notices("security").start().await;
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let lees = stack.first_administrator(&session, "lee@fabrikam", OTHER).await;
+    for name in ["mo", "noor"] {
+        let call = add(&lees, &format!("{name}@fabrikam"), &format!("{name}@fabrikam.example"));
+        assert_eq!(stack.call("create-admin", call).await.status, 201);
+    }
+    let mo = stack.account_id("mo@fabrikam").await;
+    let (_, known) = feed_for_notices(&stack, 0).await;
+    assert_eq!(stack.call("reset-admin", Call::reset_admin(&lees, &mo, OTHER)).await.status, 200);
+    let (reset, known) = feed_for_notices(&stack, known).await;
+    let everyone = [IT, "mo@fabrikam.example", "noor@fabrikam.example"];
+    assert_eq!(reset, everyone, "only Lee has signed in, who did it");
+    assert_eq!(stack.call("remove-admin", Call::remove_admin(&lees, &mo, OTHER)).await.status, 204);
+    let (removed, known) = feed_for_notices(&stack, known).await;
+    assert_eq!(removed, everyone, "Mo gets the notice of the removal");
+    let noor = stack.account_id("noor@fabrikam").await;
+    stack.advance_clock(600);
+    assert_eq!(stack.call("reset-admin", Call::reset_admin(&lees, &noor, OTHER)).await.status, 200);
+    let (later, known) = feed_for_notices(&stack, known).await;
+    assert_eq!(later, [IT, "noor@fabrikam.example"], "Mo gets no other");
+    stack.end_subscription(ended("sub-1")).await;
+    assert_eq!(feed_for_notices(&stack, known).await.0, [""; 0], "the vendor announces the end");
 }
 
 #[tokio::test]

@@ -258,8 +258,7 @@ async fn a_subscription_that_is_handed_over_waits_an_hour_and_keeps_its_administ
     assert_eq!(state().await, "issued");
 
     // An administrator goes on, and their first sign-in and their creations belong to the hand-over before.
-    assert_eq!(stack.call("create-admin", Call::create_admin(&mo, "kim@fabrikam", CHOSEN)).await.status, 201);
-    assert!(stack.sign_in("kim@fabrikam", CHOSEN).await.session().is_some());
+    stack.proven_administrator(&mo, CHOSEN, "kim@fabrikam", "eleven maps under the bridge").await;
     assert_eq!((state().await, &item(&stack, "CREDENTIAL").await["handed_over_at"]), (json!("issued"), &before));
     let service = stack.sign_in(ADMIN, &password).await;
     assert_eq!(service.next(), Some("reset-password"), "an unused reissue is not retired by others");

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws::{ChangeOutcome, Passwords, Sessions, Table};
 use cloud::{Fault, Mode, Service};
-use domain::{PasswordHash, SessionToken, Timestamp};
+use domain::{PasswordHash, ServiceAdministrator, SessionToken, Timestamp};
 use futures_util::join;
 use serde_json::{Value, json};
 use support::{Answer, Call, Deployment, TestStack, event};
@@ -247,7 +247,10 @@ async fn a_choice_read_before_the_temporary_password_expires_is_not_written_afte
     let (hash, next) = (PasswordHash::from_phc("never stored".into()), signed_in.session.after_change(late));
     let before = stored_items(&stack).await;
     let digest = SessionToken::parse(&"A".repeat(43)).unwrap().digest();
-    let outcome = Passwords::new(table).change(&signed_in, &hash, &next, &digest, late).await.unwrap();
+    let outcome = Passwords::new(table, ServiceAdministrator::IsRetired)
+        .change(&signed_in, &hash, &next, &digest, late)
+        .await
+        .unwrap();
     assert_eq!(outcome, ChangeOutcome::SessionEnded);
     assert_eq!(stored_items(&stack).await, before);
 }

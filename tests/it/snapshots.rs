@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use support::{Call, Deployment, Function, TestStack, event, table::Table};
 use words::Language;
 
-use crate::portal_sign_in::PendingSignIn;
+use crate::{
+    administrators::{LEES, REFILL, Team},
+    portal_sign_in::PendingSignIn,
+};
 
 /// When the stack's clock starts in a snapshot: 10 November 2026, 09:30 UTC.
 pub(crate) const START: i64 = 1_794_303_000;
@@ -22,6 +25,7 @@ const REFERENCE: &str = "7QKM-WX3H-RT9A";
 const WEEK: i64 = 604_800;
 
 /// Replaces what differs between two runs by constants.
+#[derive(Clone)]
 pub(crate) struct Redactions(Vec<(String, String)>);
 
 impl Redactions {
@@ -172,6 +176,11 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
     unconfirmed["confirmed"]["BOOL"] = false.into();
     let mut created = entry("administrator-created", "service-administrator", "admin@fabrikam");
     created["account"] = json!({ "S": "lee@fabrikam" });
+    let by_lee = |what: &str| {
+        let mut entry = entry(what, "administrator", "lee@fabrikam");
+        entry["account"] = json!({ "S": "mo@fabrikam" });
+        entry
+    };
     let by_support = |what: &str, name: &str, value: &str| {
         let mut entry = entry(what, "operator", "olivia@contoso.example");
         entry["reason"] = json!({ "S": "Dana called about her lost phone." });
@@ -195,6 +204,9 @@ fn entries_with_notices() -> Vec<(&'static str, Value)> {
         ("signed_in", entry("signed-in", "service-administrator", "admin@fabrikam")),
         ("password_changed", entry("password-changed", "administrator", "lee@fabrikam")),
         ("administrator_created", created),
+        ("administrator_waiting", by_lee("administrator-created")),
+        ("administrator_reset", by_lee("administrator-reset")),
+        ("administrator_removed", by_lee("administrator-removed")),
         ("unknown", entry("closed", "operator", "olivia@contoso.example")),
     ]
 }
@@ -448,10 +460,10 @@ async fn a_page_that_is_unavailable_matches_its_snapshot() {
 async fn the_administration_center_matches_its_snapshots() {
     let stack = Deployment::default().with("PRODUCT_URL", "https://product.contoso.example/").start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
-    let redactions = Redactions::new(&stack).times(issued_at(&stack, "sub-1").await, &[0, WEEK]);
-    let redactions = &redactions;
+    let start = issued_at(&stack, "sub-1").await;
+    let redactions = Redactions::new(&stack).times(start, &[0, 60, WEEK]);
     let page = async |name: &str, path: &str, session: &str| {
-        assert_page(&stack, redactions, &format!("administration_{name}"), &Call::get(path).session(session)).await;
+        assert_page(&stack, &redactions, &format!("administration_{name}"), &Call::get(path).session(session)).await;
     };
     let session = stack.sign_in("admin@fabrikam", &stack.mailed_password()).await.session().unwrap();
     page("set_password", "/administration/password", &session).await;
@@ -461,13 +473,58 @@ async fn the_administration_center_matches_its_snapshots() {
     let create = Call::create_admin(&session, "lee@fabrikam", "a quiet lamp over the harbour");
     stack.call("create-admin", create).await;
     let lee = stack.sign_in("lee@fabrikam", "a quiet lamp over the harbour").await.session().unwrap();
-    page("home", "/administration", &lee).await;
+    set_sign_ins(&stack, start).await;
+    let with_id = redactions.clone().with(&stack.account_id("lee@fabrikam").await, "LEES_ID");
+    assert_page(&stack, &with_id, "administration_home", &Call::get("/administration").session(&lee)).await;
     page("add", "/administration/create", &lee).await;
-    // Administrators are listed in the order of their creation.
-    stack.advance_clock(60);
-    let add = Call::create_admin(&lee, "mo@fabrikam", "eleven maps under the bridge");
-    stack.call("create-admin", add).await;
-    page("home_of_two", "/administration", &lee).await;
+    page("change_password", "/administration/password", &lee).await;
+    page("removed_none", "/administration/removed", &lee).await;
+}
+
+/// Sets the times of administrators for lists, which depend on the duration of the test.
+async fn set_sign_ins(stack: &TestStack, start: i64) {
+    let mut administrators = stack.items("ADMINISTRATOR#").await;
+    administrators.sort_by_key(|item| item["user_name"]["S"].to_string());
+    for (n, item) in (1..).zip(administrators) {
+        let at = |seconds: i64| AttributeValue::N((start + seconds).to_string());
+        let sort_key = item["SK"]["S"].as_str().unwrap();
+        update(stack, "sub-1", sort_key, "created_at", at(n)).await;
+        if !item["last_signed_in_at"].is_null() {
+            update(stack, "sub-1", sort_key, "last_signed_in_at", at(60)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_of_a_team_match_their_snapshots() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let start = issued_at(stack, "sub-1").await;
+    let redactions = Redactions::new(stack).times(start, &[0, 60, WEEK]);
+    let redactions = redactions.with(&team.lees_id, "LEES_ID").with(&team.mos_id, "MOS_ID");
+    let page = async |redactions: &Redactions, name: &str, path: &str| {
+        let call = Call::get(path).session(&team.lee);
+        assert_page(stack, redactions, &format!("administration_{name}"), &call).await;
+    };
+    let [reset, remove] = ["reset", "remove"].map(|act| format!("/administration/{act}/{}", team.mos_id));
+    page(&redactions, "reset", &reset).await;
+    page(&redactions, "remove", &remove).await;
+    page(&redactions, "remove_self", &format!("/administration/remove/{}", team.lees_id)).await;
+
+    stack.add_administrator(&team.lee, LEES, "noor@fabrikam").await;
+    let redactions = redactions.with(&stack.account_id("noor@fabrikam").await, "NOORS_ID");
+    team.reset_mo().await;
+    set_sign_ins(stack, start).await;
+    page(&redactions, "home_of_three", "/administration").await;
+
+    stack.advance_clock(REFILL);
+    team.remove_mo().await;
+    page(&redactions, "removed", "/administration/removed").await;
+    page(&redactions, "reset_removed", &reset).await;
+    let noors = stack.account_id("noor@fabrikam").await;
+    let removal = Call::remove_admin(&team.lee, &noors, LEES);
+    assert_eq!(stack.call("remove-admin", removal).await.status, 204);
+    page(&redactions, "remove_last", &format!("/administration/remove/{}", team.lees_id)).await;
 }
 
 #[test]

@@ -465,8 +465,11 @@ async fn ids_that_differ_only_in_case_have_separate_accounts() {
 async fn an_administrator_who_takes_the_predictable_names_cannot_keep_a_subscription_from_starting() {
     let stack = TestStack::start().await;
     let service = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
-    let create = Call::create_admin(&service, "admin-sub-2@fabrikam", "a quiet lamp over the harbour");
-    assert_eq!(stack.call("create-admin", create).await.status, 201);
+    stack.first_administrator(&service, "lee@fabrikam", "a quiet lamp over the harbour").await;
+    // Earlier releases let administrators have such names.
+    let mut predictable = stack.account("lee@fabrikam").await;
+    predictable["PK"]["S"] = "ACCOUNT#admin-sub-2@fabrikam".into();
+    Table::connect(&stack.cloud.aws_url(), "tests").put(&predictable).await;
     stack.start_subscription(event("sub-2", "paid")).await;
     let accounts = stack.items("ACCOUNT").await;
     let belongs_to_sub_2 = |account: &&Value| account["subscription_id"]["S"] == "sub-2";

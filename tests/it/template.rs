@@ -177,6 +177,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("ReminderBeforeSeconds", "REMINDER_BEFORE_SECONDS"),
         ("MailLeaseSeconds", "MAIL_LEASE_SECONDS"),
         ("MailRate", "MAIL_RATE"),
+        ("RetentionDays", "RETENTION_DAYS"),
         ("SignInNetworkBurst", "SIGN_IN_NETWORK_BURST"),
         ("KeepServiceAdministrator", "KEEP_SERVICE_ADMINISTRATOR"),
         ("WelcomeMail", "WELCOME_MAIL"),

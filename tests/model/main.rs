@@ -4,7 +4,8 @@
 //! There is one module for each protocol: [`retrieve`] (get-credentials, and the renewals that race with it), [`mail`] (send-mail,
 //! mail-feedback, resend-mail, and the transactions that start an issue), [`attempts`] (the attempts that are spent before a password
 //! is verified), [`account`] (sign-in, reset-password, create-admin, the reissue, the renewal and the paid event), [`desk`] (the operators'
-//! acts: reissues, approvals, portal users) and [`publish`] (publish-events, which is small and in one file). Each has the same parts:
+//! acts: reissues, approvals, portal users), [`team`] (administrators who add, reset and remove each other, the end, a later start, and the
+//! purge) and [`publish`] (publish-events, which is small and in one file). Each has the same parts:
 //!
 //! - **The item** (`retrieve/credential.rs`, `mail/item.rs`): the state in the table and the conditional writes on it. Each
 //!   write is one step, because DynamoDB carries it out atomically.
@@ -39,3 +40,4 @@ mod desk;
 mod mail;
 mod publish;
 mod retrieve;
+mod team;

@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 161] = [
+pub(super) const FAULTS: [Fault; 188] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -468,6 +468,125 @@ pub(super) const FAULTS: [Fault; 161] = [
         "      Timeout: 10\n",
     ),
     own_rule("bare-parameter", "    MinValue: 2\n    MaxValue: 1000\n", ""),
+    own_rule(
+        "long-name",
+        "    AllowedPattern: ^([a-z0-9][a-z0-9-]{0,28})?$\n",
+        "    AllowedPattern: ^([a-z0-9][a-z0-9-]{0,29})?$\n",
+    ),
+    own_rule(
+        "deletion-elsewhere",
+        "              - Sid: CloseAccounts\n                Effect: Allow\n                Action: dynamodb:UpdateItem\n",
+        "              - Sid: CloseAccounts\n                Effect: Allow\n                Action: [dynamodb:UpdateItem, dynamodb:DeleteItem]\n",
+    ),
+    own_rule(
+        "deletion-elsewhere",
+        "              - Sid: PlanPurges\n                Effect: Allow\n                Action: dynamodb:PutItem\n",
+        "              - Sid: PlanPurges\n                Effect: Allow\n                Action: [dynamodb:PutItem, dynamodb:BatchWriteItem]\n",
+    ),
+    own_rule("deletion-at-once", "      ReservedConcurrentExecutions: !If [ReservesPurge, 1, !Ref AWS::NoValue]\n", ""),
+    own_rule("deletion-at-once", "!If [ReservesPurge, 1, !Ref AWS::NoValue]", "!If [ReservesPurge, 1, 10]"),
+    own_rule(
+        "unheard-event",
+        "          StringEquals: { events:detail-type: [SubscriptionStarted, SubscriptionEnded] }\n",
+        "          StringEquals: { events:detail-type: SubscriptionStarted }\n",
+    ),
+    own_rule(
+        "unheard-event",
+        "      EventPattern: { detail-type: [SubscriptionStarted, SubscriptionEnded] }\n",
+        "      EventPattern: { detail-type: [SubscriptionStarted] }\n",
+    ),
+    own_rule(
+        "unheard-event",
+        "        detail-type: [SubscriptionEnded]\n",
+        "        detail-type: [SubscriptionFinished]\n",
+    ),
+    own_rule(
+        "attempts-without-alarm",
+        "MetricName: AttemptsExhausted, Dimensions: [{ Name: function, Value: !Ref ResetAdmin }]",
+        "MetricName: AttemptsExhausted, Dimensions: [{ Name: function, Value: !Ref SignIn }]",
+    ),
+    own_rule(
+        "attempts-without-alarm",
+        "MetricName: AccountClosed, Dimensions: [{ Name: function, Value: !Ref RemoveAdmin }]",
+        "MetricName: AccountClosed, Dimensions: [{ Name: function, Value: !Ref SignIn }]",
+    ),
+    own_rule(
+        "open-bus",
+        "        detail-type: [SubscriptionEnded]\n        source: [!If [HasEventSource, !Ref EventSource, { anything-but: firstkey }]]\n",
+        "        detail-type: [SubscriptionEnded]\n",
+    ),
+    own_rule(
+        "open-policy",
+        "            Condition:\n              ArnEquals: { aws:SourceArn: !GetAtt SubscriptionEndedRule.Arn }\n",
+        "",
+    ),
+    own_rule(
+        "open-table",
+        "role${RolePath}${Prefix}-purge-subscriptions-${AWS::Region}\"",
+        "role${RolePath}${Prefix}-purge-${AWS::Region}\"",
+    ),
+    own_rule("unreported-tampering", "              - !Ref SubscriptionEndRole\n", ""),
+    own_rule("unreported-tampering", "              - !Ref PurgeSubscriptionsRole\n", ""),
+    own_rule(
+        "queue-without-dead-letters",
+        "      RedrivePolicy: { deadLetterTargetArn: !GetAtt SubscriptionEndDeadLetters.Arn, maxReceiveCount: 20 }\n",
+        "",
+    ),
+    own_rule(
+        "target-without-dead-letters",
+        "          Arn: !GetAtt SubscriptionEndQueue.Arn\n          RetryPolicy: { MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185 }\n          DeadLetterConfig: { Arn: !GetAtt UndeliveredEvents.Arn }\n",
+        "          Arn: !GetAtt SubscriptionEndQueue.Arn\n          RetryPolicy: { MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185 }\n",
+    ),
+    own_rule(
+        "dead-letters-without-alarm",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt SubscriptionEndDeadLetters.QueueName }]",
+        "Dimensions: [{ Name: QueueName, Value: !GetAtt SubscriptionStartDeadLetters.QueueName }]",
+    ),
+    own_rule(
+        "queue-without-age-alarm",
+        "!GetAtt SubscriptionEndQueue.QueueName }]",
+        "!GetAtt SubscriptionStartQueue.QueueName }]",
+    ),
+    own_rule(
+        "rule-without-alarm",
+        "MetricName: FailedInvocations\n              Dimensions: [{ Name: EventBusName, Value: !GetAtt VendorBus.Name }, { Name: RuleName, Value: !Select [2, !Split [\"/\", !GetAtt SubscriptionEndedRule.Arn]] }]",
+        "MetricName: FailedInvocations\n              Dimensions: [{ Name: EventBusName, Value: !GetAtt VendorBus.Name }, { Name: RuleName, Value: !Select [2, !Split [\"/\", !GetAtt SubscriptionStartedRule.Arn]] }]",
+    ),
+    own_rule(
+        "function-without-alarm",
+        "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Ref RemoveAdmin }]",
+        "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Ref CreateAdmin }]",
+    ),
+    own_rule(
+        "function-without-alarm",
+        "MetricName: Throttles, Dimensions: [{ Name: FunctionName, Value: !Ref ResetAdmin }]",
+        "MetricName: Throttles, Dimensions: [{ Name: FunctionName, Value: !Ref CreateAdmin }]",
+    ),
+    own_rule(
+        "schedule-without-watch",
+        "MetricName: Invocations, Dimensions: [{ Name: FunctionName, Value: !Ref PurgeSubscriptions }]",
+        "MetricName: Invocations, Dimensions: [{ Name: FunctionName, Value: !Ref SendReminders }]",
+    ),
+    own_rule(
+        "unheard-denial",
+        "  PurgeSubscriptionsTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref PurgeSubscriptionsLogGroup\n",
+        "  PurgeSubscriptionsTableDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref SendRemindersLogGroup\n",
+    ),
+    own_rule(
+        "time-out-below-budgets",
+        "      Role: !GetAtt RemoveAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 10\n",
+        "      Role: !GetAtt RemoveAdminRole.Arn\n      MemorySize: 1769\n      Timeout: 5\n",
+    ),
+    own_rule(
+        "time-out-below-budgets",
+        "      Role: !GetAtt SubscriptionEndRole.Arn\n      MemorySize: 512\n      Timeout: 30\n",
+        "      Role: !GetAtt SubscriptionEndRole.Arn\n      MemorySize: 512\n      Timeout: 15\n",
+    ),
+    own_rule(
+        "seal-of-another",
+        "              - Sid: ResetPasswords\n",
+        "              - Sid: Seal\n                Effect: Allow\n                Action: kms:Encrypt\n                Resource: !GetAtt SealingKey.Arn\n              - Sid: ResetPasswords\n",
+    ),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
     fault("cfn-lint", "E3002", "      BillingMode: PAY_PER_REQUEST\n", "      BillingMod: PAY_PER_REQUEST\n"),

@@ -7,7 +7,8 @@
 // ended loses nothing.
 
 import {
-  call, copyOf, forget as forgetStored, forgetMessages, inWords, messageName, timeOfDay, plain, randomId, recall, remember, say, time, word,
+  call, copyOf, copyText, forget as forgetStored, forgetMessages, inWords, messageName, timeOfDay, plain, randomId, recall, remember, say,
+  spell, time, word,
 } from './common.js';
 
 const HIDDEN_AFTER = 2 * 60 * 1000;
@@ -183,16 +184,6 @@ function nameOf(retrieval, without) {
   return end === undefined ? retrieval.by : plain(word(without), { end });
 }
 
-/** Sets digits apart from letters. */
-function spell(element, password) {
-  element.replaceChildren(...password.split(/(\d+)/).map((piece, n) => {
-    if (n % 2 === 0) return piece;
-    const digits = document.createElement('b');
-    digits.textContent = piece;
-    return digits;
-  }));
-}
-
 function blank(row, answer) {
   forgetClick(row);
   const page = copyOf('blank');
@@ -321,12 +312,7 @@ async function copy(what) {
       product: row.dataset.product, url: answer.sign_in_url, user_name: answer.user_name, at: inWords(answer.expires_at),
     }),
   }[what]();
-  try {
-    await navigator.clipboard.writeText(text);
-    announce(word('copied'));
-  } catch {
-    announce(word('copy_failed'));
-  }
+  announce(word(await copyText(text) ? 'copied' : 'copy_failed'));
 }
 
 // --- Support ---

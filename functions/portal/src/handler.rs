@@ -5,7 +5,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `pages` | the pages: their common frame, the subscriptions and their histories, the Administration Center, help |
+//! | `pages` | the pages: their common frame, the subscriptions and their histories, the Administration Center and its team, help |
 //! | `auth` | the sign-in of customers at their identity provider |
 //! | `assets` | the style sheet and the scripts |
 //!
@@ -131,16 +131,14 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/auth/signed-out" => visit.signed_out().await,
         "/administration" => visit.or_trouble(visit.administration().await),
         "/administration/password" => visit.or_trouble(visit.choose_password().await),
+        "/administration/removed" => visit.or_trouble(visit.removed_administrators().await),
         "/administration/create" => visit.or_trouble(visit.create_administrator().await),
-        path => match path.strip_prefix("/history/") {
-            Some(subscription) => visit.history(subscription).await,
-            None => app.assets().reply(path).map_or_else(|| visit.not_found(), Ok),
-        },
+        path => visit.page_with_id(path).await,
     }
 }
 
 /// The pages that have an address of their own, for the redirect from an address with a slash too many.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/help",
     "/support",
     "/auth/sign-in",
@@ -149,9 +147,24 @@ const PAGES: [&str; 8] = [
     "/administration",
     "/administration/password",
     "/administration/create",
+    "/administration/removed",
 ];
 
 impl Visit<'_> {
+    /// Answers a path whose last part is an id, or a static file.
+    async fn page_with_id(&self, path: &str) -> Result<Reply, Problem> {
+        if let Some(subscription) = path.strip_prefix("/history/") {
+            return self.history(subscription).await;
+        }
+        if let Some(account_id) = path.strip_prefix("/administration/reset/") {
+            return self.or_trouble(self.reset_administrator(account_id).await);
+        }
+        if let Some(account_id) = path.strip_prefix("/administration/remove/") {
+            return self.or_trouble(self.remove_administrator(account_id).await);
+        }
+        self.app.assets().reply(path).map_or_else(|| self.not_found(), Ok)
+    }
+
     fn frame(&self) -> Frame<'_> {
         Frame::new(self.app, self.request)
     }

@@ -60,6 +60,13 @@ struct PlacedTransition {
     transition: Transition,
 }
 
+/// The transitions of a subscription in a batch, and the audience that has everyone who gets a notice of one of them.
+#[derive(Clone, Copy)]
+struct Announced<'t> {
+    transitions: &'t [PlacedTransition],
+    everyone: Audience,
+}
+
 type Outcomes = Vec<Result<(), Rejection>>;
 
 /// Handles the records of a batch. Returns what became of each of them, in their order.
@@ -121,11 +128,12 @@ impl App {
         };
         let audience = |one: &PlacedTransition| Audience::new(&one.transition, self.level, now);
         let everyone = transitions.iter().filter_map(audience).reduce(Audience::and);
+        let announced = everyone.map(|everyone| Announced { transitions, everyone });
         let (mut recipients, mut refused) = (None, None);
         let mut events = Vec::with_capacity(transitions.len());
         for PlacedTransition { place, transition } in transitions {
-            if let (Some(credential), Some(everyone), None) = (&credential, everyone, &refused) {
-                let ordered = self.notify(transition, credential, everyone, &mut recipients, now).await;
+            if let (Some(credential), Some(announced), None) = (&credential, announced, &refused) {
+                let ordered = self.notify(transition, credential, announced, &mut recipients, now).await;
                 refused = readable(ordered).err();
             }
             let event = || self.event(transition, credential.as_ref());
@@ -142,19 +150,20 @@ impl App {
         PublishedEvent { detail_type: transition.event_type.as_str(), detail }
     }
 
-    /// Orders the notices of a transition. `known` are the recipients, which are read once, as `everyone`, for all transitions of a subscription.
+    /// Orders the notices of a transition. `known` are the recipients, which are read once for all transitions that are `announced`.
     async fn notify(
         &self,
         transition: &Transition,
         credential: &Credential,
-        everyone: Audience,
+        announced: Announced<'_>,
         known: &mut Option<Recipients>,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let Some(audience) = Audience::new(transition, self.level, now) else { return Ok(()) };
         let id = &transition.subscription;
         if known.is_none() {
-            *known = self.notices.recipients(id, everyone).await?;
+            let transitions = announced.transitions.iter().map(|one| &one.transition);
+            *known = self.notices.recipients(id, announced.everyone, transitions).await?;
         }
         let Some(recipients) = known else { return Ok(()) };
         let locale = &recipients.mail.locale;

@@ -5,15 +5,18 @@
 //! A session that began with a temporary password may do nothing else. The first choice wins, and every change ends all other sessions and
 //! makes the account forget every other device and network. Later changes need the current password, and a wrong one counts against the
 //! same rate limits as a sign-in.
+//!
+//! An administrator whom a colleague has added has a way in with their first choice, so that the service administrator can retire.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 
-use aws::{Attempts, ChangeOutcome, Passwords, Sessions, SignedIn, SpendOutcome, Table};
+use administration::CurrentPassword;
+use aws::{Attempts, ChangeOutcome, Passwords, Sessions, SignedIn, Table};
 use domain::{
-    Account, Admission, ClaimedName, DeviceToken, NewPassword, Next, Origin, PasswordContext, PasswordHash, Scope,
-    Session, SessionDigest, SessionToken, Timestamp, TypedPassword,
+    Account, ClaimedName, DeviceToken, NewPassword, Next, Origin, PasswordContext, PasswordHash, Scope, Session,
+    SessionDigest, SessionToken, Timestamp, TypedPassword, UserName,
 };
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
@@ -47,14 +50,15 @@ struct Output {
 }
 
 impl App {
-    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`, and `VENDOR_NAME` or else `SENDER`.
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST`, `KEEP_SERVICE_ADMINISTRATOR`, and `VENDOR_NAME` or else
+    /// `SENDER`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
             sessions: Sessions::new(table.clone()),
             attempts: Attempts::new(table.clone(), settings.network_budget()?),
-            passwords: Passwords::new(table),
+            passwords: Passwords::new(table, settings.service_administrator()?),
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -69,10 +73,11 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let token = web::session::token(&request, &app.public_origin)?;
     let input: Input = web::request::body(&request)?;
     let origin = web::request::origin(&request)?;
-    let Changed { account, next, token } = lambda::in_time(app.change(&token.digest(), &input, &origin, now)).await?;
+    let changed = lambda::in_time(app.change(&token.digest(), &input, &origin, now)).await?;
 
     let device = web::device::token(&request).unwrap_or_else(lambda::device_token);
-    app.keep_only(&origin, &device, &account, now).await;
+    app.note_change(&changed, &origin, &device, now).await;
+    let Changed { account, next, token, .. } = changed;
     let reply = web::json(StatusCode::OK, &Output { next: account.role.next() });
     let reply = web::session::begin(reply, &token, next.expires_at.since(now));
     Ok(web::device::remember(reply, &device))
@@ -83,6 +88,8 @@ struct Changed {
     account: Account,
     next: Session,
     token: SessionToken,
+    /// The account that this choice has retired.
+    retired: Option<UserName>,
 }
 
 impl App {
@@ -104,7 +111,7 @@ impl App {
         let hash = self.hash(&new).await?;
         let (next, token) = (signed_in.session.after_change(now), lambda::session_token());
         match self.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await? {
-            ChangeOutcome::Changed => Ok(Changed { account: signed_in.account, next, token }),
+            ChangeOutcome::Changed { retired } => Ok(Changed { account: signed_in.account, next, token, retired }),
             ChangeOutcome::SessionEnded => {
                 Err(Problem::new(ProblemCode::NotSignedIn).because("the session ended meanwhile"))
             }
@@ -129,19 +136,8 @@ impl App {
         now: Timestamp,
     ) -> Result<(), Problem> {
         let current = input.current_password.as_deref().ok_or(ProblemCode::InvalidRequest)?;
-        let name = ClaimedName::from(&account.user_name);
-        let admission = match self.attempts.spend(&name, origin, now).await? {
-            SpendOutcome::Admitted(admission) => admission,
-            SpendOutcome::Exhausted { retry_after } => return Err(Problem::too_many_attempts(retry_after)),
-        };
-        let right = self.is_right(current, account, admission).await?;
-        if !right {
-            self.note_failure(account, &name, origin, admission).await;
-            return Err(ProblemCode::InvalidCredentials.into());
-        }
-        if let Err(failure) = self.attempts.succeeded(&name, origin, admission, origin.device.as_ref(), now).await {
-            warn!(service = failure.service(), cause = %failure, "failures are not forgotten, or device and network are not known");
-        }
+        let password = CurrentPassword { typed: current, origin };
+        password.verify(account, &self.attempts, &self.hasher, now).await?;
         let comparable = |text: &str| TypedPassword::parse(text).map(|typed| typed.comparable_with(Some(account)));
         let same = comparable(current) == comparable(&input.new_password);
         if same { Err(ProblemCode::PasswordReused.into()) } else { Ok(()) }
@@ -159,27 +155,17 @@ impl App {
         Ok(NewPassword::choose(new, &context)?)
     }
 
-    async fn is_right(&self, current: &str, account: &Account, admission: Admission) -> Result<bool, Problem> {
-        let Some(typed) = TypedPassword::parse(current) else { return Ok(false) };
-        let hash = account.is_open_to(admission).then_some(&account.password_hash);
-        Ok(self.hasher.verify(typed.comparable_with(Some(account)), hash).await?)
-    }
-
-    /// Counts an account that is closed to strangers, and forgets a device that has failed too often.
-    async fn note_failure(&self, account: &Account, name: &ClaimedName, origin: &Origin, admission: Admission) {
-        if account.is_closed_after(admission) {
-            warn!(metric = "AccountClosed", "an account is closed to strangers");
-        }
-        if let Err(failure) = self.attempts.failed(name, origin, admission).await {
-            warn!(service = failure.service(), cause = %failure, "a device that has failed too often is not forgotten");
-        }
-    }
-
-    /// Makes the account forget every device and network but those of this request. The password is changed, so a failure here keeps no more
-    /// than budgets.
-    async fn keep_only(&self, origin: &Origin, device: &DeviceToken, account: &Account, now: Timestamp) {
-        let name = ClaimedName::from(&account.user_name);
-        if let Err(failure) = self.attempts.keep_only(&name, origin, &device.digest(), now).await {
+    /// Makes the account forget every device and network but those of this request, and a retired account all of them. The password is changed,
+    /// so a failure here keeps no more than budgets.
+    async fn note_change(&self, changed: &Changed, origin: &Origin, device: &DeviceToken, now: Timestamp) {
+        let (name, device) = (ClaimedName::from(&changed.account.user_name), device.digest());
+        let forgotten = async {
+            if let Some(retired) = &changed.retired {
+                administration::forget_known(&self.attempts, retired).await;
+            }
+        };
+        let (kept, ()) = tokio::join!(self.attempts.keep_only(&name, origin, &device, now), forgotten);
+        if let Err(failure) = kept {
             warn!(service = failure.service(), cause = %failure, "other devices and networks are not forgotten");
         }
     }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use aws::{Attempts, BeginOutcome, SignIns, SpendOutcome, Table};
 use domain::{
-    Account, Admission, ClaimedName, DeviceToken, Next, Origin, ServiceAdministrator, Session, SessionToken, Timestamp,
-    TypedPassword, UserName,
+    Account, Admission, ClaimedName, DeviceToken, Next, Origin, Session, SessionToken, Timestamp, TypedPassword,
+    UserName,
 };
 use http::StatusCode;
 use lambda::{Clock, Hasher, Settings};
@@ -50,11 +50,9 @@ impl App {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
-        let keep = settings.parsed("KEEP_SERVICE_ADMINISTRATOR", false, |text| text.parse().ok())?;
-        let first = if keep { ServiceAdministrator::Stays } else { ServiceAdministrator::IsRetired };
         Ok(Self {
             attempts: Attempts::new(table.clone(), settings.network_budget()?),
-            sign_ins: SignIns::new(table, first),
+            sign_ins: SignIns::new(table, settings.service_administrator()?),
             hasher: Hasher::default(),
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -110,7 +108,7 @@ impl App {
         let account = match self.verified(account, &input.password, admission, now).await? {
             Verdict::Right(account) => account,
             Verdict::Wrong { account, why } => {
-                self.note_failure(account.as_ref(), &name, &origin, admission).await;
+                administration::note_failure(&self.attempts, account.as_ref(), &name, &origin, admission).await;
                 return Err(invalid(why));
             }
         };
@@ -154,32 +152,15 @@ impl App {
     async fn note_success(&self, begun: &Begun, device: &DeviceToken, now: Timestamp) {
         let Begun { account, name, origin, admission, retired, .. } = begun;
         let device = device.digest();
-        let known = self.attempts.succeeded(name, origin, *admission, Some(&device), now);
+        let known = administration::note_success(&self.attempts, name, origin, *admission, Some(&device), now);
         let forgotten = async {
-            match retired {
-                Some(retired) => self.attempts.forget_all(&retired.into()).await,
-                None => Ok(()),
+            if let Some(retired) = retired {
+                administration::forget_known(&self.attempts, retired).await;
             }
         };
-        let (known, forgotten, noted) = tokio::join!(known, forgotten, self.sign_ins.note(account, now));
-        if let Err(failure) = known {
-            warn!(service = failure.service(), cause = %failure, "failures are not forgotten, or device and network are not known");
-        }
-        if let Err(failure) = forgotten {
-            warn!(service = failure.service(), cause = %failure, "the devices and networks of the retired account are not forgotten");
-        }
+        let ((), (), noted) = tokio::join!(known, forgotten, self.sign_ins.note(account, now));
         if let Err(failure) = noted {
             warn!(service = failure.service(), cause = %failure, "the last sign-in is not noted");
-        }
-    }
-
-    /// Counts an account that is closed to strangers, and forgets a device that has failed too often.
-    async fn note_failure(&self, account: Option<&Account>, name: &ClaimedName, origin: &Origin, admission: Admission) {
-        if account.is_some_and(|account| account.is_closed_after(admission)) {
-            warn!(metric = "AccountClosed", "an account is closed to strangers");
-        }
-        if let Err(failure) = self.attempts.failed(name, origin, admission).await {
-            warn!(service = failure.service(), cause = %failure, "a device that has failed too often is not forgotten");
         }
     }
 

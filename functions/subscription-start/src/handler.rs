@@ -6,17 +6,24 @@
 //! delivered again, or that is about a known subscription, can only turn a trial into a paid subscription, add portal users, and start
 //! the next issue if a paying customer could not get in otherwise. Everything else is read from the table, never from the later event. A
 //! portal user whom an operator has removed is not added again.
+//!
+//! Starts and ends are ordered by their times. A start does nothing where an end is as late or later, and starts a subscription again that has
+//! ended before.
 
 #![warn(clippy::wildcard_enum_match_arm)]
+
+mod restart;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws::{
-    ExtendOutcome, IssueMail, LookUpEventOutcome, Sealer, StartNextIssueOutcome, StartOutcome, Subscriptions, Table,
+    ExtendOutcome, IssueMail, KnownSubscription, LookUpEventOutcome, RecordLifeOutcome, Restarts, Sealer,
+    StartNextIssueOutcome, StartOutcome, Subscriptions, Table,
 };
 use domain::{
-    Account, Company, Credential, Issue, MailContent, NewCredentials, PortalUser, Principal, SubscriptionId,
-    SubscriptionStarted, TemporaryPassword, Timestamp, UserName, WelcomeMail, name, started::InvalidEvent,
+    Account, Company, Credential, Issue, LifeChange, MailContent, NewCredentials, PortalUser, Principal, StartDecision,
+    SubscriptionId, SubscriptionStarted, TemporaryPassword, Timestamp, UserName, WelcomeMail, name,
+    started::InvalidEvent,
 };
 use lambda::{Clock, Hasher, Message, Rejection, Settings};
 use tracing::{info, warn};
@@ -24,6 +31,7 @@ use tracing::{info, warn};
 /// The function's stores and settings: they let it start subscriptions and seal passwords. It can neither unseal nor send mail.
 pub struct App {
     subscriptions: Subscriptions,
+    restarts: Restarts,
     sealer: Sealer,
     hasher: Hasher,
     clock: Clock,
@@ -36,8 +44,10 @@ impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS` and `WELCOME_MAIL`.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            subscriptions: Subscriptions::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            subscriptions: Subscriptions::new(table.clone()),
+            restarts: Restarts::new(table),
             sealer: Sealer::new(&aws, settings.required("SEALING_KEY")?),
             hasher: Hasher::default(),
             clock,
@@ -51,13 +61,10 @@ impl App {
 /// Handles one event.
 pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let event = SubscriptionStarted::parse(&message.body).map_err(refuse)?;
+    let started_at = event.started_at(app.clock.now());
     for _ in 0..aws::RACES {
-        let now = app.clock.now();
-        let progress = match app.subscriptions.find(&event.subscription).await? {
-            Some(known) => app.update(&event, &known, now).await?,
-            None => app.start(&event, now).await?,
-        };
-        match progress {
+        let known = app.subscriptions.find(&event.subscription).await?;
+        match app.handle_once(&event, &known, started_at).await? {
             Progress::Handled => return Ok(()),
             Progress::LostRace => {}
         }
@@ -74,8 +81,36 @@ enum Progress {
 }
 
 impl App {
+    async fn handle_once(
+        &self,
+        event: &SubscriptionStarted,
+        known: &KnownSubscription,
+        started_at: Timestamp,
+    ) -> Result<Progress, Rejection> {
+        let KnownSubscription { credential, life } = known;
+        let (decision, change) = (life.judge_start(credential.as_ref(), started_at), life.with_start(started_at));
+        let now = self.clock.now();
+        match (decision, credential) {
+            (StartDecision::Overtaken, _) => {
+                info!(outcome = "ended-since");
+                Ok(Progress::Handled)
+            }
+            (StartDecision::Wait, _) => Err(Rejection::temporary("the subscription that ended is not closed yet")),
+            (StartDecision::Update, Some(known)) => self.update(event, known, &change, now).await,
+            (StartDecision::Restart, Some(known)) => self.restart(event, known, &change, now).await,
+            (StartDecision::Start | StartDecision::Update | StartDecision::Restart, _) => {
+                self.start(event, &change, now).await
+            }
+        }
+    }
+
     /// Starts a subscription that does not exist yet.
-    async fn start(&self, event: &SubscriptionStarted, now: Timestamp) -> Result<Progress, Rejection> {
+    async fn start(
+        &self,
+        event: &SubscriptionStarted,
+        life: &LifeChange,
+        now: Timestamp,
+    ) -> Result<Progress, Rejection> {
         if !event.company.id.may_be_new() {
             return Err(refuse(InvalidEvent::CompanyId));
         }
@@ -85,7 +120,7 @@ impl App {
         for user_name in user_names(event) {
             let is_wish = event.user_name.as_ref() == Some(&user_name);
             if !self.held_by_another(&event.subscription, &user_name).await? {
-                match self.create(event, user_name, now).await? {
+                match self.create(event, user_name, life, now).await? {
                     StartOutcome::Started => {
                         info!(outcome = "started", metric = "Issued");
                         return Ok(Progress::Handled);
@@ -106,10 +141,11 @@ impl App {
         &self,
         event: &SubscriptionStarted,
         user_name: UserName,
+        life: &LifeChange,
         now: Timestamp,
     ) -> Result<StartOutcome, Rejection> {
         let new = self.new_credentials(&event.subscription, Issue::FIRST).await?;
-        let portal_users = self.welcome(event, &event.company, &portal_users(event), now).await?;
+        let portal_users = self.welcome(event, &event.company, &portal_users(event), None, now).await?;
         if portal_users.is_empty() {
             // An operator has removed them, so another delivery has started the subscription.
             return Ok(StartOutcome::Known);
@@ -118,7 +154,7 @@ impl App {
         let account = Account::service_administrator(&credential, lambda::account_id(now), new.hash);
         let mail = WelcomeMail::first_issue(event, self.welcome_mail, now);
         self.expect_reminder(&credential).await?;
-        Ok(self.subscriptions.start(&credential, &account, &mail, &event.event).await?)
+        Ok(self.subscriptions.start(&credential, &account, &mail, &event.event, life).await?)
     }
 
     /// Updates a subscription that exists.
@@ -126,6 +162,7 @@ impl App {
         &self,
         event: &SubscriptionStarted,
         known: &Credential,
+        life: &LifeChange,
         now: Timestamp,
     ) -> Result<Progress, Rejection> {
         refuse_contradictions(event, known)?;
@@ -133,33 +170,37 @@ impl App {
         note_company_name(event, &known.company.name);
         let is_new = |user: &&PortalUser| !known.portal_users.contains(&user.principal());
         let added: Vec<PortalUser> = event.portal_users.iter().filter(is_new).cloned().collect();
-        let added = self.welcome(event, &known.company, &added, now).await?;
+        let added = self.welcome(event, &known.company, &added, None, now).await?;
         let extended = known.extended_by(event.kind, &added);
         if known.needs_next_issue(event, now) {
-            match self.start_next_issue(event, known, &extended, now).await? {
+            match self.start_next_issue(event, known, &extended, life, now).await? {
                 StartNextIssueOutcome::Started(_) => return Ok(Progress::Handled),
                 StartNextIssueOutcome::LostRace => return Ok(Progress::LostRace),
                 StartNextIssueOutcome::AlreadyHandled => {}
             }
         }
         if extended == *known {
-            return Ok(Progress::Handled);
+            return Ok(match self.subscriptions.record(&event.subscription, life).await? {
+                RecordLifeOutcome::Recorded => Progress::Handled,
+                RecordLifeOutcome::LostRace => Progress::LostRace,
+            });
         }
-        Ok(match self.subscriptions.extend(known, &extended, now).await? {
+        Ok(match self.subscriptions.extend(known, &extended, life, now).await? {
             ExtendOutcome::Extended => Progress::Handled,
             ExtendOutcome::LostRace => Progress::LostRace,
         })
     }
 
-    /// Writes portal users and the company's listing. Returns those of the portal users whom no operator has removed.
+    /// Writes portal users and the company's listing. Returns those of the portal users whom no operator has removed since `closed_at`, or ever.
     async fn welcome(
         &self,
         event: &SubscriptionStarted,
         company: &Company,
         portal_users: &[PortalUser],
+        closed_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<PortalUser>, Rejection> {
-        let welcomed = self.subscriptions.welcome(&event.subscription, company, portal_users, now).await?;
+        let welcomed = self.subscriptions.welcome(&event.subscription, company, portal_users, closed_at, now).await?;
         let distinct: BTreeSet<Principal> = portal_users.iter().map(PortalUser::principal).collect();
         if welcomed.len() < distinct.len() {
             info!(outcome = "removed-portal-users-stay-removed", number = distinct.len() - welcomed.len());
@@ -183,6 +224,7 @@ impl App {
         event: &SubscriptionStarted,
         known: &Credential,
         extended: &Credential,
+        life: &LifeChange,
         now: Timestamp,
     ) -> Result<StartNextIssueOutcome, Rejection> {
         let looked_up = self.subscriptions.look_up_event(&known.subscription, &event.event).await?;
@@ -192,7 +234,7 @@ impl App {
         let new = self.new_credentials(&known.subscription, known.issue.next()).await?;
         let next = extended.next_issue(new.sealed, now, self.lifetime);
         self.expect_reminder(&next).await?;
-        let outcome = self.subscriptions.start_next_issue(known, &next, &new.hash, &event.event).await?;
+        let outcome = self.subscriptions.start_next_issue(known, &next, &new.hash, &event.event, life).await?;
         let metric = match outcome {
             StartNextIssueOutcome::Started(IssueMail::Ordered) => Some("Issued"),
             StartNextIssueOutcome::Started(IssueMail::AddressRuledOut) => Some("IssuedUnmailed"),
@@ -252,14 +294,21 @@ fn note_company_name(event: &SubscriptionStarted, known: &str) {
 
 /// Refuses a later event that does not agree with the first one.
 fn refuse_contradictions(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
-    let detail = if event.company.id != known.company.id {
-        "company.id is not that of the known subscription"
-    } else if !name::look_alike(&event.product, &known.product) {
-        "product is not that of the known subscription"
-    } else {
+    refuse_another_company(event, known)?;
+    if name::look_alike(&event.product, &known.product) {
         return Ok(());
-    };
+    }
+    let detail = "product is not that of the known subscription";
     Err(Rejection::Permanent { reason: "contradictory-event", detail })
+}
+
+/// Refuses an event that gives a known subscription to another company, whose people would see the history of the first one.
+fn refuse_another_company(event: &SubscriptionStarted, known: &Credential) -> Result<(), Rejection> {
+    if event.company.id != known.company.id {
+        let detail = "company.id is not that of the known subscription";
+        return Err(Rejection::Permanent { reason: "contradictory-event", detail });
+    }
+    Ok(())
 }
 
 /// Returns the rejection of an event that can never be handled.

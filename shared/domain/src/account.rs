@@ -8,9 +8,12 @@ use crate::{
     name, text_enum,
 };
 
-/// The maximum number of accounts with an address that administrators create for a subscription in one day (UTC). The addresses are not
-/// verified, and notices go there.
+/// The maximum number of accounts with an address that administrators create or reset for a subscription in one day (UTC). The addresses
+/// are not verified, and notices go there.
 pub const ADDRESSED_PER_DAY: u32 = 20;
+
+/// The maximum number of active administrators of a subscription.
+pub const MOST_ADMINISTRATORS: usize = 50;
 
 /// The maximum number of times that operators unlock an account in one day (UTC): each time lets strangers guess a hundred times more.
 pub const UNLOCKS_PER_DAY: u32 = 3;
@@ -30,9 +33,9 @@ text_enum! {
     pub enum AccountStatus {
         /// The account may be used.
         Active = "active",
-        /// The service administrator's account, after a permanent administrator has signed in.
+        /// The service administrator's account, after a permanent administrator has signed in or has removed it.
         Retired = "retired",
-        /// The account's subscription has ended.
+        /// An administrator has removed the account, or its subscription has ended.
         Closed = "closed",
     }
 }
@@ -88,6 +91,10 @@ text_enum! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
+/// The id of an account as a path names it: a ULID, which may be that of no account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountId(String);
+
 /// One click on **Create account**, identified by the person and the idempotency key. It distinguishes a retry of the click from a name
 /// that is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +129,37 @@ impl Account {
         if self.temporary.is_some() { Next::ResetPassword } else { self.role.next() }
     }
 
+    /// Returns whether the account is a permanent administrator's, who has signed in and has a password that no other person has seen. Only
+    /// such an administrator adds, helps and removes others.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        let is_owners = self.temporary.is_none() && self.first_signed_in_at.is_some();
+        is_owners && self.role == Role::Administrator && self.status == AccountStatus::Active
+    }
+
+    /// Returns the account after another administrator has given it a temporary password. An account that was closed is opened by it.
+    #[must_use]
+    pub fn reset(&self, password_hash: PasswordHash, expires_at: Timestamp) -> Self {
+        Self {
+            password_hash,
+            temporary: Some(Temporary { issue: None, expires_at }),
+            status: AccountStatus::Active,
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the account after an administrator has removed it. `None` for one that is not active: nothing is left to remove.
+    #[must_use]
+    pub fn removed(&self) -> Option<Self> {
+        let status = match self.role {
+            Role::ServiceAdministrator => AccountStatus::Retired,
+            Role::Administrator => AccountStatus::Closed,
+        };
+        let is_active = self.status == AccountStatus::Active;
+        is_active.then(|| Self { status, version: self.version + 1, ..self.clone() })
+    }
+
     /// Returns whether failures can close the account to strangers.
     ///
     /// A temporary password cannot be guessed, so failures do not close its account. They do not close an account that has never signed
@@ -153,6 +191,24 @@ impl DisplayName {
     }
 
     /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AccountId {
+    /// The number of characters of a ULID.
+    const CHARACTERS: usize = 26;
+
+    /// Parses an id. `None` for text that no account has as its id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_symbol = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        (text.len() == Self::CHARACTERS && text.bytes().all(is_symbol)).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -249,6 +305,60 @@ pub(crate) mod tests {
         assert_eq!(account(Some(60)).next(), Next::ResetPassword);
         assert_eq!(account(None).next(), Next::CreateAdministrator);
         assert_eq!(Account { role: Role::Administrator, ..account(None) }.next(), Next::Home);
+    }
+
+    /// Returns an administrator who has signed in.
+    fn administrator(temporary: Option<i64>) -> Account {
+        let until = |seconds| Temporary { issue: None, expires_at: at(seconds) };
+        Account {
+            role: Role::Administrator,
+            temporary: temporary.map(until),
+            first_signed_in_at: Some(at(0)),
+            ..account(None)
+        }
+    }
+
+    #[test]
+    fn only_an_active_administrator_who_has_signed_in_and_has_a_password_of_their_own_is_proven() {
+        assert!(administrator(None).is_proven());
+        assert!(!administrator(Some(60)).is_proven(), "another person knows the password");
+        assert!(!Account { first_signed_in_at: None, ..administrator(None) }.is_proven());
+        assert!(!Account { role: Role::ServiceAdministrator, ..administrator(None) }.is_proven());
+        for status in [AccountStatus::Retired, AccountStatus::Closed] {
+            assert!(!Account { status, ..administrator(None) }.is_proven());
+        }
+    }
+
+    #[test]
+    fn a_reset_password_is_temporary_ends_sessions_and_opens_a_closed_account() {
+        let hash = PasswordHash::from_phc("next".into());
+        for status in [AccountStatus::Active, AccountStatus::Closed] {
+            let known = Account { status, ..administrator(None) };
+            let reset = known.reset(hash.clone(), at(60));
+            assert_eq!((reset.status, reset.version), (AccountStatus::Active, known.version + 1));
+            assert_eq!((&reset.password_hash, reset.next()), (&hash, Next::ResetPassword));
+            assert_eq!(reset.temporary, Some(Temporary { issue: None, expires_at: at(60) }));
+            assert_eq!((reset.first_signed_in_at, reset.is_proven()), (Some(at(0)), false));
+        }
+    }
+
+    #[test]
+    fn a_removed_account_is_closed_or_that_of_the_service_administrator_retired_and_its_sessions_end() {
+        let removed = |account: Account| account.removed().map(|next| (next.status, next.version));
+        assert_eq!(removed(administrator(Some(60))), Some((AccountStatus::Closed, 2)));
+        assert_eq!(removed(account(Some(60))), Some((AccountStatus::Retired, 2)));
+        for status in [AccountStatus::Retired, AccountStatus::Closed] {
+            assert_eq!(removed(Account { status, ..account(None) }), None);
+        }
+    }
+
+    #[test]
+    fn an_account_id_is_a_ulid() {
+        let id = "01KB7Z0M4Q8X2V5T6R9W3YHJDN";
+        assert_eq!(AccountId::parse(id).as_ref().map(AccountId::as_str), Some(id));
+        for bad in ["", "01K", &id[1..], &format!("{id}0"), &id.to_lowercase(), &id.replace('Z', "#")] {
+            assert_eq!(AccountId::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -124,8 +124,12 @@ pub struct Credential {
     pub changed_at: Option<Timestamp>,
     /// When the service administrator created the first administrator, in this issue or in an earlier one: the subscription is handed over.
     pub handed_over_at: Option<Timestamp>,
-    /// When the subscription ended.
+    /// When the subscription ended, by the time of the vendor's event.
     pub ended_at: Option<Timestamp>,
+    /// When the last account of the ended subscription was closed.
+    pub closed_at: Option<Timestamp>,
+    /// Until when a run has the ended subscription for itself to delete its items. Where it is present, some may be deleted.
+    pub purging_until: Option<Timestamp>,
     /// How often a portal user has started an issue.
     pub renewals: u32,
     /// When a portal user started this issue; absent where an event of the vendor started it.
@@ -208,12 +212,19 @@ pub enum Refusal {
     /// No rule explains the refusal: the write asked for another issue than the item's. There is no other cause as long as the condition
     /// agrees with these rules.
     Unexplained,
-    /// The issue begins after the time of the call, because clocks differ or because another call has answered the same click meanwhile. The
-    /// caller should retry after a second.
+    /// The issue begins after the time of the call, because clocks differ or because another call has answered the same click meanwhile. Or an
+    /// administrator has withdrawn the password after that time, by removing the service administrator. The caller should retry after a second.
     NotYet,
 }
 
 impl Credential {
+    /// Returns when the temporary password stops working if the service administrator's account is retired at `now`: never later than before.
+    /// A password that was chosen has no such time any more, so that of its issue stays.
+    #[must_use]
+    pub fn withdrawn_at(&self, now: Timestamp) -> Timestamp {
+        if self.changed_at.is_some() { self.expires_at } else { self.expires_at.min(now) }
+    }
+
     /// Returns whether one of `principals` may see this subscription.
     #[must_use]
     pub fn admits(&self, principals: &[Principal]) -> bool {
@@ -306,7 +317,7 @@ impl Credential {
         match (reasons.is_empty(), counted) {
             (false, _) => Refusal::Blank(reasons),
             (true, Some(_)) => Refusal::ClickTooOld,
-            (true, None) if self.issued_at > now => Refusal::NotYet,
+            (true, None) if self.issued_at > now || self.sealed_password.is_none() => Refusal::NotYet,
             (true, None) => Refusal::Unexplained,
         }
     }
@@ -348,6 +359,8 @@ pub(crate) mod tests {
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            closed_at: None,
+            purging_until: None,
             renewals: 0,
             renewed_at: None,
             seq: 1,
@@ -436,6 +449,19 @@ pub(crate) mod tests {
         (signed_in.signed_in_at, signed_in.sealed_password) = (Some(at(150)), None);
         let click = RetrievalId::from_click(&person("dana"), "100");
         assert!(matches!(signed_in.judge_refusal(&person("dana"), &click, at(160)), Refusal::Blank(_)));
+    }
+
+    #[test]
+    fn a_password_is_withdrawn_at_once_and_a_call_from_before_comes_back() {
+        let mut withdrawn = credential(&[]);
+        assert_eq!(withdrawn.withdrawn_at(at(EXPIRES + 1)), at(EXPIRES), "it never works for longer than before");
+        (withdrawn.expires_at, withdrawn.sealed_password) = (withdrawn.withdrawn_at(at(60)), None);
+        let click = RetrievalId::from_click(&person("dana"), "1");
+        let refusal = |seconds| withdrawn.judge_refusal(&person("dana"), &click, at(seconds));
+        assert_eq!(refusal(59), Refusal::NotYet);
+        assert!(matches!(refusal(60), Refusal::Blank(reasons) if reasons[0].code == ReasonCode::Expired));
+        let chosen = Credential { changed_at: Some(at(5)), ..credential(&[]) };
+        assert_eq!(chosen.withdrawn_at(at(60)), at(EXPIRES));
     }
 
     #[test]

@@ -16,6 +16,21 @@ pub enum SignInEffect {
     SessionOnly,
 }
 
+/// The change that the choice of a password makes beside the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChoiceEffect {
+    /// The temporary password of this issue is replaced, so the portal no longer shows it.
+    ReplacesIssue(Issue),
+    /// An administrator whom a colleague has added has a way in for the first time, so the service administrator can retire.
+    ///
+    /// The sign-in before it, with the temporary password, is no way in: the colleague knows that password, it expires, and it opens nothing
+    /// but the choice. The choice begins a full session, and the next sign-in may be days away or never happen. So the choice does all that
+    /// the first sign-in with a permanent password does. A service administrator that retires with it leaves a proven administrator behind.
+    HandsOver,
+    /// Only the password changes.
+    PasswordOnly,
+}
+
 /// The consequence of an administrator's first sign-in for the service administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceAdministrator {
@@ -33,6 +48,16 @@ impl Account {
             (Some(Temporary { issue: Some(issue), .. }), _) => SignInEffect::EndsRetrieval(issue),
             (None, Role::Administrator) if self.first_signed_in_at.is_none() => SignInEffect::HandsOver,
             (Some(_), _) | (None, Role::Administrator | Role::ServiceAdministrator) => SignInEffect::SessionOnly,
+        }
+    }
+
+    /// Returns what the choice of a password for this account changes. Only the service administrator's temporary password is that of an issue.
+    #[must_use]
+    pub fn choice_effect(&self) -> ChoiceEffect {
+        match (self.temporary, self.role) {
+            (Some(Temporary { issue: Some(issue), .. }), _) => ChoiceEffect::ReplacesIssue(issue),
+            (Some(_), Role::Administrator) if self.first_signed_in_at.is_none() => ChoiceEffect::HandsOver,
+            (Some(_) | None, Role::Administrator | Role::ServiceAdministrator) => ChoiceEffect::PasswordOnly,
         }
     }
 
@@ -113,6 +138,18 @@ mod tests {
         let temporary = Temporary { issue: None, expires_at: Timestamp::from_epoch_seconds(60) };
         let administrator = Account { role: Role::Administrator, temporary: Some(temporary), ..account(None) };
         assert_eq!(administrator.sign_in_effect(), SignInEffect::SessionOnly);
+    }
+
+    #[test]
+    fn an_administrators_first_choice_in_the_place_of_a_temporary_password_hands_over() {
+        let temporary = Some(Temporary { issue: None, expires_at: Timestamp::from_epoch_seconds(60) });
+        let added = Account { role: Role::Administrator, temporary, ..account(None) };
+        assert_eq!(added.choice_effect(), ChoiceEffect::HandsOver);
+        let reset = Account { first_signed_in_at: Some(Timestamp::from_epoch_seconds(1)), ..added };
+        assert_eq!(reset.choice_effect(), ChoiceEffect::PasswordOnly, "they have had a way in before");
+        assert_eq!(Account { temporary: None, ..reset }.choice_effect(), ChoiceEffect::PasswordOnly);
+        assert_eq!(account(Some(60)).choice_effect(), ChoiceEffect::ReplacesIssue(Issue::FIRST));
+        assert_eq!(account(None).choice_effect(), ChoiceEffect::PasswordOnly);
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub struct HistoryEntry {
     pub who: Option<Actor>,
     /// The issue that was current.
     pub issue: Issue,
-    /// The account that was created, retired or unlocked; a code for why a mail failed; or a code of an approval.
+    /// The account that was created, reset, removed, retired or unlocked; a code for why a mail failed; or a code of an approval.
     pub detail: Option<String>,
     /// Why an operator acted. Only the vendor sees it.
     pub reason: Option<String>,
@@ -136,7 +136,7 @@ pub struct ShownEntry<'a> {
 pub struct MaskedEntry {
     /// The author.
     pub by: MaskedAuthor,
-    /// The user name of the account that was created, retired or unlocked, masked.
+    /// The user name of the account that was created, reset, removed, retired or unlocked, masked.
     pub account: Option<String>,
 }
 
@@ -292,6 +292,9 @@ impl HistoryEntry {
             | HistoryCode::Reissued
             | HistoryCode::PortalUserAdded
             | HistoryCode::PortalUserRemoved
+            | HistoryCode::AdministratorReset
+            | HistoryCode::AdministratorRemoved
+            | HistoryCode::SubscriptionEnded
             | HistoryCode::AccountUnlocked
             | HistoryCode::ApprovalRequested
             | HistoryCode::ApprovalDecided
@@ -429,7 +432,11 @@ mod tests {
             entry.masked().account
         };
         assert_eq!(account("administrator-created", "mo.saeed@fabrikam").as_deref(), Some("m•@fabrikam"));
+        for what in ["administrator-reset", "administrator-removed"] {
+            assert_eq!(account(what, "mo.saeed@fabrikam").as_deref(), Some("m•@fabrikam"));
+        }
         assert_eq!(account("administrator-created", "no user name").as_deref(), Some("n•"));
+        assert_eq!(account("subscription-ended", "a reason that was typed"), None);
         assert_eq!(account("mail-bounced", "no-such-mailbox"), None);
         assert_eq!(account("reissued", "a reason that was typed"), None);
     }

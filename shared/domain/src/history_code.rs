@@ -28,6 +28,10 @@ text_enum! {
         PasswordChanged = "password-changed",
         /// An administrator was created.
         AdministratorCreated = "administrator-created",
+        /// An administrator gave another one a temporary password.
+        AdministratorReset = "administrator-reset",
+        /// An administrator closed the account of another one.
+        AdministratorRemoved = "administrator-removed",
         /// An administrator signed in for the first time.
         AdministratorSignedIn = "administrator-signed-in",
         /// The service administrator's account was retired.
@@ -38,6 +42,8 @@ text_enum! {
         ApprovalRequested = "approval-requested",
         /// A second operator decided an approval, or it was overtaken.
         ApprovalDecided = "approval-decided",
+        /// An event of the vendor ended the subscription.
+        SubscriptionEnded = "subscription-ended",
         /// A portal user contacted support.
         SupportRequested = "support-requested",
         /// A portal user had the welcome mail sent again.
@@ -72,8 +78,11 @@ impl HistoryCode {
             | Self::SignedIn
             | Self::PasswordChanged
             | Self::AdministratorCreated
+            | Self::AdministratorReset
+            | Self::AdministratorRemoved
             | Self::AdministratorSignedIn
             | Self::ServiceAdministratorRetired
+            | Self::SubscriptionEnded
             | Self::SupportRequested
             | Self::MailResent
             | Self::MailUndelivered
@@ -86,7 +95,14 @@ impl HistoryCode {
     /// Returns whether the detail of an entry is the user name of an account that another person changed.
     #[must_use]
     pub fn names_account(self) -> bool {
-        matches!(self, Self::AdministratorCreated | Self::ServiceAdministratorRetired | Self::AccountUnlocked)
+        matches!(
+            self,
+            Self::AdministratorCreated
+                | Self::AdministratorReset
+                | Self::AdministratorRemoved
+                | Self::ServiceAdministratorRetired
+                | Self::AccountUnlocked
+        )
     }
 }
 
@@ -98,8 +114,9 @@ mod tests {
     #[test]
     fn the_codes_are_those_that_are_stored_and_parse_to_themselves() {
         let expected = "issued renewed reissued paid portal-users-added portal-user-added portal-user-removed retrieved signed-in \
-                        password-changed administrator-created administrator-signed-in service-administrator-retired \
-                        account-unlocked approval-requested approval-decided support-requested mail-resent \
+                        password-changed administrator-created administrator-reset administrator-removed \
+                        administrator-signed-in service-administrator-retired account-unlocked approval-requested \
+                        approval-decided subscription-ended support-requested mail-resent \
                         mail-undelivered mail-bounced mail-suppressed mail-complained";
         assert_eq!(HistoryCode::ALL.map(HistoryCode::as_str).to_vec(), expected.split_whitespace().collect::<Vec<_>>());
         for code in HistoryCode::ALL {

@@ -104,6 +104,13 @@ impl UserName {
         Self(format!("admin-{:08x}@{}", u32::from_be_bytes(random), company.0))
     }
 
+    /// Returns whether the name is one that service administrators get where their event gives none. No administrator may take it, since a
+    /// subscription that starts later could not have it.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with("admin@") || self.0.starts_with("admin-")
+    }
+
     /// Returns whether this account belongs to `company`.
     #[must_use]
     pub fn belongs_to(&self, company: &CompanyId) -> bool {
@@ -204,6 +211,20 @@ mod tests {
         let company = CompanyId::parse(&"c".repeat(41)).unwrap();
         let name = UserName::admin_for_subscription(&subscription, &company);
         assert_eq!(UserName::parse(name.as_str()), Some(name));
+    }
+
+    #[test]
+    fn the_default_names_of_service_administrators_are_reserved() {
+        let (subscription, company) = (SubscriptionId::parse("Sub-1").unwrap(), CompanyId::parse("fabrikam").unwrap());
+        let defaults = [
+            UserName::admin(&company),
+            UserName::admin_for_subscription(&subscription, &company),
+            UserName::admin_from_random([0; 4], &company),
+        ];
+        assert!(defaults.iter().all(UserName::is_reserved));
+        for name in ["administrator@fabrikam", "admin.lee@fabrikam", "lee@admin-fabrikam", "sys-admin@fabrikam"] {
+            assert!(!UserName::parse(name).unwrap().is_reserved(), "{name}");
+        }
     }
 
     #[test]

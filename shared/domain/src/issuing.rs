@@ -57,13 +57,15 @@ impl Credential {
             issue: Issue::FIRST,
             sealed_password: Some(sealed),
             retrievals: BTreeMap::default(),
-            started_at: event.time.unwrap_or(now),
+            started_at: event.started_at(now),
             issued_at: now,
             expires_at: now.plus(lifetime),
             signed_in_at: None,
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            closed_at: None,
+            purging_until: None,
             renewals: 0,
             renewed_at: None,
             seq: 1,
@@ -123,6 +125,21 @@ impl Credential {
         }
     }
 
+    /// Returns this credential, whose subscription has ended, as `event` starts it again: a first issue under the next number. The name of the
+    /// service administrator stays, since it is taken for good, and so does the history number, as in [`Credential::next_issue`].
+    #[must_use]
+    pub fn restarted(
+        &self,
+        event: &SubscriptionStarted,
+        portal_users: &[PortalUser],
+        sealed: SealedPassword,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
+        let first = Self::first_issue(event, self.user_name.clone(), portal_users, sealed, now, lifetime);
+        Self { issue: self.issue.next(), seq: self.seq, ..first }
+    }
+
     /// Returns what makes a password of this issue temporary.
     #[must_use]
     fn temporary(&self) -> Temporary {
@@ -176,6 +193,12 @@ impl WelcomeMail {
             resent_at: None,
             detail: None,
         }
+    }
+
+    /// Returns the order of the mail of the issue with which `event` starts an ended subscription again, to the address of the event.
+    #[must_use]
+    pub fn restarted(event: &SubscriptionStarted, content: MailContent, credential: &Credential) -> Self {
+        Self { issue: credential.issue, ..Self::first_issue(event, content, credential.issued_at) }
     }
 
     /// Returns the order of the mail of the issue that `credential` begins, to the same address. Where the address is known to take no
@@ -245,6 +268,22 @@ mod tests {
             ..used
         };
         assert_eq!(next, expected);
+    }
+
+    #[test]
+    fn a_later_start_is_a_first_one_under_the_next_number() {
+        let mut ended = crate::credential::tests::credential(&[("dana", 1)]);
+        (ended.signed_in_at, ended.changed_at, ended.handed_over_at) = (Some(at(1)), Some(at(2)), Some(at(3)));
+        (ended.ended_at, ended.closed_at, ended.sealed_password) = (Some(at(4)), Some(at(5)), None);
+        (ended.renewals, ended.renewed_at, ended.seq, ended.kind) = (2, Some(at(1)), 7, Kind::Paid);
+        ended.user_name = UserName::parse("service@fabrikam").unwrap();
+        let event = event("trial", "kim@fabrikam.example");
+        let next = ended.restarted(&event, &event.portal_users, sealed(2), at(200), WEEK);
+        let first = Credential::first_issue(&event, ended.user_name, &event.portal_users, sealed(2), at(200), WEEK);
+        assert_eq!(next, Credential { issue: Issue::FIRST.next(), seq: 7, ..first });
+        assert!(next.disclosable(at(200)) && next.ended_at.is_none() && next.kind == Kind::Trial);
+        let mail = WelcomeMail::restarted(&event, MailContent::Credentials, &next);
+        assert_eq!((mail.issue, mail.at, mail.to.to_string()), (next.issue, at(200), event.email.to_string()));
     }
 
     #[test]

@@ -32,7 +32,11 @@
 //! | [`reminder`] | the reminder before the expiry, and when it is due |
 //! | [`support`] | requests to the vendor's support |
 //! | [`sender`] | the sender of mails, and how a header writes it |
+//! | [`vendor_event`] | what the vendor's events have in common |
 //! | [`started`] | the event `SubscriptionStarted`, validated |
+//! | [`ended`] | the event `SubscriptionEnded`, validated |
+//! | [`life`] | the latest start and the latest end of a subscription, and what an event means by them |
+//! | [`purge`] | the deletion of ended subscriptions, and when it is due |
 //! | [`retryable`] | failures that may pass |
 //! | [`time`] | points in time, which are always an argument |
 
@@ -49,12 +53,14 @@ pub mod desk;
 pub mod device;
 mod digest;
 pub mod email;
+pub mod ended;
 pub mod failed_call;
 pub mod feedback;
 pub mod history;
 mod history_code;
 pub mod id;
 pub mod issuing;
+pub mod life;
 pub mod mail;
 pub mod name;
 pub mod notice;
@@ -63,6 +69,7 @@ pub mod operator;
 pub mod password;
 pub mod portal_user;
 pub mod principal;
+pub mod purge;
 pub mod reissue;
 pub mod reminder;
 pub mod retryable;
@@ -76,8 +83,9 @@ mod text;
 mod text_enum;
 pub mod time;
 pub mod transition;
+pub mod vendor_event;
 
-pub use account::{Account, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
+pub use account::{Account, AccountId, AccountStatus, CreatedBy, DisplayName, FormDigest, Next, Role, Temporary};
 pub use action::CustomerAction;
 pub use approval::{
     Approval, ApprovalId, ApprovalOutcome, ApprovalPolicy, Decision, DecisionRefusal, DeskAct, SeenState, Verdict,
@@ -85,22 +93,25 @@ pub use approval::{
 pub use attempts::{Admission, Budget, ClaimedName, Network, Origin};
 pub use client_secret::{ClientSecret, ClientSecretRefusal};
 pub use credential::{BlankReason, Credential, CredentialState, Kind, ReasonCode, Refusal, Retrieval, RetrievalId};
-pub use decision::{MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
+pub use decision::{ChoiceEffect, MailClaim, ServiceAdministrator, SignInEffect, TakeRefusal};
 pub use desk::{LookUpActOutcome, OperatorClick, Reason, SpendActOutcome};
 pub use device::{DeviceDigest, DeviceToken};
 pub use email::EmailAddress;
+pub use ended::SubscriptionEnded;
 pub use failed_call::{FailedCall, failed_service};
 pub use feedback::MailFeedback;
 pub use history::{Actor, ActorRole, HistoryCursor, HistoryEntry, MaskedAuthor, MaskedEntry, ShownAuthor, ShownEntry};
 pub use history_code::HistoryCode;
 pub use id::{Company, CompanyId, Issue, SubscriptionId, UserName};
 pub use issuing::{NewCredentials, RenewalDecision};
+pub use life::{EndDecision, Life, LifeChange, StartDecision};
 pub use mail::{MailContent, MailDetail, MailKind, MailStatus, ResendDecision, WelcomeMail};
 pub use notice::{Notice, NoticeId, NoticeLevel, Recipients};
 pub use operator::Operator;
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use portal_user::{InvalidPortalUser, PortalUser, PortalUserFields};
 pub use principal::{Caller, Label, PersonId, Principal};
+pub use purge::{PurgeDay, PurgeDecision};
 pub use reissue::{PortalUserChange, Removal};
 pub use reminder::{DueHour, DuePartition, Reminder};
 pub use retryable::Retryable;
@@ -108,7 +119,8 @@ pub use search::SearchKeys;
 pub use secret::{PasswordHash, SealedPassword, TemporaryPassword};
 pub use sender::Sender;
 pub use session::{Scope, Session, SessionDigest, SessionToken};
-pub use started::{EventId, SubscriptionStarted};
+pub use started::SubscriptionStarted;
 pub use support::{Reference, SupportMessage, SupportRequest};
 pub use time::Timestamp;
 pub use transition::{EventType, IssueReason, Publication, Transition, TransitionId};
+pub use vendor_event::EventId;

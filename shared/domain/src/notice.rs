@@ -127,7 +127,9 @@ impl Audience {
             HistoryCode::AdministratorCreated if transition.who.role == ActorRole::ServiceAdministrator => {
                 Some(Self::EVERYONE)
             }
-            HistoryCode::AdministratorCreated => Some(Self::ADMINISTRATORS),
+            HistoryCode::AdministratorCreated | HistoryCode::AdministratorReset | HistoryCode::AdministratorRemoved => {
+                Some(Self::ADMINISTRATORS)
+            }
             HistoryCode::Reissued
             | HistoryCode::PortalUserAdded
             | HistoryCode::PortalUserRemoved
@@ -139,6 +141,7 @@ impl Audience {
             | HistoryCode::Paid
             | HistoryCode::AdministratorSignedIn
             | HistoryCode::ServiceAdministratorRetired
+            | HistoryCode::SubscriptionEnded
             | HistoryCode::SupportRequested
             | HistoryCode::MailResent
             | HistoryCode::MailUndelivered
@@ -160,7 +163,7 @@ pub struct AddressedPortalUser {
     pub removed_at: Option<Timestamp>,
 }
 
-/// An active administrator.
+/// An administrator who is active, or whom a transition has removed.
 #[derive(Clone, Debug)]
 pub struct AddressedAdministrator {
     /// The person.
@@ -173,6 +176,8 @@ pub struct AddressedAdministrator {
     pub created_at: Timestamp,
     /// Whether the administrator has signed in.
     pub has_signed_in: bool,
+    /// Whether the account is active. A removed administrator gets the notice of the removal, and no other.
+    pub is_active: bool,
 }
 
 /// The people of a subscription who may get notices.
@@ -182,7 +187,7 @@ pub struct Recipients {
     pub mail: WelcomeMail,
     /// The portal users with an address, also those who were removed.
     pub portal_users: Vec<AddressedPortalUser>,
-    /// The active administrators, where the audience has them.
+    /// The administrators who are active or removed by a transition, where the audience has them.
     pub administrators: Vec<AddressedAdministrator>,
     /// The addresses that take no mail, as reports on the subscription's mails say.
     pub ruled_out: BTreeSet<Principal>,
@@ -191,7 +196,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Returns the addresses that get a notice of a transition at `now`, at most ten: the address of the issue, the people whom it happened to,
+    /// Returns the addresses that get a notice of a transition at `now`, at most ten: the address of the issue, the people whom it affected,
     /// then the others by turns, so that many portal users leave room for administrators. The actor gets none, and neither does an address
     /// that takes no mail or had too many today.
     #[must_use]
@@ -207,7 +212,7 @@ impl Recipients {
         if self.mail.status.rules_address_out() {
             left_out.insert(Principal::email(&self.mail.to));
         }
-        let issue = self.issue_address(audience, transition, &left_out).into_iter();
+        let issue = self.issue_address(audience, transition, credential, &left_out).into_iter();
         let affected = self.affected(audience, transition, now);
         let everyone = issue.chain(affected).chain(self.by_turns(audience, transition, credential, now));
         let mut seen = left_out;
@@ -233,23 +238,28 @@ impl Recipients {
     }
 
     /// Returns the address of the issue, if the audience has it. An audience of administrators has it until one of them, other than the
-    /// actor, can be reached and has signed in: a stolen session of the only administrator is not to go unnoticed.
+    /// actor, can be reached and has signed in: a stolen session of the only administrator is not to go unnoticed. It is also the address
+    /// of the service administrator, whom an administrator can remove.
     fn issue_address(
         &self,
         audience: Audience,
         transition: &Transition,
+        credential: &Credential,
         left_out: &BTreeSet<Principal>,
     ) -> Option<&EmailAddress> {
         let can_be_reached = |administrator: &&AddressedAdministrator| {
             administrator.address.as_ref().is_some_and(|address| !left_out.contains(&Principal::email(address)))
         };
-        let mut others = self.administrators.iter().filter(|one| !is_actor(transition.who, one.person));
+        let mut others =
+            self.administrators.iter().filter(|one| one.is_active && !is_actor(transition.who, one.person));
         let is_handed_over = others.any(|one| one.has_signed_in && can_be_reached(&one));
-        (audience.portal || !is_handed_over).then_some(&self.mail.to)
+        let is_removed = transition.entry.code() == Some(HistoryCode::AdministratorRemoved)
+            && transition.entry.detail.as_deref() == Some(credential.user_name.as_str());
+        (audience.portal || !is_handed_over || is_removed).then_some(&self.mail.to)
     }
 
-    /// Returns the people whom the transition happened to: the account that was created or unlocked, and portal users who lost their access by
-    /// it, such as the old address after a reissue to another one.
+    /// Returns the people whom the transition affected: the account that was created, reset, removed or unlocked, and portal users who lost
+    /// their access by it, such as the old address after a reissue to another one.
     fn affected(&self, audience: Audience, transition: &Transition, now: Timestamp) -> Vec<&EmailAddress> {
         let detail = transition.entry.detail.as_deref();
         let is_account = |one: &&AddressedAdministrator| detail == Some(one.user_name.as_str());
@@ -271,7 +281,7 @@ impl Recipients {
         now: Timestamp,
     ) -> impl Iterator<Item = &EmailAddress> {
         let removed = self.removed(audience, now).map(|(_, user)| (user.added_at, &user.address));
-        let administrators = self.other_administrators(audience, transition);
+        let administrators = self.other_administrators(audience, transition).filter(|one| one.is_active);
         let administrators = administrators.filter_map(|one| Some((one.created_at, one.address.as_ref()?)));
         let listed =
             |user: &&AddressedPortalUser| audience.portal && credential.admits(&[Principal::email(&user.address)]);
@@ -291,7 +301,7 @@ impl Recipients {
         removed.filter(move |(removed_at, _)| audience.removed && now < removed_at.plus(REMOVED_FOR))
     }
 
-    /// Returns the administrators other than the actor, where the audience has them.
+    /// Returns the administrators other than the actor, where the audience has them, also those who were removed.
     fn other_administrators(
         &self,
         audience: Audience,
@@ -445,6 +455,7 @@ mod tests {
             address: Some(address(name)),
             created_at: at(*since),
             has_signed_in: *has_signed_in,
+            is_active: true,
         };
         let mail = WelcomeMail {
             issue: Issue::FIRST,
@@ -584,6 +595,43 @@ mod tests {
         assert_eq!(names(&people, &created).len(), MOST_RECIPIENTS);
     }
 
+    /// Returns the transition of an act of the administrator `by` on another account.
+    fn by_administrator(what: &str, by: &str, account_name: &str) -> Transition {
+        let mut transition = recorded(what, account(ActorRole::Administrator, by));
+        transition.entry.detail = Some(account_name.to_owned());
+        transition
+    }
+
+    #[test]
+    fn a_reset_has_notices_to_the_account_and_to_the_other_administrators() {
+        let people = people(&[("dana", 1)], &[("lee", 10, true), ("mo", 20, true), ("noor", 30, false)]);
+        let reset = by_administrator("administrator-reset", "lee", "noor@fabrikam");
+        assert_eq!(names(&people, &reset), ["noor", "mo"]);
+        let own = by_administrator("administrator-reset", "mo", "lee@fabrikam");
+        assert_eq!(names(&people, &own), ["lee", "noor"]);
+    }
+
+    #[test]
+    fn a_removed_administrator_has_the_notice_of_the_removal_and_no_other() {
+        let mut people = people(&[("dana", 1)], &[("lee", 10, true), ("mo", 20, true), ("noor", 30, false)]);
+        people.administrators[1].is_active = false;
+        let removed = by_administrator("administrator-removed", "lee", "mo@fabrikam");
+        assert_eq!(names(&people, &removed), ["it", "mo", "noor"], "of the others, none has signed in");
+        people.administrators[2].has_signed_in = true;
+        assert_eq!(names(&people, &removed), ["mo", "noor"]);
+        let other = by_administrator("administrator-removed", "lee", "noor@fabrikam");
+        assert_eq!(names(&people, &other), ["noor"]);
+        assert_eq!(names(&people, &by_operator("reissued", "")), ["it", "dana", "lee", "noor"]);
+    }
+
+    #[test]
+    fn a_service_administrator_who_was_removed_has_the_address_of_the_issue() {
+        let people = people(&[("dana", 1)], &[("lee", 10, true), ("mo", 20, true)]);
+        let service = credential(&[]).user_name;
+        assert_eq!(names(&people, &by_administrator("administrator-removed", "lee", service.as_str())), ["it", "mo"]);
+        assert_eq!(names(&people, &by_administrator("administrator-reset", "lee", service.as_str())), ["mo"]);
+    }
+
     #[test]
     fn an_address_gets_twenty_notices_of_one_kind_in_a_day() {
         const DAY: i64 = 24 * 60 * 60;
@@ -603,7 +651,9 @@ mod tests {
 
     #[test]
     fn administrators_are_asked_for_only_where_they_get_notices() {
-        for what in ["signed-in", "password-changed", "administrator-created"] {
+        for what in
+            ["signed-in", "password-changed", "administrator-created", "administrator-reset", "administrator-removed"]
+        {
             let audience = Audience::new(&by_service_administrator(what), NoticeLevel::All, at(HAPPENED)).unwrap();
             assert!(audience.administrators, "{what}");
         }
@@ -624,6 +674,10 @@ mod tests {
         assert_eq!(wants(&by_service_administrator("administrator-created")), [true, true, false]);
         let later = recorded("administrator-created", account(ActorRole::Administrator, "mo"));
         assert_eq!(wants(&later), [true, true, false]);
+        for what in ["administrator-reset", "administrator-removed"] {
+            assert_eq!(wants(&by_administrator(what, "mo", "lee@fabrikam")), [true, true, false], "{what}");
+        }
+        assert_eq!(wants(&recorded("subscription-ended", Actor::VENDOR)), [false; 3]);
         for what in ["signed-in", "password-changed"] {
             assert_eq!(wants(&by_service_administrator(what)), [true, false, false], "{what}");
         }

@@ -6,22 +6,18 @@
 
 use std::fmt;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use crate::{
-    Company, CompanyId, EmailAddress, Kind, PortalUser, SubscriptionId, Timestamp, UserName,
-    digest::digest,
+    Company, CompanyId, EmailAddress, EventId, Kind, PortalUser, SubscriptionId, Timestamp, UserName,
     mail::MailContent,
     name,
     portal_user::{InvalidPortalUser, PortalUserFields},
     text::without_blank_ends,
     text_enum,
+    vendor_event::{Envelope, Id, InvalidEnvelope},
 };
-
-/// The maximum size of an event in bytes: EventBridge accepts no entry over 256 KB.
-pub const LARGEST_EVENT: usize = 256 * 1024;
 
 /// The maximum number of portal users in an event. A vendor that needs more names the organisation.
 pub const MAX_PORTAL_USERS: usize = 100;
@@ -53,21 +49,10 @@ pub struct SubscriptionStarted {
     pub welcome_mail: Option<MailContent>,
 }
 
-/// The identity of an event: 16 bytes of a hash over its source, id, time and kind.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EventId([u8; 16]);
-
-/// Writes the id in base64url, as keys contain it.
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
 text_enum! {
     /// The defect of an invalid event. The text names the field and never repeats its value, so that it may be logged.
     pub enum InvalidEvent {
-        /// The event is larger than [`LARGEST_EVENT`].
+        /// The event is larger than [`LARGEST_EVENT`](crate::vendor_event::LARGEST_EVENT).
         TooLarge = "too-large",
         /// The text is not JSON, or not in the envelope of EventBridge.
         Envelope = "envelope",
@@ -117,29 +102,16 @@ impl std::error::Error for InvalidEvent {}
 impl SubscriptionStarted {
     /// Parses an event in the envelope of EventBridge.
     pub fn parse(event: &str) -> Result<Self, InvalidEvent> {
-        if event.len() > LARGEST_EVENT {
-            return Err(InvalidEvent::TooLarge);
-        }
-        let envelope: Envelope = serde_json::from_str(event).map_err(|_| InvalidEvent::Envelope)?;
-        if envelope.detail_type != "SubscriptionStarted" {
-            return Err(InvalidEvent::DetailType);
-        }
+        let envelope = Envelope::parse(event, "SubscriptionStarted")?;
         let detail: Detail = serde_json::from_str(envelope.detail.get()).map_err(|_| InvalidEvent::Detail)?;
         detail.check(&envelope, event)
     }
-}
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    source: String,
-    time: Option<String>,
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    #[serde(borrow)]
-    detail: &'a RawValue,
+    /// Returns when the subscription started: the time of the event, or that of its arrival if no event bus has stamped it.
+    #[must_use]
+    pub fn started_at(&self, arrived_at: Timestamp) -> Timestamp {
+        self.time.unwrap_or(arrived_at)
+    }
 }
 
 #[derive(Deserialize)]
@@ -174,24 +146,6 @@ struct RawPortalUser {
     organization: Option<Id>,
 }
 
-/// An id, or another field in which blanks at the ends and an empty text mean nothing. Some billing systems write ids as numbers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Id {
-    Number(u64),
-    Text(String),
-}
-
-impl Id {
-    /// Returns the text without the blanks at its ends.
-    fn into_text(self) -> String {
-        match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => without_blank_ends(&text).to_owned(),
-        }
-    }
-}
-
 /// Returns the text of a field that may be absent; an empty one is absent.
 fn optional(field: Option<Id>) -> Option<String> {
     field.map(Id::into_text).filter(|text| !text.is_empty())
@@ -199,7 +153,6 @@ fn optional(field: Option<Id>) -> Option<String> {
 
 impl Detail {
     fn check(self, envelope: &Envelope, event: &str) -> Result<SubscriptionStarted, InvalidEvent> {
-        let time = envelope.time.as_deref().map(|time| Timestamp::parse_rfc3339(time).ok_or(InvalidEvent::Time));
         let company = Company {
             id: CompanyId::parse(&self.company.id.into_text()).ok_or(InvalidEvent::CompanyId)?,
             name: name::parse(&self.company.name).ok_or(InvalidEvent::CompanyName)?,
@@ -224,7 +177,7 @@ impl Detail {
         let content = content.map(|wish| MailContent::parse(&wish).ok_or(InvalidEvent::WelcomeMail));
         Ok(SubscriptionStarted {
             event: envelope.identity(&self.kind, event),
-            time: time.transpose()?,
+            time: envelope.time(InvalidEvent::Time)?,
             subscription: SubscriptionId::parse(&self.subscription_id.into_text())
                 .ok_or(InvalidEvent::SubscriptionId)?,
             kind: Kind::parse(&self.kind).ok_or(InvalidEvent::Kind)?,
@@ -239,20 +192,21 @@ impl Detail {
     }
 }
 
-impl Envelope<'_> {
-    fn identity(&self, kind: &str, event: &str) -> EventId {
-        let time = self.time.as_deref().unwrap_or_default();
-        // EventBridge gives every event an id. An event without one is identified by its whole text.
-        let id = if self.id.is_empty() { event } else { &self.id };
-        EventId(digest(&[self.source.as_bytes(), id.as_bytes(), time.as_bytes(), kind.as_bytes()]))
-    }
-}
-
 impl RawPortalUser {
     fn check(self) -> Result<PortalUser, InvalidEvent> {
         let [email, issuer, subject, organization] =
             [self.email, self.issuer, self.subject, self.organization].map(|field| field.map(Id::into_text));
         Ok(PortalUserFields { email, issuer, subject, organization }.parse()?)
+    }
+}
+
+impl From<InvalidEnvelope> for InvalidEvent {
+    fn from(invalid: InvalidEnvelope) -> Self {
+        match invalid {
+            InvalidEnvelope::TooLarge => Self::TooLarge,
+            InvalidEnvelope::Envelope => Self::Envelope,
+            InvalidEnvelope::DetailType => Self::DetailType,
+        }
     }
 }
 
@@ -284,7 +238,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Principal;
+    use crate::{Principal, vendor_event::LARGEST_EVENT};
 
     fn event() -> Value {
         json!({

@@ -32,6 +32,10 @@ text_enum! {
         PasswordChosen = "PasswordChosen",
         /// An administrator has been created.
         AdministratorCreated = "AdministratorCreated",
+        /// An administrator has given another one a temporary password.
+        AdministratorReset = "AdministratorReset",
+        /// An administrator has closed the account of another one.
+        AdministratorRemoved = "AdministratorRemoved",
         /// The service administrator's account is retired.
         ServiceAdministratorRetired = "ServiceAdministratorRetired",
         /// The support desk has unlocked an account that wrong passwords had closed.
@@ -40,6 +44,8 @@ text_enum! {
         ApprovalRequested = "ApprovalRequested",
         /// An approval is decided.
         ApprovalDecided = "ApprovalDecided",
+        /// The vendor has ended the subscription.
+        SubscriptionClosed = "SubscriptionClosed",
         /// The recipient's server has accepted the welcome mail.
         WelcomeMailDelivered = "WelcomeMailDelivered",
         /// The welcome mail could not be delivered, or its address takes none.
@@ -77,10 +83,13 @@ impl Publication {
             HistoryCode::AdministratorSignedIn => EventType::AdministratorSignedIn,
             HistoryCode::PasswordChanged => EventType::PasswordChosen,
             HistoryCode::AdministratorCreated => EventType::AdministratorCreated,
+            HistoryCode::AdministratorReset => EventType::AdministratorReset,
+            HistoryCode::AdministratorRemoved => EventType::AdministratorRemoved,
             HistoryCode::ServiceAdministratorRetired => EventType::ServiceAdministratorRetired,
             HistoryCode::AccountUnlocked => EventType::AccountUnlocked,
             HistoryCode::ApprovalRequested => EventType::ApprovalRequested,
             HistoryCode::ApprovalDecided => EventType::ApprovalDecided,
+            HistoryCode::SubscriptionEnded => EventType::SubscriptionClosed,
             // Requests and orders that change nothing, and what was published before the history had it.
             HistoryCode::Retrieved
             | HistoryCode::SupportRequested
@@ -294,6 +303,9 @@ mod tests {
             ("administrator-signed-in", published(EventType::AdministratorSignedIn)),
             ("password-changed", published(EventType::PasswordChosen)),
             ("administrator-created", published(EventType::AdministratorCreated)),
+            ("administrator-reset", published(EventType::AdministratorReset)),
+            ("administrator-removed", published(EventType::AdministratorRemoved)),
+            ("subscription-ended", published(EventType::SubscriptionClosed)),
             ("service-administrator-retired", published(EventType::ServiceAdministratorRetired)),
             ("reissued", published(EventType::CredentialsIssued)),
             ("portal-user-added", published(EventType::PortalUserAdded)),

@@ -24,11 +24,14 @@
 //! | `SignInMisconfigured` | sign-ins of customers that failed as the deployment or the provider is set up |
 //! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |
 //! | `Created` | administrators |
+//! | `AdministratorReset`, `AdministratorRemoved` | administrators to whom another one gave a temporary password, and accounts that administrators closed |
 //! | `Reissued` | issues that operators started, at once or with an approval |
 //! | `ApprovalRequested`, `ApprovalDecided` | approvals that operators asked for, and those that were decided, by outcome |
 //! | `PortalUserChanged`, `AccountUnlocked` | portal users that operators added or removed, and accounts that they unlocked |
 //! | `OperatorLimited` | acts that were refused because an operator's budget was exhausted |
 //! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
+//! | `Ended` | subscriptions that have ended |
+//! | `Purged`, `PurgesFailed` | ended subscriptions whose items were deleted, and those that a run could not delete |
 //! | `CompanyNamedDifferently` | events that give a known company another name |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     Error as StartError,
+    clock::time_until,
     consume::{Rejection, report},
 };
 
@@ -24,7 +25,12 @@ pub struct Tick {
     pub id: String,
     /// The time for which the invocation is scheduled.
     pub time: Timestamp,
+    /// When the function ends, whether or not it is done.
+    pub deadline: Instant,
 }
+
+/// How long an invocation without a deadline takes at most: in a test, where Lambda sets none.
+const WITHOUT_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The part of an `EventBridge` event that a tick has.
 #[derive(Deserialize)]
@@ -37,7 +43,8 @@ impl TryFrom<Event> for Tick {
     type Error = &'static str;
 
     fn try_from(Event { id, time }: Event) -> Result<Self, Self::Error> {
-        Ok(Self { id, time: Timestamp::parse_rfc3339(&time).ok_or("the time of the event is not in RFC 3339")? })
+        let time = Timestamp::parse_rfc3339(&time).ok_or("the time of the event is not in RFC 3339")?;
+        Ok(Self { id, time, deadline: Instant::now() + WITHOUT_DEADLINE })
     }
 }
 
@@ -58,7 +65,11 @@ where
     let (app, handle) = (Arc::new(app), &handle);
     let ticks = service_fn(move |event: LambdaEvent<Tick>| {
         let app = Arc::clone(&app);
-        async move { handle_tick(&app, handle, event.payload, &event.context.request_id).await }
+        async move {
+            let LambdaEvent { payload, context, .. } = event;
+            let deadline = Instant::now() + time_until(context.deadline());
+            handle_tick(&app, handle, Tick { deadline, ..payload }, &context.request_id).await
+        }
     });
     lambda_runtime::run(ticks).await
 }

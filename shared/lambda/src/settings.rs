@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use domain::{ApprovalPolicy, Budget, Sender, approval::APPROVAL_WAIT, attempts};
+use domain::{ApprovalPolicy, Budget, Sender, ServiceAdministrator, approval::APPROVAL_WAIT, attempts};
 
 /// The settings of a function: the variables of its environment. It has no `Debug`, because the keys to AWS are among them.
 pub struct Settings(Box<Read>);
@@ -84,6 +84,12 @@ impl Settings {
         let parse = |text: &str| text.parse().ok().filter(|burst| *burst > 0);
         let burst = self.parsed("SIGN_IN_NETWORK_BURST", attempts::NETWORK.burst, parse)?;
         Ok(Budget { burst, ..attempts::NETWORK })
+    }
+
+    /// Returns what the first way in of an administrator means for the service administrator: `KEEP_SERVICE_ADMINISTRATOR`, `false` by default.
+    pub fn service_administrator(&self) -> Result<ServiceAdministrator, MissingSetting> {
+        let keeps = self.parsed("KEEP_SERVICE_ADMINISTRATOR", false, |text| text.parse().ok())?;
+        Ok(if keeps { ServiceAdministrator::Stays } else { ServiceAdministrator::IsRetired })
     }
 
     /// Returns the vendor's name: `VENDOR_NAME`, or else the name in `SENDER`, or else the domain there.

@@ -34,6 +34,26 @@ export function literal(value) {
 
 const LITERAL = [['translate', 'no'], ['spellcheck', 'false'], ['autocapitalize', 'none'], ['autocorrect', 'off']];
 
+/** Writes a password into an element, with its digits set apart from its letters. */
+export function spell(element, password) {
+  element.replaceChildren(...password.split(/(\d+)/).map((piece, n) => {
+    if (n % 2 === 0) return piece;
+    const digits = document.createElement('b');
+    digits.textContent = piece;
+    return digits;
+  }));
+}
+
+/** Copies a text. Returns whether the browser has allowed it. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Returns the format of times in the reader's regional variant of the page's language. Browsers also report tags that are malformed. */
 function timeFormat() {
   const page = document.documentElement.lang === 'qps' ? 'en' : document.documentElement.lang;

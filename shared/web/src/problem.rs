@@ -28,6 +28,8 @@ domain::text_enum! {
         Conflict = "conflict",
         /// Another account has this name.
         UserNameTaken = "user-name-taken",
+        /// The last administrator cannot be removed.
+        LastAdministrator = "last-administrator",
         /// The body is over [`LARGEST_BODY`](crate::request::LARGEST_BODY).
         PayloadTooLarge = "payload-too-large",
         /// A new password has too few characters.
@@ -67,7 +69,7 @@ impl ProblemCode {
             Self::NotSignedIn | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Conflict | Self::UserNameTaken => StatusCode::CONFLICT,
+            Self::Conflict | Self::UserNameTaken | Self::LastAdministrator => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::PasswordTooShort | Self::PasswordTooLong | Self::PasswordTooCommon | Self::PasswordReused => {
                 StatusCode::UNPROCESSABLE_ENTITY
@@ -89,6 +91,7 @@ impl ProblemCode {
             Self::NotFound => "Not found",
             Self::Conflict => "Not possible in this state",
             Self::UserNameTaken => "User name taken",
+            Self::LastAdministrator => "Last administrator",
             Self::PayloadTooLarge => "Request too large",
             Self::PasswordTooShort => "Password too short",
             Self::PasswordTooLong => "Password too long",
@@ -114,6 +117,7 @@ impl ProblemCode {
             Self::NotFound => "It does not exist, or you don't have access to it.",
             Self::Conflict => "The current state does not allow this. Reload it to see what is possible.",
             Self::UserNameTaken => "Choose another user name.",
+            Self::LastAdministrator => "Add another administrator first.",
             Self::PayloadTooLarge => "A request body can be at most 16 KB.",
             Self::PasswordTooShort => "Choose a longer password, such as a sentence.",
             Self::PasswordTooLong => "Choose a shorter password.",
@@ -313,6 +317,7 @@ mod tests {
             ("not-found", 404),
             ("conflict", 409),
             ("user-name-taken", 409),
+            ("last-administrator", 409),
             ("payload-too-large", 413),
             ("password-too-short", 422),
             ("password-too-long", 422),

@@ -1,6 +1,8 @@
 //! Parsing of requests. An invalid request is refused with constant text before anything is read or written.
 
-use domain::{ApprovalId, ClaimedName, DeviceToken, HistoryCursor, Network, Origin, Principal, SubscriptionId};
+use domain::{
+    AccountId, ApprovalId, ClaimedName, DeviceToken, HistoryCursor, Network, Origin, Principal, SubscriptionId,
+};
 use http::header;
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -62,6 +64,11 @@ pub fn subscription_id(request: &Request) -> Result<SubscriptionId, ProblemCode>
 pub fn approval_id(request: &Request) -> Result<Option<ApprovalId>, ProblemCode> {
     let id = path_parameter(request, "approval");
     id.map(|id| ApprovalId::parse(&id).ok_or(ProblemCode::NotFound)).transpose()
+}
+
+/// Returns the id of the account that the path names; one that does not parse is `not-found`, as an unknown one is.
+pub fn account_id(request: &Request) -> Result<AccountId, ProblemCode> {
+    path_parameter(request, "account_id").and_then(|id| AccountId::parse(&id)).ok_or(ProblemCode::NotFound)
 }
 
 /// Returns the account that the path names, by any text: one that is no user name is that of no account.

@@ -24,11 +24,14 @@ pub fn history_entry(words: &Words, what: &str) -> &'static str {
         HistoryCode::SignedIn => words.entry_signed_in,
         HistoryCode::PasswordChanged => words.entry_password_changed,
         HistoryCode::AdministratorCreated => words.entry_administrator_created,
+        HistoryCode::AdministratorReset => words.entry_administrator_reset,
+        HistoryCode::AdministratorRemoved => words.entry_administrator_removed,
         HistoryCode::AdministratorSignedIn => words.entry_administrator_signed_in,
         HistoryCode::ServiceAdministratorRetired => words.entry_service_administrator_retired,
         HistoryCode::AccountUnlocked => words.entry_account_unlocked,
         HistoryCode::ApprovalRequested => words.entry_approval_requested,
         HistoryCode::ApprovalDecided => words.entry_approval_decided,
+        HistoryCode::SubscriptionEnded => words.entry_subscription_ended,
         HistoryCode::SupportRequested => words.entry_support_requested,
         HistoryCode::MailResent => words.entry_mail_resent,
         HistoryCode::MailUndelivered | HistoryCode::MailBounced | HistoryCode::MailSuppressed => {
@@ -54,6 +57,8 @@ pub fn history_detail(words: &Words, what: &str, detail: &str) -> Option<&'stati
             ApprovalOutcome::Overtaken => words.approval_overtaken,
         }),
         code if code.is_desk_act() => (detail == WITHOUT_APPROVAL).then_some(words.approval_none),
+        // The vendor may give the reason of an end in their own words.
+        HistoryCode::SubscriptionEnded => None,
         code if code.names_account() => None,
         _ => MailDetail::parse(detail).and_then(|detail| mail_detail(words, detail)),
     }
@@ -108,7 +113,13 @@ pub fn notice(words: &Words, entry: &HistoryEntry) -> NoticeWords {
         Some(HistoryCode::SignedIn) => (words.notice_signed_in_subject, words.notice_signed_in),
         Some(HistoryCode::PasswordChanged) => (words.notice_password_changed_subject, words.notice_password_changed),
         Some(HistoryCode::AdministratorCreated) => {
-            (words.notice_administrator_created_subject, words.notice_administrator_created)
+            (words.notice_administrator_created_subject, administrator_created(words, entry))
+        }
+        Some(HistoryCode::AdministratorReset) => {
+            (words.notice_administrator_reset_subject, words.notice_administrator_reset)
+        }
+        Some(HistoryCode::AdministratorRemoved) => {
+            (words.notice_administrator_removed_subject, words.notice_administrator_removed)
         }
         Some(code) if code.is_desk_act() => desk_act(words, code, entry.detail.as_deref().unwrap_or_default()),
         _ => (words.notice_other_subject, words.notice_other),
@@ -121,6 +132,16 @@ pub fn notice(words: &Words, entry: &HistoryEntry) -> NoticeWords {
         happened,
         note: is_without_approval.then_some(words.approval_none),
         unexpected: if is_request { words.notice_unasked } else { words.notice_unexpected },
+    }
+}
+
+/// Returns the sentences of a notice about a new account. The account that another administrator has added has a temporary password, and the
+/// one that the service administrator creates for themselves has not.
+fn administrator_created(words: &Words, entry: &HistoryEntry) -> &'static str {
+    match entry.actor().map(|actor| actor.role) {
+        Some(ActorRole::Administrator) => words.notice_administrator_waiting,
+        Some(ActorRole::Vendor | ActorRole::Customer | ActorRole::ServiceAdministrator | ActorRole::Operator)
+        | None => words.notice_administrator_created,
     }
 }
 
@@ -225,7 +246,9 @@ mod tests {
         for what in HistoryCode::ALL.map(HistoryCode::as_str).into_iter().chain(["closed"]) {
             assert_eq!(detail(what, "a text that was typed"), None, "{what}");
         }
-        assert_eq!((detail("account-unlocked", "blocked"), detail("administrator-created", "blocked")), (None, None));
+        for what in ["account-unlocked", "administrator-created", "administrator-removed", "subscription-ended"] {
+            assert_eq!(detail(what, "blocked"), None, "{what}");
+        }
     }
 
     #[test]
@@ -259,12 +282,32 @@ mod tests {
     fn every_other_code_with_notices_has_its_own_words_and_an_unknown_one_is_another_change() {
         let subject = |words, what: &str| notice(words, &entry(what, customer("kim").label(), None, None)).subject;
         for words in Language::ALL.map(Language::words) {
-            let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created"];
+            let codes = [
+                "retrieved",
+                "portal-users-added",
+                "signed-in",
+                "password-changed",
+                "administrator-created",
+                "administrator-reset",
+                "administrator-removed",
+            ];
             let subjects: BTreeSet<_> = codes.map(|code| subject(words, code)).into();
             assert!(subjects.len() == codes.len() && !subjects.contains(words.notice_other_subject));
             for code in ["closed", "approval-requested"] {
                 assert_eq!(subject(words, code), words.notice_other_subject);
             }
+        }
+    }
+
+    #[test]
+    fn a_notice_of_an_account_that_an_administrator_added_says_that_it_waits() {
+        let by = |role| Some(Actor { role, id: Some(PersonId::from_account("lee")) });
+        for words in Language::ALL.map(Language::words) {
+            let happened =
+                |who| notice(words, &entry("administrator-created", customer("kim").label(), who, None)).happened;
+            assert_eq!(happened(by(ActorRole::Administrator)), words.notice_administrator_waiting);
+            assert_eq!(happened(by(ActorRole::ServiceAdministrator)), words.notice_administrator_created);
+            assert_eq!(happened(None), words.notice_administrator_created, "of release 0.1.0");
         }
     }
 

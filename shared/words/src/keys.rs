@@ -190,8 +190,11 @@ words! {
     entry_signed_in
     entry_password_changed
     entry_administrator_created
+    entry_administrator_reset
+    entry_administrator_removed
     entry_administrator_signed_in
     entry_service_administrator_retired
+    entry_subscription_ended
     entry_support_requested
     entry_mail_resent
     entry_renewed
@@ -270,6 +273,7 @@ words! {
     sign_in
     lost_it
     lost_it_link
+    lost_own
     wrong_credentials
     too_many_attempts
     reset_title
@@ -283,6 +287,11 @@ words! {
     password_too_long
     password_too_common
     password_reused
+    password_same
+    your_password
+    your_password_hint
+    wrong_current
+    no_response
     create_title
     create_lead
     create_another_title
@@ -297,12 +306,14 @@ words! {
     create_closed
     create_submit
     create_too_many
+    add_most
+    add_no_response
     user_name_taken
+    user_name_reserved
     user_name_wrong
     form_wrong
     created_title
     created_lead
-    created_other_lead
     home_title
     home_for
     open_product
@@ -311,6 +322,45 @@ words! {
     add_administrator
     you
     back_home
+    // The Administration Center: the team, and what administrators do for each other.
+    team_last
+    team_never
+    team_waiting
+    team_waiting_again
+    service_administrator
+    team_service
+    change_password
+    change_title
+    change_lead
+    current_password
+    changed_said
+    reset_other
+    reset_other_title
+    reset_other_lead
+    reset_too_many
+    remove_other
+    remove_title
+    remove_lead
+    remove_service_title
+    remove_service_lead
+    remove_self_title
+    remove_self_lead
+    last_administrator
+    removed_said
+    former_title
+    former_lead
+    former_none
+    reset_former_lead
+    member_gone
+    // The Administration Center: the temporary password of a colleague.
+    handout_title
+    handout_how
+    handout_until
+    handout_once
+    handout_gone
+    handout_done
+    handout_lost_title
+    handout_lost
     // The welcome mail.
     mail_subject
     mail_hello
@@ -343,6 +393,11 @@ words! {
     notice_password_changed
     notice_administrator_created_subject
     notice_administrator_created
+    notice_administrator_waiting
+    notice_administrator_reset_subject
+    notice_administrator_reset
+    notice_administrator_removed_subject
+    notice_administrator_removed
     notice_reissued_subject
     notice_reissued
     notice_portal_user_added_subject

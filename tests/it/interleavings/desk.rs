@@ -150,9 +150,8 @@ async fn another_address_is_approved_for_the_state_that_the_asker_saw_or_not_at_
     let decide = |key, approves| click(Omar, key, DeskAct::Decide { approval: "ask", approves });
     let (no, again) = (decide("no", false), decide("again", true));
     let more = [[yes, again], [yes, yes], [yes, retrieve(It, "i")], [yes, retrieve(Sam, "s")], [yes, remove(It)]];
-    bench
-        .run_with_more(&start, [[yes, first], [yes, next], [yes, no]], more, [[yes, next, first], [yes, no, next]])
-        .await;
+    let (pairs, longer) = ([[yes, first], [yes, next], [yes, no]], [[yes, next, first], [yes, no, next]]);
+    Box::pin(bench.run_with_more(&start, pairs, more, longer)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +177,7 @@ async fn an_approval_after_its_wait_leaves_the_administrators_at_work() {
     bench.machines.iter().for_each(|machine| machine.advance_clock(wait));
     world.state.apply(Op::Wait { seconds: APPROVAL_WAIT });
     let start = bench.snapshot(&world).await;
-    let (yes, mo) = (approve("first"), create("L", Mo, "mo"));
+    let (yes, mo) = (approve("first"), add("L", Mo, "mo"));
     bench.run_together(&start, [[yes, mo], [yes, sign_in(Lee, "M")]], [[yes, mo, sign_in(Lee, "M")]]).await;
 }
 

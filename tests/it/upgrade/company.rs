@@ -57,7 +57,7 @@ impl<'a> Company<'a> {
         format!("sub-{}", self.name)
     }
 
-    fn account(&self, who: &str) -> String {
+    pub(super) fn account(&self, who: &str) -> String {
         format!("{who}@{}", self.name)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Company<'a> {
         self.stack.token_with(&format!("{person}@{}.example", self.name), &json!({ "iat": self.now() }))
     }
 
-    fn event(&self, id: &str, kind: &str) -> Value {
+    pub(super) fn event(&self, id: &str, kind: &str) -> Value {
         let mut event = event(&self.subscription(), kind);
         event["id"] = id.into();
         event["detail"]["company"]["id"] = self.name.into();

@@ -166,12 +166,20 @@ functions! {
     "reset-password" ResetPassword reset_password Http { status: 200 };
     /// Creates an administrator.
     "create-admin" CreateAdmin create_admin Http { status: 201 };
+    /// Gives an administrator a temporary password.
+    "reset-admin" ResetAdmin reset_admin Http { status: 403 };
+    /// Closes the account of an administrator.
+    "remove-admin" RemoveAdmin remove_admin Http { status: 403 };
     /// Starts the next issue of credentials that have expired.
     "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
     /// Orders the reminders that are due.
     "send-reminders" SendReminders send_reminders Schedule;
     /// Shows the history of a subscription.
     "show-history" ShowHistory show_history Http { status: 200 };
+    /// Ends a subscription and closes its accounts.
+    "subscription-end" SubscriptionEnd subscription_end Queue;
+    /// Deletes the items of subscriptions that ended long ago.
+    "purge-subscriptions" PurgeSubscriptions purge_subscriptions Schedule;
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
     /// Serves the pages, and every path that no other function has.

@@ -28,7 +28,7 @@ pub struct Event {
 
 impl Event {
     fn may_happen_before(&self) -> bool {
-        matches!(self.op, Op::Retrieve { .. } | Op::Start { .. })
+        matches!(self.op, Op::Retrieve { .. } | Op::Start { .. } | Op::Restart { .. } | Op::End { .. })
     }
 }
 

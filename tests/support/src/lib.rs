@@ -4,12 +4,13 @@
 //! | test | what it shows |
 //! |---|---|
 //! | `it/<function>.rs` | the behavior of each function |
+//! | `it/administrators.rs`, `it/team.rs` | what adding, resetting and removing administrators have in common, and what they do together |
 //! | `it/attempts.rs` | the budgets that limit guesses, with concurrent guesses and from many networks |
 //! | `it/client_secret.rs` | the client secret is read when it is needed, kept, read again, and shown nowhere |
 //! | `it/condition.rs` | the condition of a retrieval matches its rules (property tests) |
 //! | `it/contract.rs` | the HTTP contract: its routes, its examples, and the check of every answer against it |
 //! | `it/everything.rs` | every function has a crate, an event, tests, resources and a role |
-//! | `it/interleavings.rs` | sign-in, reset, creation, retirement, a new issue and acts of operators at the same time, with their calls in every order |
+//! | `it/interleavings.rs` | sign-in, reset, creation, retirement, a new issue and acts of operators at the same time, with their calls in every order; in `team`, acts of administrators and ends beside each other at every call |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
 //! | `it/notices.rs` | notices of what others did: sent once, with nothing in them that a person typed |
@@ -47,6 +48,9 @@
 //! | 10, 13: what is sensitive takes two operators, and an approval is decided at most once | `model/desk` | `it/reissue_credentials.rs`, `it/change_access.rs`, `it/interleavings/desk.rs` |
 //! | 11: every act of the desk is in the history and announced | `model/desk` | `it/desk_notices.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
 //! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
+//! | 14: a subscription that has not ended has a way in | `model/team` | `it/team.rs`, `it/remove_admin.rs`, `it/interleavings/team.rs` |
+//! | 15: no password that another person has seen signs in for good | `model/team` | `it/create_admin.rs`, `it/reset_admin.rs`, `it/sign_in.rs` |
+//! | 16: nothing of an ended subscription works | `model/team` | `it/subscription_end.rs`, `it/interleavings/team.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies
 //! operations to one subscription one after the other. [`history`] decides whether concurrent operations could have happened so.
@@ -63,6 +67,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a stack that does not start fails its test")]
 #![expect(clippy::unwrap_used, reason = "a stack that does not start fails its test")]
 
+mod administrators;
 pub mod contract;
 pub mod desk;
 mod dev;
@@ -76,6 +81,7 @@ pub mod specification;
 mod stack;
 pub mod table;
 
+pub use administrators::{at, ended};
 pub use dev::{Dev, skip_unless_verifying};
 pub use functions::{Api, Function, Route, Trigger};
 pub use http::{Answer, Call};

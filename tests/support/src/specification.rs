@@ -2,6 +2,7 @@
 //! happen one after the other. It has no table, no AWS and no races.
 
 mod desk;
+mod team;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +14,8 @@ pub use desk::{APPROVAL_LIFETIME, APPROVAL_WAIT, DeskAct, Operator, reason};
 pub(crate) use desk::{
     approval_line, clicks_line, listed_line, membership_line, removed_line, unlocks_line, user_line,
 };
+use team::Life;
+pub(crate) use team::{administrator_line, ended_line};
 
 /// The user name of an account in the Administration Center, without the company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +50,8 @@ pub enum Password {
     Temporary(u64),
     /// A password that a person has chosen, by its number in the test.
     Chosen(usize),
+    /// The temporary password of an administrator that an answer has shown, by the name that the test gives to it.
+    HandedOut(Label),
 }
 
 /// A report of SES on a mail.
@@ -169,7 +174,7 @@ pub enum Op {
         /// The name of the session that begins if the reset succeeds.
         begins: Label,
     },
-    /// The creation of an administrator, whose password is [`ADMINISTRATOR_PASSWORD`].
+    /// The creation of an administrator by the service administrator. The password is [`ADMINISTRATOR_PASSWORD`].
     Create {
         /// The session of the request.
         session: Label,
@@ -178,6 +183,53 @@ pub enum Op {
         /// The key of the click.
         key: Label,
     },
+    /// The addition of an administrator by another one.
+    Add {
+        /// The session of the request.
+        session: Label,
+        /// The new administrator.
+        who: UserName,
+        /// The current password of the one who adds.
+        current: Password,
+        /// The key of the click.
+        key: Label,
+        /// The name of the temporary password that the answer shows.
+        gives: Label,
+    },
+    /// The reset of an administrator's password by another one.
+    Help {
+        /// The session of the request.
+        session: Label,
+        /// The administrator who gets a temporary password.
+        who: UserName,
+        /// The current password of the one who resets.
+        current: Password,
+        /// The name of the temporary password that the answer shows.
+        gives: Label,
+    },
+    /// The removal of an administrator, or of the service administrator, by an administrator.
+    Remove {
+        /// The session of the request.
+        session: Label,
+        /// The account that is closed.
+        who: UserName,
+        /// The current password of the one who removes.
+        current: Password,
+    },
+    /// The delivery of `SubscriptionEnded`.
+    End {
+        /// The hours between the time of the first `SubscriptionStarted` and that of this event.
+        at: u64,
+    },
+    /// The delivery of a later `SubscriptionStarted`, of a trial.
+    Restart {
+        /// The event's id.
+        event: Label,
+        /// The hours between the time of the first event and that of this one.
+        at: u64,
+    },
+    /// The deletion of a subscription whose retention is over.
+    Purge,
     /// A reissue by the support desk, apart from operators and approvals.
     Reissue {
         /// The issue that the new one replaces.
@@ -252,6 +304,8 @@ pub struct Account {
     pub signed_in: bool,
     /// Whether failures of strangers have closed it to them.
     pub closed: bool,
+    /// The time at which the temporary password of an administrator expires. The service administrator's expires with its issue.
+    pub expires_at: u64,
     /// The account that created it, and the key of the click.
     pub created_by: Option<(UserName, Label)>,
 }
@@ -281,6 +335,9 @@ pub struct State {
     signed_in: bool,
     changed: bool,
     handed_over: bool,
+    /// Whether an administrator has removed the service administrator in this issue.
+    withdrawn: bool,
+    life: Life,
     /// The time at which the password of the issue expires.
     expires_at: u64,
     /// The number of issues that portal users have started.
@@ -321,6 +378,8 @@ impl State {
             signed_in: false,
             changed: false,
             handed_over: false,
+            withdrawn: false,
+            life: Life::default(),
             expires_at: 0,
             renewals: 0,
             renewed_at: None,
@@ -352,7 +411,7 @@ impl State {
     pub fn valid_session(&self, session: Label) -> Option<Session> {
         let session = *self.sessions.get(session)?;
         let account = &self.accounts[&session.who];
-        (account.active && account.version == session.version).then_some(session)
+        (account.active && account.version == session.version && !self.life.has_ended).then_some(session)
     }
 
     /// Carries out one operation on a machine whose clock is behind by `seconds`, and returns its answer.
@@ -366,7 +425,10 @@ impl State {
     /// Carries out one operation and returns its answer.
     pub fn apply(&mut self, op: Op) -> Reply {
         match op {
-            Op::Start { event, paid } => self.start(event, paid),
+            Op::Start { event, paid } => self.start_at(event, paid, 0),
+            Op::Restart { event, at } => self.start_at(event, false, at),
+            Op::End { at } => self.end(at),
+            Op::Purge => self.purge(),
             Op::Retrieve { person, key } => self.retrieve(person, key),
             Op::ContactSupport { person, key } => self.contact_support(person, key),
             Op::Resend { person } => self.resend(person),
@@ -382,6 +444,9 @@ impl State {
             }
             Op::Reset { session, current, to, begins } => self.reset(session, current, to, begins),
             Op::Create { session, who, key } => self.create(session, who, key),
+            Op::Add { session, who, current, key, gives } => self.add(session, who, current, (key, gives)),
+            Op::Help { session, who, current, gives } => self.help(session, who, current, gives),
+            Op::Remove { session, who, current } => self.remove(session, who, current),
             Op::Reissue { issue } => self.reissue(issue),
             Op::Desk { operator, key, act } => self.act(operator, key, act),
             Op::LockOut { who } => {
@@ -401,7 +466,7 @@ impl State {
         }
     }
 
-    fn start(&mut self, event: Label, paid: bool) -> Reply {
+    fn start(&mut self, event: Label, paid: bool) {
         let expired = self.expires_at <= self.now && !self.changed;
         let used_up = self.retrievals.len() == 3 && !self.signed_in && !self.changed;
         let is_new = self.issue == 0;
@@ -417,14 +482,18 @@ impl State {
             self.history.push("paid by vendor".to_owned());
             self.paid = true;
         }
-        reply(200, "done")
+    }
+
+    /// Returns whether the temporary password of the issue is stored.
+    fn is_sealed(&self) -> bool {
+        !self.signed_in && !self.changed && !self.withdrawn && !self.life.has_ended
     }
 
     /// Starts the next issue, with a new temporary password and three retrievals. It voids the earlier issue. Its mail goes to the same
     /// address, if that takes mail.
     fn issue_next(&mut self) {
         self.issue += 1;
-        (self.signed_in, self.changed) = (false, false);
+        (self.signed_in, self.changed, self.withdrawn) = (false, false, false);
         self.retrievals.clear();
         (self.round, self.resent_at, self.renewed_at) = (0, None, None);
         self.report = self.report.filter(|(what, _)| what.rules_address_out());
@@ -440,6 +509,7 @@ impl State {
             version,
             signed_in: false,
             closed: false,
+            expires_at: 0,
             created_by: None,
         };
         self.accounts.insert(UserName::Admin, admin);
@@ -468,7 +538,8 @@ impl State {
             return reply(404, "not-found");
         }
         let is_before_issue = self.now + LIFETIME < self.expires_at;
-        let is_open = !self.signed_in && !self.changed && self.now < self.expires_at && !is_before_issue;
+        let is_sealed = self.is_sealed() && !is_before_issue;
+        let is_open = is_sealed && self.now < self.expires_at;
         let counted = self.retrievals.get(&(person, key)).copied();
         let shows = match counted {
             Some(at) => is_open && self.now < at + REPLAY,
@@ -494,6 +565,7 @@ impl State {
             (used_up, "retrieved-three-times"),
             (by_others, "retrieved-by-someone-else"),
             (self.expires_at <= self.now && !self.changed, "expired"),
+            (self.life.has_ended, "subscription-ended"),
         ];
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
@@ -516,7 +588,7 @@ impl State {
         if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
-        let is_open = !self.signed_in && !self.changed && self.now < self.expires_at;
+        let is_open = self.is_sealed() && self.now < self.expires_at;
         if !is_open || self.report.is_some_and(|(what, _)| what.rules_address_out()) {
             return reply(409, "conflict");
         }
@@ -540,8 +612,8 @@ impl State {
         if !self.is_admitted(person) {
             return reply(404, "not-found");
         }
-        if self.renewed_at.is_none_or(|at| self.now - at >= RENEWAL_WINDOW) {
-            let is_dead_end = self.expires_at <= self.now && !self.changed && !self.handed_over;
+        if self.life.has_ended || self.renewed_at.is_none_or(|at| self.now - at >= RENEWAL_WINDOW) {
+            let is_dead_end = self.expires_at <= self.now && !self.changed && !self.handed_over && !self.life.has_ended;
             if !is_dead_end || self.retrievals.len() == 3 || self.renewals == 3 {
                 return reply(409, "conflict");
             }
@@ -566,8 +638,10 @@ impl State {
     }
 
     fn sign_in(&mut self, who: UserName, password: Password, begins: Label) -> Reply {
-        let expired = self.expires_at <= self.now;
+        let (now, issue_expires_at) = (self.now, self.expires_at);
         let open = |account: &&mut Account| {
+            let expires_at = if who == UserName::Admin { issue_expires_at } else { account.expires_at };
+            let expired = expires_at <= now;
             account.active && !account.closed && account.password == password && !(account.temporary && expired)
         };
         let Some(account) = self.accounts.get_mut(&who).filter(open) else {
@@ -575,7 +649,7 @@ impl State {
         };
         self.sessions.insert(begins, Session { who, version: account.version, full: !account.temporary });
         if account.temporary {
-            if !self.signed_in {
+            if who == UserName::Admin && !self.signed_in {
                 self.record_retrievals();
                 self.signed_in = true;
                 self.history.push(format!("signed-in by {who}"));
@@ -609,11 +683,17 @@ impl State {
         if current.is_some_and(|current| current != account.password) {
             return reply(401, "invalid-credentials");
         }
-        self.changed |= account.temporary;
+        let is_first_way_in = who != UserName::Admin && account.temporary && !account.signed_in;
+        self.changed |= account.temporary && who == UserName::Admin;
+        account.signed_in |= is_first_way_in;
         (account.password, account.temporary) = (to, false);
         (account.version, account.closed) = (account.version + 1, false);
         self.sessions.insert(begins, Session { who, version: account.version, full: true });
         self.history.push(format!("password-changed by {who}"));
+        if is_first_way_in {
+            self.history.push(format!("administrator-signed-in by {who}"));
+            self.retire(who);
+        }
         reply(200, if who == UserName::Admin { "create-administrator" } else { "home" })
     }
 
@@ -621,7 +701,8 @@ impl State {
         let by = match self.valid_session(session) {
             None => return reply(401, "not-signed-in"),
             Some(Session { full: false, .. }) => return reply(403, "forbidden"),
-            Some(Session { who, .. }) => who,
+            Some(Session { who: UserName::Admin, .. }) => UserName::Admin,
+            Some(_) => return reply(400, "invalid-request"),
         };
         let created_by = Some((by, key));
         if let Some(taken) = self.accounts.get(&who) {
@@ -634,6 +715,7 @@ impl State {
             version: 1,
             signed_in: false,
             closed: false,
+            expires_at: 0,
             created_by,
         };
         self.accounts.insert(who, new);
@@ -658,18 +740,20 @@ impl State {
         if self.issue == 0 {
             return Vec::new();
         }
-        let sealed = !self.signed_in && !self.changed;
-        let marks = [sealed, self.signed_in, self.changed, self.handed_over];
+        let marks = [self.is_sealed(), self.signed_in, self.changed, self.handed_over];
         let numbers = [self.issue, self.renewals, self.history.len() as u64];
         let mut lines = vec![credential_line(numbers, self.paid, marks)];
+        lines.extend(self.life.has_ended.then(|| ended_line(true)));
         let (status, detail) = self.report.map_or((UNREPORTED, ""), |(what, _)| what.status());
         lines.push(mail_line(self.issue, self.round, status, detail));
         lines.extend(self.retrievals.keys().map(|(person, _)| format!("retrieval of {person}")));
         lines.extend(self.accounts.iter().map(|(who, account)| {
-            account_line(*who, [account.active, account.temporary, account.signed_in], account.version)
+            // The end may close an account twice.
+            let version = Some(account.version).filter(|_| !self.life.has_ended_before);
+            account_line(*who, [account.active, account.temporary, account.signed_in], version)
         }));
-        let administrators = self.accounts.keys().filter(|who| **who != UserName::Admin);
-        lines.extend(administrators.map(|who| format!("administrator {who}")));
+        let administrators = self.accounts.iter().filter(|(who, _)| **who != UserName::Admin);
+        lines.extend(administrators.map(|(who, account)| administrator_line(who, account.active)));
         if !self.requests.is_empty() {
             lines.push(support_line(self.requests.len() as u64));
         }
@@ -704,9 +788,10 @@ pub(crate) fn support_line(requests: u64) -> String {
     format!("support requests of the day: {requests}")
 }
 
-/// Formats the line of an account.
-pub(crate) fn account_line(who: UserName, [active, temporary, signed_in]: [bool; 3], version: u64) -> String {
-    format!("{who}: active {active}, temporary {temporary}, signed in {signed_in}, version {version}")
+/// Formats the line of an account. The version of an account that an end has closed is not specified.
+pub(crate) fn account_line(who: UserName, [active, temporary, signed_in]: [bool; 3], version: Option<u64>) -> String {
+    let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+    format!("{who}: active {active}, temporary {temporary}, signed in {signed_in}{version}")
 }
 
 impl UserName {
@@ -762,6 +847,14 @@ impl fmt::Display for Op {
                 write!(f, "reset in session {session} to {to:?} (session {begins})")
             }
             Self::Create { session, who, key } => write!(f, "creation of {who} in session {session} with key {key}"),
+            Self::Add { session, who, key, .. } => write!(f, "addition of {who} in session {session} with key {key}"),
+            Self::Help { session, who, gives, .. } => {
+                write!(f, "reset of {who} in session {session} (password {gives})")
+            }
+            Self::Remove { session, who, .. } => write!(f, "removal of {who} in session {session}"),
+            Self::End { at } => write!(f, "end at hour {at}"),
+            Self::Restart { event, at } => write!(f, "start by event {event} at hour {at}"),
+            Self::Purge => f.write_str("purge"),
             Self::Reissue { issue } => write!(f, "reissue of {issue}"),
             Self::Desk { operator, key, act } => write!(f, "{act} by {operator} with key {key}"),
             Self::LockOut { who } => write!(f, "a hundred failures to sign in as {who}"),

@@ -12,8 +12,8 @@ use domain::{EmailAddress, Principal};
 use serde_json::Value;
 
 use crate::specification::{
-    Person, UNREPORTED, UserName, account_line, approval_line, clicks_line, credential_line, listed_line, mail_line,
-    membership_line, removed_line, support_line, unlocks_line, user_line,
+    Person, UNREPORTED, UserName, account_line, administrator_line, approval_line, clicks_line, credential_line,
+    ended_line, listed_line, mail_line, membership_line, removed_line, support_line, unlocks_line, user_line,
 };
 
 /// An item of the table.
@@ -217,6 +217,7 @@ fn lines((items, accounts): &Items, desk: Vec<String>) -> Vec<String> {
         let paid = read_text(item, "kind") == "paid";
         let renewals = if item.contains_key("renewals") { read_number(item, "renewals") } else { 0 };
         lines.push(credential_line([read_number(item, "issue"), renewals, read_number(item, "seq")], paid, marks));
+        lines.extend(item.contains_key("ended_at").then(|| ended_line(item.contains_key("closed_at"))));
         lines.extend(items.iter().filter(|mail| read_text(mail, "SK") == "MAIL").map(welcome_mail));
         let retrievals = item["retrievals"].as_m().unwrap().values();
         let whose = |entry: &AttributeValue| short(read_text(entry.as_m().unwrap(), "by")).to_owned();
@@ -224,16 +225,18 @@ fn lines((items, accounts): &Items, desk: Vec<String>) -> Vec<String> {
         retrievals.sort();
         lines.append(&mut retrievals);
     }
+    let has_ended_before = of("EVENT#").any(|entry| read_text(entry, "what") == "subscription-ended");
     lines.extend(accounts.iter().map(|(who, item)| {
         let flags = [
             read_text(item, "status") == "active",
             *item["must_change"].as_bool().unwrap(),
             item.contains_key("first_signed_in_at"),
         ];
-        account_line(*who, flags, read_number(item, "version"))
+        account_line(*who, flags, Some(read_number(item, "version")).filter(|_| !has_ended_before))
     }));
-    let mut administrators: Vec<_> =
-        of("ADMINISTRATOR#").map(|item| format!("administrator {}", short(read_text(item, "user_name")))).collect();
+    let administrator =
+        |item| administrator_line(short(read_text(item, "user_name")), read_text(item, "status") == "active");
+    let mut administrators: Vec<_> = of("ADMINISTRATOR#").map(administrator).collect();
     administrators.sort();
     lines.extend(administrators);
     lines.extend(of("SUPPORT#").map(|day| support_line(read_number(day, "requests"))));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::template::{Statement, Transformed, cases, included, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
-const OPEN: [&str; 16] = [
+const OPEN: [&str; 18] = [
     "GET /subscriptions",
     "GET /subscriptions/{subscription_id}/history",
     "POST /subscriptions/{subscription_id}/credentials",
@@ -16,6 +16,8 @@ const OPEN: [&str; 16] = [
     "POST /sign-out",
     "POST /reset-password",
     "POST /administrators",
+    "POST /administrators/{account_id}/password-resets",
+    "POST /administrators/{account_id}/removal",
     "POST /desk/api/subscriptions/{subscription_id}/reissues",
     "POST /desk/api/subscriptions/{subscription_id}/approvals/{approval}",
     "POST /desk/api/subscriptions/{subscription_id}/portal-users",

@@ -159,6 +159,9 @@ pub(super) fn time_outs_above_api(template: &Transformed) -> Vec<String> {
 /// The number of calls that `subscription-start` makes one after the other, at most.
 const CALLS_OF_A_START: u32 = 8;
 
+/// The number of calls that `subscription-end` makes one after the other, at most, for a subscription with fifty administrators.
+const CALLS_OF_AN_END: u32 = 9;
+
 /// Finds functions that Lambda may stop before their own budgets end, so that the caller would get the gateway's error, or work would be
 /// done twice. Functions that redeem codes have the time of the provider and a call of AWS before it; the others behind the API have a limit
 /// for all calls that the answer depends on, and a call for the notes after it.
@@ -169,8 +172,10 @@ pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
             send_mail::LONGEST
         } else if has("OIDC_CLIENT_SECRET_NAME") || has("DESK_OIDC_CLIENT_SECRET_NAME") {
             web::identity::PROVIDER_TIME + aws::OPERATION_TIMEOUT
-        } else if has("CREDENTIAL_LIFETIME_SECONDS") && !has("OIDC_ISSUER") {
+        } else if has("SEALING_KEY") && has("CREDENTIAL_LIFETIME_SECONDS") && !has("OIDC_ISSUER") {
             aws::OPERATION_TIMEOUT * CALLS_OF_A_START
+        } else if has("RETENTION_DAYS") {
+            aws::OPERATION_TIMEOUT * CALLS_OF_AN_END
         } else {
             lambda::TIME_LIMIT + aws::OPERATION_TIMEOUT
         }

@@ -4,6 +4,7 @@ mod access;
 mod alarms;
 mod delivery;
 mod desk;
+mod ends;
 mod events;
 mod operation;
 mod security;
@@ -15,7 +16,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 76] = [
+const RULES: [Rule; 80] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -92,6 +93,10 @@ const RULES: [Rule; 76] = [
     ("acts-without-alarm", desk::acts_without_alarm),
     ("sign-in-without-alarm", desk::sign_ins_without_alarm),
     ("unthrottled-api", desk::unthrottled_apis),
+    ("deletion-elsewhere", ends::deletions_elsewhere),
+    ("deletion-at-once", ends::deletions_at_once),
+    ("unheard-event", ends::unheard_events),
+    ("attempts-without-alarm", ends::attempts_without_alarm),
 ];
 
 /// Returns the findings of the rules in a transformed template.

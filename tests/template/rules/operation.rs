@@ -74,20 +74,39 @@ pub(super) fn logs_in_shared_policy(template: &Transformed) -> Vec<String> {
     shared.map(str::to_owned).collect()
 }
 
-/// Finds names of at most 64 characters that do not begin with `NamePrefix`, so that a stack with a long name could not be created.
+/// The length of the longest names of Regions, such as `ap-southeast-2`.
+const REGION: usize = 14;
+
+/// The length of the longest names that IAM, Lambda, Pipes and SES accept.
+const NAME: usize = 64;
+
+/// Finds names that could be longer than is allowed: those that do not begin with `NamePrefix`, so that a stack with a long name could not be
+/// created, and those of roles and functions that are too long behind the longest prefix.
 pub(super) fn long_names(template: &Transformed) -> Vec<String> {
-    const NAMED: [(&str, &str); 3] = [
+    const NAMED: [(&str, &str); 4] = [
+        ("AWS::IAM::Role", "RoleName"),
         ("AWS::Lambda::Function", "FunctionName"),
         ("AWS::Pipes::Pipe", "Name"),
         ("AWS::SES::ConfigurationSet", "Name"),
     ];
+    let prefix = longest_prefix(template);
+    let is_long = |name: &Value| {
+        let text = name["Fn::Sub"][0].as_str().unwrap_or_default();
+        let longest = text.replace("${AWS::Region}", &"r".repeat(REGION)).replace("${Prefix}", &"p".repeat(prefix));
+        !mentions(name, "NamePrefix") || longest.len() > NAME
+    };
     let long = NAMED.into_iter().flat_map(|(kind, field)| {
-        template
-            .resources(kind)
-            .filter(move |(_, resource)| !mentions(&resource["Properties"][field], "NamePrefix"))
-            .map(|(id, _)| id.to_owned())
+        let named = template.resources(kind).filter(move |(_, resource)| is_long(&resource["Properties"][field]));
+        named.map(|(id, _)| id.to_owned())
     });
     long.collect()
+}
+
+/// Returns the length of the longest `NamePrefix`: one character, and those that its pattern allows behind it.
+fn longest_prefix(template: &Transformed) -> usize {
+    let pattern = template.0["Parameters"]["NamePrefix"]["AllowedPattern"].as_str().unwrap_or_default();
+    let more = pattern.split_once("{0,").and_then(|(_, rest)| rest.split('}').next()?.parse::<usize>().ok());
+    more.map_or(NAME, |more| more + 1)
 }
 
 /// Finds tables and keys that could be deleted with the stack, because their data cannot be restored, and dead-letter queues. Those of a

@@ -1,7 +1,7 @@
 //! `/administration`: the Administration Center. The session decides which page is shown.
 
 use askama::Template;
-use aws::{Administrator, SignedIn};
+use aws::SignedIn;
 use domain::{Role, Scope};
 use http::StatusCode;
 use web::{Problem, ProblemCode, Reply};
@@ -29,20 +29,10 @@ struct CreatePage<'a> {
     signed_in: SignedIn,
     /// The end of every user name of the company, such as `@fabrikam`.
     suffix: String,
-    /// Whether the service administrator creates their own permanent account.
-    own: bool,
 }
 
-#[derive(Template)]
-#[template(path = "home.html")]
-struct HomePage<'a> {
-    f: Frame<'a>,
-    signed_in: SignedIn,
-    administrators: Vec<Administrator>,
-}
-
-const HERE: &str = "/administration";
-const PASSWORD: &str = "/administration/password";
+pub(super) const HERE: &str = "/administration";
+pub(super) const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
 impl Visit<'_> {
@@ -55,7 +45,7 @@ impl Visit<'_> {
         })
     }
 
-    /// Shows the sign-in or the home page, or redirects to the step that the session is at.
+    /// Shows the sign-in or the team, or redirects to the step that the session is at.
     pub(crate) async fn administration(&self) -> Result<Reply, Problem> {
         let f = self.frame().in_administration();
         let Some(signed_in) = self.session().await? else {
@@ -66,47 +56,44 @@ impl Visit<'_> {
         match (signed_in.session.scope, signed_in.account.role) {
             (Scope::ResetPassword, _) => Ok(web::see_other(PASSWORD)),
             (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(CREATE)),
-            (Scope::Full, Role::Administrator) => {
-                let administrators = self.app.team.list(&signed_in.session.subscription).await?;
-                let own = |one: &&Administrator| one.user_name == signed_in.account.user_name;
-                let name = administrators.iter().find(own).map_or("", |own| &*own.display_name);
-                let title = f.with(f.w.home_title, "name", name);
-                let page = HomePage { f: as_account(f, &signed_in).titled(&title), signed_in, administrators };
-                reply(StatusCode::OK, Policy::Acts, &page, &page.f)
-            }
+            (Scope::Full, Role::Administrator) => self.team(signed_in).await,
         }
     }
 
-    /// Shows the form for a new password to a session that began with a temporary password.
+    /// Shows the form for a new password to a session that began with a temporary password, and to an administrator.
     pub(crate) async fn choose_password(&self) -> Result<Reply, Problem> {
-        let f = self.frame().in_administration();
-        match self.session().await? {
-            Some(signed_in) if signed_in.session.scope == Scope::ResetPassword => {
+        let Some(signed_in) = self.session().await? else { return Ok(web::see_other(HERE)) };
+        match (signed_in.session.scope, signed_in.account.role) {
+            (Scope::ResetPassword, _) => {
+                let f = self.frame().in_administration();
                 let title = f.w.reset_title;
                 let page = PasswordPage { f: as_account(f, &signed_in).titled(title), signed_in };
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
-            _ => Ok(web::see_other(HERE)),
+            (Scope::Full, Role::Administrator) => self.change_password(signed_in),
+            (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(HERE)),
         }
     }
 
-    /// Shows the form for a new administrator to a session that began with a permanent password.
+    /// Shows the form for a new administrator to a session that began with a permanent password: the service administrator creates their own
+    /// permanent account, and an administrator adds a colleague.
     pub(crate) async fn create_administrator(&self) -> Result<Reply, Problem> {
-        let f = self.frame().in_administration();
-        match self.session().await? {
-            Some(signed_in) if signed_in.session.scope == Scope::Full => {
-                let own = signed_in.account.role == Role::ServiceAdministrator;
-                let title = if own { f.w.create_title } else { f.w.create_another_title };
-                let suffix = format!("@{}", signed_in.credential.company.id);
-                let page = CreatePage { f: as_account(f, &signed_in).titled(title), suffix, own, signed_in };
+        let Some(signed_in) = self.session().await? else { return Ok(web::see_other(HERE)) };
+        let suffix = format!("@{}", signed_in.credential.company.id);
+        match (signed_in.session.scope, signed_in.account.role) {
+            (Scope::ResetPassword, _) => Ok(web::see_other(HERE)),
+            (Scope::Full, Role::Administrator) => self.add_administrator(signed_in, suffix),
+            (Scope::Full, Role::ServiceAdministrator) => {
+                let f = self.frame().in_administration();
+                let title = f.w.create_title;
+                let page = CreatePage { f: as_account(f, &signed_in).titled(title), suffix, signed_in };
                 reply(StatusCode::OK, Policy::Acts, &page, &page.f)
             }
-            _ => Ok(web::see_other(HERE)),
         }
     }
 
     /// Returns the signed-in account, or `None` without a valid session.
-    async fn session(&self) -> Result<Option<SignedIn>, Problem> {
+    pub(super) async fn session(&self) -> Result<Option<SignedIn>, Problem> {
         match web::session::token(self.request, &self.app.public_origin) {
             Ok(token) => Ok(self.app.sessions.find(&token.digest(), self.now).await?),
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => Ok(None),
@@ -115,6 +102,7 @@ impl Visit<'_> {
     }
 }
 
-fn as_account<'a>(f: Frame<'a>, signed_in: &SignedIn) -> Frame<'a> {
+/// Returns the frame with the account that is signed in.
+pub(super) fn as_account<'a>(f: Frame<'a>, signed_in: &SignedIn) -> Frame<'a> {
     f.signed_in(signed_in.account.user_name.to_string())
 }

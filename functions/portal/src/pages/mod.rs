@@ -3,6 +3,7 @@
 mod administration;
 mod history;
 mod subscriptions;
+mod team;
 
 /// Lists texts with their keys, for a script.
 macro_rules! texts_by_key {
@@ -243,9 +244,11 @@ impl<'a> Frame<'a> {
     /// Returns the texts of the Administration Center's script.
     fn administration_script_texts(&self) -> impl IntoIterator<Item = (&'static str, &'static str)> + use<> {
         texts_by_key!(self.w,
-            create_too_many created_other_lead created_title failed forbidden form_wrong hide_password password_count password_reused
-            password_too_common password_too_long password_too_short session_ended show_password sign_in_again too_many_attempts
-            unavailable user_name_taken user_name_wrong wrong_credentials
+            add_most add_no_response back_home both changed_said copied copy_failed create_too_many created_title failed
+            forbidden form_wrong former_title handout_lost handout_title handout_until hide_password last_administrator
+            member_gone no_response password_count password_reused password_same password_too_common password_too_long
+            password_too_short removed_said reset_too_many session_ended show_password sign_in_again too_many_attempts
+            unavailable user_name_reserved user_name_taken user_name_wrong wrong_credentials wrong_current
         )
     }
 }

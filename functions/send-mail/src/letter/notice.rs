@@ -124,6 +124,8 @@ mod tests {
             changed_at: None,
             handed_over_at: None,
             ended_at: None,
+            closed_at: None,
+            purging_until: None,
             renewals: 0,
             renewed_at: None,
             seq: 1,
@@ -158,7 +160,16 @@ mod tests {
     fn no_text_of_a_notice_is_untranslated() {
         let context =
             NoticeContext { vendor: "Contoso", origin: "https://portal.example", support_url: "https://help.example" };
-        let codes = ["retrieved", "portal-users-added", "signed-in", "password-changed", "administrator-created", "?"];
+        let codes = [
+            "retrieved",
+            "portal-users-added",
+            "signed-in",
+            "password-changed",
+            "administrator-created",
+            "administrator-reset",
+            "administrator-removed",
+            "?",
+        ];
         for what in codes {
             let letter = Letter::notice_in(Language::Pseudo, &notice(what), &credential(), &context).unwrap();
             assert!(letter.subject.starts_with('[') && letter.html.contains("<html lang=\"qps\" dir=\"rtl\">"));

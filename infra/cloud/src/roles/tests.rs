@@ -477,7 +477,8 @@ mod attached_policies {
         assert_eq!(publishes(STRANGER, started, &[]), Verdict::Silent, "its own policies decide");
         assert_eq!(publishes(OTHER, started, &[]), Verdict::Silent, "another account needs to be allowed");
         assert_eq!(publishes(OTHER, started, &[accounts]), Verdict::Allowed);
-        assert_eq!(publishes(OTHER, "SubscriptionEnded", &[accounts]), Verdict::Silent);
+        assert_eq!(publishes(OTHER, "SubscriptionEnded", &[accounts]), Verdict::Allowed);
+        assert_eq!(publishes(OTHER, "InvoicePaid", &[accounts]), Verdict::Silent);
         assert_eq!(publishes(BILLING, started, &[accounts, principals]), Verdict::Allowed);
         for stranger in [STRANGER, OTHER] {
             assert_eq!(publishes(stranger, started, &[accounts, principals]), Verdict::Denied, "{stranger}");

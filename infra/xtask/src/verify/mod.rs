@@ -13,7 +13,7 @@ mod trees;
 use std::{fmt::Write as _, time::Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tools::{Workspace, say, tell};
 
 use self::stamps::Stamps;
@@ -43,6 +43,8 @@ struct Stage {
     minutes: u32,
     /// Whether a run that continues repeats this stage, since later stages use what it leaves under the target directory.
     is_repeated: bool,
+    /// Whether the next stage runs beside this one, which mostly waits.
+    is_beside_next: bool,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 }
 
@@ -52,11 +54,15 @@ const fn stage(
     about: &'static str,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 ) -> Stage {
-    Stage { name, about, minutes, is_repeated: false, run }
+    Stage { name, about, minutes, is_repeated: false, is_beside_next: false, run }
 }
 
 const fn repeated(stage: Stage) -> Stage {
     Stage { is_repeated: true, ..stage }
+}
+
+const fn beside_next(stage: Stage) -> Stage {
+    Stage { is_beside_next: true, ..stage }
 }
 
 const FORMAT: Stage = stage("format", 1, "cargo fmt --check", |workspace| Box::pin(steps::format(workspace)));
@@ -82,9 +88,10 @@ const STAGES: [Stage; 19] = [
     }),
     stage("faults", 4, "every call failing in every way", |workspace| Box::pin(proof::run(workspace, "faults"))),
     stage("crashes", 3, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "crashes"))),
-    stage("browser", 4, "the story, keys alone, no scripts, axe-core", |workspace| {
+    // A third of one processor is at work: the rest of the time a page is awaited, as a person would.
+    beside_next(stage("browser", 4, "the story, keys alone, no scripts, axe-core", |workspace| {
         Box::pin(proof::run(workspace, "browser"))
-    }),
+    })),
     stage("mutation", 6, "small wrong changes, each caught by a test", |workspace| Box::pin(mutation::run(workspace))),
     repeated(stage("release", 6, "functions as deployed, and packed", |workspace| Box::pin(steps::release(workspace)))),
     stage("size", 1, "a function at most 8 MiB, zipped 3.5", |workspace| {
@@ -118,21 +125,17 @@ pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> an
         return Ok(());
     }
     let stamps = Stamps::open(&workspace).await?;
-    let (started, mut summary) = (Instant::now(), String::new());
-    for stage in stages {
-        if !stage.is_repeated
-            && let Some(said) = stamps.passed(stage.name)
-        {
-            writeln!(summary, "{:<8} {:>9}  {said}", stage.name, "earlier").context("a line of the summary")?;
-            continue;
+    let (started, mut summary, mut left) = (Instant::now(), String::new(), stages.as_slice());
+    while let Some((at_once, later)) = next_at_once(left) {
+        left = later;
+        let mut failure = None;
+        for ended in join_all(at_once.iter().map(|stage| carry_out(stage, &workspace, &stamps))).await {
+            writeln!(summary, "{}", ended.line).context("a line of the summary")?;
+            failure = failure.or(ended.failure);
         }
-        let outcome = timed(stage, &workspace, &mut summary).await;
-        match outcome {
-            Ok(said) => stamps.pass(stage.name, &said)?,
-            Err(error) => {
-                tell!("\nverify: failed in stage {}, after {:.1} min\n{summary}", stage.name, minutes(started));
-                return Err(error.context(format!("stage {}", stage.name)));
-            }
+        if let Some(failure) = failure {
+            tell!("\nverify: failed after {:.1} min\n{summary}", minutes(started));
+            return Err(failure);
         }
     }
     let taken = minutes(started);
@@ -150,21 +153,36 @@ fn is_here(stage: &Stage, workspace: &Workspace) -> bool {
     stage.name != WORDS.name || steps::words_check(workspace).exists()
 }
 
-/// Runs a stage, and adds its result and its time to the summary.
-async fn timed(stage: &Stage, workspace: &Workspace, summary: &mut String) -> anyhow::Result<String> {
+/// Returns the stages that run next, at once, and those after them.
+fn next_at_once<'s>(stages: &'s [&'static Stage]) -> Option<(&'s [&'static Stage], &'s [&'static Stage])> {
+    let at_once = if stages.first()?.is_beside_next { 2 } else { 1 };
+    Some(stages.split_at(at_once.min(stages.len())))
+}
+
+/// A stage that has ended.
+struct Ended {
+    /// The line of the summary.
+    line: String,
+    failure: Option<anyhow::Error>,
+}
+
+/// Runs a stage, unless it has passed earlier on this commit, and remembers that it has passed.
+async fn carry_out(stage: &Stage, workspace: &Workspace, stamps: &Stamps) -> Ended {
+    if !stage.is_repeated
+        && let Some(said) = stamps.passed(stage.name)
+    {
+        return Ended { line: format!("{:<8} {:>9}  {said}", stage.name, "earlier"), failure: None };
+    }
     say!("\n== {}: {}", stage.name, stage.about);
     let started = Instant::now();
-    let outcome = (stage.run)(workspace).await;
-    let said = match &outcome {
-        Ok(said) => said.as_deref().unwrap_or("passed"),
-        Err(_) => "FAILED",
-    };
+    let outcome = (stage.run)(workspace).await.map(|said| said.unwrap_or_else(|| "passed".to_owned()));
+    let said = outcome.as_deref().unwrap_or("FAILED");
     let taken = minutes(started);
     let over = if taken > f64::from(stage.minutes) && !workspace.full { ", over its budget" } else { "" };
     let line = format!("{:<8} {taken:>5.1} of {:>2} min{over}  {said}", stage.name, stage.minutes);
     say!("== {line}");
-    writeln!(summary, "{line}").context("a line of the summary")?;
-    outcome.map(|said| said.unwrap_or_else(|| "passed".to_owned()))
+    let passed = outcome.and_then(|said| stamps.pass(stage.name, &said));
+    Ended { line, failure: passed.err().map(|error| error.context(format!("stage {}", stage.name))) }
 }
 
 /// Returns the stages whose names are in `only`, or all of them if it is empty.
@@ -200,6 +218,26 @@ mod tests {
     fn stages_run_in_their_own_order_whatever_order_they_are_named_in() -> anyhow::Result<()> {
         assert_eq!(names(&[])?.len(), STAGES.len());
         assert_eq!(names(&["test", "format"])?, ["format", "test"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_stage_that_mostly_waits_runs_beside_the_next_one_that_was_chosen() -> anyhow::Result<()> {
+        let groups = |only: &[&str]| {
+            let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+            let (stages, mut groups) = (chosen(&STAGES, &only)?, Vec::new());
+            let mut left = stages.as_slice();
+            while let Some((at_once, later)) = next_at_once(left) {
+                groups.push(at_once.iter().map(|stage| stage.name).collect::<Vec<_>>());
+                left = later;
+            }
+            anyhow::Ok(groups)
+        };
+        assert_eq!(
+            groups(&["lint", "browser", "mutation", "size"])?,
+            [vec!["lint"], vec!["browser", "mutation"], vec!["size"]]
+        );
+        assert_eq!(groups(&["test", "browser"])?, [["test"], ["browser"]]);
         Ok(())
     }
 

@@ -42,8 +42,9 @@ pub async fn handle(app: Arc<App>, message: Message) -> Result<(), Rejection> {
     let now = app.clock.now();
     let subscription = subscription(&message.body)
         .ok_or(Rejection::Permanent { reason: "invalid-event", detail: "no event with a subscription id" })?;
-    let credential = app.subscriptions.find(&subscription).await?;
-    let credential = credential
+    let known = app.subscriptions.find(&subscription).await?;
+    let credential = known
+        .credential
         .ok_or(Rejection::Permanent { reason: "unknown-subscription", detail: "no subscription has this id" })?;
     info!(outcome = "read", state = credential.state(now).as_str());
     Ok(())

@@ -84,7 +84,7 @@ impl Accesses {
         let entry = Entry::new(HistoryCode::AccountUnlocked, act.operator, act.at, credential.issue);
         let entries = Entries::after(credential).and(&entry.with_account(&account.user_name).with_reason(act.reason));
         let transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (unlock)")
-            .update(Part::Credential, credential::act(credential, entries.seq()))?
+            .update(Part::Credential, credential::advance(credential, entries.seq()))?
             .update(Part::Attempts, attempts::unlock(&account.user_name))?
             .update(Part::UnlockedDay, DailyLimit::unlocked(account).count(id, act.at))?
             .put_history(entries)?;

@@ -33,6 +33,7 @@ const PLACEHOLDERS: Placeholders = &[
     ("#issue", ISSUE),
     ("#must_change", MUST_CHANGE),
     ("#status", STATUS),
+    ("#subscription", SUBSCRIPTION_ID),
     ("#version", VERSION),
 ];
 
@@ -46,6 +47,8 @@ const IS_TEMPORARY: &str = "#must_change = :true";
 const IS_CHOSEN: &str = "#must_change = :false";
 /// The temporary password still works.
 const NOT_EXPIRED: &str = "#expires_at > :now";
+/// The account is one of the subscription.
+const BELONGS_TO: &str = "#subscription = :subscription";
 /// The administrator has never signed in.
 const NEVER_SIGNED_IN: &str = "attribute_not_exists(#first)";
 
@@ -161,7 +164,7 @@ pub(super) fn change_password(
     version: u64,
     temporary_at: Option<Timestamp>,
 ) -> Change {
-    let update = "SET #hash = :hash, #must_change = :false, #version = #version + :one REMOVE #issue, #expires_at";
+    let update = "REMOVE #issue, #expires_at SET #hash = :hash, #must_change = :false, #version = #version + :one";
     let condition = match temporary_at {
         Some(_) => condition::all([VERSION_IS, IS_ACTIVE, IS_TEMPORARY, NOT_EXPIRED]),
         None => condition::all([VERSION_IS, IS_ACTIVE]),
@@ -175,6 +178,35 @@ pub(super) fn change_password(
         Some(now) => change.value(":true", boolean(true)).value(":now", time(now)),
         None => change,
     }
+}
+
+/// Adds an administrator's first sign-in to the write of the password that they choose. Nothing asks whether there was one before: each
+/// would need a chosen password, and the version says that the password is still the temporary one.
+pub(super) fn with_first_sign_in(change: Change, now: Timestamp) -> Change {
+    change.and(", #first = :first").value(":first", time(now))
+}
+
+/// Returns the write that gives an administrator the temporary password of `next`, which works until `expires_at`, and opens an account that
+/// was closed.
+pub(super) fn reset(known: &Account, next: &Account, expires_at: Timestamp) -> Change {
+    let update = "SET #hash = :hash, #must_change = :true, #status = :status, #expires_at = :expires, \
+                  #version = #version + :one";
+    Change::new(key(&known.user_name), PLACEHOLDERS, update)
+        .only_if(VERSION_IS)
+        .value(":version", number(known.version))
+        .value(":hash", text(next.password_hash.as_phc()))
+        .value(":true", boolean(true))
+        .value(":status", text(next.status.as_str()))
+        .value(":expires", time(expires_at))
+        .value(":one", number(1_u64))
+}
+
+/// Returns the write that closes an account: it gives it the status of `next`, and ends its sessions.
+pub(super) fn remove(known: &Account, next: &Account) -> Change {
+    let change = Change::new(key(&known.user_name), PLACEHOLDERS, "SET #status = :status, #version = #version + :one")
+        .value(":status", text(next.status.as_str()))
+        .value(":one", number(1_u64));
+    as_it_was(change, &condition::all([VERSION_IS, IS_ACTIVE]), known.version)
 }
 
 /// Adds a condition that names [`VERSION_IS`] and [`IS_ACTIVE`].
@@ -205,6 +237,27 @@ pub(super) fn next_issue(known: &Account, next: &Account, issue: Issue, expires_
         .value(":status", text(next.status.as_str()))
         .value(":issue", number(issue.number()))
         .value(":expires", time(expires_at))
+}
+
+/// Returns the write that closes the service administrator's account `known`, whatever its status, because its subscription has ended.
+pub(super) fn close(known: &Account) -> Change {
+    closing(&known.user_name).only_if(VERSION_IS).value(":version", number(known.version))
+}
+
+/// Returns the write that closes an active account, because its subscription has ended.
+pub(super) fn close_active(user_name: &UserName) -> Change {
+    closing(user_name).only_if(IS_ACTIVE).value(":active", text(AccountStatus::Active.as_str()))
+}
+
+fn closing(user_name: &UserName) -> Change {
+    Change::new(key(user_name), PLACEHOLDERS, "SET #status = :closed, #version = #version + :one")
+        .value(":closed", text(AccountStatus::Closed.as_str()))
+        .value(":one", number(1_u64))
+}
+
+/// Returns the check that an account is one of `subscription`.
+pub(super) fn belongs_to(user_name: &UserName, subscription: &SubscriptionId) -> Change {
+    Change::check(key(user_name), PLACEHOLDERS).only_if(BELONGS_TO).value(":subscription", text(subscription))
 }
 
 /// Adds the address that notices go to.

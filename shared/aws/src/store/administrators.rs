@@ -1,11 +1,16 @@
 //! The creation of administrators.
 
-use domain::{Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, HistoryCode, Timestamp};
+use domain::{
+    Account, CreatedBy, Credential, DisplayName, EmailAddress, FormDigest, HistoryCode, Timestamp,
+    account::MOST_ADMINISTRATORS,
+};
+use futures_util::try_join;
 
 use super::{
     Table, account, administrator, click, credential,
     day::DailyLimit,
     history::{Entries, Entry},
+    item::Attributes,
     sessions::SignedIn,
     transaction::{Commit, Part, Transaction},
 };
@@ -41,6 +46,8 @@ pub enum CreateOutcome {
     NameTaken,
     /// The session that asked has ended.
     SessionEnded,
+    /// The subscription has as many active administrators as it may.
+    Full,
     /// The subscription has had its accounts with an address of this day.
     TooMany,
 }
@@ -82,26 +89,41 @@ impl Administrators {
         known: &Credential,
         now: Timestamp,
     ) -> Result<Race<CreateOutcome>, Failure> {
+        if known.ended_at.is_some() {
+            return Ok(Race::Decided(CreateOutcome::SessionEnded));
+        }
         let form = FormDigest::new(&new.account.user_name, &new.display_name, new.email.as_ref());
+        // Counted after the read of the credential: the transaction is refused if another one has changed their number since.
+        if self.0.active_administrators(&known.subscription).await?.len() >= MOST_ADMINISTRATORS {
+            let met = self.look_up(new).await?;
+            let decided = judge(&met, new, &form)?;
+            return Ok(Race::Decided(decided.unwrap_or(CreateOutcome::Full)));
+        }
         let transaction = self.transaction(signed_in, new, &form, known, now)?;
         let refused = match transaction.commit().await? {
             Commit::Done => return Ok(Race::Decided(CreateOutcome::Created)),
             Commit::Refused(refused) => refused,
         };
-        let earlier = refused.item(Part::Click).map(click::form).transpose()?;
-        if earlier.is_some_and(|earlier| earlier != form) {
-            return Ok(Race::Decided(CreateOutcome::AnotherForm));
-        }
-        let taken_by = refused.item(Part::Account).map(account::from_item).transpose()?;
-        Ok(match taken_by {
-            Some(same) if same.created_by == new.account.created_by => {
-                Race::Decided(CreateOutcome::CreatedBefore(same))
+        let met = Met { click: refused.item(Part::Click).cloned(), account: refused.item(Part::Account).cloned() };
+        Ok(match judge(&met, new, &form)? {
+            Some(CreateOutcome::NameTaken) | None if refused.failed(Part::Actor) => {
+                Race::Decided(CreateOutcome::SessionEnded)
             }
-            _ if refused.failed(Part::Creator) => Race::Decided(CreateOutcome::SessionEnded),
-            Some(_) => Race::Decided(CreateOutcome::NameTaken),
+            Some(decided) => Race::Decided(decided),
             None if refused.failed(Part::AddressedDay) => Race::Decided(CreateOutcome::TooMany),
             None => Race::Lost,
         })
+    }
+
+    /// Reads what may be in the way of a creation.
+    async fn look_up(&self, new: &NewAdministrator) -> Result<Met, Failure> {
+        let mark = async {
+            let Some(click) = &new.click else { return Ok(None) };
+            self.0.get("dynamodb GetItem (click)", click::key(&new.account.subscription, click)).await
+        };
+        let account = self.0.get("dynamodb GetItem (account)", account::key(&new.account.user_name));
+        let (click, account) = try_join!(mark, account)?;
+        Ok(Met { click, account })
     }
 
     /// Returns the writes of the creation. A click that is retried fails on its account, so that nothing is counted again.
@@ -121,7 +143,7 @@ impl Administrators {
             None => credential::advance(known, entries.seq()),
         };
         let mut transaction = Transaction::new(&self.0, OPERATION)
-            .check(Part::Creator, account::unchanged(&creator.user_name, session.account_version))?
+            .check(Part::Actor, account::unchanged(&creator.user_name, session.account_version))?
             .put_new(Part::Account, account::to_item(&new.account, new.email.as_ref()))?
             .put_new(Part::Administrator, administrator::to_item(&new.account, &new.display_name, now))?
             .update(Part::Credential, change)?
@@ -135,4 +157,23 @@ impl Administrators {
         }
         Ok(transaction)
     }
+}
+
+/// The items that are in the way of a creation: the mark of its click, and an account with the name.
+struct Met {
+    click: Option<Attributes>,
+    account: Option<Attributes>,
+}
+
+/// Returns what the items that a creation has met say about it, if anything.
+fn judge(met: &Met, new: &NewAdministrator, form: &FormDigest) -> Result<Option<CreateOutcome>, Failure> {
+    let earlier = met.click.as_ref().map(click::form).transpose()?;
+    if earlier.is_some_and(|earlier| earlier != *form) {
+        return Ok(Some(CreateOutcome::AnotherForm));
+    }
+    Ok(match met.account.as_ref().map(account::from_item).transpose()? {
+        Some(same) if same.created_by == new.account.created_by => Some(CreateOutcome::CreatedBefore(same)),
+        Some(_) => Some(CreateOutcome::NameTaken),
+        None => None,
+    })
 }

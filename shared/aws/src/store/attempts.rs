@@ -104,7 +104,8 @@ fn account_key(name: &ClaimedName) -> Key {
     Key { pk: account_part(name), sk: "ACCOUNT".to_owned() }
 }
 
-fn account_part(name: &ClaimedName) -> String {
+/// Returns the partition key of the attempts at an account.
+pub(super) fn account_part(name: &ClaimedName) -> String {
     format!("{ACCOUNT_PREFIX}{}", name.as_str())
 }
 

@@ -11,6 +11,11 @@ use crate::Failure;
 
 const FORM: &str = "form";
 
+/// Returns the key of the mark of `click`.
+pub(super) fn key(subscription: &SubscriptionId, click: &CreatedBy) -> Key {
+    Key::in_subscription(subscription, format!("CLICK#{}", click.as_str()))
+}
+
 /// Returns the mark of `click` as an item, including its key.
 pub(super) fn to_item(
     subscription: &SubscriptionId,
@@ -18,10 +23,7 @@ pub(super) fn to_item(
     form: &FormDigest,
     now: Timestamp,
 ) -> Attributes {
-    Item::at(Key::in_subscription(subscription, format!("CLICK#{}", click.as_str())))
-        .with(FORM, text(form.as_str()))
-        .with(AT, time(now))
-        .into_map()
+    Item::at(key(subscription, click)).with(FORM, text(form.as_str())).with(AT, time(now)).into_map()
 }
 
 /// Reads the form that the click sent.

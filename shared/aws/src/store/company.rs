@@ -18,10 +18,14 @@ pub(super) fn partition(company: &CompanyId) -> String {
     format!("{PREFIX}{company}")
 }
 
+/// Returns the key of the item that lists a subscription for its company.
+pub(super) fn key(company: &CompanyId, subscription: &SubscriptionId) -> Key {
+    Key { pk: partition(company), sk: subscription_key(subscription) }
+}
+
 /// Returns the item that lists a subscription for its company, including its key.
 pub(super) fn to_item(company: &Company, subscription: &SubscriptionId) -> Attributes {
-    let key = Key { pk: partition(&company.id), sk: subscription_key(subscription) };
-    Item::at(key).with(COMPANY_NAME, text(&company.name)).into_map()
+    Item::at(key(&company.id, subscription)).with(COMPANY_NAME, text(&company.name)).into_map()
 }
 
 /// Reads the name of the company.

@@ -20,6 +20,7 @@ use crate::Failure;
 pub(super) const SORT_KEY: &str = "CREDENTIAL";
 
 pub(super) const CHANGED_AT: &str = "changed_at";
+const CLOSED_AT: &str = "closed_at";
 const COMPANY: &str = "company";
 const ENDED_AT: &str = "ended_at";
 pub(super) const HANDED_OVER_AT: &str = "handed_over_at";
@@ -29,6 +30,7 @@ const KIND: &str = "kind";
 const NAME: &str = "name";
 const PORTAL_USERS: &str = "portal_users";
 const PRODUCT: &str = "product";
+const PURGING_UNTIL: &str = "purging_until";
 const RENEWAL_COUNT: &str = "renewals";
 const RENEWED_AT: &str = "renewed_at";
 const RETRIEVALS: &str = "retrievals";
@@ -37,25 +39,30 @@ const SEQ: &str = "seq";
 pub(super) const SIGNED_IN_AT: &str = "signed_in_at";
 const STARTED_AT: &str = "started_at";
 
-const PLACEHOLDERS: Placeholders = &[
+pub(super) const PLACEHOLDERS: Placeholders = &[
     ("#changed", CHANGED_AT),
+    ("#closed", CLOSED_AT),
+    ("#company", COMPANY),
     ("#ended", ENDED_AT),
     ("#exp", EXPIRES_AT),
     ("#handed_over", HANDED_OVER_AT),
     ("#issue", ISSUE),
     ("#issued", ISSUED_AT),
     ("#kind", KIND),
+    ("#product", PRODUCT),
     ("#pu", PORTAL_USERS),
+    ("#purging", PURGING_UNTIL),
     ("#renewals", RENEWAL_COUNT),
     ("#renewed", RENEWED_AT),
     ("#ret", RETRIEVALS),
     ("#sealed", SEALED_PASSWORD),
     ("#seq", SEQ),
     ("#signed_in", SIGNED_IN_AT),
+    ("#started", STARTED_AT),
 ];
 
 /// The item has the issue that the writer expects. Otherwise: `Refusal::Unexplained` for a retrieval, and a lost race for the others.
-const ISSUE_IS: &str = "#issue = :issue";
+pub(super) const ISSUE_IS: &str = "#issue = :issue";
 /// `Credential::disclosable`.
 const PASSWORD_IS_SEALED: &str = "attribute_exists(#sealed)";
 /// `ReasonCode::Expired`.
@@ -64,16 +71,17 @@ const NOT_EXPIRED: &str = "#exp > :now";
 const NOT_SIGNED_IN: &str = "attribute_not_exists(#signed_in)";
 /// `ReasonCode::AdministratorChangedPassword`.
 const NOT_CHANGED: &str = "attribute_not_exists(#changed)";
-/// `ReasonCode::SubscriptionEnded`.
-const NOT_ENDED: &str = "attribute_not_exists(#ended)";
+/// `ReasonCode::SubscriptionEnded` for a retrieval, and a lost race for every transaction on the subscription, which reads again and finds
+/// the end.
+pub(super) const NOT_ENDED: &str = "attribute_not_exists(#ended)";
 /// `Refusal::SameClick` or `Refusal::ClickTooOld`.
 const CLICK_IS_NEW: &str = "attribute_not_exists(#ret.#rid)";
 /// `ReasonCode::RetrievedThreeTimes`.
 const RETRIEVALS_ARE_LEFT: &str = "size(#ret) < :three";
 /// No other transaction has added to the history since the writer read the item. Otherwise: a lost race.
-const SEQ_IS: &str = "#seq = :seq";
+pub(super) const SEQ_IS: &str = "#seq = :seq";
 /// No retrieval was counted since the writer read the item. Otherwise: a lost race.
-const RETRIEVALS_ARE_AS_READ: &str = "size(#ret) = :retrievals";
+pub(super) const RETRIEVALS_ARE_AS_READ: &str = "size(#ret) = :retrievals";
 /// The temporary password does not work any more. Otherwise: `RenewalDecision::Refused`, like the next three.
 const EXPIRED: &str = "#exp <= :now";
 /// No administrator was ever created.
@@ -91,10 +99,9 @@ pub(super) fn key(subscription: &SubscriptionId) -> Key {
 pub(super) fn to_item(credential: &Credential) -> Attributes {
     let retrievals =
         credential.retrievals.iter().fold(Item::new(), |map, (id, entry)| map.with(id.as_str(), retrieval(entry)));
-    let company = Item::new().with(ID, text(&credential.company.id)).with(NAME, text(&credential.company.name));
     Item::at(key(&credential.subscription))
         .with(PRODUCT, text(&credential.product))
-        .with(COMPANY, company.into_value())
+        .with(COMPANY, company(&credential.company))
         .with(KIND, text(credential.kind.as_str()))
         .with(USER_NAME, text(&credential.user_name))
         .with(PORTAL_USERS, binary_set(credential.portal_users.iter().map(Principal::as_bytes)))
@@ -108,10 +115,17 @@ pub(super) fn to_item(credential: &Credential) -> Attributes {
         .with_if(CHANGED_AT, credential.changed_at.map(time))
         .with_if(HANDED_OVER_AT, credential.handed_over_at.map(time))
         .with_if(ENDED_AT, credential.ended_at.map(time))
+        .with_if(CLOSED_AT, credential.closed_at.map(time))
+        .with_if(PURGING_UNTIL, credential.purging_until.map(time))
         .with_if(RENEWAL_COUNT, (credential.renewals > 0).then(|| number(credential.renewals)))
         .with_if(RENEWED_AT, credential.renewed_at.map(time))
         .with(SEQ, number(credential.seq))
         .into_map()
+}
+
+/// Returns a company as an attribute.
+pub(super) fn company(company: &Company) -> AttributeValue {
+    Item::new().with(ID, text(&company.id)).with(NAME, text(&company.name)).into_value()
 }
 
 /// Reads the credential from an item.
@@ -136,6 +150,8 @@ pub(super) fn from_item(item: &Attributes) -> Result<Credential, Failure> {
         changed_at: item.optional_time(CHANGED_AT)?,
         handed_over_at: item.optional_time(HANDED_OVER_AT)?,
         ended_at: item.optional_time(ENDED_AT)?,
+        closed_at: item.optional_time(CLOSED_AT)?,
+        purging_until: item.optional_time(PURGING_UNTIL)?,
         renewals: item.optional_number(RENEWAL_COUNT)?.unwrap_or_default(),
         renewed_at: item.optional_time(RENEWED_AT)?,
         seq: item.number(SEQ)?,
@@ -207,14 +223,24 @@ fn with_principals(change: Change, principals: &[Principal]) -> Change {
 }
 
 /// Returns the write that every transaction on a subscription makes to the credential: it moves the number of the last history entry to
-/// `seq`, unless another transaction has moved it since `known` was read.
+/// `seq`, unless another transaction has moved it since `known` was read, or the subscription has ended.
 pub(super) fn advance(known: &Credential, seq: u64) -> Change {
     advance_only_if(known, seq, "SET #seq = :next_seq", SEQ_IS)
 }
 
+/// Returns the write of the transactions that an ended subscription takes too, since they give no access to anything: a support request, and
+/// a decision with which nothing is carried out.
+pub(super) fn note(known: &Credential, seq: u64) -> Change {
+    advance_even_if_ended(known, seq, "SET #seq = :next_seq").only_if(SEQ_IS)
+}
+
 fn advance_only_if(known: &Credential, seq: u64, update: &str, condition: &str) -> Change {
+    advance_even_if_ended(known, seq, update).only_if(condition).only_if(NOT_ENDED)
+}
+
+/// Returns the write of a transaction on a subscription that may have ended. Its condition has [`SEQ_IS`].
+pub(super) fn advance_even_if_ended(known: &Credential, seq: u64, update: &str) -> Change {
     Change::new(key(&known.subscription), PLACEHOLDERS, update)
-        .only_if(condition)
         .value(":seq", number(known.seq))
         .value(":next_seq", number(seq))
 }
@@ -243,6 +269,12 @@ pub(super) fn hand_over(known: &Credential, seq: u64, at: Timestamp) -> Change {
     advance(known, seq).and(", #handed_over = :at").value(":at", time(at))
 }
 
+/// Returns the write of an administrator who removes the service administrator: the password is not shown any more, and works until `at`. Its
+/// retrievals stay in the map, so that the portal shows them, and the next issue copies them into the history.
+pub(super) fn withdraw(known: &Credential, seq: u64, at: Timestamp) -> Change {
+    advance(known, seq).and(", #exp = :at REMOVE #sealed").value(":at", time(at))
+}
+
 /// Returns the write of what `extended` adds to `known`: its kind and its portal users.
 pub(super) fn extend(known: &Credential, extended: &Credential, seq: u64) -> Change {
     let change = advance(known, seq).and(", #kind = :kind").value(":kind", text(extended.kind.as_str()));
@@ -252,7 +284,7 @@ pub(super) fn extend(known: &Credential, extended: &Credential, seq: u64) -> Cha
 /// Returns the write of an order to send the welcome mail again, whose password must still be of use.
 pub(super) fn resend(known: &Credential, seq: u64, now: Timestamp) -> Change {
     advance(known, seq)
-        .only_if(&condition::all([ISSUE_IS, PASSWORD_IS_SEALED, NOT_EXPIRED, NOT_SIGNED_IN, NOT_CHANGED, NOT_ENDED]))
+        .only_if(&condition::all([ISSUE_IS, PASSWORD_IS_SEALED, NOT_EXPIRED, NOT_SIGNED_IN, NOT_CHANGED]))
         .value(":issue", number(known.issue.number()))
         .value(":now", time(now))
 }
@@ -302,14 +334,9 @@ pub(super) fn reissue(known: &Credential, next: &Credential, seq: u64) -> Result
     Ok(replace_portal_users(known, next, replace_issue(known, next, seq, update)?))
 }
 
-/// Returns the write that an operator's act makes that leaves the credential as it is.
-pub(super) fn act(known: &Credential, seq: u64) -> Change {
-    advance(known, seq).only_if(NOT_ENDED)
-}
-
 /// Returns the write that gives the subscription the portal users of `next`.
 pub(super) fn change_portal_users(known: &Credential, next: &Credential, seq: u64) -> Change {
-    replace_portal_users(known, next, act(known, seq))
+    replace_portal_users(known, next, advance(known, seq))
 }
 
 /// Adds the portal users of `next`. An update cannot add to a set and delete from it, so the set is written whole; the number of the last
@@ -323,9 +350,14 @@ fn replace_portal_users(known: &Credential, next: &Credential, change: Change) -
 
 /// Returns a write that replaces the issue of `known` by that of `next`, if nothing has changed since `known` was read.
 fn replace_issue(known: &Credential, next: &Credential, seq: u64, update: &str) -> Result<Change, Failure> {
-    let as_read = condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ, NOT_ENDED]);
+    let as_read = condition::all([ISSUE_IS, SEQ_IS, RETRIEVALS_ARE_AS_READ]);
+    with_next_issue(advance_only_if(known, seq, update, &as_read), known, next)
+}
+
+/// Adds the issue of `next`, and the values of a condition that names [`ISSUE_IS`] and [`RETRIEVALS_ARE_AS_READ`].
+pub(super) fn with_next_issue(change: Change, known: &Credential, next: &Credential) -> Result<Change, Failure> {
     let sealed = required(SEALED_PASSWORD, next.sealed_password.as_ref())?;
-    Ok(advance_only_if(known, seq, update, &as_read)
+    Ok(change
         .value(":issue", number(known.issue.number()))
         .value(":retrievals", number(known.retrievals.len() as u64))
         .value(":next_issue", number(next.issue.number()))

@@ -34,7 +34,7 @@ impl DailyLimit {
         placeholders: &[("#count", "requests"), ("#ttl", TTL)],
         most: domain::support::REQUESTS_PER_DAY,
     };
-    /// The accounts with an address that an administrator typed.
+    /// The accounts with an address that an administrator typed, when they are created and when they are reset.
     pub(super) const ADDRESSED: Self = Self {
         prefix: Cow::Borrowed("ADDRESSED#"),
         placeholders: &[("#count", "accounts"), ("#ttl", TTL)],

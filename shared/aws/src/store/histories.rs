@@ -5,7 +5,7 @@ use domain::{Caller, Credential, HistoryCursor, HistoryEntry, SubscriptionId};
 use super::{
     Table, history,
     item::{Attributes, Reader},
-    mail,
+    life, mail,
     names::SK,
 };
 use crate::Failure;
@@ -50,9 +50,11 @@ impl Histories {
         self.read(known, after, LARGE_PAGE).await
     }
 
-    /// Reads items from the highest key to the lowest. The key of the welcome mail follows those of the entries, so the first page has both.
+    /// Reads items from the highest key to the lowest. The key of the welcome mail follows those of the entries, so the first page has both. The
+    /// life lies between them, and is no entry.
     async fn read(&self, known: &Credential, after: Option<HistoryCursor>, limit: i32) -> Result<HistoryPage, Failure> {
         let last = after.map_or_else(|| mail::SORT_KEY.to_owned(), |cursor| history::sort_key(cursor.seq() - 1));
+        let limit = if after.is_none() { limit + 1 } else { limit };
         let request = self.0.range(&known.subscription, history::PREFIX, &last).scan_index_forward(false).limit(limit);
         let answer = request.send().await.map_err(|error| Failure::from_sdk("dynamodb Query (history)", &error))?;
         page(known, after, &answer.items.unwrap_or_default())
@@ -62,9 +64,9 @@ impl Histories {
 /// Makes a page of the items that a query has read. `known` was read before them: entries that it does not count are left out, so that each
 /// retrieval is shown once.
 fn page(known: &Credential, after: Option<HistoryCursor>, items: &[Attributes]) -> Result<HistoryPage, Failure> {
-    let is_mail = |item: &&Attributes| Reader(item).optional_text(SK) == Some(mail::SORT_KEY);
-    let (mails, items): (Vec<_>, Vec<_>) = items.iter().partition(is_mail);
-    let recorded = items.into_iter().map(history::from_item).collect::<Result<Vec<_>, Failure>>()?;
+    let (mails, items): (Vec<_>, Vec<_>) = items.iter().partition(|item| is_at(item, mail::SORT_KEY));
+    let items = items.into_iter().filter(|item| !is_at(item, life::SORT_KEY));
+    let recorded = items.map(history::from_item).collect::<Result<Vec<_>, Failure>>()?;
     let lowest = recorded.last().and_then(|entry| entry.seq);
     let mail = mails.first().map(|item| mail::from_item(item)).transpose()?;
     let mut entries = match after {
@@ -73,4 +75,8 @@ fn page(known: &Credential, after: Option<HistoryCursor>, items: &[Attributes]) 
     };
     entries.extend(recorded.into_iter().filter(|entry| entry.seq <= Some(known.seq)));
     Ok(HistoryPage { entries, next: lowest.and_then(HistoryCursor::after) })
+}
+
+fn is_at(item: &Attributes, sort_key: &str) -> bool {
+    Reader(item).optional_text(SK) == Some(sort_key)
 }

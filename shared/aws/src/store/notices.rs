@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Credential, Notice, PersonId, PortalUser, Principal, Recipients, SubscriptionId, WelcomeMail,
+    AccountStatus, Credential, HistoryCode, Notice, PersonId, PortalUser, Principal, Recipients, SubscriptionId,
+    Transition, WelcomeMail,
     notice::{AddressedAdministrator, AddressedPortalUser, Audience},
 };
 
@@ -44,15 +45,18 @@ impl Notices {
         self.0.credential(subscription).await
     }
 
-    /// Returns the people of a subscription who may get notices. `None` for a subscription that has no welcome mail any more. The
-    /// administrators are read only for an audience that has them.
-    pub async fn recipients(
+    /// Returns the people of a subscription who may get notices of `transitions`. `None` for a subscription that has no welcome mail any
+    /// more. The administrators are read only for an audience that has them: the active ones, and those whom a transition removed.
+    pub async fn recipients<'t>(
         &self,
         subscription: &SubscriptionId,
         audience: Audience,
+        transitions: impl Iterator<Item = &'t Transition>,
     ) -> Result<Option<Recipients>, Failure> {
+        let removals = transitions.filter(|one| one.entry.code() == Some(HistoryCode::AdministratorRemoved));
+        let removed: BTreeSet<&str> = removals.filter_map(|one| one.entry.detail.as_deref()).collect();
         let (items, administrators) = futures_util::try_join!(self.mails_and_portal_users(subscription), async {
-            if audience.administrators { self.administrators(subscription).await } else { Ok(Vec::new()) }
+            if audience.administrators { self.administrators(subscription, &removed).await } else { Ok(Vec::new()) }
         })?;
         let (mut mail, mut portal_users) = (None::<WelcomeMail>, Vec::new());
         let (mut ruled_out, mut notified) = (BTreeSet::new(), BTreeMap::<_, Vec<_>>::new());
@@ -78,22 +82,29 @@ impl Notices {
         self.0.query(OPERATION, subscription, mail::SORT_KEY, portal_user::END).await
     }
 
-    async fn administrators(&self, subscription: &SubscriptionId) -> Result<Vec<AddressedAdministrator>, Failure> {
-        let active = self.0.active_administrators(subscription).await?;
-        let mut all = Vec::with_capacity(active.len());
-        for some in active.chunks(BATCH) {
+    /// Returns the active administrators, and those with a name in `removed`.
+    async fn administrators(
+        &self,
+        subscription: &SubscriptionId,
+        removed: &BTreeSet<&str>,
+    ) -> Result<Vec<AddressedAdministrator>, Failure> {
+        let mut listed = self.0.administrators(subscription).await?;
+        listed.retain(|one| one.status == AccountStatus::Active || removed.contains(one.user_name.as_str()));
+        let mut all = Vec::with_capacity(listed.len());
+        for some in listed.chunks(BATCH) {
             let keys = some.iter().map(|one| account::key(&one.user_name).into_map()).collect();
             let attributes = &account::NOTIFIED_ATTRIBUTES;
             for item in self.0.batch_get("dynamodb BatchGetItem (accounts)", keys, attributes).await? {
                 let account = account::notified_from_item(&item)?;
-                let created_at = some.iter().find(|one| one.user_name == account.user_name).map(|one| one.created_at);
-                all.extend(created_at.map(|created_at| AddressedAdministrator {
+                let Some(known) = some.iter().find(|one| one.user_name == account.user_name) else { continue };
+                all.push(AddressedAdministrator {
                     person: PersonId::from_account(&account.account_id),
                     user_name: account.user_name,
                     address: account.address,
-                    created_at,
+                    created_at: known.created_at,
                     has_signed_in: account.has_signed_in,
-                }));
+                    is_active: known.status == AccountStatus::Active,
+                });
             }
         }
         Ok(all)

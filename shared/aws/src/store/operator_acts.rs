@@ -199,7 +199,7 @@ impl OperatorActs {
         let entry = entry.with_detail(approval.act.code()).with_reason(&approval.reason);
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (ask for approval)")
-            .update(Part::Credential, credential::act(known, entries.seq()))?
+            .update(Part::Credential, credential::advance(known, entries.seq()))?
             .replace(Part::Approval, approval::to_item(approval), approval::none_is_pending(id, now))?
             .put(Part::ApprovalCopy, approval::copy_to_item(approval))?
             .put_history(entries)?;
@@ -219,7 +219,7 @@ impl OperatorActs {
         let known = &known.credential;
         let entries = Entries::after(known).and(&decided(decision, reason, known));
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (settle approval)")
-            .update(Part::Credential, credential::advance(known, entries.seq()))?
+            .update(Part::Credential, credential::note(known, entries.seq()))?
             .put_history(entries)?;
         let transaction = decide(transaction, approval, decision)?;
         commit(match answered {

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{EmailAddress, PortalUser, PortalUserChange, Principal, Removal, SubscriptionId, Timestamp};
 
 use super::{
-    condition::Placeholders,
+    condition::{self, Placeholders},
     item::{Attributes, Item, Reader, text, time},
     names::{Key, SK, subscription_key},
     transaction::{Change, Part, Transaction},
@@ -37,6 +37,8 @@ const PLACEHOLDERS: Placeholders = &[
 
 /// No operator has removed the portal user.
 const NOT_REMOVED: &str = "attribute_not_exists(#removed_at)";
+/// An operator has removed the portal user in a former life of the subscription.
+const REMOVED_BEFORE: &str = "#removed_at <= :closed_at";
 
 /// Returns the partition key of a principal's memberships, which is also the sort key of its portal users.
 pub(super) fn principal_key(principal: &Principal) -> String {
@@ -44,7 +46,7 @@ pub(super) fn principal_key(principal: &Principal) -> String {
 }
 
 /// Parses the principal in a key that [`principal_key`] made.
-fn parse_principal_key(key: &str) -> Option<Principal> {
+pub(super) fn parse_principal_key(key: &str) -> Option<Principal> {
     key.strip_prefix(PREFIX).and_then(Principal::parse)
 }
 
@@ -64,16 +66,27 @@ pub(super) fn membership(subscription: &SubscriptionId, user: &PortalUser) -> At
 }
 
 /// Returns the write of a portal user whom an event names. It is refused for one whom an operator has removed, so that neither an event nor a
-/// late attempt of one brings them back.
-pub(super) fn welcome(subscription: &SubscriptionId, user: &PortalUser, now: Timestamp) -> Change {
+/// late attempt of one brings them back. What operators did in a former life of the subscription, whose accounts were closed at `closed_at`,
+/// does not count any more.
+pub(super) fn welcome(
+    subscription: &SubscriptionId,
+    user: &PortalUser,
+    closed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Change {
     let change = Change::new(key(subscription, &user.principal()), PLACEHOLDERS, "SET #added_at = :now");
     let given = given_attributes(user).into_iter();
-    given
-        .fold(change, |change, (name, value)| {
-            change.and(&format!(", #{name} = :{name}")).value(format!(":{name}"), value)
-        })
-        .only_if(NOT_REMOVED)
-        .value(":now", time(now))
+    let change = given.fold(change, |change, (name, value)| {
+        change.and(&format!(", #{name} = :{name}")).value(format!(":{name}"), value)
+    });
+    let change = match closed_at {
+        Some(closed_at) => change
+            .and(" REMOVE #removed_at")
+            .only_if(&condition::any(&[NOT_REMOVED, REMOVED_BEFORE]))
+            .value(":closed_at", time(closed_at)),
+        None => change.only_if(NOT_REMOVED),
+    };
+    change.value(":now", time(now))
 }
 
 /// Adds the writes of the portal users that an operator adds and removes. The credential's set, which is their right, is not among them.

@@ -33,8 +33,8 @@ impl Sessions {
         Self(table)
     }
 
-    /// Returns the session whose token has `digest`, while it is valid: it has not expired, its account is active, and nothing that ends
-    /// sessions has happened to the account since.
+    /// Returns the session whose token has `digest`, while it is valid: it has not expired, its account is active, nothing that ends
+    /// sessions has happened to the account since, and the subscription has not ended.
     pub async fn find(&self, digest: &SessionDigest, now: Timestamp) -> Result<Option<SignedIn>, Failure> {
         let Some(item) = self.0.get("dynamodb GetItem (session)", session::key(digest)).await? else {
             return Ok(None);
@@ -45,6 +45,8 @@ impl Sessions {
             self.0.credential(&session.subscription)
         )?;
         let (Some(account), Some(credential)) = (account, credential) else { return Ok(None) };
-        Ok(session.is_valid(&account, now).then_some(SignedIn { session, account, credential }))
+        // Some accounts are still open for a moment after the end.
+        let is_valid = credential.ended_at.is_none() && session.is_valid(&account, now);
+        Ok(is_valid.then_some(SignedIn { session, account, credential }))
     }
 }

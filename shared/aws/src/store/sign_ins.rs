@@ -72,7 +72,7 @@ impl SignIns {
             match current.sign_in_effect() {
                 SignInEffect::EndsRetrieval(issue) => self.end_retrieval(&current, issue, new, now).await,
                 SignInEffect::HandsOver => self.hand_over(&current, new, now).await,
-                SignInEffect::SessionOnly => self.put(new).await,
+                SignInEffect::SessionOnly => self.begin_alone(&current, new).await,
             }
         })
         .await
@@ -107,6 +107,9 @@ impl SignIns {
         now: Timestamp,
     ) -> Result<Race<BeginOutcome>, Failure> {
         let credential = self.table.existing_credential(&account.subscription).await?;
+        if credential.ended_at.is_some() {
+            return Ok(Race::Decided(BeginOutcome::AccountChanged));
+        }
         if credential.issue != issue {
             return Ok(Race::Lost);
         }
@@ -122,8 +125,7 @@ impl SignIns {
         finish(transaction, entries, None).await
     }
 
-    /// Begins the first session of an administrator, who has a way in from now on: the service administrator can retire. One with a temporary
-    /// password stays: support has reissued it, and its owner has not used it yet.
+    /// Begins the first session of an administrator, who has a way in from now on.
     async fn hand_over(
         &self,
         account: &Account,
@@ -131,20 +133,29 @@ impl SignIns {
         now: Timestamp,
     ) -> Result<Race<BeginOutcome>, Failure> {
         let credential = self.table.existing_credential(&account.subscription).await?;
-        let service = self.table.account(account::key(&credential.user_name)).await?;
-        let retires = self.first == ServiceAdministrator::IsRetired
-            && service.is_some_and(|service| service.status == AccountStatus::Active && service.temporary.is_none());
-        let mut entries = Entries::after(&credential).and(&signed_in(account, &credential, now));
+        if credential.ended_at.is_some() {
+            return Ok(Race::Decided(BeginOutcome::AccountChanged));
+        }
+        let entries = Entries::after(&credential);
+        let HandOver { entries, retired } =
+            self.table.hand_over(self.first, account, &credential, entries, now).await?;
         let mut transaction = Transaction::new(&self.table, "dynamodb TransactWriteItems (hand over)")
             .put_new(Part::Session, session::to_item(new.session, new.digest))?
             .update(Part::Account, account::sign_in_first(account, now))?;
-        if retires {
-            let entry = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
-            entries = entries.and(&entry.with_account(&credential.user_name));
-            transaction = transaction.update(Part::ServiceAdministrator, account::retire(&credential.user_name))?;
+        if let Some(retired) = retired {
+            transaction = transaction.update(Part::ServiceAdministrator, account::retire(retired))?;
         }
         let transaction = transaction.update(Part::Credential, credential::advance(&credential, entries.seq()))?;
-        finish(transaction, entries, retires.then_some(&credential.user_name)).await
+        finish(transaction, entries, retired).await
+    }
+
+    /// Begins a session that changes nothing for others, unless the subscription has ended: its accounts are still open for a moment then.
+    async fn begin_alone(&self, account: &Account, new: &NewSession<'_>) -> Result<Race<BeginOutcome>, Failure> {
+        let credential = self.table.existing_credential(&account.subscription).await?;
+        if credential.ended_at.is_some() {
+            return Ok(Race::Decided(BeginOutcome::AccountChanged));
+        }
+        self.put(new).await
     }
 
     /// Begins a session that changes nothing for others. Put late, after a change of the account, it is void. Where it exists already,
@@ -157,9 +168,37 @@ impl SignIns {
     }
 }
 
-/// Returns the history entry of an administrator's first sign-in.
-fn signed_in(account: &Account, credential: &Credential, now: Timestamp) -> Entry<'static> {
-    Entry::new(HistoryCode::AdministratorSignedIn, account, now, credential.issue)
+/// The change of a subscription with an administrator's first way in.
+pub(super) struct HandOver<'a> {
+    /// The entries of the history.
+    pub(super) entries: Entries<'a>,
+    /// The service administrator's account, if it retires.
+    pub(super) retired: Option<&'a UserName>,
+}
+
+impl Table {
+    /// Adds to `entries` that the owner of `account` has a way in from now on, so that the service administrator can retire: an active one
+    /// whose password is chosen. One with a temporary password stays, because support has reissued it and its owner has not used it yet.
+    pub(super) async fn hand_over<'a>(
+        &self,
+        first: ServiceAdministrator,
+        account: &Account,
+        credential: &'a Credential,
+        entries: Entries<'a>,
+        now: Timestamp,
+    ) -> Result<HandOver<'a>, Failure> {
+        let service = self.account(account::key(&credential.user_name)).await?;
+        let retires = first == ServiceAdministrator::IsRetired
+            && service.is_some_and(|service| service.status == AccountStatus::Active && service.temporary.is_none());
+        let signed_in = Entry::new(HistoryCode::AdministratorSignedIn, account, now, credential.issue);
+        let mut hand_over = HandOver { entries: entries.and(&signed_in), retired: None };
+        if retires {
+            let entry = Entry::new(HistoryCode::ServiceAdministratorRetired, account, now, credential.issue);
+            hand_over.entries = hand_over.entries.and(&entry.with_account(&credential.user_name));
+            hand_over.retired = Some(&credential.user_name);
+        }
+        Ok(hand_over)
+    }
 }
 
 /// Commits a transaction that begins a session. Only that transaction puts the session: if it exists, an earlier attempt was

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use domain::{
-    Account, Company, CompanyId, Credential, EventId, HistoryCode, Issue, Kind, PasswordHash, PortalUser,
+    Account, Company, CompanyId, Credential, EventId, HistoryCode, Issue, Kind, LifeChange, PasswordHash, PortalUser,
     SubscriptionId, Timestamp, UserName, WelcomeMail,
 };
 use futures_util::future::try_join_all;
@@ -13,6 +13,7 @@ use super::{
     Table, account, company, credential, handled_event,
     history::{Author, Entries, Entry},
     item::{Reader, text},
+    life::{self, KnownSubscription, RecordLifeOutcome},
     mail,
     names::PK,
     next_issue::IssueMail,
@@ -28,7 +29,7 @@ pub struct Subscriptions(Table);
 pub enum StartOutcome {
     /// The subscription has started, with account, mail and history.
     Started,
-    /// The subscription exists already.
+    /// The subscription exists already, or another event about it was recorded in between: read again and decide again.
     Known,
     /// Another subscription has an account of this name.
     UserNameHeld,
@@ -77,9 +78,18 @@ impl Subscriptions {
         Self(table)
     }
 
-    /// Returns the credential of a subscription, if the subscription exists.
-    pub async fn find(&self, subscription: &SubscriptionId) -> Result<Option<Credential>, Failure> {
-        self.0.credential(subscription).await
+    /// Returns what the table has of a subscription that an event is about.
+    pub async fn find(&self, subscription: &SubscriptionId) -> Result<KnownSubscription, Failure> {
+        self.0.known_subscription(subscription).await
+    }
+
+    /// Records a start that changes nothing else.
+    pub async fn record(
+        &self,
+        subscription: &SubscriptionId,
+        change: &LifeChange,
+    ) -> Result<RecordLifeOutcome, Failure> {
+        self.0.record_life(subscription, change).await
     }
 
     /// Returns the subscription that the account `user_name` belongs to, if there is such an account.
@@ -99,19 +109,21 @@ impl Subscriptions {
     }
 
     /// Writes portal users and memberships, and lists the subscription for its company. They are hints for lists and for notices, so they
-    /// precede the right itself. Returns the portal users who may have the right: those whom no operator has removed, each once.
+    /// precede the right itself. Returns the portal users who may have the right: those whom no operator has removed, each once. `closed_at` is
+    /// the time at which the accounts of a former life were closed, where the subscription starts again.
     pub async fn welcome(
         &self,
         subscription: &SubscriptionId,
         company: &Company,
         portal_users: &[PortalUser],
+        closed_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<PortalUser>, Failure> {
         let mut seen = BTreeSet::new();
         let distinct: Vec<&PortalUser> = portal_users.iter().filter(|user| seen.insert(user.principal())).collect();
         let mut welcomed = Vec::with_capacity(distinct.len());
         for some in distinct.chunks(AT_ONCE) {
-            let writes = some.iter().map(|user| self.welcome_one(subscription, user, now));
+            let writes = some.iter().map(|user| self.welcome_one(subscription, user, closed_at, now));
             welcomed.extend(try_join_all(writes).await?.into_iter().flatten());
         }
         let memberships = welcomed.iter().map(|user| portal_user::membership(subscription, user));
@@ -132,9 +144,10 @@ impl Subscriptions {
         &self,
         subscription: &SubscriptionId,
         user: &PortalUser,
+        closed_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<PortalUser>, Failure> {
-        let welcome = portal_user::welcome(subscription, user, now);
+        let welcome = portal_user::welcome(subscription, user, closed_at, now);
         Ok(match self.0.write("dynamodb UpdateItem (portal user)", welcome).await? {
             Write::Done(_) => Some(user.clone()),
             Write::Refused(_) => None,
@@ -164,13 +177,14 @@ impl Subscriptions {
         self.0.expect_reminder(subscription, issue, due_at).await
     }
 
-    /// Starts a subscription: credential, account, mail and history, all or none.
+    /// Starts a subscription: credential, account, mail, history and life, all or none.
     pub async fn start(
         &self,
         credential: &Credential,
         account: &Account,
         mail: &WelcomeMail,
         event: &EventId,
+        life: &LifeChange,
     ) -> Result<StartOutcome, Failure> {
         const OPERATION: &str = "dynamodb TransactWriteItems (start)";
         let id = &credential.subscription;
@@ -180,10 +194,13 @@ impl Subscriptions {
             .put_new(Part::Account, account::to_item(account, Some(&mail.to)))?
             .put_new(Part::Mail, mail::to_item(id, mail))?
             .put_new(Part::History, issued.item(id, credential.seq))?
-            .put_new(Part::Event, handled_event::to_item(id, event, credential.issued_at))?;
+            .put_new(Part::Event, handled_event::to_item(id, event, credential.issued_at))?
+            .update(Part::Life, life::record(id, life))?;
         match transaction.commit().await? {
             Commit::Done => Ok(StartOutcome::Started),
-            Commit::Refused(refused) if refused.failed(Part::Credential) => Ok(StartOutcome::Known),
+            Commit::Refused(refused) if refused.failed(Part::Credential) || refused.failed(Part::Life) => {
+                Ok(StartOutcome::Known)
+            }
             Commit::Refused(refused) if refused.failed(Part::Account) => Ok(StartOutcome::UserNameHeld),
             // A mail, history or event without a credential was written by hand or by a restore, and must not be overwritten.
             Commit::Refused(_) => Err(Failure::unreadable(OPERATION, "items without a credential")),
@@ -195,6 +212,7 @@ impl Subscriptions {
         &self,
         known: &Credential,
         extended: &Credential,
+        life: &LifeChange,
         now: Timestamp,
     ) -> Result<ExtendOutcome, Failure> {
         let is_paid_now = (known.kind, extended.kind) == (Kind::Trial, Kind::Paid);
@@ -203,6 +221,7 @@ impl Subscriptions {
         let entries = Entries::after(known).and(&entry);
         let transaction = Transaction::new(&self.0, "dynamodb TransactWriteItems (extend)")
             .update(Part::Credential, credential::extend(known, extended, entries.seq()))?
+            .update(Part::Life, life::record(&known.subscription, life))?
             .put_history(entries)?;
         Ok(match transaction.commit().await? {
             Commit::Done => ExtendOutcome::Extended,
@@ -218,6 +237,7 @@ impl Subscriptions {
         next: &Credential,
         hash: &PasswordHash,
         event: &EventId,
+        life: &LifeChange,
     ) -> Result<StartNextIssueOutcome, Failure> {
         let new =
             self.0.next_issue("dynamodb TransactWriteItems (next issue)", known, next, hash, &issued(next)).await?;
@@ -227,6 +247,7 @@ impl Subscriptions {
             .transaction
             .update(Part::Credential, credential::next_issue(known, next, entries.seq())?)?
             .put_new(Part::Event, mark)?
+            .update(Part::Life, life::record(&known.subscription, life))?
             .put_history(entries)?;
         Ok(match transaction.commit().await? {
             Commit::Done => StartNextIssueOutcome::Started(mail),

@@ -135,7 +135,7 @@ impl SupportRequests {
             .put_new(Part::Mail, to_item(&known.subscription, &request))?
             .put(Part::Reference, reference::to_item(&request.reference, &known.subscription, now))?
             .update(Part::SupportDay, DailyLimit::SUPPORT.count(&known.subscription, now))?
-            .update(Part::Credential, credential::advance(known, entries.seq()))?
+            .update(Part::Credential, credential::note(known, entries.seq()))?
             .put_history(entries)
     }
 }

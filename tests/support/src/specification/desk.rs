@@ -127,6 +127,18 @@ impl Desk {
         }
     }
 
+    /// Lets the portal users of a later start in, and the others out.
+    pub(super) fn start_again(&mut self, users: impl IntoIterator<Item = Person>) {
+        self.users = users.into_iter().collect();
+        self.removed = &self.removed - &self.users;
+        self.address = Person::It;
+    }
+
+    /// Returns a desk without any subscription in the same deployment.
+    pub(super) fn emptied(&self) -> Self {
+        Self { needs_approval: self.needs_approval, has_lines: self.has_lines, ..Self::new() }
+    }
+
     fn admit(&mut self, person: Person) {
         self.users.insert(person);
         self.removed.remove(&person);
@@ -227,13 +239,14 @@ impl State {
         }
         let by = (operator, key);
         let answer = match act {
+            DeskAct::Decide { approval, approves } => self.decide(by, approval, approves),
+            _ if self.life.has_ended => conflict(),
             DeskAct::Reissue { issue, .. } if issue != self.issue => conflict(),
             DeskAct::Reissue { to, keeps_old_address, .. } => self.reissue_by(by, to, keeps_old_address),
             DeskAct::AddPortalUser { person } if self.desk.users.contains(&person) => conflict(),
             DeskAct::AddPortalUser { person } => self.ask_or_do(by, SensitiveAct::AddPortalUser(person)),
             DeskAct::RemovePortalUser { person } => self.remove_portal_user(by, person),
             DeskAct::Unlock { who } => self.unlock(by, who),
-            DeskAct::Decide { approval, approves } => self.decide(by, approval, approves),
         };
         if answer.0 == 202 {
             self.desk.clicks.insert((operator, key), (act, answer.clone()));
@@ -302,7 +315,7 @@ impl State {
         if asked.asked_by == operator {
             return reply(403, "forbidden");
         }
-        let outcome = match (approves, asked.seen == self.seen()) {
+        let outcome = match (approves, asked.seen == self.seen() && !self.life.has_ended) {
             (false, _) => "rejected",
             (true, false) => "overtaken",
             (true, true) if self.now < asked.not_before => return conflict(),

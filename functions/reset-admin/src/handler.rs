@@ -1,0 +1,105 @@
+//! `reset-admin`: gives another administrator a temporary password, in the place of one that is forgotten.
+//!
+//! **Route**: `POST /administrators/{account_id}/password-resets`
+//!
+//! The caller is a proven administrator of the same subscription and types the current password, which spends the budget of a sign-in before
+//! it is verified. One's own password is changed with `reset-password`, and the service administrator's is reissued by the support desk.
+//!
+//! The answer shows the password once. There is no idempotency key: a reset that is sent again makes another password, and the one from before
+//! is void. The owner has to change it at the first sign-in. An administrator who was removed has access again.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use std::{sync::Arc, time::Duration};
+
+use administration::{CurrentPassword, Handout, proven_session};
+use aws::{Attempts, PasswordReset, PasswordResets, ResetOutcome, Sessions, Table};
+use domain::{Timestamp, UserName};
+use http::StatusCode;
+use lambda::{Clock, Hasher, Settings};
+use serde::{Deserialize, Serialize};
+use web::{Metric, Problem, ProblemCode, Reply, Request};
+
+/// The function's stores and settings: they let it look up a session, count attempts, and reset the passwords of administrators.
+pub struct App {
+    sessions: Sessions,
+    attempts: Attempts,
+    resets: PasswordResets,
+    hasher: Hasher,
+    clock: Clock,
+    public_origin: String,
+    lifetime: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    current_password: String,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    user_name: &'a UserName,
+    temporary_password: Option<&'a str>,
+    expires_at: Timestamp,
+}
+
+impl App {
+    /// Reads the settings `TABLE_NAME`, `PUBLIC_ORIGIN`, `SIGN_IN_NETWORK_BURST` and `CREDENTIAL_LIFETIME_SECONDS`.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
+        let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
+        Ok(Self {
+            sessions: Sessions::new(table.clone()),
+            attempts: Attempts::new(table.clone(), settings.network_budget()?),
+            resets: PasswordResets::new(table),
+            hasher: Hasher::default(),
+            clock,
+            public_origin: settings.required("PUBLIC_ORIGIN")?,
+            lifetime: settings.credential_lifetime()?,
+        })
+    }
+}
+
+/// Handles one click on **Reset password**.
+pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
+    let done = lambda::in_time(answer(&app, &request)).await?;
+    // The old password is void already, so a failure here keeps no more than budgets.
+    administration::forget(&app.attempts, &done.user_name).await;
+    Ok(done.reply)
+}
+
+/// A reset that was carried out.
+struct Done {
+    user_name: UserName,
+    reply: Reply,
+}
+
+async fn answer(app: &App, request: &Request) -> Result<Done, Problem> {
+    let now = app.clock.now();
+    let token = web::session::token(request, &app.public_origin)?;
+    let input: Input = web::request::body(request)?;
+    let origin = web::request::origin(request)?;
+    let signed_in = proven_session(&app.sessions, &token, now).await?;
+    let account_id = web::request::account_id(request)?;
+    let current = CurrentPassword { typed: &input.current_password, origin: &origin };
+    current.verify(&signed_in.account, &app.attempts, &app.hasher, now).await?;
+
+    let handout = Handout::generate(&app.hasher, app.lifetime, now).await?;
+    let reset = PasswordReset { account_id: &account_id, hash: handout.hash(), expires_at: handout.expires_at() };
+    match app.resets.reset(&signed_in, &reset, now).await? {
+        ResetOutcome::Reset(user_name) => Ok(Done { reply: shown(&user_name, &handout), user_name }),
+        ResetOutcome::NotFound => Err(ProblemCode::NotFound.into()),
+        ResetOutcome::OwnAccount => Err(ProblemCode::Forbidden.into()),
+        ResetOutcome::SessionEnded => Err(ProblemCode::NotSignedIn.into()),
+        ResetOutcome::Full => Err(ProblemCode::Conflict.into()),
+        ResetOutcome::TooMany => Err(Problem::too_many_attempts(now.seconds_until_tomorrow())),
+    }
+}
+
+/// Returns the answer that shows the password, whose hash the account has.
+fn shown(user_name: &UserName, handout: &Handout) -> Reply {
+    let temporary_password = handout.shown_for(handout.hash());
+    let output = Output { user_name, temporary_password, expires_at: handout.expires_at() };
+    Metric::count("AdministratorReset", web::json(StatusCode::OK, &output))
+}

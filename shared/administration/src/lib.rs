@@ -1,0 +1,19 @@
+//! The code that the functions of the Administration Center share: who may act on the accounts of others, how people prove that they are the owner of
+//! their session, the temporary password that one administrator hands to another, and what accounts remember of attempts.
+//!
+//! | piece | for |
+//! |---|---|
+//! | [`proven_session`] | a function whose caller must be a proven administrator |
+//! | [`CurrentPassword`] | a request that brings the current password along, which spends the budget of a sign-in |
+//! | [`Handout`] | an answer that shows a temporary password once |
+//! | [`note_success`], [`note_failure`], [`forget`], [`forget_known`] | the notes that follow an attempt, and what a new password or a removal makes an account forget; without a guarantee, since the budgets hold without them |
+
+mod current_password;
+mod handout;
+mod notes;
+mod session;
+
+pub use current_password::CurrentPassword;
+pub use handout::Handout;
+pub use notes::{forget, forget_known, note_failure, note_success};
+pub use session::{proven_session, refuse_unproven};
