@@ -11,7 +11,6 @@ use std::{
     },
 };
 
-use chromiumoxide::cdp::{browser_protocol::page::CreateIsolatedWorldParams, js_protocol::runtime::ExecutionContextId};
 use serde_json::{Value, json};
 use words::Language;
 
@@ -129,7 +128,7 @@ impl Inspector {
     }
 
     /// Returns the violations that axe-core finds. It runs in an isolated world, to which the page's policy does not apply.
-    async fn violations(&self, page: &Page, name: &str, world: ExecutionContextId) -> Vec<String> {
+    async fn violations(&self, page: &Page, name: &str, world: u64) -> Vec<String> {
         let rules: Value =
             self.disabled_rules(name).into_iter().map(|rule| (rule.to_owned(), json!({ "enabled": false }))).collect();
         let run = "axe.run(document, { resultTypes: ['violations'], rules: RULES }).then(({ violations, passes }) => ({
@@ -151,11 +150,10 @@ impl Inspector {
         [mail, pseudo].concat()
     }
 
-    async fn isolated_world(&self, page: &Page) -> ExecutionContextId {
-        let frame = page.tab.mainframe().await.unwrap().unwrap();
-        let mut world = CreateIsolatedWorldParams::new(frame);
-        world.world_name = Some("axe".into());
-        let world = page.tab.execute(world).await.unwrap().result.execution_context_id;
+    async fn isolated_world(&self, page: &Page) -> u64 {
+        let world = json!({ "frameId": page.tab.id, "worldName": "axe" });
+        let world = page.tab.send("Page.createIsolatedWorld", world).await.unwrap();
+        let world = world["executionContextId"].as_u64().unwrap();
         if page.evaluate_in(Some(world), "typeof axe").await != json!("object") {
             page.evaluate_in(Some(world), &format!("{}; 0", self.axe)).await;
         }

@@ -34,7 +34,7 @@ async fn a_click_with_lost_answers_counts_once(chapter: &Chapter<'_>) {
     let kim = chapter.visitor(Language::English).await;
     let page = kim.tab().await;
     page.visit(ADATUM.portal_user).await;
-    let (w, traffic) = (page.w, Traffic::record(&page).await);
+    let (w, traffic) = (page.w, Traffic::record(&page));
     let loss = AnswerLoss::start(&page, "*/credentials").await;
     page.click(w.go).await;
     page.see(w.offline).await;
@@ -58,7 +58,7 @@ async fn a_double_click_counts_once(chapter: &Chapter<'_>) {
     let kim = chapter.visitor(Language::English).await;
     let page = kim.tab().await;
     page.visit(LITWARE.portal_user).await;
-    let traffic = Traffic::record(&page).await;
+    let traffic = Traffic::record(&page);
     page.double_click(page.w.go).await;
     page.shown_password().await;
     assert_eq!((traffic.clicks(), chapter.remaining_retrievals(&LITWARE).await), (1, 2));

@@ -21,6 +21,7 @@
 //! browser (about the policy, a script or an answer) fails a chapter that does not expect it.
 //!
 //! `page.rs` and `driver.js` drive a page, `browser.rs` has the browser and its visitors, `acts.rs` the steps that several chapters share.
+//! `devtools.rs` sends the commands to Chromium.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 #![expect(clippy::print_stdout, reason = "the report shows what was inspected")]
@@ -28,8 +29,10 @@
 mod acts;
 mod browser;
 mod desk;
+mod devtools;
 mod journal;
 mod keyboard;
+mod keys;
 mod look;
 mod lost;
 mod mail_again;
@@ -122,8 +125,14 @@ async fn run(world: &World, name: &str, chapter: RunChapter) -> Vec<String> {
         let mut failure = format!("chapter {name}, step {step}");
         if let Some(page) = page {
             let picture = browser::target().join("browser").join(format!("{name}.png"));
-            write!(failure, ", at {}, picture {}", page.url().await, picture.display()).unwrap();
-            page.save_picture(&picture).await;
+            let look = AssertUnwindSafe(async {
+                page.save_picture(&picture).await;
+                page.url().await
+            });
+            match look.catch_unwind().await {
+                Ok(url) => write!(failure, ", at {url}, picture {}", picture.display()).unwrap(),
+                Err(_) => failure.push_str(", at a page that does not answer"),
+            }
         }
         failures.push(format!("{failure}: {what}"));
     }

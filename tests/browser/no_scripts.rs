@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::emulation::SetScriptExecutionDisabledParams;
 use serde_json::json;
 use support::Call;
 use words::Language;
@@ -21,7 +20,7 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
     let mailed = chapter.start(&LUCERNE).await;
     let kim = chapter.visitor(Language::English).await;
     let (page, w) = (kim.tab().await, Language::English.words());
-    page.tab.execute(SetScriptExecutionDisabledParams::new(true)).await.unwrap();
+    page.tab.send("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await.unwrap();
     page.journal.expect("the server responded with a status of 400");
     for (path, text) in [
         ("/", w.start_lead),

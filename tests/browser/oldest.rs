@@ -65,7 +65,7 @@ async fn times_are_rewritten_whatever_the_languages(chapter: &Chapter<'_>) {
     for reported in LANGUAGES {
         let kim = chapter.visitor(Language::English).await;
         let page = kim.tab().await;
-        page.tab.evaluate_on_new_document(languages(reported)).await.unwrap();
+        page.run_before(&languages(reported)).await;
         page.set_cookie("__Host-customer", &token).await;
         page.open("/").await;
         page.see("(Berlin)").await;

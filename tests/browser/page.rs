@@ -8,25 +8,14 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chromiumoxide::{
-    cdp::{
-        browser_protocol::{
-            emulation::{MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams},
-            input::{
-                DispatchKeyEventParams, DispatchKeyEventType, DispatchMouseEventParams, DispatchMouseEventType,
-                MouseButton,
-            },
-            network::{CookieSameSite, DeleteCookiesParams, SetCookieParams},
-            page::{CaptureScreenshotParams, PrintToPdfParams},
-        },
-        js_protocol::runtime::{EvaluateParams, ExecutionContextId},
-    },
-    keys,
-};
 use serde_json::{Value, json};
 use words::Words;
 
-use crate::journal::Journal;
+use crate::{
+    devtools::{Tab, text},
+    journal::Journal,
+    keys,
+};
 
 /// The longest wait for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,7 +55,7 @@ pub(crate) enum Input {
 #[derive(Clone)]
 pub(crate) struct Page {
     pub(crate) input: Input,
-    pub(crate) tab: chromiumoxide::Page,
+    pub(crate) tab: Tab,
     pub(crate) w: &'static Words,
     pub(crate) journal: Arc<Journal>,
     /// The origin of the product.
@@ -80,23 +69,30 @@ impl Page {
     /// Opens a path of the product, or an address.
     pub(crate) async fn open(&self, path: &str) {
         self.step(format!("open {path}"));
-        if path.starts_with('/') {
-            self.tab.goto(format!("{}{path}", self.origin)).await.unwrap();
-        } else {
-            // `goto` would wait for the frames of the console's mails in vain: their sandbox reports no load event.
-            self.evaluate(&format!("window.left = true, location.assign({})", json!(path))).await;
-            self.wait_for("another page", async || {
-                (self.evaluate("window.left ?? 'new'").await == json!("new")).then_some(())
-            })
-            .await;
-        }
-        self.wait_until_loaded().await;
+        let address = if path.starts_with('/') { format!("{}{path}", self.origin) } else { path.to_owned() };
+        self.navigate("Page.navigate", json!({ "url": address })).await;
     }
 
     /// Reloads the page.
     pub(crate) async fn reload(&self) {
         self.step("reload".into());
-        self.tab.reload().await.unwrap();
+        self.navigate("Page.reload", json!({})).await;
+    }
+
+    /// Sends a command that replaces the document, and waits until the new one is loaded.
+    async fn navigate(&self, command: &str, params: Value) {
+        let mut events = self.tab.events();
+        let answer = self.tab.send(command, params).await.unwrap();
+        assert!(answer["errorText"].is_null(), "{command}: {answer}");
+        let replaced = async {
+            while let Some(event) = events.next("Page.frameNavigated").await {
+                let (frame, loader) = (&event["frame"], &answer["loaderId"]);
+                if frame["id"] == self.tab.id.as_str() && (loader.is_null() || frame["loaderId"] == *loader) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, replaced).await.unwrap_or_else(|_| panic!("{command}: no new document"));
         self.wait_until_loaded().await;
     }
 
@@ -160,15 +156,9 @@ impl Page {
     }
 
     async fn click_at(&self, (x, y): (f64, f64), count: i64) {
-        let kinds = [
-            DispatchMouseEventType::MouseMoved,
-            DispatchMouseEventType::MousePressed,
-            DispatchMouseEventType::MouseReleased,
-        ];
-        for kind in kinds {
-            let event = DispatchMouseEventParams::builder().r#type(kind).x(x).y(y);
-            let event = event.button(MouseButton::Left).click_count(count).build().unwrap();
-            self.tab.execute(event).await.unwrap();
+        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": count });
+            self.tab.send("Input.dispatchMouseEvent", event).await.unwrap();
         }
     }
 
@@ -206,11 +196,8 @@ impl Page {
 
     /// Sends an editing command, as the platform's shortcuts do.
     async fn edit(&self, command: &str) {
-        let key = DispatchKeyEventParams::builder()
-            .r#type(DispatchKeyEventType::RawKeyDown)
-            .key("F24")
-            .commands(vec![command.to_owned()]);
-        self.tab.execute(key.build().unwrap()).await.unwrap();
+        let key = json!({ "type": "rawKeyDown", "key": "F24", "commands": [command] });
+        self.tab.send("Input.dispatchKeyEvent", key).await.unwrap();
     }
 
     /// Types a text key by key.
@@ -222,20 +209,9 @@ impl Page {
 
     /// Presses and releases a key.
     pub(crate) async fn press(&self, key: &str) {
-        self.key(key, 0).await;
-    }
-
-    async fn key(&self, key: &str, modifiers: i64) {
-        let definition = keys::get_key_definition(key).unwrap_or_else(|| panic!("{key:?} is not a key"));
-        let text = definition.text.or_else(|| (definition.key.len() == 1).then_some(definition.key));
-        let event = DispatchKeyEventParams::builder().key(definition.key).code(definition.code).modifiers(modifiers);
-        let event = event.windows_virtual_key_code(definition.key_code);
-        let down = match text {
-            Some(text) => event.clone().text(text).r#type(DispatchKeyEventType::KeyDown),
-            None => event.clone().r#type(DispatchKeyEventType::RawKeyDown),
-        };
-        self.tab.execute(down.build().unwrap()).await.unwrap();
-        self.tab.execute(event.r#type(DispatchKeyEventType::KeyUp).build().unwrap()).await.unwrap();
+        for event in keys::press(key).unwrap_or_else(|| panic!("{key:?} is not a key")) {
+            self.tab.send("Input.dispatchKeyEvent", event).await.unwrap();
+        }
     }
 
     /// Presses Tab until the element or field with this name has the focus. The focus must be visible at every stop.
@@ -289,12 +265,12 @@ impl Page {
 
     /// Returns the visible text of the page, or of the window on top of it.
     pub(crate) async fn text(&self) -> String {
-        self.query("text()").await.as_str().unwrap_or_default().to_owned()
+        text(&self.query("text()").await)
     }
 
     /// Returns the value of a field.
     pub(crate) async fn value(&self, field: &str) -> String {
-        self.query(&format!("value({})", json!(field))).await.as_str().unwrap_or_default().to_owned()
+        text(&self.query(&format!("value({})", json!(field))).await)
     }
 
     /// Waits until a field has this value.
@@ -330,7 +306,7 @@ impl Page {
 
     /// Returns the address, with its fragment.
     pub(crate) async fn url(&self) -> String {
-        self.evaluate("location.href").await.as_str().unwrap_or_default().to_owned()
+        text(&self.evaluate("location.href").await)
     }
 
     /// Waits until the address begins with `start` and the page is loaded.
@@ -354,18 +330,26 @@ impl Page {
     }
 
     /// Evaluates an expression in another world than that of the page's own scripts.
-    pub(crate) async fn evaluate_in(&self, world: Option<ExecutionContextId>, expression: &str) -> Value {
-        let mut evaluate = EvaluateParams::new(expression);
-        (evaluate.return_by_value, evaluate.await_promise, evaluate.context_id) = (Some(true), Some(true), world);
-        let Ok(answer) = self.tab.execute(evaluate).await else { return Value::Null };
-        let answer = answer.result;
-        if let Some(thrown) = answer.exception_details {
-            let message = thrown.exception.and_then(|exception| exception.description).unwrap_or(thrown.text);
+    pub(crate) async fn evaluate_in(&self, world: Option<u64>, expression: &str) -> Value {
+        let mut evaluate = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        if let Some(world) = world {
+            evaluate["contextId"] = json!(world);
+        }
+        let mut answer = match self.tab.send("Runtime.evaluate", evaluate).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                assert!(failure.is_refusal, "{}", failure.message);
+                return Value::Null;
+            }
+        };
+        let thrown = &answer["exceptionDetails"];
+        if !thrown.is_null() {
+            let message = thrown["exception"]["description"].as_str().or(thrown["text"].as_str()).unwrap_or_default();
             // During a navigation the document has no body.
             assert!(message.contains("null"), "the driver failed: {message}");
             return Value::Null;
         }
-        answer.result.value.unwrap_or_default()
+        answer["result"]["value"].take()
     }
 
     /// Calls the driver; returns its answer.
@@ -384,44 +368,69 @@ impl Page {
         }
     }
 
+    /// Runs a script before the own scripts of every page that the tab loads from now on.
+    pub(crate) async fn run_before(&self, script: &str) {
+        let script = json!({ "source": script });
+        self.tab.send("Page.addScriptToEvaluateOnNewDocument", script).await.unwrap();
+    }
+
+    /// Replaces the document by this HTML.
+    pub(crate) async fn show_html(&self, html: &str) {
+        self.evaluate(&format!("document.open(), document.write({}), document.close()", json!(html))).await;
+        self.wait_until_loaded().await;
+    }
+
     /// Sets the width of the window.
     pub(crate) async fn resize(&self, width: i64) {
-        self.tab.execute(SetDeviceMetricsOverrideParams::new(width, HEIGHT, 1.0, false)).await.unwrap();
+        self.resize_to(width, HEIGHT).await;
+    }
+
+    async fn resize_to(&self, width: i64, height: i64) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.tab.send("Emulation.setDeviceMetricsOverride", size).await.unwrap();
     }
 
     /// Renders the page in the light or dark scheme, or for print.
     pub(crate) async fn set_media(&self, media: Media) {
         let scheme = if media == Media::Dark { "dark" } else { "light" };
-        let features = vec![
-            MediaFeature::new("prefers-color-scheme", scheme),
-            MediaFeature::new("prefers-reduced-motion", "reduce"),
-        ];
         let kind = if media == Media::Print { "print" } else { "screen" };
-        let media = SetEmulatedMediaParams::builder().media(kind).features(features).build();
-        self.tab.execute(media).await.unwrap();
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        let media = json!({ "media": kind, "features": features });
+        self.tab.send("Emulation.setEmulatedMedia", media).await.unwrap();
     }
 
     /// Sets a cookie of the product.
     pub(crate) async fn set_cookie(&self, name: &str, value: &str) {
-        let mut cookie = SetCookieParams::new(name, value);
-        // The cookie requires https. Browsers treat this machine as if it used https.
-        cookie.url = Some(self.origin.replace("http:", "https:"));
-        (cookie.path, cookie.secure, cookie.http_only) = (Some("/".into()), Some(true), Some(true));
-        cookie.same_site = Some(CookieSameSite::Lax);
-        self.tab.execute(cookie).await.unwrap();
+        let cookie = json!({
+            "name": name,
+            "value": value,
+            "url": self.cookie_url(),
+            "path": "/",
+            "secure": true,
+            "httpOnly": true,
+            "sameSite": "Lax",
+        });
+        self.tab.send("Network.setCookie", cookie).await.unwrap();
     }
 
     /// Deletes a cookie of the product.
     pub(crate) async fn delete_cookie(&self, name: &str) {
         self.step(format!("delete the cookie {name}"));
-        let mut cookie = DeleteCookiesParams::new(name);
-        cookie.url = Some(self.origin.replace("http:", "https:"));
-        self.tab.execute(cookie).await.unwrap();
+        let cookie = json!({ "name": name, "url": self.cookie_url() });
+        self.tab.send("Network.deleteCookies", cookie).await.unwrap();
+    }
+
+    /// Returns the address that cookies require, which is one of https. Browsers treat this machine as if it used https.
+    fn cookie_url(&self) -> String {
+        self.origin.replace("http:", "https:")
     }
 
     /// Brings the tab to the front: a tab in the background is not painted.
     pub(crate) async fn bring_to_front(&self) {
-        self.tab.bring_to_front().await.unwrap();
+        self.tab.send("Page.bringToFront", json!({})).await.unwrap();
     }
 
     /// Saves a picture of the whole page, or of the viewport where a window is open.
@@ -430,16 +439,15 @@ impl Page {
         let open = self.evaluate("document.querySelector('dialog[open]') !== null").await == json!(true);
         let height = self.query("height()").await.as_i64().filter(|_| !open).unwrap_or(HEIGHT);
         self.bring_to_front().await;
-        self.tab.execute(SetDeviceMetricsOverrideParams::new(width, height, 1.0, false)).await.unwrap();
-        let taken = self.tab.execute(CaptureScreenshotParams::default()).await.unwrap();
+        self.resize_to(width, height).await;
+        let taken = self.tab.send("Page.captureScreenshot", json!({})).await.unwrap();
         self.resize(width).await;
-        write(path, &BASE64_STANDARD.decode(taken.result.data).unwrap());
+        write(path, &taken);
     }
 
     /// Saves the page as a printer would print it.
     pub(crate) async fn save_pdf(&self, path: &Path) {
-        let printed = self.tab.execute(PrintToPdfParams::default()).await.unwrap();
-        write(path, &BASE64_STANDARD.decode(printed.result.data).unwrap());
+        write(path, &self.tab.send("Page.printToPDF", json!({})).await.unwrap());
     }
 
     pub(crate) fn step(&self, what: String) {
@@ -447,9 +455,10 @@ impl Page {
     }
 }
 
-fn write(path: &Path, content: &[u8]) {
+/// Writes the file that a command has returned.
+fn write(path: &Path, result: &Value) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, content).unwrap();
+    std::fs::write(path, BASE64_STANDARD.decode(text(&result["data"])).unwrap()).unwrap();
 }
 
 /// Returns whether one of our texts is visible with these values. A placeholder without a value matches anything that is not too

@@ -364,7 +364,7 @@ impl<'a> Tour<'a> {
             let about = if name == "mail-support" { self.cast.customer.subscription } else { "" };
             let mail = self.chapter.last_mail_containing(address, about).await;
             page.open("about:blank").await;
-            page.tab.set_content(mail["html"].as_str().unwrap()).await.unwrap();
+            page.show_html(mail["html"].as_str().unwrap()).await;
             self.inspect(&page, name).await;
         }
     }

@@ -1,27 +1,23 @@
 //! Records the network traffic between a page and the product, and drops answers.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chromiumoxide::cdp::browser_protocol::{
-    fetch::{
-        DisableParams, EnableParams, EventRequestPaused, FailRequestParams, FulfillRequestParams, HeaderEntry,
-        RequestPattern, RequestStage,
-    },
-    network::{
-        ErrorReason, EventDataReceived, EventRequestServedFromCache, EventRequestWillBeSent, EventResponseReceived,
-        Headers,
-    },
-};
-use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
-use crate::page::Page;
+use crate::{
+    devtools::{Event, Events, Tab, text},
+    page::Page,
+};
 
 /// The requests of one page since the recording began.
-pub(crate) struct Traffic(Arc<Mutex<BTreeMap<String, Exchange>>>);
+pub(crate) struct Traffic {
+    /// The origin of the product.
+    origin: String,
+    events: Mutex<Events>,
+    exchanges: Mutex<BTreeMap<String, Exchange>>,
+}
 
 /// One request and its answer.
 #[derive(Clone, Debug, Default)]
@@ -29,51 +25,42 @@ pub(crate) struct Exchange {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) from_cache: bool,
-    pub(crate) headers: Option<Headers>,
+    pub(crate) headers: Option<Value>,
     /// The size of the uncompressed answer in bytes.
     pub(crate) bytes: i64,
 }
 
 impl Traffic {
     /// Starts to record a page's traffic.
-    pub(crate) async fn record(page: &Page) -> Self {
-        let mut sent = page.tab.event_listener::<EventRequestWillBeSent>().await.unwrap();
-        let mut answered = page.tab.event_listener::<EventResponseReceived>().await.unwrap();
-        let mut arrived = page.tab.event_listener::<EventDataReceived>().await.unwrap();
-        let mut cached = page.tab.event_listener::<EventRequestServedFromCache>().await.unwrap();
-        let traffic = Arc::<Mutex<BTreeMap<String, Exchange>>>::default();
-        let (recorded, origin) = (Arc::clone(&traffic), page.origin.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    Some(event) = sent.next() => {
-                        let mut recorded = recorded.lock().unwrap();
-                        let exchange = recorded.entry(event.request_id.inner().clone()).or_default();
-                        exchange.method.clone_from(&event.request.method);
-                        event.request.url.trim_start_matches(&origin).clone_into(&mut exchange.path);
-                    }
-                    Some(event) = answered.next() => {
-                        let mut recorded = recorded.lock().unwrap();
-                        let exchange = recorded.entry(event.request_id.inner().clone()).or_default();
-                        exchange.headers = Some(event.response.headers.clone());
-                        exchange.from_cache |= event.response.from_disk_cache.unwrap_or_default();
-                    }
-                    Some(event) = cached.next() => {
-                        recorded.lock().unwrap().entry(event.request_id.inner().clone()).or_default().from_cache = true;
-                    }
-                    Some(event) = arrived.next() => {
-                        recorded.lock().unwrap().entry(event.request_id.inner().clone()).or_default().bytes += event.data_length;
-                    }
-                    else => break,
-                }
-            }
-        });
-        Self(traffic)
+    pub(crate) fn record(page: &Page) -> Self {
+        Self { origin: page.origin.clone(), events: Mutex::new(page.tab.events()), exchanges: Mutex::default() }
     }
 
     /// Returns the exchanges so far.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.0.lock().unwrap().values().cloned().collect()
+        let (mut events, mut exchanges) = (self.events.lock().unwrap(), self.exchanges.lock().unwrap());
+        for Event { method, params } in events.arrived() {
+            let id = text(&params["requestId"]);
+            if method == "Network.requestWillBeSent" {
+                exchanges.entry(id.clone()).or_default();
+            }
+            let Some(exchange) = exchanges.get_mut(&id) else { continue };
+            match method.as_str() {
+                "Network.requestWillBeSent" => {
+                    exchange.method = text(&params["request"]["method"]);
+                    let url = text(&params["request"]["url"]);
+                    url.trim_start_matches(&self.origin).clone_into(&mut exchange.path);
+                }
+                "Network.responseReceived" => {
+                    exchange.headers = Some(params["response"]["headers"].clone());
+                    exchange.from_cache |= params["response"]["fromDiskCache"] == true;
+                }
+                "Network.requestServedFromCache" => exchange.from_cache = true,
+                "Network.dataReceived" => exchange.bytes += params["dataLength"].as_i64().unwrap_or_default(),
+                _ => {}
+            }
+        }
+        exchanges.values().cloned().collect()
     }
 
     /// Returns the number of times that a click was sent.
@@ -84,28 +71,19 @@ impl Traffic {
 }
 
 /// A network fault that drops the answers to requests, which are nevertheless carried out, until [`end`](Self::end) is called.
-pub(crate) struct AnswerLoss<'p>(&'p Page);
+pub(crate) struct AnswerLoss(Interception);
 
-impl<'p> AnswerLoss<'p> {
+impl AnswerLoss {
     /// Drops the answers to requests whose address matches the pattern.
-    pub(crate) async fn start(page: &'p Page, pattern: &str) -> Self {
+    pub(crate) async fn start(page: &Page, pattern: &str) -> Self {
         page.journal.expect("net::ERR_CONNECTION_RESET");
-        let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
-        let answers = RequestPattern::builder().url_pattern(pattern).request_stage(RequestStage::Response).build();
-        page.tab.execute(EnableParams::builder().pattern(answers).build()).await.unwrap();
-        let tab = page.tab.clone();
-        tokio::spawn(async move {
-            while let Some(paused) = paused.next().await {
-                let lost = FailRequestParams::new(paused.request_id.clone(), ErrorReason::ConnectionReset);
-                let _ = tab.execute(lost).await;
-            }
-        });
-        Self(page)
+        let lost = json!({ "errorReason": "ConnectionReset" });
+        Self(Interception::start(page, pattern, "Response", "Fetch.failRequest", lost).await)
     }
 
     /// Restores the network.
     pub(crate) async fn end(self) {
-        self.0.tab.execute(DisableParams::default()).await.unwrap();
+        self.0.end().await;
     }
 }
 
@@ -121,20 +99,41 @@ impl ForeignAnswer {
     /// Answers the page's requests that match the pattern, which the product does not receive, while `act` runs.
     pub(crate) async fn during(self, page: &Page, pattern: &str, act: impl Future<Output = ()>) {
         page.journal.expect(&format!("the server responded with a status of {}", self.status));
-        let mut paused = page.tab.event_listener::<EventRequestPaused>().await.unwrap();
-        let requests = RequestPattern::builder().url_pattern(pattern).request_stage(RequestStage::Request).build();
-        page.tab.execute(EnableParams::builder().pattern(requests).build()).await.unwrap();
-        let tab = page.tab.clone();
-        let answering = tokio::spawn(async move {
-            while let Some(paused) = paused.next().await {
-                let mut answer = FulfillRequestParams::new(paused.request_id.clone(), self.status);
-                answer.response_headers = Some(vec![HeaderEntry::new("content-type", self.media_type)]);
-                answer.body = Some(BASE64_STANDARD.encode(self.body).into());
-                let _ = tab.execute(answer).await;
+        let headers = json!([{ "name": "content-type", "value": self.media_type }]);
+        let body = BASE64_STANDARD.encode(self.body);
+        let answer = json!({ "responseCode": self.status, "responseHeaders": headers, "body": body });
+        let answering = Interception::start(page, pattern, "Request", "Fetch.fulfillRequest", answer).await;
+        act.await;
+        answering.end().await;
+    }
+}
+
+/// Requests of a page that get another answer than that of the product.
+struct Interception {
+    tab: Tab,
+    task: JoinHandle<()>,
+}
+
+impl Interception {
+    /// Pauses the requests that match the pattern before they are sent (`Request`) or after they are answered (`Response`), and sends
+    /// this command for each.
+    async fn start(page: &Page, pattern: &str, stage: &str, command: &'static str, params: Value) -> Self {
+        let (mut events, tab) = (page.tab.events(), page.tab.clone());
+        let sender = tab.clone();
+        let patterns = json!([{ "urlPattern": pattern, "requestStage": stage }]);
+        tab.send("Fetch.enable", json!({ "patterns": patterns })).await.unwrap();
+        let task = tokio::spawn(async move {
+            while let Some(paused) = events.next("Fetch.requestPaused").await {
+                let mut params = params.clone();
+                params["requestId"] = paused["requestId"].clone();
+                let _ = sender.send(command, params).await;
             }
         });
-        act.await;
-        page.tab.execute(DisableParams::default()).await.unwrap();
-        answering.abort();
+        Self { tab, task }
+    }
+
+    async fn end(self) {
+        self.tab.send("Fetch.disable", json!({})).await.unwrap();
+        self.task.abort();
     }
 }

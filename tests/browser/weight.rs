@@ -21,7 +21,7 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
     let kim = chapter.visitor(Language::English).await;
     let page = kim.tab().await;
     page.set_cookie("__Host-customer", &token).await;
-    let traffic = Traffic::record(&page).await;
+    let traffic = Traffic::record(&page);
     page.open("/").await;
     page.click(page.w.go).await;
     page.shown_password().await;
@@ -36,10 +36,10 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
     for asset in assets {
         let name: Vec<_> = asset.path.trim_start_matches("/assets/").split('.').collect();
         assert!(name.len() == 3 && name[1].len() == 12, "{} has no hash", asset.path);
-        let headers = asset.headers.as_ref().unwrap().inner().to_string().to_lowercase();
+        let headers = asset.headers.as_ref().unwrap().to_string().to_lowercase();
         assert!(headers.contains("immutable") && headers.contains("max-age=31536000"), "{}: {headers}", asset.path);
     }
-    let again = Traffic::record(&page).await;
+    let again = Traffic::record(&page);
     page.open("/help").await;
     let loaded: Vec<_> =
         again.exchanges().into_iter().filter(|exchange| exchange.path.starts_with("/assets/")).collect();
