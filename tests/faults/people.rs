@@ -256,7 +256,6 @@ impl World {
                 self.handed_out.lock().unwrap().get(label).map_or(NO_PASSWORD, String::as_str).to_owned()
             }
         };
-        let user_name = |who| self.user_name(who);
         let (function, call) = match op {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
@@ -271,7 +270,7 @@ impl World {
             Op::Renew { person } => {
                 ("renew-credentials", Call::renew_credentials(&self.subscription()).bearer(self.token(person)))
             }
-            Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&user_name(who), &text(password))),
+            Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&self.user_name(who), &text(password))),
             Op::SignOut { session } => ("sign-in", Call::post("/sign-out").session(&self.session(session))),
             Op::Reset { session, current, to, .. } => {
                 let body = match current {
