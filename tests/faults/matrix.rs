@@ -518,8 +518,9 @@ impl Run<'_> {
         });
         let found: Vec<_> = keys.filter(|(pk, sk)| is_own(pk) || is_own(sk) || of_account(pk)).collect();
         let is_live = found.iter().any(|(_, sk)| sk == "CREDENTIAL");
-        // The life stays, so that an old start does not bring the subscription back.
-        let left = found.into_iter().filter(|(_, sk)| !is_live && sk != "LIFE");
+        // The life stays, so that an old start does not bring the subscription back. A reminder is taken off its list by the run that would send it.
+        let stays = |pk: &str, sk: &str| sk == "LIFE" || pk.starts_with("DUE#");
+        let left = found.into_iter().filter(|(pk, sk)| !is_live && !stays(pk, sk));
         left.map(|(pk, sk)| format!("{pk} {sk}")).collect()
     }
 

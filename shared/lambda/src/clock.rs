@@ -34,9 +34,12 @@ impl Clock {
     }
 }
 
-/// Returns how long it is until a time of the machine's clock.
-pub(crate) fn time_until(time: SystemTime) -> Duration {
-    time.duration_since(machine_time()).unwrap_or_default()
+/// The time of an invocation whose deadline does not lie ahead: cargo-lambda gives one of 1970, and a test gives none.
+pub(crate) const WITHOUT_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Returns how long it is until the deadline of an invocation that begins now.
+pub(crate) fn time_until(deadline: SystemTime) -> Duration {
+    deadline.duration_since(machine_time()).unwrap_or(WITHOUT_DEADLINE)
 }
 
 fn machine_seconds() -> i64 {
@@ -115,5 +118,12 @@ mod tests {
             child.env("FIRSTKEY_CLOCK", file).env(CHILD, machine_seconds().to_string());
             assert!(child.status().expect("the child runs").success());
         });
+    }
+
+    #[test]
+    fn an_invocation_whose_deadline_does_not_lie_ahead_has_a_minute() {
+        let an_hour = Duration::from_hours(1);
+        assert!(time_until(SystemTime::now() + an_hour) > an_hour - WITHOUT_DEADLINE);
+        assert_eq!(time_until(UNIX_EPOCH + Duration::from_mins(10)), WITHOUT_DEADLINE);
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     Error as StartError,
-    clock::time_until,
+    clock::{WITHOUT_DEADLINE, time_until},
     consume::{Rejection, report},
 };
 
@@ -28,9 +28,6 @@ pub struct Tick {
     /// When the function ends, whether or not it is done.
     pub deadline: Instant,
 }
-
-/// How long an invocation without a deadline takes at most: in a test, where Lambda sets none.
-const WITHOUT_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The part of an `EventBridge` event that a tick has.
 #[derive(Deserialize)]

@@ -121,7 +121,10 @@ async fn signs_in(company: &mut Company<'_>) -> bool {
 async fn every_subscription_of_the_first_release_ends_starts_again_and_is_purged() {
     let release = Release::start("ends").await;
     let stack = &release.stack;
-    for (name, _) in states_of(&fixtures().join("v0.1.0")) {
+    let states = states_of(&fixtures().join("v0.1.0"));
+    // A subscription takes seconds, since the time of each is its own.
+    let step = if support::has_env("FIRSTKEY_FULL") { 1 } else { 3 };
+    for (name, _) in states.into_iter().step_by(step) {
         let mut company = company(stack, &name, "none").await;
         let id = company.subscription();
         company.advance_clock(3600);
@@ -145,10 +148,13 @@ async fn every_subscription_of_the_first_release_ends_starts_again_and_is_purged
         company.advance_clock(DAY);
         let start = at(company.event("after the end", "paid"), &time(&company, 0));
         assert!(consume(&company, "subscription-start", &start).await, "{name}");
-        let orders = company.orders().await;
-        assert!(company.machine.consume("send-mail", &orders).await, "{name}");
         company.temporary_password = None;
-        company.read_password_from_mails();
+        // An order for the issue that has ended may come first.
+        while company.temporary_password.is_none() {
+            let orders = company.orders().await;
+            assert!(company.machine.consume("send-mail", &orders).await, "{name}");
+            company.read_password_from_mails();
+        }
         assert!(signs_in(&mut company).await, "{name}: the next issue works");
 
         company.advance_clock(DAY);

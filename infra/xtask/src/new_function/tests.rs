@@ -177,7 +177,7 @@ fn what_exists_already_is_refused_and_nothing_is_written() -> anyhow::Result<()>
         ("sign-in", Trigger::Queue, "functions/sign-in exists already"),
         ("tokio", Trigger::Queue, "tokio is the name of a crate"),
         ("web", Trigger::Schedule, "web is the name of a crate"),
-        ("subscription-end", route("POST /sign-in")?, "POST /sign-in is a route of another function: POST /sign-in"),
+        ("more", route("POST /sign-in")?, "POST /sign-in is a route of another function: POST /sign-in"),
         ("more", route("POST /subscriptions/{id}/credentials")?, "is a route of another function"),
         ("more", route("GET /help")?, "GET /help is a route of another function"),
         ("more", route("GET /subscriptions/{id}/renewals")?, "{id} is named {subscription_id} in the route"),
