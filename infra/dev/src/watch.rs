@@ -45,6 +45,12 @@ impl Watch {
         let mut command = tools::LAMBDA.command(workspace).await?;
         command.args(["watch", "--quiet", "--ignore-changes", "--disable-cors", "--concurrency", "8"]);
         command.args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
+        // For each function that it starts, cargo-lambda watches all directories below its own, although it ignores changes. From the root these
+        // are thousands, most of them in the target directory, and take two seconds a function.
+        command
+            .arg("--manifest-path")
+            .arg(workspace.root.join("Cargo.toml"))
+            .current_dir(workspace.root.join("events"));
         for name in withheld {
             command.env_remove(name);
         }

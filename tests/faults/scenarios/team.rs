@@ -194,7 +194,7 @@ pub(super) fn purges() -> Vec<Scenario> {
         Scenario { function, state, before, mail, action, consent: Consent::Required, afterwards }
     };
     vec![
-        purge("ended", after(proven(), &[END, RETENTION]), vec![TRIAL, dana("k")]),
+        purge("ended", after(proven(), &[END, RETENTION]), vec![TRIAL]),
         purge("started again", after(proven(), &[END, RESTART, RETENTION]), vec![dana("k"), TRIAL]),
     ]
 }

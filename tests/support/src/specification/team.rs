@@ -170,14 +170,11 @@ impl State {
         self.desk.start_again([Person::Dana, Person::It, Person::Kim]);
     }
 
-    /// Deletes everything of a subscription that has ended. Only its life remains.
+    /// Deletes everything of a subscription that has ended. Its retention is longer than its life stays.
     pub(super) fn purge(&mut self) -> Reply {
         if self.life.has_ended {
             let (now, holds_mails, mails) = (self.now, self.holds_mails, self.mails);
-            let (started, ended) = (self.life.started, self.life.ended);
-            let desk = self.desk.emptied();
-            *self = Self { mails, holds_mails, desk, now, ..Self::empty() };
-            self.life = Life { started, ended, ..Life::default() };
+            *self = Self { mails, holds_mails, desk: self.desk.emptied(), now, ..Self::empty() };
         }
         reply(200, "done")
     }
