@@ -15,6 +15,9 @@ use super::{Error, REGION};
 /// The alias of the key that seals temporary passwords.
 pub const SEALING_KEY: &str = "alias/firstkey-sealing";
 
+/// The aliases of the keys that sign ID tokens for the product, in the order in which they sign.
+pub const SIGNING_KEYS: [&str; 2] = ["alias/firstkey-signing-one", "alias/firstkey-signing-two"];
+
 /// The address from which the emulator takes the region.
 const URI: &str = "https://kms.us-east-1.amazonaws.com/";
 

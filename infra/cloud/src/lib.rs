@@ -67,7 +67,7 @@ pub use faults::{Fault, Mode};
 pub use feedback::Feedback;
 pub use gate::{Gate, HeldCall};
 pub use inbox::Mail;
-pub use kms::SEALING_KEY;
+pub use kms::{SEALING_KEY, SIGNING_KEYS};
 pub use published::Published;
 pub use put_events::EVENT_BUS;
 pub use queue::{DeadLetter, Queue};

@@ -86,7 +86,10 @@ pub use dev::{Dev, skip_unless_verifying};
 pub use functions::{Api, Function, Route, Trigger};
 pub use http::{Answer, Call};
 pub use processes::{BusyProcess, Processes};
-pub use stack::{DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, TestStack, event};
+pub use stack::{
+    DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, PRODUCT_CLIENT, PRODUCT_REDIRECT_URI, PRODUCT_SECRET, TestStack,
+    event,
+};
 
 /// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.
 #[must_use]
