@@ -17,6 +17,7 @@
 //! | `it/operators.rs` | operators sign in at their own provider, and neither they nor customers get anywhere on the other's origin |
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
+//! | `it/product_clients.rs` | clients of other authors sign administrators in to the product |
 //! | `it/second_provider.rs` | the same with an independent implementation of a provider |
 //! | `it/snapshots.rs` | every mail, page and problem document as in `it/snapshots/` |
 //! | `it/template.rs` | the template has the functions, routes and settings that the code has |
@@ -76,6 +77,7 @@ pub mod history;
 mod http;
 mod processes;
 pub mod product;
+mod relying_party;
 pub mod secrets;
 pub mod specification;
 mod stack;
@@ -86,6 +88,7 @@ pub use dev::{Dev, skip_unless_verifying};
 pub use functions::{Api, Function, Route, Trigger};
 pub use http::{Answer, Call};
 pub use processes::{BusyProcess, Processes};
+pub use relying_party::{CHALLENGE, RelyingParty, VERIFIER, address_in, answer_in, confirmed_account};
 pub use stack::{
     DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, PRODUCT_CLIENT, PRODUCT_REDIRECT_URI, PRODUCT_SECRET, TestStack,
     event,
