@@ -4,7 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
-//! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs`, `put_events`, `published` | the services behind the endpoint |
+//! | `dynamo`, `kms`, `signing`, `secrets`, `ses`, `inbox`, `sqs`, `put_events`, `published` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
 //! | `feedback` | what becomes of a mail, in the events of SES |
@@ -45,6 +45,7 @@ mod secrets;
 mod serve;
 mod service;
 mod ses;
+mod signing;
 mod sqs;
 mod stream;
 mod wire;
@@ -92,6 +93,7 @@ use roles::{Names, Roles};
 use schedule::Schedules;
 use secrets::Secrets;
 use ses::Ses;
+use signing::SigningKeys;
 use stream::StreamMapping;
 
 /// The AWS region of the local cloud.
@@ -173,6 +175,7 @@ struct Inner {
     requests: Arc<Requests>,
     roles: Arc<Roles>,
     secrets: Arc<Secrets>,
+    signing: Arc<SigningKeys>,
     queues: Arc<Queues>,
     bus: Arc<Bus>,
     pipe: Arc<Pipe>,
@@ -270,6 +273,11 @@ impl Cloud {
     /// Stores a secret in Secrets Manager, or replaces its current version.
     pub fn put_secret(&self, name: &str, content: SecretContent) {
         self.inner.secrets.put(name, content);
+    }
+
+    /// Disables a signing key, given by its alias, as an operator of KMS may; with `false`, enables it again.
+    pub fn disable_signing_key(&self, alias: &str, is_disabled: bool) {
+        self.inner.signing.disable(alias, is_disabled);
     }
 
     /// Adds a gate. From now on, calls that `holds` selects wait there until they are released.
@@ -380,7 +388,7 @@ impl Inner {
         let names = Names { table: table.clone(), sender, client_secret, billing_principals };
         let roles = Arc::new(Roles::deployed(&names)?);
         let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, tasks).await?);
-        let kms = Kms::start(state_file("kms.json")).await?;
+        let kms = Kms::start(data.as_deref()).await?;
         let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
         let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery, clock.clone())?);
         let bus = Arc::new(Bus::deployed()?);
@@ -397,6 +405,7 @@ impl Inner {
             requests: Arc::default(),
             roles,
             secrets: Arc::default(),
+            signing: kms.signing(),
             queues,
             bus,
             pipe,
