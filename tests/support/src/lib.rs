@@ -90,8 +90,8 @@ pub use http::{Answer, Call};
 pub use processes::{BusyProcess, Processes};
 pub use relying_party::{CHALLENGE, RelyingParty, VERIFIER, address_in, answer_in, confirmed_account};
 pub use stack::{
-    DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, PRODUCT_CLIENT, PRODUCT_REDIRECT_URI, PRODUCT_SECRET, TestStack,
-    event,
+    DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, PRODUCT_CLIENT, PRODUCT_REDIRECT_URI, PRODUCT_SECRET,
+    PRODUCT_SECRET_DIGEST, TestStack, event,
 };
 
 /// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.

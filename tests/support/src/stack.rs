@@ -469,8 +469,8 @@ pub const DESK_CLIENT: &str = "firstkey-desk";
 pub const PRODUCT_CLIENT: &str = "contoso-online-suite";
 /// The secret of [`PRODUCT_CLIENT`].
 pub const PRODUCT_SECRET: &str = "a secret of the product that nobody guesses";
-/// The SHA-256 of [`PRODUCT_SECRET`].
-const PRODUCT_SECRET_DIGEST: &str = "fefa3ad83ecd9bc0d059de8228b6bcbebb46a2d9ee9fc9727ebf04ac2d60e2a5";
+/// The SHA-256 of [`PRODUCT_SECRET`], in hexadecimal.
+pub const PRODUCT_SECRET_DIGEST: &str = "fefa3ad83ecd9bc0d059de8228b6bcbebb46a2d9ee9fc9727ebf04ac2d60e2a5";
 /// The address of the product that gets codes.
 pub const PRODUCT_REDIRECT_URI: &str = "http://127.0.0.1:9005/callback";
 
