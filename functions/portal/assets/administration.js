@@ -182,7 +182,7 @@ function tell(form, text, field) {
 
 // --- What follows ---
 
-/** Goes to the next step. Where there is none, a request of the product goes on, if the form names one. */
+/** Goes to the next step, and after the last one to the product's request that the form names, or else home. */
 function goOn(form, answer) {
   const next = NEXT[answer.next] ?? HOME;
   location.assign(next === HOME ? form.dataset.continue ?? HOME : next);

@@ -20,12 +20,12 @@ pub(crate) struct Visit<'a> {
     pub(crate) request: &'a Request,
 }
 
-/// Where a page that goes on by itself leads.
+/// The destination of a page that goes on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaving {
-    /// To another page of this site.
+    /// Another page of this site.
     Here,
-    /// To the product, which learns no address of this site.
+    /// The product, which learns no address of this site.
     Product,
 }
 
@@ -73,7 +73,7 @@ struct TroublePage<'a> {
     again: &'a str,
 }
 
-/// Returns the address of a sign-in after which the request with this query goes on.
+/// Returns the address of a sign-in that leads back to the request with this query.
 pub(crate) fn sign_in_address(query: &str) -> String {
     let query: String = byte_serialize(query.as_bytes()).collect();
     format!("/administration/sign-in?continue={query}")
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::{App, request::AuthorizationRequest};
 
-    /// What a request or a product's name must not add to a page.
+    /// Markup that a request or a product's name must not add to a page.
     const HOSTILE: &str = "\"'><script>alert(1)</script><meta http-equiv=refresh content=0>";
     const REDIRECT_URI: &str = "https://product.contoso.example/callback?from=firstkey";
 
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_is_not_proven_is_led_to_a_sign_in_after_which_the_request_goes_on() {
+    fn an_account_that_is_not_proven_is_led_to_a_sign_in_that_leads_back_to_the_request() {
         let (answer, html) = read(Site::at("/oidc/continue?a=b&c=d").visit().not_proven());
         assert_eq!(answer.status(), StatusCode::FORBIDDEN);
         assert!(html.contains("href=\"/administration/sign-in?continue=a%3Db%26c%3Dd\""), "{html}");

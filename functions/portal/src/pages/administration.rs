@@ -13,7 +13,7 @@ use crate::Visit;
 #[template(path = "sign_in.html")]
 struct SignInPage<'a> {
     f: Frame<'a>,
-    /// The query of the product's request that goes on after the sign-in.
+    /// The query of the product's request that the sign-in leads back to.
     request: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) const HERE: &str = "/administration";
 pub(super) const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
-/// The parameter with the query of a request that goes on after a sign-in, and the most bytes of that query.
+/// The parameter with the query of the product's request that a sign-in leads back to, and the most bytes of that query.
 const CONTINUE: &str = "continue";
 const LONGEST_REQUEST: usize = 8 * 1024;
 
@@ -61,8 +61,8 @@ impl Visit<'_> {
         }
     }
 
-    /// Shows the sign-in also to a session: the product asks for a recent one, or the reader wants to use another account. A request of the
-    /// product goes on after it.
+    /// Shows the sign-in also to a session, because the product wants a recent one, or the reader another account. It leads back to the
+    /// product's request, which the query names.
     pub(crate) fn sign_in_again(&self) -> Result<Reply, Problem> {
         let fits = |query: &String| (1..=LONGEST_REQUEST).contains(&query.len());
         let request = query_parameter(self.request, CONTINUE).filter(fits);
