@@ -1,4 +1,4 @@
-//! Tests of `product-sign-in`: an administrator arrives in the vendor's product, and nobody else does.
+//! Tests of `product-sign-in`: an administrator arrives in the vendor's product, and every other request is refused.
 
 use std::collections::BTreeSet;
 
@@ -371,7 +371,7 @@ async fn an_administrator_who_never_signed_in_gets_no_code() {
 }
 
 #[tokio::test]
-async fn nobody_who_was_removed_and_nobody_of_an_ended_subscription_gets_a_code() {
+async fn removed_administrators_and_those_of_an_ended_subscription_get_no_code() {
     let team = Team::start().await;
     let stack = &team.stack;
     let query = RelyingParty::default().begin(stack).await;
@@ -389,7 +389,7 @@ async fn nobody_who_was_removed_and_nobody_of_an_ended_subscription_gets_a_code(
 }
 
 #[tokio::test]
-async fn another_site_continues_nobody() {
+async fn another_site_cannot_continue() {
     let team = Team::start().await;
     let query = RelyingParty::default().begin(&team.stack).await;
     let posted = || Call::confirm_product(&query, &team.lee, &team.lees_id);
@@ -666,7 +666,7 @@ async fn an_access_token_is_good_for_five_minutes_in_the_header_alone() {
     assert_eq!(refusal(&userinfo(stack, token).await), (401, Some("invalid_token")));
 }
 
-/// What ends Mo's sessions.
+/// An act that ends Mo's sessions.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Change,
@@ -774,7 +774,7 @@ async fn with_a_disabled_key_no_code_is_spent() {
 }
 
 #[tokio::test]
-async fn while_aws_fails_the_product_is_told_to_try_again_and_the_code_stays_good() {
+async fn while_aws_fails_the_product_may_try_again_and_the_code_stays_good() {
     for (service, operation) in [
         (Service::Kms, "GetPublicKey"),
         (Service::Kms, "Sign"),
