@@ -6,14 +6,30 @@
 //! | module | holds |
 //! |---|---|
 //! | `discovery` | what the product learns of the provider |
+//! | `keys` | the public parts of the signing keys |
 //! | `request` | the authorization request, and what is wrong with one |
+//! | `authorize` | the way of a browser: `/oidc/authorize`, `/oidc/continue`, and back with a code |
+//! | `pages` | the pages of that way |
+//! | `token` | the token endpoint, where the product redeems a code |
+//! | `form`, `client`, `oauth` | the body of a form, the authentication of the client, and the errors of OAuth |
+//! | `id_token` | the claims of an administrator, and the ID token |
+//! | `userinfo` | the same claims for an access token |
 //!
 //! Without `PRODUCT_CLIENT_ID` there is no provider, and every path is `not-found`.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod authorize;
+mod client;
 mod discovery;
+mod form;
+mod id_token;
+mod keys;
+mod oauth;
+mod pages;
 mod request;
+mod token;
+mod userinfo;
 
 use std::sync::Arc;
 
@@ -22,8 +38,11 @@ use domain::{PkcePolicy, ProductClient};
 use http::Method;
 use lambda::{Clock, Settings};
 use page::Brand;
+use tokio::sync::OnceCell;
 use web::{Problem, ProblemCode, Reply, Request};
 use words::Languages;
+
+use crate::keys::PublishedKey;
 
 /// The function's stores and settings, if there is a provider.
 pub struct App(Option<Provider>);
@@ -33,6 +52,8 @@ struct Provider {
     sessions: Sessions,
     sign_ins: ProductSignIns,
     signer: Signer,
+    /// The public parts of the signing keys, read at the first need. A failure is not kept.
+    keys: OnceCell<Vec<PublishedKey>>,
     client: ProductClient,
     clock: Clock,
     public_origin: String,
@@ -57,6 +78,7 @@ impl Provider {
             sessions: Sessions::new(table.clone()),
             sign_ins: ProductSignIns::new(table),
             signer: Signer::new(&aws, settings.required_as("SIGNING_KEYS", SigningKeys::parse)?),
+            keys: OnceCell::new(),
             client: client(client_id, settings)?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
@@ -77,8 +99,15 @@ fn client(id: String, settings: &Settings) -> Result<ProductClient, lambda::Erro
 /// Handles one request.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let provider = app.0.as_ref().ok_or(ProblemCode::NotFound)?;
+    let now = provider.clock.now();
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/.well-known/openid-configuration") => Ok(provider.discovery()),
+        (&Method::GET, "/oidc/jwks") => provider.jwks().await,
+        (&Method::GET, "/oidc/authorize") => provider.authorize(&request, now).await,
+        (&Method::GET, "/oidc/continue") => provider.continue_get(&request, now).await,
+        (&Method::POST, "/oidc/continue") => provider.continue_post(&request, now).await,
+        (&Method::POST, "/oidc/token") => Ok(provider.token(&request, now).await),
+        (&(Method::GET | Method::POST), "/oidc/userinfo") => provider.userinfo(&request, now).await,
         _ => Err(ProblemCode::NotFound.into()),
     }
 }

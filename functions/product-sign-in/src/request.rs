@@ -39,7 +39,7 @@ pub(crate) enum Prompt {
     Default,
     /// Only a sign-in for this request goes on.
     Login,
-    /// Nobody may be asked anything.
+    /// The browser may not be shown anything.
     None,
 }
 
@@ -67,12 +67,14 @@ domain::text_enum! {
         RequestUriNotSupported = "request_uri_not_supported",
         /// There is a registration.
         RegistrationNotSupported = "registration_not_supported",
-        /// `prompt=none`, and nobody is signed in recently enough.
+        /// `prompt=none`, and there is no session that is recent enough.
         LoginRequired = "login_required",
         /// `prompt=none`, and the account must do something first.
         InteractionRequired = "interaction_required",
         /// AWS is unavailable.
         TemporarilyUnavailable = "temporarily_unavailable",
+        /// The function is misconfigured.
+        ServerError = "server_error",
     }
 }
 
@@ -124,14 +126,14 @@ impl AuthorizationRequest {
         Ok(Self { return_to, nonce, challenge, prompt, freshness, parameters })
     }
 
-    /// Returns the query with which the request goes on at `/oidc/continue`. It has no parameter that means nothing here.
+    /// Returns the query with which the request proceeds to `/oidc/continue`. It has no parameter that means nothing here.
     pub(crate) fn query(&self) -> String {
         let since = self.freshness.since.epoch_seconds().to_string();
         Serializer::new(String::new()).extend_pairs(&self.parameters).append_pair(SINCE, &since).finish()
     }
 }
 
-/// What is checked after client and address.
+/// The parts that are checked after client and address.
 struct Parsed {
     nonce: Option<String>,
     challenge: Option<Challenge>,
@@ -198,7 +200,7 @@ fn challenge(
 }
 
 impl Prompt {
-    /// Parses the list of `prompt`. Nobody is asked for consent, and the page before the product offers another account anyway.
+    /// Parses the list of `prompt`. There is no consent to ask for, and the page before the product offers another account anyway.
     fn parse(text: &str) -> Result<Self, AuthorizationError> {
         let values: Vec<&str> = text.split(' ').filter(|value| !value.is_empty()).collect();
         match values.as_slice() {
