@@ -1,4 +1,5 @@
-//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud and the OpenID Connect provider.
+//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud, the OpenID Connect provider of customers and
+//! operators, and a demo of the vendor's product.
 
 mod arguments;
 mod front;
@@ -92,6 +93,7 @@ struct Product {
     provider: Provider,
     _fronts: [Front; 2],
     _loopback: Option<Loopback>,
+    _demo: demo_product::Product,
     cloud: Cloud,
     /// The directory of the clock, if no state is preserved.
     _directory: Option<TempDir>,
@@ -106,7 +108,8 @@ impl Product {
         build(workspace).await?;
 
         let addresses = Addresses::new(&ports)?;
-        let settings = settings::chosen(&addresses, options.redelivery);
+        let secret = demo_product::new_secret();
+        let settings = settings::chosen(&addresses, options.redelivery, &secret);
         let port = ports::free().await?;
         let functions = Functions::new(port);
 
@@ -115,6 +118,8 @@ impl Product {
         let provider = provider.context("cannot start the OpenID Connect provider")?;
         let cloud = cloud(&settings, options, functions.as_invoke(), clock);
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
+
+        let demo = demo_product::Product::start(ports.product, demo(&settings, &addresses, secret));
 
         let settings = settings.into_iter().chain(settings::fixed(&addresses)).chain(settings::clock(cloud.clock()));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
@@ -125,6 +130,7 @@ impl Product {
             provider,
             _fronts: [front, desk],
             _loopback: ports.loopback,
+            _demo: demo,
             cloud,
             _directory: directory,
             ready: format!("ready  {addresses}"),
@@ -201,6 +207,15 @@ fn provider(settings: &[(&str, OsString)], options: &DevOptions, clock: &Clock) 
 /// Returns the claims that fulfil a rule of the form `claim=value`.
 fn role_claims(rule: &str) -> Value {
     rule.split_once('=').map_or(Value::Null, |(claim, value)| json!({ claim: [value] }))
+}
+
+fn demo(settings: &[(&str, OsString)], addresses: &Addresses, secret: String) -> demo_product::Options {
+    demo_product::Options {
+        issuer: settings::find(settings, "PUBLIC_ORIGIN"),
+        client_id: settings::find(settings, "PRODUCT_CLIENT_ID"),
+        secret,
+        origin: addresses.product.clone(),
+    }
 }
 
 fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke, clock: Clock) -> CloudOptions {
