@@ -1,10 +1,10 @@
 //! The way of a browser through the sign-in: from the product to `/oidc/authorize`, on to `/oidc/continue`, and back with a code.
 //!
 //! The session cookie is `SameSite=Strict`, so a visit from the product does not carry it, and neither does a redirect after the visit. Hence
-//! the page between the two addresses, which makes the browser start a visit of our own.
+//! the page between the two addresses, which makes the browser start a visit from this site.
 
 use aws::{Failure, SignedIn};
-use domain::{Grant, Holder, Role, Timestamp, product::CODE_LIFETIME};
+use domain::{Account, Freshness, Grant, Holder, Role, Session, Timestamp, product::CODE_LIFETIME};
 use http::{HeaderValue, header};
 use web::{Problem, ProblemCode, Reply, Request};
 
@@ -89,7 +89,7 @@ impl Provider {
         AuthorizationRequest::parse(request.uri().query().unwrap_or_default(), &self.client, now)
     }
 
-    /// Returns how the session of `request` stands to what is asked. Fails with `forbidden` if another site sends a form.
+    /// Returns what the session of `request` allows for the request of the product. Fails with `forbidden` if another site sends a form.
     async fn standing(
         &self,
         request: &Request,
@@ -101,8 +101,13 @@ impl Provider {
             Err(problem) if problem.code() == ProblemCode::NotSignedIn => return Ok(Standing::Detour(Detour::SignIn)),
             Err(problem) => return Err(problem),
         };
-        let signed_in = self.sessions.find(&token.digest(), now).await?;
-        Ok(signed_in.map_or(Standing::Detour(Detour::SignIn), |signed_in| Standing::new(signed_in, asked)))
+        let Some(signed_in) = self.sessions.find(&token.digest(), now).await? else {
+            return Ok(Standing::Detour(Detour::SignIn));
+        };
+        Ok(match judge(&signed_in.session, &signed_in.account, asked.freshness) {
+            Ok(authenticated_at) => Standing::Ready(Box::new(signed_in), authenticated_at),
+            Err(detour) => Standing::Detour(detour),
+        })
     }
 
     /// Issues a code to `signed_in`, and returns the address that takes it to the product.
@@ -170,19 +175,16 @@ impl Provider {
     }
 }
 
-impl Standing {
-    fn new(signed_in: SignedIn, asked: &AuthorizationRequest) -> Self {
-        let Some(authenticated_at) = signed_in.session.authenticated_at() else {
-            return Self::Detour(Detour::ChoosePassword);
-        };
-        if !asked.freshness.is_met_by(authenticated_at) {
-            return Self::Detour(Detour::SignIn);
-        }
-        match signed_in.account.role {
-            Role::ServiceAdministrator => Self::Detour(Detour::CreateAdministrator),
-            Role::Administrator if !signed_in.account.is_proven() => Self::Detour(Detour::NotProven),
-            Role::Administrator => Self::Ready(Box::new(signed_in), authenticated_at),
-        }
+/// Returns when the owner of a valid session signed in, or else the step that comes before a code.
+fn judge(session: &Session, account: &Account, freshness: Freshness) -> Result<Timestamp, Detour> {
+    let authenticated_at = session.authenticated_at().ok_or(Detour::ChoosePassword)?;
+    if !freshness.is_met_by(authenticated_at) {
+        return Err(Detour::SignIn);
+    }
+    match account.role {
+        Role::ServiceAdministrator => Err(Detour::CreateAdministrator),
+        Role::Administrator if !account.is_proven() => Err(Detour::NotProven),
+        Role::Administrator => Ok(authenticated_at),
     }
 }
 
@@ -196,9 +198,82 @@ fn lead(visit: &Visit<'_>, asked: &AuthorizationRequest, detour: Detour) -> Resu
     }
 }
 
-/// Redirects the browser to the product, which learns no address of ours.
+/// Redirects the browser to the product, which learns no address of this site.
 fn redirect(address: &str) -> Reply {
     let mut reply = web::see_other(address);
     reply.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::{AccountStatus, PasswordHash, Scope, SubscriptionId, Temporary, UserName, session::LIFETIME};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn administrator() -> Account {
+        Account {
+            user_name: UserName::parse("lee@fabrikam").unwrap(),
+            account_id: "01K".into(),
+            role: Role::Administrator,
+            password_hash: PasswordHash::from_phc(String::new()),
+            temporary: None,
+            status: AccountStatus::Active,
+            version: 1,
+            subscription: SubscriptionId::parse("sub-1").unwrap(),
+            created_by: None,
+            first_signed_in_at: Some(at(1)),
+        }
+    }
+
+    /// Judges a session that began at 1000, for a request that began at 1300.
+    fn judge_at_1300(account: &Account, max_age: Option<u64>) -> Result<Timestamp, Detour> {
+        let session = Session::begin(account, at(1000));
+        judge(&session, account, Freshness { since: at(1300), max_age: max_age.map(Duration::from_secs) })
+    }
+
+    #[test]
+    fn a_proven_administrator_gets_a_code_for_the_time_of_the_sign_in() {
+        assert_eq!(judge_at_1300(&administrator(), None), Ok(at(1000)));
+        assert_eq!(judge_at_1300(&administrator(), Some(300)), Ok(at(1000)));
+    }
+
+    #[test]
+    fn a_session_that_is_older_than_asked_for_signs_in_again() {
+        assert_eq!(judge_at_1300(&administrator(), Some(299)), Err(Detour::SignIn));
+        assert_eq!(judge_at_1300(&administrator(), Some(0)), Err(Detour::SignIn));
+    }
+
+    #[test]
+    fn everyone_else_has_something_to_do_first() {
+        let service = Account { role: Role::ServiceAdministrator, ..administrator() };
+        assert_eq!(judge_at_1300(&service, None), Err(Detour::CreateAdministrator));
+        let never_signed_in = Account { first_signed_in_at: None, ..administrator() };
+        assert_eq!(judge_at_1300(&never_signed_in, None), Err(Detour::NotProven));
+        let temporary = Some(Temporary { issue: None, expires_at: at(9000) });
+        assert_eq!(judge_at_1300(&Account { temporary, ..administrator() }, None), Err(Detour::ChoosePassword));
+    }
+
+    #[test]
+    fn a_session_that_only_resets_a_password_gets_no_code_even_when_its_account_may() {
+        let account = administrator();
+        let session = Session { scope: Scope::ResetPassword, ..Session::begin(&account, at(1000)) };
+        assert_eq!(session.expires_at, at(1000).plus(LIFETIME));
+        let freshness = Freshness { since: at(1000), max_age: None };
+        assert_eq!(judge(&session, &account, freshness), Err(Detour::ChoosePassword));
+    }
+
+    #[test]
+    fn the_product_learns_no_address_of_this_site() {
+        let reply = redirect("https://product.example/?code=a");
+        assert_eq!(reply.status(), 303);
+        let headers = ["location", "referrer-policy"].map(|name| &reply.headers()[name]);
+        assert_eq!(headers, ["https://product.example/?code=a", "no-referrer"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! What the product learns of the provider (OpenID Connect Discovery 1.0, RFC 8414).
+//! The description of the provider, for the product (OpenID Connect Discovery 1.0, RFC 8414).
 
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;

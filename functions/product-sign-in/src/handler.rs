@@ -5,7 +5,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `discovery` | what the product learns of the provider |
+//! | `discovery` | the description of the provider, for the product |
 //! | `keys` | the public parts of the signing keys |
 //! | `request` | the authorization request, and what is wrong with one |
 //! | `authorize` | the way of a browser: `/oidc/authorize`, `/oidc/continue`, and back with a code |

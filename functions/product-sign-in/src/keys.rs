@@ -104,7 +104,7 @@ fn unsigned(integer: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 pub(crate) mod tests {
     use aws_lc_rs::{
-        encoding::AsDer,
+        encoding::{AsDer, PublicKeyX509Der},
         rsa::{KeyPair, KeySize},
         signature::KeyPair as _,
     };
@@ -114,7 +114,8 @@ pub(crate) mod tests {
     /// Returns a new key and its public part, as KMS returns it.
     pub(crate) fn key(size: KeySize) -> (KeyPair, Vec<u8>) {
         let key = KeyPair::generate(size).unwrap();
-        let der = key.public_key().as_der().unwrap().as_ref().to_vec();
+        let der: PublicKeyX509Der = key.public_key().as_der().unwrap();
+        let der = der.as_ref().to_vec();
         (key, der)
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct ReturnAddress {
     state: Option<String>,
 }
 
-/// What the request wants of the sign-in.
+/// The wish of a request about the sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
     /// A session goes on.
@@ -228,5 +228,212 @@ impl ReturnAddress {
         }
         query.append_pair("iss", issuer);
         format!("{}{separator}{}", self.redirect_uri, query.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: &str = "contoso-online-suite";
+    const ADDRESS: &str = "https://product.contoso.example/callback";
+    const ADDRESS_WITH_QUERY: &str = "https://product.contoso.example/?from=firstkey";
+    /// The example of RFC 7636, appendix B.
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    const NOW: i64 = 10_000;
+
+    type Pairs<'a> = Vec<(&'a str, &'a str)>;
+
+    /// Returns the parameters of a good request.
+    fn good() -> Pairs<'static> {
+        vec![
+            ("response_type", "code"),
+            ("client_id", CLIENT),
+            ("redirect_uri", ADDRESS),
+            ("scope", "openid profile"),
+            ("state", "a state"),
+        ]
+    }
+
+    /// Returns the parameters of a good request, with this one in the place of its own.
+    fn with<'a>(name: &'a str, value: &'a str) -> Pairs<'a> {
+        good().into_iter().filter(|(known, _)| *known != name).chain([(name, value)]).collect()
+    }
+
+    fn without(name: &str) -> Pairs<'static> {
+        good().into_iter().filter(|(known, _)| *known != name).collect()
+    }
+
+    /// Returns the parameters of a good request and these.
+    fn and<'a>(more: &[(&'a str, &'a str)]) -> Pairs<'a> {
+        [good().as_slice(), more].concat()
+    }
+
+    fn parse_with(pkce: PkcePolicy, pairs: &[(&str, &str)]) -> Result<AuthorizationRequest, RequestRefusal> {
+        let (digest, addresses) = ("0".repeat(64), format!("{ADDRESS},{ADDRESS_WITH_QUERY}"));
+        let client = ProductClient::new(CLIENT.to_owned(), &digest, &addresses, pkce).unwrap();
+        let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        AuthorizationRequest::parse(&query, &client, Timestamp::from_epoch_seconds(NOW))
+    }
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<AuthorizationRequest, RequestRefusal> {
+        parse_with(PkcePolicy::Optional, pairs)
+    }
+
+    /// Returns the error that the client gets.
+    fn answered(result: Result<AuthorizationRequest, RequestRefusal>) -> Option<AuthorizationError> {
+        match result {
+            Err(RequestRefusal::Answered(_, error)) => Some(error),
+            Err(RequestRefusal::UnknownClient) | Ok(_) => None,
+        }
+    }
+
+    fn is_unknown(pairs: &[(&str, &str)]) -> bool {
+        matches!(parse(pairs), Err(RequestRefusal::UnknownClient))
+    }
+
+    #[test]
+    fn a_client_and_an_address_that_are_not_known_character_by_character_get_no_answer() {
+        for other in ["", "Contoso-online-suite", "contoso-online-suite ", "contoso", "another"] {
+            assert!(is_unknown(&with("client_id", other)), "{other}");
+        }
+        for other in [
+            "",
+            "https://product.contoso.example/Callback",
+            "https://PRODUCT.contoso.example/callback",
+            "HTTPS://product.contoso.example/callback",
+            "http://product.contoso.example/callback",
+            "https://product.contoso.example/callback/",
+            "https://product.contoso.example//callback",
+            "https://product.contoso.example/callback/../callback",
+            "https://product.contoso.example:443/callback",
+            "https://product.contoso.example/callback?",
+            "https://product.contoso.example/callback?a=b",
+            "https://product.contoso.example/callback#a",
+            "https://product.contoso.example/callback ",
+            "https://product.contoso.example/callbac%6B",
+            "https://product.contoso.example/?from=other",
+            "https://product.contoso.example.attacker.example/callback",
+            "https://product.contoso.example@attacker.example/callback",
+            "//product.contoso.example/callback",
+        ] {
+            assert!(is_unknown(&with("redirect_uri", other)), "{other}");
+        }
+        for missing in ["client_id", "redirect_uri"] {
+            assert!(is_unknown(&without(missing)), "{missing}");
+        }
+        for twice in [("client_id", CLIENT), ("redirect_uri", ADDRESS), ("redirect_uri", "https://attacker.example/")] {
+            assert!(is_unknown(&and(&[twice])), "{twice:?}");
+        }
+    }
+
+    #[test]
+    fn client_and_address_come_before_everything_else_that_is_wrong() {
+        let wrong = [("response_type", "token"), ("client_id", CLIENT), ("redirect_uri", "https://attacker.example/")];
+        assert!(is_unknown(&wrong));
+        assert_eq!(answered(parse(&with("response_type", "token"))), Some(AuthorizationError::UnsupportedResponseType));
+    }
+
+    #[test]
+    fn a_request_for_something_that_the_provider_does_not_do_is_answered_at_the_client() {
+        let long = "x".repeat(LONGEST_STATE + 1);
+        for (pairs, error) in [
+            (with("response_type", "token"), AuthorizationError::UnsupportedResponseType),
+            (with("response_type", "code id_token"), AuthorizationError::UnsupportedResponseType),
+            (without("response_type"), AuthorizationError::InvalidRequest),
+            (without("scope"), AuthorizationError::InvalidScope),
+            (with("scope", "profile"), AuthorizationError::InvalidScope),
+            (with("scope", "OpenID"), AuthorizationError::InvalidScope),
+            (with("state", &long), AuthorizationError::InvalidRequest),
+            (and(&[("nonce", &long[..=LONGEST_NONCE])]), AuthorizationError::InvalidRequest),
+            (and(&[("response_mode", "fragment")]), AuthorizationError::InvalidRequest),
+            (and(&[("response_mode", "form_post")]), AuthorizationError::InvalidRequest),
+            (and(&[("request", "a.b.c")]), AuthorizationError::RequestNotSupported),
+            (and(&[("request_uri", "https://a.example/")]), AuthorizationError::RequestUriNotSupported),
+            (and(&[("registration", "{}")]), AuthorizationError::RegistrationNotSupported),
+            (and(&[("max_age", "soon")]), AuthorizationError::InvalidRequest),
+            (and(&[("max_age", "-1")]), AuthorizationError::InvalidRequest),
+            (and(&[("prompt", "none login")]), AuthorizationError::InvalidRequest),
+            (and(&[("code_challenge", CHALLENGE)]), AuthorizationError::InvalidRequest),
+            (and(&[("code_challenge_method", "S256")]), AuthorizationError::InvalidRequest),
+            (
+                and(&[("code_challenge", CHALLENGE), ("code_challenge_method", "plain")]),
+                AuthorizationError::InvalidRequest,
+            ),
+            (
+                and(&[("code_challenge", &CHALLENGE[1..]), ("code_challenge_method", "S256")]),
+                AuthorizationError::InvalidRequest,
+            ),
+        ] {
+            assert_eq!(answered(parse(&pairs)), Some(error), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_an_invalid_request_and_an_unknown_one_is_ignored() {
+        for twice in [("state", "b"), ("scope", "openid"), ("response_type", "code")] {
+            assert_eq!(answered(parse(&and(&[twice]))), Some(AuthorizationError::InvalidRequest), "{twice:?}");
+        }
+        let parsed = parse(&and(&[("resource", "a"), ("resource", "b"), ("nonce", "")])).unwrap();
+        assert_eq!(parsed.nonce, None);
+        assert!(!parsed.query().contains("resource") && !parsed.query().contains("nonce"), "{}", parsed.query());
+    }
+
+    #[test]
+    fn a_challenge_is_taken_where_there_is_one_and_may_be_demanded() {
+        let pairs = and(&[("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]);
+        for policy in PkcePolicy::ALL {
+            assert_eq!(parse_with(policy, &pairs).unwrap().challenge, Challenge::parse(CHALLENGE));
+        }
+        assert_eq!(parse(&good()).unwrap().challenge, None);
+        let refused = answered(parse_with(PkcePolicy::Required, &good()));
+        assert_eq!(refused, Some(AuthorizationError::InvalidRequest));
+    }
+
+    #[test]
+    fn prompt_and_max_age_say_how_recent_the_sign_in_must_be() {
+        let asked = |more: &[(&str, &str)]| {
+            let parsed = parse(&and(more)).unwrap();
+            (parsed.prompt, parsed.freshness.max_age.map(|age| age.as_secs()))
+        };
+        assert_eq!(asked(&[]), (Prompt::Default, None));
+        assert_eq!(asked(&[("max_age", "60")]), (Prompt::Default, Some(60)));
+        assert_eq!(asked(&[("prompt", "login"), ("max_age", "60")]), (Prompt::Login, Some(0)));
+        assert_eq!(asked(&[("prompt", "consent login")]), (Prompt::Login, Some(0)));
+        assert_eq!(asked(&[("prompt", "select_account")]), (Prompt::Default, None));
+        assert_eq!(asked(&[("prompt", "none"), ("max_age", "0")]), (Prompt::None, Some(0)));
+    }
+
+    #[test]
+    fn a_request_travels_on_with_the_time_at_which_it_began() {
+        let pairs = and(&[("nonce", "a & b"), ("max_age", "0"), ("ui_locales", "de")]);
+        let first = parse(&pairs).unwrap();
+        assert_eq!(first.freshness.since, Timestamp::from_epoch_seconds(NOW));
+        let query = first.query();
+        let travelled: BTreeMap<String, String> = parse_form(query.as_bytes()).into_owned().collect();
+        assert_eq!((travelled["nonce"].as_str(), travelled[SINCE].as_str()), ("a & b", "10000"));
+        assert!(!travelled.contains_key("ui_locales"));
+
+        let since = |said: &str| parse(&and(&[(SINCE, said)])).unwrap().freshness.since.epoch_seconds();
+        assert_eq!((since("9000"), since("6400")), (9000, 6400));
+        for other in ["6399", "10001", "-1", "", "then", "9223372036854775808"] {
+            assert_eq!(since(other), NOW, "{other}");
+        }
+        let twice = parse(&and(&[(SINCE, "9000"), (SINCE, "9000")])).unwrap();
+        assert_eq!(twice.freshness.since.epoch_seconds(), NOW);
+    }
+
+    #[test]
+    fn an_answer_keeps_the_query_of_the_address_and_repeats_the_state_and_the_issuer() {
+        let address = |redirect_uri: &str, state: &str| {
+            let mut pairs = with("redirect_uri", redirect_uri);
+            pairs.retain(|(name, _)| *name != "state");
+            pairs.push(("state", state));
+            parse(&pairs).unwrap().return_to.with("https://firstkey.example", &[("code", "c")])
+        };
+        let issuer = "iss=https%3A%2F%2Ffirstkey.example";
+        assert_eq!(address(ADDRESS, "a&b=c#d"), format!("{ADDRESS}?code=c&state=a%26b%3Dc%23d&{issuer}"));
+        assert_eq!(address(ADDRESS_WITH_QUERY, "s"), format!("{ADDRESS_WITH_QUERY}&code=c&state=s&{issuer}"));
+        assert_eq!(address(ADDRESS, ""), format!("{ADDRESS}?code=c&{issuer}"));
     }
 }
