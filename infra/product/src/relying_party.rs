@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The difference between the clocks of the two that is accepted, in seconds.
 const LEEWAY: u64 = 60;
 
-/// What the product needs of the discovery document.
+/// The part of the discovery document that the product needs.
 #[derive(Deserialize)]
 pub(crate) struct Discovered {
     issuer: String,

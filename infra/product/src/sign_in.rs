@@ -25,7 +25,7 @@ pub(crate) struct Attempt {
     pub(crate) not_before: Option<u64>,
 }
 
-/// What the link that begins a sign-in asks for. Both are passed on.
+/// The parameters of the link that begins a sign-in. Both are passed on.
 #[derive(Deserialize)]
 pub(crate) struct Wish {
     prompt: Option<String>,
