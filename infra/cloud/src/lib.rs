@@ -119,6 +119,8 @@ pub struct CloudOptions {
     pub invoke: Invoke,
     /// The origin of the product in browsers, which the console links to.
     pub product: String,
+    /// The origin of the demo of the vendor's product, if there is one. The console links to it as well.
+    pub demo: Option<String>,
     /// The value of the template's `BillingPrincipals`: the ARNs of those who may put events on the bus, or empty.
     pub billing_principals: String,
     /// The clock.
@@ -148,6 +150,7 @@ impl CloudOptions {
             client_secret,
             invoke,
             product,
+            demo: None,
             billing_principals,
             clock,
             has_timer,
@@ -186,6 +189,7 @@ struct Inner {
     clock: Clock,
     schedules: Schedules,
     product: String,
+    demo: Option<String>,
     /// The console's form as it was last submitted.
     form: Mutex<StartForm>,
 }
@@ -415,6 +419,7 @@ impl Inner {
             schedules: Schedules::deployed(&clock, options.has_timer)?,
             clock,
             product,
+            demo: options.demo,
             form: Mutex::new(StartForm::suggested()),
         };
         Ok((inner, kms))

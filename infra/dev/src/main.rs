@@ -116,7 +116,7 @@ impl Product {
         let (clock, directory) = clock(options.data.as_deref())?;
         let provider = Provider::start(ports.oidc, provider(&settings, &options, &clock)).await;
         let provider = provider.context("cannot start the OpenID Connect provider")?;
-        let cloud = cloud(&settings, options, functions.as_invoke(), clock);
+        let cloud = cloud(&settings, &addresses, options, functions.as_invoke(), clock);
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
 
         let demo = demo_product::Product::start(ports.product, demo(&settings, &addresses, secret));
@@ -218,7 +218,13 @@ fn demo(settings: &[(&str, OsString)], addresses: &Addresses, secret: String) ->
     }
 }
 
-fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke, clock: Clock) -> CloudOptions {
+fn cloud(
+    settings: &[(&str, OsString)],
+    addresses: &Addresses,
+    options: DevOptions,
+    invoke: cloud::Invoke,
+    clock: Clock,
+) -> CloudOptions {
     CloudOptions {
         data: options.data,
         redelivery: options.redelivery,
@@ -228,6 +234,7 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         client_secret: String::new(),
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
+        demo: Some(addresses.product.clone()),
         billing_principals: String::new(),
         clock,
         has_timer: true,
