@@ -362,7 +362,7 @@ fn parse_redirect_uri(text: &str) -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "tests look at the tokens that they make")]
 mod tests {
     use super::*;
-    use crate::account::tests::account;
+    use crate::{AccountStatus, Role, account::tests::account, credential::tests::credential};
 
     /// The example of RFC 7636, appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -404,6 +404,28 @@ mod tests {
     #[test]
     fn the_second_use_of_a_code_is_recognised_after_its_end() {
         assert_eq!(code(None, Some("a")).judge(ADDRESS, None, at(600)), Ok(()));
+    }
+
+    #[test]
+    fn a_holder_is_valid_while_the_account_is_as_it_was_and_the_subscription_has_not_ended() {
+        let lee =
+            || Account { role: Role::Administrator, first_signed_in_at: Some(at(1)), version: 3, ..account(None) };
+        let holder = Holder::new(&lee(), at(0));
+        assert!(holder.is_valid(&lee(), &credential(&[])));
+        for other in [
+            Account { version: 4, ..lee() },
+            Account { status: AccountStatus::Closed, ..lee() },
+            Account { account_id: "another".into(), ..lee() },
+            Account { role: Role::ServiceAdministrator, ..lee() },
+            Account { first_signed_in_at: None, ..lee() },
+            Account { temporary: account(Some(9)).temporary, ..lee() },
+        ] {
+            assert!(!holder.is_valid(&other, &credential(&[])), "{:?}", other.status);
+        }
+        let ended = Credential { ended_at: Some(at(2)), ..credential(&[]) };
+        assert!(!holder.is_valid(&lee(), &ended));
+        let another = Credential { subscription: SubscriptionId::parse("sub-2").unwrap(), ..credential(&[]) };
+        assert!(!holder.is_valid(&lee(), &another));
     }
 
     #[test]

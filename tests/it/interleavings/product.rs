@@ -24,6 +24,8 @@ enum Deed {
     Reset,
     Removal,
     End,
+    /// The first write of an end, before any account is closed.
+    EndBegun,
     OtherUse,
 }
 
@@ -60,6 +62,13 @@ impl Entry {
         RelyingParty::default().redeem(stack, &self.code).await
     }
 
+    /// Ends the subscription as the first write of an end does.
+    async fn begin_end(&self, stack: &TestStack) {
+        let table = Table::connect(&stack.cloud.aws_url(), "desk");
+        let (key, now) = (format!("SUBSCRIPTION#{}", self.subscription), stack.cloud.clock().epoch_seconds());
+        table.set_number(key, "CREDENTIAL", "ended_at", now).await;
+    }
+
     /// Does a deed. Returns the answer to the use that it may be.
     async fn perform(&self, stack: &TestStack, deed: Deed) -> Option<Answer> {
         let (session, id) = (&self.lees_session, &self.mos_id);
@@ -68,6 +77,10 @@ impl Entry {
             Deed::Removal => ("remove-admin", Call::remove_admin(session, id, LEES), 204),
             Deed::End => {
                 stack.end_subscription(ended(&self.subscription)).await;
+                return None;
+            }
+            Deed::EndBegun => {
+                self.begin_end(stack).await;
                 return None;
             }
             Deed::OtherUse => return Some(self.use_code(stack).await),
@@ -163,6 +176,17 @@ async fn a_reset_or_a_removal_between_the_calls_of_a_use_leaves_the_code_unspent
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_between_the_calls_of_a_use_leaves_the_code_unspent() {
     at_every_call(Deed::End).await;
+    at_every_call(Deed::EndBegun).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_void_as_soon_as_an_end_is_written() {
+    let (stack, entry) = start().await;
+    let answer = entry.use_code(&stack).await;
+    let token = answer.access_token().unwrap_or_else(|| panic!("{answer:?}"));
+    assert_eq!(user_status(&stack, token).await, 200);
+    entry.begin_end(&stack).await;
+    assert_eq!(user_status(&stack, token).await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

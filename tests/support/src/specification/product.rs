@@ -39,7 +39,7 @@ fn invalid_grant() -> Reply {
 
 impl State {
     /// Confirms in a session, on the page for an account, that it continues to the product.
-    pub(super) fn enter(&mut self, session: Label, who: UserName, code: Label) -> Reply {
+    pub(super) fn enter_product(&mut self, session: Label, who: UserName, code: Label) -> Reply {
         match self.valid_session(session) {
             Some(Session { who: owner, full: true, version }) if self.is_proven(owner) => {
                 if owner != who {
@@ -54,7 +54,7 @@ impl State {
     }
 
     /// Redeems a code. Its second use voids the token of the first.
-    pub(super) fn redeem(&mut self, code: Label, gives: Label) -> Reply {
+    pub(super) fn redeem_code(&mut self, code: Label, gives: Label) -> Reply {
         let Some(&Code { holder, expires_at, spent_by }) = self.product.codes.get(code) else { return invalid_grant() };
         if let Some(first) = spent_by {
             self.product.tokens.remove(first);
