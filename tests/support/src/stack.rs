@@ -468,9 +468,9 @@ pub const DESK_CLIENT: &str = "firstkey-desk";
 /// The product's client id.
 pub const PRODUCT_CLIENT: &str = "contoso-online-suite";
 /// The secret of [`PRODUCT_CLIENT`].
-pub const PRODUCT_SECRET: &str = "a secret of the product that nobody guesses";
+pub const PRODUCT_SECRET: &str = "the-secret-of-the-product-that-no-other-client-has";
 /// The SHA-256 of [`PRODUCT_SECRET`], in hexadecimal.
-pub const PRODUCT_SECRET_DIGEST: &str = "fefa3ad83ecd9bc0d059de8228b6bcbebb46a2d9ee9fc9727ebf04ac2d60e2a5";
+pub const PRODUCT_SECRET_DIGEST: &str = "b29bff73220f21417346e07dad37aaa9317bce43004cf31ec3f51439aa2c7b23";
 /// The address of the product that gets codes.
 pub const PRODUCT_REDIRECT_URI: &str = "http://127.0.0.1:9005/callback";
 
