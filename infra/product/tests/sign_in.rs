@@ -61,7 +61,7 @@ impl Site {
         let fake = Arc::new(Fake { keys, url, claims: Mutex::default(), asked: Mutex::default() });
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
-            .route("/jwks", get(async |State(fake): State<Arc<Fake>>| Json(fake.keys.jwks())))
+            .route("/jwks", get(jwks))
             .route("/token", post(token))
             .with_state(Arc::clone(&fake));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -117,6 +117,10 @@ async fn discovery(State(fake): State<Arc<Fake>>) -> Json<Value> {
         "issuer": fake.url, "authorization_endpoint": at("/authorize"),
         "token_endpoint": at("/token"), "jwks_uri": at("/jwks"),
     }))
+}
+
+async fn jwks(State(fake): State<Arc<Fake>>) -> Json<Value> {
+    Json(fake.keys.jwks())
 }
 
 async fn token(State(fake): State<Arc<Fake>>, headers: HeaderMap, form: String) -> Json<Value> {
