@@ -211,7 +211,8 @@ async fn an_unknown_client_or_address_gets_a_page_and_the_browser_is_sent_nowher
         assert_eq!(answer.status, 400, "{answer:?}");
         let page = html(&answer);
         assert!(!answer.headers.contains_key("location") && !page.contains("http-equiv=\"refresh\""), "{page}");
-        assert!(!page.contains("evil") && !page.contains(":9005"), "{page}");
+        // The links to other languages have the query of the page, encoded.
+        assert!(!page.contains("//") && !page.contains(":9005"), "{page}");
     }
     assert!(is_empty(&team.stack, "CODE").await);
 }
@@ -393,11 +394,14 @@ async fn another_site_cannot_continue() {
     let team = Team::start().await;
     let query = RelyingParty::default().begin(&team.stack).await;
     let posted = || Call::confirm_product(&query, &team.lee, &team.lees_id);
-    for (name, value) in
-        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")]
-    {
-        let answer = team.stack.call(PROVIDER, posted().header(name, value)).await;
-        assert_eq!(answer.status, 403, "{name}: {value}");
+    // An older browser says only where the form comes from.
+    let older = Call::post("/oidc/continue").query(&query).session(&team.lee).form(&[("as", &team.lees_id)]);
+    for foreign in [
+        posted().header("sec-fetch-site", "cross-site"),
+        posted().header("sec-fetch-site", "same-site"),
+        older.header("origin", "https://evil.example"),
+    ] {
+        assert_eq!(team.stack.call(PROVIDER, foreign).await.status, 403);
     }
     assert!(is_empty(&team.stack, "CODE").await);
     assert_eq!(team.stack.call(PROVIDER, posted()).await.status, 200);
@@ -758,13 +762,13 @@ async fn with_a_disabled_key_no_code_is_spent() {
         let tokens = stack.items("TOKEN").await;
         stack.cloud.disable_signing_key(SIGNING_KEYS[0], true);
         let answer = party.redeem(stack, &code).await;
-        assert_eq!(refusal(&answer), (500, Some("server_error")), "{answer:?}");
+        assert_eq!(refusal(&answer), (503, Some("server_error")), "the key may be enabled again: {answer:?}");
         assert_eq!(answer.headers["cache-control"], "no-store");
         let keys = stack.call(PROVIDER, Call::get("/oidc/jwks")).await;
         if has_signed_before {
             assert_eq!(keys.status, 200, "the keys are kept");
         } else {
-            assert!([500, 503].contains(&keys.status), "{keys:?}");
+            assert_eq!(outcome(&keys), (503, Some("unavailable")));
             assert_eq!(keys.headers["cache-control"], "no-store", "a failure is not cached");
         }
         assert_eq!(stack.items("TOKEN").await, tokens);
