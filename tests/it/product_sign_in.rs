@@ -834,6 +834,33 @@ async fn while_the_table_fails_pages_and_userinfo_say_so() {
 }
 
 #[tokio::test]
+async fn no_answer_but_discovery_and_keys_may_be_cached() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let party = RelyingParty::default();
+    let query = party.begin(stack).await;
+    let confirmed = Call::confirm_product(&query, &team.lee, &team.lees_id);
+    let silent = party.clone().with("prompt", "none").authorize();
+    for call in [
+        party.authorize(),
+        party.clone().with("client_id", "stranger").authorize(),
+        party.clone().with("scope", "email").authorize(),
+        silent.clone(),
+        silent.session(&team.lee),
+        Call::continue_to_product(&query, ""),
+        Call::continue_to_product(&query, &team.lee),
+        confirmed,
+        party.redemption(&party.code(stack, &team.lee).await),
+        party.redemption("unknown"),
+        Call::userinfo("unknown"),
+        Call::get("/oidc/unknown"),
+    ] {
+        let answer = stack.call(PROVIDER, call).await;
+        assert_eq!(answer.headers["cache-control"], "no-store", "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_style_of_the_pages_is_served_by_the_portal() {
     let team = Team::start().await;
     let page = html(&RelyingParty::default().ask(&team.stack, &team.lee).await);

@@ -78,7 +78,15 @@ async fn assert_each_origin_has_its_own_paths(dev: &Dev, customer: &str) {
     }
     let missing = get(desk, "/desk/api/no-such-path", &operator).await;
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
-    for path in ["/", "/subscriptions", "/auth/sign-in", "/no-such-page", "/2015-03-31/functions/portal/invocations"] {
+    for path in [
+        "/",
+        "/subscriptions",
+        "/auth/sign-in",
+        "/oidc/jwks",
+        "/.well-known/openid-configuration",
+        "/no-such-page",
+        "/2015-03-31/functions/portal/invocations",
+    ] {
         assert_eq!(get(desk, path, &operator).await, missing, "{path}");
     }
     assert_eq!(get(desk, "/desk/api/approvals", customer).await, missing);
