@@ -285,7 +285,6 @@ impl World {
     /// Returns the function that carries out an operation, and the request.
     pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
         let text = |password| self.text(password, mails);
-        let user_name = |who| self.user_name(who);
         let (function, call) = match op {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
@@ -300,7 +299,7 @@ impl World {
             Op::Renew { person } => {
                 ("renew-credentials", Call::renew_credentials(&self.subscription()).bearer(self.token(person)))
             }
-            Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&user_name(who), &text(password))),
+            Op::SignIn { who, password, .. } => ("sign-in", Call::sign_in(&self.user_name(who), &text(password))),
             Op::SignOut { session } => ("sign-in", Call::post("/sign-out").session(&self.session(session))),
             Op::Reset { session, current, to, .. } => {
                 let body = match current {

@@ -22,7 +22,7 @@ pub const CODE_KEPT: Duration = Duration::from_mins(10);
 /// The lifetime of an access token and of an ID token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
-/// The oldest request that can still go on after a sign-in. An older one begins anew when it goes on.
+/// The age up to which a request is believed to have begun when it says. An older one begins anew after the sign-in.
 pub const REQUEST_LIFETIME: Duration = Duration::from_hours(1);
 
 /// The most digests of secrets that a client has: two while one is being replaced.
@@ -61,10 +61,10 @@ pub struct Holder {
     pub authenticated_at: Timestamp,
 }
 
-/// What a code stands for: who signed in, and what the request to redeem it must match.
+/// The meaning of a code: who signed in, and what the request to redeem it must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Who signed in.
+    /// The account that signed in.
     pub holder: Holder,
     /// The address that the code is sent to.
     pub redirect_uri: String,
@@ -79,19 +79,19 @@ pub struct Grant {
 /// A code as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownCode {
-    /// What the code stands for.
+    /// The meaning of the code.
     pub grant: Grant,
     /// The access token that it was redeemed for.
     pub spent_by: Option<AccessTokenDigest>,
 }
 
-/// What the product learns of an administrator. It has no `Debug`, because it holds personal data.
+/// An administrator as the product knows them. It has no `Debug`, because it holds personal data.
 pub struct ProductUser {
     /// The account, its subscription, and when the owner signed in.
     pub holder: Holder,
     /// The name that people call them by.
     pub display_name: String,
-    /// The address that notices go to. Nobody has verified it.
+    /// The address that notices go to, which is not verified.
     pub email: Option<EmailAddress>,
     /// The company of the subscription.
     pub company: Company,
@@ -277,7 +277,7 @@ impl KnownCode {
         if known != redirect_uri {
             return Err(CodeRefusal::AnotherAddress);
         }
-        // A verifier without a challenge is refused as well: somebody has taken the challenge out of the request (RFC 9700, 2.1.1).
+        // A verifier without a challenge is refused as well: an attacker has taken the challenge out of the request (RFC 9700, 2.1.1).
         let is_verified = match (challenge, verifier) {
             (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
             (None, None) => true,
@@ -368,7 +368,7 @@ mod tests {
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     const ADDRESS: &str = "https://product.contoso.example/callback";
-    /// printf s3cret | sha256sum
+    /// The SHA-256 of `s3cret`.
     const DIGEST: &str = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
 
     fn at(seconds: i64) -> Timestamp {

@@ -7,7 +7,7 @@ use domain::{AccessToken, AuthorizationCode};
 use super::{Aftermath, text};
 use crate::customers::Customer;
 
-/// What is known of a code: the tokens that answers gave for it, and whether one of its uses was refused.
+/// The uses of a code: the tokens that answers gave for it, and whether one of them was refused.
 #[derive(Default)]
 struct Uses {
     tokens: BTreeSet<String>,

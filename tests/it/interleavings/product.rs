@@ -18,7 +18,7 @@ const SLOW: &str = "@slow";
 /// The delay of an attempt that arrives when all is over.
 const LATE: Duration = Duration::from_secs(3);
 
-/// What is done while a use of a code waits.
+/// A deed that is done while a use of a code waits.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Reset,
@@ -195,7 +195,7 @@ async fn another_use_between_the_calls_of_a_use_gets_a_token_that_is_void_after_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_twenty_uses_of_a_code_at_once_one_gets_a_token_that_is_void() {
+async fn one_of_twenty_uses_of_a_code_at_once_gets_a_token_that_is_void() {
     let (stack, entry) = start().await;
     let answers = join_all((0..20).map(|_| entry.use_code(&stack))).await;
     let tokens: Vec<_> = answers.iter().filter_map(Answer::access_token).collect();

@@ -116,7 +116,7 @@ impl Ground {
         let mut start = event(&first.subscription, "trial");
         start["detail"]["company"]["id"] = first.company.clone().into();
         stack.start_subscription(start).await;
-        let mut temporary = stack.mailed_password();
+        let temporary = stack.mailed_password();
         let (admin, lee, mo) = (first.name("admin"), first.name("lee"), first.name("mo"));
         let service = stack.choose_password(&admin, &temporary, CHOSEN).await;
         let mut signed_in = vec!["admin"];
@@ -142,8 +142,7 @@ impl Ground {
             ground.stack.cloud.drained().await.unwrap();
             let dana = ground.stack.token("dana@fabrikam.example");
             let retrieved = ground.stack.retrieve(&dana, &first.subscription, "a").await;
-            retrieved.password().unwrap().clone_into(&mut temporary);
-            ground.temporary = temporary;
+            retrieved.password().unwrap().clone_into(&mut ground.temporary);
         }
         if begin == Begin::Due {
             assert_eq!(ground.perform(&first, End, None).await.status, 200);

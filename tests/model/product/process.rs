@@ -1,4 +1,4 @@
-//! What the function does between its writes: it issues a code, and redeems it for the product.
+//! The function between its writes: it issues a code, and redeems it for the product.
 
 use super::table::{Code, Time, TokenId, Write, Written};
 use super::witness::Situation;

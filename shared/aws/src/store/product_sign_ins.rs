@@ -23,7 +23,7 @@ pub enum RedeemOutcome {
     SpentBefore(AccessTokenDigest),
     /// The code has expired, or is not there any more.
     Expired,
-    /// Since the code was issued the account has changed, or its subscription has ended.
+    /// The account has changed since the code was issued, or its subscription has ended.
     NotValid,
 }
 
