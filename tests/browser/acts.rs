@@ -111,6 +111,13 @@ impl Chapter<'_> {
 }
 
 impl Page {
+    /// Expects that the browser reports the session cookie that it withholds from a visit from the product, which is another site.
+    pub(crate) fn expect_withheld_cookies(&self) {
+        for issue in ["ExcludeSameSiteStrict", "CrossSiteRedirectDowngradeChangesInclusion"] {
+            self.journal.expect(issue);
+        }
+    }
+
     /// Signs in at the provider, from a page that requires it and back.
     pub(crate) async fn sign_in(&self, email: &str) {
         let provider = words::fill(self.w.default_provider, &[("vendor", "Contoso")]);

@@ -13,6 +13,7 @@
 //! | `weight.rs` | the page with the credentials is small, and its assets are loaded once |
 //! | `desk.rs` | the support desk: a reissue after three retrievals, and one to another address, which takes two operators |
 //! | `team.rs` | administrators add, help and remove each other by keyboard alone, a lost answer among it |
+//! | `product.rs` | an administrator arrives in the product, signed in: from the Administration Center, from the product, and without scripts |
 //! | `mail_again.rs` | a mail that bounced, the mail again, and new credentials after the old ones have expired |
 //! | `tour.rs`, `look.rs` | every page, window and mail in each language: axe-core, 320 and 1,280 pixels, day, night and paper (by turns, or all of them with `FIRSTKEY_FULL=1`), pictures |
 //!
@@ -39,6 +40,7 @@ mod mail_again;
 mod no_scripts;
 mod oldest;
 mod page;
+mod product;
 mod secrets;
 mod sessions;
 mod story;
@@ -69,7 +71,7 @@ pub(crate) struct Chapter<'w> {
 
 type RunChapter = for<'a> fn(&'a Chapter<'a>) -> LocalBoxFuture<'a, ()>;
 
-const CHAPTERS: [(&str, RunChapter); 18] = [
+const CHAPTERS: [(&str, RunChapter); 19] = [
     ("story", |chapter| Box::pin(story::run(chapter, &story::FABRIKAM, Input::Mouse))),
     ("keyboard", |chapter| Box::pin(keyboard::run(chapter))),
     ("lost", |chapter| Box::pin(lost::run(chapter))),
@@ -79,6 +81,7 @@ const CHAPTERS: [(&str, RunChapter); 18] = [
     ("support", |chapter| Box::pin(support_requests::run(chapter))),
     ("oldest", |chapter| Box::pin(oldest::run(chapter))),
     ("weight", |chapter| Box::pin(weight::run(chapter))),
+    ("product", |chapter| Box::pin(product::run(chapter))),
     ("tour-en", |chapter| Box::pin(tour::in_english(chapter))),
     ("tour-de", |chapter| Box::pin(tour::in_german(chapter))),
     ("tour-qps", |chapter| Box::pin(tour::from_right_to_left(chapter))),

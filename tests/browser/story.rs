@@ -1,4 +1,4 @@
-//! The whole story of the README, from the billing system to the permanent administrator.
+//! The whole story of the README, from the billing system to the permanent administrator, who arrives in the product.
 
 use std::time::Duration;
 
@@ -155,5 +155,12 @@ async fn the_administrator_takes_over(dana: &Visitor<'_>, third: &Page, customer
     center.click(w.sign_in).await;
     center.see_filled(w.home_title, &[("name", "Lee Ahmadi")]).await;
     center.see(w.add_second).await;
-    center.see_filled(w.open_product, &[("product", PRODUCT)]).await;
+    center.expect_withheld_cookies();
+    center.click(&words::fill(w.open_product, &[("product", PRODUCT)])).await;
+    center.arrive_at("/oidc/continue?").await;
+    center.see_filled(w.continue_title, &[("product", PRODUCT)]).await;
+    center.see_filled(w.continue_as, &[("name", &customer.administrator())]).await;
+    center.click(w.continue_button).await;
+    let company = customer.company_name;
+    center.see(&format!("You are signed in as Lee Ahmadi, an administrator of {company}")).await;
 }

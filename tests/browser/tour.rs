@@ -130,6 +130,9 @@ impl<'a> Tour<'a> {
         page.open("/auth/sign-in").await;
         page.see("Development provider").await;
         self.inspect(&page, "provider").await;
+        page.open(&self.chapter.world.dev.product.product).await;
+        page.see("This page plays the vendor's product.").await;
+        self.inspect(&page, "product").await;
     }
 
     /// Visits the pages that need no sign-in to the product.
@@ -307,6 +310,7 @@ impl<'a> Tour<'a> {
         page.see_filled(w.home_title, &[("name", administrator)]).await;
         self.inspect(&page, "home").await;
         self.inspector.load_narrow(&page, "home").await;
+        self.product(&page).await;
         page.click(w.add_administrator).await;
         page.see(w.create_another_lead).await;
         page.fill("user_name", "lee").await;
@@ -333,6 +337,26 @@ impl<'a> Tour<'a> {
         page.click(w.go).await;
         page.see_filled(w.reason_signed_in_and_changed, &[]).await;
         self.inspect(&page, "window-blank-done").await;
+    }
+
+    /// Visits the pages on the way to the product, and returns.
+    async fn product(&self, page: &Page) {
+        let (w, place) = (page.w, [("product", PRODUCT)]);
+        page.expect_withheld_cookies();
+        page.journal.expect("the server responded with a status of 400");
+        page.click(&words::fill(w.open_product, &place)).await;
+        page.arrive_at("/oidc/continue?").await;
+        page.see_filled(w.continue_title, &place).await;
+        self.inspect(page, "continue").await;
+        self.inspector.load_narrow(page, "continue").await;
+        page.click(w.continue_not_you).await;
+        page.see(w.continue_sign_in).await;
+        self.inspect(page, "sign-in-again").await;
+        page.open("/oidc/authorize?client_id=unknown").await;
+        page.see(w.product_refused_lead).await;
+        self.inspect(page, "product-refused").await;
+        page.open("/administration").await;
+        page.see_filled(w.home_title, &[("name", self.cast.administrator)]).await;
     }
 
     /// Visits the pages about a colleague, and about one's own password.

@@ -54,6 +54,7 @@ async fn run(schemathesis: &Path, product: &Product) -> anyhow::Result<()> {
     // Schemathesis writes its state to the current directory, and Python finds `hooks.py` by its path.
     command.current_dir(product::target()).env("PYTHONPATH", &here);
     command.env("FIRSTKEY_ID_TOKEN", token).env("FIRSTKEY_SESSION", session).env("FIRSTKEY_ACCOUNT", account);
+    command.env("FIRSTKEY_REDIRECT_URI", format!("{}/callback", product.product));
     let child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("schemathesis")?;
     let output = child.wait_with_output().await?;

@@ -20,6 +20,7 @@ use crate::observations::{Attempt, Click, Creation, Observations, Reset, SignIn}
 
 mod ends;
 mod operators;
+mod product;
 mod team;
 
 /// The number of attempts of a request.
@@ -61,7 +62,7 @@ enum Story {
     Reissued,
     /// Two operators add a portal user, and one of them removes another one and unlocks an account.
     AccessChanged,
-    /// Administrators add, help and remove each other.
+    /// Administrators enter the product, and add, help and remove each other.
     Team,
     /// The subscription ends, and starts again or is deleted.
     Ended,

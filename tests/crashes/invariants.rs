@@ -5,6 +5,7 @@
 //! spent the attempt.
 
 mod desk;
+mod product;
 pub(crate) mod team;
 
 use std::{
@@ -41,7 +42,7 @@ type Pairs = BTreeSet<(String, String)>;
 type Check = (&'static str, fn(&Aftermath, &Customer) -> Vec<String>);
 
 /// The invariants that are checked without further requests.
-pub(crate) const ALL: [Check; 29] = [
+pub(crate) const ALL: [Check; 31] = [
     ("1 at most three clicks of an issue see its password", at_most_three_clicks_see_a_password),
     ("1 a retrieval is counted before it is unsealed", counting_precedes_unsealing),
     ("2 a click that was answered is counted once", a_click_is_counted_once),
@@ -68,6 +69,8 @@ pub(crate) const ALL: [Check; 29] = [
     ("15 a password must be changed if and only if a colleague was shown it", team::a_shared_password_must_be_changed),
     ("15 a temporary password is shown only if it is stored", team::only_stored_passwords_are_shown),
     ("16 an end closes everything", team::an_end_closes_everything),
+    ("a code for the product gives one token", product::a_code_gives_one_token),
+    ("a second use of a code voids the token of the first", product::a_second_use_voids_the_token),
     ("a removal happens once and holds", team::a_removal_holds),
     ("one click creates one administrator", one_click_creates_one_administrator),
     ("the history has no gap and no duplicate", the_history_is_whole),

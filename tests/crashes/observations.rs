@@ -57,6 +57,16 @@ pub(crate) struct Handout {
     pub(crate) asked: Instant,
 }
 
+/// One attempt of the product to redeem a code.
+pub(crate) struct CodeUse {
+    pub(crate) subscription: String,
+    pub(crate) code: String,
+    /// The access token, if the answer gives one.
+    pub(crate) token: Option<String>,
+    /// Whether the answer says that the code is not valid.
+    pub(crate) is_refused: bool,
+}
+
 /// One attempt of a click of an operator.
 pub(crate) struct Act {
     pub(crate) subscription: String,
@@ -78,6 +88,7 @@ pub(crate) struct Observations {
     pub(crate) resets: Mutex<Vec<Reset>>,
     pub(crate) creations: Mutex<Vec<Creation>>,
     pub(crate) handouts: Mutex<Vec<Handout>>,
+    pub(crate) uses: Mutex<Vec<CodeUse>>,
     /// The administrators whose removal was acknowledged, with the time of the answer.
     pub(crate) dismissed: Mutex<Vec<(String, Instant)>>,
     /// The customers whose subscription has ended, with the time at which all accounts were closed.
@@ -138,6 +149,9 @@ impl Observations {
         }
         all.extend(self.creations.lock().unwrap().iter().map(|creation| creation.password.clone()));
         all.extend(self.handouts.lock().unwrap().iter().filter_map(|handout| handout.password.clone()));
+        for CodeUse { code, token, .. } in &*self.uses.lock().unwrap() {
+            all.extend(token.clone().into_iter().chain([code.clone()]));
+        }
         all.sort();
         all.dedup();
         all

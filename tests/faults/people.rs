@@ -12,7 +12,7 @@ use std::{
 use domain::Timestamp;
 use serde_json::{Value, json};
 use support::{
-    Answer, Api, Call, desk, ended, event,
+    Answer, Api, Call, RelyingParty, address_in, answer_in, desk, ended, event,
     specification::{
         ADMINISTRATOR_PASSWORD, DeskAct, Label, Op, Operator, Password, Person, Reply, Report, UserName, reply,
     },
@@ -35,6 +35,9 @@ pub(crate) struct World {
     handed_out: Mutex<BTreeMap<Label, String>>,
     /// The ids of accounts.
     account_ids: Mutex<BTreeMap<UserName, String>>,
+    /// The codes and the access tokens that the product got.
+    codes: Mutex<BTreeMap<Label, String>>,
+    access_tokens: Mutex<BTreeMap<Label, String>>,
 }
 
 /// The site that a token signs a person in to.
@@ -83,6 +86,8 @@ impl World {
             unmailed: Mutex::default(),
             handed_out: Mutex::default(),
             account_ids: Mutex::default(),
+            codes: Mutex::default(),
+            access_tokens: Mutex::default(),
         };
         world.sign_everyone_in(token).await;
         world
@@ -133,6 +138,20 @@ impl World {
         }
     }
 
+    /// Returns whether the code is known. A product that got no answer does not know a code that may be stored.
+    pub(crate) fn knows_code(&self, code: Label) -> bool {
+        self.codes.lock().unwrap().contains_key(code)
+    }
+
+    /// Returns whether the access token is known, as with a code.
+    pub(crate) fn knows_access_token(&self, token: Label) -> bool {
+        self.access_tokens.lock().unwrap().contains_key(token)
+    }
+
+    pub(crate) fn known_access_tokens(&self) -> Vec<Label> {
+        self.access_tokens.lock().unwrap().keys().copied().collect()
+    }
+
     /// Stores the id of an account, by which administrators name it.
     pub(crate) fn learn_account(&self, who: UserName, id: &str) {
         self.account_ids.lock().unwrap().insert(who, id.to_owned());
@@ -158,6 +177,12 @@ impl World {
         }
         if let (Op::SignIn { begins, .. } | Op::Reset { begins, .. }, Some(session)) = (op, answer.session()) {
             self.sessions.lock().unwrap().insert(begins, session);
+        }
+        if let (Op::Enter { code, .. }, Some(given)) = (op, code_in(answer)) {
+            self.codes.lock().unwrap().insert(code, given);
+        }
+        if let (Op::Redeem { gives, .. }, Some(token)) = (op, answer.access_token()) {
+            self.access_tokens.lock().unwrap().insert(gives, token.to_owned());
         }
         if let Op::Desk { key, act: DeskAct::Reissue { .. } | DeskAct::AddPortalUser { .. }, .. } = op
             && let Some(approval) = answer.body["approval"].as_str()
@@ -247,15 +272,19 @@ impl World {
         json!({ "messageId": "report", "body": json!({ "source": "aws.ses", "detail": detail }).to_string() })
     }
 
-    /// Returns the function that carries out an operation, and the request.
-    pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
-        let text = |password| match password {
+    fn text(&self, password: Password, mails: &Mails) -> String {
+        match password {
             Password::Temporary(issue) => self.temporary_password(issue, mails),
             Password::Chosen(choice) => CHOICES[choice].to_owned(),
             Password::HandedOut(label) => {
                 self.handed_out.lock().unwrap().get(label).map_or(NO_PASSWORD, String::as_str).to_owned()
             }
-        };
+        }
+    }
+
+    /// Returns the function that carries out an operation, and the request.
+    pub(crate) fn request(&self, op: Op, mails: &Mails) -> (&'static str, Call) {
+        let text = |password| self.text(password, mails);
         let (function, call) = match op {
             Op::Retrieve { person, key } => {
                 ("get-credentials", Call::get_credentials(&self.subscription()).bearer(self.token(person)).key(key))
@@ -281,6 +310,9 @@ impl World {
             }
             Op::Create { .. } | Op::Add { .. } | Op::Help { .. } | Op::Remove { .. } => {
                 self.act_of_administrator(op, text)
+            }
+            Op::Enter { .. } | Op::Redeem { .. } | Op::ReadUser { .. } => {
+                ("product-sign-in", self.sign_in_to_product(op))
             }
             Op::CheckSession { session } => ("reset-password", Call::reset_password(&self.session(session), "short")),
             Op::Desk { operator, key, act } => {
@@ -319,6 +351,19 @@ impl World {
                 ("remove-admin", Call::remove_admin(&self.session(session), &self.account_id(who), &text(current)))
             }
             other => panic!("{other} is no act on an administrator"),
+        }
+    }
+
+    /// Returns the request of a sign-in to the product.
+    fn sign_in_to_product(&self, op: Op) -> Call {
+        let product = RelyingParty::default();
+        match op {
+            Op::Enter { session, who, .. } => {
+                Call::confirm_product(&product.query(), &self.session(session), &self.account_id(who))
+            }
+            Op::Redeem { code, .. } => product.redemption(&self.codes.lock().unwrap()[code]),
+            Op::ReadUser { token } => Call::userinfo(&self.access_tokens.lock().unwrap()[token]),
+            other => panic!("{other} is no sign-in to the product"),
         }
     }
 
@@ -417,6 +462,17 @@ impl World {
                 let shown = answer.temporary_password().is_some();
                 reply(answer.status, if shown { "a password" } else { "no password" })
             }
+            (Op::Enter { .. }, 200) => {
+                reply(200, if code_in(answer).is_some() { "a code" } else { "a page for another account" })
+            }
+            (Op::Redeem { .. }, 200) => reply(200, if answer.access_token().is_some() { "a token" } else { "nothing" }),
+            (Op::ReadUser { .. }, 200) => {
+                let is_right = answer.body["subscription_id"] == self.subscription();
+                reply(200, if is_right { "the claims" } else { "other claims" })
+            }
+            (Op::Redeem { .. } | Op::ReadUser { .. }, _) => {
+                reply(answer.status, answer.oauth_error().unwrap_or_default())
+            }
             (Op::Renew { .. }, 202) => (202, format!("issue {}", answer.body["issue"])),
             (Op::Desk { key, act, .. }, 202) => {
                 (202, desk::describe(key, act, &answer.body, |asked| self.approval(asked)))
@@ -459,6 +515,22 @@ impl Mails {
     fn issue(&self, password: &str) -> Option<u64> {
         self.0.iter().find(|(_, mailed)| mailed.as_deref() == Some(password)).map(|(issue, _)| *issue)
     }
+}
+
+/// Returns whether an answer says that AWS is unavailable. A page, and an error of OAuth, are no problem documents.
+pub(crate) fn is_unavailable(op: Op, answer: &Answer) -> bool {
+    let says_so = match op {
+        Op::Enter { .. } => true,
+        Op::Redeem { .. } => answer.oauth_error() == Some("server_error"),
+        _ => answer.problem() == Some("unavailable"),
+    };
+    says_so && answer.status == 503
+}
+
+/// Returns the code with which a page leads to the product.
+fn code_in(answer: &Answer) -> Option<String> {
+    let leads_on = answer.body.as_str().is_some_and(|page| page.contains("http-equiv=\"refresh\""));
+    leads_on.then(|| answer_in(&address_in(answer), "code"))?
 }
 
 fn password_in(text: &str) -> Option<String> {

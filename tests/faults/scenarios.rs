@@ -1,6 +1,7 @@
 //! The scenarios: the states that a call can meet, each described by the operations that lead to it.
 
 mod desk;
+mod product;
 mod team;
 
 use support::{
@@ -171,6 +172,8 @@ fn scenario(function: &'static str, state: &'static str, before: Vec<Op>, op: Op
         Op::Reset { session, current, to, .. } => Op::Reset { session, current, to, begins: "again" },
         Op::Add { session, who, current, key, .. } => Op::Add { session, who, current, key, gives: "again" },
         Op::Help { session, who, current, .. } => Op::Help { session, who, current, gives: "again" },
+        Op::Enter { session, who, .. } => Op::Enter { session, who, code: "again" },
+        Op::Redeem { code, .. } => Op::Redeem { code, gives: "again" },
         other => other,
     };
     let action = Action::Do(op, again);
@@ -193,6 +196,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ListSubscriptions, lists),
     (Function::MailFeedback, reports),
     (Function::Portal, pages),
+    (Function::ProductSignIn, product::sign_ins),
     (Function::PublishEvents, publications),
     (Function::PurgeSubscriptions, team::purges),
     (Function::ReissueCredentials, desk::reissues),

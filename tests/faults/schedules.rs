@@ -1,6 +1,7 @@
 //! Twenty people, two operators of the support desk for each subscription among them, use the product concurrently while AWS fails at
 //! random. A seed determines who does what, when, and what fails.
 
+mod product;
 mod team;
 
 use std::{
@@ -29,7 +30,7 @@ use tokio::time::sleep;
 
 use crate::{
     MODES,
-    people::{Mails, Site, World},
+    people::{Mails, Site, World, is_unavailable},
     report::Report,
 };
 
@@ -290,9 +291,7 @@ impl Schedule<'_> {
 
     fn is_conclusive(&self, scene: &Scene, op: Op, answer: &Answer) -> bool {
         let is_error = answer.status == 500 && answer.problem() == Some("internal")
-            || answer.status >= 500
-                && matches!(self.product, Product::InProcess(_))
-                && answer.problem() != Some("unavailable");
+            || answer.status >= 500 && matches!(self.product, Product::InProcess(_)) && !is_unavailable(op, answer);
         if is_error {
             *scene.wrong.lock().unwrap() = Some(format!("{op} is answered {} {}", answer.status, answer.body));
         }

@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use cloud::{Fault, Limits, Mode, Queue, Service};
+use cloud::{Fault, Limits, Mode, Queue, SIGNING_KEYS, Service};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, TestStack, ended, event, table::Table};
+use support::{Call, Deployment, Function, RelyingParty, TestStack, ended, event, table::Table};
 use template::Template;
 
 use crate::{
+    administrators::Team,
     no_leaks::log,
     real_providers::{sign_in_with, token_answer},
 };
@@ -29,7 +30,7 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 17] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
@@ -42,6 +43,7 @@ const SCENARIOS: [Scenario; 16] = [
     ("MailsMissing", || Box::pin(no_mail_is_sent())),
     ("EventsNotPublished", || Box::pin(the_bus_refuses_events())),
     ("NoticesMissing", || Box::pin(no_notice_is_sent())),
+    ("ProductCodesReused", || Box::pin(a_code_comes_twice())),
     ("PurgesFailed", || Box::pin(a_subscription_cannot_be_deleted())),
     ("RecordsUnreadable", || Box::pin(a_record_cannot_be_read())),
     ("WelcomeMailsNotDelivered", || Box::pin(a_welcome_mail_bounces())),
@@ -110,6 +112,16 @@ async fn an_operator_reissues_without_end() {
         let answer = stack.desk_post("/desk/api/subscriptions/sub-1/reissues", &olivia, &n.to_string(), &body).await;
         assert_eq!(answer.status, 202);
         stack.cloud.drained().await.unwrap();
+    }
+}
+
+/// Redeems a code for the product a second time.
+async fn a_code_comes_twice() {
+    let team = Team::start().await;
+    let product = RelyingParty::default();
+    let code = product.code(&team.stack, &team.lee).await;
+    for status in [200, 400] {
+        assert_eq!(product.redeem(&team.stack, &code).await.status, status);
     }
 }
 
@@ -215,6 +227,23 @@ async fn many_refused_attempts_ring() {
 #[tokio::test]
 async fn a_denied_key_rings() {
     check("KeyDenied").await;
+}
+
+#[tokio::test]
+async fn a_disabled_signing_key_rings() {
+    log();
+    let team = Team::start().await;
+    team.stack.cloud.disable_signing_key(SIGNING_KEYS[0], true);
+    let product = RelyingParty::default();
+    let code = product.code(&team.stack, &team.lee).await;
+    let answer = product.redeem(&team.stack, &code).await;
+    assert_eq!(answer.oauth_error(), Some("server_error"), "{answer:?}");
+    assert_eq!(ringing(), ["KeyDenied".to_owned()].into());
+}
+
+#[tokio::test]
+async fn a_code_that_comes_twice_rings() {
+    check("ProductCodesReused").await;
 }
 
 #[tokio::test]

@@ -126,7 +126,8 @@ fn every_function_has_its_own_role_and_no_managed_policies() {
 #[test]
 fn every_function_is_in_the_faults_and_in_the_load_of_the_crash_tests() {
     let scenarios = read("tests/faults/scenarios.rs");
-    let load = ["", "/operators", "/team"].map(|part| read(&format!("tests/crashes/customers{part}.rs"))).concat();
+    let load =
+        ["", "/operators", "/product", "/team"].map(|part| read(&format!("tests/crashes/customers{part}.rs"))).concat();
     for function in Function::ALL {
         let variant = format!("Function::{function:?}");
         assert!(scenarios.contains(&variant), "{function}: no row in tests/faults/scenarios.rs");
@@ -170,8 +171,9 @@ const USED_BY_CRATES: &[(&str, &[&str])] = &[
     ("template", &[]),
     ("cloud", &["domain", "template"]),
     ("provider", &[]),
+    ("demo-product", &[]),
     ("tools", &[]),
-    ("dev", &["cloud", "provider", "template", "tools"]),
+    ("dev", &["cloud", "demo-product", "provider", "template", "tools"]),
     ("xtask", &["tools"]),
     ("noop", &["lambda"]),
     ("model", &[]),

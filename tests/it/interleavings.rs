@@ -1,7 +1,7 @@
 //! Runs two or three operations at a time in every order of their steps: signing in, choosing a password, creating
 //! administrators, retiring the service administrator and reissuing; in `renewals`, renewing beside whatever else customers and the
-//! vendor do; in `desk`, what operators do beside all of that; and in `team`, by other means, administrators who act on each other, the end
-//! and the purge. The handlers and the SDK are the real ones; each call of the table is held
+//! vendor do; in `desk`, what operators do beside all of that; and, by other means, in `team` administrators who act on each other, the end
+//! and the purge, and in `product` uses of a code for the product. The handlers and the SDK are the real ones; each call of the table is held
 //! at a gate until it is its turn.
 //!
 //! A step ends where the operation next asks the table for something. Writes of attempt budgets and of the list of due reminders pass the
@@ -15,6 +15,7 @@
 #![expect(clippy::print_stdout, reason = "the test prints how many orders it has run")]
 
 mod desk;
+mod product;
 mod renewals;
 mod team;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, TestStack, ended, event, table::Table};
+use support::{Call, Deployment, Function, RelyingParty, TestStack, ended, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -159,6 +159,34 @@ async fn a_failing_call_of_aws_is_logged_with_its_service() {
     {
         let service = line["service"].as_str().unwrap_or_default();
         assert!(!service.is_empty() && line["cause"].as_str().unwrap().starts_with(service), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn arrivals_in_the_product_and_second_uses_of_a_code_are_counted_without_a_name() {
+    log();
+    let stack = TestStack::start().await;
+    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
+    let lee = stack.first_administrator(&service, "lee@fabrikam", OWN).await;
+    let party = RelyingParty::default();
+    let code = party.code(&stack, &lee).await;
+    let counted = |name: &str| find_metrics(&lines()).iter().any(|(metric, _)| metric == name);
+    assert!(!counted("ProductEntered"), "a code is no arrival");
+    let token = party.redeem(&stack, &code).await.access_token().unwrap().to_owned();
+    assert!(counted("ProductEntered") && !counted("ProductCodeReused"));
+    assert_eq!(party.redeem(&stack, &code).await.oauth_error(), Some("invalid_grant"));
+    assert!(counted("ProductCodeReused"));
+    stack.cloud.set_fault(Fault::new(Service::Kms, "Sign", Mode::Refused, 100_000));
+    let next = party.code(&stack, &lee).await;
+    assert_eq!(party.redeem(&stack, &next).await.status, 503);
+
+    let lines = lines();
+    let failed = lines.iter().find(|line| line["message"] == "a request of the product failed").unwrap();
+    assert_eq!(failed["service"], "kms", "{failed}");
+    assert!(failed["cause"].as_str().unwrap().starts_with("kms Sign"), "{failed}");
+    let id = stack.account_id("lee@fabrikam").await;
+    for personal in ["fabrikam", "Ahmadi", &id, &code, &next, &token, "the state of a browser"] {
+        assert!(lines.iter().all(|line| !line.to_string().contains(personal)), "{personal} is in the log");
     }
 }
 

@@ -26,6 +26,8 @@ mod operators;
 mod permissions;
 mod portal;
 mod portal_sign_in;
+mod product_clients;
+mod product_sign_in;
 mod publish_events;
 mod purge_subscriptions;
 mod real_providers;

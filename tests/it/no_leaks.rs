@@ -19,7 +19,10 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::{Service as _, http};
 use serde_json::{Value, json};
-use support::{Answer, Api, Call, Deployment, Function, TestStack, ended, event, secrets::forms};
+use support::{
+    Answer, Api, Call, Deployment, Function, PRODUCT_SECRET, RelyingParty, TestStack, address_in, ended, event,
+    secrets::forms,
+};
 
 #[tokio::test]
 async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
@@ -83,7 +86,7 @@ struct Story {
 impl Story {
     /// Runs the story with a fault.
     async fn run(fault: Fault) -> Self {
-        let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT].map(ToOwned::to_owned).into();
+        let secrets = [GUESS, WEAK, CHOSEN, OWN, NEXT, PRODUCT_SECRET].map(ToOwned::to_owned).into();
         let stack = Deployment::default().with("NOTICES", "all").start().await;
         let called = BTreeSet::new();
         let mut story = Self { stack, fault, answers: Vec::new(), secrets, called };
@@ -132,6 +135,7 @@ impl Story {
             .session();
         let last = self.session_of(reset, "lee@fabrikam", NEXT).await;
         self.team(&last).await;
+        self.product(&last).await;
         assert_eq!(self.call_twice("sign-in", Call::post("/sign-out").session(&last)).await.status, 204);
         self.support().await;
         self.end().await;
@@ -155,6 +159,31 @@ impl Story {
         assert_eq!(kept.problem(), Some("password-reused"));
         let removed = self.call_twice("remove-admin", Call::remove_admin(lee, &id, NEXT)).await;
         assert_eq!(removed.status, 204, "{removed:?}");
+    }
+
+    /// Signs Lee in to the product, and uses a code a second time.
+    async fn product(&mut self, lee: &str) {
+        const PROVIDER: &str = "product-sign-in";
+        let party = RelyingParty::default();
+        let id = self.stack.account_id("lee@fabrikam").await;
+        let address = address_in(self.call_twice(PROVIDER, party.authorize()).await);
+        let query = address.strip_prefix("/oidc/continue?").unwrap().to_owned();
+        self.call_twice(PROVIDER, Call::continue_to_product(&query, lee)).await;
+        let page = self.call_twice(PROVIDER, Call::confirm_product(&query, lee, &id)).await;
+        let code = page.product_code().unwrap();
+        // The code would not outlast the minute that passes between two calls.
+        self.stack.cloud.set_fault(self.fault.clone());
+        let faulty = party.redeem(&self.stack, &code).await;
+        self.end_fault();
+        let again = party.redeem(&self.stack, &code).await;
+        assert!([200, 400].contains(&again.status), "the faulty call has redeemed the code, or this one: {again:?}");
+        let last = party.sign_in(&self.stack, lee).await;
+        let access_token = last.access_token().unwrap().to_owned();
+        for answer in [faulty, again, last] {
+            self.keep(answer);
+        }
+        self.call_twice(PROVIDER, Call::get("/oidc/jwks")).await;
+        assert_eq!(self.call_twice(PROVIDER, Call::userinfo(&access_token)).await.status, 200);
     }
 
     /// Starts another company's subscription and ends it.
@@ -290,12 +319,17 @@ impl Story {
         // After this time the budgets have refilled what the failed calls spent, and no session has ended.
         self.stack.advance_clock(60);
         let answer = self.stack.call(function, call).await;
-        let tokens = [faulty.session(), answer.session(), faulty.device(), answer.device()];
-        self.secrets.extend(tokens.into_iter().flatten());
-        let shown = [&faulty, &answer].map(|answer| answer.temporary_password().map(str::to_owned));
-        self.secrets.extend(shown.into_iter().flatten());
-        self.answers.extend([faulty, answer]);
+        self.keep(faulty);
+        self.keep(answer);
         self.answers.last().unwrap()
+    }
+
+    /// Keeps an answer, and the secrets that it shows to its caller.
+    fn keep(&mut self, answer: Answer) {
+        self.secrets.extend([answer.session(), answer.device(), answer.product_code()].into_iter().flatten());
+        let shown = [answer.temporary_password(), answer.access_token(), answer.id_token()];
+        self.secrets.extend(shown.into_iter().flatten().map(str::to_owned));
+        self.answers.push(answer);
     }
 
     async fn sign_in(&mut self, user_name: &str, password: &str) -> &Answer {
@@ -310,7 +344,7 @@ impl Story {
         }
     }
 
-    /// Returns everything that can be read later, except the answers that show the password to their caller, and the inbox.
+    /// Returns everything that can be read later, except the answers that show a secret to their caller, and the inbox.
     async fn places(&self) -> Vec<(&'static str, String)> {
         let cloud = &self.stack.cloud;
         let page = get(&cloud.console_url(), "/").await;
@@ -329,7 +363,7 @@ impl Story {
             ("log", String::from_utf8(log().lock().unwrap().clone()).unwrap()),
             (
                 "answers",
-                self.answers.iter().filter(|answer| !shows_password(answer)).map(|a| a.body.to_string()).collect(),
+                self.answers.iter().filter(|answer| !shows_secret(answer)).map(|a| a.body.to_string()).collect(),
             ),
         ]
     }
@@ -370,9 +404,10 @@ const EXPECTED_TEXT: [(&str, &str); 8] = [
     ("answers", "urn:firstkey:problem:"),
 ];
 
-/// Returns whether an answer shows the password.
-fn shows_password(answer: &Answer) -> bool {
-    answer.status == 200 && answer.password().is_some()
+/// Returns whether an answer shows a password, a code or a token to its caller.
+fn shows_secret(answer: &Answer) -> bool {
+    answer.status == 200
+        && (answer.password().is_some() || answer.access_token().is_some() || answer.product_code().is_some())
         || [200, 201].contains(&answer.status) && answer.temporary_password().is_some()
 }
 
@@ -389,9 +424,10 @@ async fn get(origin: &str, path: &str) -> String {
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
-const CALLS: [(Service, &str); 10] = [
+const CALLS: [(Service, &str); 13] = [
     (Service::DynamoDb, "BatchGetItem"),
     (Service::DynamoDb, "BatchWriteItem"),
+    (Service::DynamoDb, "DeleteItem"),
     (Service::DynamoDb, "GetItem"),
     (Service::DynamoDb, "PutItem"),
     (Service::DynamoDb, "Query"),
@@ -399,6 +435,8 @@ const CALLS: [(Service, &str); 10] = [
     (Service::DynamoDb, "UpdateItem"),
     (Service::Kms, "Decrypt"),
     (Service::Kms, "Encrypt"),
+    (Service::Kms, "GetPublicKey"),
+    (Service::Kms, "Sign"),
     (Service::Ses, "SendEmail"),
 ];
 
@@ -601,6 +639,9 @@ without_debug!(
     domain::TypedPassword,
     domain::NewPassword,
     domain::SessionToken,
+    domain::AuthorizationCode,
+    domain::AccessToken,
+    domain::ProductUser,
     domain::NewCredentials,
     aws::Message<'static>,
     lambda::Message

@@ -4,14 +4,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use cloud::{
-    DeliverError, Feedback, SecretContent,
+    DeliverError, Feedback, SIGNING_KEYS, SecretContent,
     roles::{Grant, Request, Role},
 };
 use domain::{EmailAddress, Principal};
 use futures_util::future::BoxFuture;
 use provider::Oddities;
 use serde_json::{Value, json};
-use support::{Answer, Call, Deployment, Function, TestStack, Trigger, at, ended, event, table::Table};
+use support::{Answer, Call, Deployment, Function, RelyingParty, TestStack, Trigger, at, ended, event, table::Table};
 
 use crate::portal_sign_in::PendingSignIn;
 
@@ -268,6 +268,28 @@ async fn subscription_end(stack: &TestStack) -> Vec<String> {
     ends.into_iter().chain([rest]).collect()
 }
 
+/// Signs Lee in to the product with each of two keys, asks for the claims, and uses each code a second time.
+async fn product_sign_in(stack: &TestStack) -> Vec<String> {
+    const PROVIDER: &str = "product-sign-in";
+    let (_, lee) = create_lee(stack).await;
+    let (id, party, [one, two]) = (stack.account_id("lee@fabrikam").await, RelyingParty::default(), SIGNING_KEYS);
+    let mut outcomes = Vec::new();
+    for keys in [format!("{one},{two}"), format!("{two},{one}")] {
+        let machine = stack.separate_machine_with("", &[("SIGNING_KEYS", &keys)]);
+        let query = party.begin(stack).await;
+        let page = machine.call(PROVIDER, Call::confirm_product(&query, &lee, &id)).await;
+        let code = page.product_code().unwrap_or_default();
+        let first = machine.call(PROVIDER, party.redemption(&code)).await;
+        let userinfo = || Call::userinfo(first.access_token().unwrap_or_default());
+        let known = machine.call(PROVIDER, userinfo()).await;
+        let second = machine.call(PROVIDER, party.redemption(&code)).await;
+        let voided = machine.call(PROVIDER, userinfo()).await;
+        let answers = [page, first, known, second, voided];
+        outcomes.extend(answers.map(|answer| format!("{} {:?}", answer.status, answer.oauth_error())));
+    }
+    outcomes
+}
+
 /// Deletes an ended subscription with everything that a subscription can have.
 async fn purge_subscriptions(stack: &TestStack) -> Vec<String> {
     let (_, lee) = create_lee(stack).await;
@@ -473,6 +495,7 @@ stories! {
     mail_feedback_uses_all_of_its_role_and_needs_each_statement MailFeedback mail_feedback
     portal_uses_all_of_its_role_and_needs_each_statement Portal portal
     purge_subscriptions_uses_all_of_its_role_and_needs_each_statement PurgeSubscriptions purge_subscriptions
+    product_sign_in_uses_all_of_its_role_and_needs_each_statement ProductSignIn product_sign_in
     publish_events_uses_all_of_its_role_and_needs_each_statement PublishEvents publish_events
     reissue_credentials_uses_all_of_its_role_and_needs_each_statement ReissueCredentials reissue_credentials
     remove_admin_uses_all_of_its_role_and_needs_each_statement RemoveAdmin remove_admin

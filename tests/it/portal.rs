@@ -516,3 +516,24 @@ async fn a_history_does_not_exist_for_a_stranger_and_a_visitor_signs_in_first() 
     assert_eq!(answer.status, 503);
     assert!(html(&answer).contains(&escaped(words().history_unavailable)));
 }
+
+#[tokio::test]
+async fn a_sign_in_for_the_product_shows_the_form_also_to_a_session_and_leads_back_to_the_request_alone() {
+    let stack = TestStack::start().await;
+    let session = stack.service_administrator("sub-1", "admin@fabrikam", "seven green boats at noon").await;
+    let at = async |query: &str| {
+        html(&stack.call("portal", Call::get("/administration/sign-in").query(query).session(&session)).await)
+    };
+    let page = at("continue=a%3D1%26b%3D%22%3E%3Cscript%3E").await;
+    for part in [
+        "data-form=\"sign-in\" data-continue=\"/oidc/continue?a=1&#38;b=&#34;&#62;&#60;script&#62;\"",
+        "href=\"?continue=a%3D1%26b%3D%22%3E%3Cscript%3E&#38;language=de\"",
+        words().continue_sign_in,
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for query in ["", "continue=", &format!("continue={}", "a".repeat(8 * 1024 + 1))] {
+        let page = at(query).await;
+        assert!(page.contains("data-form=\"sign-in\"") && !page.contains("data-continue"), "{query}: {page}");
+    }
+}

@@ -9,11 +9,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use cloud::{Fault, Mail, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, TestStack, event, table::Table};
+use support::{Call, Deployment, Function, RelyingParty, TestStack, event, table::Table};
 use words::Language;
 
 use crate::{
-    administrators::{LEES, REFILL, Team},
+    administrators::{ADMIN, CHOSEN, LEE, LEES, REFILL, Team},
     portal_sign_in::PendingSignIn,
 };
 
@@ -525,6 +525,45 @@ async fn the_pages_of_a_team_match_their_snapshots() {
     let removal = Call::remove_admin(&team.lee, &noors, LEES);
     assert_eq!(stack.call("remove-admin", removal).await.status, 204);
     page(&redactions, "remove_last", &format!("/administration/remove/{}", team.lees_id)).await;
+}
+
+/// Lets an account forget that its owner has signed in, as one of an earlier release may have.
+async fn forget_first_sign_in(stack: &TestStack, user_name: &str) {
+    let table = Table::connect(&stack.cloud.aws_url(), "tests");
+    let update = table.client().update_item().table_name("firstkey");
+    let update = update.key("PK", AttributeValue::S(format!("ACCOUNT#{user_name}")));
+    let update = update.key("SK", AttributeValue::S("ACCOUNT".to_owned()));
+    update.update_expression("REMOVE first_signed_in_at").send().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_pages_before_the_product_match_their_snapshots() {
+    let stack = Deployment::default().with("VENDOR_NAME", "Contoso").start().await;
+    let service = stack.service_administrator("sub-1", ADMIN, CHOSEN).await;
+    let lee = stack.first_administrator(&service, LEE, LEES).await;
+    let start = issued_at(&stack, "sub-1").await;
+    // The request says when it began: at some second of this test.
+    let began = |redactions: Redactions, n: i64| redactions.with(&(start + n).to_string(), &START.to_string());
+    let redactions = (0..300).fold(Redactions::new(&stack), began).with(&stack.account_id(LEE).await, "LEES_ID");
+    let page = async |name: &str, call: &Call| {
+        let name = format!("product_{name}");
+        assert_page_of(&stack, "product-sign-in", &redactions, &name, &call.clone().header("accept", "text/html"))
+            .await;
+    };
+    let product = RelyingParty::default();
+    page("leave", &product.authorize()).await;
+    page("refused", &product.clone().with("client_id", "another").authorize()).await;
+
+    let query = product.begin(&stack).await;
+    let next = Call::get("/oidc/continue").query(&query).session(&lee);
+    page("continue", &next).await;
+    let again = form_urlencoded::byte_serialize(query.as_bytes()).collect::<String>();
+    let again = Call::get("/administration/sign-in").query(&format!("continue={again}")).session(&lee);
+    assert_page(&stack, &redactions, "administration_sign_in_again", &again).await;
+    forget_first_sign_in(&stack, LEE).await;
+    page("not_proven", &next).await;
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 100));
+    page("unavailable", &next).await;
 }
 
 #[test]

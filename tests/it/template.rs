@@ -96,11 +96,13 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
     }
 }
 
-/// Returns the value of a parameter without a default, of one that a support desk requires, or of a reference to a resource.
+/// Returns the value of a parameter without a default, of one that a support desk or a product requires, or of a reference to a resource.
 fn example_value(name: &str) -> Option<String> {
     let value = match name {
         "Table" | "MailConfiguration" => "firstkey",
         "SealingKey.Arn" => "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
+        "SigningKeyOne.Arn" => "arn:aws:kms:us-east-1:000000000000:key/11111111-1111-1111-1111-111111111111",
+        "SigningKeyTwo.Arn" => "arn:aws:kms:us-east-1:000000000000:key/22222222-2222-2222-2222-222222222222",
         "PublishedEvents" => "firstkey-events",
         "VendorName" => "Contoso, Inc.",
         "SendMailQueue" => "https://sqs.us-east-1.amazonaws.com/000000000000/SendMailQueue",
@@ -108,6 +110,9 @@ fn example_value(name: &str) -> Option<String> {
         "MailDomain" => "contoso.example",
         "OidcIssuer" => "https://login.contoso.example",
         "OidcClientId" => "portal",
+        "ProductClientId" => "contoso-online-suite",
+        "ProductClientSecretDigests" => "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0",
+        "ProductRedirectUris" => "https://suite.contoso.example/callback",
         "DeskOidcIssuer" => "https://staff.contoso.example",
         "DeskOidcClientId" => "desk",
         "DeskOidcRole" => "roles=firstkey-operator",
@@ -166,6 +171,27 @@ fn each_function_starts_with_the_settings_of_the_template_and_reads_no_others() 
     assert!(functions.is_empty(), "not started: {functions:?}");
 }
 
+#[test]
+fn while_a_signing_key_is_replaced_both_are_published_and_the_first_one_named_signs() {
+    let template = Template::deployed().unwrap();
+    let function = functions(&template)["product-sign-in"].1;
+    for (value, keys) in [("one", "ONE"), ("one-two", "ONE,TWO"), ("two-one", "TWO,ONE"), ("two", "TWO")] {
+        let names = |name: &str| match name {
+            "SigningKeys" => Some(value.to_owned()),
+            "SigningKeyOne.Arn" => Some("ONE".to_owned()),
+            "SigningKeyTwo.Arn" => Some("TWO".to_owned()),
+            _ => example_value(name),
+        };
+        let given = template.resolve(&function["Environment"]["Variables"]["SIGNING_KEYS"], &names).unwrap();
+        assert_eq!(given, keys, "{value}");
+        for (id, place) in [("SigningKeyOne", "ONE"), ("SigningKeyTwo", "TWO")] {
+            let condition = &template.resource(id).unwrap()["Condition"];
+            let exists = template.resolve(&json!({ "Fn::If": [condition, true, false] }), &names).unwrap();
+            assert_eq!(exists, keys.contains(place), "{value}: {id}");
+        }
+    }
+}
+
 /// Tests that a parameter of the template has the same default as its setting in the code, which the README documents.
 #[test]
 fn defaults_of_the_template_are_those_of_the_code() {
@@ -184,6 +210,7 @@ fn defaults_of_the_template_are_those_of_the_code() {
         ("SupportLanguage", "SUPPORT_LANGUAGE"),
         ("OidcSubjectClaim", "OIDC_SUBJECT_CLAIM"),
         ("OidcLogoutHint", "OIDC_LOGOUT_HINT"),
+        ("ProductPkce", "PRODUCT_PKCE"),
         ("DeskOidcSubjectClaim", "DESK_OIDC_SUBJECT_CLAIM"),
         ("DeskApproval", "DESK_APPROVAL"),
         ("DeskApprovalWaitSeconds", "DESK_APPROVAL_WAIT_SECONDS"),

@@ -1,10 +1,14 @@
 //! The whole story over HTTP, against `cargo dev` with real cargo-lambda, which `cargo verify` installs.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lambda_http::http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{Answer, Dev, Function, Trigger, contract::RequestLine, event};
+use support::{
+    Answer, Call, Dev, Function, Trigger, address_in, answer_in, confirmed_account, contract::RequestLine, event,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_story_works_over_http_and_the_log_contains_no_secret() {
@@ -74,7 +78,15 @@ async fn assert_each_origin_has_its_own_paths(dev: &Dev, customer: &str) {
     }
     let missing = get(desk, "/desk/api/no-such-path", &operator).await;
     assert_eq!((missing.0, &missing.1["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
-    for path in ["/", "/subscriptions", "/auth/sign-in", "/no-such-page", "/2015-03-31/functions/portal/invocations"] {
+    for path in [
+        "/",
+        "/subscriptions",
+        "/auth/sign-in",
+        "/oidc/jwks",
+        "/.well-known/openid-configuration",
+        "/no-such-page",
+        "/2015-03-31/functions/portal/invocations",
+    ] {
         assert_eq!(get(desk, path, &operator).await, missing, "{path}");
     }
     assert_eq!(get(desk, "/desk/api/approvals", customer).await, missing);
@@ -104,10 +116,45 @@ async fn hand_over(dev: &Dev, temporary: &str) -> Vec<String> {
     let (status, answer, own) = sign_in("lee@fabrikam", OWN.into()).await;
     assert_eq!((status, &answer["next"]), (StatusCode::OK, &json!("home")), "{answer}");
     assert_eq!(sign_in("admin@fabrikam", CHOSEN.into()).await.0, StatusCode::UNAUTHORIZED, "it is retired");
+    let code = enter_the_product(dev, &own).await;
     assert_eq!(dev.post("/sign-out", &own, json!({})).await.0, StatusCode::NO_CONTENT);
     let (status, answer, _) = dev.post("/reset-password", &own, json!({ "new_password": CHOSEN })).await;
     assert_eq!((status, &answer["code"]), (StatusCode::UNAUTHORIZED, &json!("not-signed-in")));
-    [CHOSEN.to_owned(), OWN.to_owned(), first, service, own].into()
+    [CHOSEN.to_owned(), OWN.to_owned(), first, service, own, code].into()
+}
+
+/// Opens the demo product in a session of the Administration Center. Returns the code that it has redeemed.
+async fn enter_the_product(dev: &Dev, session: &str) -> String {
+    let begun = open(&format!("{}/sign-in", dev.product.product), "").await;
+    let (_, query) = begun.headers["location"].split_once("/oidc/authorize?").expect("it leads to the provider");
+    let page = dev.call(Call::get("/oidc/authorize").query(query)).await.unwrap();
+    let address = address_in(&page);
+    let query = address.strip_prefix("/oidc/continue?").unwrap();
+    let page = dev.call(Call::continue_to_product(query, session)).await.unwrap();
+    let confirmed = Call::confirm_product(query, session, &confirmed_account(&page));
+    let address = address_in(&dev.call(confirmed).await.unwrap());
+    let arrived = open(&address, &cookies(&begun)).await;
+    assert_eq!((arrived.status, arrived.headers["location"].as_str()), (303, "/"), "{arrived:?}");
+    let home = open(&dev.product.product, &cookies(&arrived)).await;
+    let page = home.body.as_str().unwrap();
+    assert!(page.contains("lee@fabrikam") && page.contains("sub-1001"), "{page}");
+    let again = open(&address, &cookies(&begun)).await;
+    assert_eq!(again.status, 400, "an answer belongs to one sign-in: {again:?}");
+    answer_in(&address, "code").unwrap()
+}
+
+/// Opens an address of the demo product with its cookies.
+async fn open(address: &str, cookies: &str) -> Answer {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<VecDeque<u8>>>();
+    let request = Request::get(address).header("cookie", cookies).body(Full::default()).unwrap();
+    let (head, body) = client.request(request).await.unwrap().into_parts();
+    Answer::from_parts(&head, &body.collect().await.unwrap().to_bytes())
+}
+
+/// Returns the cookies that an answer sets, as a request has them.
+fn cookies(answer: &Answer) -> String {
+    let pairs: Vec<_> = answer.cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
+    pairs.join("; ")
 }
 
 #[tokio::test(flavor = "multi_thread")]

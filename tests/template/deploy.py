@@ -23,7 +23,11 @@ PARAMETERS = {
     "MailDomain": "contoso.example",
     "OidcClientId": "firstkey",
     "OidcIssuer": "https://id.contoso.example",
+    "ProductClientId": "contoso-online-suite",
+    "ProductClientSecretDigests": "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0",
+    "ProductRedirectUris": "https://suite.contoso.example/callback",
     "PublicOrigin": "https://portal.contoso.example",
+    "SigningKeys": "one-two",
     "SupportEmail": "support@contoso.example",
     "VendorName": "Contoso",
 }

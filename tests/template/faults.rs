@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 188] = [
+pub(super) const FAULTS: [Fault; 210] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -246,8 +246,8 @@ pub(super) const FAULTS: [Fault; 188] = [
     own_rule("unreported-tampering", "DisableKey, ScheduleKeyDeletion, ReplicateKey]", "DisableKey, ReplicateKey]"),
     own_rule(
         "unreported-tampering",
-        "ARN: [!GetAtt SealingKey.Arn, !GetAtt TableKey.Arn]",
-        "ARN: [!GetAtt TableKey.Arn]",
+        "            ARN:\n              - !GetAtt SealingKey.Arn\n",
+        "            ARN:\n",
     ),
     own_rule("unreported-tampering", "            - prefix: UpdateFunctionCode\n", ""),
     own_rule("unreported-tampering", "            - prefix: CreateFunction\n", ""),
@@ -586,6 +586,108 @@ pub(super) const FAULTS: [Fault; 188] = [
         "seal-of-another",
         "              - Sid: ResetPasswords\n",
         "              - Sid: Seal\n                Effect: Allow\n                Action: kms:Encrypt\n                Resource: !GetAtt SealingKey.Arn\n              - Sid: ResetPasswords\n",
+    ),
+    own_rule(
+        "product-without-condition",
+        "  ProductSignInSign:\n    Type: AWS::IAM::RolePolicy\n    Condition: HasProduct\n",
+        "  ProductSignInSign:\n    Type: AWS::IAM::RolePolicy\n",
+    ),
+    own_rule(
+        "product-without-condition",
+        "  HasProduct: !Not [!Equals [!Ref ProductClientId, \"\"]]\n",
+        "  HasProduct: !Not [!Equals [!Ref ProductUrl, \"\"]]\n",
+    ),
+    own_rule(
+        "signature-of-another",
+        "            Principal: { AWS: !GetAtt ProductSignInRole.Arn }\n            Action: kms:Sign\n",
+        "            Principal: { AWS: [!GetAtt ProductSignInRole.Arn, !GetAtt PortalRole.Arn] }\n            Action: kms:Sign\n",
+    ),
+    own_rule(
+        "signature-of-another",
+        "            Principal: { AWS: !GetAtt ProductSignInRole.Arn }\n            Action: kms:GetPublicKey\n",
+        "            Principal: { AWS: !GetAtt ProductSignInRole.Arn }\n            Action: [kms:GetPublicKey, kms:Verify]\n",
+    ),
+    own_rule(
+        "signature-of-another",
+        "              - Sid: ResetPasswords\n",
+        "              - Sid: Sign\n                Effect: Allow\n                Action: kms:Sign\n                Resource: !If [HasSigningKeyOne, !GetAtt SigningKeyOne.Arn, !Ref AWS::NoValue]\n              - Sid: ResetPasswords\n",
+    ),
+    own_rule(
+        "unbound-signature",
+        "kms:SigningAlgorithm: RSASSA_PKCS1_V1_5_SHA_256, kms:MessageType: DIGEST",
+        "kms:SigningAlgorithm: RSASSA_PKCS1_V1_5_SHA_256",
+    ),
+    own_rule(
+        "unbound-signature",
+        "kms:SigningAlgorithm: RSASSA_PKCS1_V1_5_SHA_256, kms:MessageType: DIGEST",
+        "kms:SigningAlgorithm: RSASSA_PSS_SHA_256, kms:MessageType: DIGEST",
+    ),
+    own_rule(
+        "signature-by-any-code",
+        "${AWS::AccountId}:function:${Prefix}-product-sign-in\n",
+        "${AWS::AccountId}:function:${Prefix}-*\n",
+    ),
+    own_rule(
+        "signature-by-any-code",
+        "            Effect: Deny\n            Action: kms:Sign\n",
+        "            Effect: Deny\n            Action: kms:GetPublicKey\n",
+    ),
+    own_rule(
+        "product-that-unseals",
+        "              - Sid: FindSessionsCodesAndTokens\n",
+        "              - Sid: Unseal\n                Effect: Allow\n                Action: kms:Decrypt\n                Resource: !GetAtt SealingKey.Arn\n              - Sid: FindSessionsCodesAndTokens\n",
+    ),
+    own_rule(
+        "product-of-everyone",
+        "      - Assert: !Not [!Equals [!Ref ProductClientSecretDigests, \"\"]]\n        AssertDescription: ProductClientId requires ProductClientSecretDigests\n",
+        "",
+    ),
+    own_rule(
+        "unheard-key-denial",
+        "?\"Sign: AccessDenied\" ?\"GetPublicKey: AccessDenied\"",
+        "?\"Encrypt: AccessDenied\" ?\"GetPublicKey: AccessDenied\"",
+    ),
+    own_rule(
+        "unheard-key-denial",
+        "  GetCredentialsKeyDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref GetCredentialsLogGroup\n",
+        "  GetCredentialsKeyDenied:\n    Type: AWS::Logs::MetricFilter\n    Properties:\n      LogGroupName: !Ref PortalLogGroup\n",
+    ),
+    own_rule("code-without-alarm", "      MetricName: ProductCodeReused\n", "      MetricName: ProductEntered\n"),
+    own_rule(
+        "open-table",
+        "role${RolePath}${Prefix}-product-sign-in-${AWS::Region}\"",
+        "role${RolePath}${Prefix}-product-*-${AWS::Region}\"",
+    ),
+    own_rule("whole-table", "[\"CODE#*\", \"TOKEN#*\"]", "[\"CODE*\", \"TOKEN#*\"]"),
+    own_rule(
+        "unreported-tampering",
+        "              - !If [HasSigningKeyTwo, !GetAtt SigningKeyTwo.Arn, !Ref AWS::NoValue]\n      Targets:\n",
+        "      Targets:\n",
+    ),
+    own_rule(
+        "unreported-tampering",
+        "              - !If [HasProduct, !Ref ProductSignInRole, !Ref AWS::NoValue]\n",
+        "",
+    ),
+    own_rule(
+        "unprotected-data",
+        "    Condition: HasSigningKeyOne\n    DeletionPolicy: RetainExceptOnCreate\n",
+        "    Condition: HasSigningKeyOne\n    DeletionPolicy: Delete\n",
+    ),
+    own_rule(
+        "function-without-alarm",
+        "      MetricName: Throttles\n      Dimensions: [{ Name: FunctionName, Value: !Ref ProductSignIn }]\n",
+        "      MetricName: Throttles\n      Dimensions: [{ Name: FunctionName, Value: !Ref Portal }]\n",
+    ),
+    own_rule(
+        "unheard-denial",
+        "      LogGroupName: !Ref ProductSignInLogGroup\n      FilterPattern: '{ $.service",
+        "      LogGroupName: !Ref PortalLogGroup\n      FilterPattern: '{ $.service",
+    ),
+    own_rule(
+        "time-out-above-api",
+        "Role: !GetAtt ProductSignInRole.Arn\n      MemorySize: 512\n      Timeout: 10\n",
+        "Role: !GetAtt ProductSignInRole.Arn\n      MemorySize: 512\n      Timeout: 60\n",
     ),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),

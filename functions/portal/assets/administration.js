@@ -182,8 +182,10 @@ function tell(form, text, field) {
 
 // --- What follows ---
 
+/** Goes to the next step, and after the last one to the product's request that the form names, or else home. */
 function goOn(form, answer) {
-  location.assign(NEXT[answer.next] ?? HOME);
+  const next = NEXT[answer.next] ?? HOME;
+  location.assign(next === HOME ? form.dataset.continue ?? HOME : next);
 }
 
 /** Goes to the team, which says what was done. */

@@ -130,6 +130,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
         "/auth/callback" => visit.callback().await,
         "/auth/signed-out" => visit.signed_out().await,
         "/administration" => visit.or_trouble(visit.administration().await),
+        "/administration/sign-in" => visit.sign_in_again(),
         "/administration/password" => visit.or_trouble(visit.choose_password().await),
         "/administration/removed" => visit.or_trouble(visit.removed_administrators().await),
         "/administration/create" => visit.or_trouble(visit.create_administrator().await),
@@ -138,13 +139,14 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 }
 
 /// The pages that have an address of their own, for the redirect from an address with a slash too many.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/help",
     "/support",
     "/auth/sign-in",
     "/auth/callback",
     "/auth/signed-out",
     "/administration",
+    "/administration/sign-in",
     "/administration/password",
     "/administration/create",
     "/administration/removed",

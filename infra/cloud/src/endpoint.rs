@@ -144,7 +144,7 @@ impl Endpoint {
                 let fails_partly = call.fault.as_ref().is_some_and(|fault| fault.mode == Mode::Partial);
                 put_events::call(&self.published, &self.clock, &call.operation, &body, fails_partly)
             }
-            Service::Kms => self.kms.call(&call.headers, body).await,
+            Service::Kms => self.kms.call(&call.operation, &call.headers, body).await,
             Service::SecretsManager => self.secrets.call(&call.operation, &body),
             Service::Ses => self.ses.call(&body),
             Service::Sqs => sqs::call(&self.queues, &call.operation, &body),

@@ -4,7 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `endpoint`, `service`, `wire` | the AWS endpoint: who calls what, and the response format of each service |
-//! | `dynamo`, `kms`, `secrets`, `ses`, `inbox`, `sqs`, `put_events`, `published` | the services behind the endpoint |
+//! | `dynamo`, `kms`, `signing`, `secrets`, `ses`, `inbox`, `sqs`, `put_events`, `published` | the services behind the endpoint |
 //! | `roles` | authorization, by the roles of the deployment template |
 //! | `faults`, `gate`, `requests` | tools for tests: fault injection, gates that hold calls, and a record of every call |
 //! | `feedback` | what becomes of a mail, in the events of SES |
@@ -45,6 +45,7 @@ mod secrets;
 mod serve;
 mod service;
 mod ses;
+mod signing;
 mod sqs;
 mod stream;
 mod wire;
@@ -67,7 +68,7 @@ pub use faults::{Fault, Mode};
 pub use feedback::Feedback;
 pub use gate::{Gate, HeldCall};
 pub use inbox::Mail;
-pub use kms::SEALING_KEY;
+pub use kms::{SEALING_KEY, SIGNING_KEYS};
 pub use published::Published;
 pub use put_events::EVENT_BUS;
 pub use queue::{DeadLetter, Queue};
@@ -92,6 +93,7 @@ use roles::{Names, Roles};
 use schedule::Schedules;
 use secrets::Secrets;
 use ses::Ses;
+use signing::SigningKeys;
 use stream::StreamMapping;
 
 /// The AWS region of the local cloud.
@@ -117,6 +119,8 @@ pub struct CloudOptions {
     pub invoke: Invoke,
     /// The origin of the product in browsers, which the console links to.
     pub product: String,
+    /// The origin of the demo of the vendor's product, if there is one. The console links to it as well.
+    pub demo: Option<String>,
     /// The value of the template's `BillingPrincipals`: the ARNs of those who may put events on the bus, or empty.
     pub billing_principals: String,
     /// The clock.
@@ -146,6 +150,7 @@ impl CloudOptions {
             client_secret,
             invoke,
             product,
+            demo: None,
             billing_principals,
             clock,
             has_timer,
@@ -173,6 +178,7 @@ struct Inner {
     requests: Arc<Requests>,
     roles: Arc<Roles>,
     secrets: Arc<Secrets>,
+    signing: Arc<SigningKeys>,
     queues: Arc<Queues>,
     bus: Arc<Bus>,
     pipe: Arc<Pipe>,
@@ -183,6 +189,7 @@ struct Inner {
     clock: Clock,
     schedules: Schedules,
     product: String,
+    demo: Option<String>,
     /// The console's form as it was last submitted.
     form: Mutex<StartForm>,
 }
@@ -270,6 +277,11 @@ impl Cloud {
     /// Stores a secret in Secrets Manager, or replaces its current version.
     pub fn put_secret(&self, name: &str, content: SecretContent) {
         self.inner.secrets.put(name, content);
+    }
+
+    /// Disables a signing key, given by its alias, as an operator of KMS may; with `false`, enables it again.
+    pub fn disable_signing_key(&self, alias: &str, is_disabled: bool) {
+        self.inner.signing.disable(alias, is_disabled);
     }
 
     /// Adds a gate. From now on, calls that `holds` selects wait there until they are released.
@@ -380,7 +392,7 @@ impl Inner {
         let names = Names { table: table.clone(), sender, client_secret, billing_principals };
         let roles = Arc::new(Roles::deployed(&names)?);
         let dynamo = Arc::new(Dynamo::start(state_file("table.sqlite").as_deref(), &table, tasks).await?);
-        let kms = Kms::start(state_file("kms.json")).await?;
+        let kms = Kms::start(data.as_deref()).await?;
         let inbox = Arc::new(Inbox::open(state_file("inbox.jsonl"))?);
         let queues = Arc::new(Queues::open(state_file("queues.json"), redelivery, clock.clone())?);
         let bus = Arc::new(Bus::deployed()?);
@@ -397,6 +409,7 @@ impl Inner {
             requests: Arc::default(),
             roles,
             secrets: Arc::default(),
+            signing: kms.signing(),
             queues,
             bus,
             pipe,
@@ -406,6 +419,7 @@ impl Inner {
             schedules: Schedules::deployed(&clock, options.has_timer)?,
             clock,
             product,
+            demo: options.demo,
             form: Mutex::new(StartForm::suggested()),
         };
         Ok((inner, kms))

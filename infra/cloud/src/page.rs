@@ -53,6 +53,7 @@ pub(super) struct Page {
     /// The feedback that has just been reported about a mail.
     reported: Option<Feedback>,
     product: String,
+    demo: Option<String>,
     live: Live,
 }
 
@@ -100,8 +101,8 @@ impl Page {
     /// Creates a page with the values of the last submitted form and a new subscription id.
     fn new(inner: &Inner) -> Self {
         let form = StartForm { subscription_id: suggested_id(), ..lock(&inner.form).clone() };
-        let (product, live) = (inner.product.clone(), Live::new(inner));
-        Self { form, refusal: None, started: None, reported: None, product, live }
+        let (product, demo, live) = (inner.product.clone(), inner.demo.clone(), Live::new(inner));
+        Self { form, refusal: None, started: None, reported: None, product, demo, live }
     }
 
     /// Creates the page that confirms that a subscription was started, or that SES has reported what became of a mail.

@@ -16,6 +16,7 @@ Usage: cargo dev [options]
   --aws-port PORT       AWS endpoint (9002)
   --oidc-port PORT      OpenID Connect provider (9003)
   --desk-port PORT      support desk (9004)
+  --product-port PORT   demo of the product that administrators sign in to (9005)
   --data DIR            keep the table, keys, queues, inbox and clock there; otherwise they are in memory
   --redelivery SECONDS  when a queue delivers a failed message again (1)
   --no-open             do not open the console in a browser
@@ -39,6 +40,7 @@ pub(crate) struct DevOptions {
     pub(crate) aws_port: u16,
     pub(crate) oidc_port: u16,
     pub(crate) desk_port: u16,
+    pub(crate) product_port: u16,
     pub(crate) data: Option<PathBuf>,
     pub(crate) redelivery: Duration,
     /// Whether the console is opened in a browser.
@@ -53,6 +55,7 @@ impl Default for DevOptions {
             aws_port: 9002,
             oidc_port: 9003,
             desk_port: 9004,
+            product_port: 9005,
             data: None,
             redelivery: Duration::from_secs(1),
             open: true,
@@ -69,6 +72,7 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Long("aws-port") => options.aws_port = port(&mut parser, "--aws-port")?,
             Arg::Long("oidc-port") => options.oidc_port = port(&mut parser, "--oidc-port")?,
             Arg::Long("desk-port") => options.desk_port = port(&mut parser, "--desk-port")?,
+            Arg::Long("product-port") => options.product_port = port(&mut parser, "--product-port")?,
             Arg::Long("data") => options.data = Some(parser.value()?.into()),
             Arg::Long("redelivery") => options.redelivery = redelivery(&mut parser)?,
             Arg::Long("no-open") => options.open = false,
@@ -106,21 +110,23 @@ mod tests {
     #[test]
     fn dev_has_the_documented_defaults() {
         let Ok(Command::Dev(options)) = parsed("") else { panic!("no option is needed") };
-        let ports = [options.port, options.console_port, options.aws_port, options.oidc_port, options.desk_port];
-        assert_eq!(ports, [9000, 9001, 9002, 9003, 9004]);
+        let ports = [options.port, options.console_port, options.aws_port, options.oidc_port];
+        assert_eq!(ports, [9000, 9001, 9002, 9003]);
+        assert_eq!([options.desk_port, options.product_port], [9004, 9005]);
         assert_eq!((options.data, options.redelivery, options.open), (None, Duration::from_secs(1), true));
     }
 
     #[test]
     fn dev_takes_every_option() -> anyhow::Result<()> {
-        let line = "--port 0 --console-port=1 --aws-port 2 --oidc-port 3 --desk-port 4 --data state --redelivery 0.25 \
-                    --no-open";
+        let line = "--port 0 --console-port=1 --aws-port 2 --oidc-port 3 --desk-port 4 --product-port 5 --data state \
+                    --redelivery 0.25 --no-open";
         let options = DevOptions {
             port: 0,
             console_port: 1,
             aws_port: 2,
             oidc_port: 3,
             desk_port: 4,
+            product_port: 5,
             data: Some("state".into()),
             redelivery: Duration::from_millis(250),
             open: false,

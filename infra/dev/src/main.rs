@@ -1,4 +1,5 @@
-//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud and the OpenID Connect provider.
+//! `cargo dev`: runs the functions under cargo-lambda, together with the local cloud, the OpenID Connect provider of customers and
+//! operators, and a demo of the vendor's product.
 
 mod arguments;
 mod front;
@@ -92,6 +93,7 @@ struct Product {
     provider: Provider,
     _fronts: [Front; 2],
     _loopback: Option<Loopback>,
+    _demo: demo_product::Product,
     cloud: Cloud,
     /// The directory of the clock, if no state is preserved.
     _directory: Option<TempDir>,
@@ -106,15 +108,18 @@ impl Product {
         build(workspace).await?;
 
         let addresses = Addresses::new(&ports)?;
-        let settings = settings::chosen(&addresses, options.redelivery);
+        let secret = demo_product::new_secret();
+        let settings = settings::chosen(&addresses, options.redelivery, &secret);
         let port = ports::free().await?;
         let functions = Functions::new(port);
 
         let (clock, directory) = clock(options.data.as_deref())?;
         let provider = Provider::start(ports.oidc, provider(&settings, &options, &clock)).await;
         let provider = provider.context("cannot start the OpenID Connect provider")?;
-        let cloud = cloud(&settings, options, functions.as_invoke(), clock);
+        let cloud = cloud(&settings, &addresses, options, functions.as_invoke(), clock);
         let cloud = Cloud::start(ports.aws, ports.console, cloud).await?;
+
+        let demo = demo_product::Product::start(ports.product, demo(&settings, &addresses, secret));
 
         let settings = settings.into_iter().chain(settings::fixed(&addresses)).chain(settings::clock(cloud.clock()));
         let watch = Watch::start(workspace, port, settings::withheld(), settings).await?;
@@ -125,6 +130,7 @@ impl Product {
             provider,
             _fronts: [front, desk],
             _loopback: ports.loopback,
+            _demo: demo,
             cloud,
             _directory: directory,
             ready: format!("ready  {addresses}"),
@@ -203,7 +209,22 @@ fn role_claims(rule: &str) -> Value {
     rule.split_once('=').map_or(Value::Null, |(claim, value)| json!({ claim: [value] }))
 }
 
-fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invoke, clock: Clock) -> CloudOptions {
+fn demo(settings: &[(&str, OsString)], addresses: &Addresses, secret: String) -> demo_product::Options {
+    demo_product::Options {
+        issuer: settings::find(settings, "PUBLIC_ORIGIN"),
+        client_id: settings::find(settings, "PRODUCT_CLIENT_ID"),
+        secret,
+        origin: addresses.product.clone(),
+    }
+}
+
+fn cloud(
+    settings: &[(&str, OsString)],
+    addresses: &Addresses,
+    options: DevOptions,
+    invoke: cloud::Invoke,
+    clock: Clock,
+) -> CloudOptions {
     CloudOptions {
         data: options.data,
         redelivery: options.redelivery,
@@ -213,6 +234,7 @@ fn cloud(settings: &[(&str, OsString)], options: DevOptions, invoke: cloud::Invo
         client_secret: String::new(),
         invoke,
         product: settings::find(settings, "PUBLIC_ORIGIN"),
+        demo: Some(addresses.product.clone()),
         billing_principals: String::new(),
         clock,
         has_timer: true,

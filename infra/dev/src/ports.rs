@@ -19,6 +19,8 @@ pub(super) struct Ports {
     pub(super) functions: TcpListener,
     /// The port of the support desk, which the proxy forwards to cargo-lambda as well.
     pub(super) desk: TcpListener,
+    /// The port of the demo product.
+    pub(super) product: TcpListener,
 }
 
 impl Ports {
@@ -32,6 +34,7 @@ impl Ports {
             aws: bind(options.aws_port, "--aws-port").await?,
             oidc: bind(options.oidc_port, "--oidc-port").await?,
             desk: bind(options.desk_port, "--desk-port").await?,
+            product: bind(options.product_port, "--product-port").await?,
         })
     }
 }
@@ -69,6 +72,7 @@ mod tests {
             aws_port: 0,
             oidc_port: 0,
             desk_port: 0,
+            product_port: 0,
             ..DevOptions::default()
         };
         assert!(Ports::bind(&free()).await.is_ok());
@@ -76,6 +80,7 @@ mod tests {
             (DevOptions { port, ..free() }, "--port"),
             (DevOptions { aws_port: port, ..free() }, "--aws-port"),
             (DevOptions { desk_port: port, ..free() }, "--desk-port"),
+            (DevOptions { product_port: port, ..free() }, "--product-port"),
         ] {
             let refusal = Ports::bind(&options).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
             assert!(refusal.contains(&format!("port {port} of")), "{refusal}");

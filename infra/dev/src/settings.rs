@@ -21,6 +21,7 @@ pub(super) struct Addresses {
     pub(super) aws: String,
     pub(super) issuer: String,
     pub(super) desk: String,
+    pub(super) product: String,
 }
 
 impl Addresses {
@@ -34,14 +35,16 @@ impl Addresses {
             issuer: at("127.0.0.1", &ports.oidc)?,
             // Cookies ignore ports, so only another host keeps those of operators and customers apart.
             desk: at("127.0.0.1", &ports.desk)?,
+            // Another site than localhost as well, as the product may be in production.
+            product: at("127.0.0.1", &ports.product)?,
         })
     }
 }
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, console, aws, issuer, desk } = self;
-        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}  desk {desk}")
+        let Self { origin, console, aws, issuer, desk, product } = self;
+        write!(f, "functions {origin}  console {console}  aws {aws}  oidc {issuer}  desk {desk}  product {product}")
     }
 }
 
@@ -69,9 +72,12 @@ pub(super) fn clock(clock: &Clock) -> Option<(&'static str, OsString)> {
     clock.file().map(|file| ("FIRSTKEY_CLOCK", file.into()))
 }
 
-/// Returns the settings. The developer's environment overrides each of these defaults.
-pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'static str, OsString)> {
+/// Returns the settings. The developer's environment overrides each of these defaults. The demo product has this client secret.
+pub(super) fn chosen(addresses: &Addresses, redelivery: Duration, secret: &str) -> Vec<(&'static str, OsString)> {
     let (lease, queue_url) = (lease(redelivery).to_string(), cloud::Queue::SendMail.url(&addresses.aws));
+    let product = &addresses.product;
+    let (product_url, redirect_uri) = (format!("{product}/sign-in"), format!("{product}/callback"));
+    let (digest, signing_keys) = (demo_product::secret_digest(secret), cloud::SIGNING_KEYS.join(","));
     [
         ("TABLE_NAME", "firstkey"),
         ("SEALING_KEY", cloud::SEALING_KEY),
@@ -98,7 +104,11 @@ pub(super) fn chosen(addresses: &Addresses, redelivery: Duration) -> Vec<(&'stat
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("SUPPORT_LANGUAGE", "en"),
         ("PSEUDO_LANGUAGE", "true"),
-        ("PRODUCT_URL", "https://product.contoso.example/"),
+        ("PRODUCT_URL", &product_url),
+        ("PRODUCT_CLIENT_ID", "contoso-online-suite"),
+        ("PRODUCT_CLIENT_SECRET_DIGESTS", &digest),
+        ("PRODUCT_REDIRECT_URIS", &redirect_uri),
+        ("SIGNING_KEYS", &signing_keys),
         ("CREDENTIAL_LIFETIME_SECONDS", "604800"),
         ("WELCOME_MAIL", "credentials"),
         // All local clients share the address 127.0.0.1.

@@ -1,4 +1,4 @@
-//! The store: one DynamoDB table, a KMS key, SES, the queue of mails, and a client secret in Secrets Manager. No other crate calls AWS.
+//! The store: one DynamoDB table, the KMS keys, SES, the queue of mails, and a client secret in Secrets Manager. No other crate calls AWS.
 //!
 //! # The table
 //!
@@ -27,6 +27,8 @@
 //! | acts of an operator | `OPERATOR#<operator, hashed>` | `ATTEMPTS` | [`Operators`]; stored for a day |
 //! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`], [`PasswordResets`], [`Removals`]; [`SignIns`] notes the last sign-in: what [`Team`] lists |
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
+//! | code for the product | `CODE#<SHA-256 of the code>` | `CODE` | [`ProductSignIns`]: redeemed once; kept for ten minutes |
+//! | access token of the product | `TOKEN#<SHA-256 of the token>` | `TOKEN` | [`ProductSignIns`]; kept for five minutes |
 //! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT` (the failures of strangers), or `NETWORK#<network>` | [`Attempts`], for unknown names too |
 //! | device of an account | `ATTEMPTS#<user name>` | `DEVICE#<SHA-256 of its token>` | [`Attempts`]: ten for an account |
 //! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`]; stored for a day |
@@ -65,6 +67,9 @@
 //! | reissue-credentials, a request or a decision without an act | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`OperatorActs::settle`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 (4 where it is overtaken) | 4 reads, 11 writes |
 //! | change-access, portal users | [`Operators::spend`], [`OperatorActs::look_up`], [`OperatorActs::ask`] or [`OperatorActs::change_portal_users`] | 1 `UpdateItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 4 reads, 11 writes |
 //! | change-access, an account | [`Operators::spend`], [`Accesses::look_up_account`], [`Accesses::unlock`] | 1 `UpdateItem`, 2 `GetItem`, 1 `BatchGetItem`, `TransactWriteItems` of 5 | 6 reads, 11 writes |
+//! | product-sign-in, a code | [`Sessions::find`], [`ProductSignIns::issue`] | 1 `GetItem`, 2 at once, and with the click on **Continue** 1 `PutItem` | 3 reads, 1 write |
+//! | product-sign-in, a token | [`ProductSignIns::code`], [`ProductSignIns::user`], [`Signer::sign`], [`ProductSignIns::redeem`] | 1 `GetItem`, `BatchGetItem` of 3, 1 `Sign`, `TransactWriteItems` of 4; for a code that was redeemed before 1 `DeleteItem` instead | 4 reads, 8 writes |
+//! | product-sign-in, userinfo | [`ProductSignIns::holder`], [`ProductSignIns::user`] | 1 `GetItem`, `BatchGetItem` of 3 | 4 reads |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
@@ -122,6 +127,10 @@
 //! - **A network is known by its time and its failures together.** Nothing is written when it has failed too often: more than a hundred
 //!   failures in a row outweigh its time, until a success from there.
 //! - **Forgetting a network keeps its budget.** The item stays without its time, since deleting it would refill the budget.
+//! - **A code is put only if absent.** A late attempt of the put would otherwise make a code new that has been redeemed in between.
+//! - **The ID token is signed before its code is redeemed**, and leaves the function only after that: a failure of KMS spends nothing, and the
+//!   product can send the same request again.
+//! - **The second use of a code voids the token of the first**: where 20 requests use one at once, one token is issued and void.
 //! - **A session that ends stays in the table, expired.** A put that is carried out late, after the sign-out, finds it and does not begin
 //!   it again.
 //! - **Failures count every attempt**, right ones as well, until a success forgets them.
@@ -141,6 +150,7 @@ mod mailer;
 mod retry;
 mod sealer;
 mod secrets;
+mod signer;
 mod store;
 mod work_queue;
 
@@ -151,6 +161,7 @@ pub use mailer::{Delivery, InvalidSender, Mailer, Message};
 pub use retry::{OPERATION_TIMEOUT, RACES};
 pub use sealer::{Sealer, Unsealer};
 pub use secrets::ClientSecretReader;
+pub use signer::{PublicKeyDer, Signer, SigningKeys};
 pub use store::{
     Accesses, AccountState, ActOutcome, Administrators, AnsweredClick, Attempts, BeginOutcome, CLOSED_AT_ONCE,
     Callbacks, ChangeOutcome, CloseOutcome, Consent, CreateOutcome, DeleteOutcome, DeskAccount, DeskAdministrator,
@@ -158,12 +169,12 @@ pub use store::{
     DuePurgePage, EndOutcome, ExtendOutcome, FoundPage, Histories, HistoryPage, IssueMail, KnownSubscription, Lease,
     LeaseOutcome, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails, NewAdministrator,
     NewSupportRequest, Notices, OpenAccount, OperatorAct, OperatorActs, Operators, OrderNoticeOutcome, OrderOutcome,
-    OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, PurgeCursor, Purges, RecordLifeOutcome,
-    RecordOutcome, Reissue, Reissues, Reminders, Removals, RemoveOutcome, RenewOutcome, Renewals, ResendOutcome,
-    Resends, ResetOutcome, Restart, RestartOutcome, Restarts, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn,
-    SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome, StartOutcome, SubscriptionEnds, Subscriptions,
-    SupportRequests, Table, TakeOutcome, TakenMail, Team, TeamMember, UnlockOutcome, UnreadableRecord,
-    read_transitions,
+    OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, ProductSignIns, PurgeCursor, Purges,
+    RecordLifeOutcome, RecordOutcome, RedeemOutcome, Reissue, Reissues, Reminders, Removals, RemoveOutcome,
+    RenewOutcome, Renewals, ResendOutcome, Resends, ResetOutcome, Restart, RestartOutcome, Restarts, Retrievals,
+    RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome,
+    StartOutcome, SubscriptionEnds, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team, TeamMember,
+    UnlockOutcome, UnreadableRecord, read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

@@ -7,6 +7,7 @@
 //! | [`action`] | the actions that a portal user can take on a subscription |
 //! | [`attempts`] | rate limits on sign-in attempts |
 //! | [`session`] | sessions of the Administration Center |
+//! | [`product`] | the sign-in to the vendor's product: its client, codes and access tokens |
 //! | [`device`] | browsers that an account has signed in from |
 //! | [`id`] | ids of subscriptions, companies and accounts |
 //! | [`name`] | names that people read, and how mails show them |
@@ -69,6 +70,7 @@ pub mod operator;
 pub mod password;
 pub mod portal_user;
 pub mod principal;
+pub mod product;
 pub mod purge;
 pub mod reissue;
 pub mod reminder;
@@ -111,6 +113,10 @@ pub use operator::Operator;
 pub use password::{NewPassword, PasswordContext, PasswordRefusal, TypedPassword};
 pub use portal_user::{InvalidPortalUser, PortalUser, PortalUserFields};
 pub use principal::{Caller, Label, PersonId, Principal};
+pub use product::{
+    AccessToken, AccessTokenDigest, AuthorizationCode, Challenge, CodeDigest, CodeRefusal, Freshness, Grant, Holder,
+    KnownCode, PkcePolicy, ProductClient, ProductUser,
+};
 pub use purge::{PurgeDay, PurgeDecision};
 pub use reissue::{PortalUserChange, Removal};
 pub use reminder::{DueHour, DuePartition, Reminder};

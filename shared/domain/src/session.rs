@@ -39,6 +39,8 @@ pub struct Session {
 }
 
 /// The lifetime of a full session: a working day. NIST SP 800-63B-4, 2.2.3, allows at most 24 hours at AAL2.
+///
+/// [`Session::authenticated_at`] follows from it. A release with a shorter one would make sessions of the release before look younger.
 pub const LIFETIME: Duration = Duration::from_hours(12);
 
 /// The lifetime of a session that only resets the password. After it, the user signs in again with the temporary password.
@@ -102,6 +104,12 @@ impl Session {
         Self { account_version, scope: Scope::Full, expires_at: now.plus(LIFETIME), ..self.clone() }
     }
 
+    /// Returns when the owner signed in, or chose the password that the session goes on with. `None` for a session from a temporary password.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        (self.scope == Scope::Full).then(|| self.expires_at.minus(LIFETIME))
+    }
+
     /// Returns whether the session is still valid, given the current state of its account.
     #[must_use]
     pub fn is_valid(&self, account: &Account, now: Timestamp) -> bool {
@@ -161,7 +169,9 @@ mod tests {
         assert_eq!((session.scope, session.expires_at), (Scope::ResetPassword, at(60)));
         let hour = i64::try_from(RESET_LIFETIME.as_secs()).unwrap();
         assert_eq!(Session::begin(&account(Some(1_000_000)), at(0)).expires_at, at(hour));
+        assert_eq!(session.authenticated_at(), None);
         let after = session.after_change(at(50));
+        assert_eq!(after.authenticated_at(), Some(at(50)));
         assert_eq!((after.scope, after.account_version), (Scope::Full, session.account_version + 1));
     }
 }

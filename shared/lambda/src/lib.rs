@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Settings`] | the environment, read once at start; a function asks only for what it uses |
 //! | [`Clock`] | the time, read once at the start of an invocation and passed on as an argument |
-//! | [`random`], [`session_token`], [`device_token`], [`account_id`] | bytes from the operating system, and the tokens and ids that are made of them |
+//! | [`random`], [`session_token`], [`device_token`], [`authorization_code`], [`access_token`], [`account_id`] | bytes from the operating system, and the tokens and ids that are made of them |
 //! | [`in_time`] | the time limit of a request that makes many calls |
 //! | [`Hasher`] | argon2id, off the async thread |
 //! | [`serve`] | a function behind the HTTP API |
@@ -30,7 +30,7 @@ pub use consume::{Batch, BatchResponse, Message, Rejection, consume, handle_batc
 pub use deadline::{OutOfTime, TIME_LIMIT, in_time};
 pub use hasher::{Hasher, HashingFailed};
 pub use log::{log_as_json, log_as_json_to};
-pub use random::{account_id, device_token, random, random_bytes, session_token};
+pub use random::{access_token, account_id, authorization_code, device_token, random, random_bytes, session_token};
 pub use schedule::{Tick, handle_tick, on_schedule};
 pub use serve::{Answer, HttpService, Transport, serve};
 pub use settings::{MissingSetting, Settings};

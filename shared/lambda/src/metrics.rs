@@ -20,6 +20,8 @@
 //! | `Retrieved` | retrievals that were counted and shown |
 //! | `Blank` | answers without a password, by the first of their reasons |
 //! | `SignedIn` | sign-ins to the Administration Center |
+//! | `ProductEntered` | codes that the product redeemed: administrators who arrived there, signed in |
+//! | `ProductCodeReused` | codes that came a second time, so that the token of the first time is void |
 //! | `AttemptsExhausted` | attempts and requests that were refused because a budget was exhausted |
 //! | `SignInMisconfigured` | sign-ins of customers that failed as the deployment or the provider is set up |
 //! | `AccountClosed` | wrong passwords that closed an account to strangers, or found it closed |

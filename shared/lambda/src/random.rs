@@ -1,6 +1,6 @@
 //! Random bytes from the operating system, and the ids and tokens that are made of them.
 
-use domain::{DeviceToken, SessionToken, Timestamp};
+use domain::{AccessToken, AuthorizationCode, DeviceToken, SessionToken, Timestamp};
 use ulid::Ulid;
 use zeroize::Zeroizing;
 
@@ -39,6 +39,18 @@ pub fn session_token() -> SessionToken {
 #[must_use]
 pub fn device_token() -> DeviceToken {
     DeviceToken::new(&secret_bytes())
+}
+
+/// Returns a new authorization code for the product.
+#[must_use]
+pub fn authorization_code() -> AuthorizationCode {
+    AuthorizationCode::new(&secret_bytes())
+}
+
+/// Returns a new access token for the product.
+#[must_use]
+pub fn access_token() -> AccessToken {
+    AccessToken::new(&secret_bytes())
 }
 
 fn secret_bytes() -> Zeroizing<[u8; 32]> {

@@ -357,6 +357,19 @@ pub(crate) const WORDS: Words = Words {
     handout_lost_title: "Das temporäre Passwort kann nicht angezeigt werden",
     handout_lost: "{user_name} ist bereit, aber die Antwort mit dem temporären Passwort ist unterwegs verloren gegangen. Es wird nur einmal angezeigt. Setzen Sie das Passwort zurück, um ein neues zu erhalten.",
 
+    // The pages between the product and the Administration Center.
+    continue_title: "Weiter zu {product}",
+    continue_as: "Sie sind als {name} angemeldet.",
+    continue_button: "Weiter",
+    continue_not_you: "Nicht Ihr Konto?",
+    continue_sign_in: "Melden Sie sich an, um fortzufahren.",
+    leaving_title: "Einen Moment …",
+    leaving_link: "Weiter, falls nichts passiert",
+    product_refused_title: "Dieser Link funktioniert nicht",
+    product_refused_lead: "Gehen Sie zurück zum Produkt und versuchen Sie es noch einmal. Wenn der Fehler weiterhin auftritt, wenden Sie sich an den Support.",
+    product_not_proven_title: "Bitte melden Sie sich erneut an",
+    product_not_proven_lead: "Bevor Sie das Produkt öffnen können, müssen wir sicher sein, dass dieses Konto Ihnen gehört. Melden Sie sich erneut mit Ihrem eigenen Passwort an. Wenn diese Seite wieder erscheint, wenden Sie sich an den Support.",
+
     // The welcome mail.
     mail_subject: "Ihre Zugangsdaten für {product}",
     mail_hello: "Guten Tag,",

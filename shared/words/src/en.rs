@@ -357,6 +357,19 @@ pub(crate) const WORDS: Words = Words {
     handout_lost_title: "The temporary password can't be shown",
     handout_lost: "{user_name} is ready, but the answer with the temporary password was lost on the way. It is shown only once, so reset the password to get another one.",
 
+    // The pages between the product and the Administration Center.
+    continue_title: "Continue to {product}",
+    continue_as: "You are signed in as {name}.",
+    continue_button: "Continue",
+    continue_not_you: "Not you?",
+    continue_sign_in: "Sign in to continue.",
+    leaving_title: "One moment…",
+    leaving_link: "Continue if nothing happens",
+    product_refused_title: "This link doesn't work",
+    product_refused_lead: "Go back to the product and try again. If it keeps happening, contact support.",
+    product_not_proven_title: "Please sign in again",
+    product_not_proven_lead: "Before you can open the product, we need to be sure that this account is yours. Sign in again with your own password. If you see this page again, contact support.",
+
     // The welcome mail.
     mail_subject: "Your credentials for {product}",
     mail_hello: "Hello,",

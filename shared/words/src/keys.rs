@@ -361,6 +361,18 @@ words! {
     handout_done
     handout_lost_title
     handout_lost
+    // The pages between the product and the Administration Center.
+    continue_title
+    continue_as
+    continue_button
+    continue_not_you
+    continue_sign_in
+    leaving_title
+    leaving_link
+    product_refused_title
+    product_refused_lead
+    product_not_proven_title
+    product_not_proven_lead
     // The welcome mail.
     mail_subject
     mail_hello

@@ -16,11 +16,12 @@ struct Actor<'a> {
 }
 
 impl World {
-    /// Runs the story of a team: Lee adds Noor and helps Mo, both choose passwords, and then Lee and Noor remove each other.
+    /// Runs the story of a team: Lee enters the product, adds Noor and helps Mo, both choose passwords, and then Lee and Noor remove each other.
     pub(super) async fn be_a_team(&self, customer: &Customer) -> Option<()> {
         self.administration_center(customer, 1, u32::MAX).await;
         let [lee, mo, noor] = ["lee", "mo", "noor"].map(|who| customer.account(who));
         let (session, password) = self.come_in(customer, &lee, &[2, 1]).await?;
+        self.enter_product(customer, &session).await;
         let actor = Actor { session: &session, password: &password };
         let add = || self.add(customer, actor, &noor);
         let given = if customer.impatient {

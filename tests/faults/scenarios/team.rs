@@ -17,7 +17,7 @@ const MOS: Password = Chosen(2);
 /// The time after which an ended subscription is deleted, and a day.
 const RETENTION: Op = Op::Wait { seconds: 401 * 24 * 60 * 60 };
 
-const END: Op = Op::End { at: 1 };
+pub(super) const END: Op = Op::End { at: 1 };
 
 /// A start after [`END`].
 const RESTART: Op = Op::Restart { event: "restart", at: 2 };
@@ -56,7 +56,7 @@ fn added() -> Vec<Op> {
 }
 
 /// The same, after Mo has chosen a password, in the session `M`.
-fn proven() -> Vec<Op> {
+pub(super) fn proven() -> Vec<Op> {
     [added(), vec![mo_signs_in(HandedOut("first"), "m"), mo_chooses("m", "M")]].concat()
 }
 

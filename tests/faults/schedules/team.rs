@@ -12,21 +12,21 @@ const BROWSERS: usize = 4;
 const TURNS: usize = 3;
 
 /// The number of teams that act at the same time, each with its own stack.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 /// An administrator.
 #[derive(Clone, Copy)]
-struct Member {
-    who: UserName,
+pub(super) struct Member {
+    pub(super) who: UserName,
     /// The password that they choose, again after each reset.
-    own: Password,
+    pub(super) own: Password,
 }
 
-const LEE: Member = Member { who: UserName::Lee, own: ADMINISTRATOR_PASSWORD };
-const MO: Member = Member { who: UserName::Mo, own: Password::Chosen(2) };
+pub(super) const LEE: Member = Member { who: UserName::Lee, own: ADMINISTRATOR_PASSWORD };
+pub(super) const MO: Member = Member { who: UserName::Mo, own: Password::Chosen(2) };
 
 /// A subscription that is handed over to Lee and Mo.
-struct Team<'a> {
+pub(super) struct Team<'a> {
     schedule: Schedule<'a>,
     /// The temporary passwords that were handed over, by their names, the latest last.
     given: Mutex<BTreeMap<UserName, Vec<Label>>>,
@@ -44,12 +44,17 @@ impl Team<'_> {
         Team { schedule, given, sessions, names }
     }
 
-    fn scene(&self) -> &Scene {
+    /// Returns the schedule, which has the one scene of the team.
+    pub(super) fn schedule(&self) -> &Schedule<'_> {
+        &self.schedule
+    }
+
+    pub(super) fn scene(&self) -> &Scene {
         &self.schedule.scenes[0]
     }
 
     /// Returns a new name, of a session or a password.
-    fn name(&self) -> Label {
+    pub(super) fn name(&self) -> Label {
         format!("{}", self.names.fetch_add(1, Ordering::Relaxed)).leak()
     }
 
@@ -59,12 +64,12 @@ impl Team<'_> {
         name
     }
 
-    async fn perform(&self, op: Op) -> Option<Reply> {
+    pub(super) async fn perform(&self, op: Op) -> Option<Reply> {
         self.schedule.perform(self.scene(), op).await
     }
 
     /// Returns the sessions of Lee and Mo.
-    async fn prepare(&self) -> [Label; 2] {
+    pub(super) async fn prepare(&self) -> [Label; 2] {
         let [first, full, lee, mo_first, mo] = [(); 5].map(|()| self.session());
         let (gives, temporary) = (self.name(), Password::Temporary(1));
         let sign_in = |who, password, begins| Op::SignIn { who, password, begins };
@@ -151,9 +156,9 @@ impl Team<'_> {
     }
 
     /// Waits until the end is complete, tries every session, and checks the history against the specification.
-    async fn judge(&self) -> Result<(), String> {
+    pub(super) async fn judge(&self) -> Result<(), String> {
         let (scene, table) = (self.scene(), Table::connect(&self.schedule.product.aws_url(), "desk"));
-        self.await_end(&table).await?;
+        self.await_end().await?;
         let sessions = self.sessions.lock().unwrap().clone();
         for session in sessions {
             if scene.world.knows(session) {
@@ -168,7 +173,9 @@ impl Team<'_> {
         find_order(&State::started(), &scene.history(&mails), &lines).map(drop)
     }
 
-    async fn await_end(&self, table: &Table) -> Result<(), String> {
+    /// Waits until the end has closed all accounts.
+    pub(super) async fn await_end(&self) -> Result<(), String> {
+        let table = Table::connect(&self.schedule.product.aws_url(), "desk");
         let subscription = self.scene().world.subscription();
         for turn in 0..300 {
             if let Product::InProcess(stack) = self.schedule.product {
@@ -187,27 +194,33 @@ impl Team<'_> {
     }
 }
 
-/// Runs teams one after the other until no seed is left.
-async fn work_teams(product: &Product, seeds: &Mutex<Range<u64>>, report: &Mutex<Report>) {
+/// Runs a team and judges it.
+async fn play(team: &Team<'_>, seed: u64) -> Result<(), String> {
+    team.run(seed).await;
+    team.judge().await
+}
+
+/// Plays the schedules of a test with teams, one after the other, until no seed is left.
+pub(super) async fn work_teams(
+    product: &Product,
+    seeds: &Mutex<Range<u64>>,
+    report: &Mutex<Report>,
+    (test, play): (&str, impl AsyncFn(&Team<'_>, u64) -> Result<(), String>),
+) {
     let next = || seeds.lock().unwrap().next();
     while let Some(seed) = next() {
         let team = Team::new(product, seed).await;
-        let judged = async {
-            team.run(seed).await;
-            team.judge().await
-        };
         let wrong = tokio::select! {
-            judged = judged => judged.err(),
+            judged = play(&team, seed) => judged.err(),
             () = tick(product) => None,
         };
-        let again =
-            format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run --workspace --test faults a_team_in_process");
+        let again = format!("to repeat: FIRSTKEY_SEED={seed} cargo nextest run --workspace --test faults {test}");
         let mut report = report.lock().unwrap();
         let observations = team.scene().observations.lock().unwrap();
-        report.note("a_team_in_process", "operations", observations.len());
+        report.note(test, "operations", observations.len());
         let answered = observations.iter().filter(|seen| seen.answered.is_some()).count();
-        report.note("a_team_in_process", "answered", answered);
-        report.add("a_team_in_process", "schedules", wrong.map(|wrong| format!("{wrong}\n{again}")));
+        report.note(test, "answered", answered);
+        report.add(test, "schedules", wrong.map(|wrong| format!("{wrong}\n{again}")));
     }
 }
 
@@ -215,6 +228,6 @@ async fn work_teams(product: &Product, seeds: &Mutex<Range<u64>>, report: &Mutex
 async fn a_team_in_process() {
     let (seeds, report) = (Mutex::new(seeds(4, 200)), Mutex::default());
     let products = join_all((0..AT_ONCE).map(|_| Product::in_process())).await;
-    join_all(products.iter().map(|product| work_teams(product, &seeds, &report))).await;
+    join_all(products.iter().map(|product| work_teams(product, &seeds, &report, ("a_team_in_process", play)))).await;
     report.into_inner().unwrap().finish("schedules of a team");
 }

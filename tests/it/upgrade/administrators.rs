@@ -1,9 +1,9 @@
-//! Tests that administrators of 0.1.0, which knew neither resets nor removals nor ends, help and remove each other, and that its subscriptions
-//! end, start again and are purged.
+//! Tests that administrators of 0.1.0, which knew neither resets nor removals nor ends nor the sign-in to the product, help and remove each
+//! other and arrive in the product, and that its subscriptions end, start again and are purged.
 
 use domain::Timestamp;
 use serde_json::{Value, json};
-use support::{Call, at, ended};
+use support::{Call, RelyingParty, address_in, at, ended};
 
 use super::{
     Company, fixtures,
@@ -96,6 +96,42 @@ async fn the_service_administrator_of_the_first_release_creates_and_neither_rese
         ("remove-admin", Call::remove_admin(service, &lees_id, super::states::CHOSEN)),
     ] {
         assert_eq!(company.call(function, call).await.problem(), Some("forbidden"), "{function}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_of_the_first_release_arrives_in_the_product_in_a_session_of_that_release() {
+    const PROVIDER: &str = "product-sign-in";
+    let release = Release::start("product").await;
+    let company = company(&release.stack, "handed-over", "none").await;
+    let (lee, party) = (&company.sessions["lee"], RelyingParty::default());
+    let lees_id = release.stack.account_id(&company.account("lee")).await;
+    let address = address_in(&company.call(PROVIDER, party.authorize()).await);
+    let query = address.strip_prefix("/oidc/continue?").unwrap();
+    let mut code = String::new();
+    let issue = async {
+        let page = company.call(PROVIDER, Call::confirm_product(query, lee, &lees_id)).await;
+        code = page.product_code().unwrap();
+    };
+    assert_eq!(changes(&release, issue).await, ["+ CODE CODE"]);
+    let mut token = String::new();
+    let redeem = async {
+        let answer = company.call(PROVIDER, party.redemption(&code)).await;
+        token = answer.access_token().unwrap().to_owned();
+    };
+    assert_eq!(changes(&release, redeem).await, ["+ TOKEN TOKEN", "CODE CODE: spent_by"]);
+    let userinfo = company.call(PROVIDER, Call::userinfo(&token)).await;
+    for (name, expected) in [
+        ("sub", json!(lees_id)),
+        ("preferred_username", json!("lee@handed-over")),
+        ("name", json!("Lee Ahmadi")),
+        ("email", json!("lee@handed-over.example")),
+        ("company_id", json!("handed-over")),
+        ("subscription_id", json!(company.subscription())),
+        // The session has only its end, from which the time of the sign-in follows.
+        ("auth_time", json!(company.now())),
+    ] {
+        assert_eq!(userinfo.body[name], expected, "{name}");
     }
 }
 

@@ -170,6 +170,8 @@ functions! {
     "reset-admin" ResetAdmin reset_admin Http { status: 403 };
     /// Closes the account of an administrator.
     "remove-admin" RemoveAdmin remove_admin Http { status: 403 };
+    /// Signs administrators in to the vendor's product.
+    "product-sign-in" ProductSignIn product_sign_in Http { status: 200 };
     /// Starts the next issue of credentials that have expired.
     "renew-credentials" RenewCredentials renew_credentials Http { status: 409 };
     /// Orders the reminders that are due.

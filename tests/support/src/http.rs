@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use form_urlencoded::Serializer;
 use http_body_util::Full;
 use lambda_http::http::{Request, response};
 use serde_json::{Value, json};
@@ -129,6 +130,24 @@ impl Call {
         call.json(&json!({ "reason": reason }))
     }
 
+    /// `GET /oidc/authorize` with these parameters.
+    #[must_use]
+    pub fn authorize(parameters: &[(&str, &str)]) -> Self {
+        Self::get("/oidc/authorize").query(&encode(parameters))
+    }
+
+    /// `POST /oidc/token` with these parameters, without authentication of the client in a header.
+    #[must_use]
+    pub fn token(parameters: &[(&str, &str)]) -> Self {
+        Self::post("/oidc/token").form(parameters)
+    }
+
+    /// `GET /oidc/userinfo` with an access token.
+    #[must_use]
+    pub fn userinfo(access_token: &str) -> Self {
+        Self::get("/oidc/userinfo").bearer(access_token)
+    }
+
     fn new(method: &'static str, path: &str) -> Self {
         Self {
             method,
@@ -221,6 +240,19 @@ impl Call {
         self.header("content-type", "application/json").body(body.to_string().as_bytes())
     }
 
+    /// Sets the body of a form and its media type.
+    #[must_use]
+    pub fn form(self, parameters: &[(&str, &str)]) -> Self {
+        self.header("content-type", "application/x-www-form-urlencoded").body(encode(parameters).as_bytes())
+    }
+
+    /// Adds the credentials of a client, encoded as RFC 6749 does.
+    #[must_use]
+    pub fn basic(self, client_id: &str, secret: &str) -> Self {
+        let [client_id, secret] = [client_id, secret].map(|text| encode(&[(text, "")]).replace('=', ""));
+        self.header("authorization", &format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}"))))
+    }
+
     /// Sets a body without a media type.
     #[must_use]
     pub fn body(mut self, body: &[u8]) -> Self {
@@ -283,6 +315,11 @@ impl Call {
             "isBase64Encoded": self.body.is_some(),
         })
     }
+}
+
+/// Encodes parameters as in a query and in a form.
+fn encode(parameters: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
 impl Answer {

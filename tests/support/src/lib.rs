@@ -10,13 +10,14 @@
 //! | `it/condition.rs` | the condition of a retrieval matches its rules (property tests) |
 //! | `it/contract.rs` | the HTTP contract: its routes, its examples, and the check of every answer against it |
 //! | `it/everything.rs` | every function has a crate, an event, tests, resources and a role |
-//! | `it/interleavings.rs` | sign-in, reset, creation, retirement, a new issue and acts of operators at the same time, with their calls in every order; in `team`, acts of administrators and ends beside each other at every call |
+//! | `it/interleavings.rs` | sign-in, reset, creation, retirement, a new issue and acts of operators at the same time, with their calls in every order; in `team`, acts of administrators and ends beside each other at every call; in `product`, uses of a code for the product |
 //! | `it/logs.rs` | one line for each request and message, and the metrics in it |
 //! | `it/no_leaks.rs` | logs, the table and answers contain no secret where they must not |
 //! | `it/notices.rs` | notices of what others did: sent once, with nothing in them that a person typed |
 //! | `it/operators.rs` | operators sign in at their own provider, and neither they nor customers get anywhere on the other's origin |
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
+//! | `it/product_clients.rs` | clients of other authors sign administrators in to the product |
 //! | `it/second_provider.rs` | the same with an independent implementation of a provider |
 //! | `it/snapshots.rs` | every mail, page and problem document as in `it/snapshots/` |
 //! | `it/template.rs` | the template has the functions, routes and settings that the code has |
@@ -50,7 +51,8 @@
 //! | 12: nothing of an earlier issue works after a reissue | `model/desk` | `it/reissue_credentials.rs`, `it/interleavings/desk.rs`, `crashes/invariants/desk.rs` |
 //! | 14: a subscription that has not ended has a way in | `model/team` | `it/team.rs`, `it/remove_admin.rs`, `it/interleavings/team.rs` |
 //! | 15: no password that another person has seen signs in for good | `model/team` | `it/create_admin.rs`, `it/reset_admin.rs`, `it/sign_in.rs` |
-//! | 16: nothing of an ended subscription works | `model/team` | `it/subscription_end.rs`, `it/interleavings/team.rs` |
+//! | 16: nothing of an ended subscription works | `model/team`, `model/product` | `it/subscription_end.rs`, `it/interleavings/team.rs` |
+//! | no number: a code for the product gives one token, void after its second use | `model/product` | `it/product_sign_in.rs`, `it/interleavings/product.rs` |
 //!
 //! `it/interleavings.rs` and `faults/` compare the product with [`specification`], which is written separately from the code and applies
 //! operations to one subscription one after the other. [`history`] decides whether concurrent operations could have happened so.
@@ -76,6 +78,7 @@ pub mod history;
 mod http;
 mod processes;
 pub mod product;
+mod relying_party;
 pub mod secrets;
 pub mod specification;
 mod stack;
@@ -86,7 +89,11 @@ pub use dev::{Dev, skip_unless_verifying};
 pub use functions::{Api, Function, Route, Trigger};
 pub use http::{Answer, Call};
 pub use processes::{BusyProcess, Processes};
-pub use stack::{DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, TestStack, event};
+pub use relying_party::{CHALLENGE, RelyingParty, VERIFIER, address_in, answer_in, confirmed_account};
+pub use stack::{
+    DESK_CLIENT, DESK_ORIGIN, Deployment, Machine, PRODUCT_CLIENT, PRODUCT_REDIRECT_URI, PRODUCT_SECRET,
+    PRODUCT_SECRET_DIGEST, TestStack, event,
+};
 
 /// Returns whether an environment variable, such as `FIRSTKEY_FULL`, is set.
 #[must_use]

@@ -34,6 +34,8 @@ pub struct Product {
     pub oidc: String,
     /// The URL of the support desk.
     pub desk: String,
+    /// The URL of the vendor's product, for demonstration.
+    pub product: String,
 }
 
 impl Product {
@@ -48,7 +50,9 @@ impl Product {
             cargo.arg("dev");
             cargo
         };
-        command.args(["--port", "0", "--console-port", "0", "--aws-port", "0", "--oidc-port", "0", "--desk-port", "0"]);
+        for port in ["--port", "--console-port", "--aws-port", "--oidc-port", "--desk-port", "--product-port"] {
+            command.args([port, "0"]);
+        }
         command.current_dir(directory).kill_on_drop(true);
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().context("cargo dev")?;
@@ -71,7 +75,8 @@ impl Product {
         };
         let (functions, console) = (address("functions")?, address("console")?);
         let (aws, oidc, desk) = (address("aws")?, address("oidc")?, address("desk")?);
-        Ok(Self { child, output, functions, console, aws, oidc, desk })
+        let product = address("product")?;
+        Ok(Self { child, output, functions, console, aws, oidc, desk, product })
     }
 
     /// Stops `cargo dev` as Ctrl-C does, because killing it would leave cargo-lambda behind. Returns its output since it was

@@ -2,6 +2,7 @@
 //! happen one after the other. It has no table, no AWS and no races.
 
 mod desk;
+mod product;
 mod team;
 
 use std::{
@@ -14,6 +15,7 @@ pub use desk::{APPROVAL_LIFETIME, APPROVAL_WAIT, DeskAct, Operator, reason};
 pub(crate) use desk::{
     approval_line, clicks_line, listed_line, membership_line, removed_line, unlocks_line, user_line,
 };
+use product::Product;
 use team::Life;
 pub(crate) use team::{administrator_line, ended_line};
 
@@ -216,6 +218,27 @@ pub enum Op {
         /// The current password of the one who removes.
         current: Password,
     },
+    /// A click on **Continue**, on the page that leads an account to the product.
+    Enter {
+        /// The session of the request.
+        session: Label,
+        /// The account that the page was shown for.
+        who: UserName,
+        /// The name of the code that the product gets.
+        code: Label,
+    },
+    /// The use of a code by the product.
+    Redeem {
+        /// The code.
+        code: Label,
+        /// The name of the access token that the product gets.
+        gives: Label,
+    },
+    /// A request of the product for the claims of its user.
+    ReadUser {
+        /// The access token.
+        token: Label,
+    },
     /// The delivery of `SubscriptionEnded`.
     End {
         /// The hours between the time of the first `SubscriptionStarted` and that of this event.
@@ -362,6 +385,7 @@ pub struct State {
     /// The events that have started an issue.
     handled: Vec<Label>,
     desk: Desk,
+    product: Product,
     history: Vec<String>,
     now: u64,
 }
@@ -393,6 +417,7 @@ impl State {
             requests: BTreeSet::new(),
             handled: Vec::new(),
             desk: Desk::new(),
+            product: Product::default(),
             history: Vec::new(),
             now: 0,
         }
@@ -447,6 +472,9 @@ impl State {
             Op::Add { session, who, current, key, gives } => self.add(session, who, current, (key, gives)),
             Op::Help { session, who, current, gives } => self.help(session, who, current, gives),
             Op::Remove { session, who, current } => self.remove(session, who, current),
+            Op::Enter { session, who, code } => self.enter_product(session, who, code),
+            Op::Redeem { code, gives } => self.redeem_code(code, gives),
+            Op::ReadUser { token } => self.read_user(token),
             Op::Reissue { issue } => self.reissue(issue),
             Op::Desk { operator, key, act } => self.act(operator, key, act),
             Op::LockOut { who } => {
@@ -852,6 +880,11 @@ impl fmt::Display for Op {
                 write!(f, "reset of {who} in session {session} (password {gives})")
             }
             Self::Remove { session, who, .. } => write!(f, "removal of {who} in session {session}"),
+            Self::Enter { session, who, code } => {
+                write!(f, "entry of {who} to the product in session {session} (code {code})")
+            }
+            Self::Redeem { code, gives } => write!(f, "use of code {code} (token {gives})"),
+            Self::ReadUser { token } => write!(f, "look at the user of token {token}"),
             Self::End { at } => write!(f, "end at hour {at}"),
             Self::Restart { event, at } => write!(f, "start by event {event} at hour {at}"),
             Self::Purge => f.write_str("purge"),

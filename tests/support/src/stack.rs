@@ -465,6 +465,15 @@ pub const DESK_ORIGIN: &str = "http://127.0.0.1:9004";
 /// The operators' client at the provider. Everyone who signs in there is an operator.
 pub const DESK_CLIENT: &str = "firstkey-desk";
 
+/// The product's client id.
+pub const PRODUCT_CLIENT: &str = "contoso-online-suite";
+/// The secret of [`PRODUCT_CLIENT`].
+pub const PRODUCT_SECRET: &str = "the-secret-of-the-product-that-no-other-client-has";
+/// The SHA-256 of [`PRODUCT_SECRET`], in hexadecimal.
+pub const PRODUCT_SECRET_DIGEST: &str = "b29bff73220f21417346e07dad37aaa9317bce43004cf31ec3f51439aa2c7b23";
+/// The address of the product that gets codes.
+pub const PRODUCT_REDIRECT_URI: &str = "http://127.0.0.1:9005/callback";
+
 /// Returns the settings of `cargo dev` for an AWS endpoint and an identity provider, without `AWS_ACCESS_KEY_ID`, which differs between
 /// functions.
 pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
@@ -487,6 +496,10 @@ pub(crate) fn settings(aws: &str, issuer: &str) -> HashMap<String, String> {
         ("SUPPORT_EMAIL", "support@contoso.example"),
         ("OIDC_ISSUER", issuer),
         ("OIDC_CLIENT_ID", "firstkey"),
+        ("PRODUCT_CLIENT_ID", PRODUCT_CLIENT),
+        ("PRODUCT_CLIENT_SECRET_DIGESTS", PRODUCT_SECRET_DIGEST),
+        ("PRODUCT_REDIRECT_URIS", PRODUCT_REDIRECT_URI),
+        ("SIGNING_KEYS", cloud::SIGNING_KEYS[0]),
         ("DESK_ORIGIN", DESK_ORIGIN),
         ("DESK_OIDC_ISSUER", issuer),
         ("DESK_OIDC_CLIENT_ID", DESK_CLIENT),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::template::{Statement, Transformed, cases, included, list, mentions, named, one_or_more};
 
 /// The routes without an authorizer in API Gateway. Their functions authenticate the caller, as `infra/openapi.yaml` says.
-const OPEN: [&str; 18] = [
+const OPEN: [&str; 26] = [
     "GET /subscriptions",
     "GET /subscriptions/{subscription_id}/history",
     "POST /subscriptions/{subscription_id}/credentials",
@@ -18,6 +18,14 @@ const OPEN: [&str; 18] = [
     "POST /administrators",
     "POST /administrators/{account_id}/password-resets",
     "POST /administrators/{account_id}/removal",
+    "GET /.well-known/openid-configuration",
+    "GET /oidc/jwks",
+    "GET /oidc/authorize",
+    "GET /oidc/continue",
+    "POST /oidc/continue",
+    "POST /oidc/token",
+    "GET /oidc/userinfo",
+    "POST /oidc/userinfo",
     "POST /desk/api/subscriptions/{subscription_id}/reissues",
     "POST /desk/api/subscriptions/{subscription_id}/approvals/{approval}",
     "POST /desk/api/subscriptions/{subscription_id}/portal-users",
@@ -38,7 +46,17 @@ const SEALS: [(&str, &[&str]); 2] = [
 const CONTEXT: [&str; 2] = ["subscription", "issue"];
 
 /// The actions that use a key. The others manage it.
-const USES: [&str; 6] = ["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "CreateGrant", "GenerateMac"];
+const USES: [&str; 9] = [
+    "Encrypt",
+    "Decrypt",
+    "ReEncrypt",
+    "GenerateDataKey",
+    "CreateGrant",
+    "GenerateMac",
+    "Sign",
+    "Verify",
+    "GetPublicKey",
+];
 
 pub(super) fn open_routes(template: &Transformed) -> Vec<String> {
     let apis = template.resources("AWS::ApiGatewayV2::Api").map(|(_, api)| &api["Properties"]["Body"]["paths"]);
@@ -129,13 +147,7 @@ pub(super) fn unbound_seals(template: &Transformed) -> Vec<String> {
 /// Finds statements, in roles and in the key's policy, that allow a use of the sealing key to a role that must not have it.
 pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
     let others = |statement: &Statement| {
-        let roles: Vec<&str> = match statement.kind {
-            "AWS::KMS::Key" => {
-                one_or_more(&statement.value["Principal"]["AWS"]).map(included).map(role_or_stranger).collect()
-            }
-            "AWS::IAM::RolePolicy" => vec![role_or_stranger(&template.properties(statement.owner)["RoleName"])],
-            _ => vec![statement.owner],
-        };
+        let roles = roles(template, statement);
         uses(statement).any(|action| {
             let owners = SEALS.iter().find(|(seal, _)| *seal == action).map_or(&[] as &[&str], |(_, roles)| *roles);
             roles.iter().any(|role| !owners.contains(role))
@@ -144,11 +156,23 @@ pub(super) fn seals_of_others(template: &Transformed) -> Vec<String> {
     places(template, |statement| is_about_sealing(statement) && others(statement))
 }
 
+/// Returns the roles that a statement is for.
+pub(super) fn roles<'a>(template: &Transformed<'a>, statement: &Statement<'a>) -> Vec<&'a str> {
+    match statement.kind {
+        "AWS::KMS::Key" => {
+            one_or_more(&statement.value["Principal"]["AWS"]).map(included).map(role_or_stranger).collect()
+        }
+        "AWS::IAM::RolePolicy" => vec![role_or_stranger(&template.properties(statement.owner)["RoleName"])],
+        _ => vec![statement.owner],
+    }
+}
+
 fn role_or_stranger(value: &Value) -> &str {
     named(value).unwrap_or("a stranger")
 }
 
-fn uses<'a>(statement: &'a Statement) -> impl Iterator<Item = &'a str> {
+/// Returns the actions of a statement that use a key.
+pub(super) fn uses<'a>(statement: &'a Statement) -> impl Iterator<Item = &'a str> {
     let is_use = |action: &&str| USES.iter().any(|using| action.starts_with(&format!("kms:{using}")));
     statement.actions().into_iter().filter(is_use)
 }
@@ -197,14 +221,15 @@ pub(super) fn shared_roles(template: &Transformed) -> Vec<String> {
         .collect()
 }
 
-/// Finds keys whose administrators cannot rotate the key at once, or see that it was rotated.
+/// Finds keys whose administrators cannot rotate the key at once, or see that it was rotated. KMS rotates no key that signs.
 pub(super) fn unrotatable_keys(template: &Transformed) -> Vec<String> {
     let allows = |key: &Value, action: &str| {
         list(&key["Properties"]["KeyPolicy"]["Statement"]).any(|statement| {
             statement["Sid"] == "Administration" && one_or_more(&statement["Action"]).any(|one| one == action)
         })
     };
-    let missing = template.resources("AWS::KMS::Key").flat_map(|(id, key)| {
+    let keys = template.resources("AWS::KMS::Key").filter(|(_, key)| key["Properties"]["KeyUsage"] != "SIGN_VERIFY");
+    let missing = keys.flat_map(|(id, key)| {
         ["kms:RotateKeyOnDemand", "kms:ListKeyRotations"]
             .into_iter()
             .filter(move |action| !allows(key, action))
@@ -224,22 +249,23 @@ pub(super) fn roles_without_boundary(template: &Transformed) -> Vec<String> {
 
 /// Finds roles that may use the sealing key from any code: their credentials, taken out of the function, would open passwords.
 pub(super) fn seals_by_any_code(template: &Transformed) -> Vec<String> {
-    let denied = template.denied();
-    let bound = |action: &str, role: &str| {
-        let function = role.strip_suffix("Role").unwrap_or_default();
-        let name = &template.properties(function)["FunctionName"]["Fn::Sub"][0];
-        denied.iter().any(|statement| {
-            let source = &statement.value["Condition"]["ArnNotEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"][0];
-            let ends =
-                |name: &str| source.as_str().is_some_and(|source| source.ends_with(&format!(":function:{name}")));
-            named(&template.properties(statement.owner)["RoleName"]) == Some(role)
-                && statement.actions() == [action]
-                && is_about_sealing(statement)
-                && name.as_str().is_some_and(ends)
-        })
-    };
     let pairs = SEALS.into_iter().flat_map(|(action, roles)| roles.iter().map(move |role| (action, *role)));
-    pairs.filter(|(action, role)| !bound(action, role)).map(|(action, role)| format!("{action} by {role}")).collect()
+    let unbound = pairs.filter(|(action, role)| !is_bound(template, action, role, is_about_sealing));
+    unbound.map(|(action, role)| format!("{action} by {role}")).collect()
+}
+
+/// Returns whether a role is denied an action on a key from any code but that of its function.
+pub(super) fn is_bound(template: &Transformed, action: &str, role: &str, is_about: fn(&Statement) -> bool) -> bool {
+    let function = role.strip_suffix("Role").unwrap_or_default();
+    let name = &template.properties(function)["FunctionName"]["Fn::Sub"][0];
+    template.denied().iter().any(|statement| {
+        let source = &statement.value["Condition"]["ArnNotEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"][0];
+        let ends = |name: &str| source.as_str().is_some_and(|source| source.ends_with(&format!(":function:{name}")));
+        named(&template.properties(statement.owner)["RoleName"]) == Some(role)
+            && statement.actions() == [action]
+            && is_about(statement)
+            && name.as_str().is_some_and(ends)
+    })
 }
 
 /// The actions that read or write items, which the table's policy denies to strangers.
@@ -307,6 +333,7 @@ pub(super) fn open_buses(template: &Transformed) -> Vec<String> {
     buses.chain(event_rules.map(|(id, _)| id)).map(str::to_owned).collect()
 }
 
-fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {
+/// Returns the places of the statements that allow something and that `broken` finds.
+pub(super) fn places(template: &Transformed, broken: impl Fn(&Statement) -> bool) -> Vec<String> {
     template.allowed().into_iter().filter(broken).map(|statement| statement.place).collect()
 }

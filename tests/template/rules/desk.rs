@@ -47,7 +47,8 @@ pub(super) fn desks_without_condition(template: &Transformed) -> Vec<String> {
     let desk: Vec<&str> = resources.clone().map(|(id, _)| id.as_str()).filter(|id| is_of_desk(id)).collect();
     let belongs = |id: &str, resource: &Value| is_of_desk(id) || desk.iter().any(|one| needs(resource, one));
     let unconditional = resources.filter(|(id, resource)| {
-        belongs(id, resource) && !resource["Condition"].as_str().is_some_and(|name| implies_desk(template, name))
+        belongs(id, resource)
+            && !resource["Condition"].as_str().is_some_and(|name| implies(template, name, CONDITION, "DeskOidcIssuer"))
     });
     unconditional.map(|(id, _)| id.clone()).collect()
 }
@@ -62,12 +63,12 @@ fn needs(value: &Value, id: &str) -> bool {
     }
 }
 
-/// Returns whether a condition holds only if there is a desk.
-fn implies_desk(template: &Transformed, name: &str) -> bool {
+/// Returns whether the condition `name` holds only if the condition `root` does, which is that `parameter` is not empty.
+pub(super) fn implies(template: &Transformed, name: &str, root: &str, parameter: &str) -> bool {
     let condition = &template.0["Conditions"][name];
-    let wanted = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "DeskOidcIssuer" }, ""] }] });
+    let wanted = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, ""] }] });
     let mut parts = list(&condition["Fn::And"]).filter_map(|part| part["Condition"].as_str());
-    (name == CONDITION && *condition == wanted) || parts.any(|part| implies_desk(template, part))
+    (name == root && *condition == wanted) || parts.any(|part| implies(template, part, root, parameter))
 }
 
 /// Finds routes of the desk's functions at the customers' API, and of other functions at the desk's.
@@ -114,14 +115,14 @@ pub(super) fn desks_of_everyone(template: &Transformed) -> Vec<String> {
 }
 
 /// Returns whether a rule of the template refuses that two values are equal.
-fn asserts(template: &Transformed, one: &Value, other: &Value) -> bool {
+pub(super) fn asserts(template: &Transformed, one: &Value, other: &Value) -> bool {
     let rules = template.0["Rules"].as_object().into_iter().flatten();
     let wanted = json!({ "Fn::Not": [{ "Fn::Equals": [one, other] }] });
     rules.flat_map(|(_, rule)| list(&rule["Assertions"])).any(|assertion| assertion["Assert"] == wanted)
 }
 
 /// Returns what the roles of some functions allow, each statement with its function.
-fn allowed<'a>(template: &Transformed<'a>, functions: &'a [&'a str]) -> Vec<(&'a str, Statement<'a>)> {
+pub(super) fn allowed<'a>(template: &Transformed<'a>, functions: &'a [&'a str]) -> Vec<(&'a str, Statement<'a>)> {
     let role = |statement: &Statement<'a>| match statement.kind {
         "AWS::IAM::RolePolicy" => named(&template.properties(statement.owner)["RoleName"]),
         _ => Some(statement.owner),

@@ -7,6 +7,7 @@ mod desk;
 mod ends;
 mod events;
 mod operation;
+mod product;
 mod security;
 mod template;
 
@@ -16,7 +17,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 80] = [
+const RULES: [Rule; 88] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -97,6 +98,14 @@ const RULES: [Rule; 80] = [
     ("deletion-at-once", ends::deletions_at_once),
     ("unheard-event", ends::unheard_events),
     ("attempts-without-alarm", ends::attempts_without_alarm),
+    ("product-without-condition", product::products_without_condition),
+    ("signature-of-another", product::signatures_of_others),
+    ("unbound-signature", product::unbound_signatures),
+    ("signature-by-any-code", product::signatures_by_any_code),
+    ("product-that-unseals", product::products_that_unseal),
+    ("product-of-everyone", product::products_of_everyone),
+    ("unheard-key-denial", product::unheard_key_denials),
+    ("code-without-alarm", product::codes_without_alarm),
 ];
 
 /// Returns the findings of the rules in a transformed template.

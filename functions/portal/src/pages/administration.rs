@@ -4,7 +4,7 @@ use askama::Template;
 use aws::SignedIn;
 use domain::{Role, Scope};
 use http::StatusCode;
-use web::{Problem, ProblemCode, Reply};
+use web::{Problem, ProblemCode, Reply, request::query_parameter};
 
 use super::{Frame, Policy, reply};
 use crate::Visit;
@@ -13,6 +13,8 @@ use crate::Visit;
 #[template(path = "sign_in.html")]
 struct SignInPage<'a> {
     f: Frame<'a>,
+    /// The query of the product's request that the sign-in leads back to.
+    request: Option<String>,
 }
 
 #[derive(Template)]
@@ -35,6 +37,10 @@ pub(super) const HERE: &str = "/administration";
 pub(super) const PASSWORD: &str = "/administration/password";
 const CREATE: &str = "/administration/create";
 
+/// The parameter with the query of the product's request that a sign-in leads back to, and the most bytes of that query.
+const CONTINUE: &str = "continue";
+const LONGEST_REQUEST: usize = 8 * 1024;
+
 impl Visit<'_> {
     /// Replaces a page of the Administration Center that is unavailable by an error page.
     pub(crate) fn or_trouble(&self, page: Result<Reply, Problem>) -> Result<Reply, Problem> {
@@ -47,17 +53,20 @@ impl Visit<'_> {
 
     /// Shows the sign-in or the team, or redirects to the step that the session is at.
     pub(crate) async fn administration(&self) -> Result<Reply, Problem> {
-        let f = self.frame().in_administration();
-        let Some(signed_in) = self.session().await? else {
-            let title = f.with(f.w.administration_center, "vendor", f.vendor());
-            let page = SignInPage { f: f.titled(&title) };
-            return reply(StatusCode::OK, Policy::Acts, &page, &page.f);
-        };
+        let Some(signed_in) = self.session().await? else { return sign_in_page(self.frame(), None) };
         match (signed_in.session.scope, signed_in.account.role) {
             (Scope::ResetPassword, _) => Ok(web::see_other(PASSWORD)),
             (Scope::Full, Role::ServiceAdministrator) => Ok(web::see_other(CREATE)),
             (Scope::Full, Role::Administrator) => self.team(signed_in).await,
         }
+    }
+
+    /// Shows the sign-in also to a session, because the product wants a recent one, or the reader another account. It leads back to the
+    /// product's request, which the query names.
+    pub(crate) fn sign_in_again(&self) -> Result<Reply, Problem> {
+        let fits = |query: &String| (1..=LONGEST_REQUEST).contains(&query.len());
+        let request = query_parameter(self.request, CONTINUE).filter(fits);
+        sign_in_page(self.frame().keeping(self.request, CONTINUE), request)
     }
 
     /// Shows the form for a new password to a session that began with a temporary password, and to an administrator.
@@ -100,6 +109,13 @@ impl Visit<'_> {
             Err(problem) => Err(problem),
         }
     }
+}
+
+fn sign_in_page(f: Frame, request: Option<String>) -> Result<Reply, Problem> {
+    let f = f.in_administration();
+    let title = f.area_name();
+    let page = SignInPage { f: f.titled(&title), request };
+    reply(StatusCode::OK, Policy::Acts, &page, &page.f)
 }
 
 /// Returns the frame with the account that is signed in.

@@ -32,6 +32,8 @@ pub(crate) struct Frame<'a> {
     area: Area,
     /// The signed-in account, as shown to its owner.
     account: Option<String>,
+    /// The part of the query, with a `&` at its end, that the links to other languages keep.
+    kept: String,
 }
 
 /// The area that a page belongs to.
@@ -156,7 +158,7 @@ impl<'a> Frame<'a> {
     pub(crate) fn new(app: &'a App, request: &Request) -> Self {
         let choice = Choice::new(request, app.languages);
         let w = choice.language.words();
-        Self { app, choice, w, title: String::new(), area: Area::Portal, account: None }
+        Self { app, choice, w, title: String::new(), area: Area::Portal, account: None, kept: String::new() }
     }
 
     fn titled(self, title: &str) -> Self {
@@ -169,6 +171,13 @@ impl<'a> Frame<'a> {
 
     fn in_administration(self) -> Self {
         Self { area: Area::Administration, ..self }
+    }
+
+    /// Keeps a parameter of the request's query, still encoded.
+    fn keeping(self, request: &Request, name: &str) -> Self {
+        let pairs = request.uri().query().unwrap_or_default().split('&');
+        let kept = pairs.filter(|pair| pair.split('=').next() == Some(name)).flat_map(|pair| [pair, "&"]).collect();
+        Self { kept, ..self }
     }
 
     fn vendor(&self) -> &str {

@@ -142,6 +142,11 @@ fn kms(operation: &str, call: &Value) -> Request {
         keys.entry("kms:EncryptionContextKeys".to_owned()).or_default().push(name.clone());
         keys.insert(format!("kms:EncryptionContext:{name}"), value.as_str().into_iter().map(str::to_owned).collect());
     }
+    for (name, field) in [("kms:MessageType", "MessageType"), ("kms:SigningAlgorithm", "SigningAlgorithm")] {
+        if let Some(value) = call[field].as_str() {
+            keys.insert(name.to_owned(), vec![value.to_owned()]);
+        }
+    }
     let resource = names::key_arn(call["KeyId"].as_str().unwrap_or_default());
     Request { action: format!("kms:{operation}"), resource, context: keys }
 }

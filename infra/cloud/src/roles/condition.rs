@@ -70,6 +70,8 @@ impl Condition {
             | "events:detail-type"
             | "events:source"
             | "kms:CallerAccount"
+            | "kms:MessageType"
+            | "kms:SigningAlgorithm"
             | "kms:ViaService"
             | "lambda:SourceFunctionArn"
             | "ses:FromAddress" => false,

@@ -30,7 +30,7 @@ use super::service::Caller;
 use super::{Error, lock};
 use attached::Attached;
 pub(super) use names::Names;
-pub(super) use names::{ACCOUNT, bus_name, secret_arn};
+pub(super) use names::{ACCOUNT, bus_name, key_arn, secret_arn};
 use template::Template;
 
 pub use attached::{AttachedPolicy, Verdict};

@@ -10,8 +10,12 @@ use super::calls::{address, domain};
 /// The AWS account of the local cloud.
 pub(in super::super) const ACCOUNT: &str = "123456789012";
 
-/// The logical id of the sealing key in the template.
-const SEALING_KEY: &str = "SealingKey";
+/// The aliases of the keys, and their logical ids in the template.
+const KEYS: [(&str, &str); 3] = [
+    (crate::SEALING_KEY, "SealingKey"),
+    (crate::SIGNING_KEYS[0], "SigningKeyOne"),
+    (crate::SIGNING_KEYS[1], "SigningKeyTwo"),
+];
 
 /// The logical id of the bus for published events in the template.
 pub(super) const PUBLISHED_EVENTS: &str = "PublishedEvents";
@@ -44,6 +48,9 @@ impl Names {
             "OidcClientSecretName" | "DeskOidcClientSecretName" => self.client_secret.clone(),
             // The local cloud always has a support desk. The roles name its provider nowhere.
             "DeskOidcIssuer" => "https://operators.example".to_owned(),
+            // The local cloud always has a product, whose two signing keys are published.
+            "ProductClientId" => "contoso-online-suite".to_owned(),
+            "SigningKeys" => "one-two".to_owned(),
             "BillingPrincipals" if !self.billing_principals.is_empty() => self.billing_principals.clone(),
             "Table" => self.table.clone(),
             "MailConfiguration" => crate::CONFIGURATION_SET.to_owned(),
@@ -92,9 +99,11 @@ pub(super) fn table_arn(table: &str) -> String {
     arn("dynamodb", &format!("table/{table}"))
 }
 
-/// Returns the ARN of a key. IAM authorizes the key, so the alias of the sealing key is resolved.
-pub(super) fn key_arn(key: &str) -> String {
-    let id = if key == crate::SEALING_KEY { SEALING_KEY } else { key };
+/// Returns the ARN of a key, which a call gives by alias, by id or by ARN. IAM authorizes the key, so an alias is resolved.
+pub(crate) fn key_arn(key: &str) -> String {
+    let named = key.strip_prefix(&arn("kms", "")).unwrap_or(key);
+    let id = named.strip_prefix("key/").unwrap_or(named);
+    let id = KEYS.iter().find(|(alias, _)| *alias == id).map_or(id, |(_, id)| id);
     arn("kms", &format!("key/{id}"))
 }
 

@@ -321,6 +321,31 @@ mod authorization_requests {
     }
 
     #[test]
+    fn a_signature_names_its_algorithm_and_the_kind_of_its_message() {
+        const ALGORITHM: &str = "kms:SigningAlgorithm";
+        let key = "arn:aws:kms:us-east-1:123456789012:key/SigningKeyTwo";
+        let rsa = json!({"StringEquals": {ALGORITHM: "RSASSA_PKCS1_V1_5_SHA_256", "kms:MessageType": "DIGEST"}});
+        let mut signs = statement(&rsa);
+        (signs["Action"], signs["Resource"]) = ("kms:Sign".into(), key.into());
+        let role = role(&json!([signs]));
+        for name in ["alias/firstkey-signing-two", "SigningKeyTwo", key] {
+            let call = |algorithm: &str, kind: &str| {
+                let call = json!({"KeyId": name, "SigningAlgorithm": algorithm, "MessageType": kind});
+                let requests = calls::requests(Service::Kms, "Sign", &call.to_string().into());
+                let [request] = requests.as_slice() else { panic!("one request") };
+                role.decide(request).is_some()
+            };
+            assert!(call("RSASSA_PKCS1_V1_5_SHA_256", "DIGEST"), "{name}");
+            assert!(!call("RSASSA_PSS_SHA_256", "DIGEST"), "{name}");
+            assert!(!call("RSASSA_PKCS1_V1_5_SHA_256", "RAW"), "{name}");
+        }
+        let other = json!({"KeyId": "alias/firstkey-signing-one"});
+        let other = calls::requests(Service::Kms, "Sign", &other.to_string().into());
+        assert_eq!(other[0].resource, "arn:aws:kms:us-east-1:123456789012:key/SigningKeyOne");
+        assert!(role.decide(&other[0]).is_none());
+    }
+
+    #[test]
     fn sending_a_mail_requires_the_identity_and_the_configuration_set() {
         let form = "Action=SendEmail&ConfigurationSetName=firstkey&Source=Contoso+%3Ca%40contoso.example%3E";
         let requests = calls::requests(Service::Ses, "SendEmail", &form.into());

@@ -1,14 +1,14 @@
 //! Tests of the console's JSON API and its page, over HTTP.
 
 use bytes::Bytes;
-use cloud::Cloud;
+use cloud::{Cloud, CloudOptions};
 use http::{Method, Request, StatusCode, response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::stack::{Functions, clients, cloud, delivered, started};
+use crate::stack::{Functions, clients, cloud, delivered, started, started_with};
 
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -336,7 +336,8 @@ async fn an_event_that_the_function_rejects_is_reported_on_the_page_and_the_form
 #[tokio::test]
 async fn the_page_links_to_the_product_and_shows_the_newest_calls_and_the_dead_letters() {
     let functions = Functions::default().answering(|_, _, _| Err("there is no such function".into()));
-    let cloud = started(None, functions).await;
+    let demo = Some("http://127.0.0.1:9005".to_owned());
+    let cloud = started_with(CloudOptions { demo, ..CloudOptions::new(functions) }).await;
     let clients = clients(&cloud, 1);
     for place in 0..51 {
         clients.put(&format!("SUBSCRIPTION#{place}"), "CREDENTIAL", "issued").await;
@@ -348,6 +349,7 @@ async fn the_page_links_to_the_product_and_shows_the_newest_calls_and_the_dead_l
     assert!(
         page.contains("href=\"http://localhost:9000/\"")
             && page.contains("href=\"http://localhost:9000/administration\"")
+            && page.contains("href=\"http://127.0.0.1:9005/\"")
     );
     assert!(page.contains("The newest 50 of 51 calls") && page.matches("<td>PutItem</td>").count() == 50, "{page}");
     assert!(page.contains("<strong>subscription-end</strong>") && page.contains("there is no such function"), "{page}");

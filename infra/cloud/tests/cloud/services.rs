@@ -1,5 +1,7 @@
 //! Tests of DynamoDB, KMS, Secrets Manager and SES through the SDK.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -7,10 +9,11 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveStatus, TransactWriteItem,
 };
 use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
-use cloud::{SEALING_KEY, SecretContent};
+use cloud::{SEALING_KEY, SIGNING_KEYS, SecretContent};
 
-use crate::stack::{Clients, clients, cloud, text};
+use crate::stack::{Clients, clients, cloud, started, succeeding, text};
 
 #[tokio::test]
 async fn the_table_has_the_deployed_schema() {
@@ -125,6 +128,70 @@ async fn a_ciphertext_is_decrypted_only_with_its_encryption_context() {
     assert_eq!(open("1").await.expect("opened").plaintext.expect("plaintext").as_ref(), b"k7wmp");
     let refused = open("2").await.expect_err("another context").into_service_error();
     assert!(refused.is_invalid_ciphertext_exception());
+}
+
+/// Returns the public part of a signing key, in DER.
+async fn public_key(kms: &aws_sdk_kms::Client, key: &str) -> Vec<u8> {
+    let key = kms.get_public_key().key_id(key).send().await.expect("the public key");
+    assert_eq!((key.key_spec(), key.key_usage()), (Some(&KeySpec::Rsa2048), Some(&KeyUsageType::SignVerify)));
+    assert_eq!(key.signing_algorithms(), [SigningAlgorithmSpec::RsassaPkcs1V15Sha256]);
+    key.public_key.expect("a blob").into_inner()
+}
+
+#[tokio::test]
+async fn a_signature_is_verified_by_the_public_key_of_its_own_key() {
+    let cloud = cloud().await;
+    let kms = clients(&cloud, 1).kms;
+    let message = b"header.claims";
+    let sign = |content: &[u8], kind: MessageType| {
+        let sign = kms.sign().key_id(SIGNING_KEYS[0]).message(Blob::new(content)).message_type(kind);
+        sign.signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256).send()
+    };
+    let of_digest = sign(digest(&SHA256, message).as_ref(), MessageType::Digest).await.expect("signed");
+    let of_message = sign(message, MessageType::Raw).await.expect("signed");
+    let signature = of_digest.signature.expect("a signature").into_inner();
+    assert_eq!(of_message.signature.expect("a signature").as_ref(), signature, "the padding is deterministic");
+    let [own, other] = SIGNING_KEYS.map(|key| public_key(&kms, key));
+    let verifies =
+        |key: &[u8]| UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(message, &signature).is_ok();
+    let (own, other) = (own.await, other.await);
+    assert!(verifies(&own) && !verifies(&other));
+    assert!(sign(message, MessageType::Digest).await.is_err(), "this is no SHA-256");
+    let pss = kms.sign().key_id(SIGNING_KEYS[0]).message(Blob::new(message));
+    let pss = pss.signing_algorithm(SigningAlgorithmSpec::RsassaPssSha256).send().await.expect_err("another algorithm");
+    assert!(pss.into_service_error().is_invalid_key_usage_exception());
+}
+
+#[tokio::test]
+async fn signing_keys_are_kept_between_starts_in_a_file_of_their_owner() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = || Some(directory.path().to_owned());
+    let cloud = started(data(), succeeding()).await;
+    let first = public_key(&clients(&cloud, 1).kms, SIGNING_KEYS[0]).await;
+    drop(cloud);
+    let cloud = started(data(), succeeding()).await;
+    let kms = clients(&cloud, 1).kms;
+    assert_eq!(public_key(&kms, SIGNING_KEYS[0]).await, first);
+    assert_ne!(public_key(&kms, SIGNING_KEYS[1]).await, first);
+    let kept = std::fs::metadata(directory.path().join("kms-signing.json")).expect("the file");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_disabled_signing_key_neither_signs_nor_gives_its_public_part() {
+    let cloud = cloud().await;
+    let kms = clients(&cloud, 1).kms;
+    let sign = || {
+        let sign = kms.sign().key_id(SIGNING_KEYS[0]).message(Blob::new([0_u8; 32])).message_type(MessageType::Digest);
+        sign.signing_algorithm(SigningAlgorithmSpec::RsassaPkcs1V15Sha256).send()
+    };
+    cloud.disable_signing_key(SIGNING_KEYS[0], true);
+    assert!(sign().await.expect_err("disabled").into_service_error().is_disabled_exception());
+    let read = kms.get_public_key().key_id(SIGNING_KEYS[0]).send().await.expect_err("disabled");
+    assert!(read.into_service_error().is_disabled_exception());
+    assert!(!public_key(&kms, SIGNING_KEYS[1]).await.is_empty(), "the other one is not disabled");
+    cloud.disable_signing_key(SIGNING_KEYS[0], false);
+    assert!(sign().await.is_ok());
 }
 
 #[tokio::test]

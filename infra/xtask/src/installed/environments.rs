@@ -38,8 +38,12 @@ pub(crate) const MINISTACK: Environment =
 /// Sends requests that an `OpenAPI` document allows, and requests that it does not, and checks the answers against the document.
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
 
+/// A client of OpenID Providers by other authors, which signs administrators in to the product.
+pub(crate) const AUTHLIB: Environment =
+    Environment { name: "authlib", packages: &["authlib==1.9.10", "joserfc==1.8.0", "requests==2.34.2"] };
+
 /// Every environment that `cargo verify` needs.
-pub(crate) const ALL: [Environment; 4] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS];
+pub(crate) const ALL: [Environment; 5] = [SAM, CHECKOV, MINISTACK, SCHEMATHESIS, AUTHLIB];
 
 impl Environment {
     /// Returns the environment's packages, after installing them if they are missing.

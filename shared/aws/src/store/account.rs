@@ -8,15 +8,15 @@ use domain::{
 use super::{
     condition::{self, Placeholders},
     item::{Attributes, Item, Reader, boolean, number, required, text, time},
-    names::{EXPIRES_AT, ISSUE, Key, PK, STATUS, SUBSCRIPTION_ID},
+    names::{ACCOUNT_ID, EXPIRES_AT, ISSUE, Key, PK, STATUS, SUBSCRIPTION_ID},
     transaction::Change,
 };
 use crate::Failure;
 
 const PREFIX: &str = "ACCOUNT#";
-const SORT_KEY: &str = "ACCOUNT";
+/// The sort key.
+pub(super) const SORT_KEY: &str = "ACCOUNT";
 
-const ACCOUNT_ID: &str = "account_id";
 const CREATED_BY: &str = "created_by";
 const EMAIL: &str = "email";
 const FIRST_SIGNED_IN_AT: &str = "first_signed_in_at";

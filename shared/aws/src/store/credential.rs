@@ -9,7 +9,7 @@ use domain::{
 };
 
 use super::{
-    condition::{self, Placeholders},
+    condition::{self, ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, binary, binary_set, boolean, number, required, text, time},
     names::{AT, BY, CONFIRMED, EXPIRES_AT, ISSUE, Key, PK, USER_NAME, WHO, parse_subscription_key},
     transaction::Change,
@@ -226,6 +226,11 @@ fn with_principals(change: Change, principals: &[Principal]) -> Change {
 /// `seq`, unless another transaction has moved it since `known` was read, or the subscription has ended.
 pub(super) fn advance(known: &Credential, seq: u64) -> Change {
     advance_only_if(known, seq, "SET #seq = :next_seq", SEQ_IS)
+}
+
+/// Returns the check that a subscription has not ended, for a transaction that is not one on the subscription.
+pub(super) fn not_ended(subscription: &SubscriptionId) -> Change {
+    Change::check(key(subscription), PLACEHOLDERS).only_if(&condition::all([ITEM_EXISTS, NOT_ENDED]))
 }
 
 /// Returns the write of the transactions that an ended subscription takes too, since they give no access to anything: a support request, and

@@ -10,6 +10,9 @@ pub(super) const PK: &str = "PK";
 pub(super) const SK: &str = "SK";
 
 pub(super) const ACCOUNT: &str = "account";
+pub(super) const ACCOUNT_ID: &str = "account_id";
+/// The version that an account had when something began that lasts no longer than it.
+pub(super) const ACCOUNT_VERSION: &str = "account_version";
 pub(super) const AT: &str = "at";
 pub(super) const BY: &str = "by";
 /// Whether the address in [`BY`] was confirmed. Otherwise that is a subject.

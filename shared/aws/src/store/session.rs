@@ -5,12 +5,11 @@ use domain::{Scope, Session, SessionDigest, SubscriptionId, Timestamp, UserName}
 use super::{
     condition::{ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, number, text, time},
-    names::{ACCOUNT, EXPIRES_AT, Key, SUBSCRIPTION_ID, TTL},
+    names::{ACCOUNT, ACCOUNT_VERSION, EXPIRES_AT, Key, SUBSCRIPTION_ID, TTL},
     transaction::Change,
 };
 use crate::Failure;
 
-const ACCOUNT_VERSION: &str = "account_version";
 const SCOPE: &str = "scope";
 
 const PLACEHOLDERS: Placeholders = &[("#expires_at", EXPIRES_AT)];

@@ -157,6 +157,12 @@ impl Table {
         }
     }
 
+    /// Deletes an item, if it is there.
+    pub(super) async fn delete(&self, operation: &'static str, key: Key) -> Result<(), Failure> {
+        let deleted = self.client.delete_item().table_name(&self.name).set_key(Some(key.into_map())).send().await;
+        deleted.map(drop).map_err(|error| Failure::from_sdk(operation, &error))
+    }
+
     /// Deletes the item of `change` if its condition holds. It is over, too, where the condition does not hold.
     pub(super) async fn delete_if(&self, operation: &'static str, change: Change) -> Result<(), Failure> {
         let Parts { key, condition, names, values, .. } = change.into_parts();
@@ -224,6 +230,7 @@ pub(super) enum Part {
     ApprovalCopy,
     Attempts,
     Click,
+    Code,
     Credential,
     Event,
     History,
@@ -236,6 +243,7 @@ pub(super) enum Part {
     ServiceAdministrator,
     Session,
     SupportDay,
+    Token,
     UnlockedDay,
 }
 
@@ -343,7 +351,7 @@ impl<'a> Transaction<'a> {
             .set_key(Some(key))
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
             .build();
         let check = check.map_err(|_| Failure::unreadable(self.operation, "check"))?;
         Ok(self.with(part, TransactWriteItem::builder().condition_check(check).build()))

@@ -47,7 +47,7 @@ impl State {
     }
 
     /// Returns whether an account is that of an administrator who has signed in and has a password of their own.
-    fn is_proven(&self, who: UserName) -> bool {
+    pub(super) fn is_proven(&self, who: UserName) -> bool {
         let account = self.accounts.get(&who).filter(|_| who != UserName::Admin);
         account.is_some_and(|account| account.active && account.signed_in && !account.temporary)
     }
