@@ -1,4 +1,4 @@
-//! Tests with the product as other authors build it: with `openid-client` of npm and with Authlib of PyPI, which check all that they know of
+//! Tests with the product as other authors build it: with `openid-client` of npm and with Authlib of `PyPI`, which check all that they know of
 //! a provider. They talk to it over HTTP, and the browser between them is in this process.
 
 use std::{process::Stdio, sync::Arc};

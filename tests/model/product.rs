@@ -143,7 +143,7 @@ impl Model for ProductModel {
             match one.step {
                 // The uses are alike, so they begin in order.
                 Step::NotCalled if world.issuer == Issuer::Answered && world.is_next(n) => {
-                    actions.push(Action::Call(n))
+                    actions.push(Action::Call(n));
                 }
                 Step::Called => actions.push(Action::ReadCode(n)),
                 Step::Known(_) => actions.push(Action::ReadUser(n)),
@@ -172,7 +172,7 @@ impl Model for ProductModel {
             Action::CheckSession => world.check_session(),
             Action::Call(n) => world.uses[n].call(world.now),
             Action::ReadCode(n) => self.read_code(&mut world, n),
-            Action::ReadUser(n) => self.read_user(&mut world, n),
+            Action::ReadUser(n) => Self::read_user(&mut world, n),
             Action::Committed(process) => self.deliver_answer(&mut world, process)?,
             Action::AnswerLost(process) => self.lose_answer(&mut world, process, false)?,
             Action::Delayed(process) => self.lose_answer(&mut world, process, true)?,

@@ -281,9 +281,9 @@ mod tests {
     }
 
     /// Returns the error that the client gets.
-    fn answered(result: Result<AuthorizationRequest, RequestRefusal>) -> Option<AuthorizationError> {
+    fn answered(result: &Result<AuthorizationRequest, RequestRefusal>) -> Option<AuthorizationError> {
         match result {
-            Err(RequestRefusal::Answered(_, error)) => Some(error),
+            Err(RequestRefusal::Answered(_, error)) => Some(*error),
             Err(RequestRefusal::UnknownClient) | Ok(_) => None,
         }
     }
@@ -331,7 +331,10 @@ mod tests {
     fn client_and_address_come_before_everything_else_that_is_wrong() {
         let wrong = [("response_type", "token"), ("client_id", CLIENT), ("redirect_uri", "https://attacker.example/")];
         assert!(is_unknown(&wrong));
-        assert_eq!(answered(parse(&with("response_type", "token"))), Some(AuthorizationError::UnsupportedResponseType));
+        assert_eq!(
+            answered(&parse(&with("response_type", "token"))),
+            Some(AuthorizationError::UnsupportedResponseType)
+        );
     }
 
     #[test]
@@ -365,14 +368,14 @@ mod tests {
                 AuthorizationError::InvalidRequest,
             ),
         ] {
-            assert_eq!(answered(parse(&pairs)), Some(error), "{pairs:?}");
+            assert_eq!(answered(&parse(&pairs)), Some(error), "{pairs:?}");
         }
     }
 
     #[test]
     fn a_repeated_parameter_is_an_invalid_request_and_an_unknown_one_is_ignored() {
         for twice in [("state", "b"), ("scope", "openid"), ("response_type", "code")] {
-            assert_eq!(answered(parse(&and(&[twice]))), Some(AuthorizationError::InvalidRequest), "{twice:?}");
+            assert_eq!(answered(&parse(&and(&[twice]))), Some(AuthorizationError::InvalidRequest), "{twice:?}");
         }
         let parsed = parse(&and(&[("resource", "a"), ("resource", "b"), ("nonce", "")])).unwrap();
         assert_eq!(parsed.nonce, None);
@@ -386,7 +389,7 @@ mod tests {
             assert_eq!(parse_with(policy, &pairs).unwrap().challenge, Challenge::parse(CHALLENGE));
         }
         assert_eq!(parse(&good()).unwrap().challenge, None);
-        let refused = answered(parse_with(PkcePolicy::Required, &good()));
+        let refused = answered(&parse_with(PkcePolicy::Required, &good()));
         assert_eq!(refused, Some(AuthorizationError::InvalidRequest));
     }
 

@@ -100,7 +100,7 @@ impl ProductModel {
     }
 
     /// Reads account and credential, and signs the ID token.
-    pub(crate) fn read_user(&self, world: &mut World, n: usize) {
+    pub(crate) fn read_user(world: &mut World, n: usize) {
         let Use { now, step: Step::Known(code) } = world.uses[n] else { return };
         if !world.table.is_account_good(code.version) {
             world.witness.record(Situation::Overtaken);

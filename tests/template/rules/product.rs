@@ -18,7 +18,7 @@ const ROLE: &str = "ProductSignInRole";
 /// The two places for a signing key.
 const KEYS: [&str; 2] = ["SigningKeyOne", "SigningKeyTwo"];
 
-/// What the role may do with them.
+/// The actions that the role may do with them.
 const SIGNS: [&str; 2] = ["kms:Sign", "kms:GetPublicKey"];
 
 /// The conditions under which KMS signs: RS256, over a digest that the function has computed.
