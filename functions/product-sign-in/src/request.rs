@@ -32,12 +32,12 @@ pub(crate) struct ReturnAddress {
     state: Option<String>,
 }
 
-/// The wish of a request about the sign-in.
+/// The sign-in that a request asks for (`prompt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    /// A session goes on.
+    /// An existing session is enough.
     Default,
-    /// Only a sign-in for this request goes on.
+    /// Only a sign-in for this request is enough.
     Login,
     /// The browser may not be shown anything.
     None,
