@@ -170,7 +170,9 @@ impl Provider {
         }
     }
 
+    /// Returns the address that takes an error to the product, and logs the error: nothing else here says why a sign-in fails.
     fn error(&self, return_to: &ReturnAddress, error: AuthorizationError) -> String {
+        tracing::info!(error = error.as_str(), "the product gets an error");
         return_to.with(&self.public_origin, &[("error", error.as_str())])
     }
 }
