@@ -152,6 +152,8 @@ async fn every_answer_at_the_client_repeats_the_state_and_names_the_issuer() {
     let team = Team::start().await;
     let stack = &team.stack;
     let party = RelyingParty::default();
+    let question = party.ask(stack, &team.lee).await;
+    assert_eq!(question.headers["referrer-policy"], "strict-origin", "the form has an origin");
     let page = party.confirm(stack, &team.lee).await;
     assert_eq!(page.status, 200, "a redirect after a form would be held against the policy of the page");
     assert_eq!((&*page.headers["referrer-policy"], &*page.headers["cache-control"]), ("no-referrer", "no-store"));
