@@ -151,10 +151,10 @@ impl Provider {
         now: Timestamp,
     ) -> Result<String, Problem> {
         let error = match self.standing(request, asked, now).await? {
-            Standing::Ready(signed_in, authenticated_at) => {
+            Standing::Ready(signed_in, authenticated_at) if asked.expects(&signed_in.account.account_id) => {
                 return Ok(self.issue(&signed_in, authenticated_at, asked, now).await?);
             }
-            Standing::Detour(Detour::SignIn) => AuthorizationError::LoginRequired,
+            Standing::Ready(..) | Standing::Detour(Detour::SignIn) => AuthorizationError::LoginRequired,
             Standing::Detour(Detour::ChoosePassword | Detour::CreateAdministrator | Detour::NotProven) => {
                 AuthorizationError::InteractionRequired
             }
