@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, RelyingParty, TestStack, ended, event, table::Table};
+use support::{Call, Deployment, Function, RelyingParty, TestStack, at, ended, event, table::Table};
 use template::Template;
 
 use crate::no_leaks::log;
@@ -137,6 +137,22 @@ async fn acts_of_administrators_guesses_at_their_passwords_ends_and_purges_are_c
     for personal in ["fabrikam", "Rahimi", &id, OWN, CHOSEN] {
         assert!(lines.iter().all(|line| !line.to_string().contains(personal)), "{personal} is in the log");
     }
+}
+
+#[tokio::test]
+async fn an_end_is_logged_that_comes_after_a_later_start_of_the_same_life() {
+    log();
+    let stack = TestStack::start().await;
+    let is_warned = || {
+        let lines = lines();
+        lines.iter().any(|line| line["outcome"] == "end-overtaken-in-its-life" && line["level"] == "WARN")
+    };
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.end_subscription(at(ended("sub-1"), "2026-11-10T08:59:59Z")).await;
+    assert!(!is_warned(), "the end is that of a former life");
+    stack.start_subscription(at(event("sub-1", "paid"), "2026-11-21T09:00:00Z")).await;
+    stack.end_subscription(ended("sub-1")).await;
+    assert!(is_warned(), "the start was to begin a new life, and people keep their access");
 }
 
 #[tokio::test]

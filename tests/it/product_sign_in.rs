@@ -152,6 +152,8 @@ async fn every_answer_at_the_client_repeats_the_state_and_names_the_issuer() {
     let team = Team::start().await;
     let stack = &team.stack;
     let party = RelyingParty::default();
+    let question = party.ask(stack, &team.lee).await;
+    assert_eq!(question.headers["referrer-policy"], "strict-origin", "the form has an origin");
     let page = party.confirm(stack, &team.lee).await;
     assert_eq!(page.status, 200, "a redirect after a form would be held against the policy of the page");
     assert_eq!((&*page.headers["referrer-policy"], &*page.headers["cache-control"]), ("no-referrer", "no-store"));
@@ -471,6 +473,31 @@ async fn without_a_prompt_only_a_session_of_that_very_request_goes_on() {
 
     let code = answer_in(&ask(&silent, &team.lee).await, "code").unwrap();
     assert_eq!(silent.redeem(stack, &code).await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_prompt_a_hint_of_another_account_is_refused() {
+    let team = Team::start().await;
+    let stack = &team.stack;
+    let answer = RelyingParty::default().sign_in(stack, &team.lee).await;
+    let hint = answer.id_token().unwrap();
+    let silent = RelyingParty::default().with("prompt", "none");
+    let ask = async |hint: &str, session: &str| {
+        let call = silent.clone().with("id_token_hint", hint).authorize().header("sec-fetch-site", "same-site");
+        let answer = stack.call(PROVIDER, call.session(session)).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let location = &answer.headers["location"];
+        (answer_in(location, "error"), answer_in(location, "code"))
+    };
+    let refused = (Some("login_required".to_owned()), None);
+    assert_eq!(ask(hint, &team.mo).await, refused, "someone else is signed in");
+    assert_eq!(ask("no token", &team.lee).await, refused);
+    let (error, code) = ask(hint, &team.lee).await;
+    assert_eq!(error, None);
+    assert_eq!(silent.redeem(stack, &code.unwrap()).await.status, 200);
+
+    let query = RelyingParty::default().with("id_token_hint", hint).begin(stack).await;
+    assert!(!query.contains("id_token_hint"), "{query}");
 }
 
 #[tokio::test]

@@ -349,6 +349,27 @@ async fn a_start_just_before_a_purge_keeps_everything() {
 }
 
 #[tokio::test]
+async fn an_account_whose_name_another_subscription_has_taken_stays_with_its_attempts() {
+    let stack = due(deployment()).await;
+    // An earlier run deleted Lee's account and died. Another subscription of the company took the name before this run.
+    let mut account = stack.account(LEE).await;
+    account["subscription_id"]["S"] = "sub-2".into();
+    let part = format!("ATTEMPTS#{LEE}");
+    let attempts = json!({ "PK": { "S": part }, "SK": { "S": "ACCOUNT" }, "failures": { "N": "3" } });
+    Table::connect(&stack.cloud.aws_url(), "tests").put_all(&[account, attempts]).await;
+    let of_the_name = async || {
+        let mut all = stack.items("").await;
+        all.retain(|item| [format!("ACCOUNT#{LEE}"), part.clone()].contains(&item["PK"]["S"].as_str().unwrap().into()));
+        all
+    };
+    let before = of_the_name().await;
+    run(&stack).await;
+    assert_eq!(of_the_name().await, before);
+    let left = left(&stack, &MARKS).await;
+    assert!(left.iter().all(|key| key.contains(&part)), "nothing else stays: {left:#?}");
+}
+
+#[tokio::test]
 async fn an_item_that_cannot_be_read_keeps_no_other_subscription_from_its_purge() {
     let stack = due(deployment()).await;
     let note = notes(&stack).await.remove(0);

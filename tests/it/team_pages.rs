@@ -61,6 +61,8 @@ async fn the_questions_before_a_reset_and_a_removal_are_about_a_colleague() {
     assert!(own.contains(&escaped(words().remove_self_title)) && own.contains(words().remove_self_lead), "{own}");
     assert!(!own.contains("data-form=\"remove\""));
     let temporary = team.reset_mo().await;
+    let waiting = html(&at(&format!("/administration/remove/{}", team.lees_id), &team.lee).await);
+    assert!(waiting.contains(&escaped(words().last_administrator)), "Mo cannot remove Lee: {waiting}");
     let mo = stack.sign_in(MO, &temporary).await.session().unwrap();
     for path in ["reset", "remove"].map(|act| format!("/administration/{act}/01JUNKNOWN")) {
         assert_eq!(at(&path, &team.lee).await.status, 404, "{path}");

@@ -43,7 +43,7 @@ const PROBLEMS = {
 /** The texts for problems that mean something else on one form. */
 const PROBLEMS_OF = {
   add: { 'invalid-credentials': 'wrong_current', conflict: 'add_most', 'no-response': 'add_no_response' },
-  reset: { 'invalid-credentials': 'wrong_current', 'not-found': 'member_gone' },
+  reset: { 'invalid-credentials': 'wrong_current', conflict: 'add_most', 'not-found': 'member_gone' },
   remove: { 'invalid-credentials': 'wrong_current', 'not-found': 'member_gone' },
   change: { 'invalid-credentials': 'wrong_current', 'password-reused': 'password_same' },
 };

@@ -12,7 +12,7 @@ use crate::{
     Provider,
     form::Form,
     oauth,
-    pages::{Leaving, Visit, sign_in_address},
+    pages::{Visit, sign_in_address},
     request::{AuthorizationError, AuthorizationRequest, Prompt, RequestRefusal, ReturnAddress},
 };
 
@@ -43,7 +43,7 @@ impl Provider {
         let visit = Visit { provider: self, request };
         match self.asked(request, now) {
             Ok(asked) if asked.prompt == Prompt::None => Ok(self.answer_silently(request, &asked, now).await),
-            Ok(asked) => visit.leave(&format!("/oidc/continue?{}", asked.query()), Leaving::Here),
+            Ok(asked) => visit.leave(&format!("/oidc/continue?{}", asked.query())),
             Err(RequestRefusal::UnknownClient) => visit.unknown_client(),
             Err(RequestRefusal::Answered(return_to, error)) => Ok(redirect(&self.error(&return_to, error))),
         }
@@ -80,7 +80,7 @@ impl Provider {
             return visit.continue_page(&signed_in, &asked.query());
         }
         match self.issue(&signed_in, authenticated_at, &asked, now).await {
-            Ok(address) => visit.leave(&address, Leaving::Product),
+            Ok(address) => visit.leave(&address),
             Err(failure) => visit.trouble(failure.into()),
         }
     }
@@ -151,10 +151,10 @@ impl Provider {
         now: Timestamp,
     ) -> Result<String, Problem> {
         let error = match self.standing(request, asked, now).await? {
-            Standing::Ready(signed_in, authenticated_at) => {
+            Standing::Ready(signed_in, authenticated_at) if asked.expects(&signed_in.account.account_id) => {
                 return Ok(self.issue(&signed_in, authenticated_at, asked, now).await?);
             }
-            Standing::Detour(Detour::SignIn) => AuthorizationError::LoginRequired,
+            Standing::Ready(..) | Standing::Detour(Detour::SignIn) => AuthorizationError::LoginRequired,
             Standing::Detour(Detour::ChoosePassword | Detour::CreateAdministrator | Detour::NotProven) => {
                 AuthorizationError::InteractionRequired
             }
@@ -166,11 +166,13 @@ impl Provider {
     fn refuse(&self, visit: &Visit<'_>, refusal: RequestRefusal) -> Result<Reply, Problem> {
         match refusal {
             RequestRefusal::UnknownClient => visit.unknown_client(),
-            RequestRefusal::Answered(return_to, error) => visit.leave(&self.error(&return_to, error), Leaving::Product),
+            RequestRefusal::Answered(return_to, error) => visit.leave(&self.error(&return_to, error)),
         }
     }
 
+    /// Returns the address that takes an error to the product, and logs the error: nothing else here says why a sign-in fails.
     fn error(&self, return_to: &ReturnAddress, error: AuthorizationError) -> String {
+        tracing::info!(error = error.as_str(), "the product gets an error");
         return_to.with(&self.public_origin, &[("error", error.as_str())])
     }
 }

@@ -9,7 +9,7 @@ use crate::Provider;
 /// How long discovery and keys may be cached.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// The claims of ID tokens and of userinfo, apart from those of every ID token.
+/// The claims that an ID token and userinfo share; an ID token also has `iss`, `aud`, `iat`, `exp`, `at_hash` and `nonce`.
 pub(crate) const CLAIMS: [&str; 12] = [
     "sub",
     "preferred_username",

@@ -20,9 +20,9 @@ impl Provider {
     /// Returns a signed ID token.
     pub(crate) async fn id_token(&self, issuance: &Issuance<'_>) -> Result<String, Problem> {
         let key = self.keys().await?.first().ok_or(ProblemCode::Internal)?;
-        let unsigned = unsigned(&key.kid, issuance.claims(&self.public_origin, &self.client.id));
-        let signature = self.signer.sign(&Sha256::digest(unsigned.as_bytes()).into()).await?;
-        Ok(signed(&unsigned, &signature))
+        let signing_input = signing_input(&key.kid, issuance.claims(&self.public_origin, &self.client.id));
+        let signature = self.signer.sign(&Sha256::digest(signing_input.as_bytes()).into()).await?;
+        Ok(signed(&signing_input, &signature))
     }
 }
 
@@ -57,20 +57,20 @@ pub(crate) fn claims(user: &ProductUser) -> Map<String, Value> {
         ("auth_time", json!(holder.authenticated_at.epoch_seconds())),
         ("amr", json!(["pwd"])),
     ];
-    // The owner typed the address, and nothing verifies it.
+    // Often another administrator typed the address, and nothing verifies it.
     let email = email.iter().flat_map(|email| [("email", json!(email.to_string())), ("email_verified", json!(false))]);
     claims.into_iter().chain(email).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Returns the text that is signed: header and claims.
-fn unsigned(kid: &str, claims: Map<String, Value>) -> String {
+fn signing_input(kid: &str, claims: Map<String, Value>) -> String {
     let encode = |part: Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid });
     format!("{}.{}", encode(header), encode(Value::Object(claims)))
 }
 
-fn signed(unsigned: &str, signature: &[u8]) -> String {
-    format!("{unsigned}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+fn signed(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
 #[cfg(test)]
@@ -154,9 +154,9 @@ mod tests {
         let (key, der) = key(KeySize::Rsa2048);
         let published = PublishedKey::from_spki(&der).unwrap();
         let claims = id_claims(&user(None), Some("n"));
-        let unsigned = unsigned(&published.kid, claims.clone());
+        let signing_input = signing_input(&published.kid, claims.clone());
         // KMS is given the digest too.
-        let digest: [u8; 32] = Sha256::digest(unsigned.as_bytes()).into();
+        let digest: [u8; 32] = Sha256::digest(signing_input.as_bytes()).into();
         let digest = Hash::import_less_safe(&digest, &SHA256).unwrap();
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign_digest(&RSA_PKCS1_SHA256, &digest, &mut signature).unwrap();
@@ -165,7 +165,7 @@ mod tests {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&["product"]);
         validation.set_issuer(&[ISSUER]);
-        let verify = |signature: &[u8]| decode::<Value>(signed(&unsigned, signature), &decoding, &validation);
+        let verify = |signature: &[u8]| decode::<Value>(signed(&signing_input, signature), &decoding, &validation);
         let TokenData { header, claims: verified } = verify(&signature).unwrap();
         assert_eq!((header.kid, verified), (Some(published.kid.clone()), Value::Object(claims)));
         signature[0] ^= 1;

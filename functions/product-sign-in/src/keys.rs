@@ -48,14 +48,14 @@ impl Provider {
 impl PublishedKey {
     /// Parses a `SubjectPublicKeyInfo` in DER. `None` unless it is exactly that of an RSA key.
     pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
-        let (algorithm, rest) = element(SEQUENCE, whole(SEQUENCE, der)?)?;
-        let (unused_bits, key) = whole(BIT_STRING, rest)?.split_first()?;
-        let (modulus, rest) = element(INTEGER, whole(SEQUENCE, key)?)?;
-        let exponent = whole(INTEGER, rest)?;
+        let (algorithm, rest) = element(SEQUENCE, only_element(SEQUENCE, der)?)?;
+        let (unused_bits, key) = only_element(BIT_STRING, rest)?.split_first()?;
+        let (modulus, rest) = element(INTEGER, only_element(SEQUENCE, key)?)?;
+        let exponent = only_element(INTEGER, rest)?;
         if algorithm != RSA_ENCRYPTION || *unused_bits != 0 {
             return None;
         }
-        let [n, e] = [unsigned(modulus)?, unsigned(exponent)?].map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let [n, e] = [magnitude(modulus)?, magnitude(exponent)?].map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes));
         Some(Self { kid: thumbprint(&n, &e), n, e })
     }
 
@@ -88,12 +88,12 @@ fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Returns the content of the only element.
-fn whole(tag: u8, bytes: &[u8]) -> Option<&[u8]> {
+fn only_element(tag: u8, bytes: &[u8]) -> Option<&[u8]> {
     element(tag, bytes).filter(|(_, rest)| rest.is_empty()).map(|(content, _)| content)
 }
 
 /// Returns the bytes of a positive integer, without the zero that keeps it positive.
-fn unsigned(integer: &[u8]) -> Option<&[u8]> {
+fn magnitude(integer: &[u8]) -> Option<&[u8]> {
     match integer {
         [0, rest @ ..] => rest.first().is_some_and(|first| *first >= 0x80).then_some(rest),
         [first, ..] if *first < 0x80 => Some(integer),
@@ -152,9 +152,9 @@ pub(crate) mod tests {
         for bytes in [&[2, 0x81, 1, 7][..], &[2, 0x82, 0, 1, 7], &[2, 0x80], &[2, 0x83, 0, 0, 1, 7], &[2, 2, 7], &[2]] {
             assert_eq!(element(INTEGER, bytes), None, "{bytes:?}");
         }
-        assert_eq!((unsigned(&[0, 0x80]), unsigned(&[0x7f, 0])), (Some(&[0x80][..]), Some(&[0x7f, 0][..])));
+        assert_eq!((magnitude(&[0, 0x80]), magnitude(&[0x7f, 0])), (Some(&[0x80][..]), Some(&[0x7f, 0][..])));
         for bytes in [&[][..], &[0], &[0, 1], &[0x80]] {
-            assert_eq!(unsigned(bytes), None, "{bytes:?}");
+            assert_eq!(magnitude(bytes), None, "{bytes:?}");
         }
     }
 

@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Challenge, Freshness, PkcePolicy, ProductClient, Timestamp, product::began_at};
 use form_urlencoded::{Serializer, parse as parse_form};
+use serde::Deserialize;
 
 /// The largest number of bytes of `state` and of `nonce`. Clients keep their own state in it, and the gateway takes 10,240 bytes of headers.
 const LONGEST_STATE: usize = 4096;
@@ -12,6 +14,9 @@ const LONGEST_NONCE: usize = 1024;
 
 /// The parameter with which a request travels to `/oidc/continue`: when it began, in seconds since the epoch.
 const SINCE: &str = "since";
+
+/// The parameter with an ID token of the person whom the client expects.
+const HINT: &str = "id_token_hint";
 
 /// A request of the client whose answer may be sent to its address.
 #[derive(Clone, Debug)]
@@ -21,7 +26,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) challenge: Option<Challenge>,
     pub(crate) prompt: Prompt,
     pub(crate) freshness: Freshness,
-    /// The parameters as they travel on, without `since`.
+    hint: Option<Hint>,
+    /// The parameters as they travel on, without `since` and the hint.
     parameters: BTreeMap<String, String>,
 }
 
@@ -32,12 +38,21 @@ pub(crate) struct ReturnAddress {
     state: Option<String>,
 }
 
-/// The wish of a request about the sign-in.
+/// The account that the client expects (`id_token_hint`). The signature is not verified, because a hint only ever refuses.
+#[derive(Clone, Debug)]
+enum Hint {
+    /// The account with this id.
+    Account(String),
+    /// The hint is not a token with a `sub`, so it fits no account.
+    Invalid,
+}
+
+/// The sign-in that a request asks for (`prompt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    /// A session goes on.
+    /// An existing session is enough.
     Default,
-    /// Only a sign-in for this request goes on.
+    /// Only a sign-in for this request is enough.
     Login,
     /// The browser may not be shown anything.
     None,
@@ -67,7 +82,7 @@ domain::text_enum! {
         RequestUriNotSupported = "request_uri_not_supported",
         /// There is a registration.
         RegistrationNotSupported = "registration_not_supported",
-        /// `prompt=none`, and there is no session that is recent enough.
+        /// `prompt=none`, and there is no session that is recent enough and of the person whom the client expects.
         LoginRequired = "login_required",
         /// `prompt=none`, and the account must do something first.
         InteractionRequired = "interaction_required",
@@ -79,10 +94,11 @@ domain::text_enum! {
 }
 
 /// The parameters that mean something here. All others are ignored, as OpenID Connect demands.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",
+    HINT,
     "max_age",
     "nonce",
     "prompt",
@@ -117,13 +133,23 @@ impl AuthorizationRequest {
                 return Err(RequestRefusal::Answered(return_to, AuthorizationError::InvalidRequest));
             }
         }
+        let hint = parameters.remove(HINT).map(|token| Hint::parse(&token));
         let since = once(SINCE).and_then(|text| text.parse().ok()).map(Timestamp::from_epoch_seconds);
         let parsed = Parsed::new(&parameters, client, began_at(since, now));
         let Parsed { nonce, challenge, prompt, freshness } = match parsed {
             Ok(parsed) => parsed,
             Err(error) => return Err(RequestRefusal::Answered(return_to, error)),
         };
-        Ok(Self { return_to, nonce, challenge, prompt, freshness, parameters })
+        Ok(Self { return_to, nonce, challenge, prompt, freshness, hint, parameters })
+    }
+
+    /// Returns whether the hint of the request, if it has one, is about this account.
+    pub(crate) fn expects(&self, account_id: &str) -> bool {
+        match &self.hint {
+            None => true,
+            Some(Hint::Account(expected)) => expected == account_id,
+            Some(Hint::Invalid) => false,
+        }
     }
 
     /// Returns the query with which the request proceeds to `/oidc/continue`. It has no parameter that means nothing here.
@@ -196,6 +222,20 @@ fn challenge(
         (Some(text), Some("S256")) => Challenge::parse(text).map(Some).ok_or(AuthorizationError::InvalidRequest),
         (None, None) if policy == PkcePolicy::Optional => Ok(None),
         _ => Err(AuthorizationError::InvalidRequest),
+    }
+}
+
+impl Hint {
+    /// Reads the claim `sub` of an ID token, and nothing else of it.
+    fn parse(token: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Claims {
+            sub: String,
+        }
+        let [_, claims, _] = token.split('.').collect::<Vec<_>>()[..] else { return Self::Invalid };
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok();
+        let claims = claims.and_then(|json| serde_json::from_slice(&json).ok());
+        claims.map_or(Self::Invalid, |Claims { sub }| Self::Account(sub))
     }
 }
 
@@ -405,6 +445,27 @@ mod tests {
         assert_eq!(asked(&[("prompt", "consent login")]), (Prompt::Login, Some(0)));
         assert_eq!(asked(&[("prompt", "select_account")]), (Prompt::Default, None));
         assert_eq!(asked(&[("prompt", "none"), ("max_age", "0")]), (Prompt::None, Some(0)));
+    }
+
+    #[test]
+    fn a_hint_expects_the_account_of_its_token_and_an_invalid_one_expects_none() {
+        let token = |claims: &str| format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        let expects = |hint: &str| {
+            let parsed = parse(&and(&[(HINT, hint)])).unwrap();
+            assert!(!parsed.query().contains(HINT), "it does not travel: {}", parsed.query());
+            ["01K", "01J"].map(|account_id| parsed.expects(account_id))
+        };
+        assert_eq!(expects(&token(r#"{"sub":"01K","iss":"https://a.example"}"#)), [true, false]);
+        assert_eq!(expects(""), [true, true], "an empty parameter is as good as none");
+        let whole = token(r#"{"sub":"01K"}"#);
+        let (unsigned, _) = whole.rsplit_once('.').unwrap();
+        let more = format!("{whole}.e30");
+        for invalid in ["01K", "..", "e30.01K.c2ln", unsigned, &more, &token("{}"), &token(r#"{"sub":1}"#), &token("")]
+        {
+            assert_eq!(expects(invalid), [false, false], "{invalid}");
+        }
+        let twice = parse(&and(&[(HINT, &whole), (HINT, &whole)]));
+        assert_eq!(answered(&twice), Some(AuthorizationError::InvalidRequest));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! The caller is a proven administrator of the same subscription and types the current password, which spends the budget of a sign-in before
 //! it is verified. Administrators cannot remove themselves. Of two who remove each other one fails, so that a proven one always remains.
 //!
-//! Every session of the account ends at once. Its name stays taken, and a reset of its password opens it again. A removal that is sent again
-//! succeeds and changes nothing.
+//! Every session of the account ends at once. Its name stays taken. A reset of the password opens an administrator's account again; only a
+//! reissue opens the service administrator's. A removal that is sent again succeeds and changes nothing.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -55,8 +55,8 @@ impl App {
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     match lambda::in_time(remove(&app, &request)).await? {
         RemoveOutcome::Removed(user_name) => {
-            // The account is closed already, so a failure here keeps no more than budgets.
-            administration::forget_known(&app.attempts, &user_name).await;
+            // The account is closed already, so a failure here only leaves old budgets and known devices behind.
+            administration::forget_known_places(&app.attempts, &user_name).await;
             Ok(Metric::count("AdministratorRemoved", web::reply::empty(StatusCode::NO_CONTENT)))
         }
         RemoveOutcome::RemovedBefore => Ok(web::reply::empty(StatusCode::NO_CONTENT)),

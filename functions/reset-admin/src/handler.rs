@@ -64,8 +64,8 @@ impl App {
 /// Handles one click on **Reset password**.
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let done = lambda::in_time(answer(&app, &request)).await?;
-    // The old password is void already, so a failure here keeps no more than budgets.
-    administration::forget(&app.attempts, &done.user_name).await;
+    // The old password is void already, so a failure here only leaves old budgets and known devices behind.
+    administration::forget_attempts(&app.attempts, &done.user_name).await;
     Ok(done.reply)
 }
 

@@ -156,12 +156,12 @@ impl App {
     }
 
     /// Makes the account forget every device and network but those of this request, and a retired account all of them. The password is changed,
-    /// so a failure here keeps no more than budgets.
+    /// so a failure here only leaves old budgets and known devices behind.
     async fn note_change(&self, changed: &Changed, origin: &Origin, device: &DeviceToken, now: Timestamp) {
         let (name, device) = (ClaimedName::from(&changed.account.user_name), device.digest());
         let forgotten = async {
             if let Some(retired) = &changed.retired {
-                administration::forget_known(&self.attempts, retired).await;
+                administration::forget_known_places(&self.attempts, retired).await;
             }
         };
         let (kept, ()) = tokio::join!(self.attempts.keep_only(&name, origin, &device, now), forgotten);

@@ -155,7 +155,7 @@ impl App {
         let known = administration::note_success(&self.attempts, name, origin, *admission, Some(&device), now);
         let forgotten = async {
             if let Some(retired) = retired {
-                administration::forget_known(&self.attempts, retired).await;
+                administration::forget_known_places(&self.attempts, retired).await;
             }
         };
         let ((), (), noted) = tokio::join!(known, forgotten, self.sign_ins.note(account, now));

@@ -19,7 +19,7 @@ use domain::{
     Credential, EndDecision, LifeChange, PurgeDay, SubscriptionEnded, SubscriptionId, Timestamp, ended::InvalidEnd,
 };
 use lambda::{Clock, Message, Rejection, Settings};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The function's store and settings: they let it end subscriptions and close their accounts. It can neither start nor delete one.
 pub struct App {
@@ -36,6 +36,9 @@ const MOST_RETENTION_DAYS: u64 = 3650;
 
 /// The time that one more transaction and its acknowledgement may take. With less, the rest is left to the next delivery.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// The outcome of an end that is handled after a later start which only added to the life that this end was to end. People keep their access.
+const OVERTAKEN_IN_ITS_LIFE: &str = "end-overtaken-in-its-life";
 
 impl App {
     /// Reads the settings `TABLE_NAME` and `RETENTION_DAYS`.
@@ -88,6 +91,9 @@ impl App {
                 ("continued", Progress::Ended(Box::new(known), ended_at))
             }
             (EndDecision::AlreadyEnded, _) => ("ended-before", Progress::Handled),
+            (EndDecision::Overtaken, Some(known)) if known.ended_at.is_none() && known.started_at <= ended_at => {
+                (OVERTAKEN_IN_ITS_LIFE, Progress::Handled)
+            }
             (EndDecision::Overtaken, _) => ("started-later", Progress::Handled),
             (EndDecision::Unknown | EndDecision::End | EndDecision::Close(_), _) => {
                 ("not-known-yet", Progress::Handled)
@@ -95,7 +101,11 @@ impl App {
         };
         Ok(match self.ends.record(subscription, &change).await? {
             RecordLifeOutcome::Recorded => {
-                info!(outcome);
+                if outcome == OVERTAKEN_IN_ITS_LIFE {
+                    warn!(outcome);
+                } else {
+                    info!(outcome);
+                }
                 progress
             }
             RecordLifeOutcome::LostRace => Progress::LostRace,

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 const USAGE: &str = "\
-Starts the product and the local cloud around it, prints one line `ready` when all is up, and opens the console in a
+Starts Firstkey and the local cloud around it, prints one line `ready` when all is up, and opens the console in a
 browser, where there is a desktop. Ctrl-C ends it.
 
 Usage: cargo dev [options]
@@ -16,7 +16,7 @@ Usage: cargo dev [options]
   --aws-port PORT       AWS endpoint (9002)
   --oidc-port PORT      OpenID Connect provider (9003)
   --desk-port PORT      support desk (9004)
-  --product-port PORT   demo of the product that administrators sign in to (9005)
+  --product-port PORT   demo product, which administrators sign in to (9005)
   --data DIR            keep the table, keys, queues, inbox and clock there; otherwise they are in memory
   --redelivery SECONDS  when a queue delivers a failed message again (1)
   --no-open             do not open the console in a browser

@@ -6,7 +6,11 @@
 //! | [`proven_session`] | a function whose caller must be a proven administrator |
 //! | [`CurrentPassword`] | a request that brings the current password along, which spends the budget of a sign-in |
 //! | [`Handout`] | an answer that shows a temporary password once |
-//! | [`note_success`], [`note_failure`], [`forget`], [`forget_known`] | the notes that follow an attempt, and what a new password or a removal makes an account forget; without a guarantee, since the budgets hold without them |
+//! | [`note_success`], [`note_failure`] | the notes that follow an attempt at a password |
+//! | [`forget_attempts`] | a reset, after which the account forgets its failures, devices and networks |
+//! | [`forget_known_places`] | the end of an account, after which it forgets its devices and networks |
+//!
+//! Notes and forgetting come without a guarantee, since the budgets hold without them.
 
 mod current_password;
 mod handout;
@@ -15,5 +19,5 @@ mod session;
 
 pub use current_password::CurrentPassword;
 pub use handout::Handout;
-pub use notes::{forget, forget_known, note_failure, note_success};
+pub use notes::{forget_attempts, forget_known_places, note_failure, note_success};
 pub use session::{proven_session, refuse_unproven};

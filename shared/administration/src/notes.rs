@@ -36,14 +36,14 @@ pub async fn note_failure(
 }
 
 /// Makes an account that is retired or removed forget every device and network.
-pub async fn forget_known(attempts: &Attempts, user_name: &UserName) {
+pub async fn forget_known_places(attempts: &Attempts, user_name: &UserName) {
     if let Err(failure) = attempts.forget_all(&user_name.into()).await {
         warn!(service = failure.service(), cause = %failure, "the devices and networks of an account that is closed are not forgotten");
     }
 }
 
 /// Makes an account with a new temporary password forget every device and network, and opens it to strangers.
-pub async fn forget(attempts: &Attempts, user_name: &UserName) {
+pub async fn forget_attempts(attempts: &Attempts, user_name: &UserName) {
     let name = ClaimedName::from(user_name);
     let (failures, known) = tokio::join!(attempts.clear_failures(&name), attempts.forget_all(&name));
     if let Err(failure) = failures.and(known) {

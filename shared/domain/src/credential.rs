@@ -219,7 +219,7 @@ pub enum Refusal {
 
 impl Credential {
     /// Returns when the temporary password stops working if the service administrator's account is retired at `now`: never later than before.
-    /// A password that was chosen has no such time any more, so that of its issue stays.
+    /// After a password was chosen, the issue keeps its expiry.
     #[must_use]
     pub fn withdrawn_at(&self, now: Timestamp) -> Timestamp {
         if self.changed_at.is_some() { self.expires_at } else { self.expires_at.min(now) }

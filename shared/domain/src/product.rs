@@ -22,7 +22,7 @@ pub const CODE_KEPT: Duration = Duration::from_mins(10);
 /// The lifetime of an access token and of an ID token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(5);
 
-/// The age up to which a request is believed to have begun when it says. An older one begins anew after the sign-in.
+/// The maximum age of a request whose own `since` is believed. An older request counts as new.
 pub const REQUEST_LIFETIME: Duration = Duration::from_hours(1);
 
 /// The most digests of secrets that a client has: two while one is being replaced.
@@ -302,7 +302,7 @@ impl Freshness {
     }
 }
 
-/// Returns when a request began that says so itself. A time in the future, or one that is too old, is the present.
+/// Returns when a request began, by its own claim `said`. A time in the future, or one that is too old, is the present.
 #[must_use]
 pub fn began_at(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
     said.filter(|said| *said <= now && now.since(*said) <= REQUEST_LIFETIME).unwrap_or(now)

@@ -156,7 +156,8 @@ impl Visit<'_> {
         let team = self.app.team.list(&signed_in.credential).await?;
         let f = as_account(self.frame().in_administration(), &signed_in);
         if account_id == signed_in.account.account_id {
-            let why = if administrators(&team) < 2 { f.w.last_administrator } else { f.w.remove_self_lead };
+            let has_proven_colleague = team.iter().any(|one| one.account_id != account_id && is_proven(one));
+            let why = if has_proven_colleague { f.w.remove_self_lead } else { f.w.last_administrator };
             let title = f.w.remove_self_title;
             let page = RemoveSelfPage { f: f.titled(title), why };
             return reply(StatusCode::OK, Policy::Acts, &page, &page.f);
@@ -184,6 +185,11 @@ fn administrators(team: &[TeamMember]) -> usize {
 
 fn member(team: Vec<TeamMember>, account_id: &str) -> Option<TeamMember> {
     team.into_iter().find(|one| one.account_id == account_id)
+}
+
+/// Returns whether a member is an administrator who has signed in since the account was created or last reset, as far as the list tells.
+fn is_proven(member: &TeamMember) -> bool {
+    !is_service(member) && !member.is_waiting
 }
 
 fn is_service(member: &TeamMember) -> bool {

@@ -105,7 +105,7 @@ pub(super) fn forget(
     Forgetting::Later(only_if_not_started(later).value(":ttl", time(kept_until)))
 }
 
-/// How the life of a subscription goes.
+/// How the purge removes the life of a subscription: at once, or later by TTL.
 pub(super) enum Forgetting {
     /// The condition of its deletion.
     Now(Change),

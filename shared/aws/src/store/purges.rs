@@ -8,7 +8,7 @@ use super::{
     item::{Attributes, Reader, text},
     life::{self, Forgetting},
     mail,
-    names::{Key, PK, SK, USER_NAME, subscription_key},
+    names::{Key, PK, SK, SUBSCRIPTION_ID, USER_NAME, subscription_key},
     portal_user, purge, reference,
     transaction::Write,
 };
@@ -77,7 +77,7 @@ impl Purges {
             .expression_attribute_values(":pk", text(&purge::partition(day)))
             .set_exclusive_start_key(page.map(|PurgeCursor(key)| key));
         let answer = request.send().await.map_err(|error| Failure::from_sdk("dynamodb Query (purges)", &error))?;
-        // An item that was not written here is nothing to delete by.
+        // An item with another key was not written by this code, so it is skipped.
         let read = |item: &Attributes| {
             let (subscription, ended_at) = purge::from_item(item).ok()?;
             Some(DuePurge { subscription, ended_at, day })
@@ -159,9 +159,12 @@ impl Purges {
         self.delete(Key { pk: pk.to_owned(), sk: sort_key.to_owned() }.into_map()).await
     }
 
-    /// Deletes an account and the attempts at it. The account of another subscription, which has taken the name since an earlier run deleted
-    /// this one, stays.
+    /// Deletes an account and the attempts at it. If another subscription has taken the name since an earlier run deleted the account, nothing
+    /// is deleted.
     async fn delete_account(&self, subscription: &SubscriptionId, user_name: &UserName) -> Result<(), Failure> {
+        if self.owner(user_name).await?.is_some_and(|owner| owner != *subscription) {
+            return Ok(());
+        }
         let partition = attempts::account_part(&user_name.into());
         loop {
             let attempts = self.page(&partition, &[PK, SK]).await?;
@@ -173,6 +176,18 @@ impl Purges {
             }
         }
         self.0.delete_if("dynamodb DeleteItem (account)", account::belongs_to(user_name, subscription)).await
+    }
+
+    /// Returns the subscription of the account with this name, if there is one.
+    async fn owner(&self, user_name: &UserName) -> Result<Option<SubscriptionId>, Failure> {
+        let request = self.0.client.get_item().table_name(&self.0.name).consistent_read(true);
+        let request = request
+            .set_key(Some(account::key(user_name).into_map()))
+            .projection_expression("#subscription")
+            .expression_attribute_names("#subscription", SUBSCRIPTION_ID);
+        let answer = request.send().await;
+        let item = answer.map_err(|error| Failure::from_sdk("dynamodb GetItem (owner of an account)", &error))?.item;
+        item.map(|item| account::subscription(Reader(&item))).transpose()
     }
 
     /// Returns these attributes of the first items of a partition.
