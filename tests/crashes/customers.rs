@@ -1,7 +1,7 @@
 //! The mixed load of customers and the vendor. A client that gets no answer retries with the same idempotency key.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -299,9 +299,8 @@ impl World {
 
     /// Reports the latest welcome mail to the customer as delivered. The queue delivers a report again that failed.
     async fn report(&self, customer: &Customer) {
-        let mails = self.processes.cloud.inbox();
-        let is_it = |tags: &BTreeMap<String, String>| tags["subscription"] == customer.id && tags["mail"] == "welcome";
-        let Some(mail) = mails.iter().rfind(|mail| is_it(&mail.tags)) else { return };
+        let mails = self.processes.cloud.inbox_of(&customer.id);
+        let Some(mail) = mails.iter().rfind(|mail| mail.tags["mail"] == "welcome") else { return };
         drop(self.processes.cloud.report(&mail.message_id, Feedback::Delivered).await);
         let number = |tag: &str| mail.tags[tag].parse().unwrap();
         self.observed.delivered.lock().unwrap().push((customer.id.clone(), number("issue"), number("round")));
@@ -429,8 +428,7 @@ impl World {
     /// Returns issue and password of every welcome mail to a customer.
     pub(crate) fn mails(&self, customer: &Customer) -> Vec<(u64, String)> {
         let is_password = |line: &&str| line.len() == 23 && line.split('-').all(|group| group.len() == 5);
-        let mut mails = self.processes.cloud.inbox();
-        mails.retain(|mail| mail.tags["subscription"] == customer.id);
+        let mails = self.processes.cloud.inbox_of(&customer.id);
         let read = |mail: cloud::Mail| {
             // A request to support and a reminder are mails without a password.
             let password = mail.text.lines().find(is_password)?;
@@ -441,8 +439,8 @@ impl World {
 
     /// Returns the issues and rounds of the welcome mails that were sent to a customer.
     pub(crate) fn rounds(&self, customer: &Customer) -> BTreeSet<(u64, u64)> {
-        let mut mails = self.processes.cloud.inbox();
-        mails.retain(|mail| mail.tags["subscription"] == customer.id && mail.tags["mail"] == "welcome");
+        let mut mails = self.processes.cloud.inbox_of(&customer.id);
+        mails.retain(|mail| mail.tags["mail"] == "welcome");
         let number = |text: &String| text.parse().unwrap();
         mails.iter().map(|mail| (number(&mail.tags["issue"]), number(&mail.tags["round"]))).collect()
     }

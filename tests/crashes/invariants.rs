@@ -29,6 +29,10 @@ use crate::{
 pub(crate) struct Aftermath<'a> {
     pub(crate) world: &'a World,
     table: Vec<Value>,
+    /// The places in the table of the items of each partition, in the order of their sort keys.
+    partitions: BTreeMap<String, Vec<usize>>,
+    /// The places in the table of the accounts of each subscription.
+    accounts: BTreeMap<String, Vec<usize>>,
     journal: &'a [Called],
     dead_letters: Vec<DeadLetter>,
     published: Vec<Published>,
@@ -84,17 +88,24 @@ impl<'a> Aftermath<'a> {
         let cloud = &world.processes.cloud;
         let table = cloud.dump_table().await.unwrap();
         let (dead_letters, published, inbox) = (cloud.dead_letters(), cloud.published(), cloud.inbox());
-        Self { world, table, journal, dead_letters, published, inbox }
+        let (mut partitions, mut accounts) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
+        for (n, item) in table.iter().enumerate() {
+            partitions.entry(text(item, "PK").to_owned()).or_default().push(n);
+            if text(item, "SK") == "ACCOUNT" {
+                accounts.entry(text(item, "subscription_id").to_owned()).or_default().push(n);
+            }
+        }
+        for places in partitions.values_mut() {
+            places.sort_by_key(|n| text(&table[*n], "SK"));
+        }
+        Self { world, table, partitions, accounts, journal, dead_letters, published, inbox }
     }
 
     /// Returns the items of a subscription whose sort key begins with `sort_key`, in order.
     fn items(&self, customer: &Customer, sort_key: &str) -> Vec<&Value> {
-        let own = format!("SUBSCRIPTION#{}", customer.id);
-        let key = |item: &Value| item["SK"]["S"].as_str().unwrap().to_owned();
-        let mut items: Vec<_> =
-            self.table.iter().filter(|item| item["PK"]["S"] == own && key(item).starts_with(sort_key)).collect();
-        items.sort_by_key(|item| key(item));
-        items
+        let own = self.partitions.get(&format!("SUBSCRIPTION#{}", customer.id));
+        let items = own.into_iter().flatten().map(|n| &self.table[*n]);
+        items.filter(|item| text(item, "SK").starts_with(sort_key)).collect()
     }
 
     /// Returns the contents of the events that were published about a customer.
@@ -104,8 +115,8 @@ impl<'a> Aftermath<'a> {
     }
 
     fn accounts(&self, customer: &Customer) -> Vec<&Value> {
-        let own = |item: &&Value| item["SK"]["S"] == "ACCOUNT" && item["subscription_id"]["S"] == customer.id.as_str();
-        self.table.iter().filter(own).collect()
+        let own = self.accounts.get(&customer.id);
+        own.into_iter().flatten().map(|n| &self.table[*n]).collect()
     }
 
     /// Returns whether the customer's event was handled; otherwise there is nothing to check.

@@ -260,7 +260,7 @@ impl Run<'_> {
     }
 
     fn refresh_mails(&mut self) {
-        let inbox = self.lane.stack.cloud.inbox();
+        let inbox = self.lane.stack.cloud.inbox_of(&self.world.subscription());
         self.mails = Mails::for_subscription(&self.world, inbox.into_iter().map(|mail| (mail.tags, mail.text)));
     }
 
@@ -276,10 +276,9 @@ impl Run<'_> {
             }
         }
         let round = item.get("round").map_or("0", |round| round.as_n().unwrap());
-        let is_it = |tags: &BTreeMap<String, String>| {
-            tags["subscription"] == subscription && tags["issue"] == issue && tags["round"] == round
-        };
-        let count = self.lane.stack.cloud.inbox().iter().filter(|mail| is_it(&mail.tags)).count();
+        let is_it = |tags: &BTreeMap<String, String>| tags["issue"] == issue && tags["round"] == round;
+        let mails = self.lane.stack.cloud.inbox_of(&subscription);
+        let count = mails.iter().filter(|mail| is_it(&mail.tags)).count();
         if count == 1 || (count == 0 && ["bounced", "complained"].contains(&status)) {
             return Ok(());
         }
@@ -436,9 +435,8 @@ impl Run<'_> {
             }
         }
         let subscription = self.world.subscription();
-        let is_it =
-            |tags: &BTreeMap<String, String>| tags["subscription"] == subscription && tags["mail"] == "reminder";
-        let sent = self.lane.stack.cloud.inbox().iter().filter(|mail| is_it(&mail.tags)).count();
+        let mails = self.lane.stack.cloud.inbox_of(&subscription);
+        let sent = mails.iter().filter(|mail| mail.tags["mail"] == "reminder").count();
         if sent != reminders || self.is_reminder_due().await {
             return Err(format!("{sent} reminders are sent, or one is due still").into());
         }

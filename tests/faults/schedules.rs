@@ -97,9 +97,10 @@ impl Product {
 
     async fn mails(&self, world: &World) -> Mails {
         match self {
-            Self::InProcess(stack) => {
-                Mails::for_subscription(world, stack.cloud.inbox().into_iter().map(|mail| (mail.tags, mail.text)))
-            }
+            Self::InProcess(stack) => Mails::for_subscription(
+                world,
+                stack.cloud.inbox_of(&world.subscription()).into_iter().map(|mail| (mail.tags, mail.text)),
+            ),
             Self::CargoLambda(dev) => {
                 let inbox = dev.inbox().await;
                 let mail = |mail: &Value| {

@@ -77,6 +77,12 @@ impl Inbox {
         lock(&self.mails).clone()
     }
 
+    /// Returns the mails with this value of the tag `subscription`.
+    pub(super) fn of_subscription(&self, id: &str) -> Vec<Mail> {
+        let mails = lock(&self.mails);
+        mails.iter().filter(|mail| mail.tags.get("subscription").is_some_and(|own| own == id)).cloned().collect()
+    }
+
     /// Returns the mail with this id, or the latest to this address.
     pub(super) fn find(&self, id_or_address: &str) -> Option<Mail> {
         let mails = lock(&self.mails);

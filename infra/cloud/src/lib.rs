@@ -240,6 +240,12 @@ impl Cloud {
         self.inner.inbox.all()
     }
 
+    /// Returns the mails of a subscription that SES accepted, oldest first.
+    #[must_use]
+    pub fn inbox_of(&self, subscription: &str) -> Vec<Mail> {
+        self.inner.inbox.of_subscription(subscription)
+    }
+
     /// Returns every published event, oldest first.
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
