@@ -33,7 +33,7 @@ pub(crate) const CHECKOV: Environment = Environment { name: "checkov", packages:
 
 /// A third-party emulator of AWS, and a client for it.
 pub(crate) const MINISTACK: Environment =
-    Environment { name: "ministack", packages: &["ministack==1.5.33", "boto3==1.43.106"] };
+    Environment { name: "ministack", packages: &["ministack==1.5.33", "boto3==1.43.106", "cryptography==50.0.2"] };
 
 /// Sends requests that an `OpenAPI` document allows, and requests that it does not, and checks the answers against the document.
 pub(crate) const SCHEMATHESIS: Environment = Environment { name: "schemathesis", packages: &["schemathesis==4.32.5"] };
