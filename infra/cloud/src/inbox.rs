@@ -78,7 +78,7 @@ impl Inbox {
     }
 
     /// Returns the mails with this value of the tag `subscription`.
-    pub(super) fn of_subscription(&self, id: &str) -> Vec<Mail> {
+    pub(super) fn for_subscription(&self, id: &str) -> Vec<Mail> {
         let mails = lock(&self.mails);
         mails.iter().filter(|mail| mail.tags.get("subscription").is_some_and(|own| own == id)).cloned().collect()
     }

@@ -243,7 +243,7 @@ impl Cloud {
     /// Returns the mails of a subscription that SES accepted, oldest first.
     #[must_use]
     pub fn inbox_of(&self, subscription: &str) -> Vec<Mail> {
-        self.inner.inbox.of_subscription(subscription)
+        self.inner.inbox.for_subscription(subscription)
     }
 
     /// Returns every published event, oldest first.
