@@ -50,6 +50,26 @@ impl Account {
     }
 }
 
+/// Returns the credential of the accounts' subscription, which has not ended: a sign-in that succeeds reads it.
+pub(crate) fn credential() -> Value {
+    json!({
+        "PK": { "S": "SUBSCRIPTION#sub-1" },
+        "SK": { "S": "CREDENTIAL" },
+        "company": { "M": { "id": { "S": "fabrikam" }, "name": { "S": "Fabrikam, Inc." } } },
+        "expires_at": { "N": "1794906000" },
+        "issue": { "N": "1" },
+        "issued_at": { "N": "1794301200" },
+        "kind": { "S": "trial" },
+        "portal_users": { "BS": ["Qf65q/eunZxg4MNB6MDEUA=="] },
+        "product": { "S": "Contoso Online Suite" },
+        "retrievals": { "M": {} },
+        "seq": { "N": "3" },
+        "signed_in_at": { "N": "1794301200" },
+        "started_at": { "N": "1794301200" },
+        "user_name": { "S": "admin@fabrikam" },
+    })
+}
+
 /// Writes the items, and waits until the local cloud has handled all resulting events.
 pub(crate) async fn write(cloud: &Cloud, table: &str, items: &[Value]) -> anyhow::Result<()> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();

@@ -148,6 +148,7 @@ impl Bench {
         let table = options.table.clone();
         let cloud = Cloud::start(listener().await?, listener().await?, options).await?;
         let aws = ConstantTimeProxy::start(cloud.aws_url()).await?;
+        accounts::write(&cloud, &table, &[accounts::credential()]).await?;
         let function = Runtime::start().await?.run(command(path, &aws.url, &table))?;
         let events = events::harmless(&product::workspace().join("events")).context("the events")?;
         let event = events.into_iter().find(|(function, _)| function == FUNCTION);
