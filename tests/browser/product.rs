@@ -12,18 +12,18 @@ use crate::{
     traffic::Traffic,
 };
 
-const PROSEWARE: Customer = Customer {
+const RELECLOUD: Customer = Customer {
     subscription: "sub-product",
-    company: "proseware",
-    company_name: "Proseware, Inc.",
-    contact: "it@proseware.example",
-    portal_user: "kim@proseware.example",
+    company: "relecloud",
+    company_name: "Relecloud",
+    contact: "it@relecloud.example",
+    portal_user: "kim@relecloud.example",
 };
 
 const PASSWORD: &str = "a quiet lamp over the harbour";
 
 /// The words of the demo product to an administrator who has arrived. The display name is that of [`Call::create_admin`].
-const ARRIVED: &str = "You are signed in as Lee Ahmadi, an administrator of Proseware, Inc..";
+const ARRIVED: &str = "You are signed in as Lee Ahmadi, an administrator of Relecloud.";
 
 pub(crate) async fn run(chapter: &Chapter<'_>) {
     create_administrator(chapter).await;
@@ -40,12 +40,12 @@ pub(crate) async fn run(chapter: &Chapter<'_>) {
 
 /// Takes over as the service administrator, and creates the permanent account of the chapter.
 async fn create_administrator(chapter: &Chapter<'_>) {
-    let (dev, mailed) = (&chapter.world.dev, chapter.start(&PROSEWARE).await);
-    let bootstrap = json!({ "user_name": PROSEWARE.user_name(), "password": mailed });
+    let (dev, mailed) = (&chapter.world.dev, chapter.start(&RELECLOUD).await);
+    let bootstrap = json!({ "user_name": RELECLOUD.user_name(), "password": mailed });
     let (_, _, first) = dev.post("/sign-in", "", bootstrap).await;
     let chosen = json!({ "new_password": "seven green boats at noon" });
     let (_, _, second) = dev.post("/reset-password", &first, chosen).await;
-    let create = Call::create_admin(&second, &PROSEWARE.administrator(), PASSWORD).key("lee");
+    let create = Call::create_admin(&second, &RELECLOUD.administrator(), PASSWORD).key("lee");
     assert_eq!(dev.call(create).await.unwrap().status, 201);
 }
 
@@ -57,7 +57,7 @@ async fn the_product_asks_a_browser_without_a_session_to_sign_in(chapter: &Chapt
     page.click("Sign in").await;
     sign_in(&page).await;
     continue_to_product(&page).await;
-    for text in [PROSEWARE.subscription, &PROSEWARE.administrator(), PRODUCT] {
+    for text in [RELECLOUD.subscription, &RELECLOUD.administrator(), PRODUCT] {
         page.see(text).await;
     }
 }
@@ -65,7 +65,7 @@ async fn the_product_asks_a_browser_without_a_session_to_sign_in(chapter: &Chapt
 async fn a_running_session_opens_the_product(chapter: &Chapter<'_>, page: &Page) {
     let w = page.w;
     page.open("/administration").await;
-    page.fill("user_name", &PROSEWARE.administrator()).await;
+    page.fill("user_name", &RELECLOUD.administrator()).await;
     page.fill("password", PASSWORD).await;
     page.click(w.sign_in).await;
     page.see_filled(w.home_title, &[("name", "Lee Ahmadi")]).await;
@@ -113,7 +113,7 @@ async fn a_silent_request_from_another_site_asks_nothing(chapter: &Chapter<'_>, 
 async fn another_account_is_one_click_away(chapter: &Chapter<'_>, page: &Page) {
     go(chapter, page, "/sign-in").await;
     page.arrive_at("/oidc/continue?").await;
-    page.see_filled(page.w.continue_as, &[("name", &PROSEWARE.administrator())]).await;
+    page.see_filled(page.w.continue_as, &[("name", &RELECLOUD.administrator())]).await;
     page.click(page.w.continue_not_you).await;
     sign_in(page).await;
     continue_to_product(page).await;
@@ -140,7 +140,7 @@ async fn sign_in(page: &Page) {
     let w = page.w;
     page.arrive_at("/administration/sign-in?continue=").await;
     page.see(w.continue_sign_in).await;
-    page.fill("user_name", &PROSEWARE.administrator()).await;
+    page.fill("user_name", &RELECLOUD.administrator()).await;
     page.fill("password", PASSWORD).await;
     page.click(w.sign_in).await;
 }
