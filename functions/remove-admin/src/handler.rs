@@ -12,27 +12,17 @@
 
 use std::sync::Arc;
 
-use administration::{CurrentPassword, proven_session};
-use aws::{Attempts, Removals, RemoveOutcome, Sessions, Table};
+use administration::{Act, Acts};
+use aws::{Removals, RemoveOutcome, Table};
 use http::StatusCode;
-use lambda::{Clock, Hasher, Settings};
-use serde::Deserialize;
+use lambda::{Clock, Settings};
 use web::{Metric, Problem, ProblemCode, Reply, Request};
 
 /// The function's stores and settings: they let it look up a session, count attempts, and remove administrators.
 pub struct App {
-    sessions: Sessions,
-    attempts: Attempts,
+    acts: Acts,
     removals: Removals,
-    hasher: Hasher,
     clock: Clock,
-    public_origin: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    current_password: String,
 }
 
 impl App {
@@ -40,14 +30,7 @@ impl App {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
-        Ok(Self {
-            sessions: Sessions::new(table.clone()),
-            attempts: Attempts::new(table.clone(), settings.network_budget()?),
-            removals: Removals::new(table),
-            hasher: Hasher::default(),
-            clock,
-            public_origin: settings.required("PUBLIC_ORIGIN")?,
-        })
+        Ok(Self { acts: Acts::new(settings, &table)?, removals: Removals::new(table), clock })
     }
 }
 
@@ -56,7 +39,7 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     match lambda::in_time(remove(&app, &request)).await? {
         RemoveOutcome::Removed(user_name) => {
             // The account is closed already, so a failure here only leaves old budgets and known devices behind.
-            administration::forget_known_places(&app.attempts, &user_name).await;
+            administration::forget_known_places(app.acts.attempts(), &user_name).await;
             Ok(Metric::count("AdministratorRemoved", web::reply::empty(StatusCode::NO_CONTENT)))
         }
         RemoveOutcome::RemovedBefore => Ok(web::reply::empty(StatusCode::NO_CONTENT)),
@@ -69,12 +52,6 @@ pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
 
 async fn remove(app: &App, request: &Request) -> Result<RemoveOutcome, Problem> {
     let now = app.clock.now();
-    let token = web::session::token(request, &app.public_origin)?;
-    let input: Input = web::request::body(request)?;
-    let origin = web::request::origin(request)?;
-    let signed_in = proven_session(&app.sessions, &token, now).await?;
-    let account_id = web::request::account_id(request)?;
-    let current = CurrentPassword { typed: &input.current_password, origin: &origin };
-    current.verify(&signed_in.account, &app.attempts, &app.hasher, now).await?;
+    let Act { signed_in, account_id } = app.acts.verify(request, now).await?;
     Ok(app.removals.remove(&signed_in, &account_id, now).await?)
 }

@@ -12,29 +12,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use administration::{CurrentPassword, Handout, proven_session};
-use aws::{Attempts, PasswordReset, PasswordResets, ResetOutcome, Sessions, Table};
+use administration::{Act, Acts, Handout};
+use aws::{PasswordReset, PasswordResets, ResetOutcome, Table};
 use domain::{Timestamp, UserName};
 use http::StatusCode;
-use lambda::{Clock, Hasher, Settings};
-use serde::{Deserialize, Serialize};
+use lambda::{Clock, Settings};
+use serde::Serialize;
 use web::{Metric, Problem, ProblemCode, Reply, Request};
 
 /// The function's stores and settings: they let it look up a session, count attempts, and reset the passwords of administrators.
 pub struct App {
-    sessions: Sessions,
-    attempts: Attempts,
+    acts: Acts,
     resets: PasswordResets,
-    hasher: Hasher,
     clock: Clock,
-    public_origin: String,
     lifetime: Duration,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    current_password: String,
 }
 
 #[derive(Serialize)]
@@ -50,12 +41,9 @@ impl App {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            sessions: Sessions::new(table.clone()),
-            attempts: Attempts::new(table.clone(), settings.network_budget()?),
+            acts: Acts::new(settings, &table)?,
             resets: PasswordResets::new(table),
-            hasher: Hasher::default(),
             clock,
-            public_origin: settings.required("PUBLIC_ORIGIN")?,
             lifetime: settings.credential_lifetime()?,
         })
     }
@@ -65,7 +53,7 @@ impl App {
 pub async fn handle(app: Arc<App>, request: Request) -> Result<Reply, Problem> {
     let done = lambda::in_time(answer(&app, &request)).await?;
     // The old password is void already, so a failure here only leaves old budgets and known devices behind.
-    administration::forget_attempts(&app.attempts, &done.user_name).await;
+    administration::forget_attempts(app.acts.attempts(), &done.user_name).await;
     Ok(done.reply)
 }
 
@@ -77,15 +65,8 @@ struct Done {
 
 async fn answer(app: &App, request: &Request) -> Result<Done, Problem> {
     let now = app.clock.now();
-    let token = web::session::token(request, &app.public_origin)?;
-    let input: Input = web::request::body(request)?;
-    let origin = web::request::origin(request)?;
-    let signed_in = proven_session(&app.sessions, &token, now).await?;
-    let account_id = web::request::account_id(request)?;
-    let current = CurrentPassword { typed: &input.current_password, origin: &origin };
-    current.verify(&signed_in.account, &app.attempts, &app.hasher, now).await?;
-
-    let handout = Handout::generate(&app.hasher, app.lifetime, now).await?;
+    let Act { signed_in, account_id } = app.acts.verify(request, now).await?;
+    let handout = Handout::generate(app.acts.hasher(), app.lifetime, now).await?;
     let reset = PasswordReset { account_id: &account_id, hash: handout.hash(), expires_at: handout.expires_at() };
     match app.resets.reset(&signed_in, &reset, now).await? {
         ResetOutcome::Reset(user_name) => Ok(Done { reply: shown(&user_name, &handout), user_name }),

@@ -3,7 +3,8 @@
 //!
 //! | piece | for |
 //! |---|---|
-//! | [`proven_session`] | a function whose caller must be a proven administrator |
+//! | [`Acts`] | a request to act on the account of another administrator |
+//! | [`refuse_unproven`] | a function whose caller must be a proven administrator |
 //! | [`CurrentPassword`] | a request that brings the current password along, which spends the budget of a sign-in |
 //! | [`Handout`] | an answer that shows a temporary password once |
 //! | [`note_success`], [`note_failure`] | the notes that follow an attempt at a password |
@@ -12,12 +13,14 @@
 //!
 //! Notes and forgetting come without a guarantee, since the budgets hold without them.
 
+mod act;
 mod current_password;
 mod handout;
 mod notes;
 mod session;
 
+pub use act::{Act, Acts};
 pub use current_password::CurrentPassword;
 pub use handout::Handout;
 pub use notes::{forget_attempts, forget_known_places, note_failure, note_success};
-pub use session::{proven_session, refuse_unproven};
+pub use session::refuse_unproven;

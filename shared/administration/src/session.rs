@@ -8,7 +8,11 @@ use web::{Problem, ProblemCode};
 ///
 /// A transaction need not ask for all of that again: it asks for the account as it was when the session began, active and of the same version,
 /// and a proven administrator stays proven until the version changes.
-pub async fn proven_session(sessions: &Sessions, token: &SessionToken, now: Timestamp) -> Result<SignedIn, Problem> {
+pub(crate) async fn proven_session(
+    sessions: &Sessions,
+    token: &SessionToken,
+    now: Timestamp,
+) -> Result<SignedIn, Problem> {
     let signed_in = sessions.find(&token.digest(), now).await?;
     let signed_in = signed_in.ok_or(ProblemCode::NotSignedIn)?;
     refuse_unproven(&signed_in)?;
