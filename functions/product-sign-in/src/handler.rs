@@ -31,7 +31,7 @@ mod request;
 mod token;
 mod userinfo;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws::{ProductSignIns, Sessions, Signer, SigningKeys, Table};
 use domain::{PkcePolicy, ProductClient};
@@ -42,7 +42,7 @@ use tokio::sync::OnceCell;
 use web::{Problem, ProblemCode, Reply, Request};
 use words::Languages;
 
-use crate::keys::PublishedKey;
+use crate::{keys::PublishedKey, pages::Assets};
 
 /// The function's stores and settings, if there is a provider.
 pub struct App(Option<Provider>);
@@ -58,6 +58,8 @@ struct Provider {
     clock: Clock,
     public_origin: String,
     brand: Brand,
+    /// The paths of the pages' files, made for the first page: a start takes no longer for them.
+    assets: OnceLock<Assets>,
     languages: Languages,
 }
 
@@ -83,6 +85,7 @@ impl Provider {
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
             brand: Brand::new(settings)?,
+            assets: OnceLock::new(),
             languages: Languages::new(settings.has_pseudo_language()?),
         })
     }

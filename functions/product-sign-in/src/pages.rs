@@ -21,6 +21,18 @@ const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// The referrer policy of the page with the form, whose address is as long. With `no-referrer`, the browser would send `Origin: null` with the form.
 const ORIGIN_AS_REFERRER: HeaderValue = HeaderValue::from_static("strict-origin");
 
+/// The paths of the portal's files, which depend on their content.
+pub(crate) struct Assets {
+    style: String,
+    icon: String,
+}
+
+impl Assets {
+    fn new(brand: &Brand) -> Self {
+        Self { style: Asset::style(ASSETS, brand, "").path, icon: Asset::icon(ASSETS).path }
+    }
+}
+
 /// A request that is answered with a page.
 pub(crate) struct Visit<'a> {
     pub(crate) provider: &'a Provider,
@@ -34,8 +46,8 @@ struct Frame<'a> {
     w: &'static Words,
     title: String,
     has_form: bool,
-    style: String,
-    icon: String,
+    style: &'a str,
+    icon: &'a str,
     /// The query of the page apart from its language, with a `&` at its end, for the links to other languages.
     query: String,
 }
@@ -136,6 +148,7 @@ impl Visit<'_> {
 
     fn frame(&self) -> Frame<'_> {
         let brand = &self.provider.brand;
+        let Assets { style, icon } = self.provider.assets.get_or_init(|| Assets::new(brand));
         let choice = Choice::new(self.request, self.provider.languages);
         Frame {
             brand,
@@ -143,8 +156,8 @@ impl Visit<'_> {
             w: choice.language.words(),
             title: String::new(),
             has_form: false,
-            style: Asset::style(ASSETS, brand, "").path,
-            icon: Asset::icon(ASSETS).path,
+            style,
+            icon,
             query: query_without_language(self.request),
         }
     }
