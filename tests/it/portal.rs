@@ -312,7 +312,7 @@ async fn the_session_decides_which_page_of_the_administration_center_is_shown() 
     assert!(add.contains(words().create_another_title) && add.contains("data-form=\"add\""));
     assert!(
         !add.contains("name=\"password\"") && add.contains("name=\"current_password\""),
-        "nobody chooses for another"
+        "an administrator chooses no password for a colleague"
     );
     assert!(html(&at("/administration/password", Some(&lee)).await).contains("data-form=\"change\""));
     stack.add_administrator(&lee, "a quiet lamp over the harbour", "mo@fabrikam").await;

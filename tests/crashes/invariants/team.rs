@@ -26,7 +26,7 @@ pub(super) fn there_is_a_way_in(after: &Aftermath, customer: &Customer) -> Vec<S
     let accounts = after.accounts(customer);
     let has_way_in = accounts.iter().any(|one| if is_service(one) { is_active(one) } else { is_proven(one) });
     let wrong = !has_way_in && !after.has_ended(customer);
-    wrong.then(|| "nobody can sign in for good".to_owned()).into_iter().collect()
+    wrong.then(|| "no account can sign in for good".to_owned()).into_iter().collect()
 }
 
 /// Checks that a password must be changed exactly if a colleague was shown it: the history says who has set the last one.

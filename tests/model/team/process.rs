@@ -363,7 +363,7 @@ impl TeamModel {
             let Decision::Write(write, _) = self.decide_event(run) else { return None };
             return Some(write);
         }
-        let nobody = People::default();
+        let unseen = People::default();
         Some(match run.task {
             Task::SignIn(_) => match (run.effect, run.credential) {
                 (Effect::EndsRetrieval, Some((seq, _))) => Write::EndRetrieval { session: run.session?, seq },
@@ -376,17 +376,17 @@ impl TeamModel {
                 let session = run.session?;
                 let (version, since) = (session.version + 1, session.since + 1);
                 let next = Session { token: run.click, version, full: true, since, ..session };
-                let password = run.new_password(false, nobody.with(p));
+                let password = run.new_password(false, unseen.with(p));
                 Write::Choose { session, next, password, seq: run.credential?.0, retires: run.retires }
             }
             Task::Add(id) => {
                 let chosen = self.variant == Variant::AddedWithPassword;
-                let seen_by = if chosen { self.scope.owner(id).with(p) } else { nobody };
+                let seen_by = if chosen { self.scope.owner(id).with(p) } else { unseen };
                 let password = run.new_password(!chosen, seen_by);
                 Write::Add { session: run.session?, id, password, by: p, seq: run.credential?.0 }
             }
             Task::Reset(id) => {
-                let password = run.new_password(true, nobody);
+                let password = run.new_password(true, unseen);
                 Write::Reset { session: run.session?, id, version: run.target?, password, seq: run.credential?.0 }
             }
             Task::Remove(id) => {
