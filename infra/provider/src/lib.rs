@@ -115,6 +115,11 @@ impl Provider {
         &self.issuer.url
     }
 
+    /// Stops the endpoints: every later connection is refused. Tokens can still be issued, as to a person who had signed in before.
+    pub fn stop(&self) {
+        self.server.abort();
+    }
+
     /// Moves the clock forward, by which tokens and codes are issued and expire.
     pub fn advance_clock(&self, seconds: i64) {
         self.issuer.options.seconds_ahead.fetch_add(seconds, Ordering::SeqCst);
@@ -280,14 +285,17 @@ async fn note_user_agent(State(issuer): State<Arc<Issuer>>, request: Request, ne
     next.run(request).await
 }
 
-async fn jwks(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
-    sleep(issuer.oddities().keys_delay).await;
-    Json(issuer.keys.jwks(&issuer.token_oddities()))
+async fn jwks(State(issuer): State<Arc<Issuer>>) -> Result<Json<Value>, StatusCode> {
+    let oddities = issuer.oddities();
+    sleep(oddities.keys_delay).await;
+    oddities.refuse_metadata()?;
+    Ok(Json(issuer.keys.jwks(&issuer.token_oddities())))
 }
 
-async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
+async fn discovery(State(issuer): State<Arc<Issuer>>) -> Result<Json<Value>, StatusCode> {
     let oddities = issuer.oddities();
     sleep(oddities.discovery_delay).await;
+    oddities.refuse_metadata()?;
     let url = &issuer.url;
     let mut document = json!({
         "issuer": url,
@@ -307,7 +315,7 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
         "prompt_values_supported": ["none", "login", "select_account"],
     });
     merge(&mut document, &oddities.discovery);
-    Json(document)
+    Ok(Json(document))
 }
 
 /// Returns the error response of RFC 6749, section 5.2.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::keys::Algorithm;
@@ -12,6 +13,8 @@ use super::keys::Algorithm;
 pub struct Oddities {
     /// Fields that are merged into the discovery document; null removes a field.
     pub discovery: Value,
+    /// The status that answers requests for the discovery document and the key set, instead of these. Every other endpoint works.
+    pub metadata_status: Option<u16>,
     /// How long the discovery document takes.
     pub discovery_delay: Duration,
     /// How long the key set takes.
@@ -32,6 +35,14 @@ pub struct Oddities {
     pub address_on_request: bool,
     /// Refuses a sign-out without `id_token_hint`.
     pub demands_logout_hint: bool,
+}
+
+impl Oddities {
+    /// Fails with the status that the discovery document and the key set are refused with, if they are.
+    pub(super) fn refuse_metadata(&self) -> Result<(), StatusCode> {
+        let refused = |status| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.metadata_status.map_or(Ok(()), |status| Err(refused(status)))
+    }
 }
 
 /// An answer of the token endpoint.

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use jsonwebtoken::{DecodingKey, Validation, jwk::JwkSet};
-use provider::{Algorithm, Client as Application, Options, Person, Provider};
+use provider::{Algorithm, Client as Application, Oddities, Options, Person, Provider};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -395,5 +395,24 @@ async fn tokens_are_issued_by_the_clock_of_the_provider() -> Outcome {
     provider.advance_clock(604_800);
     let after = issued_at().ok_or("no iat")?;
     assert!((604_800..604_860).contains(&(after - before)), "{before} {after}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_that_withholds_its_documents_or_has_stopped_still_issues_tokens() -> Outcome {
+    let provider = provider().await?;
+    let withheld = Oddities { metadata_status: Some(503), ..Oddities::default() };
+    provider.set_oddities(withheld);
+    for path in ["/.well-known/openid-configuration", "/jwks"] {
+        assert_eq!(get(&format!("{}{path}", provider.issuer())).await?.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    provider.set_oddities(Oddities::default());
+    let jwks = format!("{}/jwks", provider.issuer());
+    assert_eq!(get(&jwks).await?.status(), StatusCode::OK);
+    provider.stop();
+    tokio::task::yield_now().await;
+    assert!(get(&jwks).await.is_err());
+    let token = provider.token(&Person::with_email("dana@fabrikam.example"));
+    assert_eq!(token.split('.').count(), 3);
     Ok(())
 }
