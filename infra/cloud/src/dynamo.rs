@@ -1,9 +1,11 @@
 //! The embedded DynamoDB emulator. API calls reach it over loopback; the table is created and its stream read in process.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use bytes::Bytes;
-use dynoxide::{Database, types};
+use dynoxide::{Database, ImportOptions, types};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -162,6 +164,23 @@ impl Dynamo {
         Ok(record)
     }
 
+    /// Adds items, each in DynamoDB JSON, with one transaction for each batch and without stream records. A second thread parses the next
+    /// batch meanwhile.
+    pub(super) fn import(&self, batches: impl Iterator<Item = Vec<String>> + Send) -> Result<(), Error> {
+        let failed = |source| Error::caused("cannot import items", source);
+        self.database.enable_bulk_loading().map_err(failed)?;
+        let imported: Result<(), Error> = thread::scope(|scope| {
+            let (sender, parsed) = sync_channel(1);
+            scope.spawn(move || batches.map(|batch| parse(&batch)).try_for_each(|batch| sender.send(batch)));
+            for batch in parsed {
+                self.database.import_items(&self.table, batch?, ImportOptions::default()).map_err(failed)?;
+            }
+            Ok(())
+        });
+        self.database.disable_bulk_loading().map_err(failed)?;
+        imported
+    }
+
     /// Returns every item of the table in DynamoDB JSON.
     pub(super) fn dump(&self) -> Result<Vec<Value>, Error> {
         let mut items = Vec::new();
@@ -201,6 +220,12 @@ fn index_stream(database: &str) -> rusqlite::Result<()> {
     rusqlite::Connection::open(database)?.execute_batch(
         "CREATE INDEX IF NOT EXISTS stream_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
     )
+}
+
+/// Parses items in DynamoDB JSON.
+fn parse(items: &[String]) -> Result<Vec<types::Item>, Error> {
+    let items = items.iter().map(|item| serde_json::from_str(item)).collect::<Result<_, _>>();
+    items.map_err(|source| Error::caused("cannot parse the items to import", source))
 }
 
 fn create_table(database: &Database, name: &str) -> Result<(), Error> {

@@ -283,3 +283,19 @@ async fn the_whole_table_can_be_dumped() {
     }
     assert_eq!(cloud.dump_table().await.expect("a dump").len(), 5, "more than one page of a scan");
 }
+
+#[tokio::test]
+async fn imported_items_are_in_the_table_and_not_in_the_stream() {
+    let cloud = cloud().await;
+    let item = |pk: usize| format!(r#"{{"PK":{{"S":"{pk}"}},"SK":{{"S":"x"}},"n":{{"N":"7"}},"b":{{"B":"AQI="}}}}"#);
+    let batches = (0..3).map(move |batch| (0..100).map(|n| item(batch * 100 + n)).collect());
+    cloud.import(batches).await.expect("imported");
+    assert_eq!(cloud.dump_table().await.expect("a dump").len(), 300);
+    let dynamo = clients(&cloud, 1).dynamo;
+    let get = dynamo.get_item().table_name("firstkey").key("PK", text("299")).key("SK", text("x")).send().await;
+    let item = get.expect("an answer").item.expect("an item");
+    assert_eq!(item["b"], AttributeValue::B(Blob::new([1, 2])));
+    assert!(cloud.stream_records().await.expect("the stream").is_empty());
+    let broken = vec![vec!["{".to_owned()]];
+    assert!(cloud.import(broken.into_iter()).await.is_err());
+}
