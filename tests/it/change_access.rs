@@ -431,6 +431,7 @@ async fn everyone_but_an_operator_in_a_browser_is_refused_before_anything_is_rea
     let with_role = stack.token_with(OLIVIA, &json!({ "roles": ["support"] }));
     let cookie = |token: &str| removal("dana").operator(token).key("key");
     let unknown = stack.call("portal", Call::get("/nowhere")).await;
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     for (who, call) in [
         ("a stranger", removal("dana").key("key")),

@@ -278,7 +278,9 @@ impl World {
 fn is_step(call: &HeldCall) -> bool {
     let is_of_kms = matches!(call.operation.as_str(), "Encrypt" | "Decrypt");
     let is_reminder = call.body["Item"]["PK"]["S"].as_str().is_some_and(|key| key.starts_with("DUE#"));
-    !is_of_kms && !is_reminder && !is_attempt(call)
+    // Only the first token of a function makes it read the provider's keys.
+    let is_of_provider = key(call).is_some_and(|key| key.starts_with("PROVIDER#"));
+    !is_of_kms && !is_reminder && !is_of_provider && !is_attempt(call)
 }
 
 /// Returns whether a call counts an attempt.

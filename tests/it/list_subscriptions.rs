@@ -71,6 +71,7 @@ async fn a_list_takes_two_round_trips_whatever_its_length() {
         stack.start_subscription(event(&format!("sub-{n}"), "trial")).await;
     }
     let dana = stack.token("dana@fabrikam.example");
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     assert_eq!(ids(&stack.list(&dana).await.body), ["sub-0", "sub-1", "sub-2"]);
     let operations: Vec<String> = stack.cloud.requests().into_iter().map(|request| request.operation).collect();

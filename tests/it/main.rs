@@ -32,6 +32,7 @@ mod publish_events;
 mod purge_subscriptions;
 mod real_providers;
 mod real_tokens;
+mod refresh_keys;
 mod reissue_credentials;
 mod remove_admin;
 mod renew_credentials;

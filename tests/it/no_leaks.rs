@@ -29,6 +29,7 @@ async fn a_problem_repeats_nothing_of_the_request_and_nothing_of_the_item() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
+    stack.warm_up().await;
     stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 3));
     let refused = stack.retrieve(&dana, "sub-1", "canary-key").await;
     stack.cloud.set_fault(Fault::new(Service::Kms, "*", Mode::Refused, 3));

@@ -311,6 +311,7 @@ async fn to_a_caller_without_the_role_no_route_of_the_desk_exists_and_no_service
     assert!(calls.len() > 4);
     let unknown = seen(&stack.desk(Call::get("/desk/api/nothing")).await);
     assert_eq!((unknown.0, &unknown.1["code"]), (404, &json!("not-found")));
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     for call in calls {
         for token in &tokens {

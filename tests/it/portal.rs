@@ -108,6 +108,7 @@ async fn a_customer_sees_the_state_of_each_subscription() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     let page = page_of(&stack, &dana).await;
     for part in [
@@ -247,7 +248,7 @@ async fn while_dynamodb_is_unavailable_a_page_says_so_and_a_retry_works() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let dana = stack.token("dana@fabrikam.example");
-    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 6));
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "*", Mode::Refused, 100));
     let answer = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
     assert_eq!(answer.status, 503);
     assert!(html(&answer).contains(&escaped(words().list_unavailable)));

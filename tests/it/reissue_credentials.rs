@@ -479,6 +479,7 @@ async fn a_retrieval_beside_a_reissue_is_in_the_history_and_costs_no_second_pass
 #[tokio::test]
 async fn cheap_reads_refuse_before_a_password_is_made() {
     let stack = started().await;
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     let token = stack.operator_token(OLIVIA);
     let unknown = "/desk/api/subscriptions/sub-2/reissues";
@@ -515,6 +516,7 @@ async fn bad_input_is_refused_before_anything_is_read() {
         json!({ "reason": "r", "if_issue": 1, "keep_old_address": "yes" }),
         json!({ "reason": "r", "if_issue": 1, "force": true }),
     ];
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     for body in &bodies {
         let answer = stack.desk_post(REISSUES, &token, "click", body).await;

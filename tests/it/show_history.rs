@@ -289,6 +289,7 @@ async fn a_mail_that_failed_is_shown_and_a_renewal_keeps_it_in_the_history() {
 #[tokio::test]
 async fn each_page_is_one_query_of_fifty_items_and_one_read_however_long_the_history_is() {
     let stack = started().await;
+    stack.warm_up().await;
     let (mut seen, mut units) = (Vec::new(), Vec::new());
     for last in [10, 10_000] {
         put(&stack, last, &renewed()).await;

@@ -226,6 +226,7 @@ const PATHS: [&str; 10] = [
 #[tokio::test]
 async fn to_everyone_but_operators_every_path_is_not_found_with_the_same_bytes_and_nothing_is_read() {
     let stack = started().await;
+    stack.warm_up().await;
     stack.cloud.clear_requests();
     let customer = stack.token(DANA);
     let tokens = [

@@ -182,6 +182,8 @@ functions! {
     "subscription-end" SubscriptionEnd subscription_end Queue;
     /// Deletes the items of subscriptions that ended long ago.
     "purge-subscriptions" PurgeSubscriptions purge_subscriptions Schedule;
+    /// Copies the keys of the identity providers into the table.
+    "refresh-keys" RefreshKeys refresh_keys Schedule;
     /// Publishes what happened, and orders notices.
     "publish-events" PublishEvents publish_events Stream;
     /// Serves the pages, and every path that no other function has.

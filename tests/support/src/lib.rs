@@ -18,6 +18,7 @@
 //! | `it/permissions.rs` | each function uses all that its role grants, and needs each statement of it |
 //! | `it/portal_sign_in.rs` | customers sign in at their provider, and no other site or person uses their sign-in |
 //! | `it/product_clients.rs` | clients of other authors sign administrators in to the product |
+//! | `it/provider_keys.rs` | the provider's keys in the table: while the provider is down, after a rotation, and never those of another issuer |
 //! | `it/second_provider.rs` | the same with an independent implementation of a provider |
 //! | `it/snapshots.rs` | every mail, page and problem document as in `it/snapshots/` |
 //! | `it/template.rs` | the template has the functions, routes and settings that the code has |
@@ -83,6 +84,7 @@ pub mod secrets;
 pub mod specification;
 mod stack;
 pub mod table;
+mod verifiers;
 
 pub use administrators::{at, ended};
 pub use dev::{Dev, skip_unless_verifying};

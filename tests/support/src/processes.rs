@@ -33,6 +33,9 @@ const MAX_CONCURRENCY: usize = 12;
 const REDELIVERY: Duration = Duration::from_secs(1);
 const LEASE_SECONDS: &str = "2";
 
+/// The number of times that a schedule's run is repeated that failed.
+const RUNS: u32 = 10;
+
 /// The product as processes, with its cloud and its identity provider. Dropping it ends all of them.
 pub struct Processes {
     /// The embedded cloud. Each process calls it under its own name, such as `get-credentials@3`.
@@ -78,6 +81,24 @@ impl Processes {
         options.sender = sender;
         let cloud = Cloud::start(aws, listener().await, options).await.unwrap();
         Self { cloud, provider, pools }
+    }
+
+    /// Adds environment variables to the processes that start from now on. Those that wait for an event end, so that none is without them.
+    pub fn add_settings(&self, more: &[(&str, &str)]) {
+        let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        self.pools.settings.lock().unwrap().extend(more);
+        self.pools.idle.lock().unwrap().clear();
+    }
+
+    /// Runs `refresh-keys` until a run succeeds, as Lambda repeats it. Returns whether one did.
+    pub async fn refresh_keys(&self) -> bool {
+        let tick = serde_json::from_str(&Function::RefreshKeys.event()).unwrap();
+        for _ in 0..RUNS {
+            if self.invoke(Function::RefreshKeys.name(), &tick).await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Invokes `function` in an idle or a new process. Returns its answer, or the reason why there is no answer.
@@ -147,7 +168,7 @@ impl fmt::Debug for Processes {
 /// The processes of every function, which share one limit on concurrency.
 struct Pools {
     programs: PathBuf,
-    settings: HashMap<String, String>,
+    settings: Mutex<HashMap<String, String>>,
     idle: Mutex<HashMap<&'static str, Vec<Process>>>,
     live: Arc<Mutex<LiveProcesses>>,
     /// The number of processes of each function that have been started.
@@ -182,7 +203,7 @@ impl Pools {
     fn new(programs: &Path, settings: HashMap<String, String>) -> Self {
         Self {
             programs: programs.to_owned(),
-            settings,
+            settings: Mutex::new(settings),
             idle: Mutex::default(),
             live: Arc::default(),
             started: Mutex::default(),
@@ -223,7 +244,8 @@ impl Pools {
         let (mut output, out) = io::pipe()?;
         let mut command = Command::new(self.programs.join(function));
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        command.env_clear().envs(&self.settings).env("AWS_ACCESS_KEY_ID", &name).envs([
+        let settings = self.settings.lock().unwrap().clone();
+        command.env_clear().envs(settings).env("AWS_ACCESS_KEY_ID", &name).envs([
             ("AWS_LAMBDA_FUNCTION_NAME", function),
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),

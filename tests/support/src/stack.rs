@@ -166,6 +166,12 @@ impl TestStack {
         Self { cloud, provider, functions, settings, clock, held_mails, allows_denials: deployment.allows_denials }
     }
 
+    /// Returns the settings of the functions, for processes beside this stack. `AWS_ACCESS_KEY_ID` is missing, which is the name of the caller.
+    #[must_use]
+    pub fn settings(&self) -> &HashMap<String, String> {
+        &self.settings
+    }
+
     /// Publishes an event. Returns the messages whose first delivery failed.
     pub async fn publish(&self, event: Value) -> Value {
         self.cloud.deliver(event).await.unwrap()["batchItemFailures"].take()
