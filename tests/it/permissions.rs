@@ -56,6 +56,21 @@ fn outcome(answer: &Answer) -> String {
     format!("{} {}", answer.status, answer.body["next"].as_str().or(answer.problem()).unwrap_or_default())
 }
 
+/// Lets `refresh-keys` copy the keys and addresses of a provider with these oddities into the table. From then on the provider withholds
+/// them, so that a function has them from the table or not at all.
+async fn withhold_keys(stack: &TestStack, oddities: Oddities) {
+    stack.provider.set_oddities(oddities.clone());
+    assert!(stack.refresh_keys().await, "{:?}", stack.cloud.roles().denied());
+    stack.provider.set_oddities(Oddities { metadata_status: Some(503), ..oddities });
+}
+
+/// Returns the oddities of a provider that demands a client secret, in the form.
+fn demanding_a_secret(stack: &TestStack) -> Oddities {
+    stack.cloud.put_secret(CLIENT_SECRET, SecretContent::Text("secret".to_owned()));
+    let discovery = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    Oddities { discovery, secret_in_form: Some("secret".to_owned()), ..Oddities::default() }
+}
+
 /// Delivers an event, and returns how many messages of the first delivery failed.
 async fn published(stack: &TestStack, event: serde_json::Value) -> String {
     let answer = stack.cloud.deliver(event).await.unwrap();
@@ -99,6 +114,7 @@ async fn send_mail(stack: &TestStack) -> Vec<String> {
 }
 
 async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let list = stack.list(&stack.token("dana@fabrikam.example")).await;
     vec![outcome(&list), list.body["subscriptions"][0]["subscription_id"].to_string()]
@@ -106,6 +122,7 @@ async fn list_subscriptions(stack: &TestStack) -> Vec<String> {
 
 /// Reads the history as a portal user, and as the service administrator.
 async fn show_history(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let dana = Call::show_history("sub-1").bearer(&stack.token("dana@fabrikam.example"));
     let admin = Call::show_history("sub-1").session(&session);
@@ -115,11 +132,13 @@ async fn show_history(stack: &TestStack) -> Vec<String> {
 }
 
 async fn get_credentials(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     stack.start_subscription(event("sub-1", "trial")).await;
     vec![outcome(&stack.retrieve(&stack.token("dana@fabrikam.example"), "sub-1", "click").await)]
 }
 
 async fn resend_mail(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let call = Call::resend_mail("sub-1").bearer(&stack.token("dana@fabrikam.example"));
     vec![outcome(&stack.call("resend-mail", call).await)]
@@ -134,6 +153,7 @@ async fn mail_feedback(stack: &TestStack) -> Vec<String> {
 async fn renew_credentials(stack: &TestStack) -> Vec<String> {
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.advance_clock(LIFETIME);
+    withhold_keys(stack, Oddities::default()).await;
     let call = Call::renew_credentials("sub-1").bearer(&stack.token("dana@fabrikam.example"));
     vec![outcome(&stack.call("renew-credentials", call).await)]
 }
@@ -145,7 +165,14 @@ async fn send_reminders(stack: &TestStack) -> Vec<String> {
     vec![run.is_ok().to_string(), format!("{} reminders", stack.items("MAIL#reminder#").await.len())]
 }
 
+/// Copies the keys of the provider into the table, and copies them again.
+async fn refresh_keys(stack: &TestStack) -> Vec<String> {
+    let runs = [stack.refresh_keys().await, stack.refresh_keys().await];
+    vec![format!("{runs:?}"), format!("{} items", stack.items("KEYS").await.len())]
+}
+
 async fn contact_support(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     stack.start_subscription(event("sub-1", "trial")).await;
     let call = Call::contact_support("sub-1", "help").bearer(&stack.token("dana@fabrikam.example")).key("click");
     vec![outcome(&stack.call("contact-support", call).await)]
@@ -307,22 +334,28 @@ async fn purge_subscriptions(stack: &TestStack) -> Vec<String> {
 
 /// Signs a customer in at a provider that demands a client secret, opens their list, and the home page of an administrator.
 async fn portal(stack: &TestStack) -> Vec<String> {
-    stack.cloud.put_secret(CLIENT_SECRET, SecretContent::Text("secret".to_owned()));
-    let discovery = serde_json::json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
-    let secret_in_form = Some("secret".to_owned());
-    stack.provider.set_oddities(Oddities { discovery, secret_in_form, ..Oddities::default() });
+    withhold_keys(stack, demanding_a_secret(stack)).await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
     let session = stack.sign_in("lee@fabrikam", OTHER).await.session().unwrap();
     let dana = stack.token("dana@fabrikam.example");
-    let sign_in = PendingSignIn::start(stack, "").await;
-    let query = sign_in.authenticate("dana@fabrikam.example").await;
-    let signed_in = stack.call("portal", sign_in.callback(&query)).await;
+    let signed_in = signed_in_at_the_portal(stack).await;
     let list = stack.call("portal", Call::get("/").cookie("__Host-customer", &dana)).await;
     let home = stack.call("portal", Call::get("/administration").session(&session)).await;
     let names = |page: &Answer, text: &str| page.body.as_str().is_some_and(|page| page.contains(text));
     let shown = [names(&list, "sub-1").to_string(), names(&home, "Lee Ahmadi").to_string()];
-    [&signed_in, &list, &home].map(outcome).into_iter().chain(shown).collect()
+    [signed_in, outcome(&list), outcome(&home)].into_iter().chain(shown).collect()
+}
+
+/// Completes a sign-in of a customer, for which the function reads the client secret, and returns the outcome.
+async fn signed_in_at_the_portal(stack: &TestStack) -> String {
+    let begun = stack.call("portal", Call::get("/auth/sign-in")).await;
+    if begun.status != 303 {
+        return outcome(&begun);
+    }
+    let sign_in = PendingSignIn::read(&begun);
+    let query = sign_in.authenticate("dana@fabrikam.example").await;
+    outcome(&stack.call("portal", sign_in.callback(&query)).await)
 }
 
 /// Publishes what a subscription with an administrator has in its history, and orders the notices.
@@ -339,6 +372,7 @@ async fn publish_events(stack: &TestStack) -> Vec<String> {
 
 /// Asks for the addition of a portal user, adds one in a deployment without approvals, removes one, and unlocks an account.
 async fn change_access(stack: &TestStack) -> Vec<String> {
+    withhold_keys(stack, Oddities::default()).await;
     stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let table = Table::connect(&stack.cloud.aws_url(), "tests");
     table.set_number("ATTEMPTS#admin@fabrikam".into(), "ACCOUNT", "failures", 100).await;
@@ -360,6 +394,7 @@ async fn change_access(stack: &TestStack) -> Vec<String> {
 /// Starts an issue; then lets a second operator approve another one, to another address, of credentials that have been used.
 async fn reissue_credentials(stack: &TestStack) -> Vec<String> {
     const SUBSCRIPTION: &str = "/desk/api/subscriptions/sub-1";
+    withhold_keys(stack, Oddities::default()).await;
     stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     let table = Table::connect(&stack.cloud.aws_url(), "tests");
     table.set_number("ATTEMPTS#admin@fabrikam".into(), "ACCOUNT", "failures", 7).await;
@@ -380,10 +415,7 @@ async fn reissue_credentials(stack: &TestStack) -> Vec<String> {
 
 /// Signs in at the desk, searches by each key, and looks at a subscription, its history and the approvals.
 async fn support_desk(stack: &TestStack) -> Vec<String> {
-    stack.cloud.put_secret(CLIENT_SECRET, SecretContent::Text("secret".to_owned()));
-    let discovery = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
-    let secret_in_form = Some("secret".to_owned());
-    stack.provider.set_oddities(Oddities { discovery, secret_in_form, ..Oddities::default() });
+    withhold_keys(stack, demanding_a_secret(stack)).await;
     let session = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
     stack.call("create-admin", Call::create_admin(&session, "lee@fabrikam", OTHER)).await;
     let olivia = stack.operator_token("olivia@contoso.example");
@@ -497,6 +529,7 @@ stories! {
     purge_subscriptions_uses_all_of_its_role_and_needs_each_statement PurgeSubscriptions purge_subscriptions
     product_sign_in_uses_all_of_its_role_and_needs_each_statement ProductSignIn product_sign_in
     publish_events_uses_all_of_its_role_and_needs_each_statement PublishEvents publish_events
+    refresh_keys_uses_all_of_its_role_and_needs_each_statement RefreshKeys refresh_keys
     reissue_credentials_uses_all_of_its_role_and_needs_each_statement ReissueCredentials reissue_credentials
     remove_admin_uses_all_of_its_role_and_needs_each_statement RemoveAdmin remove_admin
     renew_credentials_uses_all_of_its_role_and_needs_each_statement RenewCredentials renew_credentials
