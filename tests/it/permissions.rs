@@ -614,3 +614,25 @@ async fn publish_events_can_put_notices_and_neither_welcome_mails_nor_credential
         assert!(!allows(&found.unwrap()), "{sort_key}");
     }
 }
+
+#[tokio::test]
+async fn refresh_keys_alone_may_write_the_providers_keys_and_functions_that_verify_tokens_may_read_them() {
+    let stack = deployment().start().await;
+    let allowed = |function: &Function| -> Vec<&str> {
+        let allows = |action: &&str| {
+            let resource = "arn:aws:dynamodb:us-east-1:123456789012:table/firstkey".to_owned();
+            let context = [("dynamodb:LeadingKeys".to_owned(), vec!["PROVIDER#digest".to_owned()])];
+            let request = Request { action: format!("dynamodb:{action}"), resource, context: context.into() };
+            stack.cloud.roles().allows(function.name(), &request)
+        };
+        ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"].into_iter().filter(allows).collect()
+    };
+    for function in Function::ALL {
+        let expected = match function {
+            Function::RefreshKeys => &["UpdateItem"][..],
+            other if other.verifying_request("").is_some() => &["GetItem"],
+            _ => &[],
+        };
+        assert_eq!(allowed(function), expected, "{function}");
+    }
+}
