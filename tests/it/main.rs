@@ -28,6 +28,7 @@ mod portal;
 mod portal_sign_in;
 mod product_clients;
 mod product_sign_in;
+mod provider_keys;
 mod publish_events;
 mod purge_subscriptions;
 mod real_providers;
