@@ -63,6 +63,7 @@ impl Runtime {
     /// Starts the function. It runs until the returned [`Running`] is dropped.
     pub fn run(self, function: Command) -> anyhow::Result<Running> {
         let child = self.spawn(function)?;
+        let process_id = child.id();
         let (events, queued) = mpsc::channel(1);
         let (answered, answers) = mpsc::channel(1);
         let api = Api { queued: queued.into(), handed_out: Mutex::new(None), answered };
@@ -77,7 +78,7 @@ impl Runtime {
         tasks.spawn(axum::serve(listener, router).into_future());
         let (kill, (ended, end)) = (Arc::new(Notify::new()), watch::channel(None));
         tasks.spawn(supervise(child, Arc::clone(&kill), ended));
-        Ok(Running { events, answers, life: Life { kill, end }, _tasks: tasks })
+        Ok(Running { events, answers, life: Life { kill, end }, process_id, _tasks: tasks })
     }
 
     fn spawn(&self, mut function: Command) -> anyhow::Result<Child> {
@@ -107,6 +108,7 @@ pub struct Running {
     events: mpsc::Sender<Invocation>,
     answers: mpsc::Receiver<Result<Answer, String>>,
     life: Life,
+    process_id: Option<u32>,
     _tasks: JoinSet<io::Result<()>>,
 }
 
@@ -146,6 +148,12 @@ impl Running {
         let answer = answer.context("the runtime API ended")?.map_err(anyhow::Error::msg)?;
         ensure!(answer.request_id == request_id, "the function answered another invocation");
         Ok(answer)
+    }
+
+    /// Returns the id of the process, by which the system reports its memory and processor time.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process_id
     }
 
     /// Returns the handle to the process.

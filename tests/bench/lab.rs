@@ -1,0 +1,51 @@
+//! The product with its cloud, in which every bench runs: the cloud and the functions that prepare states are in this process, and the
+//! programs that are measured are processes of their own.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use support::{Deployment, TestStack, table::Table};
+use tools::Workspace;
+
+use crate::programs;
+
+/// The product with its cloud.
+pub(crate) struct Lab {
+    /// The workspace.
+    pub(crate) workspace: Workspace,
+    /// The product and its cloud.
+    pub(crate) stack: TestStack,
+    /// The table, past the product.
+    pub(crate) table: Table,
+    /// The directory of the release binaries.
+    pub(crate) programs: PathBuf,
+}
+
+impl Lab {
+    /// Builds the programs and starts the product. Mails wait until they are asked for, so that none is sent during a measurement.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let workspace = Workspace::find().await?;
+        let programs = programs::build(&workspace).await?;
+        let stack = Deployment::default().with_held_mails().start().await;
+        ensure!(stack.refresh_keys().await, "refresh-keys failed");
+        let table = Table::connect(&stack.cloud.aws_url(), "tests");
+        Ok(Self { workspace, stack, table, programs })
+    }
+
+    /// Returns the key of the item that holds the keys of the customers' provider.
+    pub(crate) async fn provider_key(&self) -> anyhow::Result<String> {
+        let item = self.stack.provider_item(self.stack.provider.issuer()).await;
+        item["PK"]["S"].as_str().map(ToOwned::to_owned).context("refresh-keys has put no keys")
+    }
+
+    /// Returns an attribute of a subscription's credential, as DynamoDB writes it.
+    pub(crate) async fn credential(&self, subscription: &str, name: &str) -> anyhow::Result<Value> {
+        let items = self.stack.cloud.dump_table().await?;
+        let key = format!("SUBSCRIPTION#{subscription}");
+        let mut credentials =
+            items.into_iter().filter(|item| item["PK"]["S"] == key && item["SK"]["S"] == "CREDENTIAL");
+        let mut credential = credentials.next().with_context(|| format!("no subscription {subscription}"))?;
+        Ok(credential[name].take())
+    }
+}

@@ -1,0 +1,93 @@
+//! Tests of the parts of the benches that measure nothing. Cargo builds a bench without its tests.
+
+mod process;
+mod report;
+mod statistics;
+
+use std::time::Duration;
+
+use self::{
+    process::{parse_peak, parse_run_time, peak_memory, processor_time},
+    report::{Bar, Limit, Section, Table, bars_table, missed, number},
+    statistics::Samples,
+};
+
+fn samples(values: impl IntoIterator<Item = f64>) -> Samples {
+    let mut samples = Samples::default();
+    values.into_iter().for_each(|value| samples.push(value));
+    samples
+}
+
+#[test]
+fn the_median_is_the_middle_value_or_the_mean_of_the_two_in_the_middle() {
+    assert!((samples([9.0, 1.0, 5.0]).median() - 5.0).abs() < f64::EPSILON);
+    assert!((samples([9.0, 1.0, 5.0, 6.0]).median() - 5.5).abs() < f64::EPSILON);
+    assert!(samples([]).median().is_nan());
+}
+
+#[test]
+fn a_percentile_is_a_value_that_was_measured() {
+    let hundred = samples((1..=100).map(f64::from));
+    for (percent, expected) in [(0, 1.0), (50, 50.0), (99, 99.0), (100, 100.0)] {
+        assert!((hundred.percentile(percent) - expected).abs() < f64::EPSILON, "{percent}");
+    }
+    assert!((samples([7.0]).percentile(99) - 7.0).abs() < f64::EPSILON);
+    assert!(samples([]).percentile(99).is_nan());
+}
+
+#[test]
+fn times_are_kept_in_milliseconds() {
+    let mut times = Samples::default();
+    times.push_time(Duration::from_micros(2500));
+    assert!((times.median() - 2.5).abs() < 1e-9);
+}
+
+#[test]
+fn the_system_reports_the_memory_and_the_time_of_a_process() -> anyhow::Result<()> {
+    assert_eq!(parse_peak("Name:\tbootstrap\nVmHWM:\t    8324 kB\nVmRSS:\t    8000 kB\n"), Some(8324));
+    assert_eq!(parse_peak("Name:\tbootstrap\n"), None);
+    assert_eq!(parse_run_time("1234567 89 10\n"), Some(Duration::from_nanos(1_234_567)));
+    assert_eq!(parse_run_time(""), None);
+    let this = std::process::id();
+    assert!(peak_memory(this)? > 0 && processor_time(this)? > Duration::ZERO);
+    Ok(())
+}
+
+#[test]
+fn a_bar_is_met_up_to_its_limit_and_never_by_what_could_not_be_measured() {
+    let bar = |limit, measured| Bar::new("first answer", limit, measured);
+    for (limit, measured, met) in [
+        (Limit::AtMost(1.3), 1.3, true),
+        (Limit::AtMost(1.3), 1.31, false),
+        (Limit::AtLeast(50.0), 50.0, true),
+        (Limit::AtLeast(50.0), 49.9, false),
+        (Limit::AtMost(1.3), f64::NAN, false),
+        (Limit::AtLeast(50.0), f64::NAN, false),
+    ] {
+        assert_eq!(bar(limit, measured).is_met(), met, "{limit:?} {measured}");
+    }
+    let bars = [bar(Limit::AtMost(1.3), 1.25), bar(Limit::AtLeast(50.0), 42.0)];
+    assert_eq!(missed(&bars), ["first answer: 42, but the bar is at least 50."]);
+    let table = "| what | bar | measured | met |\n|---|--:|--:|--:|\n| first answer | at most 1.30 | 1.25 | yes |\n\
+                 | first answer | at least 50 | 42 | **no** |\n";
+    assert_eq!(bars_table(&bars), table);
+}
+
+#[test]
+fn a_table_is_markdown() {
+    let mut table = Table::new(&["function", "first"]);
+    table.row(["`noop`".to_owned(), number(0.5)]);
+    let section = Section { title: "Functions".into(), markdown: table.markdown(), missed: Vec::new() };
+    assert_eq!(section.markdown, "| function | first |\n|---|--:|\n| `noop` | 0.50 |\n");
+    assert!(section.missed.is_empty() && section.title == "Functions");
+}
+
+#[test]
+fn a_number_has_the_digits_that_a_reader_needs() {
+    let cases =
+        [(0.0, "0"), (1.0, "1"), (1.34, "1.34"), (9.999, "10"), (12.34, "12.3"), (99.96, "100"), (252.4, "252")];
+    for (value, text) in cases {
+        assert_eq!(number(value), text);
+    }
+    assert_eq!(number(f64::NAN), "–");
+}
