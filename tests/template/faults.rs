@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 210] = [
+pub(super) const FAULTS: [Fault; 232] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -152,8 +152,12 @@ pub(super) const FAULTS: [Fault; 210] = [
         "      Description: What becomes of each mail of this stack\n",
         "      Description: What becomes of each mail of this stack\n      EventBusName: !Ref VendorBus\n",
     ),
-    own_rule("schedule-not-hourly", "Schedule: rate(1 hour)", "Schedule: rate(1 day)"),
-    own_rule("retry-beyond-the-hour", "EventInvokeConfig: { MaximumEventAgeInSeconds: 1800, ", "EventInvokeConfig: { "),
+    own_rule("schedule-of-another-period", "Schedule: rate(1 hour)", "Schedule: rate(1 day)"),
+    own_rule(
+        "retry-beyond-the-period",
+        "EventInvokeConfig: { MaximumEventAgeInSeconds: 1800, ",
+        "EventInvokeConfig: { ",
+    ),
     own_rule("log-without-retention", "      RetentionInDays: !Ref LogRetentionDays\n", ""),
     own_rule("function-without-log", "      LoggingConfig: { LogFormat: JSON, LogGroup: !Ref SignInLogGroup }\n", ""),
     own_rule("unchosen-trace", "    Tracing: !Ref Tracing\n", "    Tracing: Active\n"),
@@ -689,6 +693,84 @@ pub(super) const FAULTS: [Fault; 210] = [
         "Role: !GetAtt ProductSignInRole.Arn\n      MemorySize: 512\n      Timeout: 10\n",
         "Role: !GetAtt ProductSignInRole.Arn\n      MemorySize: 512\n      Timeout: 60\n",
     ),
+    own_rule(
+        "keys-written-elsewhere",
+        "              - Sid: ReadProviderKeys\n                Effect: Allow\n                Action: dynamodb:GetItem\n",
+        "              - Sid: ReadProviderKeys\n                Effect: Allow\n                Action: [dynamodb:GetItem, dynamodb:PutItem]\n",
+    ),
+    own_rule(
+        "keys-written-elsewhere",
+        "              - Sid: PutProviderKeys\n                Effect: Allow\n                Action: dynamodb:UpdateItem\n",
+        "              - Sid: PutProviderKeys\n                Effect: Allow\n                Action: [dynamodb:UpdateItem, dynamodb:PutItem]\n",
+    ),
+    own_rule(
+        "keys-written-elsewhere",
+        "\"REFERENCE#*\", \"PURGE#*\"] }",
+        "\"REFERENCE#*\", \"PURGE#*\", \"PROVIDER#*\"] }",
+    ),
+    own_rule(
+        "keys-read-elsewhere",
+        "              - Sid: ReadSubscriptionsAndAccounts\n",
+        "              - Sid: ReadProviderKeys\n                Effect: Allow\n                Action: dynamodb:GetItem\n                Resource: !GetAtt Table.Arn\n                Condition:\n                  \"Null\": { dynamodb:LeadingKeys: \"false\" }\n                  ForAllValues:StringLike: { dynamodb:LeadingKeys: [\"PROVIDER#*\"] }\n              - Sid: ReadSubscriptionsAndAccounts\n",
+    ),
+    own_rule("keys-read-elsewhere", "[\"PROVIDER#*\"]", "[\"PROVIDER#*\", \"SESSION#*\"]"),
+    own_rule("keys-out-of-reach", "[\"PROVIDER#*\"]", "[\"PROVIDERS#*\"]"),
+    own_rule(
+        "keys-never-refreshed",
+        "          DESK_OIDC_ISSUER: !Ref DeskOidcIssuer\n      # The next run",
+        "      # The next run",
+    ),
+    own_rule("keys-late-after-deployment", "[CREATE_COMPLETE, UPDATE_COMPLETE]", "[CREATE_COMPLETE]"),
+    own_rule("keys-late-after-deployment", "                stack-id: [!Ref AWS::StackId]\n", ""),
+    own_rule("keys-without-alarm", "      MetricName: KeysNotRefreshed\n", "      MetricName: KeysRefreshed\n"),
+    own_rule("keys-without-alarm", "      EvaluationPeriods: 4\n", "      EvaluationPeriods: 8\n"),
+    own_rule("schedule-of-another-period", "Schedule: rate(15 minutes)", "Schedule: rate(1 hour)"),
+    own_rule(
+        "retry-beyond-the-period",
+        "EventInvokeConfig: { MaximumEventAgeInSeconds: 600, ",
+        "EventInvokeConfig: { MaximumEventAgeInSeconds: 1800, ",
+    ),
+    own_rule(
+        "time-out-below-budgets",
+        "      Role: !GetAtt RefreshKeysRole.Arn\n      MemorySize: 256\n      Timeout: 30\n",
+        "      Role: !GetAtt RefreshKeysRole.Arn\n      MemorySize: 256\n      Timeout: 10\n",
+    ),
+    own_rule(
+        "target-without-dead-letters",
+        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Each quarter of an hour, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
+        "",
+    ),
+    own_rule(
+        "rule-without-alarm",
+        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Each quarter of an hour, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
+        "",
+    ),
+    own_rule(
+        "schedule-without-watch",
+        "MetricName: Invocations, Dimensions: [{ Name: FunctionName, Value: !Ref RefreshKeys }]",
+        "MetricName: Invocations, Dimensions: [{ Name: FunctionName, Value: !Ref SendReminders }]",
+    ),
+    own_rule(
+        "function-without-alarm",
+        "MetricName: Throttles, Dimensions: [{ Name: FunctionName, Value: !Ref RefreshKeys }]",
+        "MetricName: Throttles, Dimensions: [{ Name: FunctionName, Value: !Ref SendReminders }]",
+    ),
+    own_rule(
+        "unheard-denial",
+        "      LogGroupName: !Ref RefreshKeysLogGroup\n      FilterPattern",
+        "      LogGroupName: !Ref SendRemindersLogGroup\n      FilterPattern",
+    ),
+    own_rule(
+        "desk-setting-elsewhere",
+        "          DESK_OIDC_ISSUER: !Ref DeskOidcIssuer\n      # The next run",
+        "          DESK_OIDC_ISSUER: !Ref DeskOidcIssuer\n          DESK_OIDC_ROLE: !Ref DeskOidcRole\n      # The next run",
+    ),
+    own_rule(
+        "open-table",
+        "role${RolePath}${Prefix}-refresh-keys-${AWS::Region}\"",
+        "role${RolePath}${Prefix}-refresh-*-${AWS::Region}\"",
+    ),
+    own_rule("unreported-tampering", "              - !Ref RefreshKeysRole\n", ""),
     // SAM names a resource after the event, and a queue already has this name.
     fault("sam", "sam", "        Messages:\n", "        Queue:\n"),
     fault("cfn-lint", "E3002", "      BillingMode: PAY_PER_REQUEST\n", "      BillingMod: PAY_PER_REQUEST\n"),

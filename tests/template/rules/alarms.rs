@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    delivery::{dead_letter_queues, scheduled},
+    delivery::{dead_letter_queues, is_made_up_for, scheduled},
     template::{Transformed, list, mentions, named},
 };
 
@@ -161,8 +161,8 @@ pub(super) fn crowded_alarms(template: &Transformed) -> Vec<String> {
     crowded.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Finds rules without an alarm on events that were not delivered. EventBridge counts by bus and rule, except on the default bus. A schedule
-/// has an alarm on its function's runs instead.
+/// Finds rules without an alarm on events that were not delivered. EventBridge counts by bus and rule, except on the default bus. For what a
+/// schedule invokes, there is an alarm on the function's runs instead.
 pub(super) fn rules_without_alarm(template: &Transformed) -> Vec<String> {
     let metrics = alarm_metrics(template);
     let watched = |id: &str, rule: &Value, name: &str| {
@@ -173,7 +173,7 @@ pub(super) fn rules_without_alarm(template: &Transformed) -> Vec<String> {
         })
     };
     let rules = template.resources("AWS::Events::Rule");
-    let rules = rules.filter(|(_, rule)| rule["Properties"]["ScheduleExpression"].is_null());
+    let rules = rules.filter(|(_, rule)| !is_made_up_for(template, rule));
     let missing = rules.flat_map(|(id, rule)| {
         ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
             .into_iter()

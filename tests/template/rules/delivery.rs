@@ -9,11 +9,11 @@ use super::template::{Transformed, list, mentions, named};
 /// The longest time that API Gateway waits for an answer, in seconds: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const API_SECONDS: u64 = 30;
 
-/// Finds targets of rules whose events would be lost. The next tick of a schedule does what a lost one would have done.
+/// Finds targets of rules whose events would be lost.
 pub(super) fn targets_without_dead_letters(template: &Transformed) -> Vec<String> {
     let mut broken = Vec::new();
     let rules = template.resources("AWS::Events::Rule");
-    for (id, rule) in rules.filter(|(_, rule)| rule["Properties"]["ScheduleExpression"].is_null()) {
+    for (id, rule) in rules.filter(|(_, rule)| !is_made_up_for(template, rule)) {
         for target in list(&rule["Properties"]["Targets"]) {
             if !is_queue(template, &target["DeadLetterConfig"]["Arn"]) {
                 broken.push(format!("{id}, target {}", target["Id"]));
@@ -21,6 +21,14 @@ pub(super) fn targets_without_dead_letters(template: &Transformed) -> Vec<String
         }
     }
     broken
+}
+
+/// Returns whether a schedule invokes every target of a rule. Its next tick does what a lost event would have done, whether that was another
+/// tick or an event that invokes the same function.
+pub(super) fn is_made_up_for(template: &Transformed, rule: &Value) -> bool {
+    let scheduled = scheduled(template);
+    let mut targets = list(&rule["Properties"]["Targets"]).map(|target| named(&target["Arn"]));
+    targets.all(|target| target.is_some_and(|function| scheduled.contains(&function)))
 }
 
 pub(super) fn pipes_without_dead_letters(template: &Transformed) -> Vec<String> {
@@ -164,7 +172,7 @@ const CALLS_OF_AN_END: u32 = 9;
 
 /// Finds functions that Lambda may stop before their own budgets end, so that the caller would get the gateway's error, or work would be
 /// done twice. Functions that redeem codes have the time of the provider and a call of AWS before it; the others behind the API have a limit
-/// for all calls that the answer depends on, and a call for the notes after it.
+/// for all calls that the answer depends on, and a call for the notes after it. Both include the read of the provider's keys.
 pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
     let budget = |function: &Value| {
         let has = |variable: &str| !function["Environment"]["Variables"][variable].is_null();
@@ -176,6 +184,8 @@ pub(super) fn time_outs_below_budgets(template: &Transformed) -> Vec<String> {
             aws::OPERATION_TIMEOUT * CALLS_OF_A_START
         } else if has("RETENTION_DAYS") {
             aws::OPERATION_TIMEOUT * CALLS_OF_AN_END
+        } else if has("OIDC_ISSUER") && !has("OIDC_CLIENT_ID") {
+            refresh_keys::LONGEST
         } else {
             lambda::TIME_LIMIT + aws::OPERATION_TIMEOUT
         }
@@ -258,26 +268,42 @@ fn set_of(rule: &Value) -> Option<&str> {
     named(&rule["EventPattern"]["detail"]["mail"]["tags"]["ses:configuration-set"][0])
 }
 
-/// Finds schedules that are not hourly. `send-reminders` reads the reminders of the hours before it, and orders what half an hour can send.
-pub(super) fn schedules_that_are_not_hourly(template: &Transformed) -> Vec<String> {
+/// The schedule of the functions that have none of their own below, and its period in seconds. `send-reminders` reads the reminders of the
+/// hours before it, and orders what half an hour can send.
+const HOURLY: (&str, u64) = ("rate(1 hour)", 3600);
+
+/// The functions with another schedule. A key that a provider withdraws is refused half an hour later at the latest: `refresh-keys` fetches the
+/// keys after a quarter of an hour, and the others read them again after less than that.
+const SCHEDULES: [(&str, (&str, u64)); 1] = [("RefreshKeys", ("rate(15 minutes)", 900))];
+
+/// Returns the schedule that a function is written for, and its period in seconds.
+fn schedule_for(function: &str) -> (&'static str, u64) {
+    SCHEDULES.into_iter().find(|(one, _)| *one == function).map_or(HOURLY, |(_, schedule)| schedule)
+}
+
+/// Finds schedules with another period than the function is written for, and schedules that are off.
+pub(super) fn schedules_of_another_period(template: &Transformed) -> Vec<String> {
     let rules = template.resources("AWS::Events::Rule");
     let others = rules.filter(|(_, rule)| {
         let schedule = &rule["Properties"]["ScheduleExpression"];
-        !schedule.is_null() && (schedule != "rate(1 hour)" || rule["Properties"]["State"] == "DISABLED")
+        let mut functions = list(&rule["Properties"]["Targets"]).filter_map(|target| named(&target["Arn"]));
+        let fits = functions.all(|function| *schedule == schedule_for(function).0);
+        !schedule.is_null() && (!fits || rule["Properties"]["State"] == "DISABLED")
     });
     others.map(|(id, _)| id.to_owned()).collect()
 }
 
 /// Finds functions on a schedule that Lambda still retries when the next run begins.
-pub(super) fn retries_beyond_the_hour(template: &Transformed) -> Vec<String> {
+pub(super) fn retries_beyond_the_period(template: &Transformed) -> Vec<String> {
     let late = scheduled(template).into_iter().filter(|function| {
         let configurations = template.resources("AWS::Lambda::EventInvokeConfig");
         let mut own =
             configurations.filter(|(_, config)| named(&config["Properties"]["FunctionName"]) == Some(function));
-        let time_out = template.properties(function)["Timeout"].as_u64().unwrap_or(3600);
+        let (_, period) = schedule_for(function);
+        let time_out = template.properties(function)["Timeout"].as_u64().unwrap_or(period);
         !own.any(|(_, config)| {
             let age = config["Properties"]["MaximumEventAgeInSeconds"].as_u64();
-            age.is_some_and(|age| age + time_out < 3600)
+            age.is_some_and(|age| age + time_out < period)
         })
     });
     late.map(str::to_owned).collect()

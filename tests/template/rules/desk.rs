@@ -21,6 +21,9 @@ const CONDITION: &str = "HasDesk";
 const IDENTITY: [&str; 6] =
     ["DESK_ORIGIN", "DESK_OIDC_ISSUER", "DESK_OIDC_CLIENT_ID", "DESK_OIDC_ROLE", "OIDC_ISSUER", "OIDC_CLIENT_ID"];
 
+/// The setting of the desk that a function outside it has, with that function: `refresh-keys` asks the operators' provider, too.
+const SHARED: (&str, &str) = ("RefreshKeys", "DESK_OIDC_ISSUER");
+
 /// The actions that `support-desk` may take: it reads, and Lambda writes its log and traces.
 const READS: [&str; 8] = [
     "dynamodb:BatchGetItem",
@@ -161,7 +164,9 @@ pub(super) fn desk_settings_elsewhere(template: &Transformed) -> Vec<String> {
             let missing = IDENTITY.iter().filter(|name| !names.iter().any(|given| given == *name));
             broken.extend(missing.map(|name| format!("{id} lacks {name}")));
         } else {
-            let knows = |(name, value): &(&String, &Value)| name.starts_with("DESK_") || names_desk(value);
+            let knows = |(name, value): &(&String, &Value)| {
+                (id, name.as_str()) != SHARED && (name.starts_with("DESK_") || names_desk(value))
+            };
             broken.extend(variables.filter(knows).map(|(name, _)| format!("{id} has {name}")));
         }
     }

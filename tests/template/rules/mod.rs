@@ -6,6 +6,7 @@ mod delivery;
 mod desk;
 mod ends;
 mod events;
+mod keys;
 mod operation;
 mod product;
 mod security;
@@ -17,7 +18,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 88] = [
+const RULES: [Rule; 94] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -46,8 +47,8 @@ const RULES: [Rule; 88] = [
     ("mail-without-tls", delivery::mail_without_tls),
     ("mail-without-feedback", delivery::mail_without_feedback),
     ("feedback-of-others", delivery::feedback_of_others),
-    ("schedule-not-hourly", delivery::schedules_that_are_not_hourly),
-    ("retry-beyond-the-hour", delivery::retries_beyond_the_hour),
+    ("schedule-of-another-period", delivery::schedules_of_another_period),
+    ("retry-beyond-the-period", delivery::retries_beyond_the_period),
     ("forwarded-bounce", delivery::forwarded_bounces),
     ("stream-from-the-end", events::streams_from_the_end),
     ("batch-in-one-piece", events::batches_in_one_piece),
@@ -106,6 +107,12 @@ const RULES: [Rule; 88] = [
     ("product-of-everyone", product::products_of_everyone),
     ("unheard-key-denial", product::unheard_key_denials),
     ("code-without-alarm", product::codes_without_alarm),
+    ("keys-written-elsewhere", keys::keys_written_elsewhere),
+    ("keys-read-elsewhere", keys::keys_read_elsewhere),
+    ("keys-out-of-reach", keys::keys_out_of_reach),
+    ("keys-never-refreshed", keys::keys_never_refreshed),
+    ("keys-late-after-deployment", keys::keys_late_after_deployments),
+    ("keys-without-alarm", keys::keys_without_alarm),
 ];
 
 /// Returns the findings of the rules in a transformed template.
