@@ -11,6 +11,7 @@ use std::{
 
 use cloud::{Fault, Limits, Mode, Queue, SIGNING_KEYS, Service};
 use futures_util::future::BoxFuture;
+use provider::Oddities;
 use serde_json::{Value, json};
 use support::{Call, Deployment, Function, RelyingParty, TestStack, ended, event, table::Table};
 use template::Template;
@@ -30,9 +31,10 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 18] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
+    ("KeysNotRefreshed", || Box::pin(the_keys_cannot_be_refreshed())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
     ("DeskSignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
     ("OperatorsLimited", || Box::pin(an_operator_acts_without_end())),
@@ -85,6 +87,14 @@ async fn the_client_secret_has_expired() {
     let stack = Deployment::default().with("OIDC_CLIENT_SECRET", "secret").start().await;
     let refusal = token_answer(401, "application/json", r#"{"error":"invalid_client"}"#);
     assert_eq!(sign_in_with(&stack, refusal).await.status, 500);
+}
+
+/// Runs `refresh-keys` while the provider's discovery document names another issuer.
+async fn the_keys_cannot_be_refreshed() {
+    let stack = TestStack::start().await;
+    let discovery = json!({ "issuer": "https://another.example" });
+    stack.provider.set_oddities(Oddities { discovery, ..Oddities::default() });
+    assert!(!stack.refresh_keys().await);
 }
 
 /// Sends acts on an account that does not exist until the operator's budget is exhausted.
@@ -304,6 +314,11 @@ async fn a_record_that_cannot_be_read_rings() {
 #[tokio::test]
 async fn a_welcome_mail_that_bounces_rings() {
     check("WelcomeMailsNotDelivered").await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_refreshed_ring() {
+    check("KeysNotRefreshed").await;
 }
 
 #[tokio::test]

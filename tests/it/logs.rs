@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cloud::{Fault, Mode, Service};
+use provider::Oddities;
 use serde_json::{Value, json};
 use support::{Call, Deployment, Function, RelyingParty, TestStack, at, ended, event, table::Table};
 use template::Template;
@@ -153,6 +154,28 @@ async fn an_end_is_logged_that_comes_after_a_later_start_of_the_same_life() {
     stack.start_subscription(at(event("sub-1", "paid"), "2026-11-21T09:00:00Z")).await;
     stack.end_subscription(ended("sub-1")).await;
     assert!(is_warned(), "the start was to begin a new life, and people keep their access");
+}
+
+#[tokio::test]
+async fn runs_of_refresh_keys_are_counted_and_a_failure_says_why() {
+    log();
+    let stack = TestStack::start().await;
+    let counted = |name: &str| lines().iter().filter(|line| line[name] == 1).count();
+    assert!(stack.refresh_keys().await);
+    assert_eq!((counted("KeysRefreshed"), counted("KeysNotRefreshed")), (1, 0));
+    stack.provider.set_oddities(Oddities { metadata_status: Some(502), ..Oddities::default() });
+    assert!(!stack.refresh_keys().await);
+    stack.provider.set_oddities(Oddities::default());
+    stack.cloud.set_fault(Fault::new(Service::DynamoDb, "UpdateItem", Mode::Refused, 100_000));
+    assert!(!stack.refresh_keys().await);
+    assert_eq!((counted("KeysRefreshed"), counted("KeysNotRefreshed")), (1, 2));
+
+    let lines = lines();
+    let failed: Vec<_> = lines.iter().filter(|line| line["outcome"] == "keys-not-refreshed").collect();
+    let [of_provider, of_table] = failed.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(of_provider["cause"], "the identity provider answered with status 502");
+    assert_eq!((&of_table["service"], &of_table["level"]), (&json!("dynamodb"), &json!("WARN")));
+    assert_eq!(failed.iter().filter(|line| line["people"] == "customers").count(), 2);
 }
 
 #[tokio::test]

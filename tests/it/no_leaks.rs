@@ -98,6 +98,10 @@ impl Story {
 
     async fn run_steps(&mut self) {
         self.stack.cloud.set_fault(self.fault.clone());
+        self.stack.refresh_keys().await;
+        self.end_fault();
+        assert!(self.stack.refresh_keys().await);
+        self.stack.cloud.set_fault(self.fault.clone());
         self.stack.publish(event("sub-1", "trial")).await;
         self.stack.cloud.drained().await.unwrap();
         self.end_fault();

@@ -313,7 +313,7 @@ async fn a_failed_read_of_the_keys_fails_no_request_while_the_provider_answers()
             stack.cloud.set_fault(fault.on_function(function.name()).held_for(Duration::from_secs(3)));
         }
         let stack = &stack;
-        join_all(requests.into_iter().map(async |(function, call)| {
+        join_all(requests.into_iter().map(|(function, call)| async move {
             let answer = stack.call(function.name(), call).await;
             let is_known = answer.status < 500 && ![401, 404].contains(&answer.status);
             assert!(is_known, "{function}, {mode:?}: {answer:?}");

@@ -60,11 +60,12 @@ impl SecondProvider {
         Some(Self { issuer: first["issuer"].as_str().unwrap().to_owned(), _process: process, _output: output })
     }
 
-    /// Starts the product with this provider for its customers, and with one subscription.
+    /// Starts the product with this provider for its customers, whose keys and addresses are in the table, and with one subscription.
     async fn deployed(&self, settings: &[(&str, &str)]) -> TestStack {
         let deployment = Deployment::default().with("OIDC_ISSUER", &self.issuer).with("PUBLIC_ORIGIN", ORIGIN);
         let deployment = settings.iter().fold(deployment, |deployment, (name, value)| deployment.with(name, value));
         let stack = deployment.start().await;
+        assert!(stack.refresh_keys().await, "the documents of the provider can be used");
         stack.start_subscription(event("sub-1", "trial")).await;
         stack
     }
