@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 #![expect(clippy::print_stdout, reason = "the report says how much was tried")]
 
+mod keys;
 mod matrix;
 mod people;
 mod report;

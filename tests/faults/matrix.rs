@@ -14,7 +14,7 @@ use domain::{DuePartition, SubscriptionId, Timestamp};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use support::{
-    Answer, Deployment, Machine, TestStack,
+    Answer, Deployment, Function, Machine, TestStack,
     history::{Event, find_order},
     specification::{Op, Reply, State, reply},
     table::{Item, Table, read_number, read_text},
@@ -22,6 +22,7 @@ use support::{
 
 use crate::{
     MODES,
+    keys::Keys,
     people::{Mails, Site, World, is_unavailable},
     report::Report,
     scenarios::{self, Action, Consent, Mail, Reading, Scenario},
@@ -103,6 +104,8 @@ struct Lane {
     machine: Machine,
     /// The machine of a deployment without approvals.
     lone_machine: Machine,
+    /// The keys that `refresh-keys` puts.
+    keys: Keys,
     table: Table,
     numbers: Arc<AtomicUsize>,
 }
@@ -145,9 +148,10 @@ impl Lane {
     /// Runs a scenario, with or without a fault; returns the AWS calls of the function when there is no fault.
     async fn run(&self, scenario: &Scenario, case: Option<&Case>) -> Checked<Vec<(String, String)>> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let machine = match scenario.consent {
-            Consent::Required => &self.machine,
-            Consent::Off => &self.lone_machine,
+        let machine = match (scenario.action, scenario.consent) {
+            (Action::Refresh, _) => &self.keys.machine,
+            (_, Consent::Required) => &self.machine,
+            (_, Consent::Off) => &self.lone_machine,
         };
         let world = World::new(number, async |site, address| self.token(machine, site, &address)).await;
         let (mails, began, history) = (Mails::default(), Instant::now(), Vec::new());
@@ -171,6 +175,7 @@ impl Run<'_> {
     /// Runs a scenario from its beginning to its end.
     async fn complete(&mut self, scenario: &Scenario, case: Option<&Case>) -> Checked<Vec<(String, String)>> {
         let (state, orders) = self.prepare(scenario).await?;
+        self.warm_up(scenario.function).await;
         let (lane, function) = (self.lane, self.machine.caller_name(scenario.function));
         let calls = || if case.is_none() { lane.calls(&function) } else { Vec::new() };
         let before = calls().len();
@@ -185,6 +190,15 @@ impl Run<'_> {
         Ok(calls)
     }
 
+    /// Lets a function that verifies tokens get the provider's keys. Whether it reads them would depend on the runs before this one.
+    async fn warm_up(&self, function: &'static str) {
+        let claims = json!({ "iat": self.machine.now(), "aud": "another client" });
+        let token = self.lane.stack.token_with("robin@elsewhere.example", &claims);
+        if let Some(call) = Function::from_name(function).verifying_request(&token) {
+            self.machine.call(function, call).await;
+        }
+    }
+
     /// Brings about the state of a scenario without faults; returns that state and the orders to mail.
     async fn prepare(&mut self, scenario: &Scenario) -> Checked<(State, Vec<Value>)> {
         let mut state = State::empty().with_desk_lines();
@@ -195,6 +209,7 @@ impl Run<'_> {
         match scenario.action {
             Action::Remind { .. } => self.begin_era(0).await,
             Action::Purge => self.begin_era(FIRST_ERA_OF_PURGES).await,
+            Action::Refresh => self.lane.keys.put().await.map_err(Failure::Slow)?,
             _ => {}
         }
         for op in &scenario.before {
@@ -371,8 +386,23 @@ impl Run<'_> {
             Action::Remind { reminders } => self.remind(reminders, case).await?,
             Action::Publish { events, notices } => self.publish(events, notices, case).await?,
             Action::Purge => self.purge(case).await?,
+            Action::Refresh => self.refresh_keys(case).await?,
         }
         Ok(())
+    }
+
+    /// Runs `refresh-keys`, and checks that the table has usable keys after it, and new ones after another run without the fault.
+    async fn refresh_keys(&self, case: Option<&Case>) -> Checked<()> {
+        let keys = &self.lane.keys;
+        let Some(case) = case else {
+            keys.put_now().await.map_err(Failure::Slow)?;
+            return Ok(keys.check(false).await?);
+        };
+        let is_done = keys.run().await;
+        self.finish_fault(case).await?;
+        keys.check(!is_done).await?;
+        keys.put_now().await.map_err(Failure::Slow)?;
+        Ok(keys.check(false).await?)
     }
 
     /// Clears the fault, checks that it was hit, and waits until a delayed request has been carried out.
@@ -726,17 +756,19 @@ async fn every_call_of_every_function_fails_in_every_way() {
     let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000");
     let deployment = deployment.with("NOTICES", "all").with_held_mails();
     let stack = Arc::new(deployment.start().await);
+    assert!(stack.refresh_keys().await);
     let numbers = Arc::new(AtomicUsize::new(1));
     let began = stack.separate_machine("@0").now();
-    let lane = |n| Lane {
+    let lane = async |n| Lane {
         began,
+        keys: Keys::start(&stack, &format!("@{n}-keys")).await,
         machine: stack.separate_machine(&format!("@{n}")),
         lone_machine: stack.separate_machine_with(&format!("@{n}-alone"), &[("DESK_APPROVAL", "off")]),
         table: Table::connect(&stack.cloud.aws_url(), "desk"),
         stack: Arc::clone(&stack),
         numbers: Arc::clone(&numbers),
     };
-    let lanes: Vec<_> = (0..LANES).map(lane).collect();
+    let lanes = join_all((0..LANES).map(lane)).await;
 
     let mut cases = find_cases(&lanes[..4], &stack).await;
     let all = cases.len();

@@ -28,6 +28,8 @@ pub(crate) enum Action {
     Publish { events: usize, notices: usize },
     /// Runs of the schedule that deletes what ended long ago.
     Purge,
+    /// A run that copies the provider's keys, which the table has from an earlier one.
+    Refresh,
 }
 
 /// A request that changes nothing.
@@ -199,6 +201,7 @@ const SCENARIOS: &[(Function, Scenarios)] = &[
     (Function::ProductSignIn, product::sign_ins),
     (Function::PublishEvents, publications),
     (Function::PurgeSubscriptions, team::purges),
+    (Function::RefreshKeys, refreshes),
     (Function::ReissueCredentials, desk::reissues),
     (Function::RemoveAdmin, team::removals),
     (Function::RenewCredentials, renewals),
@@ -477,6 +480,11 @@ fn publications() -> Vec<Scenario> {
         publish("retrieved and signed in", vec![TRIAL, dana("a"), temporary("A")], 3, 3),
         publish("the first administrator", admin_created(), 4, 5),
     ]
+}
+
+fn refreshes() -> Vec<Scenario> {
+    let (function, mail, action, consent) = ("refresh-keys", Mail::Sent, Action::Refresh, Consent::Required);
+    vec![Scenario { function, state: "an earlier run", before: vec![], mail, action, consent, afterwards: vec![] }]
 }
 
 fn reading(function: &'static str, state: &'static str, before: Vec<Op>, reading: Reading) -> Scenario {

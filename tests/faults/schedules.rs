@@ -56,7 +56,9 @@ impl Product {
     async fn in_process() -> Self {
         // As in the deployment, a message is delivered again after the lease of the worker that failed has ended.
         let deployment = Deployment::default().with("SIGN_IN_NETWORK_BURST", "1000000").with("MAIL_LEASE_SECONDS", "1");
-        Self::InProcess(Box::new(deployment.with_redelivery_delay(Duration::from_millis(2100)).start().await))
+        let stack = deployment.with_redelivery_delay(Duration::from_millis(2100)).start().await;
+        assert!(stack.refresh_keys().await);
+        Self::InProcess(Box::new(stack))
     }
 
     async fn token(&self, site: Site, email: String) -> String {

@@ -1,8 +1,15 @@
 //! The functions that verify ID tokens, and what they know of the identity provider.
 
+use std::collections::BTreeSet;
+
+use domain::IssuerDigest;
+use provider::Provider;
 use serde_json::{Value, json};
 
-use crate::{Call, Function, TestStack};
+use crate::{
+    Call, Function, TestStack,
+    table::{Table, read_number, read_text},
+};
 
 impl Function {
     /// Returns a request that makes the function verify `token` before anything else. `None` for a function that verifies no ID tokens.
@@ -58,5 +65,20 @@ impl TestStack {
         let is_its = |item: &Value| item["PK"]["S"].as_str().is_some_and(|key| key.starts_with("PROVIDER#"));
         let found = self.items("KEYS").await.into_iter().find(|item| is_its(item) && item["issuer"]["S"] == issuer);
         found.unwrap_or_default()
+    }
+}
+
+impl Table {
+    /// Returns when the keys of a provider were fetched that the table has. The error says why they cannot be used, or that they are not those
+    /// that the provider has now.
+    pub async fn keys_fetched_at(&self, provider: &Provider) -> Result<u64, String> {
+        let key = format!("PROVIDER#{}", IssuerDigest::new(provider.issuer()).as_str());
+        let item = self.get(key, "KEYS").await.ok_or("the table has no keys")?;
+        let key_set: Value = serde_json::from_str(read_text(&item, "key_set")).map_err(|error| error.to_string())?;
+        let ids = |key_set: &Value| -> BTreeSet<String> {
+            key_set["keys"].as_array().into_iter().flatten().map(|key| key["kid"].to_string()).collect()
+        };
+        let are_its = read_text(&item, "issuer") == provider.issuer() && ids(&key_set) == ids(&provider.jwks());
+        if are_its { Ok(read_number(&item, "fetched_at")) } else { Err(format!("the table has other keys: {item:?}")) }
     }
 }
