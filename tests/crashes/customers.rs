@@ -184,8 +184,25 @@ impl World {
         customer
     }
 
+    /// Runs the story of a new customer, with a run of `refresh-keys` beside it.
     async fn story(&self) {
-        let customer = &self.new_customer();
+        let customer = self.new_customer();
+        join!(self.refresh_keys(), self.live(&customer));
+    }
+
+    /// Runs `refresh-keys` until a run succeeds, as Lambda repeats it.
+    async fn refresh_keys(&self) {
+        let tick: Value = serde_json::from_str(&Function::RefreshKeys.event()).unwrap();
+        for _ in 0..TRIES {
+            match self.processes.invoke("refresh-keys", &tick).await {
+                Err(error) if !self.gives_up(&error) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Lets the people of a customer do what their story has.
+    async fn live(&self, customer: &Customer) {
         match customer.story {
             Story::Whole => {
                 let center = self.administration_center(customer, 1, u32::MAX);

@@ -17,7 +17,7 @@ use cloud::{DeadLetter, Mail, Published};
 use domain::{Caller, EmailAddress, Publication, RetrievalId};
 use provider::Person;
 use serde_json::Value;
-use support::{Call, secrets::SecretScanner};
+use support::{Call, secrets::SecretScanner, table::Table};
 
 use crate::{
     customers::{Customer, World},
@@ -656,6 +656,21 @@ impl World {
         let dismissed = dismissed.iter().filter(|(who, _)| who == user_name).map(|(_, at)| *at);
         handouts.map(|one| one.asked).chain(ended).chain(dismissed).max()
     }
+}
+
+/// Checks that the table has the provider's keys, however often a process died that put them, and that a new process needs nothing else. After
+/// this the provider answers no more.
+pub(crate) async fn the_keys_are_usable(world: &World) -> Vec<String> {
+    let processes = &world.processes;
+    let table = Table::connect(&processes.cloud.aws_url(), "test");
+    let stored = table.keys_fetched_at(&processes.provider).await.err();
+    processes.provider.stop();
+    processes.end_idle();
+    let call = Call::get("/subscriptions").bearer(&processes.token("dana@elsewhere.example"));
+    let answer = processes.call("list-subscriptions", call).await;
+    let is_listed = answer.as_ref().is_ok_and(|answer| answer.status == 200);
+    let refused = (!is_listed).then(|| format!("with the provider down, a list is answered {answer:?}"));
+    stored.into_iter().chain(refused).collect()
 }
 
 /// Checks invariant 9: no log line, problem document, dead letter or item of the table has a secret.

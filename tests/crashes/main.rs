@@ -73,6 +73,7 @@ async fn nothing_is_lost_where_processes_die_at_any_moment() {
 /// Returns a world, its seed and its start, or `None` where the programs are not built.
 async fn begin() -> Option<(World, u64, Instant)> {
     let processes = started().await?;
+    assert!(processes.refresh_keys().await);
     let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
     Some((World::new(processes, seed), seed, Instant::now()))
@@ -108,12 +109,13 @@ async fn conclude(world: &World, injector: &Injector, mut report: Report) {
             afterwards,
         );
     }
+    let all_customers = |invariant, what| Violation { invariant, customer: "all customers".into(), what };
+    let unusable = invariants::the_keys_are_usable(world).await;
+    report.violations.extend(unusable.into_iter().map(|what| all_customers("the table has usable keys", what)));
     let (after, output) = (Aftermath::new(world, &journal).await, world.processes.stop_and_read_output().await);
     assert!(output.contains("\"outcome\":\"started\""), "the logs were collected: {output}");
-    for what in invariants::nothing_leaks(&after, &output) {
-        let invariant = "9 no secret leaks";
-        report.violations.push(Violation { invariant, customer: "all customers".into(), what });
-    }
+    let leaks = invariants::nothing_leaks(&after, &output);
+    report.violations.extend(leaks.into_iter().map(|what| all_customers("9 no secret leaks", what)));
     let (load, look) = (checked_at.duration_since(report.begun).as_secs(), checked_at.elapsed().as_secs());
     println!("{} customers in {load} s, checked in {look} s\n\n{}\n{}", customers.len(), report.table(), report.line());
     if let Some(complaint) = report.complaint() {

@@ -83,10 +83,14 @@ impl Processes {
         Self { cloud, provider, pools }
     }
 
-    /// Adds environment variables to the processes that start from now on. Those that wait for an event end, so that none is without them.
+    /// Adds environment variables to the processes that start from now on.
     pub fn add_settings(&self, more: &[(&str, &str)]) {
         let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         self.pools.settings.lock().unwrap().extend(more);
+    }
+
+    /// Ends the processes that wait for an event, so that the next event of each function gets a new one.
+    pub fn end_idle(&self) {
         self.pools.idle.lock().unwrap().clear();
     }
 
@@ -152,7 +156,7 @@ impl Processes {
 
     /// Ends every process, and returns everything that any of them has written to its standard output and error.
     pub async fn stop_and_read_output(&self) -> String {
-        self.pools.idle.lock().unwrap().clear();
+        self.end_idle();
         let readers = std::mem::take(&mut *self.pools.readers.lock().unwrap());
         let read = move || readers.into_iter().map(|reader| reader.join().unwrap()).collect();
         tokio::task::spawn_blocking(read).await.unwrap()
