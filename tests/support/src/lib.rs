@@ -26,7 +26,7 @@
 //! | `it/whole.rs` | the whole story over HTTP, through cargo-lambda |
 //! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
 //! | `faults/` | fault injection: every AWS call fails in every way in every state, and concurrent customers while AWS fails |
-//! | `crashes/` | crash tests: processes of every function, killed at every AWS call and at random moments; `invariants.rs` lists what holds afterwards |
+//! | `crashes/` | crash tests: processes of every function, killed at every AWS call and at random moments; `invariants.rs` lists what holds afterwards. In `no_way_out.rs`, functions that need no address but AWS's |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
 //! | `contract/` | the HTTP contract, tested over HTTP by Schemathesis |
 //! | `start/`, `timing/` | the time in which a function starts; refused sign-ins take the same time for every reason |
