@@ -176,6 +176,7 @@ const USED_BY_CRATES: &[(&str, &[&str])] = &[
     ("dev", &["cloud", "demo-product", "provider", "template", "tools"]),
     ("xtask", &["tools"]),
     ("noop", &["lambda"]),
+    ("bare", &["aws", "domain"]),
     ("model", &[]),
 ];
 
