@@ -13,7 +13,8 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{
-    Accesses, ActOutcome, AnsweredClick, Consent, DeskState, OperatorAct, OperatorActs, Operators, Table, UnlockOutcome,
+    Accesses, ActOutcome, AnsweredClick, Consent, DeskState, OperatorAct, OperatorActs, Operators, Providers, Table,
+    UnlockOutcome,
 };
 use domain::{
     Approval, ApprovalId, ApprovalPolicy, ClaimedName, DeskAct, Operator, OperatorClick, PortalUserChange,
@@ -27,7 +28,8 @@ use web::{
     acts::{self, LookedUp, accepted},
 };
 
-/// The function's stores and settings: they let it change portal users, ask for approvals of that, and open accounts. It has no key of KMS.
+/// The function's stores and settings: they let it verify operators, change portal users, ask for approvals of that, and open accounts. It
+/// has no key of KMS.
 pub struct App {
     acts: OperatorActs,
     accesses: Accesses,
@@ -46,8 +48,11 @@ impl App {
         Ok(Self {
             acts: OperatorActs::new(table.clone()),
             accesses: Accesses::new(table.clone()),
-            operators: Operators::new(table),
-            identity: OperatorIdentity::new(OperatorSettings::read(|name| settings.optional(name)))?,
+            operators: Operators::new(table.clone()),
+            identity: OperatorIdentity::new(
+                OperatorSettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
             approvals: settings.approval_policy()?,
             approval_wait: settings.approval_wait()?,

@@ -10,14 +10,15 @@
 
 use std::sync::Arc;
 
-use aws::{NewSupportRequest, OrderOutcome, SupportRequests, Table};
+use aws::{NewSupportRequest, OrderOutcome, Providers, SupportRequests, Table};
 use domain::{EmailAddress, Reference, SupportMessage};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::{Deserialize, Serialize};
 use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
 
-/// The function's stores and settings: they let it read a credential and order mails to support, and nothing else.
+/// The function's stores and settings: they let it verify callers, read a credential and order mails to support, and nothing
+/// else.
 pub struct App {
     requests: SupportRequests,
     identity: Identity,
@@ -40,9 +41,13 @@ impl App {
     /// Reads the settings `TABLE_NAME`, `SUPPORT_EMAIL` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            requests: SupportRequests::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            requests: SupportRequests::new(table.clone()),
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
             support: settings.required_as("SUPPORT_EMAIL", mailable)?,
         })

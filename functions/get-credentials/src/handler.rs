@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use aws::{Retrievals, RetrieveOutcome, Table, Unsealer};
+use aws::{Providers, Retrievals, RetrieveOutcome, Table, Unsealer};
 use domain::{
     BlankReason, Caller, Credential, PersonId, ReasonCode, Refusal, Retrieval, RetrievalId, SubscriptionId,
     TemporaryPassword, Timestamp, credential::RETRIEVALS_PER_ISSUE,
@@ -20,7 +20,8 @@ use serde::Serialize;
 use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 use words::Language;
 
-/// The function's stores and settings: they let it count retrievals and unseal passwords. It can neither seal nor read anything else.
+/// The function's stores and settings: they let it verify callers, count retrievals and unseal passwords. It can neither seal nor
+/// read anything else.
 pub struct App {
     retrievals: Retrievals,
     unsealer: Unsealer,
@@ -34,11 +35,15 @@ impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `PUBLIC_ORIGIN`, `SUPPORT_URL` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         let origin = settings.required("PUBLIC_ORIGIN")?;
         Ok(Self {
-            retrievals: Retrievals::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            retrievals: Retrievals::new(table.clone()),
             unsealer: Unsealer::new(&aws, settings.required("SEALING_KEY")?),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
             sign_in_url: format!("{origin}/administration"),
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),

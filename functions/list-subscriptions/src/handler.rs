@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use aws::{Listed, Listings, Table};
+use aws::{Listed, Listings, Providers, Table};
 use domain::{
     Caller, Company, CredentialState, CustomerAction, Kind, MailStatus, PersonId, Retrieval, SubscriptionId, Timestamp,
 };
@@ -19,7 +19,7 @@ use serde::Serialize;
 use web::{Identity, IdentitySettings, Problem, Reply, Request};
 use words::Language;
 
-/// The function's store and settings: they let it list subscriptions, and nothing else.
+/// The function's stores and settings: they let it verify callers and list subscriptions, and nothing else.
 pub struct App {
     listings: Listings,
     identity: Identity,
@@ -30,9 +30,13 @@ impl App {
     /// Reads the settings `TABLE_NAME` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            listings: Listings::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            listings: Listings::new(table.clone()),
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
         })
     }

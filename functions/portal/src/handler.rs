@@ -20,7 +20,7 @@ mod pages;
 
 use std::sync::{Arc, Once, OnceLock};
 
-use aws::{Callbacks, ClientSecretReader, Histories, Listings, SdkConfig, Sessions, Table, Team};
+use aws::{Callbacks, ClientSecretReader, Histories, Listings, Providers, SdkConfig, Sessions, Table, Team};
 use domain::Timestamp;
 use http::Method;
 use lambda::{Clock, Settings};
@@ -33,8 +33,8 @@ use words::Languages;
 
 use crate::{assets::Assets, pages::Frame};
 
-/// The function's stores and settings: they let it list the caller's subscriptions, read their histories, look up a session, list the
-/// administrators of its subscription, read the client secret, and count callbacks. It writes nothing else.
+/// The function's stores and settings: they let it verify callers, list the caller's subscriptions, read their histories, look up a
+/// session, list the administrators of its subscription, read the client secret, and count callbacks. It writes nothing else.
 pub struct App {
     callbacks: Callbacks,
     histories: Histories,
@@ -65,7 +65,10 @@ impl App {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
-        let identity = IdentitySettings::read(|name| settings.optional(name));
+        let identity = Identity::new(
+            IdentitySettings::read(|name| settings.optional(name)),
+            Providers::new(table.clone()).reader(),
+        )?;
         let always = settings.parsed("OIDC_LOGOUT_HINT", false, |text| text.parse().ok())?;
         let secret = ClientSecretSource::from_settings(
             Site::Portal,
@@ -79,8 +82,8 @@ impl App {
             listings: Listings::new(table.clone()),
             sessions: Sessions::new(table.clone()),
             team: Team::new(table),
-            sign_ins: SignIns::new(CodeFlow::new(&identity, secret, logout_hint)?, lambda::random_bytes::<32>),
-            identity: Identity::new(identity)?,
+            sign_ins: SignIns::new(CodeFlow::new(&identity, secret, logout_hint), lambda::random_bytes::<32>),
+            identity,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
             brand: Brand::new(settings)?,

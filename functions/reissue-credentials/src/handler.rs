@@ -16,7 +16,7 @@ mod reissue;
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{DeskState, OperatorActs, Operators, Reissues, Sealer, Table};
+use aws::{DeskState, OperatorActs, Operators, Providers, Reissues, Sealer, Table};
 use domain::{ApprovalPolicy, MailContent, OperatorClick, SubscriptionId, Timestamp, UserName};
 use lambda::{Clock, Hasher, Settings};
 use serde::Serialize;
@@ -26,8 +26,8 @@ use web::{
     acts::{self, LookedUp},
 };
 
-/// The function's stores and settings: they let it look up a subscription, reissue its credentials, ask for and decide approvals, and seal
-/// passwords. It can neither unseal nor send mail.
+/// The function's stores and settings: they let it verify operators, look up a subscription, reissue its credentials, ask for and decide
+/// approvals, and seal passwords. It can neither unseal nor send mail.
 pub struct App {
     identity: OperatorIdentity,
     operators: Operators,
@@ -65,7 +65,10 @@ impl App {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            identity: OperatorIdentity::new(OperatorSettings::read(|name| settings.optional(name)))?,
+            identity: OperatorIdentity::new(
+                OperatorSettings::read(|name| settings.optional(name)),
+                Providers::new(table.clone()).reader(),
+            )?,
             operators: Operators::new(table.clone()),
             acts: OperatorActs::new(table.clone()),
             reissues: Reissues::new(table),

@@ -10,7 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{IssueMail, RenewOutcome, Renewals, Sealer, Table};
+use aws::{IssueMail, Providers, RenewOutcome, Renewals, Sealer, Table};
 use domain::{
     Caller, Credential, Issue, NewCredentials, RenewalDecision, SubscriptionId, TemporaryPassword, Timestamp,
 };
@@ -19,7 +19,8 @@ use lambda::{Clock, Hasher, Settings};
 use serde::Serialize;
 use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 
-/// The function's stores and settings: they let it renew credentials and seal passwords. It can neither unseal nor send mail.
+/// The function's stores and settings: they let it verify callers, renew credentials and seal passwords. It can neither unseal nor
+/// send mail.
 pub struct App {
     renewals: Renewals,
     sealer: Sealer,
@@ -40,11 +41,15 @@ impl App {
     /// Reads the settings `TABLE_NAME`, `SEALING_KEY`, `CREDENTIAL_LIFETIME_SECONDS`, `REMINDER_BEFORE_SECONDS` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            renewals: Renewals::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
+            renewals: Renewals::new(table.clone()),
             sealer: Sealer::new(&aws, settings.required("SEALING_KEY")?),
             hasher: Hasher::default(),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
             lifetime: settings.credential_lifetime()?,
             reminder_before: settings.reminder_before()?,

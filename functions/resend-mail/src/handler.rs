@@ -9,14 +9,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws::{ResendOutcome, Resends, Table};
+use aws::{Providers, ResendOutcome, Resends, Table};
 use domain::{EmailAddress, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use serde::Serialize;
 use web::{Identity, IdentitySettings, Metric, Problem, ProblemCode, Reply, Request};
 
-/// The function's store and settings: they let it order welcome mails again, and nothing else.
+/// The function's stores and settings: they let it verify callers and order welcome mails again, and nothing else.
 pub struct App {
     resends: Resends,
     identity: Identity,
@@ -34,9 +34,13 @@ impl App {
     /// Reads the settings `TABLE_NAME` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
+        let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
-            resends: Resends::new(Table::new(&aws, settings.required("TABLE_NAME")?)),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            resends: Resends::new(table.clone()),
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
         })
     }

@@ -13,7 +13,7 @@ mod row;
 
 use std::sync::Arc;
 
-use aws::{Histories, Sessions, SignedIn, Table};
+use aws::{Histories, Providers, Sessions, SignedIn, Table};
 use domain::{Credential, HistoryCursor, PersonId, Timestamp};
 use http::StatusCode;
 use lambda::{Clock, Settings};
@@ -23,7 +23,7 @@ use web::{Identity, IdentitySettings, Problem, ProblemCode, Reply, Request};
 use file::{File, Format};
 use row::Row;
 
-/// The function's stores and settings: they let it read histories and look up a session, and nothing else.
+/// The function's stores and settings: they let it verify callers, read histories and look up a session, and nothing else.
 pub struct App {
     histories: Histories,
     sessions: Sessions,
@@ -39,8 +39,11 @@ impl App {
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
         Ok(Self {
             histories: Histories::new(table.clone()),
-            sessions: Sessions::new(table),
-            identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?,
+            sessions: Sessions::new(table.clone()),
+            identity: Identity::new(
+                IdentitySettings::read(|name| settings.optional(name)),
+                Providers::new(table).reader(),
+            )?,
             clock,
             public_origin: settings.required("PUBLIC_ORIGIN")?,
         })

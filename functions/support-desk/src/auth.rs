@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws::{ClientSecretReader, SdkConfig};
 use lambda::Settings;
 use web::{
-    ClientSecretSource, CodeFlow, InvalidSetting, LogoutHint, OperatorSettings, Problem, ReadClientSecret, Reply,
+    ClientSecretSource, CodeFlow, InvalidSetting, LogoutHint, OperatorIdentity, Problem, ReadClientSecret, Reply,
     SignInOutcome, SignIns, Site,
 };
 
@@ -15,7 +15,7 @@ use crate::Visit;
 /// Returns the sign-ins of operators.
 pub(crate) fn sign_ins(
     settings: &Settings,
-    operators: &OperatorSettings,
+    operators: &OperatorIdentity,
     aws: &SdkConfig,
 ) -> Result<SignIns, InvalidSetting> {
     let secret = ClientSecretSource::from_settings(
@@ -23,7 +23,7 @@ pub(crate) fn sign_ins(
         |name| settings.optional(name),
         |name| stored_client_secret(aws, name),
     )?;
-    let flow = CodeFlow::for_operators(operators, secret, LogoutHint::IfKnown)?;
+    let flow = CodeFlow::for_operators(operators, secret, LogoutHint::IfKnown);
     Ok(SignIns::new(flow, lambda::random_bytes::<32>))
 }
 

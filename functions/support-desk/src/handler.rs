@@ -24,7 +24,7 @@ mod pages;
 
 use std::sync::{Arc, OnceLock};
 
-use aws::{Desks, Histories, Table};
+use aws::{Desks, Histories, Providers, Table};
 use domain::{ApprovalPolicy, SubscriptionId, Timestamp};
 use http::Method;
 use lambda::{Clock, Settings};
@@ -34,7 +34,7 @@ use words::Languages;
 
 use crate::assets::Assets;
 
-/// The function's stores and settings: they let it find subscriptions, and read them, their histories and the approvals.
+/// The function's stores and settings: they let it verify operators, find subscriptions, and read them, their histories and the approvals.
 pub struct App {
     desks: Desks,
     histories: Histories,
@@ -53,12 +53,15 @@ impl App {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
         let aws = aws::connect(|name| settings.optional(name))?;
         let table = Table::new(&aws, settings.required("TABLE_NAME")?);
-        let operators = OperatorSettings::read(|name| settings.optional(name));
+        let operators = OperatorIdentity::new(
+            OperatorSettings::read(|name| settings.optional(name)),
+            Providers::new(table.clone()).reader(),
+        )?;
         Ok(Self {
             desks: Desks::new(table.clone()),
             histories: Histories::new(table),
             sign_ins: auth::sign_ins(settings, &operators, &aws)?,
-            operators: OperatorIdentity::new(operators)?,
+            operators,
             clock,
             brand: Brand::new(settings)?,
             languages: Languages::new(settings.has_pseudo_language()?),

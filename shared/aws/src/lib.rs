@@ -29,6 +29,7 @@
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
 //! | code for the product | `CODE#<SHA-256 of the code>` | `CODE` | [`ProductSignIns`]: redeemed once; kept for ten minutes |
 //! | access token of the product | `TOKEN#<SHA-256 of the token>` | `TOKEN` | [`ProductSignIns`]; kept for five minutes |
+//! | provider metadata | `PROVIDER#<SHA-256 of the issuer>` | `KEYS` | [`ProviderRefreshes`]: the endpoints and public keys of an identity provider |
 //! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT` (the failures of strangers), or `NETWORK#<network>` | [`Attempts`], for unknown names too |
 //! | device of an account | `ATTEMPTS#<user name>` | `DEVICE#<SHA-256 of its token>` | [`Attempts`]: ten for an account |
 //! | attempts of a network | `NETWORK#<network>` | `ATTEMPTS` | [`Attempts`]; stored for a day |
@@ -71,6 +72,8 @@
 //! | product-sign-in, a token | [`ProductSignIns::code`], [`ProductSignIns::user`], [`Signer::sign`], [`ProductSignIns::redeem`] | 1 `GetItem`, `BatchGetItem` of 3, 1 `Sign`, `TransactWriteItems` of 4; for a code that was redeemed before 1 `DeleteItem` instead | 4 reads, 8 writes |
 //! | product-sign-in, userinfo | [`ProductSignIns::holder`], [`ProductSignIns::user`] | 1 `GetItem`, `BatchGetItem` of 3 | 4 reads |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
+//! | every function that verifies an ID token | [`Providers::find`] | 1 `GetItem` at the first token of a process and every 14 minutes after | 1 read for each 4 KB (about ten keys) |
+//! | refresh-keys | [`ProviderRefreshes::put`] | for each issuer 1 `UpdateItem` in 15 minutes | 1 write for each KB |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.
 //!
@@ -131,6 +134,8 @@
 //! - **The ID token is signed before its code is redeemed**, and leaves the function only after that: a failure of KMS spends nothing, and the
 //!   product can send the same request again.
 //! - **The second use of a code voids the token of the first**: where 20 requests use one at once, one token is issued and void.
+//! - **Provider metadata is never replaced by older metadata.** `fetched_at <= :fetched_at` refuses a write that is carried out late, after
+//!   that of the next run: it would bring back a key that the provider has withdrawn.
 //! - **A session that ends stays in the table, expired.** A put that is carried out late, after the sign-out, finds it and does not begin
 //!   it again.
 //! - **Failures count every attempt**, right ones as well, until a success forgets them.
@@ -169,12 +174,12 @@ pub use store::{
     DuePurgePage, EndOutcome, ExtendOutcome, FoundPage, Histories, HistoryPage, IssueMail, KnownSubscription, Lease,
     LeaseOutcome, Listed, Listings, LookUpEventOutcome, Mail, MailOrder, MailReports, Mails, NewAdministrator,
     NewSupportRequest, Notices, OpenAccount, OperatorAct, OperatorActs, Operators, OrderNoticeOutcome, OrderOutcome,
-    OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, ProductSignIns, PurgeCursor, Purges,
-    RecordLifeOutcome, RecordOutcome, RedeemOutcome, Reissue, Reissues, Reminders, Removals, RemoveOutcome,
-    RenewOutcome, Renewals, ResendOutcome, Resends, ResetOutcome, Restart, RestartOutcome, Restarts, Retrievals,
-    RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome, SpendOutcome, StartNextIssueOutcome,
-    StartOutcome, SubscriptionEnds, Subscriptions, SupportRequests, Table, TakeOutcome, TakenMail, Team, TeamMember,
-    UnlockOutcome, UnreadableRecord, read_transitions,
+    OrderReminderOutcome, Page, PasswordReset, PasswordResets, Passwords, ProductSignIns, ProviderRefreshes, Providers,
+    PurgeCursor, Purges, PutProviderOutcome, RecordLifeOutcome, RecordOutcome, RedeemOutcome, Reissue, Reissues,
+    Reminders, Removals, RemoveOutcome, RenewOutcome, Renewals, ResendOutcome, Resends, ResetOutcome, Restart,
+    RestartOutcome, Restarts, Retrievals, RetrieveOutcome, Sessions, SignIns, SignedIn, SpendCallbackOutcome,
+    SpendOutcome, StartNextIssueOutcome, StartOutcome, SubscriptionEnds, Subscriptions, SupportRequests, Table,
+    TakeOutcome, TakenMail, Team, TeamMember, UnlockOutcome, UnreadableRecord, read_transitions,
 };
 
 /// The configuration that every client is built from: see [`connect`].

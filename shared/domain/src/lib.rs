@@ -17,6 +17,7 @@
 //! | [`search`] | what an operator searches for |
 //! | [`principal`] | who may see a subscription: people, addresses, organisations; and the caller |
 //! | [`operator`] | operators of the support desk |
+//! | [`provider_metadata`] | the endpoints and public keys of an identity provider |
 //! | [`secret`] | the temporary password in plain text, sealed and hashed |
 //! | [`client_secret`] | the secret of the product at an identity provider |
 //! | [`credential`] | the credential of a subscription: its state, and why a password is blank |
@@ -71,6 +72,7 @@ pub mod password;
 pub mod portal_user;
 pub mod principal;
 pub mod product;
+pub mod provider_metadata;
 pub mod purge;
 pub mod reissue;
 pub mod reminder;
@@ -117,6 +119,7 @@ pub use product::{
     AccessToken, AccessTokenDigest, AuthorizationCode, Challenge, CodeDigest, CodeRefusal, Freshness, Grant, Holder,
     KnownCode, PkcePolicy, ProductClient, ProductUser,
 };
+pub use provider_metadata::{IssuerDigest, ProviderMetadata};
 pub use purge::{PurgeDay, PurgeDecision};
 pub use reissue::{PortalUserChange, Removal};
 pub use reminder::{DueHour, DuePartition, Reminder};

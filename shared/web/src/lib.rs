@@ -29,8 +29,9 @@ pub mod sign_in;
 
 pub use endpoint::{endpoint, malformed};
 pub use identity::{
-    ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint,
-    OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site, TokenRefusal,
+    ClientSecretSource, CodeFlow, Customer, Deadline, FetchFailure, Identity, IdentitySettings, InvalidSetting,
+    LogoutHint, OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site,
+    TokenRefusal, fetch_metadata, is_issuer,
 };
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};

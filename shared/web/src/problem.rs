@@ -254,7 +254,8 @@ impl fmt::Display for Problem {
 
 /// Returns the messages of an error and its sources, the outermost first. A [`FailedCall`] is left out, since the error above it names the
 /// operation.
-pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
     chain.filter(|error| !error.is::<FailedCall>()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

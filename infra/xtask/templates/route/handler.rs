@@ -6,20 +6,24 @@
 
 use std::sync::Arc;
 
+use aws::{Providers, Table};
 use http::StatusCode;
 use lambda::{Clock, Settings};
 use web::{Identity, IdentitySettings, Problem, Reply, Request};
 
-/// The permissions of the function: it may verify the caller.
+/// The permissions of the function: it may verify the caller by the provider's keys in the table.
 pub struct App {
     identity: Identity,
     clock: Clock,
 }
 
 impl App {
-    /// Reads the settings of the identity provider.
+    /// Reads the settings `TABLE_NAME` and those of the identity.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, lambda::Error> {
-        Ok(Self { identity: Identity::new(IdentitySettings::read(|name| settings.optional(name)))?, clock })
+        let aws = aws::connect(|name| settings.optional(name))?;
+        let providers = Providers::new(Table::new(&aws, settings.required("TABLE_NAME")?));
+        let identity = IdentitySettings::read(|name| settings.optional(name));
+        Ok(Self { identity: Identity::new(identity, providers.reader())?, clock })
     }
 }
 
@@ -42,6 +46,10 @@ mod tests {
     #[tokio::test]
     async fn a_request_without_a_token_is_refused() {
         let settings = [
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "@name@"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("TABLE_NAME", "table"),
             ("OIDC_ISSUER", "https://login.contoso.example"),
             ("OIDC_CLIENT_ID", "portal"),
             ("PUBLIC_ORIGIN", "https://portal.contoso.example"),

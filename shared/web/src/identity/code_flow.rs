@@ -3,10 +3,7 @@
 //! It needs only two requests and one address, so it is implemented here over the TLS stack that the function already has. A library for
 //! OAuth would add twenty crates and an HTTP client of its own.
 
-use std::{
-    sync::{Arc, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{
     Engine,
@@ -20,18 +17,15 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
 use super::{
-    ClientSecretSource, Deadline, IdentitySettings, InvalidSetting, OperatorSettings, Site,
-    discovery::{self, Discovery, Failure, Form},
+    ClientSecretSource, Deadline, Identity, OperatorIdentity, Site,
+    discovery::{self, Failure, Form},
+    endpoints::{Endpoints, SecretPlace},
     known_providers, operators,
-    settings::{OperatorRules, RelyingParty},
+    provider::Provider,
+    settings::RelyingParty,
+    verifier::Verifier,
 };
 use crate::problem::{Problem, ProblemCode};
-
-/// How long the provider's addresses are used without refreshing.
-const FRESH: Duration = Duration::from_hours(1);
-
-/// The deadline for the discovery document, so that an unresponsive provider is reported before the customer gives up.
-const DISCOVERY_TIME: Duration = Duration::from_secs(3);
 
 /// The claims that the ID token of a customer should have (OpenID Connect Core, 5.5). Some providers keep them for the userinfo endpoint,
 /// which is not asked: functions trust signatures, and its answer has none.
@@ -44,7 +38,7 @@ pub struct CodeFlow {
     /// The claims that the ID token should have, as JSON.
     claims: String,
     logout_hint: LogoutHint,
-    endpoints: RwLock<Option<(Arc<Endpoints>, Timestamp)>>,
+    provider: Arc<Provider>,
 }
 
 /// The values that tie an answer of the provider to the browser that was sent there. Each has 256 random bits in base64url that only that
@@ -101,63 +95,31 @@ pub enum LogoutHint {
     Always,
 }
 
-/// The provider's endpoints, and what it says about them.
-struct Endpoints {
-    authorization: String,
-    token: String,
-    end_session: Option<String>,
-    /// `None` if the provider lets no client authenticate by a secret.
-    secret_place: Option<SecretPlace>,
-    /// The value of `prompt` that lets the customer choose another account.
-    other_account: &'static str,
-    takes_claims: bool,
-    /// Whether every answer names its issuer (RFC 9207).
-    names_issuer: bool,
-}
-
-/// The part of a request that carries the client secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SecretPlace {
-    /// The form, where the provider offers it.
-    Form,
-    /// The header, where providers disagree on its encoding. It is the default.
-    Header,
-}
-
-impl SecretPlace {
-    /// Returns the place by the methods of the discovery document, which may be absent.
-    fn from_methods(methods: &[String]) -> Option<Self> {
-        let offers = |method: &str| methods.iter().any(|offered| offered == method);
-        if offers("client_secret_post") {
-            Some(Self::Form)
-        } else if methods.is_empty() || offers("client_secret_basic") {
-            Some(Self::Header)
-        } else {
-            None
-        }
-    }
-}
-
 impl CodeFlow {
-    /// Checks the settings of the customers' client. `client_secret` is for providers that require one in addition to PKCE.
-    pub fn new(
-        settings: &IdentitySettings,
-        client_secret: Option<ClientSecretSource>,
-        logout_hint: LogoutHint,
-    ) -> Result<Self, InvalidSetting> {
-        let party = settings.clone().check()?.party;
-        Ok(Self { party, client_secret, claims: CLAIMS.to_owned(), logout_hint, endpoints: RwLock::default() })
+    /// Returns the code flow of the customers' client. `client_secret` is for providers that require one in addition to PKCE.
+    #[must_use]
+    pub fn new(identity: &Identity, client_secret: Option<ClientSecretSource>, logout_hint: LogoutHint) -> Self {
+        Self::with(&identity.verifier, CLAIMS.to_owned(), client_secret, logout_hint)
     }
 
-    /// Checks the settings of the operators' client, as [`new`](Self::new) does those of the customers'.
+    /// Returns the code flow of the operators' client, as [`new`](Self::new) does that of the customers'.
+    #[must_use]
     pub fn for_operators(
-        settings: &OperatorSettings,
+        operators: &OperatorIdentity,
         client_secret: Option<ClientSecretSource>,
         logout_hint: LogoutHint,
-    ) -> Result<Self, InvalidSetting> {
-        let rules = settings.clone().check()?;
-        let claims = operators_claims(&rules);
-        Ok(Self { party: rules.party, client_secret, claims, logout_hint, endpoints: RwLock::default() })
+    ) -> Self {
+        Self::with(&operators.verifier, operators_claims(operators), client_secret, logout_hint)
+    }
+
+    fn with(
+        verifier: &Verifier,
+        claims: String,
+        client_secret: Option<ClientSecretSource>,
+        logout_hint: LogoutHint,
+    ) -> Self {
+        let (party, provider) = (verifier.party.clone(), Arc::clone(&verifier.provider));
+        Self { party, client_secret, claims, logout_hint, provider }
     }
 
     pub(crate) fn site(&self) -> Site {
@@ -319,55 +281,15 @@ impl CodeFlow {
     }
 
     async fn endpoints(&self, deadline: Deadline, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
-        let held = self.endpoints.read().ok().and_then(|held| held.clone());
-        if let Some((endpoints, at)) = &held
-            && now.since(*at) < FRESH
-        {
-            return Ok(Arc::clone(endpoints));
-        }
-        let discovered = timeout_at(deadline.within(DISCOVERY_TIME), discovery::discover(&self.party.issuer)).await;
-        let endpoints = discovered
-            .unwrap_or(Err(Failure::TimedOut))
-            .and_then(|document| Endpoints::from_discovery(document, &self.party.issuer).ok_or(Failure::NoEndpoints));
-        match (endpoints, held) {
-            (Ok(endpoints), _) => {
-                let endpoints = Arc::new(endpoints);
-                if let Ok(mut held) = self.endpoints.write() {
-                    *held = Some((Arc::clone(&endpoints), now));
-                }
-                Ok(endpoints)
-            }
-            (Err(Failure::OtherIssuer { configured, discovered }), _) => {
-                Err(Failure::OtherIssuer { configured, discovered }.into())
-            }
-            (Err(_), Some((endpoints, _))) => Ok(endpoints),
-            (Err(failure), None) => Err(failure.into()),
-        }
-    }
-}
-
-impl Endpoints {
-    fn from_discovery(document: Discovery, issuer: &str) -> Option<Self> {
-        let allowed = |address: &String| discovery::may_be_asked(address, issuer);
-        let takes_select_account = document.prompt_values_supported.iter().any(|value| value == "select_account")
-            || known_providers::takes_select_account(issuer);
-        Some(Self {
-            secret_place: SecretPlace::from_methods(&document.token_endpoint_auth_methods_supported),
-            other_account: if takes_select_account { "select_account" } else { "login" },
-            takes_claims: document.claims_parameter_supported,
-            names_issuer: document.authorization_response_iss_parameter_supported,
-            authorization: document.authorization_endpoint.filter(allowed)?,
-            token: document.token_endpoint.filter(allowed)?,
-            end_session: document.end_session_endpoint.filter(allowed),
-        })
+        self.provider.endpoints(deadline, now).await
     }
 }
 
 /// Returns the claims that the ID token of an operator should have: when they signed in, the role, the subject, and what other operators
 /// read.
-fn operators_claims(rules: &OperatorRules) -> String {
+fn operators_claims(operators: &OperatorIdentity) -> String {
     let mut claims = Map::from_iter(["email", "name"].map(|name| (name.to_owned(), Value::Null)));
-    for name in [&rules.role.claim, &rules.party.subject_claim] {
+    for name in [&operators.role.claim, &operators.verifier.party.subject_claim] {
         if name != "sub" {
             claims.insert(name.clone(), Value::Null);
         }
@@ -456,7 +378,15 @@ fn wrong_issuer(cause: &'static str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use domain::ProviderMetadata;
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::identity::{IdentitySettings, OperatorSettings};
+
+    fn nothing(_: String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> {
+        Box::pin(async { Ok(None) })
+    }
 
     fn flow() -> CodeFlow {
         let settings = IdentitySettings {
@@ -465,17 +395,17 @@ mod tests {
             public_origin: "https://portal.example".into(),
             ..IdentitySettings::default()
         };
-        CodeFlow::new(&settings, None, LogoutHint::IfKnown).unwrap()
+        CodeFlow::new(&Identity::new(settings, nothing).unwrap(), None, LogoutHint::IfKnown)
     }
 
-    fn document(more: &serde_json::Value) -> Discovery {
+    fn endpoints(more: &serde_json::Value) -> Endpoints {
         let mut all = serde_json::json!({
             "issuer": "https://issuer.example", "jwks_uri": "https://issuer.example/keys",
             "authorization_endpoint": "https://issuer.example/authorize?tenant=1",
             "token_endpoint": "https://issuer.example/token",
         });
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        serde_json::from_value(all).unwrap()
+        Endpoints::from_discovery(serde_json::from_value(all).unwrap()).unwrap()
     }
 
     #[test]
@@ -488,7 +418,8 @@ mod tests {
             subject_claim: Some("oid".into()),
             customers: (None, None),
         };
-        let flow = CodeFlow::for_operators(&settings, None, LogoutHint::IfKnown).unwrap();
+        let operators = OperatorIdentity::new(settings, nothing).unwrap();
+        let flow = CodeFlow::for_operators(&operators, None, LogoutHint::IfKnown);
         let expected =
             r#"{"id_token":{"auth_time":{"essential":true},"email":null,"groups":null,"name":null,"oid":null}}"#;
         assert_eq!(flow.claims, expected);
@@ -517,7 +448,7 @@ mod tests {
             ),
         ];
         for (more, header, in_form) in cases {
-            let endpoints = Endpoints::from_discovery(document(&more), "https://issuer.example").unwrap();
+            let endpoints = endpoints(&more);
             let secret = ClientSecret::parse("a+b").ok().unwrap();
             let form = flow().form(&endpoints, "code", "verifier", Some(&secret));
             assert_eq!(form.authorization.as_deref(), header);
@@ -526,32 +457,6 @@ mod tests {
             assert_eq!(form.authorization, None);
             assert!(!form.body.contains("client_secret") && form.body.contains("client_id=first+key"));
         }
-    }
-
-    #[test]
-    fn a_provider_that_offers_no_method_with_a_secret_gets_none() {
-        for (methods, place) in [
-            (&[][..], Some(SecretPlace::Header)),
-            (&["none", "client_secret_basic"], Some(SecretPlace::Header)),
-            (&["private_key_jwt", "client_secret_post"], Some(SecretPlace::Form)),
-            (&["private_key_jwt"], None),
-            (&["none"], None),
-        ] {
-            let methods: Vec<_> = methods.iter().map(ToString::to_string).collect();
-            assert_eq!(SecretPlace::from_methods(&methods), place, "{methods:?}");
-        }
-    }
-
-    #[test]
-    fn an_endpoint_without_tls_is_not_used() {
-        for (name, address) in
-            [("token_endpoint", "http://issuer.example/token"), ("authorization_endpoint", "nowhere")]
-        {
-            let document = document(&serde_json::json!({ name: address }));
-            assert!(Endpoints::from_discovery(document, "https://issuer.example").is_none(), "{name}");
-        }
-        let end = serde_json::json!({ "end_session_endpoint": "http://issuer.example/end" });
-        assert!(Endpoints::from_discovery(document(&end), "https://issuer.example").unwrap().end_session.is_none());
     }
 
     #[test]

@@ -11,11 +11,11 @@ use aws_smithy_types::{
     body::SdkBody,
     byte_stream::{self, ByteStream},
 };
-use domain::Retryable;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use domain::{ProviderMetadata, Retryable, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{key_set::KeySet, settings};
+use super::{key_set, settings};
 
 /// The maximum size of a document in bytes: a hundred times the usual size.
 const LARGEST_DOCUMENT: usize = 256 * 1024;
@@ -25,6 +25,10 @@ const LONGEST_QUOTE: usize = 200;
 
 /// How we name ourselves to providers. The firewalls of some refuse a request without a name.
 const USER_AGENT: &str = concat!("firstkey/", env!("CARGO_PKG_VERSION"));
+
+/// Why an identity provider's metadata could not be fetched.
+#[derive(Debug)]
+pub struct FetchFailure(Failure);
 
 /// Why a request to the provider failed.
 #[derive(Debug)]
@@ -43,12 +47,15 @@ pub(super) enum Failure {
 }
 
 /// The fields of the discovery document that are used.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(super) struct Discovery {
-    issuer: String,
+    pub(super) issuer: String,
     jwks_uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) authorization_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end_session_endpoint: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) token_endpoint_auth_methods_supported: Vec<String>,
@@ -72,22 +79,29 @@ pub(super) struct Form {
     pub(super) body: String,
 }
 
-/// Fetches the keys of `issuer`.
+/// Fetches the discovery document and the keys of `issuer`, and checks them: the document names exactly this issuer, the keys have an address
+/// with TLS, and at least one of them can verify an ID token. The caller limits the time.
+pub async fn fetch_metadata(issuer: &str, now: Timestamp) -> Result<ProviderMetadata, FetchFailure> {
+    fetch(issuer, now).await.map_err(FetchFailure)
+}
+
+/// Fetches the metadata of `issuer` as [`fetch_metadata`] does.
 ///
-/// The HTTP client lives only for the two requests: its connections would be closed by the next refresh, and a process that verifies no
-/// customer needs none.
-pub(super) async fn fetch_keys(issuer: &str) -> Result<KeySet, Failure> {
+/// The HTTP client lives only for the two requests: its connections would be closed by the next ones, and a process that finds the metadata in
+/// the table needs none.
+pub(super) async fn fetch(issuer: &str, now: Timestamp) -> Result<ProviderMetadata, Failure> {
     let client = client();
-    let discovery = discover_with(&client, issuer).await?;
+    let discovery = discover(&client, issuer).await?;
     if !may_be_asked(&discovery.jwks_uri, issuer) {
         return Err(Failure::KeysAddress);
     }
-    KeySet::parse(&get(&client, &discovery.jwks_uri).await?).ok_or(Failure::NoKeys)
-}
-
-/// Fetches the discovery document of `issuer`.
-pub(super) async fn discover(issuer: &str) -> Result<Discovery, Failure> {
-    discover_with(&client(), issuer).await
+    let keys = get(&client, &discovery.jwks_uri).await?;
+    Ok(ProviderMetadata {
+        issuer: issuer.to_owned(),
+        discovery: serde_json::to_string(&discovery).map_err(|_| Failure::NotDiscovery)?,
+        key_set: key_set::reduced(&keys).ok_or(Failure::NoKeys)?,
+        fetched_at: now,
+    })
 }
 
 /// Sends a form to the provider, and returns the status and the body of the answer.
@@ -116,7 +130,7 @@ fn client() -> Connector {
 }
 
 /// Fetches the document and checks that it names exactly this issuer (OpenID Connect Discovery, 4.3).
-async fn discover_with(client: &Connector, issuer: &str) -> Result<Discovery, Failure> {
+async fn discover(client: &Connector, issuer: &str) -> Result<Discovery, Failure> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let document = get(client, &address).await?;
     let discovery: Discovery = serde_json::from_slice(&document).map_err(|_| Failure::NotDiscovery)?;
@@ -150,6 +164,24 @@ async fn send(client: &Connector, request: HttpRequest) -> Result<(u16, Vec<u8>)
         document.extend_from_slice(&part);
     }
     Ok((status, document))
+}
+
+impl fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for FetchFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Retryable for FetchFailure {
+    fn is_transient(&self) -> bool {
+        self.0.is_transient()
+    }
 }
 
 impl fmt::Display for Failure {

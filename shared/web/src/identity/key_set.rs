@@ -1,32 +1,71 @@
 //! The keys of a provider, by id and algorithm. The token names both, and the key must match the algorithm.
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
-};
-use serde::Deserialize;
-use serde_json::Value;
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::TokenRefusal;
 
 const RSA: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-/// The keys of a provider that can verify a signature.
-pub(super) struct KeySet(Vec<Jwk>);
+/// The keys of a provider that can verify a signature, ready to do so.
+pub(super) struct KeySet(Vec<Key>);
+
+struct Key {
+    id: Option<String>,
+    /// The algorithms that the key is for.
+    algorithms: &'static [Algorithm],
+    decoding: Arc<DecodingKey>,
+}
+
+/// A public key as a provider publishes it (RFC 7517, 4), with the members that verification needs.
+#[derive(Deserialize, Serialize)]
+struct PublicKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    used_for: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_ops: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<String>,
+    #[serde(flatten)]
+    material: Material,
+}
+
+/// The numbers of a key (RFC 7518, 6, and RFC 8037, 2).
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "kty")]
+enum Material {
+    #[serde(rename = "RSA")]
+    Rsa { n: String, e: String },
+    #[serde(rename = "EC")]
+    Ec { crv: Curve, x: String, y: String },
+    #[serde(rename = "OKP")]
+    Okp { crv: EdwardsCurve, x: String },
+}
+
+#[derive(Deserialize, Serialize)]
+enum Curve {
+    #[serde(rename = "P-256")]
+    P256,
+    #[serde(rename = "P-384")]
+    P384,
+}
+
+#[derive(Deserialize, Serialize)]
+enum EdwardsCurve {
+    Ed25519,
+}
 
 impl KeySet {
     /// Parses a JWK set (RFC 7517, 5) without the keys that verify no token. `None` if no key is left.
-    pub(super) fn parse(document: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
-        }
-        let document: Document = serde_json::from_slice(document).ok()?;
-        let keys = document.keys.into_iter().map(with_known_algorithm);
-        let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-        let usable: Vec<Jwk> = keys.filter(|key| is_supported(key) && is_for_signatures(key)).collect();
-        (!usable.is_empty()).then_some(Self(usable))
+    pub(super) fn parse(document: &str) -> Option<Self> {
+        let keys: Vec<Key> = public_keys(document.as_bytes()).filter_map(|key| Key::new(&key)).collect();
+        (!keys.is_empty()).then_some(Self(keys))
     }
 
     /// Returns whether there is a key for a token that names this key, or none.
@@ -35,62 +74,77 @@ impl KeySet {
     }
 
     /// Returns the key for a token that names this key, or none, if the key is for that algorithm.
-    pub(super) fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, TokenRefusal> {
-        let key = self.named(id).find(|key| is_for(key, algorithm)).ok_or(TokenRefusal::KeyOfAnotherAlgorithm)?;
-        DecodingKey::from_jwk(key).map_err(|_| TokenRefusal::UnreadableKey)
+    pub(super) fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&Arc<DecodingKey>, TokenRefusal> {
+        let key = self.named(id).find(|key| key.algorithms.contains(&algorithm));
+        key.map(|key| &key.decoding).ok_or(TokenRefusal::KeyOfAnotherAlgorithm)
     }
 
     /// Returns the keys with that id. Without an id it is the only key, if there is only one (OpenID Connect Core, 10.1).
-    fn named(&self, id: Option<&str>) -> impl Iterator<Item = &Jwk> {
+    fn named(&self, id: Option<&str>) -> impl Iterator<Item = &Key> {
         let is_only = self.0.len() == 1;
         self.0.iter().filter(move |key| match id {
-            Some(id) => key.common.key_id.as_deref() == Some(id),
+            Some(id) => key.id.as_deref() == Some(id),
             None => is_only,
         })
     }
+}
+
+impl Key {
+    /// Returns the key ready for use. `None` if it verifies no token.
+    fn new(key: &PublicKey) -> Option<Self> {
+        if !key.is_for_signatures() {
+            return None;
+        }
+        let (algorithms, decoding): (&'static [Algorithm], _) = match &key.material {
+            Material::Rsa { n, e } => (&RSA, DecodingKey::from_rsa_components(n, e)),
+            Material::Ec { crv: Curve::P256, x, y } => (&[Algorithm::ES256], DecodingKey::from_ec_components(x, y)),
+            Material::Ec { crv: Curve::P384, x, y } => (&[Algorithm::ES384], DecodingKey::from_ec_components(x, y)),
+            Material::Okp { crv: EdwardsCurve::Ed25519, x } => {
+                (&[Algorithm::EdDSA], DecodingKey::from_ed_components(x))
+            }
+        };
+        let algorithms = match key.alg.as_deref() {
+            // Entra's keys have none.
+            None => algorithms,
+            Some(name) => only(algorithms, name)?,
+        };
+        Some(Self { id: key.kid.clone(), algorithms, decoding: Arc::new(decoding.ok()?) })
+    }
+}
+
+impl PublicKey {
+    fn is_for_signatures(&self) -> bool {
+        self.used_for.as_ref().is_none_or(|used_for| used_for == "sig")
+            && self.key_ops.as_ref().is_none_or(|allowed| allowed.iter().any(|operation| operation == "verify"))
+    }
+}
+
+/// Returns the one of `algorithms` that a key names as its own. RFC 9864 calls `EdDSA` with the curve Ed25519 `Ed25519`.
+fn only(algorithms: &'static [Algorithm], name: &str) -> Option<&'static [Algorithm]> {
+    let name = if name == "Ed25519" { "EdDSA" } else { name };
+    let own = name.parse().ok()?;
+    algorithms.iter().position(|algorithm| *algorithm == own).map(|at| &algorithms[at..=at])
+}
+
+/// Returns the keys of a JWK set that have a supported type. A key that cannot be read is left out.
+fn public_keys(document: &[u8]) -> impl Iterator<Item = PublicKey> {
+    #[derive(Deserialize)]
+    struct Document {
+        keys: Vec<Value>,
+    }
+    let keys = serde_json::from_slice::<Document>(document).map_or_else(|_| Vec::new(), |document| document.keys);
+    keys.into_iter().filter_map(|key| serde_json::from_value(key).ok())
+}
+
+/// Returns a JWK set with the keys of `document` that verify tokens, and with nothing of them that verification does not need. `None` if no
+/// key is left.
+pub(super) fn reduced(document: &[u8]) -> Option<String> {
+    let keys: Vec<PublicKey> = public_keys(document).filter(|key| Key::new(key).is_some()).collect();
+    (!keys.is_empty()).then(|| json!({ "keys": keys }).to_string())
 }
 
 /// Returns whether ID tokens may be signed with this algorithm: one of RFC 7518, 3.1, or RFC 8037, with a public key, as providers use them.
 /// `none` and the algorithms with a shared secret are refused, since an attacker could use the public key as that secret.
 pub(super) fn is_accepted(algorithm: Algorithm) -> bool {
     RSA.contains(&algorithm) || matches!(algorithm, Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA)
-}
-
-/// Returns the key with the name that its algorithm had before RFC 9864, which calls `EdDSA` with the curve Ed25519 `Ed25519`.
-fn with_known_algorithm(mut key: Value) -> Value {
-    if key["alg"] == "Ed25519" && key["crv"] == "Ed25519" {
-        key["alg"] = "EdDSA".into();
-    }
-    key
-}
-
-fn is_supported(key: &Jwk) -> bool {
-    let others = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
-    RSA.into_iter().chain(others).any(|algorithm| fits(key, algorithm))
-}
-
-fn is_for_signatures(key: &Jwk) -> bool {
-    let common = &key.common;
-    common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
-        && common.key_operations.as_ref().is_none_or(|allowed| allowed.contains(&KeyOperations::Verify))
-}
-
-/// Returns whether type, curve and `alg` of the key match the algorithm. Entra's keys have no `alg`.
-fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
-    fits(key, algorithm) && key.common.key_algorithm.is_none_or(|given| given == KeyAlgorithm::from(algorithm))
-}
-
-/// Returns whether type and curve of the key match the algorithm.
-fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
-    match &key.algorithm {
-        AlgorithmParameters::RSA(_) => RSA.contains(&algorithm),
-        AlgorithmParameters::EllipticCurve(key) => matches!(
-            (&key.curve, algorithm),
-            (EllipticCurve::P256, Algorithm::ES256) | (EllipticCurve::P384, Algorithm::ES384)
-        ),
-        AlgorithmParameters::OctetKeyPair(key) => {
-            (&key.curve, algorithm) == (&EllipticCurve::Ed25519, Algorithm::EdDSA)
-        }
-        _ => false,
-    }
 }

@@ -7,7 +7,9 @@
 //! | `verifier` | the verifier of the tokens of one client |
 //! | `operators` | the operators of the support desk |
 //! | `presented` | the token of a request: its header or cookie |
-//! | `provider` | the provider's keys: fetched, cached and refreshed |
+//! | `provider` | the provider's keys and endpoints: read from the table, kept and read again |
+//! | `metadata` | the provider's metadata, parsed |
+//! | `endpoints` | the provider's endpoints for the code flow |
 //! | `discovery` | requests to the provider |
 //! | `known_providers` | facts about well-known providers that their discovery documents leave out |
 //! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
@@ -19,8 +21,10 @@
 mod client_secret;
 mod code_flow;
 mod discovery;
+mod endpoints;
 mod key_set;
 mod known_providers;
+mod metadata;
 mod operators;
 mod presented;
 mod principals;
@@ -34,16 +38,19 @@ mod verifier;
 
 use std::time::Duration;
 
-use domain::{Caller, EmailAddress, Timestamp};
+use domain::{Caller, EmailAddress, ProviderMetadata, Timestamp};
+use futures_util::future::BoxFuture;
 use lambda_http::Request;
 use tokio::time::Instant;
 
 pub use client_secret::{ClientSecretSource, ReadClientSecret};
 pub(crate) use code_flow::{AccountChoice, Asked, Ties};
 pub use code_flow::{CodeFlow, LogoutHint};
+pub use discovery::{FetchFailure, fetch_metadata};
 pub use operators::{OperatorIdentity, Presentation, SignedInOperator};
 pub(crate) use presented::{TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
-pub use settings::{IdentitySettings, InvalidSetting, OperatorSettings};
+pub use provider::KEPT;
+pub use settings::{IdentitySettings, InvalidSetting, OperatorSettings, is_issuer};
 pub use site::Site;
 pub use token::TokenRefusal;
 
@@ -55,7 +62,7 @@ use presented::Presented;
 use settings::Rules;
 use verifier::{Verifier, as_defect};
 
-/// The verifier of one issuer's ID tokens. A process has only one, since it caches the provider's keys.
+/// The verifier of one issuer's ID tokens. A process has only one, since it holds the provider's keys.
 pub struct Identity {
     rules: Rules,
     verifier: Verifier,
@@ -95,16 +102,22 @@ impl Deadline {
 }
 
 impl Identity {
-    /// Checks the settings. Keys are fetched with the first token.
-    pub fn new(settings: IdentitySettings) -> Result<Self, InvalidSetting> {
+    /// Checks the settings. `read` reads the provider's metadata, for the first time with the first token.
+    pub fn new<E: 'static>(
+        settings: IdentitySettings,
+        read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
+    ) -> Result<Self, InvalidSetting>
+    where
+        Problem: From<E>,
+    {
         let rules = settings.check()?;
-        Ok(Self { verifier: Verifier::new(rules.party.clone()), rules })
+        Ok(Self { verifier: Verifier::new(rules.party.clone(), provider::reader(read)), rules })
     }
 
     /// Returns the signed-in customer who makes the request.
     ///
-    /// Fails with `forbidden` for a change that another site requests with the customer's cookie, with `unavailable` if the provider's keys
-    /// cannot be fetched, and with `not-signed-in` if there is no valid ID token.
+    /// Fails with `forbidden` for a change that another site requests with the customer's cookie, with `unavailable` if there are no keys of
+    /// the provider, and with `not-signed-in` if there is no valid ID token.
     pub async fn caller(&self, request: &Request, now: Timestamp) -> Result<Caller, Problem> {
         Ok(self.customer(request, now).await?.caller)
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{EmailAddress, Operator, Timestamp};
+use domain::{EmailAddress, Operator, ProviderMetadata, Timestamp};
+use futures_util::future::BoxFuture;
 use lambda_http::Request;
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::{
     Deadline, InvalidSetting, OperatorSettings, Site, TokenRefusal,
     presented::Presented,
     principals::{subject, values},
+    provider,
     settings::ClaimRule,
     token::{Claims, LEEWAY, issued_at, seconds, session_end},
     verifier::{Verifier, as_defect},
@@ -28,7 +30,7 @@ pub(crate) const LONGEST_DECISION: Duration = Duration::from_mins(15);
 /// How long after its issue a bearer token is accepted.
 const LONGEST_BEARER: Duration = Duration::from_hours(1);
 
-/// The verifier of the operators' ID tokens. A process has only one, since it caches the provider's keys.
+/// The verifier of the operators' ID tokens. A process has only one, since it holds the provider's keys.
 pub struct OperatorIdentity {
     pub(super) verifier: Verifier,
     pub(super) role: ClaimRule,
@@ -64,10 +66,16 @@ pub(crate) struct ArrivedOperator {
 }
 
 impl OperatorIdentity {
-    /// Checks the settings. Keys are fetched with the first token.
-    pub fn new(settings: OperatorSettings) -> Result<Self, InvalidSetting> {
+    /// Checks the settings. `read` reads the provider's metadata, for the first time with the first token.
+    pub fn new<E: 'static>(
+        settings: OperatorSettings,
+        read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
+    ) -> Result<Self, InvalidSetting>
+    where
+        Problem: From<E>,
+    {
         let rules = settings.check()?;
-        Ok(Self { verifier: Verifier::new(rules.party), role: rules.role })
+        Ok(Self { verifier: Verifier::new(rules.party, provider::reader(read)), role: rules.role })
     }
 
     /// Returns the signed-in operator who makes the request.

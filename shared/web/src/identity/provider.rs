@@ -1,158 +1,256 @@
-//! The provider's keys: fetched with the first token, cached for an hour, and refreshed.
+//! The provider's keys and endpoints: read from the table with the first token, kept, and read again.
+//!
+//! `refresh-keys` writes them to the table every 15 minutes. A process asks the provider itself only where the table does not help: the item
+//! is missing, unreadable or late, or it lacks the key of a token.
 
-use std::{sync::Arc, time::Duration};
-
-use domain::Timestamp;
-use jsonwebtoken::DecodingKey;
-use tokio::{
-    sync::{Mutex, RwLock},
-    time::{Instant, timeout_at},
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use domain::{ProviderMetadata, Timestamp};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use jsonwebtoken::DecodingKey;
+use tokio::{sync::Mutex, time::timeout_at};
+
+use super::{
+    Deadline, TokenRefusal,
+    discovery::{self, Failure},
+    endpoints::Endpoints,
+    key_set::KeySet,
+    metadata::Metadata,
+    token::Unverified,
+};
 use crate::problem::{self, Problem, ProblemCode};
 
-use super::{Deadline, TokenRefusal, discovery, discovery::Failure, key_set::KeySet, token::Unverified};
+/// How long metadata is used without reading the item again. With the 15 minutes of the schedule and a minute for the schedule's delay and the
+/// fetch, a key that the provider withdraws is refused within 30 minutes.
+pub const KEPT: Duration = Duration::from_mins(14);
 
-/// How long fetched keys are used without refreshing. A key that the provider withdraws may be accepted this much longer.
-const FRESH: Duration = Duration::from_hours(1);
+/// The time until the next attempt after one that gave nothing, and the minimum time between two searches for a key, so that unknown key ids
+/// cannot be used to flood the provider.
+const PAUSE: Duration = Duration::from_mins(1);
 
-/// How long fetched keys are used while the provider is unavailable.
-const STALE: Duration = Duration::from_hours(24);
+/// The deadline for the item.
+const READ_TIME: Duration = Duration::from_secs(1);
 
-/// The minimum time between two refreshes, so that unknown key ids cannot be used to flood the provider.
-const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
-
-/// The deadline for both documents together, so that an unresponsive provider is reported before the caller gives up.
+/// The deadline for both documents of the provider together, so that an unresponsive provider is reported before the caller gives up.
 const FETCH_TIME: Duration = Duration::from_millis(2200);
 
-/// The deadline for a refresh while the needed key is cached, which leaves time for the request itself.
+/// The deadline for both documents while good keys are held, which leaves time for the request itself.
 const REFETCH_TIME: Duration = Duration::from_secs(1);
 
-/// The keys of one issuer.
-pub(super) struct Provider {
-    issuer: String,
-    held: RwLock<Held>,
-    fetching: Mutex<()>,
+/// Reads the metadata of an issuer where `refresh-keys` has put it.
+pub(super) type ReadMetadata =
+    Box<dyn Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> + Send + Sync>;
+
+/// Returns a reader whose failures are problems.
+pub(super) fn reader<E: 'static>(
+    read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
+) -> ReadMetadata
+where
+    Problem: From<E>,
+{
+    Box::new(move |issuer| read(issuer).err_into().boxed())
 }
 
-/// The cached keys and the outcome of the last fetch.
+/// The keys and endpoints of one issuer, which a process holds once.
+pub(super) struct Provider {
+    issuer: String,
+    read: ReadMetadata,
+    held: RwLock<Arc<Held>>,
+    /// Held by the one request that reads or asks.
+    turn: Mutex<()>,
+}
+
+/// What the process knows of its provider. It is replaced as a whole.
 #[derive(Clone, Default)]
 struct Held {
-    keys: Option<(Arc<KeySet>, Timestamp)>,
-    refetched_at: Option<Timestamp>,
-    /// The failure of the last fetch.
+    metadata: Option<Arc<Metadata>>,
+    /// When the item is read again. `None` before the first time.
+    due_at: Option<Timestamp>,
+    /// When a key was last searched for.
+    searched_at: Option<Timestamp>,
+    /// The failure of the last request to the provider.
     failure: Option<Arc<Failure>>,
-    fetches: u64,
 }
 
 impl Provider {
-    pub(super) fn new(issuer: String) -> Self {
-        Self { issuer, held: RwLock::default(), fetching: Mutex::default() }
+    /// Creates a provider whose metadata is read with the first token.
+    pub(super) fn new(issuer: String, read: ReadMetadata) -> Self {
+        Self { issuer, read, held: RwLock::default(), turn: Mutex::default() }
     }
 
-    /// Creates a provider whose keys are already cached.
-    #[cfg(test)]
-    pub(super) fn holding(issuer: String, keys: KeySet, at: Timestamp) -> Self {
-        let held = Held { keys: Some((Arc::new(keys), at)), ..Held::default() };
-        Self { held: RwLock::new(held), ..Self::new(issuer) }
-    }
-
-    /// Returns the key that verifies `token`. A fetch has its own time, and ends with the request's deadline.
+    /// Returns the key that verifies `token`. Whatever has to be read or asked for it ends with the request's deadline.
     pub(super) async fn key(
         &self,
         token: &Unverified<'_>,
         deadline: Deadline,
         now: Timestamp,
-    ) -> Result<DecodingKey, Problem> {
-        let mut held = self.held.read().await.clone();
-        let key_id = token.key_id.as_deref();
-        if !held.suffices(key_id, now) && held.may_fetch(now) {
-            let time = if held.knows(key_id, now) { REFETCH_TIME } else { FETCH_TIME };
-            held = self.fetch(&held, now, deadline.within(time)).await;
-        }
-        held.key(token, now)
+    ) -> Result<Arc<DecodingKey>, Problem> {
+        // A token that names no key is refused if there are several keys, and no search helps.
+        let id = token.key_id.as_deref();
+        let suffices = |keys: &KeySet| id.is_none() || keys.contains(id);
+        self.current(suffices, deadline, now).await.key(token, now)
     }
 
-    /// Returns the key for `token` after another fetch, because the provider may have replaced its only key, which has no id. `None` if the
-    /// last refresh was less than a minute ago.
+    /// Returns the key for `token` after a search for another key than the one that did not verify it, because the provider may have replaced
+    /// its only key, which has no id. `None` if the last search was less than a minute ago.
     pub(super) async fn replaced_key(
         &self,
         token: &Unverified<'_>,
         deadline: Deadline,
         now: Timestamp,
-    ) -> Option<DecodingKey> {
-        let held = self.held.read().await.clone();
-        if !held.may_fetch(now) {
+    ) -> Option<Arc<DecodingKey>> {
+        let verifies = |keys: &KeySet| keys.key(None, token.algorithm).is_ok_and(|key| token.has_signature_of(key));
+        if !self.held().may_search(now) {
             return None;
         }
-        self.fetch(&held, now, deadline.within(REFETCH_TIME)).await.key(token, now).ok()
+        self.current(verifies, deadline, now).await.key(token, now).ok()
     }
 
-    /// Fetches the keys, or waits for a fetch that is already running, and returns the outcome.
-    async fn fetch(&self, seen: &Held, now: Timestamp, deadline: Instant) -> Held {
-        let Ok(_turn) = timeout_at(deadline, self.fetching.lock()).await else {
-            return Held { failure: Some(Arc::new(Failure::TimedOut)), ..seen.clone() };
+    /// Returns the provider's endpoints for the code flow.
+    pub(super) async fn endpoints(&self, deadline: Deadline, now: Timestamp) -> Result<Arc<Endpoints>, Problem> {
+        let held = self.current(|_| true, deadline, now).await;
+        let endpoints = held.good(now).ok_or_else(|| held.unavailable())?.endpoints.clone();
+        Ok(endpoints.ok_or(Failure::NoEndpoints)?)
+    }
+
+    fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns what is held, after a refresh where that is due or its keys do not suffice.
+    async fn current(&self, suffices: impl Fn(&KeySet) -> bool, deadline: Deadline, now: Timestamp) -> Arc<Held> {
+        let held = self.held();
+        let is_needed = match held.good(now) {
+            Some(metadata) => held.is_due(now) || !suffices(&metadata.keys) && held.may_search(now),
+            None => true,
         };
-        let known = self.held.read().await.clone();
-        if known.fetches != seen.fetches {
+        // On the heap, since hardly any request needs it and it is large.
+        if is_needed { Box::pin(self.refresh(held, suffices, deadline, now)).await } else { held }
+    }
+
+    /// Reads the item and, where that is not enough, asks the provider; or waits for another request that does so already.
+    async fn refresh(
+        &self,
+        seen: Arc<Held>,
+        suffices: impl Fn(&KeySet) -> bool,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Arc<Held> {
+        let fetch_time = if seen.good(now).is_some() { REFETCH_TIME } else { FETCH_TIME };
+        let Ok(_turn) = timeout_at(deadline.within(READ_TIME + fetch_time), self.turn.lock()).await else {
+            return Arc::new(Held { failure: Some(Arc::new(Failure::TimedOut)), ..Held::clone(&seen) });
+        };
+        let known = self.held();
+        if !Arc::ptr_eq(&known, &seen) {
             return known;
         }
-        let outcome = timeout_at(deadline, discovery::fetch_keys(&self.issuer)).await.unwrap_or(Err(Failure::TimedOut));
-        let mut held = self.held.write().await;
-        held.record(outcome, now);
-        held.clone()
+        let mut next = Held::clone(&seen);
+        if seen.good(now).is_some_and(|metadata| !suffices(&metadata.keys)) {
+            next.searched_at = Some(now);
+        }
+        let item = self.read_item(deadline, now).await;
+        next.take(item, now);
+        let is_enough = |metadata: &Arc<Metadata>| !metadata.is_late(now) && suffices(&metadata.keys);
+        if next.good(now).is_some_and(is_enough) {
+            next.failure = None;
+        } else {
+            self.ask(&mut next, deadline, now).await;
+        }
+        let next = Arc::new(next);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        next
+    }
+
+    /// Reads the item. Returns `None`, and logs why, if it is of no use.
+    async fn read_item(&self, deadline: Deadline, now: Timestamp) -> Option<Metadata> {
+        let read = timeout_at(deadline.within(READ_TIME), (self.read)(self.issuer.clone())).await;
+        let why = match read {
+            Ok(Ok(Some(item))) => match Metadata::parse(&item, &self.issuer) {
+                Some(metadata) if metadata.is_good(now) => return Some(metadata),
+                Some(_) => "the item is over a day old",
+                None => "the item is not readable",
+            },
+            Ok(Ok(None)) => "there is no item",
+            Ok(Err(problem)) => {
+                let (service, cause) = (problem.service(), problem.cause());
+                tracing::warn!(service, cause, "the identity provider's keys could not be read from the table");
+                return None;
+            }
+            Err(_) => "the item could not be read in time",
+        };
+        tracing::warn!(cause = why, "the table has no keys of the identity provider");
+        None
+    }
+
+    /// Asks the provider.
+    async fn ask(&self, next: &mut Held, deadline: Deadline, now: Timestamp) {
+        let holds_good_keys = next.good(now).is_some();
+        if holds_good_keys {
+            next.searched_at = Some(now);
+        }
+        let time = if holds_good_keys { REFETCH_TIME } else { FETCH_TIME };
+        let fetched = timeout_at(deadline.within(time), discovery::fetch(&self.issuer, now)).await;
+        let fetched = fetched.unwrap_or(Err(Failure::TimedOut));
+        match fetched.and_then(|fetched| Metadata::parse(&fetched, &self.issuer).ok_or(Failure::NoKeys)) {
+            Ok(metadata) => {
+                next.take(Some(metadata), now);
+                next.failure = None;
+            }
+            Err(failure) => {
+                if holds_good_keys {
+                    let cause = problem::error_chain(&failure);
+                    tracing::warn!(cause, "the provider's keys could not be fetched again");
+                }
+                next.failure = Some(Arc::new(failure));
+            }
+        }
     }
 }
 
 impl Held {
-    /// Returns the cached keys, unless they are too old to use.
-    fn usable(&self, now: Timestamp) -> Option<&KeySet> {
-        self.keys.as_ref().filter(|(_, at)| now.since(*at) < STALE).map(|(keys, _)| keys.as_ref())
+    /// Returns the metadata, unless it is too old to use.
+    fn good(&self, now: Timestamp) -> Option<&Arc<Metadata>> {
+        self.metadata.as_ref().filter(|metadata| metadata.is_good(now))
     }
 
-    fn knows(&self, key_id: Option<&str>, now: Timestamp) -> bool {
-        self.usable(now).is_some_and(|keys| keys.contains(key_id))
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.due_at.is_none_or(|at| now >= at)
     }
 
-    /// Returns whether the key id can be looked up without a refresh. A token without one is refused if there are several keys.
-    fn suffices(&self, key_id: Option<&str>, now: Timestamp) -> bool {
-        let fresh = self.keys.as_ref().is_some_and(|(_, at)| now.since(*at) < FRESH);
-        fresh && (key_id.is_none() || self.knows(key_id, now))
+    fn may_search(&self, now: Timestamp) -> bool {
+        self.searched_at.is_none_or(|at| now.since(at) >= PAUSE)
     }
 
-    fn may_fetch(&self, now: Timestamp) -> bool {
-        self.usable(now).is_none() || self.refetched_at.is_none_or(|at| now.since(at) >= REFETCH_INTERVAL)
-    }
-
-    fn record(&mut self, outcome: Result<KeySet, Failure>, now: Timestamp) {
-        self.fetches += 1;
-        self.refetched_at = self.keys.is_some().then_some(now);
-        match outcome {
-            Ok(keys) => {
-                self.keys = Some((Arc::new(keys), now));
-                self.failure = None;
-            }
-            Err(failure) => {
-                if self.usable(now).is_some() {
-                    tracing::warn!(
-                        cause = problem::error_chain(&failure),
-                        "the provider's keys could not be fetched again"
-                    );
-                }
-                self.failure = Some(Arc::new(failure));
-            }
+    /// Takes metadata that was read or fetched, unless what is held was fetched later.
+    fn take(&mut self, metadata: Option<Metadata>, now: Timestamp) {
+        let pause = if metadata.is_some() { KEPT } else { PAUSE };
+        self.due_at = Some(now.plus(pause));
+        let is_newer =
+            |metadata: &Metadata| self.metadata.as_ref().is_none_or(|held| held.fetched_at <= metadata.fetched_at);
+        if let Some(newer) = metadata.filter(is_newer) {
+            self.metadata = Some(Arc::new(newer));
         }
     }
 
-    fn key(&self, token: &Unverified, now: Timestamp) -> Result<DecodingKey, Problem> {
-        let key_id = token.key_id.as_deref();
-        match (self.usable(now), &self.failure) {
-            (Some(keys), _) if keys.contains(key_id) => Ok(keys.key(key_id, token.algorithm)?),
-            (Some(_), _) if key_id.is_none() => Err(TokenRefusal::NoKeyId.into()),
+    fn key(&self, token: &Unverified, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
+        let keys = &self.good(now).ok_or_else(|| self.unavailable())?.keys;
+        let id = token.key_id.as_deref();
+        if keys.contains(id) {
+            return Ok(Arc::clone(keys.key(id, token.algorithm)?));
+        }
+        match (id, &self.failure) {
+            (None, _) => Err(TokenRefusal::NoKeyId.into()),
             (Some(_), None) => Err(TokenRefusal::UnknownKey.into()),
-            // This applies also if other keys are cached: the key may be a new one that could not be fetched.
-            (_, Some(failure)) => Err(Arc::clone(failure).into()),
-            (None, None) => Err(ProblemCode::Unavailable.into()),
+            // The key may be a new one that could not be fetched.
+            (Some(_), Some(_)) => Err(self.unavailable()),
         }
+    }
+
+    /// Returns the problem of a request for which nothing could be fetched.
+    fn unavailable(&self) -> Problem {
+        self.failure.as_ref().map_or_else(|| ProblemCode::Unavailable.into(), |failure| Arc::clone(failure).into())
     }
 }

@@ -206,7 +206,7 @@ impl RelyingParty {
     ) -> Result<Self, InvalidSetting> {
         let names = site.setting_names();
         let invalid = |name, rule| InvalidSetting { name, rule };
-        if !is_confidential(&issuer) || issuer.contains(['?', '#']) {
+        if !is_issuer(&issuer) {
             return Err(invalid(
                 names.issuer,
                 "is not an https address without a query (http is allowed for this machine only)",
@@ -265,6 +265,12 @@ impl ClaimRule {
         let given = !claim.is_empty() && !value.is_empty();
         given.then(|| Self { claim: claim.to_owned(), value: value.to_owned() })
     }
+}
+
+/// Returns whether this is the address of an issuer that may be asked for its keys: https, or on this machine, and without a query.
+#[must_use]
+pub fn is_issuer(address: &str) -> bool {
+    is_confidential(address) && !address.contains(['?', '#'])
 }
 
 /// Returns whether traffic to this address cannot be tampered with: it is https, or it stays on this machine.

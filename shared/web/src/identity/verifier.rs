@@ -1,25 +1,28 @@
 //! The verifier of the ID tokens of one client.
 
+use std::sync::Arc;
+
 use domain::Timestamp;
 
 use super::{
     Deadline, TokenRefusal,
-    provider::Provider,
+    provider::{Provider, ReadMetadata},
     settings::RelyingParty,
     token::{Claims, Unverified},
 };
 use crate::problem::{Problem, ProblemCode};
 
-/// The verifier of one client's ID tokens, with the provider's keys.
+/// The verifier of one client's ID tokens.
 pub(super) struct Verifier {
     pub(super) party: RelyingParty,
-    pub(super) provider: Provider,
+    /// The provider's keys and endpoints, which the code flow shares.
+    pub(super) provider: Arc<Provider>,
 }
 
 impl Verifier {
-    /// Creates a verifier. Keys are fetched with the first token.
-    pub(super) fn new(party: RelyingParty) -> Self {
-        Self { provider: Provider::new(party.issuer.clone()), party }
+    /// Creates a verifier. The provider's metadata is read with the first token.
+    pub(super) fn new(party: RelyingParty, read: ReadMetadata) -> Self {
+        Self { provider: Arc::new(Provider::new(party.issuer.clone(), read)), party }
     }
 
     /// Returns the claims of a valid token. Fails with `not-signed-in` for any other token, and with `unavailable` if the keys cannot be

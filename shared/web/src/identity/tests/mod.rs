@@ -18,14 +18,12 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Caller, Timestamp};
+use domain::{Caller, ProviderMetadata, Timestamp};
+use futures_util::future::BoxFuture;
 use lambda_http::{Body, Request};
 use serde_json::{Value, json};
 
-use super::{
-    Identity, IdentitySettings, OperatorIdentity, OperatorSettings, key_set::KeySet, provider::Provider,
-    settings::RelyingParty, verifier::Verifier,
-};
+use super::{Identity, IdentitySettings, OperatorIdentity, OperatorSettings, key_set};
 use crate::problem::{Problem, ProblemCode};
 
 /// The time of tests that do not choose their own.
@@ -34,7 +32,7 @@ pub(super) const NOW: i64 = 1_795_000_000;
 const CLIENT: &str = "firstkey";
 const ORIGIN: &str = "https://portal.example";
 
-/// An issuer whose keys are already cached, so that no request is sent to it.
+/// An issuer whose keys are in the table, so that no request is sent to it.
 const ISSUER: &str = "https://issuer.example";
 
 /// A provider's signing key.
@@ -126,15 +124,35 @@ fn settings(issuer: &str) -> IdentitySettings {
     }
 }
 
-/// Returns a verifier that fetched these keys at [`NOW`].
-fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
-    let rules = settings.check().unwrap();
-    Identity { verifier: holding_keys(rules.party.clone(), keys), rules }
+/// Returns the metadata of `issuer` with these keys.
+fn metadata(issuer: &str, keys: &[Value], fetched_at: i64) -> ProviderMetadata {
+    ProviderMetadata {
+        issuer: issuer.to_owned(),
+        discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }).to_string(),
+        key_set: key_set::reduced(json!({ "keys": keys }).to_string().as_bytes()).unwrap(),
+        fetched_at: at(fetched_at),
+    }
 }
 
-fn holding_keys(party: RelyingParty, keys: &[Value]) -> Verifier {
-    let keys = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
-    Verifier { provider: Provider::holding(party.issuer.clone(), keys, at(NOW)), party }
+/// Returns a reader of a table that always has new metadata with these keys.
+fn table_with(
+    keys: &[Value],
+) -> impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> + use<> {
+    let keys = keys.to_vec();
+    move |issuer| {
+        let metadata = metadata(&issuer, &keys, i64::MAX);
+        Box::pin(async { Ok(Some(metadata)) })
+    }
+}
+
+/// Reads from a table without metadata.
+fn empty_table(_: String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> {
+    Box::pin(async { Ok(None) })
+}
+
+/// Returns a verifier with these keys.
+fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
+    Identity::new(settings, table_with(keys)).unwrap()
 }
 
 /// Returns a verifier of [`ISSUER`] that has the keys `rsa`, `ec` and `ed`.

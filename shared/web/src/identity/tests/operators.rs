@@ -1,7 +1,9 @@
 use lambda_http::Request;
 use serde_json::{Value, json};
 
-use super::{CLIENT, EC, ED, ISSUER, NOW, OperatorIdentity, OperatorSettings, RSA, at, holding_keys, request};
+use super::{
+    CLIENT, EC, ED, ISSUER, NOW, OperatorIdentity, OperatorSettings, RSA, at, empty_table, request, table_with,
+};
 use crate::{
     identity::{Deadline, Presentation, SignedInOperator},
     problem::{Problem, ProblemCode},
@@ -23,9 +25,7 @@ fn settings() -> OperatorSettings {
 }
 
 fn verifier_of(settings: OperatorSettings) -> OperatorIdentity {
-    let rules = settings.check().unwrap();
-    let keys = [RSA.jwk("rsa"), EC.jwk("ec"), ED.jwk("ed")];
-    OperatorIdentity { verifier: holding_keys(rules.party, &keys), role: rules.role }
+    OperatorIdentity::new(settings, table_with(&[RSA.jwk("rsa"), EC.jwk("ec"), ED.jwk("ed")])).unwrap()
 }
 
 fn verifier() -> OperatorIdentity {
@@ -242,7 +242,7 @@ fn an_invalid_setting_of_the_desk_is_named() {
     let invalid = |change: &dyn Fn(&mut OperatorSettings)| {
         let mut settings = settings();
         change(&mut settings);
-        OperatorIdentity::new(settings).err().map(|invalid| invalid.name)
+        OperatorIdentity::new(settings, empty_table).err().map(|invalid| invalid.name)
     };
     assert_eq!(invalid(&|_| ()), None);
     assert_eq!(invalid(&|it| it.role = "groups=cn=support,dc=contoso".into()), None);

@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, refusal, settings};
+use super::{EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, empty_table, refusal, settings};
 use crate::problem::{Problem, ProblemCode::Unavailable};
 
 /// A provider on this machine.
@@ -64,7 +64,7 @@ impl TestProvider {
     }
 
     fn verifier(&self) -> Identity {
-        Identity::new(settings(&self.issuer)).unwrap()
+        Identity::new(settings(&self.issuer), empty_table).unwrap()
     }
 
     fn token(&self) -> String {
@@ -235,7 +235,7 @@ async fn an_unresponsive_provider_leaves_time_for_the_request_if_the_key_is_cach
 
 #[tokio::test]
 async fn an_unreachable_provider_is_unavailable() {
-    let verifier = Identity::new(settings("http://127.0.0.1:1")).unwrap();
+    let verifier = Identity::new(settings("http://127.0.0.1:1"), empty_table).unwrap();
     let token = RSA.token("rsa", &claims_of("http://127.0.0.1:1", json!({})));
     let cause = unavailable(bearer(&verifier, &token).await);
     assert!(cause.starts_with("the identity provider could not be reached: "), "{cause}");
@@ -246,7 +246,7 @@ async fn an_https_issuer_is_never_contacted_without_tls() {
     let provider = TestProvider::start().await;
     let issuer = provider.issuer.replace("http:", "https:");
     provider.change(|answers| answers.discovery["issuer"] = json!(issuer));
-    let verifier = Identity::new(settings(&issuer)).unwrap();
+    let verifier = Identity::new(settings(&issuer), empty_table).unwrap();
     let cause = unavailable(bearer(&verifier, &RSA.token("rsa", &claims_of(&issuer, json!({})))).await);
     assert!(cause.starts_with("the identity provider could not be reached: "), "{cause}");
 }

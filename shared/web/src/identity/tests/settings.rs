@@ -1,9 +1,9 @@
-use super::{ISSUER, Identity, IdentitySettings, settings};
+use super::{ISSUER, Identity, IdentitySettings, empty_table, settings};
 
 fn invalid(change: impl FnOnce(&mut IdentitySettings)) -> Option<&'static str> {
     let mut settings = settings(ISSUER);
     change(&mut settings);
-    Identity::new(settings).err().map(|invalid| invalid.name)
+    Identity::new(settings, empty_table).err().map(|invalid| invalid.name)
 }
 
 #[test]
@@ -76,6 +76,6 @@ fn organisation_and_role_must_be_set_together() {
 fn an_invalid_setting_has_a_message() {
     let mut settings = settings(ISSUER);
     settings.email_trust = Some("always".into());
-    let message = Identity::new(settings).err().unwrap().to_string();
+    let message = Identity::new(settings, empty_table).err().unwrap().to_string();
     assert_eq!(message, "OIDC_EMAIL_TRUST is not one of email_verified, google, xms_edov, issuer, never");
 }

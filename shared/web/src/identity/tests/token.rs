@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::token::{LEEWAY, LONGEST_SESSION, LONGEST_TOKEN, TokenRefusal},
+    super::{
+        key_set::KeySet,
+        token::{LEEWAY, LONGEST_SESSION, LONGEST_TOKEN, TokenRefusal},
+    },
     CLIENT, EC, ED, ISSUER, NOW, RSA, Signer, at, bearer, bearer_at, claims, encode, holding, message, refusal,
     settings, verifier,
 };
@@ -114,7 +117,7 @@ async fn unsupported_keys_and_keys_that_are_not_for_signatures_are_ignored() {
     ];
     let verifier = holding(settings(ISSUER), &keys);
     assert_eq!(refusal(bearer(&verifier, &RSA.token("good", &claims(json!({})))).await), None);
-    let held = super::KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+    let held = KeySet::parse(&json!({ "keys": keys }).to_string()).unwrap();
     assert_eq!(["use", "key_ops", "new", "good"].map(|id| held.contains(Some(id))), [false, false, false, true]);
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "n" }), &claims(json!({})));
     let broken = holding(settings(ISSUER), &[RSA.jwk("rsa"), changed("n", json!(7))]);
@@ -147,7 +150,7 @@ async fn a_token_may_name_no_key_if_the_provider_has_only_one() {
     let two = vec![RSA.jwk("rsa"), EC.jwk("ec")];
     assert_eq!(outcome(two, unnamed(&RSA)).await.as_deref(), Some("the token names no key"));
     for key in [RSA.jwk("rsa"), without_id] {
-        let set = super::KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        let set = KeySet::parse(&json!({ "keys": [key] }).to_string()).unwrap();
         assert!(set.contains(None) && !set.contains(Some("other")), "a token that names another key stays refused");
     }
     let another = outcome(vec![EC.jwk("ec")], unnamed(&RSA)).await;
@@ -156,7 +159,7 @@ async fn a_token_may_name_no_key_if_the_provider_has_only_one() {
     let forged = outcome(vec![ED.jwk("ed")], unnamed(&stranger)).await;
     assert_eq!(forged.as_deref(), Some("the signature is not valid"));
     let keys = json!({ "keys": [for_encryption] }).to_string();
-    assert!(super::KeySet::parse(keys.as_bytes()).is_none(), "a key for encryption verifies nothing");
+    assert!(KeySet::parse(&keys).is_none(), "a key for encryption verifies nothing");
 }
 
 #[tokio::test]
