@@ -11,7 +11,7 @@
 //! | `bus`, `pipe`, `pattern` | the rules of the event buses, the Pipe from the table's stream to a queue, and their patterns |
 //! | `queue`, `delivery` | SQS and its event source mappings |
 //! | `stream` | the event source mapping of the table's stream |
-//! | `clock`, `schedule` | the clock, which can be moved forward, and the hourly schedules |
+//! | `clock`, `schedule` | the clock, which can be moved forward, the schedules, and what the end of a deployment invokes |
 //! | `console`, `controls`, `page` | the console: a web page for developers and a JSON API for tests |
 //! | `runtime` | the runtime API of Lambda, for one process of a function |
 //! | `events` | the events of `events/`, with live tokens |
@@ -321,8 +321,8 @@ impl Cloud {
         &self.inner.clock
     }
 
-    /// Moves the clock forward, and runs every schedule once for each hour that it passes, at the time of this hour; of more than 200 hours,
-    /// for the last 200. Returns why invocations failed.
+    /// Moves the clock forward, and runs every hourly schedule once for each hour that it passes, at the time of this hour; of more than 200
+    /// hours, for the last 200. A schedule that is more frequent runs once, for the last quarter of an hour. Returns why invocations failed.
     pub async fn advance_clock(&self, seconds: u64) -> Vec<String> {
         self.inner.advance_clock(seconds).await
     }
@@ -331,6 +331,13 @@ impl Cloud {
     pub async fn run_schedule(&self, function: &str) -> Result<(), String> {
         let function = self.inner.schedules.find(function).ok_or_else(|| format!("no schedule invokes {function}"))?;
         self.inner.run_schedule(function, self.inner.clock.epoch_seconds()).await
+    }
+
+    /// Returns the functions that the end of a deployment invokes, each with the event of `CloudFormation`. The local cloud deploys nothing,
+    /// so it invokes none of them by itself.
+    #[must_use]
+    pub fn deployment_events(&self) -> Vec<(&'static str, Value)> {
+        self.inner.schedules.deployment_events(self.inner.clock.epoch_seconds())
     }
 
     /// Publishes an event as a principal with this ARN, whom the policy of the bus may refuse.

@@ -137,6 +137,7 @@ impl Product {
             console: addresses.console,
         };
         warm_up(&functions, &workspace.root.join("events")).await?;
+        finish_deployment(&functions, &product.cloud).await;
         functions.open();
         product.write_events(workspace)?;
         Ok(product)
@@ -248,6 +249,16 @@ async fn warm_up(functions: &Functions, events: &Path) -> anyhow::Result<()> {
         functions.invoke(&function, &event, FIRST_CALL).await.map_err(anyhow::Error::msg)?;
     }
     Ok(())
+}
+
+/// Invokes the functions that the end of a deployment invokes. One that fails is run again by its schedule, so the failure only gets a line:
+/// the provider of `OIDC_ISSUER` may be another one, which is down.
+async fn finish_deployment(functions: &Functions, cloud: &Cloud) {
+    for (function, event) in cloud.deployment_events() {
+        if let Err(error) = functions.invoke(function, &event, FIRST_CALL).await {
+            say!("{error}");
+        }
+    }
 }
 
 /// Returns a future that completes on Ctrl-C, on `kill`, or when the terminal is closed.

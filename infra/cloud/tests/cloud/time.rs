@@ -16,20 +16,31 @@ const NINE: i64 = 1_794_301_200;
 
 const HOUR: u64 = 3600;
 
+const QUARTER: u64 = HOUR / 4;
+
 async fn cloud_at(seconds: i64, invoke: Invoke) -> (Cloud, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(seconds));
     let options = CloudOptions { clock: Clock::manual(Arc::clone(&clock)), ..CloudOptions::new(invoke) };
     (started_with(options).await, clock)
 }
 
-/// The functions with a schedule.
-const SCHEDULED: [&str; 2] = ["purge-subscriptions", "send-reminders"];
+/// The functions with an hourly schedule.
+const HOURLY: [&str; 2] = ["purge-subscriptions", "send-reminders"];
+
+/// The function with a schedule of each quarter of an hour.
+const QUARTER_HOURLY: &str = "refresh-keys";
 
 /// Returns the time for which each invocation of `send-reminders` was scheduled.
 fn times(functions: &Functions) -> Vec<String> {
+    times_of(functions, "send-reminders")
+}
+
+/// Returns the time for which each invocation of a function was scheduled.
+fn times_of(functions: &Functions, name: &str) -> Vec<String> {
     let mut invocations = functions.invocations();
-    assert!(invocations.iter().all(|(function, _)| SCHEDULED.contains(function)), "{invocations:?}");
-    invocations.retain(|(function, _)| *function == "send-reminders");
+    let is_scheduled = |function: &&str| HOURLY.contains(function) || *function == QUARTER_HOURLY;
+    assert!(invocations.iter().all(|(function, _)| is_scheduled(function)), "{invocations:?}");
+    invocations.retain(|(function, _)| *function == name);
     invocations.iter().map(|(_, event)| event["time"].as_str().expect("a time").to_owned()).collect()
 }
 
@@ -39,10 +50,10 @@ async fn a_move_runs_the_schedule_at_each_hour_that_it_passes() {
     let record = Arc::clone(&seen);
     let clock = Arc::new(AtomicI64::new(NINE + 1));
     let now = Arc::clone(&clock);
-    let invoke = functions.answering(move |_, _, event| {
+    let invoke = functions.answering(move |_, function, event| {
         let minutes = (now.load(Ordering::SeqCst) - NINE) / 60;
         assert_eq!(event["time"].as_str().expect("a time")[11..13].parse::<i64>(), Ok(9 + minutes / 60));
-        record.fetch_add(minutes % 60, Ordering::SeqCst);
+        record.fetch_add(if HOURLY.contains(&function) { minutes % 60 } else { minutes % 15 }, Ordering::SeqCst);
         Ok(Value::Null)
     });
     let options = CloudOptions { clock: Clock::manual(Arc::clone(&clock)), ..CloudOptions::new(invoke) };
@@ -61,6 +72,23 @@ async fn a_move_runs_the_schedule_at_each_hour_that_it_passes() {
 }
 
 #[tokio::test]
+async fn a_move_runs_the_schedule_of_each_quarter_once_at_the_last_quarter() {
+    let functions = Functions::default();
+    let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
+    cloud.advance_clock(QUARTER - 1).await;
+    assert_eq!(times_of(&functions, QUARTER_HOURLY), [""; 0], "it is 09:14:59");
+    for seconds in [1, QUARTER - 1, 2 * HOUR, 24 * HOUR + QUARTER] {
+        cloud.advance_clock(seconds).await;
+    }
+    assert_eq!(
+        times_of(&functions, QUARTER_HOURLY),
+        ["2026-11-10T09:15:00Z", "2026-11-10T11:15:00Z", "2026-11-11T11:30:00Z"],
+    );
+    assert_eq!(times(&functions).len(), 26, "once for each hour");
+    assert_eq!(clock.load(Ordering::SeqCst), NINE + 26 * 3600 + 3 * 900 - 1);
+}
+
+#[tokio::test]
 async fn a_long_move_runs_the_schedule_two_hundred_times_at_most() {
     let functions = Functions::default();
     let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
@@ -76,7 +104,10 @@ async fn a_failed_schedule_does_not_end_the_move() {
     let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Err("down".to_owned()))).await;
     let mut failures = cloud.advance_clock(2 * HOUR).await;
     failures.sort();
-    assert_eq!(failures, SCHEDULED.map(|function| [function, function].map(|name| format!("{name}: down"))).concat());
+    let (twice, once) = (HOURLY.map(|function| [function, function]).concat(), [QUARTER_HOURLY]);
+    let mut expected: Vec<_> = twice.iter().chain(&once).map(|function| format!("{function}: down")).collect();
+    expected.sort();
+    assert_eq!(failures, expected);
     assert_eq!(clock.load(Ordering::SeqCst), NINE + 7200);
 }
 
@@ -119,7 +150,7 @@ async fn a_schedule_runs_on_request() {
 }
 
 #[tokio::test]
-async fn the_timer_runs_the_schedule_when_the_clock_reaches_an_hour() {
+async fn the_timer_runs_the_schedules_when_the_clock_reaches_their_time() {
     let (functions, clock) = (Functions::default(), Arc::new(AtomicI64::new(NINE + 3599)));
     let options = CloudOptions::new(functions.answering(|_, _, _| Ok(Value::Null)));
     let options = CloudOptions { clock: Clock::manual(Arc::clone(&clock)), has_timer: true, ..options };
@@ -134,6 +165,26 @@ async fn the_timer_runs_the_schedule_when_the_clock_reaches_an_hour() {
     cloud.advance_clock(HOUR).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(times(&functions), ["2026-11-10T10:00:00Z", "2026-11-10T11:00:00Z"], "each hour runs once");
+    clock.fetch_add(900, Ordering::SeqCst);
+    let ran = async {
+        while times_of(&functions, QUARTER_HOURLY).len() < 3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ran).await.expect("the timer runs it");
+    assert_eq!(times_of(&functions, QUARTER_HOURLY)[2], "2026-11-10T11:15:00Z");
+    assert_eq!(times(&functions).len(), 2, "it is no full hour");
+}
+
+#[tokio::test]
+async fn the_end_of_a_deployment_invokes_no_function_by_itself() {
+    let functions = Functions::default();
+    let (cloud, _) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
+    let events = cloud.deployment_events();
+    let [(function, event)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((*function, &event["source"]), (QUARTER_HOURLY, &json!("aws.cloudformation")));
+    assert_eq!(event["time"], "2026-11-10T09:00:00Z");
+    assert!(functions.invocations().is_empty());
 }
 
 #[tokio::test]
@@ -165,7 +216,7 @@ async fn the_page_shows_the_time_and_moves_it_without_scripts() {
     let form = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
     let (head, _) = answer(&console, Method::POST, "/time", &form, "seconds=3600").await;
     assert_eq!((head.status, header(&head, "location").as_str()), (StatusCode::SEE_OTHER, "/#time"));
-    assert_eq!((clock.load(Ordering::SeqCst), functions.invocations().len()), (NINE + 3600, SCHEDULED.len()));
+    assert_eq!((clock.load(Ordering::SeqCst), functions.invocations().len()), (NINE + 3600, HOURLY.len() + 1));
     let (status, parts) = ask(&console, Method::GET, &format!("/live?seen={seen}"), &[], "").await;
     assert!(status == StatusCode::OK && parts.contains("10 Nov, 10:00 UTC"), "{parts}");
     assert!(ask(&console, Method::POST, "/time", &form, "seconds=-1").await.0.is_client_error());
