@@ -71,9 +71,20 @@ fn a_function_without_a_route_has_the_queue_of_its_name() {
         match Function::from_name(&name).trigger() {
             Trigger::Http { .. } => {}
             Trigger::Schedule => {
-                let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
-                assert!(events.len() == 1 && events[0]["Type"] == "Schedule", "{name}");
-                assert_eq!(events[0]["Properties"]["Schedule"], "rate(1 hour)", "{name}");
+                let (others, period) = match name.as_str() {
+                    // The end of a deployment invokes it, too.
+                    "refresh-keys" => (vec!["EventBridgeRule"], "rate(15 minutes)"),
+                    _ => (vec![], "rate(1 hour)"),
+                };
+                let events = function["Events"].as_object().unwrap().values();
+                let (schedules, rest): (Vec<_>, Vec<_>) = events.partition(|event| event["Type"] == "Schedule");
+                assert_eq!(schedules.len(), 1, "{name}");
+                assert_eq!(schedules[0]["Properties"]["Schedule"], period, "{name}");
+                assert_eq!(
+                    rest.iter().map(|event| event["Type"].as_str().unwrap()).collect::<Vec<_>>(),
+                    others,
+                    "{name}"
+                );
             }
             Trigger::Stream => {
                 let events: Vec<_> = function["Events"].as_object().unwrap().values().collect();
