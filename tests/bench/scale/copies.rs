@@ -36,8 +36,8 @@ impl Pattern {
     /// Returns the pattern of a subscription. It has those of `items` whose keys name the subscription: others, such as sessions, are not
     /// kept for long.
     pub(crate) fn new(subscription: &str, items: &[Value]) -> Self {
-        let of_it = items.iter().filter(|item| item["subscription_id"]["S"] == subscription);
-        let own = of_it.filter_map(|item| item["PK"]["S"].as_str()?.strip_prefix("REFERENCE#")).next();
+        let mut own = items.iter().filter(|item| item["subscription_id"]["S"] == subscription);
+        let own = own.find_map(|item| item["PK"]["S"].as_str()?.strip_prefix("REFERENCE#"));
         // Without a support request, it is a reference that no item has.
         let names = names(subscription, &own.map_or_else(|| reference(usize::MAX), ToOwned::to_owned));
         let is_named = |key: &Value| key["S"].as_str().is_some_and(|key| names.iter().any(|name| key.contains(name)));
@@ -61,7 +61,7 @@ impl Patterns {
     pub(crate) fn batches(self: Arc<Self>, count: usize) -> impl Iterator<Item = Vec<String>> + Send + 'static {
         let batch = move |first: usize| {
             let numbers = first..count.min(first + BATCH);
-            numbers.flat_map(|n| self.pattern(n).copy(n)).collect()
+            numbers.flat_map(|n| self.pattern(n).copy(n)).collect::<Vec<_>>()
         };
         (0..count).step_by(BATCH).map(batch)
     }
