@@ -27,7 +27,7 @@ const MOST_ERRORS: usize = 10;
 /// How long a worker waits if no subscription has started yet.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a worker's function does.
+/// The kind of requests that a worker makes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Job {
     Retrieve,
@@ -49,7 +49,7 @@ impl Job {
     }
 }
 
-/// What all workers share.
+/// The state that all workers share.
 pub(super) struct Shared {
     settled: Vec<Customer>,
     started: Mutex<mpsc::Receiver<Customer>>,
@@ -113,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// Retrieves a subscription that has just started; if there is none, clicks once more on the last one.
+    /// Retrieves a subscription that has just started. If no new one waits, clicks once more on the last one.
     async fn retrieve(&mut self, shared: &Shared) -> anyhow::Result<()> {
         let started = shared.started.lock().await.try_recv().ok();
         if let Some(customer) = &started {

@@ -21,7 +21,7 @@ pub(crate) struct Pattern {
     names: Names,
 }
 
-/// What the items of a subscription contain of its id, and of the reference of its support request.
+/// The texts in the items of a subscription that follow from its id, and the reference of its support request.
 type Names = [String; 4];
 
 /// The two subscriptions that are copied: one has only been retrieved; the administrators of the other one have taken over.

@@ -41,7 +41,7 @@ pub(super) struct Table {
     measured: BTreeMap<Request, Measured>,
 }
 
-/// What the requests of one kind took.
+/// The times and the costs of the requests of one kind.
 #[derive(Default)]
 struct Measured {
     times: Samples,
