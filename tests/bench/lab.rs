@@ -1,7 +1,11 @@
 //! The product with its cloud, in which every bench runs: the cloud and the functions that prepare states are in this process, and the
 //! programs that are measured are processes of their own.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::SystemTime,
+};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -20,6 +24,7 @@ pub(crate) struct Lab {
     pub(crate) table: Table,
     /// The directory of the release binaries.
     pub(crate) programs: PathBuf,
+    numbers: AtomicU32,
 }
 
 impl Lab {
@@ -30,7 +35,17 @@ impl Lab {
         let stack = Deployment::default().with_held_mails().start().await;
         ensure!(stack.refresh_keys().await, "refresh-keys failed");
         let table = Table::connect(&stack.cloud.aws_url(), "tests");
-        Ok(Self { workspace, stack, table, programs })
+        Ok(Self { workspace, stack, table, programs, numbers: AtomicU32::new(0) })
+    }
+
+    /// Returns a number that no other call has returned.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Moves the clock of the product in this process to the time of the machine, which the measured programs have.
+    pub(crate) fn set_clock(&self) {
+        self.stack.advance_clock((system_time() - self.stack.cloud.clock().epoch_seconds()).max(0));
     }
 
     /// Returns the key of the item that holds the keys of the customers' provider.
@@ -48,4 +63,11 @@ impl Lab {
         let mut credential = credentials.next().with_context(|| format!("no subscription {subscription}"))?;
         Ok(credential[name].take())
     }
+}
+
+/// Returns the time of the machine, in seconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "the measured programs have the system's time")]
+pub(crate) fn system_time() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

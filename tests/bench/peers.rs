@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use support::{Answer, Call, Function, event};
 
 use crate::{
+    chart::{self, Group},
     installed::Peers,
     lab::Lab,
     measure::{Measured, NextEvent, Rounds, Subject, measure},
@@ -37,15 +38,15 @@ const PYTHON: &str = "Python";
 
 /// The measurements of a retrieval by one program.
 #[derive(Debug)]
-pub(crate) struct Retrieval {
+struct Retrieval {
     /// The program.
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// Its measurements.
-    pub(crate) measured: Measured,
+    measured: Measured,
 }
 
-/// Measures every program. Returns the report, and the measurements for the chart.
-pub(crate) async fn run(lab: &Lab) -> anyhow::Result<(Section, Vec<Retrieval>)> {
+/// Measures every program. Returns the report and the chart.
+pub(crate) async fn run(lab: &Lab) -> anyhow::Result<(Section, String)> {
     let peers = Peers::get(&lab.workspace).await?;
     lab.stack.start_subscription(event(SUBSCRIPTION, "trial")).await;
     let subjects: Vec<_> =
@@ -54,7 +55,7 @@ pub(crate) async fn run(lab: &Lab) -> anyhow::Result<(Section, Vec<Retrieval>)> 
     let measured = measure(&lab.stack.cloud, &subjects, ROUNDS).await?;
     let names = subjects.iter().map(|subject| subject.program.name);
     let all: Vec<_> = names.zip(measured).map(|(name, measured)| Retrieval { name, measured }).collect();
-    Ok((report(&all, &peers.versions)?, all))
+    Ok((report(&all, &peers.versions)?, drawing(&all)))
 }
 
 /// Returns every program, the floors first.
@@ -122,7 +123,7 @@ async fn forget_retrievals(lab: &Lab) -> anyhow::Result<()> {
     update.send().await.context("the retrievals could not be forgotten").map(drop)
 }
 
-/// What one program sent and answered.
+/// The calls and the answer of one program.
 #[derive(Debug, PartialEq)]
 struct Behavior {
     /// The bodies of the calls that decide and disclose.
@@ -191,8 +192,9 @@ fn report(all: &[Retrieval], versions: &str) -> anyhow::Result<Section> {
     let bars = bars(own, bare, find(NODE)?, find(PYTHON)?);
     let rounds = format!("{} starts, {} first and {} further answers", ROUNDS.starts, ROUNDS.firsts, ROUNDS.warm);
     let markdown = format!(
-        "Medians of {rounds} of each, in turns. Times in ms, memory in MiB. `{NOOP}` does nothing, and `{BARE}` makes the calls of a \
-         retrieval alone. {versions}.\n\n{}\nAgainst {BUNDLED} the same ratios are {}.\n\n{}",
+        "![The same as a chart](bench.svg)\n\nMedians of {rounds} of each, in turns. Times in ms, memory in MiB. `{NOOP}` does \
+         nothing, and `{BARE}` makes the calls of a retrieval alone. Each peer verifies the same tokens, sends the same calls and \
+         answers the same; its clients are outside the handler, and its connections stay open. {versions}.\n\n{}\nAgainst {BUNDLED} the same ratios are {}.\n\n{}",
         table(all),
         ratios(own, find(BUNDLED)?).map(number).join(", "),
         bars_table(&bars),
@@ -257,4 +259,21 @@ fn bars(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> 
         }
     }
     bars
+}
+
+/// Draws the measurements of the function first, then those of its floor and of the peers.
+fn drawing(all: &[Retrieval]) -> String {
+    let group = |title: &str, floor: &str, value: fn(&Measured) -> f64| {
+        let order = [Function::GetCredentials.name(), floor, NODE, BUNDLED, PYTHON];
+        let find = |name: &str| all.iter().find(|retrieval| retrieval.name == name);
+        let bars = order.into_iter().filter_map(find).map(|one| (one.name.to_owned(), value(&one.measured)));
+        Group { title: title.to_owned(), bars: bars.collect() }
+    };
+    let groups = [
+        group("Start to first request for an event, ms", NOOP, |measured| measured.start.median()),
+        group("First answer, ms", BARE, |measured| measured.first.median()),
+        group("Warm answer, ms", BARE, |measured| measured.warm.median()),
+        group("Memory, MiB", BARE, |measured| measured.memory),
+    ];
+    chart::svg("A retrieval by get-credentials beside the same in Node.js and Python", &groups)
 }

@@ -1,4 +1,4 @@
-//! What the system reports of a process under `/proc`.
+//! Memory and processor time of a process, as the system reports them under `/proc`.
 
 use std::{fs, time::Duration};
 
@@ -6,9 +6,18 @@ use anyhow::Context as _;
 
 /// Returns the peak of the resident memory of a process, in KiB.
 pub(crate) fn peak_memory(process: u32) -> anyhow::Result<u32> {
+    memory(process, "VmHWM")
+}
+
+/// Returns the resident memory of a process, in KiB.
+pub(crate) fn resident_memory(process: u32) -> anyhow::Result<u32> {
+    memory(process, "VmRSS")
+}
+
+fn memory(process: u32, name: &str) -> anyhow::Result<u32> {
     let path = format!("/proc/{process}/status");
     let status = fs::read_to_string(&path).with_context(|| path.clone())?;
-    parse_peak(&status).with_context(|| format!("{path} has no VmHWM"))
+    parse_memory(&status, name).with_context(|| format!("{path} has no {name}"))
 }
 
 /// Returns the processor time of the living threads of a process.
@@ -23,9 +32,9 @@ pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     Ok(total)
 }
 
-/// Reads `VmHWM`, in KiB, from the text of `/proc/PID/status`.
-pub(crate) fn parse_peak(status: &str) -> Option<u32> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Reads a number of KiB, such as `VmHWM`, from the text of `/proc/PID/status`.
+pub(crate) fn parse_memory(status: &str, name: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

@@ -16,11 +16,11 @@ pub(crate) struct Section {
 /// A bar: a ratio or number that was measured, and its limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
-    /// What is compared with what.
+    /// The two things that are compared.
     pub(crate) what: String,
     /// The limit.
     pub(crate) limit: Limit,
-    /// What was measured.
+    /// The measured value.
     pub(crate) measured: f64,
 }
 
