@@ -1,7 +1,10 @@
 //! Tests of the identity providers' keys in the table: `refresh-keys` copies them every 15 minutes, and the functions that verify ID tokens
 //! read them there. Only where the table lacks a key do they ask the provider themselves.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
@@ -321,6 +324,17 @@ async fn a_failed_read_of_the_keys_fails_no_request_while_the_provider_answers()
         }))
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_is_given_up_after_a_second() {
+    let stack = with_keys(TokenOddities::default()).await;
+    let hangs = Fault::new(Service::DynamoDb, "GetItem", Mode::Delayed, 1).on_whole_calls();
+    stack.cloud.set_fault(hangs.on_function("list-subscriptions").held_for(Duration::from_secs(10)));
+    let began = Instant::now();
+    assert_eq!(status_of_list(&stack).await, 200);
+    let took = began.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&took), "{took:?}");
 }
 
 #[tokio::test]
