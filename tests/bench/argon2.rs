@@ -34,7 +34,7 @@ pub(crate) async fn run(lab: &Lab) -> anyhow::Result<Section> {
     ensure!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "a bench hashes as a release does");
     let script = lab.workspace.root.join("tests/bench/peers/verify.py");
     let mut command = Command::new(&peers.python);
-    command.arg(script).args([hash.as_phc(), &*password]);
+    command.arg(script).args([hash.as_phc(), password.as_str()]);
     let mut reference = Reference::start(command)?;
     let (mut own, mut others) = (Samples::default(), Samples::default());
     for _ in 0..ROUNDS {
