@@ -14,7 +14,7 @@ pub(crate) struct Group {
 }
 
 const WIDTH: f64 = 720.0;
-/// Where the bars begin; the names end before it.
+/// The place where the bars begin; the names end before it.
 const LEFT: f64 = 150.0;
 /// The room for the value after the longest bar.
 const RIGHT: f64 = 70.0;

@@ -1,20 +1,20 @@
-//! What AWS charges for an invocation, by the prices of us-east-1 without free tiers, as they were published in November 2026. The HTTP API,
+//! The price of an invocation at AWS, by the prices of us-east-1 without free tiers, as they were published in November 2026. The HTTP API,
 //! queues, mails and logs are not in it.
 
-/// Lambda on arm64, for each GB-second, and for each request. Source: <https://aws.amazon.com/lambda/pricing/>.
+/// The price of Lambda on arm64, for each GB-second, and for each request. Source: <https://aws.amazon.com/lambda/pricing/>.
 const GB_SECOND: f64 = 0.000_013_333_4;
 const REQUEST: f64 = 0.2 / MILLION;
 
-/// On-demand capacity of DynamoDB. Source: <https://aws.amazon.com/dynamodb/pricing/on-demand/>.
+/// The price of on-demand capacity of DynamoDB. Source: <https://aws.amazon.com/dynamodb/pricing/on-demand/>.
 const WRITE_UNIT: f64 = 0.625 / MILLION;
 const READ_UNIT: f64 = 0.125 / MILLION;
 
-/// A request to KMS with a symmetric key or one of RSA with 2,048 bits. Source: <https://aws.amazon.com/kms/pricing/>.
+/// The price of a request to KMS with a symmetric key or one of RSA with 2,048 bits. Source: <https://aws.amazon.com/kms/pricing/>.
 const KMS_REQUEST: f64 = 0.03 / 10_000.0;
 
 const MILLION: f64 = 1_000_000.0;
 
-/// What one invocation uses.
+/// The resources that one invocation uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// The memory of the function, in MB.

@@ -28,7 +28,7 @@ pub(crate) struct Events<'a> {
     function: Function,
     /// The number of this event, which makes names unique.
     number: Cell<u32>,
-    /// What all events of the function share.
+    /// The customer, the team and the records that all events of the function share.
     customer: OnceCell<Customer>,
     team: OnceCell<Team>,
     records: OnceCell<Value>,
