@@ -13,7 +13,7 @@ use tokio::{join, process::Command};
 /// The functions that a customer waits for, who wants the credentials or help.
 const FUNCTIONS: [&str; 3] = ["contact-support", "get-credentials", "list-subscriptions"];
 
-/// What the processes tried in vain.
+/// The connections and look-ups that were refused.
 struct Refusals(PathBuf);
 
 impl Refusals {

@@ -759,7 +759,7 @@ async fn every_call_of_every_function_fails_in_every_way() {
     assert!(stack.refresh_keys().await);
     let numbers = Arc::new(AtomicUsize::new(1));
     let began = stack.separate_machine("@0").now();
-    let lane = async |n| Lane {
+    let lane = async |n: usize| Lane {
         began,
         keys: Keys::start(&stack, &format!("@{n}-keys")).await,
         machine: stack.separate_machine(&format!("@{n}")),

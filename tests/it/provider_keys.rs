@@ -242,19 +242,6 @@ async fn a_bad_answer_of_the_provider_never_replaces_a_good_item() {
 }
 
 #[tokio::test]
-async fn a_run_that_began_earlier_never_replaces_newer_keys() {
-    let stack = with_keys(only(Algorithm::Rs256)).await;
-    let earlier = stack.separate_machine("@earlier");
-    stack.advance_clock(SCHEDULE);
-    stack.provider.set_token_oddities(only(Algorithm::Es256));
-    assert!(stack.refresh_keys().await);
-    let newer = item(&stack).await;
-    stack.provider.set_token_oddities(only(Algorithm::Rs256));
-    earlier.run_schedule("refresh-keys").await;
-    assert_eq!(item(&stack).await, newer);
-}
-
-#[tokio::test]
 async fn a_write_that_arrives_late_never_replaces_newer_keys() {
     let stack = with_keys(only(Algorithm::Rs256)).await;
     let late = Fault::new(Service::DynamoDb, "UpdateItem", Mode::Delayed, 3).on_function("refresh-keys");
