@@ -17,6 +17,11 @@ impl Samples {
         self.push(milliseconds(time));
     }
 
+    /// Returns the number of values.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns the median: the middle value, or the mean of the two in the middle. NaN without values.
     pub(crate) fn median(&self) -> f64 {
         let sorted = self.sorted();

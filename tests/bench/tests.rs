@@ -53,7 +53,7 @@ fn a_percentile_is_a_value_that_was_measured() {
 fn times_are_kept_in_milliseconds() {
     let mut times = Samples::default();
     times.push_time(Duration::from_micros(2500));
-    assert!((times.median() - 2.5).abs() < 1e-9);
+    assert!(times.len() == 1 && (times.median() - 2.5).abs() < 1e-9);
 }
 
 #[test]
