@@ -3,7 +3,7 @@
 //!
 //! The load is a closed loop: each process gets its next event when it has answered. Subscriptions start all the time. Each is retrieved
 //! three times, every click is repeated, and a fourth click gets no password; while no new one waits, get-credentials gets the fourth click
-//! again. Every sign-in comes from another address. The table is on disk, because SQLite limits one in memory to a GiB.
+//! again. Every sign-in comes from another address. The table is on disk, because `SQLite` limits one in memory to a GiB.
 
 mod growth;
 mod workers;

@@ -166,7 +166,9 @@ async fn behavior(lab: &Lab, subject: &Subject<'_>) -> anyhow::Result<Behavior> 
     let answer: Value = serde_json::from_str(&answer.body)?;
     let mut answer = if answer["headers"].is_object() { Answer::read(&answer).body } else { Value::Null };
     if let Some(history) = answer["retrievals"]["history"].as_array_mut() {
-        history.iter_mut().for_each(|entry| entry["at"] = Value::Null);
+        for entry in history {
+            entry["at"] = Value::Null;
+        }
     }
     let calls = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Behavior { calls, answer })
@@ -189,7 +191,7 @@ fn report(all: &[Retrieval], versions: &str) -> anyhow::Result<Section> {
         found.map(|retrieval| &retrieval.measured).with_context(|| format!("{name} is measured"))
     };
     let (bare, own) = (find(BARE)?, find(Function::GetCredentials.name())?);
-    let bars = bars(own, bare, find(NODE)?, find(PYTHON)?);
+    let compared = compare(own, bare, find(NODE)?, find(PYTHON)?);
     let rounds = format!("{} starts, {} first and {} further answers", ROUNDS.starts, ROUNDS.firsts, ROUNDS.warm);
     let markdown = format!(
         "![The same as a chart](bench.svg)\n\nMedians of {rounds} of each, in turns. Times in ms, memory in MiB. `{NOOP}` does \
@@ -197,9 +199,9 @@ fn report(all: &[Retrieval], versions: &str) -> anyhow::Result<Section> {
          answers the same; its clients are outside the handler, and its connections stay open. {versions}.\n\n{}\nAgainst {BUNDLED} the same ratios are {}.\n\n{}",
         table(all),
         ratios(own, find(BUNDLED)?).map(number).join(", "),
-        bars_table(&bars),
+        bars_table(&compared),
     );
-    Ok(Section { title: "A retrieval, beside others".to_owned(), markdown, missed: missed(&bars) })
+    Ok(Section { title: "A retrieval, beside others".to_owned(), markdown, missed: missed(&compared) })
 }
 
 fn table(all: &[Retrieval]) -> String {
@@ -236,10 +238,11 @@ fn ratios(own: &Measured, peer: &Measured) -> [f64; 4] {
     ]
 }
 
-fn bars(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> Vec<Bar> {
+/// Returns the ratios of the function with the bare calls and the peers.
+fn compare(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> Vec<Bar> {
     let writes = own.warm_calls.iter().filter(|call| call.operation == "UpdateItem");
     let write_units = writes.filter_map(|call| call.consumed_capacity).sum();
-    let mut bars = vec![
+    let mut compared = vec![
         Bar::new(
             "get-credentials, first answer against the bare calls",
             Limit::AtMost(1.3),
@@ -255,10 +258,10 @@ fn bars(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> 
     for (name, peer, least) in [(NODE, node, [50.0, 10.0, 3.5, 10.0]), (PYTHON, python, [50.0, 3.0, 2.5, 6.0])] {
         let what = ["start", "first answer", "warm answer", "memory"];
         for ((what, least), ratio) in what.into_iter().zip(least).zip(ratios(own, peer)) {
-            bars.push(Bar::new(format!("{what}, times better than {name}"), Limit::AtLeast(least), ratio));
+            compared.push(Bar::new(format!("{what}, times better than {name}"), Limit::AtLeast(least), ratio));
         }
     }
-    bars
+    compared
 }
 
 /// Draws the measurements of the function first, then those of its floor and of the peers.

@@ -51,6 +51,8 @@ impl Growth {
 
 fn median(readings: &[u32]) -> f64 {
     let mut values = Samples::default();
-    readings.iter().for_each(|reading| values.push(f64::from(*reading)));
+    for reading in readings {
+        values.push(f64::from(*reading));
+    }
     values.median()
 }
