@@ -22,7 +22,7 @@ const fn own_rule(rule: &'static str, from: &'static str, to: &'static str) -> F
     fault("firstkey", rule, from, to)
 }
 
-pub(super) const FAULTS: [Fault; 232] = [
+pub(super) const FAULTS: [Fault; 236] = [
     own_rule(
         "open-route",
         "        EveryOtherPath:\n",
@@ -707,6 +707,26 @@ pub(super) const FAULTS: [Fault; 232] = [
         "keys-written-elsewhere",
         "\"REFERENCE#*\", \"PURGE#*\"] }",
         "\"REFERENCE#*\", \"PURGE#*\", \"PROVIDER#*\"] }",
+    ),
+    own_rule(
+        "keys-written-by-any-code",
+        "${AWS::AccountId}:function:${Prefix}-refresh-keys\n",
+        "${AWS::AccountId}:function:${Prefix}-*\n",
+    ),
+    own_rule(
+        "keys-written-by-any-code",
+        "              - Sid: PutOnlyFromItsCode\n                Effect: Deny\n                Action: dynamodb:UpdateItem\n",
+        "              - Sid: PutOnlyFromItsCode\n                Effect: Deny\n                Action: dynamodb:PutItem\n",
+    ),
+    own_rule(
+        "keys-written-by-any-code",
+        "                Resource: !If [CreatesTable, !GetAtt Table.Arn, !Sub \"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${ExistingTableName}\"]\n                Condition:\n                  ArnNotEquals:\n",
+        "                Resource: !GetAtt Table.Arn\n                Condition:\n                  ArnNotEquals:\n",
+    ),
+    own_rule(
+        "keys-written-by-any-code",
+        "                  ArnNotEquals:\n                    lambda:SourceFunctionArn: !Sub\n",
+        "                  \"Null\": { lambda:SourceFunctionArn: \"false\" }\n                  ArnNotEquals:\n                    lambda:SourceFunctionArn: !Sub\n",
     ),
     own_rule(
         "keys-read-elsewhere",

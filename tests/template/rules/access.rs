@@ -254,16 +254,20 @@ pub(super) fn seals_by_any_code(template: &Transformed) -> Vec<String> {
     unbound.map(|(action, role)| format!("{action} by {role}")).collect()
 }
 
-/// Returns whether a role is denied an action on a key from any code but that of its function.
+/// Returns whether a role is denied an action from any code but that of its function, under no other condition.
 pub(super) fn is_bound(template: &Transformed, action: &str, role: &str, is_about: fn(&Statement) -> bool) -> bool {
     let function = role.strip_suffix("Role").unwrap_or_default();
     let name = &template.properties(function)["FunctionName"]["Fn::Sub"][0];
+    let has_one_field = |value: &Value| value.as_object().is_some_and(|fields| fields.len() == 1);
     template.denied().iter().any(|statement| {
-        let source = &statement.value["Condition"]["ArnNotEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"][0];
+        let condition = &statement.value["Condition"];
+        let source = &condition["ArnNotEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"][0];
         let ends = |name: &str| source.as_str().is_some_and(|source| source.ends_with(&format!(":function:{name}")));
-        named(&template.properties(statement.owner)["RoleName"]) == Some(role)
+        roles(template, statement) == [role]
             && statement.actions() == [action]
             && is_about(statement)
+            && has_one_field(condition)
+            && has_one_field(&condition["ArnNotEquals"])
             && name.as_str().is_some_and(ends)
     })
 }

@@ -1,10 +1,10 @@
-//! Rules about the keys of the identity providers in the table: one function alone writes them, each function that verifies tokens reads them
-//! and nothing else there, they are refreshed after a deployment, and an alarm begins when they are not refreshed.
+//! Rules about the keys of the identity providers in the table: one function alone writes them, only from its own code, each function that
+//! verifies tokens reads them and nothing else there, they are refreshed after a deployment, and an alarm begins when they are not refreshed.
 
 use serde_json::{Value, json};
 
 use super::{
-    access::{places, roles},
+    access::{is_bound, places, roles},
     template::{Statement, Transformed, list, mentions, named},
 };
 
@@ -54,6 +54,17 @@ pub(super) fn keys_written_elsewhere(template: &Transformed) -> Vec<String> {
     let reads = |statement: &Statement| statement.actions().iter().all(|action| *action == READ);
     let is_refresh = |statement: &Statement| roles(template, statement) == [ROLE] && statement.actions() == [WRITE];
     places(template, |statement| is_about_keys(statement) && !reads(statement) && !is_refresh(statement))
+}
+
+/// Returns whether a statement is about the table, both that of the stack and an existing one.
+fn is_about_both_tables(statement: &Statement) -> bool {
+    ["Table", "ExistingTableName"].iter().all(|name| mentions(&statement.value["Resource"], name))
+}
+
+/// Finds the role of `refresh-keys` if it may write the keys from any code: given to another function, it would choose who signs in.
+pub(super) fn keys_written_by_any_code(template: &Transformed) -> Vec<String> {
+    let bound = is_bound(template, WRITE, ROLE, is_about_both_tables);
+    if bound { Vec::new() } else { vec![format!("{WRITE} by {ROLE}")] }
 }
 
 /// Finds statements that allow a role to read the keys that belongs to no function that verifies tokens, or other items with them.

@@ -18,7 +18,7 @@ use super::Finding;
 /// A rule: its name, and a function that describes each place that breaks it.
 type Rule = (&'static str, fn(&Transformed) -> Vec<String>);
 
-const RULES: [Rule; 94] = [
+const RULES: [Rule; 95] = [
     ("open-route", access::open_routes),
     ("wildcard-action", access::wildcard_actions),
     ("wildcard-resource", access::wildcard_resources),
@@ -108,6 +108,7 @@ const RULES: [Rule; 94] = [
     ("unheard-key-denial", product::unheard_key_denials),
     ("code-without-alarm", product::codes_without_alarm),
     ("keys-written-elsewhere", keys::keys_written_elsewhere),
+    ("keys-written-by-any-code", keys::keys_written_by_any_code),
     ("keys-read-elsewhere", keys::keys_read_elsewhere),
     ("keys-out-of-reach", keys::keys_out_of_reach),
     ("keys-never-refreshed", keys::keys_never_refreshed),

@@ -386,6 +386,10 @@ mod attached_policies {
         format!("arn:aws:iam::123456789012:role/firstkey-{function}-us-east-1")
     }
 
+    fn function_arn(function: &str) -> String {
+        format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{function}")
+    }
+
     fn admits(principal: &str, request: &Request) -> bool {
         let template = Template::deployed().expect("the template");
         let attached: Vec<Attached> = attached::deployed(&template, &names()).expect("its policies");
@@ -397,6 +401,11 @@ mod attached_policies {
             [(NAMES, &["subscription", "issue"]), (ISSUE, &["1"]), ("kms:EncryptionContext:subscription", &["sub-1"])];
         let resource = "arn:aws:kms:us-east-1:123456789012:key/SealingKey".into();
         Request { action: "kms:Decrypt".into(), resource, ..get(&[&bound[..], context].concat()) }
+    }
+
+    fn put_keys(context: &[(&str, &[&str])]) -> Request {
+        let leading: [(&str, &[&str]); 1] = [(KEYS, &["PROVIDER#digest"])];
+        Request { action: "dynamodb:UpdateItem".into(), ..get(&[&leading[..], context].concat()) }
     }
 
     #[test]
@@ -445,11 +454,10 @@ mod attached_policies {
     #[test]
     fn the_sealing_key_is_open_to_the_code_of_the_role_s_own_function_alone() {
         let roles = Roles::deployed(&names()).expect("the roles");
-        let function = |name: &str| format!("arn:aws:lambda:us-east-1:123456789012:function:firstkey-{name}");
         assert!(roles.allows("get-credentials", &unseal(&[])));
-        assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("get-credentials")])])));
+        assert!(roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function_arn("get-credentials")])])));
         assert!(
-            !roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function("portal")])])),
+            !roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function_arn("portal")])])),
             "the code of another function"
         );
         assert!(
@@ -457,6 +465,18 @@ mod attached_policies {
             "credentials that were taken out of the function"
         );
         assert!(!roles.allows("portal", &unseal(&[])));
+    }
+
+    #[test]
+    fn the_providers_keys_are_put_by_the_code_of_refresh_keys_alone() {
+        let roles = Roles::deployed(&names()).expect("the roles");
+        assert!(roles.allows("refresh-keys", &put_keys(&[])));
+        assert!(roles.allows("refresh-keys", &put_keys(&[(SOURCE, &[&function_arn("refresh-keys")])])));
+        assert!(
+            !roles.allows("refresh-keys", &put_keys(&[(SOURCE, &[&function_arn("portal")])])),
+            "the code of another function"
+        );
+        assert!(!roles.allows("refresh-keys", &put_keys(&[(SOURCE, &[])])), "a caller outside Lambda");
     }
 
     #[test]
