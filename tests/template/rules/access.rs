@@ -247,7 +247,7 @@ pub(super) fn roles_without_boundary(template: &Transformed) -> Vec<String> {
     roles.map(|(id, _)| id.to_owned()).collect()
 }
 
-/// Finds roles that may use the sealing key from any code: their credentials, taken out of the function, would open passwords.
+/// Finds roles that may use the sealing key from any code: given to another function, they would open passwords.
 pub(super) fn seals_by_any_code(template: &Transformed) -> Vec<String> {
     let pairs = SEALS.into_iter().flat_map(|(action, roles)| roles.iter().map(move |role| (action, *role)));
     let unbound = pairs.filter(|(action, role)| !is_bound(template, action, role, is_about_sealing));

@@ -60,7 +60,7 @@ pub(super) fn unbound_signatures(template: &Transformed) -> Vec<String> {
     places(template, |statement| statement.actions().contains(&"kms:Sign") && unbound(statement))
 }
 
-/// Finds the role if it may sign from any code: its credentials, taken out of the function, would sign in to the product as anyone.
+/// Finds the role if it may sign from any code: given to another function, it would sign in to the product as anyone.
 pub(super) fn signatures_by_any_code(template: &Transformed) -> Vec<String> {
     let bound = is_bound(template, "kms:Sign", ROLE, is_about_both);
     if bound { Vec::new() } else { vec![format!("kms:Sign by {ROLE}")] }

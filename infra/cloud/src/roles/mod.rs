@@ -40,7 +40,7 @@ pub use policy::{Grant, NotUnderstood, Request, Role};
 /// stages of `cargo verify`, and developers with the AWS command line, whose key is `local` or `test`.
 const UNRESTRICTED: [&str; 7] = ["desk", "local", "probe", "reissue", "test", "tests", "verify"];
 
-/// The condition key that holds the ARN of the function whose code makes a call:
+/// The condition key that holds the ARN of the function that the caller's credentials were issued to:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>.
 const SOURCE: &str = "lambda:SourceFunctionArn";
 

@@ -460,10 +460,7 @@ mod attached_policies {
             !roles.allows("get-credentials", &unseal(&[(SOURCE, &[&function_arn("portal")])])),
             "the code of another function"
         );
-        assert!(
-            !roles.allows("get-credentials", &unseal(&[(SOURCE, &[])])),
-            "credentials that were taken out of the function"
-        );
+        assert!(!roles.allows("get-credentials", &unseal(&[(SOURCE, &[])])), "a caller outside Lambda");
         assert!(!roles.allows("portal", &unseal(&[])));
     }
 
