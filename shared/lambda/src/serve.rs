@@ -19,11 +19,13 @@ use crate::{Error, Settings};
 /// `malformed` returns the answer to an event that is not a request; it gets the id of the invocation.
 pub async fn serve<S>(endpoint: S, malformed: fn(&str) -> Response<Body>) -> Result<(), Error>
 where
-    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request, Response = Response<Body>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
     let transport = Transport::from_settings(&Settings::from_environment());
-    lambda_runtime::run(HttpService::new(endpoint, malformed, transport)).await
+    let events = lambda_runtime::run(HttpService::new(endpoint, malformed, transport));
+    // A task is woken without a system call, unlike the future that the thread blocks on.
+    tokio::spawn(events).await?
 }
 
 /// How browsers reach the deployment.
