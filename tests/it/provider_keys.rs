@@ -336,6 +336,29 @@ async fn a_sign_in_takes_the_providers_addresses_from_the_table() {
     assert_eq!(asked, ["/authorize", "/token"]);
 }
 
+/// Starts a provider with one client and keys of its own.
+async fn provider_with(client: Client) -> Provider {
+    let options = Options { clients: vec![client], data: None, seconds_ahead: Arc::default() };
+    Provider::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), options).await.unwrap()
+}
+
+/// An item from the future would outlive the person who has written it: no run of `refresh-keys` would be newer.
+#[tokio::test]
+async fn an_item_from_the_future_verifies_no_token_and_is_replaced() {
+    let stack = with_keys(TokenOddities::default()).await;
+    let forger = provider_with(Client { id: String::new(), redirect_origin: String::new(), claims: Value::Null }).await;
+    let (table, now) = (Table::connect(&stack.cloud.aws_url(), "desk"), stack.cloud.clock().epoch_seconds());
+    let mut forged = item(&stack).await;
+    forged["key_set"]["S"] = forger.jwks().to_string().into();
+    forged["fetched_at"]["N"] = (now + HOUR).to_string().into();
+    table.put(&forged).await;
+    let token = forger.sign(Algorithm::Rs256, &json!({}), &stack.provider.claims(&Person::with_email(DANA)));
+    assert_eq!(stack.list(&token).await.status, 401);
+    assert_eq!(status_of_list(&stack).await, 200, "the function asks the provider");
+    assert!(stack.refresh_keys().await);
+    assert_eq!(table.keys_fetched_at(&stack.provider).await, Ok(now.unsigned_abs()));
+}
+
 /// The customers' stack, and the provider of the operators. The only key of each provider has the same id.
 async fn with_two_providers() -> (TestStack, Provider) {
     let client = Client {
@@ -343,9 +366,7 @@ async fn with_two_providers() -> (TestStack, Provider) {
         redirect_origin: DESK_ORIGIN.to_owned(),
         claims: json!({ "roles": ["support"] }),
     };
-    let options = Options { clients: vec![client], data: None, seconds_ahead: Arc::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let operators = Provider::start(listener, options).await.unwrap();
+    let operators = provider_with(client).await;
     let stack = Deployment::default().with("DESK_OIDC_ISSUER", operators.issuer()).start().await;
     for provider in [&stack.provider, &operators] {
         let named = json!({ "kid": "1" });
