@@ -70,7 +70,9 @@ impl Program {
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().map(OsString::as_os_str).unwrap_or_default());
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+        let region = self.settings.get("AWS_REGION").map(String::as_str).unwrap_or_default();
         command.env_clear().envs(&self.settings).env("AWS_ACCESS_KEY_ID", &self.caller).envs([
+            ("AWS_DEFAULT_REGION", region),
             ("AWS_LAMBDA_FUNCTION_NAME", self.name),
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
