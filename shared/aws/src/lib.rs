@@ -135,7 +135,8 @@
 //!   product can send the same request again.
 //! - **The second use of a code voids the token of the first**: where 20 requests use one at once, one token is issued and void.
 //! - **Provider metadata is never replaced by older metadata.** `fetched_at <= :fetched_at` refuses a write that is carried out late, after
-//!   that of the next run: it would bring back a key that the provider has withdrawn.
+//!   that of the next run: it would bring back a key that the provider has withdrawn. An item that is dated over half an hour later is from
+//!   the future, and is replaced: AWS carries out no request that was signed over 15 minutes ago.
 //! - **A session that ends stays in the table, expired.** A put that is carried out late, after the sign-out, finds it and does not begin
 //!   it again.
 //! - **Failures count every attempt**, right ones as well, until a success forgets them.

@@ -1,4 +1,4 @@
-//! What is known of an identity provider: the endpoints and public keys of an issuer.
+//! The metadata of identity providers: the endpoints and public keys of an issuer.
 
 use sha2::{Digest, Sha256};
 

@@ -1,5 +1,7 @@
 //! The item of an identity provider's metadata: its key, attributes and write.
 
+use std::time::Duration;
+
 use domain::{IssuerDigest, ProviderMetadata};
 
 use super::{
@@ -22,6 +24,12 @@ const PLACEHOLDERS: Placeholders =
 const NEVER_FETCHED: &str = "attribute_not_exists(#fetched)";
 /// The item is no newer. Otherwise: `PutProviderOutcome::Newer`.
 const NOT_FETCHED_LATER: &str = "#fetched <= :fetched";
+/// The item is from the future. No run could ever replace it otherwise.
+const FROM_THE_FUTURE: &str = "#fetched > :latest";
+
+/// How much later than a write an item can be dated that is not from the future. AWS carries out no request that was signed over 15 minutes
+/// ago, so the runs after that of a late write have dates before this.
+const LATEST: Duration = Duration::from_mins(30);
 
 /// Returns the key of the metadata of `issuer`.
 pub(super) fn key(issuer: &str) -> Key {
@@ -39,15 +47,16 @@ pub(super) fn from_item(item: &Attributes, issuer: &str) -> Result<ProviderMetad
     })
 }
 
-/// Returns the write of `metadata`, if the item has none that was fetched later.
+/// Returns the write of `metadata`, if the item has none that was fetched later, or one from the future.
 pub(super) fn put(metadata: &ProviderMetadata) -> Change {
     let sets = "SET #issuer = :issuer, #discovery = :discovery, #keys = :keys, #fetched = :fetched";
     Change::new(key(&metadata.issuer), PLACEHOLDERS, sets)
-        .only_if(&condition::any(&[NEVER_FETCHED, NOT_FETCHED_LATER]))
+        .only_if(&condition::any(&[NEVER_FETCHED, NOT_FETCHED_LATER, FROM_THE_FUTURE]))
         .value(":issuer", text(&metadata.issuer))
         .value(":discovery", text(&metadata.discovery))
         .value(":keys", text(&metadata.key_set))
         .value(":fetched", time(metadata.fetched_at))
+        .value(":latest", time(metadata.fetched_at.plus(LATEST)))
 }
 
 #[cfg(test)]

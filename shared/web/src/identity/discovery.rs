@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use aws_smithy_http_client::{
     Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
+    tls::{Provider, TlsContext, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError};
 use aws_smithy_types::{
@@ -15,7 +15,7 @@ use domain::{ProviderMetadata, Retryable, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{key_set, settings};
+use super::{key_set, roots, settings};
 
 /// The maximum size of a document in bytes: a hundred times the usual size.
 const LARGEST_DOCUMENT: usize = 256 * 1024;
@@ -126,7 +126,12 @@ pub(super) fn may_be_asked(address: &str, issuer: &str) -> bool {
 }
 
 fn client() -> Connector {
-    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    let mut builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    // Building it does not fail: the certificates are parsed later.
+    if let Ok(context) = TlsContext::builder().with_trust_store(roots::trust_store()).build() {
+        builder = builder.tls_context(context);
+    }
+    builder.build()
 }
 
 /// Fetches the document and checks that it names exactly this issuer (OpenID Connect Discovery, 4.3).

@@ -12,6 +12,10 @@ const GOOD: Duration = Duration::from_hours(24);
 /// The age from which a process asks the provider itself: `refresh-keys`, which runs every 15 minutes, has failed twice.
 const LATE: Duration = Duration::from_mins(30);
 
+/// How much later than now metadata may be dated, as the clocks of two machines differ. A later date is no date at which it was fetched: the
+/// metadata would be good until then.
+const AHEAD: Duration = Duration::from_mins(1);
+
 /// The keys and endpoints of one issuer.
 pub(super) struct Metadata {
     pub(super) keys: KeySet,
@@ -35,7 +39,7 @@ impl Metadata {
     }
 
     pub(super) fn is_good(&self, now: Timestamp) -> bool {
-        now.since(self.fetched_at) < GOOD
+        self.fetched_at <= now.plus(AHEAD) && now.since(self.fetched_at) < GOOD
     }
 
     pub(super) fn is_late(&self, now: Timestamp) -> bool {

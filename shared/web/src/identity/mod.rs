@@ -11,6 +11,7 @@
 //! | `metadata` | the provider's metadata, parsed |
 //! | `endpoints` | the provider's endpoints for the code flow |
 //! | `discovery` | requests to the provider |
+//! | `roots` | the authorities that the certificate of a provider may come from |
 //! | `known_providers` | facts about well-known providers that their discovery documents leave out |
 //! | `code_flow` | the code flow: a browser is sent to the provider, and its code is exchanged for an ID token |
 //! | `client_secret` | the secret with which a code is exchanged, where the provider demands one |
@@ -29,6 +30,7 @@ mod operators;
 mod presented;
 mod principals;
 mod provider;
+mod roots;
 mod settings;
 mod site;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The ID token of a request, and the cookie that holds it in a browser.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -86,7 +86,7 @@ pub(crate) fn keep_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply 
 
 /// Returns the hint that [`keep_hint`] has kept in this browser.
 pub(crate) fn hint(site: Site, headers: &HeaderMap) -> Option<String> {
-    in_cookie(headers, site.hint_cookie()).ok()
+    in_cookie(headers, site.hint_cookie()).ok().map(Cow::into_owned)
 }
 
 /// Removes the hint from a browser that has one.
@@ -97,16 +97,16 @@ pub(crate) fn clear_hint(site: Site, reply: Reply, headers: &HeaderMap) -> Reply
 }
 
 /// The token of a request, by how it was sent.
-pub(super) enum Presented {
+pub(super) enum Presented<'a> {
     /// The token is in the header `Authorization: Bearer`.
-    Bearer(String),
+    Bearer(&'a str),
     /// The token is in the cookie, or the cookie is missing, which is an error.
-    Cookie(Result<String, TokenRefusal>),
+    Cookie(Result<Cow<'a, str>, TokenRefusal>),
 }
 
-impl Presented {
+impl<'a> Presented<'a> {
     /// Finds the token for a site. If there is an `Authorization` header, valid or not, the cookie is ignored.
-    pub(super) fn in_request(site: Site, headers: &HeaderMap) -> Result<Self, TokenRefusal> {
+    pub(super) fn in_request(site: Site, headers: &'a HeaderMap) -> Result<Self, TokenRefusal> {
         let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
         match (authorization.next(), authorization.next()) {
             (None, _) => Ok(Self::Cookie(in_cookie(headers, site.token_cookie()))),
@@ -116,7 +116,7 @@ impl Presented {
                 if !scheme.eq_ignore_ascii_case("bearer") {
                     return Err(TokenRefusal::NotBearer);
                 }
-                Ok(Self::Bearer(token.trim_matches(' ').to_owned()))
+                Ok(Self::Bearer(token.trim_matches(' ')))
             }
             (Some(_), Some(_)) => Err(TokenRefusal::SeveralAuthorizations),
         }
@@ -127,24 +127,24 @@ impl Presented {
         matches!(self, Self::Cookie(_))
     }
 
-    pub(super) fn token(self) -> Result<String, TokenRefusal> {
+    pub(super) fn token(self) -> Result<Cow<'a, str>, TokenRefusal> {
         match self {
-            Self::Bearer(token) => Ok(token),
+            Self::Bearer(token) => Ok(Cow::Borrowed(token)),
             Self::Cookie(token) => token,
         }
     }
 }
 
 /// Returns the token in the cookie `name`, which may be split.
-fn in_cookie(headers: &HeaderMap, name: &str) -> Result<String, TokenRefusal> {
+fn in_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Cow<'a, str>, TokenRefusal> {
     let value = |suffix: &str| {
         cookie::one(headers, &format!("{name}{suffix}"))
             .map(|value| value.filter(|value| !value.is_empty()))
             .map_err(|cookie::Several| TokenRefusal::SeveralCookies)
     };
     match (value("")?, value(".1")?, value(".2")?) {
-        (Some(whole), _, _) => Ok(whole.to_owned()),
-        (None, Some(first), Some(second)) => Ok(format!("{first}{second}")),
+        (Some(whole), _, _) => Ok(Cow::Borrowed(whole)),
+        (None, Some(first), Some(second)) => Ok(Cow::Owned(format!("{first}{second}"))),
         (None, None, None) => Err(TokenRefusal::NoToken),
         (None, _, _) => Err(TokenRefusal::HalfACookie),
     }

@@ -21,20 +21,21 @@ const ADD_ACCT: &str = "the ID tokens have no claim acct, so no address and no o
 /// The maximum number of bytes of a subject (OpenID Connect Core, 2).
 const LONGEST_SUBJECT: usize = 255;
 
-/// Returns the customer of a token, with what their own pages show.
+/// Returns the customer of a token, with what their own pages show: the person, the address if it is trusted, and the organisations that the
+/// person may act for.
 pub(super) fn customer(claims: &Claims, rules: &Rules) -> Result<Customer, TokenRefusal> {
-    let claimed = claims.get("email").and_then(Value::as_str).and_then(EmailAddress::parse);
-    let unconfirmed_address = claimed.filter(|_| address(claims, rules).is_none());
-    let expires_at = Timestamp::from_epoch_seconds(session_end(claims)?);
-    Ok(Customer { caller: caller(claims, rules)?, unconfirmed_address, expires_at })
-}
-
-/// Returns the person, the address if it is trusted, and the organisations that the person may act for.
-fn caller(claims: &Claims, rules: &Rules) -> Result<Caller, TokenRefusal> {
     let subject = subject(claims, &rules.party)?.clone();
-    let email = address(claims, rules);
+    let claimed = claims.get("email").and_then(Value::as_str).and_then(EmailAddress::parse);
+    let (email, unconfirmed_address) = match claimed {
+        Some(address) if is_trusted(&address, claims, rules) => (Some(address), None),
+        other => (None, other),
+    };
     let organizations = rules.organization.as_ref().map_or_else(Vec::new, |rule| organizations(claims, rules, rule));
-    Ok(Caller::new(rules.party.issuer.clone(), subject, email, organizations))
+    Ok(Customer {
+        caller: Caller::new(rules.party.issuer.clone(), subject, email, organizations),
+        unconfirmed_address,
+        expires_at: Timestamp::from_epoch_seconds(session_end(claims)?),
+    })
 }
 
 /// Returns the subject that the provider assigns to the person.
@@ -45,9 +46,9 @@ pub(super) fn subject<'a>(claims: &'a Claims, party: &RelyingParty) -> Result<&'
     }
 }
 
-fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
-    let address = EmailAddress::parse(claims.get("email")?.as_str()?)?;
-    let counts = match rules.email_trust {
+/// Returns whether the provider's word on the address of a token counts.
+fn is_trusted(address: &EmailAddress, claims: &Claims, rules: &Rules) -> bool {
+    match rules.email_trust {
         EmailTrust::EmailVerified => is_email_verified(claims),
         // Google vouches for its own addresses and those of a Workspace. Any other address may have a new owner since it was verified. Older
         // accounts of some countries have their address at googlemail.com.
@@ -62,8 +63,7 @@ fn address(claims: &Claims, rules: &Rules) -> Option<EmailAddress> {
         }
         EmailTrust::Issuer => true,
         EmailTrust::Never => false,
-    };
-    counts.then_some(address)
+    }
 }
 
 fn organizations(claims: &Claims, rules: &Rules, rule: &OrganizationRule) -> Vec<String> {

@@ -63,7 +63,7 @@ pub(super) struct Provider {
     turn: Mutex<()>,
 }
 
-/// What the process knows of its provider. It is replaced as a whole.
+/// The knowledge of a process about its provider. It is replaced as a whole.
 #[derive(Clone, Default)]
 struct Held {
     metadata: Option<Arc<Metadata>>,
@@ -79,6 +79,15 @@ impl Provider {
     /// Creates a provider whose metadata is read with the first token.
     pub(super) fn new(issuer: String, read: ReadMetadata) -> Self {
         Self { issuer, read, held: RwLock::default(), turn: Mutex::default() }
+    }
+
+    /// Creates a provider that holds these keys, and reads no item.
+    #[cfg(test)]
+    pub(super) fn holding(issuer: String, metadata: Metadata) -> Self {
+        let due_at = Some(Timestamp::from_epoch_seconds(i64::MAX));
+        let held = Held { metadata: Some(Arc::new(metadata)), due_at, ..Held::default() };
+        let read = reader(|_| -> BoxFuture<'static, Result<_, Problem>> { Box::pin(async { Ok(None) }) });
+        Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
     }
 
     /// Returns the key that verifies `token`. Whatever has to be read or asked for it ends with the request's deadline.
@@ -170,7 +179,7 @@ impl Provider {
         let why = match read {
             Ok(Ok(Some(item))) => match Metadata::parse(&item, &self.issuer) {
                 Some(metadata) if metadata.is_good(now) => return Some(metadata),
-                Some(_) => "the item is over a day old",
+                Some(_) => "the item is over a day old, or from the future",
                 None => "the item is not readable",
             },
             Ok(Ok(None)) => "there is no item",
@@ -224,12 +233,14 @@ impl Held {
         self.searched_at.is_none_or(|at| now.since(at) >= PAUSE)
     }
 
-    /// Takes metadata that was read or fetched, unless what is held was fetched later.
+    /// Takes metadata that was read or fetched, unless what is held is good and was fetched later.
     fn take(&mut self, metadata: Option<Metadata>, now: Timestamp) {
         let pause = if metadata.is_some() { KEPT } else { PAUSE };
         self.due_at = Some(now.plus(pause));
-        let is_newer =
-            |metadata: &Metadata| self.metadata.as_ref().is_none_or(|held| held.fetched_at <= metadata.fetched_at);
+        let is_newer = |metadata: &Metadata| {
+            let held = self.good(now);
+            held.is_none_or(|held| held.fetched_at <= metadata.fetched_at)
+        };
         if let Some(newer) = metadata.filter(is_newer) {
             self.metadata = Some(Arc::new(newer));
         }

@@ -1,13 +1,16 @@
 //! Tests of the whole verifier with signed tokens, and with a provider on this machine.
 
+mod fakes;
 mod fixtures;
 mod operators;
 mod presented;
 mod provider;
+mod roots;
 mod settings;
+mod table;
 mod token;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -23,7 +26,9 @@ use futures_util::future::BoxFuture;
 use lambda_http::{Body, Request};
 use serde_json::{Value, json};
 
-use super::{Identity, IdentitySettings, OperatorIdentity, OperatorSettings, key_set};
+use super::{
+    Identity, IdentitySettings, OperatorIdentity, OperatorSettings, key_set, metadata::Metadata, provider::Provider,
+};
 use crate::problem::{Problem, ProblemCode};
 
 /// The time of tests that do not choose their own.
@@ -134,25 +139,21 @@ fn metadata(issuer: &str, keys: &[Value], fetched_at: i64) -> ProviderMetadata {
     }
 }
 
-/// Returns a reader of a table that always has new metadata with these keys.
-fn table_with(
-    keys: &[Value],
-) -> impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> + use<> {
-    let keys = keys.to_vec();
-    move |issuer| {
-        let metadata = metadata(&issuer, &keys, i64::MAX);
-        Box::pin(async { Ok(Some(metadata)) })
-    }
-}
-
 /// Reads from a table without metadata.
 fn empty_table(_: String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, Problem>> {
     Box::pin(async { Ok(None) })
 }
 
-/// Returns a verifier with these keys.
+/// Returns a verifier with these keys since [`NOW`].
 fn holding(settings: IdentitySettings, keys: &[Value]) -> Identity {
-    Identity::new(settings, table_with(keys)).unwrap()
+    let mut identity = Identity::new(settings, empty_table).unwrap();
+    identity.verifier.provider = provider_with(&identity.verifier.party.issuer, keys);
+    identity
+}
+
+fn provider_with(issuer: &str, keys: &[Value]) -> Arc<Provider> {
+    let metadata = Metadata::parse(&metadata(issuer, keys, NOW), issuer).unwrap();
+    Arc::new(Provider::holding(issuer.to_owned(), metadata))
 }
 
 /// Returns a verifier of [`ISSUER`] that has the keys `rsa`, `ec` and `ed`.

@@ -2,7 +2,7 @@ use lambda_http::Request;
 use serde_json::{Value, json};
 
 use super::{
-    CLIENT, EC, ED, ISSUER, NOW, OperatorIdentity, OperatorSettings, RSA, at, empty_table, request, table_with,
+    CLIENT, EC, ED, ISSUER, NOW, OperatorIdentity, OperatorSettings, RSA, at, empty_table, provider_with, request,
 };
 use crate::{
     identity::{Deadline, Presentation, SignedInOperator},
@@ -25,7 +25,10 @@ fn settings() -> OperatorSettings {
 }
 
 fn verifier_of(settings: OperatorSettings) -> OperatorIdentity {
-    OperatorIdentity::new(settings, table_with(&[RSA.jwk("rsa"), EC.jwk("ec"), ED.jwk("ed")])).unwrap()
+    let mut operators = OperatorIdentity::new(settings, empty_table).unwrap();
+    let keys = [RSA.jwk("rsa"), EC.jwk("ec"), ED.jwk("ed")];
+    operators.verifier.provider = provider_with(&operators.verifier.party.issuer, &keys);
+    operators
 }
 
 fn verifier() -> OperatorIdentity {

@@ -1,123 +1,15 @@
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+//! Tests of a verifier beside a table that does not help, so that it asks the provider.
+
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use serde_json::json;
+
+use super::{
+    EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, empty_table,
+    fakes::{Answers, TestProvider, unavailable},
+    refusal, settings,
 };
-
-use super::{EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, empty_table, refusal, settings};
-use crate::problem::{Problem, ProblemCode::Unavailable};
-
-/// A provider on this machine.
-struct TestProvider {
-    issuer: String,
-    answers: Arc<Mutex<Answers>>,
-    requests: Arc<AtomicUsize>,
-}
-
-#[derive(Clone)]
-struct Answers {
-    status: u16,
-    discovery: Value,
-    keys: Value,
-    /// The number of bytes to send instead of the keys, without a length.
-    endless: Option<usize>,
-    silent: bool,
-}
-
-impl TestProvider {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let answers = Arc::new(Mutex::new(Answers {
-            status: 200,
-            discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
-            keys: json!({ "keys": [RSA.jwk("rsa")] }),
-            endless: None,
-            silent: false,
-        }));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (answers_of, requests_of) = (Arc::clone(&answers), Arc::clone(&requests));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&answers_of), Arc::clone(&requests_of)));
-            }
-        });
-        Self { issuer, answers, requests }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Answers)) {
-        change(&mut self.answers.lock().unwrap());
-    }
-
-    /// Returns how often the keys were fetched. A fetch takes two requests.
-    fn fetches(&self) -> usize {
-        self.requests.load(Ordering::SeqCst).div_ceil(2)
-    }
-
-    fn verifier(&self) -> Identity {
-        Identity::new(settings(&self.issuer), empty_table).unwrap()
-    }
-
-    fn token(&self) -> String {
-        RSA.token("rsa", &self.claims())
-    }
-
-    fn claims(&self) -> Value {
-        self.claims_at(NOW)
-    }
-
-    fn claims_at(&self, seconds: i64) -> Value {
-        claims_of(&self.issuer, json!({ "iat": seconds, "exp": seconds + 3600 }))
-    }
-
-    /// Returns the refusal of a new token, which is issued `after` seconds after [`NOW`].
-    async fn later(&self, verifier: &Identity, after: i64) -> Option<String> {
-        let token = RSA.token("rsa", &self.claims_at(NOW + after));
-        refusal(bearer_at(verifier, &token, NOW + after).await)
-    }
-}
-
-async fn serve(mut stream: TcpStream, answers: Arc<Mutex<Answers>>, requests: Arc<AtomicUsize>) {
-    let mut buffer = vec![0; 4096];
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
-        requests.fetch_add(1, Ordering::SeqCst);
-        let answers = answers.lock().unwrap().clone();
-        if answers.silent {
-            return std::future::pending().await;
-        }
-        let path = request.split(' ').nth(1).unwrap();
-        let body = match path {
-            "/.well-known/openid-configuration" => answers.discovery.to_string(),
-            "/keys" => answers.keys.to_string(),
-            _ => panic!("{path}"),
-        };
-        let head = format!("HTTP/1.1 {} X\r\nlocation: /elsewhere\r\n", answers.status);
-        let answer = match answers.endless.filter(|_| path == "/keys") {
-            Some(length) => format!("{head}connection: close\r\n\r\n{}", " ".repeat(length)),
-            None => format!("{head}content-length: {}\r\n\r\n{body}", body.len()),
-        };
-        if stream.write_all(answer.as_bytes()).await.is_err() || answers.endless.is_some() && path == "/keys" {
-            return;
-        }
-    }
-}
-
-fn unavailable(outcome: Result<domain::Caller, Problem>) -> String {
-    let problem = outcome.err().unwrap();
-    assert_eq!(problem.code(), Unavailable);
-    assert_eq!(problem.reply("id").headers()["retry-after"], "1");
-    problem.cause().unwrap()
-}
 
 #[tokio::test]
 async fn the_keys_are_fetched_with_the_first_token_and_shared() {
@@ -129,17 +21,20 @@ async fn the_keys_are_fetched_with_the_first_token_and_shared() {
     for outcome in join_all((0..20).map(|_| bearer(&verifier, &token))).await {
         assert_eq!(refusal(outcome), None);
     }
-    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 3599).await), None);
+    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 1799).await), None);
     assert_eq!(provider.fetches(), 1);
 }
 
 #[tokio::test]
-async fn keys_are_fetched_again_after_an_hour() {
+async fn keys_are_fetched_again_after_half_an_hour() {
     let provider = TestProvider::start().await;
     let (verifier, token) = (provider.verifier(), provider.token());
     assert_eq!(refusal(bearer(&verifier, &token).await), None);
     provider.change(|answers| answers.keys = json!({ "keys": [EC.jwk("ec")] }));
-    assert!(provider.later(&verifier, 3600).await.is_some(), "a withdrawn key is gone");
+    assert_eq!(provider.later(&verifier, 1799).await, None);
+    assert_eq!(provider.fetches(), 1);
+    let refusal = provider.later(&verifier, 1859).await;
+    assert_eq!(refusal.as_deref(), Some("the key is not the provider's"), "a withdrawn key is gone");
     assert_eq!(provider.fetches(), 2);
 }
 
@@ -186,7 +81,7 @@ async fn cached_keys_are_used_for_a_day_while_the_provider_fails() {
     provider.change(|answers| answers.status = 500);
     for (after, requests) in [(3600, 3), (3601, 3), (3659, 3), (3660, 4), (86399, 5)] {
         assert_eq!(provider.later(&verifier, after).await, None, "{after}");
-        assert_eq!(provider.requests.load(Ordering::SeqCst), requests, "{after}");
+        assert_eq!(provider.requests(), requests, "{after}");
     }
     let token = RSA.token("rsa", &provider.claims_at(NOW + 86399));
     let unknown = EC.token("ec", &provider.claims_at(NOW + 86399));
@@ -219,7 +114,7 @@ async fn an_unresponsive_provider_is_reported_in_time_to_every_caller() {
         assert_eq!(unavailable(outcome), "the identity provider did not answer in time");
     }
     assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
-    assert_eq!(provider.requests.load(Ordering::SeqCst), 1);
+    assert_eq!(provider.requests(), 1);
 }
 
 #[tokio::test]
