@@ -346,13 +346,13 @@ async fn provider_with(client: Client) -> Provider {
 #[tokio::test]
 async fn an_item_from_the_future_verifies_no_token_and_is_replaced() {
     let stack = with_keys(TokenOddities::default()).await;
-    let forger = provider_with(Client { id: String::new(), redirect_origin: String::new(), claims: Value::Null }).await;
+    let stranger = provider_with(Client { id: String::new(), redirect_origin: String::new(), claims: Value::Null }).await;
     let (table, now) = (Table::connect(&stack.cloud.aws_url(), "desk"), stack.cloud.clock().epoch_seconds());
     let mut forged = item(&stack).await;
-    forged["key_set"]["S"] = forger.jwks().to_string().into();
+    forged["key_set"]["S"] = stranger.jwks().to_string().into();
     forged["fetched_at"]["N"] = (now + HOUR).to_string().into();
     table.put(&forged).await;
-    let token = forger.sign(Algorithm::Rs256, &json!({}), &stack.provider.claims(&Person::with_email(DANA)));
+    let token = stranger.sign(Algorithm::Rs256, &json!({}), &stack.provider.claims(&Person::with_email(DANA)));
     assert_eq!(stack.list(&token).await.status, 401);
     assert_eq!(status_of_list(&stack).await, 200, "the function asks the provider");
     assert!(stack.refresh_keys().await);
