@@ -156,7 +156,7 @@ pub(super) struct TestTable {
     reads: Arc<AtomicUsize>,
 }
 
-/// What a read of the table gives.
+/// The outcome of a read of the table.
 #[derive(Clone)]
 pub(super) enum Stored {
     Nothing,

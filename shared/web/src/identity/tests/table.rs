@@ -16,7 +16,8 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const UNKNOWN: Option<&str> = Some("the key is not the provider's");
 
-fn kept() -> i64 {
+/// Returns the seconds between two reads of the item.
+fn interval() -> i64 {
     i64::try_from(KEPT.as_secs()).unwrap()
 }
 
@@ -50,8 +51,8 @@ async fn the_item_is_read_again_14_minutes_after_each_read() {
     let provider = provider_that_is_down().await;
     let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0);
     let verifier = provider.verifier_with(&table);
-    assert_eq!(kept(), 14 * MINUTE);
-    for (after, reads) in [(0, 1), (kept() - 1, 1), (kept(), 2), (2 * kept() - 1, 2), (2 * kept(), 3)] {
+    assert_eq!(interval(), 14 * MINUTE);
+    for (after, reads) in [(0, 1), (interval() - 1, 1), (interval(), 2), (2 * interval() - 1, 2), (2 * interval(), 3)] {
         assert_eq!(provider.later(&verifier, after).await, None);
         assert_eq!((table.reads(), provider.requests()), (reads, 0), "{after}");
     }
@@ -64,8 +65,8 @@ async fn a_withdrawn_key_is_refused_with_the_next_read() {
     let verifier = provider.verifier_with(&table);
     assert_eq!(later(&verifier, &provider, (&EC, "ec"), 0).await, None);
     table.refresh(&provider, &[RSA.jwk("rsa")], MINUTE);
-    assert_eq!(later(&verifier, &provider, (&EC, "ec"), kept()).await.as_deref(), UNKNOWN);
-    assert_eq!(later(&verifier, &provider, (&RSA, "rsa"), kept()).await, None);
+    assert_eq!(later(&verifier, &provider, (&EC, "ec"), interval()).await.as_deref(), UNKNOWN);
+    assert_eq!(later(&verifier, &provider, (&RSA, "rsa"), interval()).await, None);
 }
 
 #[tokio::test]
@@ -112,13 +113,13 @@ async fn older_metadata_never_replaces_newer_keys() {
     let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], -MINUTE);
     let verifier = provider.verifier_with(&table);
     assert_eq!(later(&verifier, &provider, (&EC, "new"), 0).await, None);
-    for after in [kept(), 2 * kept()] {
+    for after in [interval(), 2 * interval()] {
         assert_eq!(later(&verifier, &provider, (&EC, "new"), after).await, None, "{after}");
         assert_eq!(later(&verifier, &provider, (&RSA, "rsa"), after).await.as_deref(), UNKNOWN, "{after}");
     }
-    table.refresh(&provider, &[RSA.jwk("rsa")], 3 * kept());
+    table.refresh(&provider, &[RSA.jwk("rsa")], 3 * interval());
     provider.change(|answers| answers.status = 500);
-    assert_eq!(later(&verifier, &provider, (&RSA, "rsa"), 3 * kept()).await, None, "a newer item does");
+    assert_eq!(later(&verifier, &provider, (&RSA, "rsa"), 3 * interval()).await, None, "a newer item does");
 }
 
 #[tokio::test]
@@ -147,9 +148,14 @@ async fn a_late_item_makes_the_verifier_ask_the_provider_once_in_14_minutes() {
     assert_eq!(later(&verifier, &provider, (&EC, "withdrawn"), 0).await.as_deref(), UNKNOWN);
     assert_eq!((table.reads(), provider.fetches()), (1, 1));
     provider.change(|answers| answers.status = 500);
-    for (after, requests) in
-        [(0, 2), (kept(), 2), (2 * kept(), 2), (3 * kept(), 3), (4 * kept() - 1, 3), (4 * kept(), 4)]
-    {
+    for (after, requests) in [
+        (0, 2),
+        (interval(), 2),
+        (2 * interval(), 2),
+        (3 * interval(), 3),
+        (4 * interval() - 1, 3),
+        (4 * interval(), 4),
+    ] {
         assert_eq!(provider.later(&verifier, after).await, None);
         assert_eq!(provider.requests(), requests, "{after}");
     }
@@ -209,16 +215,16 @@ async fn held_keys_stay_while_the_table_fails() {
         let verifier = provider.verifier_with(&table);
         assert_eq!(provider.later(&verifier, 0).await, None);
         table.store(failing);
-        for (after, reads) in [(kept(), 2), (kept() + 59, 2), (kept() + 60, 3)] {
+        for (after, reads) in [(interval(), 2), (interval() + 59, 2), (interval() + 60, 3)] {
             let began = Instant::now();
             assert_eq!(provider.later(&verifier, after).await, None);
             assert_eq!(table.reads(), reads, "the next attempt is in a minute, {after}");
             assert!(began.elapsed() < Duration::from_millis(1300), "{:?}", began.elapsed());
         }
         assert_eq!(provider.requests(), before, "keys that are not late need no provider");
-        table.refresh(&provider, &[RSA.jwk("rsa")], kept() + 2 * MINUTE);
-        assert_eq!(provider.later(&verifier, kept() + 2 * MINUTE).await, None);
-        assert_eq!(provider.later(&verifier, 2 * kept() + 2 * MINUTE - 1).await, None);
+        table.refresh(&provider, &[RSA.jwk("rsa")], interval() + 2 * MINUTE);
+        assert_eq!(provider.later(&verifier, interval() + 2 * MINUTE).await, None);
+        assert_eq!(provider.later(&verifier, 2 * interval() + 2 * MINUTE - 1).await, None);
         assert_eq!(table.reads(), 4, "after a good read, the next is in 14 minutes");
     }
 }
