@@ -757,12 +757,12 @@ pub(super) const FAULTS: [Fault; 236] = [
     ),
     own_rule(
         "target-without-dead-letters",
-        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Each quarter of an hour, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
+        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Every 15 minutes, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
         "",
     ),
     own_rule(
         "rule-without-alarm",
-        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Each quarter of an hour, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
+        "        QuarterHourly:\n          Type: Schedule\n          Properties:\n            Description: Every 15 minutes, the keys of the identity providers\n            Schedule: rate(15 minutes)\n            RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 }\n",
         "",
     ),
     own_rule(
