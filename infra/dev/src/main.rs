@@ -257,6 +257,7 @@ async fn finish_deployment(functions: &Functions, cloud: &Cloud) {
     for (function, event) in cloud.deployment_events() {
         if let Err(error) = functions.invoke(function, &event, FIRST_CALL).await {
             say!("{error}");
+            say!("Until a run succeeds, functions ask the provider themselves. The next run is within 15 minutes.");
         }
     }
 }
