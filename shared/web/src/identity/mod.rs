@@ -51,7 +51,6 @@ pub use code_flow::{CodeFlow, LogoutHint};
 pub use discovery::{FetchFailure, fetch_metadata};
 pub use operators::{OperatorIdentity, Presentation, SignedInOperator};
 pub(crate) use presented::{TooLarge, clear_hint, clear_token, fits, hint, keep_hint, set_token};
-pub use provider::KEPT;
 pub use settings::{IdentitySettings, InvalidSetting, OperatorSettings, is_issuer};
 pub use site::Site;
 pub use token::TokenRefusal;

@@ -25,7 +25,7 @@ use crate::problem::{self, Problem, ProblemCode};
 
 /// How long metadata is used without reading the item again. With the 15 minutes of the schedule and a minute for the schedule's delay and the
 /// fetch, a key that the provider withdraws is refused within 30 minutes.
-pub const KEPT: Duration = Duration::from_mins(14);
+pub(super) const READ_INTERVAL: Duration = Duration::from_mins(14);
 
 /// The time until the next attempt after one that gave nothing, and the minimum time between two searches for a key, so that unknown key ids
 /// cannot be used to flood the provider.
@@ -235,7 +235,7 @@ impl Held {
 
     /// Takes metadata that was read or fetched, unless what is held is good and was fetched later.
     fn take(&mut self, metadata: Option<Metadata>, now: Timestamp) {
-        let pause = if metadata.is_some() { KEPT } else { PAUSE };
+        let pause = if metadata.is_some() { READ_INTERVAL } else { PAUSE };
         self.due_at = Some(now.plus(pause));
         let is_newer = |metadata: &Metadata| {
             let held = self.good(now);

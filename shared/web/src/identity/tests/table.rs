@@ -10,7 +10,7 @@ use super::{
     fakes::{Stored, TestProvider, TestTable, unavailable},
     metadata, refusal, settings,
 };
-use crate::identity::{CodeFlow, Deadline, KEPT, LogoutHint};
+use crate::identity::{CodeFlow, Deadline, LogoutHint, provider::READ_INTERVAL};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -18,7 +18,7 @@ const UNKNOWN: Option<&str> = Some("the key is not the provider's");
 
 /// Returns the seconds between two reads of the item.
 fn interval() -> i64 {
-    i64::try_from(KEPT.as_secs()).unwrap()
+    i64::try_from(READ_INTERVAL.as_secs()).unwrap()
 }
 
 /// Returns a provider that answers only with failures.
