@@ -29,9 +29,8 @@ pub mod sign_in;
 
 pub use endpoint::{endpoint, malformed};
 pub use identity::{
-    ClientSecretSource, CodeFlow, Customer, Deadline, FetchFailure, Identity, IdentitySettings, InvalidSetting,
-    LogoutHint, OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site,
-    TokenRefusal, fetch_metadata, is_issuer,
+    ClientSecretSource, CodeFlow, Customer, Deadline, Identity, IdentitySettings, InvalidSetting, LogoutHint,
+    OperatorIdentity, OperatorSettings, Presentation, ReadClientSecret, SignedInOperator, Site, TokenRefusal,
 };
 pub use lambda_http::Request;
 pub use problem::{Problem, ProblemCode};

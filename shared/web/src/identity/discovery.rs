@@ -183,12 +183,6 @@ impl Error for FetchFailure {
     }
 }
 
-impl Retryable for FetchFailure {
-    fn is_transient(&self) -> bool {
-        self.0.is_transient()
-    }
-}
-
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
