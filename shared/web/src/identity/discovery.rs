@@ -87,10 +87,10 @@ pub async fn fetch_metadata(issuer: &str, now: Timestamp) -> Result<ProviderMeta
 
 /// Fetches the metadata of `issuer` as [`fetch_metadata`] does.
 ///
-/// The HTTP client lives only for the two requests: its connections would be closed by the next ones, and a process that finds the metadata in
-/// the table needs none.
+/// The HTTP client lives only for the two requests: the provider closes its connections before the next ones, minutes later, and a process that
+/// finds the metadata in the table needs no client.
 pub(super) async fn fetch(issuer: &str, now: Timestamp) -> Result<ProviderMetadata, Failure> {
-    let client = client();
+    let client = client()?;
     let discovery = discover(&client, issuer).await?;
     if !may_be_asked(&discovery.jwks_uri, issuer) {
         return Err(Failure::KeysAddress);
@@ -116,7 +116,7 @@ pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
     if let Some(authorization) = form.authorization {
         headers.try_insert("authorization", authorization).map_err(|_| Failure::Address)?;
     }
-    send(&client(), request).await
+    send(&client()?, request).await
 }
 
 /// Returns whether an address of the discovery document may be used: it has TLS, or the issuer is on this machine.
@@ -125,13 +125,10 @@ pub(super) fn may_be_asked(address: &str, issuer: &str) -> bool {
     settings::is_confidential(address) && (local || !address.starts_with("http:"))
 }
 
-fn client() -> Connector {
-    let mut builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    // Building it does not fail: the certificates are parsed later.
-    if let Ok(context) = TlsContext::builder().with_trust_store(roots::trust_store()).build() {
-        builder = builder.tls_context(context);
-    }
-    builder.build()
+fn client() -> Result<Connector, Failure> {
+    let context = TlsContext::builder().with_trust_store(roots::trust_store()).build();
+    let context = context.map_err(|error| Failure::Connection(ConnectorError::other(error.into(), None)))?;
+    Ok(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build())
 }
 
 /// Fetches the document and checks that it names exactly this issuer (OpenID Connect Discovery, 4.3).
