@@ -342,7 +342,7 @@ async fn provider_with(client: Client) -> Provider {
     Provider::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), options).await.unwrap()
 }
 
-/// An item from the future would outlive the person who has written it: no run of `refresh-keys` would be newer.
+/// Otherwise a forged item that is dated ahead would verify tokens until a day after its date, and `refresh-keys` would never replace it.
 #[tokio::test]
 async fn an_item_from_the_future_verifies_no_token_and_is_replaced() {
     let stack = with_keys(TokenOddities::default()).await;

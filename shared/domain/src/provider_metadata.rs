@@ -13,7 +13,7 @@ pub struct ProviderMetadata {
     pub discovery: String,
     /// The JWK set (RFC 7517, 5), as JSON. It holds public keys that verify ID tokens, and nothing else.
     pub key_set: String,
-    /// When the provider gave both.
+    /// The time just before both were requested.
     pub fetched_at: Timestamp,
 }
 

@@ -12,8 +12,8 @@ const GOOD: Duration = Duration::from_hours(24);
 /// The age from which a process asks the provider itself: `refresh-keys`, which runs every 15 minutes, has failed twice.
 const LATE: Duration = Duration::from_mins(30);
 
-/// How much later than now metadata may be dated, as the clocks of two machines differ. A later date is no date at which it was fetched: the
-/// metadata would be good until then.
+/// How far ahead of our clock metadata may be dated, since clocks differ. An item dated later is refused: it would stay good for a day after its
+/// date.
 const AHEAD: Duration = Duration::from_mins(1);
 
 /// The keys and endpoints of one issuer.

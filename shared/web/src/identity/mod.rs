@@ -80,9 +80,8 @@ pub struct Customer {
     pub expires_at: Timestamp,
 }
 
-/// The time that one request may spend on the provider: for its discovery document, the client secret, an ID token and its
-/// keys together. The function adds
-/// its own work, and the browser gets a page within eight seconds.
+/// The time that one request may spend on the provider: for its discovery document, the client secret, an ID token and its keys together. The
+/// function adds its own work, and the browser gets a page within eight seconds.
 pub const PROVIDER_TIME: Duration = Duration::from_millis(7500);
 
 /// The end of the time that one request may spend on the provider.

@@ -59,11 +59,11 @@ pub(super) struct Provider {
     issuer: String,
     read: ReadMetadata,
     held: RwLock<Arc<Held>>,
-    /// Held by the one request that reads or asks.
+    /// Locked by the one request that refreshes.
     turn: Mutex<()>,
 }
 
-/// The knowledge of a process about its provider. It is replaced as a whole.
+/// The provider's metadata as a process holds it, replaced as a whole.
 #[derive(Clone, Default)]
 struct Held {
     metadata: Option<Arc<Metadata>>,
@@ -90,7 +90,7 @@ impl Provider {
         Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
     }
 
-    /// Returns the key that verifies `token`. Whatever has to be read or asked for it ends with the request's deadline.
+    /// Returns the key that verifies `token`. Reads and requests end at the deadline.
     pub(super) async fn key(
         &self,
         token: &Unverified<'_>,
