@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use provider::{Algorithm, Person};
+use serde_json::json;
 use support::{Call, Processes, event};
 use tokio::{join, process::Command};
 
@@ -67,6 +69,18 @@ async fn with_every_address_but_those_of_aws_refused_a_customer_lists_retrieves_
     processes.provider.stop();
     assert_eq!(ask_each(&processes).await, ([202, 200, 200], true));
     assert_eq!(refusals.lines(), Vec::<String>::new(), "no function has tried another address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_key_id_is_refused_with_401_where_the_provider_cannot_be_reached() {
+    let Some(processes) = started().await else { return };
+    assert!(processes.refresh_keys().await);
+    let refusals = Refusals::record(&processes).await;
+    let claims = processes.provider.claims(&Person::with_email("dana@fabrikam.example"));
+    let forged = processes.provider.sign(Algorithm::Rs256, &json!({ "kid": "forged" }), &claims);
+    let answer = processes.call("list-subscriptions", Call::get("/subscriptions").bearer(&forged)).await.unwrap();
+    assert_eq!((answer.status, answer.problem()), (401, Some("not-signed-in")), "{answer:?}");
+    assert_eq!(refusals.lines().len(), 1, "the function has tried to ask the provider");
 }
 
 /// The same without the keys in the table, to see that a way out is noticed and refused.

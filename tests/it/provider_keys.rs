@@ -172,6 +172,17 @@ async fn unknown_key_ids_cause_one_read_and_one_request_to_the_provider_in_a_min
 }
 
 #[tokio::test]
+async fn a_forged_key_id_is_refused_while_the_provider_is_down() {
+    let stack = with_keys(TokenOddities::default()).await;
+    stack.provider.set_oddities(withheld());
+    assert_eq!(stack.list(&forged(&stack, "forged")).await.problem(), Some("not-signed-in"));
+    let olivia = stack.provider.claims(&Person::at_client(DESK_CLIENT, OLIVIA));
+    let olivia = stack.provider.sign(Algorithm::Rs256, &json!({ "kid": "forged" }), &olivia);
+    assert_eq!(stack.desk_get("/desk/api/subscriptions/sub-1", &olivia).await.status, 404);
+    assert_eq!(status_of_list(&stack).await, 200);
+}
+
+#[tokio::test]
 async fn requests_that_come_at_once_to_a_cold_function_read_the_keys_once() {
     let stack = with_keys(TokenOddities::default()).await;
     let (token, fetched) = (stack.token(DANA), fetches(&stack));

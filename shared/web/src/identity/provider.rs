@@ -11,7 +11,10 @@ use std::{
 use domain::{ProviderMetadata, Timestamp};
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use jsonwebtoken::DecodingKey;
-use tokio::{sync::Mutex, time::timeout_at};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Deadline, TokenRefusal,
@@ -37,7 +40,7 @@ const READ_TIME: Duration = Duration::from_secs(1);
 /// The deadline for both documents of the provider together, so that an unresponsive provider is reported before the caller gives up.
 const FETCH_TIME: Duration = Duration::from_millis(2200);
 
-/// The deadline for both documents while good keys are held, which leaves time for the request itself.
+/// The deadline for both documents where the held keys suffice for the request and are only late, which leaves time for the request itself.
 const REFETCH_TIME: Duration = Duration::from_secs(1);
 
 /// Reads the metadata of an issuer where `refresh-keys` has put it.
@@ -125,6 +128,11 @@ impl Provider {
         Ok(endpoints.ok_or(Failure::NoEndpoints)?)
     }
 
+    /// Returns the failure of the last request to the provider, if it failed.
+    pub(super) fn failure(&self) -> Option<Arc<Failure>> {
+        self.held().failure.clone()
+    }
+
     fn held(&self) -> Arc<Held> {
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -148,8 +156,8 @@ impl Provider {
         deadline: Deadline,
         now: Timestamp,
     ) -> Arc<Held> {
-        let fetch_time = if seen.good(now).is_some() { REFETCH_TIME } else { FETCH_TIME };
-        let Ok(_turn) = timeout_at(deadline.within(READ_TIME + fetch_time), self.turn.lock()).await else {
+        let fetch_time = |held: &Held| if held.suffices(&suffices, now) { REFETCH_TIME } else { FETCH_TIME };
+        let Ok(_turn) = timeout_at(deadline.within(READ_TIME + fetch_time(&seen)), self.turn.lock()).await else {
             return Arc::new(Held { failure: Some(Arc::new(Failure::TimedOut)), ..Held::clone(&seen) });
         };
         let known = self.held();
@@ -166,7 +174,8 @@ impl Provider {
         if next.good(now).is_some_and(is_enough) {
             next.failure = None;
         } else {
-            self.ask(&mut next, deadline, now).await;
+            let end = deadline.within(fetch_time(&next));
+            self.ask(&mut next, end, now).await;
         }
         let next = Arc::new(next);
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
@@ -194,14 +203,13 @@ impl Provider {
         None
     }
 
-    /// Asks the provider.
-    async fn ask(&self, next: &mut Held, deadline: Deadline, now: Timestamp) {
+    /// Asks the provider, until `end`.
+    async fn ask(&self, next: &mut Held, end: Instant, now: Timestamp) {
         let holds_good_keys = next.good(now).is_some();
         if holds_good_keys {
             next.searched_at = Some(now);
         }
-        let time = if holds_good_keys { REFETCH_TIME } else { FETCH_TIME };
-        let fetched = timeout_at(deadline.within(time), discovery::fetch(&self.issuer, now)).await;
+        let fetched = timeout_at(end, discovery::fetch(&self.issuer, now)).await;
         let fetched = fetched.unwrap_or(Err(Failure::TimedOut));
         match fetched.and_then(|fetched| Metadata::parse(&fetched, &self.issuer).ok_or(Failure::NoKeys)) {
             Ok(metadata) => {
@@ -225,6 +233,11 @@ impl Held {
         self.metadata.as_ref().filter(|metadata| metadata.is_good(now))
     }
 
+    /// Returns whether good keys are held that suffice.
+    fn suffices(&self, suffices: impl Fn(&KeySet) -> bool, now: Timestamp) -> bool {
+        self.good(now).is_some_and(|metadata| suffices(&metadata.keys))
+    }
+
     fn is_due(&self, now: Timestamp) -> bool {
         self.due_at.is_none_or(|at| now >= at)
     }
@@ -246,17 +259,19 @@ impl Held {
         }
     }
 
+    /// Returns the key for `token`. A key that is not held is unknown, also if the provider could not be asked: most such tokens are forged. Only
+    /// if the metadata is late too, it may be a new key, and the problem is `unavailable`.
     fn key(&self, token: &Unverified, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
-        let keys = &self.good(now).ok_or_else(|| self.unavailable())?.keys;
-        let id = token.key_id.as_deref();
+        let metadata = self.good(now).ok_or_else(|| self.unavailable())?;
+        let (keys, id) = (&metadata.keys, token.key_id.as_deref());
         if keys.contains(id) {
-            return Ok(Arc::clone(keys.key(id, token.algorithm)?));
-        }
-        match (id, &self.failure) {
-            (None, _) => Err(TokenRefusal::NoKeyId.into()),
-            (Some(_), None) => Err(TokenRefusal::UnknownKey.into()),
-            // The key may be a new one that could not be fetched.
-            (Some(_), Some(_)) => Err(self.unavailable()),
+            Ok(Arc::clone(keys.key(id, token.algorithm)?))
+        } else if id.is_none() {
+            Err(TokenRefusal::NoKeyId.into())
+        } else if metadata.is_late(now) && self.failure.is_some() {
+            Err(self.unavailable())
+        } else {
+            Err(TokenRefusal::UnknownKey.into())
         }
     }
 

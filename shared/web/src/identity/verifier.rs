@@ -25,8 +25,8 @@ impl Verifier {
         Self { provider: Arc::new(Provider::new(party.issuer.clone(), read)), party }
     }
 
-    /// Returns the claims of a valid token. Fails with `not-signed-in` for any other token, and with `unavailable` if the keys cannot be
-    /// fetched.
+    /// Returns the claims of a valid token. Fails with `not-signed-in` for any other token, and with `unavailable` if the provider cannot be
+    /// asked and there are no keys, or only late ones without that of the token.
     pub(super) async fn verify(&self, token: &str, deadline: Deadline, now: Timestamp) -> Result<Claims, Problem> {
         let token = Unverified::read(token)?;
         let key = self.provider.key(&token, deadline, now).await?;
@@ -51,7 +51,11 @@ impl Verifier {
         deadline: Deadline,
         now: Timestamp,
     ) -> Result<Claims, Problem> {
-        let claims = self.verify(token, deadline, now).await.map_err(as_defect)?;
+        let claims = self.verify(token, deadline, now).await.map_err(|problem| match self.provider.failure() {
+            // The provider has signed with a new key, which could not be fetched.
+            Some(failure) if problem.token_refusal() == Some(TokenRefusal::UnknownKey) => failure.into(),
+            _ => as_defect(problem),
+        })?;
         match claims.get("nonce") {
             None => Err(as_defect(TokenRefusal::NonceMissing.into())),
             Some(given) if given != nonce => Err(TokenRefusal::NonceOfAnotherRequest.into()),

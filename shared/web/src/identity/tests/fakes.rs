@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use domain::{ProviderMetadata, Retryable};
@@ -35,6 +36,8 @@ pub(super) struct Answers {
     /// The number of bytes to send instead of the keys, without a length.
     pub(super) endless: Option<usize>,
     pub(super) silent: bool,
+    /// How long each answer takes.
+    pub(super) delay: Duration,
 }
 
 impl TestProvider {
@@ -56,6 +59,7 @@ impl TestProvider {
             keys: json!({ "keys": [RSA.jwk("rsa")] }),
             endless: None,
             silent: false,
+            delay: Duration::ZERO,
         }));
         let requests = Arc::new(AtomicUsize::new(0));
         let (answers_of, requests_of) = (Arc::clone(&answers), Arc::clone(&requests));
@@ -132,6 +136,7 @@ async fn serve(
         if answers.silent {
             return std::future::pending().await;
         }
+        tokio::time::sleep(answers.delay).await;
         let path = request.split(' ').nth(1).unwrap();
         let body = match path {
             "/.well-known/openid-configuration" => answers.discovery.to_string(),

@@ -11,6 +11,7 @@ use super::{
     metadata, refusal, settings,
 };
 use crate::identity::{CodeFlow, Deadline, LogoutHint, provider::READ_INTERVAL};
+use crate::problem::ProblemCode;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -271,14 +272,53 @@ async fn a_silent_table_and_a_silent_provider_are_reported_in_time_to_every_call
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_unavailable_and_a_known_one_accepted_while_the_provider_is_down() {
+async fn an_unknown_key_is_refused_and_a_known_one_accepted_while_the_provider_is_down() {
+    let provider = provider_that_is_down().await;
+    let verifier = provider.verifier_with(&TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0));
+    assert_eq!(later(&verifier, &provider, (&EC, "forged"), 0).await.as_deref(), UNKNOWN);
+    assert_eq!(provider.later(&verifier, 1).await, None);
+    assert_eq!(later(&verifier, &provider, (&EC, "forged"), 1).await.as_deref(), UNKNOWN);
+    assert_eq!(provider.requests(), 1, "one a minute");
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_unavailable_while_the_keys_are_late_and_the_provider_is_down() {
+    let provider = provider_that_is_down().await;
+    let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0);
+    let verifier = provider.verifier_with(&table);
+    assert_eq!(later(&verifier, &provider, (&EC, "new"), 30 * MINUTE - 1).await.as_deref(), UNKNOWN);
+    let token = EC.token("new", &provider.claims_at(NOW + 30 * MINUTE));
+    for verifier in [verifier, provider.verifier_with(&table)] {
+        let cause = unavailable(bearer_at(&verifier, &token, NOW + 30 * MINUTE).await);
+        assert_eq!(cause, "the identity provider answered with status 500");
+        assert_eq!(provider.later(&verifier, 30 * MINUTE).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_key_of_a_slow_provider_is_accepted() {
+    let provider = TestProvider::start().await;
+    provider.change(|answers| {
+        answers.keys = json!({ "keys": [EC.jwk("new")] });
+        answers.delay = Duration::from_millis(700);
+    });
+    let verifier = provider.verifier_with(&TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0));
+    for outcome in join_all((0..3).map(|_| later(&verifier, &provider, (&EC, "new"), 0))).await {
+        assert_eq!(outcome, None, "without the key the request fails anyway, so it waits longer");
+    }
+    assert_eq!(provider.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_with_a_new_key_that_cannot_be_fetched_is_unavailable_and_no_defect() {
     let provider = provider_that_is_down().await;
     let verifier = provider.verifier_with(&TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0));
     let token = EC.token("new", &provider.claims());
-    unavailable(bearer(&verifier, &token).await);
-    assert_eq!(provider.later(&verifier, 1).await, None);
-    unavailable(bearer_at(&verifier, &token, NOW + 1).await);
-    assert_eq!(provider.requests(), 1, "one a minute");
+    let outcome = verifier.customer_for_nonce(&token, "nonce", Deadline::start(), at(NOW)).await;
+    assert_eq!(outcome.err().unwrap().code(), ProblemCode::Unavailable);
+    provider.change(|answers| answers.status = 200);
+    let outcome = verifier.customer_for_nonce(&token, "nonce", Deadline::start(), at(NOW + MINUTE)).await;
+    assert_eq!(outcome.err().unwrap().code(), ProblemCode::Internal, "the provider has no such key");
 }
 
 #[tokio::test]
