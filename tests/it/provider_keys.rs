@@ -357,7 +357,8 @@ async fn provider_with(client: Client) -> Provider {
 #[tokio::test]
 async fn an_item_from_the_future_verifies_no_token_and_is_replaced() {
     let stack = with_keys(TokenOddities::default()).await;
-    let stranger = provider_with(Client { id: String::new(), redirect_origin: String::new(), claims: Value::Null }).await;
+    let stranger =
+        provider_with(Client { id: String::new(), redirect_origin: String::new(), claims: Value::Null }).await;
     let (table, now) = (Table::connect(&stack.cloud.aws_url(), "desk"), stack.cloud.clock().epoch_seconds());
     let mut forged = item(&stack).await;
     forged["key_set"]["S"] = stranger.jwks().to_string().into();

@@ -4,6 +4,7 @@
 //! is missing, unreadable or late, or it lacks the key of a token.
 
 use std::{
+    ops::Range,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -70,13 +71,18 @@ pub(super) struct Provider {
 #[derive(Clone, Default)]
 struct Held {
     metadata: Option<Arc<Metadata>>,
-    /// When the item is read again. `None` before the first time.
-    due_at: Option<Timestamp>,
-    /// When a key was last searched for.
-    searched_at: Option<Timestamp>,
+    /// The time until the item is read again.
+    read_pause: Pause,
+    /// The time until a key may be searched for again.
+    search_pause: Pause,
     /// The failure of the last request to the provider.
     failure: Option<Arc<Failure>>,
 }
+
+/// A time in which something is not done again. It also ends if the clock is set back before its start, which could otherwise make it last for
+/// years.
+#[derive(Clone, Default)]
+struct Pause(Option<Range<Timestamp>>);
 
 impl Provider {
     /// Creates a provider whose metadata is read with the first token.
@@ -87,8 +93,8 @@ impl Provider {
     /// Creates a provider that holds these keys, and reads no item.
     #[cfg(test)]
     pub(super) fn holding(issuer: String, metadata: Metadata) -> Self {
-        let due_at = Some(Timestamp::from_epoch_seconds(i64::MAX));
-        let held = Held { metadata: Some(Arc::new(metadata)), due_at, ..Held::default() };
+        let read_pause = Pause::start(Timestamp::from_epoch_seconds(0), Duration::MAX);
+        let held = Held { metadata: Some(Arc::new(metadata)), read_pause, ..Held::default() };
         let read = reader(|_| -> BoxFuture<'static, Result<_, Problem>> { Box::pin(async { Ok(None) }) });
         Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
     }
@@ -166,7 +172,7 @@ impl Provider {
         }
         let mut next = Held::clone(&seen);
         if seen.good(now).is_some_and(|metadata| !suffices(&metadata.keys)) {
-            next.searched_at = Some(now);
+            next.search_pause = Pause::start(now, PAUSE);
         }
         let item = self.read_item(deadline, now).await;
         next.take(item, now);
@@ -207,7 +213,7 @@ impl Provider {
     async fn ask(&self, next: &mut Held, end: Instant, now: Timestamp) {
         let holds_good_keys = next.good(now).is_some();
         if holds_good_keys {
-            next.searched_at = Some(now);
+            next.search_pause = Pause::start(now, PAUSE);
         }
         let fetched = timeout_at(end, discovery::fetch(&self.issuer, now)).await;
         let fetched = fetched.unwrap_or(Err(Failure::TimedOut));
@@ -239,17 +245,16 @@ impl Held {
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
-        self.due_at.is_none_or(|at| now >= at)
+        !self.read_pause.contains(now)
     }
 
     fn may_search(&self, now: Timestamp) -> bool {
-        self.searched_at.is_none_or(|at| now.since(at) >= PAUSE)
+        !self.search_pause.contains(now)
     }
 
     /// Takes metadata that was read or fetched, unless what is held is good and was fetched later.
     fn take(&mut self, metadata: Option<Metadata>, now: Timestamp) {
-        let pause = if metadata.is_some() { READ_INTERVAL } else { PAUSE };
-        self.due_at = Some(now.plus(pause));
+        self.read_pause = Pause::start(now, if metadata.is_some() { READ_INTERVAL } else { PAUSE });
         let is_newer = |metadata: &Metadata| {
             let held = self.good(now);
             held.is_none_or(|held| held.fetched_at <= metadata.fetched_at)
@@ -278,5 +283,15 @@ impl Held {
     /// Returns the problem of a request for which nothing could be fetched.
     fn unavailable(&self) -> Problem {
         self.failure.as_ref().map_or_else(|| ProblemCode::Unavailable.into(), |failure| Arc::clone(failure).into())
+    }
+}
+
+impl Pause {
+    fn start(now: Timestamp, time: Duration) -> Self {
+        Self(Some(now..now.plus(time)))
+    }
+
+    fn contains(&self, now: Timestamp) -> bool {
+        self.0.as_ref().is_some_and(|times| times.contains(&now))
     }
 }

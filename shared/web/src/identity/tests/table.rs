@@ -322,6 +322,19 @@ async fn a_sign_in_with_a_new_key_that_cannot_be_fetched_is_unavailable_and_no_d
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_delays_neither_a_read_nor_a_search() {
+    let provider = provider_that_is_down().await;
+    let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0);
+    let verifier = provider.verifier_with(&table);
+    let token = EC.token("new", &provider.claims_at(NOW + 10 * HOUR));
+    unavailable(bearer_at(&verifier, &token, NOW + 10 * HOUR).await);
+    assert_eq!((provider.later(&verifier, 2 * MINUTE).await, table.reads()), (None, 2));
+    table.refresh(&provider, &[RSA.jwk("rsa"), EC.jwk("new")], 2 * MINUTE);
+    assert_eq!(later(&verifier, &provider, (&EC, "new"), 3 * MINUTE).await, None);
+    assert_eq!((table.reads(), provider.requests()), (3, 1));
+}
+
+#[tokio::test]
 async fn a_replaced_only_key_without_an_id_is_found_in_the_table() {
     let provider = provider_that_is_down().await;
     let without_id = |signer: &Signer| {
