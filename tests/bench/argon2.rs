@@ -14,9 +14,10 @@ use tokio::{
 };
 
 use crate::{
-    installed::Peers,
+    Section,
     lab::Lab,
-    report::{Bar, Limit, Section, Table, bars_table, missed, number},
+    peers::Peers,
+    report::{Check, Limit, Table, checks_table, missed, number},
     statistics::Samples,
 };
 
@@ -53,7 +54,8 @@ async fn verify(hasher: &Hasher, hash: &PasswordHash) -> anyhow::Result<Duration
 }
 
 fn report(own: &Samples, others: &Samples) -> Section {
-    let bars = [Bar::new("verification against the reference", Limit::AtMost(0.85), own.median() / others.median())];
+    let checks =
+        [Check::new("verification against the reference", Limit::AtMost(0.85), own.median() / others.median())];
     let mut table = Table::new(&["argon2id, 19 MiB, 2 passes, 1 lane", "verification, ms", "p99, ms"]);
     for (name, samples) in [("`lambda::Hasher`", own), ("libargon2, by argon2-cffi", others)] {
         table.row([name.to_owned(), number(samples.median()), number(samples.percentile(99))]);
@@ -61,9 +63,9 @@ fn report(own: &Samples, others: &Samples) -> Section {
     let markdown = format!(
         "Medians of {ROUNDS} verifications of each, in turns. `lambda::Hasher` wipes its memory, which is in its time.\n\n{}\n{}",
         table.markdown(),
-        bars_table(&bars),
+        checks_table(&checks),
     );
-    Section { title: "argon2".to_owned(), markdown, missed: missed(&bars) }
+    Section { title: "argon2".to_owned(), markdown, missed: missed(&checks) }
 }
 
 /// A process with the reference implementation.

@@ -17,7 +17,6 @@ const MILLION: f64 = 1_000_000.0;
 /// The resources that one invocation uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
-    /// The memory of the function, in MB.
     pub(crate) memory_mb: f64,
     /// The duration, in milliseconds.
     pub(crate) milliseconds: f64,
@@ -25,7 +24,6 @@ pub(crate) struct Usage {
     pub(crate) reads: f64,
     /// The write units of the table.
     pub(crate) writes: f64,
-    /// The requests to KMS.
     pub(crate) kms_requests: f64,
 }
 

@@ -1,21 +1,12 @@
 //! Customers for the benches that have many of them: their subscriptions, requests and answers.
 
-use std::{
-    fs, io,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, ensure};
-use cloud::runtime::Running;
 use serde_json::{Value, json};
-use support::{Answer, Call, Function, TestStack, event, product};
+use support::{Answer, Call, TestStack, event};
 
-use crate::{
-    names::{address, company, user_name},
-    programs::Program,
-};
+use crate::names::{address, company, user_name};
 
 /// The password that every service administrator chooses.
 const CHOSEN: &str = "seven green boats at noon";
@@ -49,7 +40,6 @@ impl Customer {
         stack.choose_password(&self.user_name(), &stack.mailed_password(), CHOSEN).await
     }
 
-    /// Returns the id of the company.
     pub(crate) fn company(&self) -> String {
         company(&self.subscription)
     }
@@ -133,29 +123,4 @@ pub(crate) fn started(subscription: &str) -> Value {
 /// Returns an address in 10.0.0.0/8 for each number below 2^24.
 pub(crate) fn source_ip(number: u32) -> String {
     Ipv4Addr::from_bits((10 << 24) | (number & 0x00ff_ffff)).to_string()
-}
-
-/// Returns the path of a directory of the benches, which an earlier run may have left.
-pub(crate) fn directory(name: &str) -> PathBuf {
-    product::target().join("bench").join(name)
-}
-
-/// Removes a directory, if it exists.
-pub(crate) fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Returns the release binary of a function, with the cloud and the identity provider of a stack.
-pub(crate) fn program(stack: &TestStack, function: Function, programs: &Path) -> Program {
-    Program::released(function.name(), function, programs, stack.settings())
-}
-
-/// Invokes a function that an API has. Returns the answer, and the time that it took.
-pub(crate) async fn call(process: &mut Running, call: Call) -> anyhow::Result<(Answer, Duration)> {
-    let answer = process.invoke(&call.into_event()).await?;
-    let response = serde_json::from_str(&answer.body).context("the answer is not JSON")?;
-    Ok((Answer::read(&response), answer.took))
 }

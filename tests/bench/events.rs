@@ -45,7 +45,6 @@ struct Team {
 }
 
 impl<'a> Events<'a> {
-    /// Returns the events of a function.
     pub(crate) fn new(lab: &'a Lab, function: Function) -> Self {
         let (customer, team, records) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Self { lab, function, number: Cell::new(0), customer, team, records }

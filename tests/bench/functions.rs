@@ -10,22 +10,19 @@ use template::Template;
 use tokio::process::Command;
 
 use crate::{
+    Section,
     cost::Usage,
     events::Events,
-    installed::output,
     lab::Lab,
-    measure::{Measured, Rounds, Subject, measure},
-    programs::{NOOP, Program},
-    report::{Bar, Limit, Section, Table, bars_table, missed, number},
+    measure::{Measured, Rounds, Subject, measure, units},
+    programs::{NOOP, Program, output},
+    report::{Check, Limit, Table, checks_table, missed, number},
 };
 
 const ROUNDS: Rounds = Rounds { starts: 31, firsts: 9, warm: 60 };
 
 /// The largest start of a function, as a multiple of that of the one that does nothing.
 const MAX_START: f64 = 2.0;
-
-/// The calls of DynamoDB that read. Every other one that consumes capacity writes.
-const READS: [&str; 5] = ["BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"];
 
 /// Measures every function.
 pub(crate) async fn run(lab: &Lab) -> anyhow::Result<Section> {
@@ -58,7 +55,7 @@ async fn report(lab: &Lab, subjects: &[Subject<'_>], measured: &[Measured]) -> a
             costs.row(costs_row(function, measured, &template)?);
         }
     }
-    let bars = bars(subjects, measured);
+    let checks = checks(subjects, measured);
     let markdown = format!(
         "Medians of {} starts, {} first and {} further answers of each, in turns. Times in ms, memory and sizes in MiB. Where a call \
          cannot be repeated, each has a new subscription. A sign-in comes from a network that the account does not know; a run of \
@@ -71,37 +68,18 @@ async fn report(lab: &Lab, subjects: &[Subject<'_>], measured: &[Measured]) -> a
         ROUNDS.warm,
         times.markdown(),
         costs.markdown(),
-        bars_table(&bars),
+        checks_table(&checks),
     );
-    Ok(Section { title: "Every function".to_owned(), markdown, missed: missed(&bars) })
+    Ok(Section { title: "Every function".to_owned(), markdown, missed: missed(&checks) })
 }
 
 fn times_table() -> Table {
-    let head = [
-        "function",
-        "start to first `next`",
-        "first answer",
-        "warm",
-        "warm, p99",
-        "warm, processor",
-        "memory",
-        "size",
-        "zipped",
-    ];
+    let head: Vec<_> = ["function"].into_iter().chain(Measured::HEAD).chain(["size", "zipped"]).collect();
     Table::new(&head)
 }
 
-fn times_row(name: &str, measured: &Measured, [size, zipped]: [f64; 2]) -> Vec<String> {
-    let numbers = [
-        measured.start.median(),
-        measured.first.median(),
-        measured.warm.median(),
-        measured.warm.percentile(99),
-        measured.processor,
-        measured.memory,
-        size,
-        zipped,
-    ];
+fn times_row(name: &str, measured: &Measured, sizes: [f64; 2]) -> Vec<String> {
+    let numbers = measured.columns().into_iter().chain(sizes);
     std::iter::once(format!("`{name}`")).chain(numbers.map(number)).collect()
 }
 
@@ -121,29 +99,19 @@ fn costs_row(function: Function, measured: &Measured, template: &Template) -> an
     Ok(std::iter::once(format!("`{function}`")).chain(numbers.map(number)).collect())
 }
 
-/// Returns the read and the write units of some calls.
-fn units(calls: &[Request]) -> (f64, f64) {
-    let (mut reads, mut writes) = (0.0, 0.0);
-    for call in calls {
-        let units = call.consumed_capacity.unwrap_or_default();
-        *if READS.contains(&call.operation.as_str()) { &mut reads } else { &mut writes } += units;
-    }
-    (reads, writes)
-}
-
 fn count<'a>(calls: impl Iterator<Item = &'a Request>) -> f64 {
     calls.map(|_| 1.0).sum()
 }
 
-/// Returns the bars: the start of each function.
-fn bars(subjects: &[Subject<'_>], measured: &[Measured]) -> Vec<Bar> {
+/// Returns the checks: the start of each function.
+fn checks(subjects: &[Subject<'_>], measured: &[Measured]) -> Vec<Check> {
     let names = subjects.iter().map(|subject| subject.program.name);
     let baseline = measured.first().map_or(f64::NAN, |nothing| nothing.start.median());
     let functions = names.zip(measured).filter(|(name, _)| *name != NOOP);
     functions
         .map(|(name, measured)| {
             let what = format!("start of {name} against {NOOP}");
-            Bar::new(what, Limit::AtMost(MAX_START), measured.start.median() / baseline)
+            Check::new(what, Limit::AtMost(MAX_START), measured.start.median() / baseline)
         })
         .collect()
 }

@@ -2,23 +2,22 @@
 //! programs that are measured are processes of their own.
 
 use std::{
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::SystemTime,
 };
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use support::{Deployment, TestStack, table::Table};
+use support::{Deployment, TestStack, product, table::Table};
 use tools::Workspace;
 
 use crate::programs;
 
 /// The product with its cloud.
 pub(crate) struct Lab {
-    /// The workspace.
     pub(crate) workspace: Workspace,
-    /// The product and its cloud.
     pub(crate) stack: TestStack,
     /// The table, past the product.
     pub(crate) table: Table,
@@ -62,6 +61,19 @@ impl Lab {
             items.into_iter().filter(|item| item["PK"]["S"] == key && item["SK"]["S"] == "CREDENTIAL");
         let mut credential = credentials.next().with_context(|| format!("no subscription {subscription}"))?;
         Ok(credential[name].take())
+    }
+}
+
+/// Returns the path of a directory of the benches, which an earlier run may have left.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    product::target().join("bench").join(name)
+}
+
+/// Removes a directory, if it exists.
+pub(crate) fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -22,9 +22,12 @@ use self::{
     workers::{Job, Shared, Worker},
 };
 use crate::{
-    customers::{self, Customer},
+    Section,
+    customers::Customer,
+    lab,
     process::resident_memory,
-    report::{self, Bar, Limit, Section, number},
+    programs::Program,
+    report::{self, Check, Limit, number},
     statistics::Samples,
 };
 
@@ -52,8 +55,8 @@ struct Run {
 /// Puts the functions under load. `programs` is the directory of the release binaries.
 pub(crate) async fn run(programs: &Path) -> anyhow::Result<Section> {
     let minutes = support::env_number("FIRSTKEY_LOAD_MINUTES").unwrap_or(MINUTES);
-    let directory = customers::directory("load");
-    customers::remove(&directory)?;
+    let directory = lab::directory("load");
+    lab::remove(&directory)?;
     let stack = Deployment::default().with_data_directory(directory.clone()).start().await;
     ensure!(stack.refresh_keys().await, "the keys of the provider are not in the table");
     let settled = settle(&stack).await?;
@@ -71,7 +74,7 @@ pub(crate) async fn run(programs: &Path) -> anyhow::Result<Section> {
     }
     let section = report(minutes, &workers, &memory, fed?)?;
     drop((workers, stack));
-    customers::remove(&directory)?;
+    lab::remove(&directory)?;
     Ok(section)
 }
 
@@ -92,7 +95,7 @@ async fn start(stack: &TestStack, programs: &Path) -> anyhow::Result<Vec<Worker>
     let mut workers = Vec::new();
     for job in Job::ALL {
         for _ in 0..processes {
-            workers.push(Worker::new(job, customers::program(stack, job.function(), programs).run().await?));
+            workers.push(Worker::new(job, Program::for_function(stack, job.function(), programs).run().await?));
         }
     }
     Ok(workers)
@@ -150,7 +153,7 @@ impl Results {
         results
     }
 
-    /// Returns the numbers of the table's columns, and the bar on the growth of the memory.
+    /// Returns the numbers of the table's columns.
     fn numbers(&self, seconds: f64) -> anyhow::Result<[f64; 7]> {
         let answers = f64::from(u32::try_from(self.times.len())?);
         let of_growth = |value: &dyn Fn(Growth) -> f64| self.growth.map_or(f64::NAN, value);
@@ -165,34 +168,35 @@ impl Results {
         ])
     }
 
-    fn bar(&self, job: Job) -> Bar {
+    /// Returns the check of the growth of the memory.
+    fn check(&self, job: Job) -> Check {
         let what = format!("{}, growth of the memory in KiB", job.function());
         let [grown, allowed] = self.growth.map_or([f64::NAN; 2], |growth| [growth.grown(), growth.allowed()]);
-        Bar::new(what, Limit::AtMost(allowed), grown)
+        Check::new(what, Limit::AtMost(allowed), grown)
     }
 }
 
 fn report(minutes: u64, workers: &[Worker], memory: &[Vec<u32>], started: u32) -> anyhow::Result<Section> {
     let heads = ["function", "processes", "answers", "a second", "median, ms", "p99, ms", "memory, MiB", "leak, bytes"];
-    let (mut rows, mut bars) = (report::Table::new(&heads), Vec::new());
+    let (mut rows, mut checks) = (report::Table::new(&heads), Vec::new());
     let seconds = f64::from(u32::try_from(60 * minutes)?);
     for job in Job::ALL {
         let results = Results::new(workers.iter().zip(memory).filter(|(worker, _)| worker.job == job));
         rows.row([job.function().to_string()].into_iter().chain(results.numbers(seconds)?.map(number)));
-        bars.push(results.bar(job));
+        checks.push(results.check(job));
     }
     let errors: Vec<_> = workers.iter().flat_map(|worker| worker.errors.iter().cloned()).collect();
-    bars.push(Bar::new("wrong answers", Limit::AtMost(0.0), f64::from(u32::try_from(errors.len())?)));
+    checks.push(Check::new("wrong answers", Limit::AtMost(0.0), f64::from(u32::try_from(errors.len())?)));
     let markdown = format!(
         "{}\nIn {minutes} minutes, with {started} new subscriptions. The memory is what is resident at the end, of the process that grew \
          the most. Its growth is that of the median of the last tenth of the run over the median of the second tenth; 5 % and half a MiB \
          are allowed. The last column is the smallest leak for each answer that exceeds this.\n\n{}",
         rows.markdown(),
-        report::bars_table(&bars)
+        report::checks_table(&checks)
     );
     Ok(Section {
         title: "Load".to_owned(),
         markdown,
-        missed: report::missed(&bars).into_iter().chain(errors).collect(),
+        missed: report::missed(&checks).into_iter().chain(errors).collect(),
     })
 }

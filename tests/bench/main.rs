@@ -14,7 +14,8 @@
 //! | `scale` | retrieval, list, sign-in, search and history with a thousand to a million subscriptions |
 //! | `load` | ten minutes at full load |
 //!
-//! No absolute time is a bar, only ratios of one run are. A run prints the bars that are missed, and fails.
+//! No limit is an absolute time: limits are ratios of one run, counts, or growth of memory. A run prints the limits that are missed, and
+//! fails.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
@@ -25,7 +26,6 @@ mod customers;
 mod events;
 mod evidence;
 mod functions;
-mod installed;
 mod lab;
 mod load;
 mod measure;
@@ -45,22 +45,21 @@ use tokio::process::Command;
 use tools::Workspace;
 
 use self::{
-    installed::output,
+    evidence::Bench,
     lab::{Lab, system_time},
-    report::Section,
+    programs::output,
 };
 
 const EVIDENCE: &str = "infra/docs/evidence.md";
 const CHART: &str = "infra/docs/bench.svg";
 
-/// A bench.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bench {
-    Functions,
-    Peers,
-    Argon2,
-    Scale,
-    Load,
+/// The results of a bench, as text.
+struct Section {
+    title: String,
+    /// The tables and sentences, in Markdown. It ends with a newline.
+    markdown: String,
+    /// A sentence for each limit that is missed, and for each other failure.
+    missed: Vec<String>,
 }
 
 /// The results of a bench.
@@ -78,18 +77,6 @@ struct Asked {
 }
 
 impl Bench {
-    const ALL: [Self; 5] = [Self::Functions, Self::Peers, Self::Argon2, Self::Scale, Self::Load];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Functions => "functions",
-            Self::Peers => "peers",
-            Self::Argon2 => "argon2",
-            Self::Scale => "scale",
-            Self::Load => "load",
-        }
-    }
-
     async fn run(self, lab: &Lab) -> anyhow::Result<Outcome> {
         let section = match self {
             Self::Functions => functions::run(lab).await?,
@@ -143,7 +130,7 @@ async fn main() -> anyhow::Result<()> {
         }
         missed.extend(its);
     }
-    ensure!(missed.is_empty(), "{} bars are missed:\n{}", missed.len(), missed.join("\n"));
+    ensure!(missed.is_empty(), "{} limits are missed:\n{}", missed.len(), missed.join("\n"));
     Ok(())
 }
 
@@ -163,8 +150,7 @@ async fn machine(workspace: &Workspace) -> anyhow::Result<String> {
 fn record(workspace: &Workspace, bench: Bench, text: &str) -> anyhow::Result<()> {
     let path = workspace.root.join(EVIDENCE);
     let document = fs::read_to_string(&path).context(EVIDENCE)?;
-    let name = bench.name();
-    let document = evidence::replace(&document, name, text);
-    let document = document.with_context(|| format!("{EVIDENCE} has no comments for the bench {name}"))?;
+    let document = evidence::replace(&document, bench, text);
+    let document = document.with_context(|| format!("{EVIDENCE} has no comments for the bench {}", bench.name()))?;
     fs::write(&path, document).context(EVIDENCE)
 }

@@ -21,16 +21,16 @@ pub(crate) type NextEvent<'a> = Box<dyn Fn() -> LocalBoxFuture<'a, anyhow::Resul
 
 /// A program with the events that it answers.
 pub(crate) struct Subject<'a> {
-    /// The program.
     pub(crate) program: Program,
-    /// Its events.
     pub(crate) next_event: NextEvent<'a>,
 }
+
+/// The calls of DynamoDB that read. Every other one that consumes capacity writes.
+const READS: [&str; 5] = ["BatchGetItem", "GetItem", "Query", "Scan", "TransactGetItems"];
 
 /// How often each program is measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounds {
-    /// The number of starts.
     pub(crate) starts: u32,
     /// The number of first answers, each of a new process.
     pub(crate) firsts: u32,
@@ -55,6 +55,18 @@ pub(crate) struct Measured {
     pub(crate) first_calls: Vec<Request>,
     /// The calls of AWS for the last event.
     pub(crate) warm_calls: Vec<Request>,
+}
+
+impl Measured {
+    /// The headings of the [`columns`](Self::columns).
+    pub(crate) const HEAD: [&str; 6] =
+        ["start to first `next`", "first answer", "warm", "warm, p99", "warm, processor", "memory"];
+
+    /// Returns the numbers for a row of a table.
+    pub(crate) fn columns(&self) -> [f64; 6] {
+        let Self { start, first, warm, .. } = self;
+        [start.median(), first.median(), warm.median(), warm.percentile(99), self.processor, self.memory]
+    }
 }
 
 /// An answer, and the calls of AWS that it took.
@@ -125,6 +137,16 @@ impl Subject<'_> {
         calls.retain(|call| call.function == self.program.caller);
         Ok(Invocation { took, calls })
     }
+}
+
+/// Returns the read and the write units that calls consumed.
+pub(crate) fn units(calls: &[Request]) -> (f64, f64) {
+    let (mut reads, mut writes) = (0.0, 0.0);
+    for call in calls {
+        let units = call.consumed_capacity.unwrap_or_default();
+        *if READS.contains(&call.operation.as_str()) { &mut reads } else { &mut writes } += units;
+    }
+    (reads, writes)
 }
 
 /// Returns whether the body of an answer is that of a success: of the HTTP API, of a queue or stream, or of a schedule.

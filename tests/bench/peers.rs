@@ -1,6 +1,8 @@
 //! A retrieval by `get-credentials`, beside the same retrieval in Node.js and in Python, and beside the two calls of AWS that all of them
 //! make. Every peer verifies the same tokens with the same keys, sends the same calls, and answers the same.
 
+mod install;
+
 use std::{
     cell::Cell,
     collections::HashMap,
@@ -15,13 +17,14 @@ use provider::Person;
 use serde_json::{Value, json};
 use support::{Answer, Call, Function, event};
 
+pub(crate) use self::install::Peers;
 use crate::{
+    Section,
     chart::{self, Group},
-    installed::Peers,
     lab::Lab,
-    measure::{Measured, NextEvent, Rounds, Subject, measure},
+    measure::{Measured, NextEvent, Rounds, Subject, measure, units},
     programs::{BARE, NOOP, Program},
-    report::{Bar, Limit, Section, Table, bars_table, missed, number},
+    report::{Check, Limit, Table, checks_table, missed, number},
 };
 
 /// The subscription whose password is retrieved.
@@ -39,9 +42,7 @@ const PYTHON: &str = "Python";
 /// The measurements of a retrieval by one program.
 #[derive(Debug)]
 struct Retrieval {
-    /// The program.
     name: &'static str,
-    /// Its measurements.
     measured: Measured,
 }
 
@@ -199,31 +200,16 @@ fn report(all: &[Retrieval], versions: &str) -> anyhow::Result<Section> {
          answers the same; its clients are outside the handler, and its connections stay open. {versions}.\n\n{}\nAgainst {BUNDLED} the same ratios are {}.\n\n{}",
         table(all),
         ratios(own, find(BUNDLED)?).map(number).join(", "),
-        bars_table(&compared),
+        checks_table(&compared),
     );
     Ok(Section { title: "A retrieval, beside others".to_owned(), markdown, missed: missed(&compared) })
 }
 
 fn table(all: &[Retrieval]) -> String {
-    let mut table = Table::new(&[
-        "program",
-        "start to first `next`",
-        "first answer",
-        "warm",
-        "warm, p99",
-        "warm, processor",
-        "memory",
-    ]);
+    let head: Vec<_> = ["program"].into_iter().chain(Measured::HEAD).collect();
+    let mut table = Table::new(&head);
     for Retrieval { name, measured } in all {
-        let numbers = [
-            measured.start.median(),
-            measured.first.median(),
-            measured.warm.median(),
-            measured.warm.percentile(99),
-            measured.processor,
-            measured.memory,
-        ];
-        table.row(std::iter::once(format!("`{name}`")).chain(numbers.map(number)));
+        table.row(std::iter::once(format!("`{name}`")).chain(measured.columns().map(number)));
     }
     table.markdown()
 }
@@ -239,26 +225,25 @@ fn ratios(own: &Measured, peer: &Measured) -> [f64; 4] {
 }
 
 /// Returns the ratios of the function with the bare calls and the peers.
-fn compare(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> Vec<Bar> {
-    let writes = own.warm_calls.iter().filter(|call| call.operation == "UpdateItem");
-    let write_units = writes.filter_map(|call| call.consumed_capacity).sum();
+fn compare(own: &Measured, bare: &Measured, node: &Measured, python: &Measured) -> Vec<Check> {
+    let (_, write_units) = units(&own.warm_calls);
     let mut compared = vec![
-        Bar::new(
+        Check::new(
             "get-credentials, first answer against the bare calls",
             Limit::AtMost(1.3),
             own.first.median() / bare.first.median(),
         ),
-        Bar::new(
+        Check::new(
             "get-credentials, warm answer against the bare calls",
             Limit::AtMost(1.05),
             own.warm.median() / bare.warm.median(),
         ),
-        Bar::new("write units of a retrieval", Limit::AtMost(1.0), write_units),
+        Check::new("write units of a retrieval", Limit::AtMost(1.0), write_units),
     ];
     for (name, peer, least) in [(NODE, node, [50.0, 10.0, 3.5, 10.0]), (PYTHON, python, [50.0, 3.0, 2.5, 6.0])] {
         let what = ["start", "first answer", "warm answer", "memory"];
         for ((what, least), ratio) in what.into_iter().zip(least).zip(ratios(own, peer)) {
-            compared.push(Bar::new(format!("{what}, times better than {name}"), Limit::AtLeast(least), ratio));
+            compared.push(Check::new(format!("{what}, times better than {name}"), Limit::AtLeast(least), ratio));
         }
     }
     compared

@@ -1,4 +1,4 @@
-//! The programs that are measured, and the commands that build them.
+//! The programs that are measured, the commands that build them, and their invocation.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use cloud::runtime::{Running, Runtime};
-use support::Function;
+use support::{Answer, Call, Function, TestStack};
 use tokio::process::Command;
 use tools::{Workspace, say};
 
@@ -44,6 +44,11 @@ impl Program {
         let file = directory.join(name);
         let program = Self::new(name, format!("{role}@{name}"), vec![file.clone().into()], settings);
         Self { file: Some(file), ..program }
+    }
+
+    /// Returns the release binary of a function, with the cloud and the identity provider of a stack.
+    pub(crate) fn for_function(stack: &TestStack, function: Function, directory: &Path) -> Self {
+        Self::released(function.name(), function, directory, stack.settings())
     }
 
     /// Returns a program that a command starts.
@@ -95,4 +100,20 @@ pub(crate) async fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let status = command.status().await.context("cargo could not be started")?;
     ensure!(status.success(), "cargo build --release: {status}");
     Ok(workspace.target.join("release"))
+}
+
+/// Invokes a function that an API has. Returns the answer, and the time that it took.
+pub(crate) async fn call(process: &mut Running, call: Call) -> anyhow::Result<(Answer, Duration)> {
+    let answer = process.invoke(&call.into_event()).await?;
+    let response = serde_json::from_str(&answer.body).context("the answer is not JSON")?;
+    Ok((Answer::read(&response), answer.took))
+}
+
+/// Runs a command that must succeed, and returns what it printed.
+pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.kill_on_drop(true).output().await.with_context(|| format!("{:?}", command.as_std()))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{:?}: {}\n{said}\n{complained}", command.as_std(), output.status);
+    Ok(said)
 }

@@ -1,30 +1,17 @@
-//! The results of a bench, and the tables in which they are printed.
+//! The checks of measured values, and the tables in which results are printed.
 
 use std::fmt::Write as _;
 
-/// The results of one bench.
-#[derive(Debug)]
-pub(crate) struct Section {
-    /// The heading.
-    pub(crate) title: String,
-    /// The tables and sentences, in Markdown. It ends with a newline.
-    pub(crate) markdown: String,
-    /// A sentence for each bar that was missed.
-    pub(crate) missed: Vec<String>,
-}
-
-/// A bar: a ratio or number that was measured, and its limit.
+/// A ratio or number that was measured, and its limit.
 #[derive(Clone, Debug)]
-pub(crate) struct Bar {
-    /// The two things that are compared.
+pub(crate) struct Check {
+    /// The measured quantity.
     pub(crate) what: String,
-    /// The limit.
     pub(crate) limit: Limit,
-    /// The measured value.
     pub(crate) measured: f64,
 }
 
-/// The limit of a bar.
+/// The limit of a measured value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Limit {
     /// The measured value may not be larger.
@@ -33,13 +20,12 @@ pub(crate) enum Limit {
     AtLeast(f64),
 }
 
-impl Bar {
-    /// Returns a bar.
+impl Check {
     pub(crate) fn new(what: impl Into<String>, limit: Limit, measured: f64) -> Self {
         Self { what: what.into(), limit, measured }
     }
 
-    /// Returns whether the bar is met. A value that could not be measured meets none.
+    /// Returns whether the value is within its limit. A value that could not be measured is within none.
     pub(crate) fn is_met(&self) -> bool {
         match self.limit {
             Limit::AtMost(most) => self.measured <= most,
@@ -54,23 +40,23 @@ impl Bar {
         }
     }
 
-    /// Returns the sentence for a bar that was missed.
+    /// Returns the sentence for a limit that is missed.
     pub(crate) fn sentence(&self) -> String {
-        format!("{}: {}, but the bar is {}.", self.what, number(self.measured), self.limit_text())
+        format!("{}: {}, but the limit is {}.", self.what, number(self.measured), self.limit_text())
     }
 }
 
-/// Returns the sentence of each bar that was missed.
-pub(crate) fn missed(bars: &[Bar]) -> Vec<String> {
-    bars.iter().filter(|bar| !bar.is_met()).map(Bar::sentence).collect()
+/// Returns the sentence of each limit that is missed.
+pub(crate) fn missed(checks: &[Check]) -> Vec<String> {
+    checks.iter().filter(|check| !check.is_met()).map(Check::sentence).collect()
 }
 
-/// Returns the bars as a table that says which are met.
-pub(crate) fn bars_table(bars: &[Bar]) -> String {
-    let mut table = Table::new(&["what", "bar", "measured", "met"]);
-    for bar in bars {
-        let met = if bar.is_met() { "yes" } else { "**no**" };
-        table.row([bar.what.clone(), bar.limit_text(), number(bar.measured), met.to_owned()]);
+/// Returns the checks as a table that says which limits are met.
+pub(crate) fn checks_table(checks: &[Check]) -> String {
+    let mut table = Table::new(&["what", "limit", "measured", "met"]);
+    for check in checks {
+        let met = if check.is_met() { "yes" } else { "**no**" };
+        table.row([check.what.clone(), check.limit_text(), number(check.measured), met.to_owned()]);
     }
     table.markdown()
 }
@@ -88,12 +74,10 @@ impl Table {
         Self { head: head.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Returns the table in Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = line(&self.head);
         let rules = (0..self.head.len()).map(|column| if column == 0 { "---" } else { "--:" });

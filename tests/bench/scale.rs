@@ -1,6 +1,6 @@
-//! The same requests to tables of a thousand, a hundred thousand and a million subscriptions: none takes longer in a larger table, and none
-//! makes other calls of AWS or consumes other units. The times are those of the embedded DynamoDB on this machine; the calls and the units
-//! are the same on AWS.
+//! Measures the same requests with tables of a thousand, a hundred thousand and a million subscriptions. In a larger table, no request takes
+//! longer, makes other calls of AWS or consumes other units. The times are those of the embedded DynamoDB on this machine; the calls and the
+//! units are the same on AWS.
 //!
 //! A table is filled with copies of the items of two real subscriptions, past the endpoint. It stays under `target/bench`, where the largest
 //! takes gigabytes, and later runs use it again until items have other shapes. The measured subscriptions start through the functions in
@@ -17,7 +17,10 @@ use fastrand::Rng;
 use support::Function;
 
 use self::table::{Cost, Table};
-use crate::report::{self, Bar, Limit, Section, number};
+use crate::{
+    Section,
+    report::{self, Check, Limit, number},
+};
 
 /// The numbers of subscriptions. `FIRSTKEY_SUBSCRIPTIONS` replaces the last one.
 const SCALES: [usize; 3] = [1_000, 100_000, 1_000_000];
@@ -105,26 +108,26 @@ fn report(tables: &[Table]) -> anyhow::Result<Section> {
     let [smallest, middle, largest] = tables else { bail!("there are three tables") };
     let heads = tables.iter().map(|table| format!("{}, ms", table.count)).collect::<Vec<_>>();
     let heads = ["request", &heads[0], &heads[1], &heads[2], "ratio", "AWS calls", "read units", "write units"];
-    let (mut rows, mut bars) = (report::Table::new(&heads), Vec::new());
+    let (mut rows, mut checks) = (report::Table::new(&heads), Vec::new());
     for request in Request::ALL {
         let times = [smallest, middle, largest].map(|table| table.median(request));
         let (ratio, costs) = (times[2] / times[0], smallest.costs(request));
         let numbers = times.into_iter().chain([ratio]).chain(means(&costs)?);
         rows.row([request.name().to_owned()].into_iter().chain(numbers.map(number)));
         let against = format!("{}, {} subscriptions against {}", request.name(), largest.count, smallest.count);
-        bars.push(Bar::new(against, Limit::AtMost(MAX_RATIO), ratio));
+        checks.push(Check::new(against, Limit::AtMost(MAX_RATIO), ratio));
         let others = [middle, largest].map(|table| differences(&costs, &table.costs(request)));
         let rounds = format!("{}, rounds with other calls or units than with {}", request.name(), smallest.count);
-        bars.push(Bar::new(rounds, Limit::AtMost(0.0), f64::from(others[0] + others[1])));
+        checks.push(Check::new(rounds, Limit::AtMost(0.0), f64::from(others[0] + others[1])));
     }
     let sizes = tables.iter().map(|table| format!("{} MB", table.bytes / 1_000_000)).collect::<Vec<_>>().join(", ");
     let markdown = format!(
         "{}\nMedians of {ROUNDS} requests to each table, by turns in random order. The ratio is that of the largest table and the \
          smallest. Calls and units are means. The files of the tables have {sizes}.\n\n{}",
         rows.markdown(),
-        report::bars_table(&bars)
+        report::checks_table(&checks)
     );
-    Ok(Section { title: "Scale".to_owned(), markdown, missed: report::missed(&bars) })
+    Ok(Section { title: "Scale".to_owned(), markdown, missed: report::missed(&checks) })
 }
 
 /// Returns the mean number of calls, of read units and of write units.

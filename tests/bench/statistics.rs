@@ -7,7 +7,6 @@ use std::time::Duration;
 pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Adds a value.
     pub(crate) fn push(&mut self, value: f64) {
         self.0.push(value);
     }
@@ -17,7 +16,6 @@ impl Samples {
         self.push(milliseconds(time));
     }
 
-    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -47,7 +45,6 @@ impl Samples {
     }
 }
 
-/// Returns a time in milliseconds.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -10,16 +10,17 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use cloud::runtime::Running;
+use domain::credential::RETRIEVALS_PER_ISSUE;
 use support::{Answer, Call, Function};
 use tokio::{
     sync::{Mutex, mpsc},
     time::{Instant, sleep},
 };
 
-use crate::customers::{self, Customer, source_ip};
-
-/// The number of retrievals of an issue.
-const RETRIEVALS: usize = 3;
+use crate::{
+    customers::{Customer, source_ip},
+    programs,
+};
 
 /// The number of errors after which a worker stops.
 const MOST_ERRORS: usize = 10;
@@ -131,7 +132,7 @@ impl Worker {
     /// Retrieves three times. Every click is repeated, as after a lost answer.
     async fn use_up(&mut self, customer: &Customer) -> anyhow::Result<()> {
         let mut shown = Vec::new();
-        for used in 1..=RETRIEVALS {
+        for used in 1..=RETRIEVALS_PER_ISSUE {
             for _ in 0..2 {
                 let answer = self.call(customer.retrieve(&format!("click-{used}"))).await?;
                 shown.push(customer.check_retrieved(&answer, used)?);
@@ -142,7 +143,7 @@ impl Worker {
     }
 
     async fn call(&mut self, call: Call) -> anyhow::Result<Answer> {
-        let (answer, time) = customers::call(&mut self.running, call).await?;
+        let (answer, time) = programs::call(&mut self.running, call).await?;
         self.times.push(time);
         Ok(answer)
     }

@@ -1,13 +1,15 @@
-//! Node.js and Python with the packages of the peers, all of pinned versions, in directories of their own under `target/tools`.
+//! Installs Node.js and Python with the packages of the peers, all of pinned versions, in directories of their own under `target/tools`.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use tokio::process::Command;
 use tools::{Workspace, python, say};
+
+use crate::programs::output;
 
 /// The packages from `PyPI`. Node.js is one of them, so that its version does not depend on the machine; it is that of Lambda's newest
 /// runtime.
@@ -16,9 +18,9 @@ const PACKAGES: [&str; 5] =
 
 /// The packages from npm, and the peer beside them, where Node.js finds them.
 const FILES: [(&str, &str); 3] = [
-    ("package.json", include_str!("peers/package.json")),
-    ("package-lock.json", include_str!("peers/package-lock.json")),
-    ("retrieval.mjs", include_str!("peers/retrieval.mjs")),
+    ("package.json", include_str!("package.json")),
+    ("package-lock.json", include_str!("package-lock.json")),
+    ("retrieval.mjs", include_str!("retrieval.mjs")),
 ];
 
 /// The peer in Node.js as one file without its unused parts.
@@ -33,7 +35,6 @@ const FIND_NODE: &str =
 
 /// The peers, ready to start.
 pub(crate) struct Peers {
-    /// Node.js.
     pub(crate) node: PathBuf,
     /// The peer in Node.js, beside its packages.
     pub(crate) node_script: PathBuf,
@@ -117,13 +118,4 @@ fn npm_version(name: &str) -> anyhow::Result<String> {
     let manifest: serde_json::Value = serde_json::from_str(manifest)?;
     let version = manifest["dependencies"][name].as_str().with_context(|| format!("package.json without {name}"))?;
     Ok(format!("{name} {version}"))
-}
-
-/// Runs a command that must succeed, and returns what it printed.
-pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.kill_on_drop(true).output().await.with_context(|| format!("{:?}", command.as_std()))?;
-    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-    let complained = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{:?}: {}\n{said}\n{complained}", command.as_std(), output.status);
-    Ok(said)
 }

@@ -26,9 +26,7 @@ type Names = [String; 4];
 
 /// The two subscriptions that are copied: one has only been retrieved; the administrators of the other one have taken over.
 pub(crate) struct Patterns {
-    /// The subscription whose password has only been retrieved.
     pub(crate) retrieved: Pattern,
-    /// The subscription with an administrator and a support request.
     pub(crate) settled: Pattern,
 }
 

@@ -7,7 +7,7 @@ use support::{Call, Deployment, TestStack};
 use tools::say;
 
 use super::copies::{Pattern, Patterns, shapes};
-use crate::customers::{Customer, remove};
+use crate::{customers::Customer, lab};
 
 /// The version of the copies. A table with those of another version is filled again.
 const VERSION: u32 = 1;
@@ -46,7 +46,7 @@ pub(super) async fn fill(directory: &Path, count: usize, played: &Played) -> any
         return Ok(());
     }
     say!("filling a table with {count} subscriptions");
-    remove(directory)?;
+    lab::remove(directory)?;
     let stack = Deployment::default().with_data_directory(directory.to_owned()).start().await;
     stack.cloud.import(Arc::clone(&played.patterns).batches(count)).await?;
     drop(stack);

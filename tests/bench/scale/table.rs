@@ -8,20 +8,20 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use cloud::runtime::Running;
+use domain::credential::RETRIEVALS_PER_ISSUE;
 use support::{Answer, Call, Deployment, Function, TestStack};
 
 use super::{ROUNDS, Request, WARM_UP, copies, fill};
 use crate::{
-    customers::{self, Customer, source_ip},
-    programs::Program,
+    customers::{Customer, source_ip},
+    lab,
+    measure::units,
+    programs::{self, Program},
     statistics::Samples,
 };
 
-/// The number of retrievals of an issue.
-const RETRIEVALS: usize = 3;
-
-/// The number of customers. Each retrieves three times.
-const CUSTOMERS: usize = (WARM_UP + ROUNDS).div_ceil(RETRIEVALS);
+/// The number of customers. Each retrieves as often as an issue allows.
+const CUSTOMERS: usize = (WARM_UP + ROUNDS).div_ceil(RETRIEVALS_PER_ISSUE);
 
 /// The number of service administrators who sign in. Each does so fewer than ten times, so that the account forgets no browser.
 const ADMINISTRATORS: usize = 20;
@@ -58,13 +58,9 @@ pub(super) struct Cost {
 
 impl Cost {
     fn new(requests: &[cloud::Request]) -> Self {
-        let mut cost = Self { calls: Vec::new(), reads: 0.0, writes: 0.0 };
-        for request in requests {
-            let is_read = ["Get", "Query"].iter().any(|word| request.operation.contains(word));
-            *(if is_read { &mut cost.reads } else { &mut cost.writes }) +=
-                request.consumed_capacity.unwrap_or_default();
-            cost.calls.push(format!("{} {}", request.service, request.operation));
-        }
+        let (reads, writes) = units(requests);
+        let calls = requests.iter().map(|request| format!("{} {}", request.service, request.operation));
+        let mut cost = Self { calls: calls.collect(), reads, writes };
         cost.calls.sort();
         cost
     }
@@ -73,7 +69,7 @@ impl Cost {
 impl Table {
     /// Opens a table of `count` copies, starts the measured subscriptions and a process of each function.
     pub(super) async fn open(count: usize, played: &fill::Played, programs: &Path) -> anyhow::Result<Self> {
-        let directory = customers::directory(&format!("scale-{count}"));
+        let directory = lab::directory(&format!("scale-{count}"));
         fill::fill(&directory, count, played).await?;
         let stack = Deployment::default().with_data_directory(directory.clone()).start().await;
         ensure!(stack.refresh_keys().await, "the keys of the provider are not in the table");
@@ -90,7 +86,7 @@ impl Table {
         }
         let mut functions = BTreeMap::new();
         for function in BTreeSet::from(Request::ALL.map(Request::function)) {
-            let program = customers::program(&stack, function, programs);
+            let program = Program::for_function(&stack, function, programs);
             let running = program.run().await?;
             functions.insert(function, (program, running));
         }
@@ -104,7 +100,7 @@ impl Table {
         let call = self.call(request, round);
         self.stack.cloud.clear_requests();
         let (program, running) = self.functions.get_mut(&request.function()).context("no such process")?;
-        let (answer, time) = customers::call(running, call).await.context(program.name)?;
+        let (answer, time) = programs::call(running, call).await.context(program.name)?;
         let mut requests = self.stack.cloud.requests();
         requests.retain(|request| request.function == program.caller);
         self.check(request, round, &answer).context(request.name())?;
@@ -132,7 +128,7 @@ impl Table {
     /// Returns the customer whom the request of a round is about.
     fn customer(&self, request: Request, round: usize) -> &Customer {
         match request {
-            Request::Retrieval => &self.customers[round / RETRIEVALS],
+            Request::Retrieval => &self.customers[round / RETRIEVALS_PER_ISSUE],
             Request::SignIn => &self.administrators[round % ADMINISTRATORS],
             _ => &self.customers[round % CUSTOMERS],
         }
@@ -158,7 +154,7 @@ impl Table {
     fn check(&self, request: Request, round: usize, answer: &Answer) -> anyhow::Result<()> {
         let customer = self.customer(request, round);
         match request {
-            Request::Retrieval => customer.check_retrieved(answer, 1 + round % RETRIEVALS).map(drop),
+            Request::Retrieval => customer.check_retrieved(answer, 1 + round % RETRIEVALS_PER_ISSUE).map(drop),
             Request::List | Request::SearchByCompany | Request::SearchByUserName => customer.check_listed(answer),
             Request::SignIn => customer.check_signed_in(answer),
             Request::History => customer.check_history(answer, &["issued"]),
