@@ -31,9 +31,12 @@ use crate::problem::{self, Problem, ProblemCode};
 /// fetch, a key that the provider withdraws is refused within 30 minutes.
 pub(super) const READ_INTERVAL: Duration = Duration::from_mins(14);
 
-/// The time until the next attempt after one that gave nothing, and the minimum time between two searches for a key, so that unknown key ids
-/// cannot be used to flood the provider.
+/// The time until the item is read again where a read gave nothing and good keys are held, and the minimum time between two searches for a key,
+/// so that unknown key ids cannot be used to flood the provider.
 const PAUSE: Duration = Duration::from_mins(1);
+
+/// The time until the next attempt where there are no good keys, so that requests flood neither the table nor a provider that is down.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// The deadline for the item.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -77,6 +80,8 @@ struct Held {
     search_pause: Pause,
     /// The failure of the last request to the provider.
     failure: Option<Arc<Failure>>,
+    /// The time until the next attempt, while there are no good keys.
+    retry_pause: Pause,
 }
 
 /// A time in which something is not done again. It also ends if the clock is set back before its start, which could otherwise make it last for
@@ -148,7 +153,7 @@ impl Provider {
         let held = self.held();
         let is_needed = match held.good(now) {
             Some(metadata) => held.is_due(now) || !suffices(&metadata.keys) && held.may_search(now),
-            None => true,
+            None => !held.retry_pause.contains(now),
         };
         // On the heap, since hardly any request needs it and it is large.
         if is_needed { Box::pin(self.refresh(held, suffices, deadline, now)).await } else { held }
@@ -162,6 +167,7 @@ impl Provider {
         deadline: Deadline,
         now: Timestamp,
     ) -> Arc<Held> {
+        let began = Instant::now();
         let fetch_time = |held: &Held| if held.suffices(&suffices, now) { REFETCH_TIME } else { FETCH_TIME };
         let Ok(_turn) = timeout_at(deadline.within(READ_TIME + fetch_time(&seen)), self.turn.lock()).await else {
             return Arc::new(Held { failure: Some(Arc::new(Failure::TimedOut)), ..Held::clone(&seen) });
@@ -182,6 +188,7 @@ impl Provider {
         } else {
             let end = deadline.within(fetch_time(&next));
             self.ask(&mut next, end, now).await;
+            next.retry_pause = Pause::start(now, began.elapsed() + RETRY_PAUSE);
         }
         let next = Arc::new(next);
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);

@@ -88,20 +88,20 @@ async fn cached_keys_are_used_for_a_day_while_the_provider_fails() {
     unavailable(bearer_at(&verifier, &unknown, NOW + 86399).await);
     unavailable(bearer_at(&verifier, &token, NOW + 86400).await);
     provider.change(|answers| answers.status = 200);
-    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 86400).await), None);
+    assert_eq!(refusal(bearer_at(&verifier, &token, NOW + 86402).await), None);
 }
 
 #[tokio::test]
-async fn a_failed_first_fetch_is_retried_immediately() {
+async fn a_failed_first_fetch_is_repeated_after_two_seconds() {
     let provider = TestProvider::start().await;
     let verifier = provider.verifier();
     provider.change(|answers| answers.status = 503);
-    assert_eq!(
-        unavailable(bearer(&verifier, &provider.token()).await),
-        "the identity provider answered with status 503"
-    );
+    let failure = "the identity provider answered with status 503";
+    assert_eq!(unavailable(bearer(&verifier, &provider.token()).await), failure);
     provider.change(|answers| answers.status = 200);
-    assert_eq!(refusal(bearer(&verifier, &provider.token()).await), None);
+    assert_eq!(unavailable(bearer_at(&verifier, &provider.token(), NOW + 1).await), failure);
+    assert_eq!(provider.requests(), 1);
+    assert_eq!(provider.later(&verifier, 2).await, None);
 }
 
 #[tokio::test]

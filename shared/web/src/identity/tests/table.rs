@@ -245,17 +245,28 @@ async fn without_held_keys_a_failure_of_the_table_alone_refuses_no_customer() {
 }
 
 #[tokio::test]
-async fn a_failure_of_both_is_unavailable_and_is_tried_again_at_once() {
+async fn a_failure_of_both_is_unavailable_and_is_tried_again_after_two_seconds() {
     let provider = provider_that_is_down().await;
     let table = TestTable::new(Stored::Failure);
     let verifier = provider.verifier_with(&table);
-    for reads in 1..3 {
-        let cause = unavailable(bearer(&verifier, &provider.token()).await);
+    for (after, attempts) in [(0, 1), (0, 1), (1, 1), (2, 2), (3, 2)] {
+        let cause = unavailable(bearer_at(&verifier, &provider.token(), NOW + after).await);
         assert_eq!(cause, "the identity provider answered with status 500");
-        assert_eq!(table.reads(), reads);
+        assert_eq!((table.reads(), provider.requests()), (attempts, attempts), "{after}");
     }
     table.refresh(&provider, &[RSA.jwk("rsa")], 0);
-    assert_eq!(provider.later(&verifier, 0).await, None);
+    assert_eq!(provider.later(&verifier, 4).await, None);
+}
+
+#[tokio::test]
+async fn after_an_attempt_that_took_seconds_the_next_is_also_two_seconds_later() {
+    let provider = TestProvider::start().await;
+    provider.change(|answers| answers.silent = true);
+    let verifier = provider.verifier_with(&TestTable::new(Stored::Nothing));
+    for (after, requests) in [(0, 1), (3, 1), (4, 2)] {
+        unavailable(bearer_at(&verifier, &provider.token(), NOW + after).await);
+        assert_eq!(provider.requests(), requests, "{after}");
+    }
 }
 
 #[tokio::test]
