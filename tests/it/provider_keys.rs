@@ -227,9 +227,11 @@ async fn a_bad_answer_of_the_provider_never_replaces_a_good_item() {
     let bad_documents = [
         Oddities { metadata_status: Some(404), ..Oddities::default() },
         Oddities { metadata_status: Some(302), ..Oddities::default() },
-        with_discovery(json!({ "issuer": "https://another.example" })),
+        with_discovery(json!({ "issuer": format!("{}/", stack.provider.issuer()) })),
         with_discovery(json!({ "jwks_uri": null })),
         with_discovery(json!({ "jwks_uri": "http://keys.example/jwks" })),
+        with_discovery(json!({ "authorization_endpoint": null })),
+        with_discovery(json!({ "token_endpoint": "http://login.example/token" })),
     ];
     let with_key = |key| TokenOddities { key, ..TokenOddities::default() };
     let bad_keys = [
@@ -249,7 +251,7 @@ async fn a_bad_answer_of_the_provider_never_replaces_a_good_item() {
     }
     stack.provider.set_token_oddities(TokenOddities::default());
     assert!(stack.refresh_keys().await);
-    assert_eq!(fetched_at(&item(&stack).await), fetched_at(&good) + 9 * SCHEDULE);
+    assert_eq!(fetched_at(&item(&stack).await), fetched_at(&good) + 11 * SCHEDULE);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! **Source**: a schedule, each quarter of an hour, and the end of each deployment.
 //!
 //! A run asks the customers' provider and the operators' at once. It puts the answer of a provider only if it names exactly the configured
-//! issuer and has a key that can be used, so that a bad answer never replaces a good one. If one provider fails, the item of the other one is
-//! still put, and Lambda repeats the run.
+//! issuer, has a key that can be used, and has the endpoints for codes, so that a bad answer never replaces a good one. If one provider fails,
+//! the item of the other one is still put, and Lambda repeats the run.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -15,7 +15,7 @@ use domain::{ProviderMetadata, Retryable, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{key_set, roots, settings};
+use super::{endpoints::Endpoints, key_set, roots, settings};
 
 /// The maximum size of a document in bytes: a hundred times the usual size.
 const LARGEST_DOCUMENT: usize = 256 * 1024;
@@ -79,13 +79,16 @@ pub(super) struct Form {
     pub(super) body: String,
 }
 
-/// Fetches the discovery document and the keys of `issuer`, and checks them: the document names exactly this issuer, the keys have an address
-/// with TLS, and at least one of them can verify an ID token. The caller limits the time.
+/// Fetches the discovery document and the keys of `issuer` for the table, and checks them: the document names exactly this issuer, the keys and
+/// the endpoints for codes have addresses with TLS, and at least one of the keys can verify an ID token. The caller limits the time.
 pub async fn fetch_metadata(issuer: &str, now: Timestamp) -> Result<ProviderMetadata, FetchFailure> {
-    fetch(issuer, now).await.map_err(FetchFailure)
+    let metadata = fetch(issuer, now).await.map_err(FetchFailure)?;
+    // What is put replaces good endpoints, and no one could sign in.
+    let endpoints = serde_json::from_str(&metadata.discovery).ok().and_then(Endpoints::from_discovery);
+    endpoints.map(|_| metadata).ok_or(FetchFailure(Failure::NoEndpoints))
 }
 
-/// Fetches the metadata of `issuer` as [`fetch_metadata`] does.
+/// Fetches the metadata of `issuer` for a verifier, which needs no endpoints, and checks the rest as [`fetch_metadata`] does.
 ///
 /// The HTTP client lives only for the two requests: the provider closes its connections before the next ones, minutes later, and a process that
 /// finds the metadata in the table needs no client.

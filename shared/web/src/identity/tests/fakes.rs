@@ -55,7 +55,10 @@ impl TestProvider {
         let issuer = format!("{origin}:{}", listener.local_addr().unwrap().port());
         let answers = Arc::new(Mutex::new(Answers {
             status: 200,
-            discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
+            discovery: json!({
+                "issuer": issuer, "jwks_uri": format!("{issuer}/keys"),
+                "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
+            }),
             keys: json!({ "keys": [RSA.jwk("rsa")] }),
             endless: None,
             silent: false,

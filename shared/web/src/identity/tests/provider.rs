@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
-    EC, Identity, NOW, RSA, Signer, bearer, bearer_at, claims_of, empty_table,
+    EC, Identity, NOW, RSA, Signer, at, bearer, bearer_at, claims_of, empty_table,
     fakes::{Answers, TestProvider, unavailable},
     refusal, settings,
 };
+use crate::identity::fetch_metadata;
 
 #[tokio::test]
 async fn the_keys_are_fetched_with_the_first_token_and_shared() {
@@ -172,6 +173,26 @@ async fn invalid_documents_are_failures_with_a_message() {
         let provider = TestProvider::start().await;
         provider.change(change);
         assert_eq!(unavailable(bearer(&provider.verifier(), &provider.token()).await), cause);
+    }
+}
+
+#[tokio::test]
+async fn metadata_without_endpoints_for_codes_verifies_tokens_and_is_not_for_the_table() {
+    for (name, address) in [
+        ("authorization_endpoint", json!(null)),
+        ("token_endpoint", json!(null)),
+        ("authorization_endpoint", json!("http://login.example/authorize")),
+        ("token_endpoint", json!("http://login.example/token")),
+    ] {
+        let provider = TestProvider::start().await;
+        assert!(fetch_metadata(&provider.issuer, at(NOW)).await.is_ok());
+        provider.change(|answers| answers.discovery[name] = address.clone());
+        let failure = fetch_metadata(&provider.issuer, at(NOW)).await.unwrap_err().to_string();
+        assert_eq!(
+            failure, "the identity provider's discovery document has no endpoints for codes",
+            "{name} {address}"
+        );
+        assert_eq!(provider.later(&provider.verifier(), 0).await, None, "{name} {address}");
     }
 }
 
