@@ -187,7 +187,7 @@ impl World {
     /// Runs the story of a new customer, with a run of `refresh-keys` beside it.
     async fn story(&self) {
         let customer = self.new_customer();
-        join!(self.refresh_keys(), self.live(&customer));
+        join!(self.refresh_keys(), self.play(&customer));
     }
 
     /// Runs `refresh-keys` until a run succeeds, as Lambda repeats it.
@@ -201,8 +201,8 @@ impl World {
         }
     }
 
-    /// Lets the people of a customer do what their story has.
-    async fn live(&self, customer: &Customer) {
+    /// Plays the story of a customer.
+    async fn play(&self, customer: &Customer) {
         match customer.story {
             Story::Whole => {
                 let center = self.administration_center(customer, 1, u32::MAX);

@@ -1,6 +1,5 @@
-//! Tests that the functions on the way to the credentials need no way out but to AWS. Each of their processes has a library preloaded,
-//! `only_aws.c`, that refuses every connection and look-up but those to AWS's endpoint and Lambda's runtime API, and writes down what it
-//! refuses.
+//! Tests that the functions a customer waits for connect to nothing but AWS. Each of their processes has a library preloaded, `only_aws.c`,
+//! that refuses every lookup, and every connection but those to AWS's endpoint and Lambda's runtime API. It writes down what it refuses.
 
 use std::{
     fs,
@@ -12,10 +11,10 @@ use serde_json::json;
 use support::{Call, Processes, event};
 use tokio::{join, process::Command};
 
-/// The functions that a customer waits for, who wants the credentials or help.
+/// The functions that a customer waits for who wants the credentials or help.
 const FUNCTIONS: [&str; 3] = ["contact-support", "get-credentials", "list-subscriptions"];
 
-/// The connections and look-ups that were refused.
+/// The connections and lookups that were refused.
 struct Refusals(PathBuf);
 
 impl Refusals {
@@ -83,7 +82,7 @@ async fn a_forged_key_id_is_refused_with_401_where_the_provider_cannot_be_reache
     assert_eq!(refusals.lines().len(), 1, "the function has tried to ask the provider");
 }
 
-/// The same without the keys in the table, to see that a way out is noticed and refused.
+/// The same without the keys in the table, to see that another connection is noticed and refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_looks_for_keys_elsewhere_is_noticed() {
     let Some(processes) = started().await else { return };

@@ -53,7 +53,8 @@ impl Crash {
 /// by design.
 const DEADLY_RECEIVES: u64 = 3;
 
-/// The read of the provider's keys. Only a new process makes it, so that a process dies at it where it happens, and no kill waits for it.
+/// The read of the provider's keys. Only new processes make it, so it may not occur again: a process may be killed at it, but no kill waits
+/// for it.
 const COLD_READ: &str = "GetItem PROVIDER/KEYS";
 
 /// The longest wait for a call at which a process is still to be killed.

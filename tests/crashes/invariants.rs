@@ -658,8 +658,8 @@ impl World {
     }
 }
 
-/// Checks that the table has the provider's keys, however often a process died that put them, and that a new process needs nothing else. After
-/// this the provider answers no more.
+/// Checks that the table has the provider's keys, however often `refresh-keys` died, and that a new process of another function verifies a
+/// token with them alone. It stops the provider.
 pub(crate) async fn the_keys_are_usable(world: &World) -> Vec<String> {
     let processes = &world.processes;
     let table = Table::connect(&processes.cloud.aws_url(), "test");

@@ -6,7 +6,7 @@
 //! - **The injector** (`injector.rs`): which processes die, and when. A first part of the load, without kills, finds the calls.
 //! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
 //! - **The emulator** (`emulator.rs`): tests of the emulated Lambda runtime that runs the processes.
-//! - **No way out** (`no_way_out.rs`): tests that three of the functions need no address but AWS's.
+//! - **Egress** (`egress.rs`): tests that the functions a customer waits for connect to nothing but AWS.
 //!
 //! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` replaces the printed seed, which determines the processes that die,
 //! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
@@ -15,11 +15,11 @@
 #![expect(clippy::print_stdout, reason = "the report shows which processes were killed")]
 
 mod customers;
+#[cfg(target_os = "linux")]
+mod egress;
 mod emulator;
 mod injector;
 mod invariants;
-#[cfg(target_os = "linux")]
-mod no_way_out;
 mod observations;
 mod report;
 

@@ -1,6 +1,7 @@
 /*
- * A library that is preloaded into a process of a function. It refuses every connection, datagram and look-up of a name, except connections to
- * the two addresses of AWS: the endpoint of its services and Lambda's runtime API. It writes a line for each refusal.
+ * A library that is preloaded into a process of a function. It wraps connect, sendto, sendmsg and getaddrinfo, and refuses every connection,
+ * datagram to an address and lookup of a name, except connections to the two addresses of AWS: the endpoint of its services and Lambda's
+ * runtime API. It writes a line for each refusal. It does not see what a process does by other calls.
  */
 
 #define _GNU_SOURCE
@@ -72,6 +73,15 @@ ssize_t sendto(int socket, const void *data, size_t size, int flags, const struc
     ssize_t (*next)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "sendto");
     if (is_allowed("sendto", address))
         return next(socket, data, size, flags, address, length);
+    errno = ECONNREFUSED;
+    return -1;
+}
+
+ssize_t sendmsg(int socket, const struct msghdr *message, int flags)
+{
+    ssize_t (*next)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
+    if (is_allowed("sendmsg", message->msg_name))
+        return next(socket, message, flags);
     errno = ECONNREFUSED;
     return -1;
 }

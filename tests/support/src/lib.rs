@@ -26,7 +26,7 @@
 //! | `it/whole.rs` | the whole story over HTTP, through cargo-lambda |
 //! | `browser/` | the whole product in Chromium: the story by mouse and by keys, lost answers, no scripts, axe-core and pictures of every page |
 //! | `faults/` | fault injection: every AWS call fails in every way in every state, and concurrent customers while AWS fails |
-//! | `crashes/` | crash tests: processes of every function, killed at every AWS call and at random moments; `invariants.rs` lists what holds afterwards. In `no_way_out.rs`, functions that need no address but AWS's |
+//! | `crashes/` | crash tests: processes of every function, killed at every AWS call and at random moments; `invariants.rs` lists what holds afterwards. In `egress.rs`, functions that connect to nothing but AWS |
 //! | `model/` | the invariants over all interleavings, and mutants that break them |
 //! | `contract/` | the HTTP contract, tested over HTTP by Schemathesis |
 //! | `start/`, `timing/` | the time in which a function starts; refused sign-ins take the same time for every reason |
@@ -84,7 +84,7 @@ pub mod secrets;
 pub mod specification;
 mod stack;
 pub mod table;
-mod verifiers;
+pub mod verifiers;
 
 pub use administrators::{at, ended};
 pub use dev::{Dev, skip_unless_verifying};
