@@ -122,10 +122,13 @@ pub(super) async fn post(form: Form) -> Result<(u16, Vec<u8>), Failure> {
     send(&client()?, request).await
 }
 
-/// Returns whether an address of the discovery document may be used: it has TLS, or the issuer is on this machine.
+/// Returns whether an address of the discovery document may be used: it has TLS, or it and the issuer are on this machine.
 pub(super) fn may_be_asked(address: &str, issuer: &str) -> bool {
-    let local = issuer.starts_with("http:");
-    settings::is_confidential(address) && (local || !address.starts_with("http:"))
+    let has_scheme = |text: &str, scheme: &str| {
+        // The text may have it in capital letters (RFC 3986, 3.1).
+        text.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some(scheme))
+    };
+    settings::is_confidential(address) && (has_scheme(address, "https") || has_scheme(issuer, "http"))
 }
 
 fn client() -> Result<Connector, Failure> {
@@ -216,6 +219,27 @@ impl Error for Failure {
             Self::Connection(error) => Some(error),
             Self::Body(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_tls_is_asked_only_on_this_machine_for_an_issuer_there() {
+        let (remote, local) = ("https://issuer.example", "http://127.0.0.1:9003");
+        for address in ["https://keys.example/keys", "HTTPS://keys.example/keys", "https://localhost/keys"] {
+            assert!(may_be_asked(address, remote) && may_be_asked(address, local), "{address}");
+        }
+        for address in ["http://localhost/keys", "HTTP://localhost/keys", "Http://127.0.0.1/keys", "http://[::1]/keys"]
+        {
+            assert!(!may_be_asked(address, remote), "{address}");
+            assert!(may_be_asked(address, local) && may_be_asked(address, "HTTP://127.0.0.1:9003"), "{address}");
+        }
+        for address in ["http://keys.example/keys", "HTTP://keys.example/keys", "file:///keys", "/keys", ""] {
+            assert!(!may_be_asked(address, remote) && !may_be_asked(address, local), "{address}");
         }
     }
 }

@@ -16,6 +16,7 @@ fn valid_settings_are_accepted() {
         "https://login.microsoftonline.com/7/v2.0",
         "http://127.0.0.1:9003",
         "http://localhost:9003/realm",
+        "HTTPS://issuer.example",
         "http://[::1]:1",
     ] {
         assert_eq!(invalid(|settings| settings.issuer = issuer.into()), None, "{issuer}");
@@ -31,6 +32,7 @@ fn an_invalid_setting_is_named() {
         "",
         "issuer.example",
         "http://issuer.example",
+        "HTTP://issuer.example",
         "https://issuer.example?x",
         "ftp://issuer.example",
         "http://127.0.0.1.evil.example",
