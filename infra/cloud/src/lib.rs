@@ -322,7 +322,7 @@ impl Cloud {
     }
 
     /// Moves the clock forward, and runs every hourly schedule once for each hour that it passes, at the time of this hour; of more than 200
-    /// hours, for the last 200. A schedule that is more frequent runs once, for the last quarter of an hour. Returns why invocations failed.
+    /// hours, for the last 200. A schedule of every 15 minutes runs once, for the last quarter of an hour. Returns why invocations failed.
     pub async fn advance_clock(&self, seconds: u64) -> Vec<String> {
         self.inner.advance_clock(seconds).await
     }

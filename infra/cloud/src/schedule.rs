@@ -1,8 +1,8 @@
 //! The schedules of the template, and the moves of the clock, which run them.
 //!
 //! An hourly schedule runs once for each hour that the clock passes. A move stops at each of these hours, so that a function sees the time for
-//! which it is invoked, and the mails that it orders are sent at that time. A schedule with a period of a quarter of an hour runs once in a
-//! move, for the last quarter that the clock passes: its runs replace what the ones before have done, and a move of days would take minutes.
+//! which it is invoked, and the mails that it orders are sent at that time. A schedule of every 15 minutes runs once in a move, for the last
+//! quarter of an hour that the clock passes: its runs replace what the ones before have done, and a move of days would take minutes.
 //!
 //! The local cloud has no deployments. It knows which functions the end of one invokes, and with which event, so that `cargo dev` can invoke
 //! them.
@@ -44,7 +44,7 @@ const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/firstke
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Period {
     Hour,
-    Quarter,
+    QuarterHour,
 }
 
 /// The functions that a schedule or the end of a deployment invokes, by the template.
@@ -126,7 +126,7 @@ fn unknown(id: &str) -> String {
 fn period(schedule: &Value) -> Option<Period> {
     match schedule.as_str()? {
         "rate(1 hour)" => Some(Period::Hour),
-        "rate(15 minutes)" => Some(Period::Quarter),
+        "rate(15 minutes)" => Some(Period::QuarterHour),
         _ => None,
     }
 }
@@ -159,7 +159,7 @@ impl Inner {
                 failures.extend(self.run_schedules(Period::Hour, stop).await);
             }
             if stop == quarter_of(end) {
-                failures.extend(self.run_schedules(Period::Quarter, stop).await);
+                failures.extend(self.run_schedules(Period::QuarterHour, stop).await);
             }
             settles = settles && timeout(SETTLING, self.drained()).await.is_ok();
         }
@@ -188,7 +188,7 @@ impl Inner {
                 if hour_of(quarter) > hour_of(*done) {
                     self.run_schedules(Period::Hour, hour_of(quarter)).await;
                 }
-                self.run_schedules(Period::Quarter, quarter).await;
+                self.run_schedules(Period::QuarterHour, quarter).await;
                 *done = quarter;
             }
         }
@@ -321,7 +321,10 @@ mod tests {
         let scheduled = |event: &str| invoked(&template(event)).map(|invoked| invoked.scheduled);
         let tidy_up = |period| Ok(vec![("tidy-up".to_owned(), period)]);
         assert_eq!(scheduled("{Type: Schedule, Properties: {Schedule: rate(1 hour)}}"), tidy_up(Period::Hour));
-        assert_eq!(scheduled("{Type: Schedule, Properties: {Schedule: rate(15 minutes)}}"), tidy_up(Period::Quarter));
+        assert_eq!(
+            scheduled("{Type: Schedule, Properties: {Schedule: rate(15 minutes)}}"),
+            tidy_up(Period::QuarterHour)
+        );
         assert_eq!(scheduled("{Type: HttpApi}"), Ok(vec![]));
         for other in ["{Type: Schedule, Properties: {Schedule: rate(1 day)}}", "{Type: ScheduleV2, Properties: {}}"] {
             assert!(scheduled(other).is_err_and(|error| error.starts_with("TidyUp:")), "{other}");
@@ -329,7 +332,7 @@ mod tests {
         let deployed = Schedules::deployed(&Clock::system(), false).expect("schedules");
         let functions = |period| deployed.with_period(period).collect::<BTreeSet<_>>();
         assert_eq!(functions(Period::Hour), BTreeSet::from(["purge-subscriptions", "send-reminders"]));
-        assert_eq!(functions(Period::Quarter), BTreeSet::from(["refresh-keys"]));
+        assert_eq!(functions(Period::QuarterHour), BTreeSet::from(["refresh-keys"]));
         assert_eq!((deployed.find("send-reminders"), deployed.find("send-mail")), (Some("send-reminders"), None));
     }
 

@@ -27,7 +27,7 @@ async fn cloud_at(seconds: i64, invoke: Invoke) -> (Cloud, Arc<AtomicI64>) {
 /// The functions with an hourly schedule.
 const HOURLY: [&str; 2] = ["purge-subscriptions", "send-reminders"];
 
-/// The function with a schedule of each quarter of an hour.
+/// The function that runs every 15 minutes.
 const QUARTER_HOURLY: &str = "refresh-keys";
 
 /// Returns the time for which each invocation of `send-reminders` was scheduled.
@@ -72,7 +72,7 @@ async fn a_move_runs_the_schedule_at_each_hour_that_it_passes() {
 }
 
 #[tokio::test]
-async fn a_move_runs_the_schedule_of_each_quarter_once_at_the_last_quarter() {
+async fn a_move_runs_the_schedule_of_every_15_minutes_once_at_the_last_quarter_of_an_hour() {
     let functions = Functions::default();
     let (cloud, clock) = cloud_at(NINE, functions.answering(|_, _, _| Ok(Value::Null))).await;
     cloud.advance_clock(QUARTER - 1).await;
