@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use provider::{Client, Options, Provider};
 use serde_json::Value;
-use support::{Machine, TestStack, table::Table};
+use support::{Machine, TestStack, table::Table, verifiers::SCHEDULE};
 use tokio::net::TcpListener;
-
-/// The time between two runs, in seconds.
-const SCHEDULE: i64 = 15 * 60;
 
 /// A provider, and the machine that copies its keys into the table.
 pub(crate) struct Keys {

@@ -10,7 +10,12 @@ use cloud::{Fault, Mode, Service};
 use futures_util::future::join_all;
 use provider::{Algorithm, Client, Oddities, Options, Person, Provider, TokenOddities};
 use serde_json::{Value, json};
-use support::{Answer, Call, DESK_CLIENT, DESK_ORIGIN, Deployment, Function, TestStack, event, table::Table};
+use support::{
+    Answer, Call, DESK_CLIENT, DESK_ORIGIN, Deployment, Function, TestStack, event,
+    table::Table,
+    verifiers::{SCHEDULE, fetched_at},
+};
+use template::Template;
 use tokio::net::TcpListener;
 
 use crate::portal_sign_in::{PendingSignIn, call_back};
@@ -20,9 +25,6 @@ const OLIVIA: &str = "olivia@contoso.example";
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
-
-/// The time between two runs of `refresh-keys`.
-const SCHEDULE: i64 = 15 * MINUTE;
 
 /// Starts a stack with a subscription, whose table has the keys of a provider with these oddities.
 async fn with_keys(odd: TokenOddities) -> TestStack {
@@ -55,11 +57,6 @@ async fn list_cold(stack: &TestStack) -> Answer {
     stack.separate_machine("").call("list-subscriptions", call).await
 }
 
-/// Returns how often the provider was asked for its keys.
-fn fetches(stack: &TestStack) -> usize {
-    stack.provider.user_agents().iter().filter(|(path, _)| path == "/jwks").count()
-}
-
 /// Returns how often `list-subscriptions` has read the provider's item: it gets no other item by itself.
 fn reads(stack: &TestStack) -> usize {
     let requests = stack.cloud.requests().into_iter();
@@ -70,10 +67,6 @@ async fn item(stack: &TestStack) -> Value {
     let item = stack.provider_item(stack.provider.issuer()).await;
     assert!(item.is_object(), "the table has the keys");
     item
-}
-
-fn fetched_at(item: &Value) -> i64 {
-    item["fetched_at"]["N"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -112,11 +105,11 @@ async fn a_rotated_key_is_accepted_within_a_minute_of_its_first_token() {
             assert_eq!(stack.list(&forged(&stack, "forged")).await.status, 401);
         }
         stack.provider.set_token_oddities(only(Algorithm::Es256));
-        let (token, asked) = (stack.token(DANA), fetches(&stack));
+        let (token, asked) = (stack.token(DANA), stack.requests_for_keys());
         assert_eq!(stack.list(&token).await.status, if is_limited { 401 } else { 200 });
         stack.advance_clock(MINUTE);
         assert_eq!(stack.list(&token).await.status, 200, "limited: {is_limited}");
-        assert_eq!(fetches(&stack), asked + 1, "the table has the earlier key, so the provider is asked");
+        assert_eq!(stack.requests_for_keys(), asked + 1, "the table has the earlier key, so the provider is asked");
     }
 }
 
@@ -157,8 +150,8 @@ async fn unknown_key_ids_cause_one_read_and_one_request_to_the_provider_in_a_min
     let stack = with_keys(TokenOddities::default()).await;
     assert_eq!(status_of_list(&stack).await, 200);
     stack.advance_clock(MINUTE);
-    let (read, fetched) = (reads(&stack), fetches(&stack));
-    let asked = || (reads(&stack) - read, fetches(&stack) - fetched);
+    let (read, fetched) = (reads(&stack), stack.requests_for_keys());
+    let asked = || (reads(&stack) - read, stack.requests_for_keys() - fetched);
     let tokens: Vec<String> = (0..20).map(|n| forged(&stack, &format!("forged-{n}"))).collect();
     let answers = join_all(tokens.iter().map(|token| stack.list(token))).await;
     assert!(answers.iter().all(|answer| answer.status == 401), "{answers:?}");
@@ -185,20 +178,20 @@ async fn a_forged_key_id_is_refused_while_the_provider_is_down() {
 #[tokio::test]
 async fn requests_that_come_at_once_to_a_cold_function_read_the_keys_once() {
     let stack = with_keys(TokenOddities::default()).await;
-    let (token, fetched) = (stack.token(DANA), fetches(&stack));
+    let (token, fetched) = (stack.token(DANA), stack.requests_for_keys());
     let answers = join_all((0..20).map(|_| stack.list(&token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    assert_eq!((reads(&stack), fetches(&stack)), (1, fetched), "the provider is not asked");
+    assert_eq!((reads(&stack), stack.requests_for_keys()), (1, fetched), "the provider is not asked");
 }
 
 #[tokio::test]
 async fn a_function_asks_the_provider_itself_while_the_table_has_no_keys() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
-    assert_eq!((status_of_list(&stack).await, fetches(&stack)), (200, 1));
+    assert_eq!((status_of_list(&stack).await, stack.requests_for_keys()), (200, 1));
     assert_eq!(stack.items("KEYS").await, Vec::<Value>::new(), "what a function gets itself, it does not write");
     assert!(stack.refresh_keys().await);
-    assert_eq!((list_cold(&stack).await.status, fetches(&stack)), (200, 2), "refresh-keys alone has asked");
+    assert_eq!((list_cold(&stack).await.status, stack.requests_for_keys()), (200, 2), "refresh-keys alone has asked");
 }
 
 #[tokio::test]
@@ -214,8 +207,8 @@ async fn an_item_that_cannot_be_read_makes_a_function_ask_the_provider() {
         let mut item = item(&stack).await;
         item[attribute] = value;
         Table::connect(&stack.cloud.aws_url(), "desk").put(&item).await;
-        let fetched = fetches(&stack);
-        assert_eq!((status_of_list(&stack).await, fetches(&stack)), (200, fetched + 1), "{item}");
+        let fetched = stack.requests_for_keys();
+        assert_eq!((status_of_list(&stack).await, stack.requests_for_keys()), (200, fetched + 1), "{item}");
     }
 }
 
@@ -304,12 +297,21 @@ fn requests(stack: &TestStack) -> Vec<(Function, Call)> {
     calls.flatten().collect()
 }
 
+#[test]
+fn every_function_that_the_template_gives_a_client_of_a_provider_has_a_request_that_verifies() {
+    let template = Template::deployed().unwrap();
+    for function in Function::ALL {
+        let settings = &template.resource(&function.logical_id()).unwrap()["Properties"]["Environment"]["Variables"];
+        let has_client = ["OIDC_CLIENT_ID", "DESK_OIDC_CLIENT_ID"].iter().any(|name| !settings[name].is_null());
+        assert_eq!(function.verifying_request("").is_some(), has_client, "{function}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_read_of_the_keys_fails_no_request_while_the_provider_answers() {
     for mode in [Mode::Refused, Mode::LostResponse, Mode::Throttled, Mode::Reset, Mode::Delayed] {
         let stack = with_keys(TokenOddities::default()).await;
         let requests = requests(&stack);
-        assert_eq!(requests.len(), 10, "every function that verifies tokens");
         for (function, _) in &requests {
             // The first item that a cold function gets is the provider's.
             let fault = Fault::new(Service::DynamoDb, "GetItem", mode, 1).on_whole_calls();

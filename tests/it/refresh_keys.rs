@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use provider::{Algorithm, Client, Oddities, Options, Provider, TokenOddities};
 use serde_json::{Value, json};
-use support::{DESK_CLIENT, DESK_ORIGIN, Deployment, Function, TestStack};
+use support::{
+    DESK_CLIENT, DESK_ORIGIN, Deployment, Function, TestStack,
+    verifiers::{SCHEDULE, fetched_at},
+};
 use tokio::net::TcpListener;
-
-/// The time between two runs.
-const SCHEDULE: i64 = 15 * 60;
 
 /// When the clock of these tests starts: 10 November 2026, 09:00 UTC.
 const START: i64 = 1_794_301_200;
@@ -31,14 +31,6 @@ fn document(item: &Value, attribute: &str) -> Value {
 /// Returns the ids of the keys of a key set.
 fn key_ids(key_set: &Value) -> BTreeSet<String> {
     key_set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
-}
-
-fn fetched_at(item: &Value) -> i64 {
-    item["fetched_at"]["N"].as_str().unwrap().parse().unwrap()
-}
-
-fn requests_for_keys(provider: &Provider) -> usize {
-    provider.user_agents().iter().filter(|(path, _)| path == "/jwks").count()
 }
 
 #[tokio::test]
@@ -66,7 +58,7 @@ async fn the_keys_and_endpoints_of_both_providers_are_put() {
 async fn a_provider_of_customers_and_operators_is_asked_once() {
     let stack = TestStack::start().await;
     assert!(stack.refresh_keys().await);
-    assert_eq!((stack.items("KEYS").await.len(), requests_for_keys(&stack.provider)), (1, 1));
+    assert_eq!((stack.items("KEYS").await.len(), stack.requests_for_keys()), (1, 1));
 }
 
 #[tokio::test]

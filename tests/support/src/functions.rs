@@ -18,6 +18,8 @@ use lambda::{Clock, HttpService, Settings, Transport};
 use lambda_http::{LambdaEvent, Service};
 use serde_json::Value;
 
+use crate::Call;
+
 /// A handler of one function's events: returns the answer to an event, or the reason why there is no answer.
 pub type Handler = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
 
@@ -343,6 +345,42 @@ impl Function {
     #[must_use]
     pub fn queue_id(self) -> String {
         format!("{self:?}Queue")
+    }
+
+    /// Returns a request that makes the function verify `token` before anything else. `None` for a function that verifies no ID tokens.
+    #[must_use]
+    pub fn verifying_request(self, token: &str) -> Option<Call> {
+        const SUBSCRIPTION: &str = "sub-1";
+        let customer = |call: Call| Some(call.bearer(token));
+        let operator = |call: Call| Some(call.operator(token));
+        match self {
+            Self::ChangeAccess => operator(Call::unlock("admin@fabrikam", "Ticket 4711")),
+            Self::ContactSupport => customer(Call::contact_support(SUBSCRIPTION, "Help")),
+            Self::GetCredentials => customer(Call::get_credentials(SUBSCRIPTION)),
+            Self::ListSubscriptions => customer(Call::get("/subscriptions")),
+            Self::Portal => Some(Call::get("/").cookie("__Host-customer", token)),
+            Self::ReissueCredentials => operator(
+                Call::post("/desk/api/subscriptions/sub-1/reissues").parameter("subscription_id", SUBSCRIPTION),
+            ),
+            Self::RenewCredentials => customer(Call::renew_credentials(SUBSCRIPTION)),
+            Self::ResendMail => customer(Call::resend_mail(SUBSCRIPTION)),
+            Self::ShowHistory => customer(Call::show_history(SUBSCRIPTION)),
+            Self::SupportDesk => operator(Call::get("/desk/api/approvals")),
+            Self::SubscriptionStart
+            | Self::SendMail
+            | Self::MailFeedback
+            | Self::SignIn
+            | Self::ResetPassword
+            | Self::CreateAdmin
+            | Self::ResetAdmin
+            | Self::RemoveAdmin
+            | Self::ProductSignIn
+            | Self::SendReminders
+            | Self::SubscriptionEnd
+            | Self::PurgeSubscriptions
+            | Self::RefreshKeys
+            | Self::PublishEvents => None,
+        }
     }
 
     /// Reads the function's event, with placeholders for what another function has answered.

@@ -47,7 +47,8 @@ impl Files {
         edit: impl FnOnce(String) -> anyhow::Result<String>,
     ) -> anyhow::Result<()> {
         let before = self.read(path)?;
-        let after = edit(before.clone()).with_context(|| path.to_owned())?;
+        let text = self.all.get(path).map_or_else(|| before.clone(), |file| file.after.clone());
+        let after = edit(text).with_context(|| path.to_owned())?;
         self.all.insert(path.to_owned(), File { path: path.to_owned(), before: Some(before), after });
         Ok(())
     }

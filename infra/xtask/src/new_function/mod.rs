@@ -129,6 +129,8 @@ fn plan(new: &NewFunction, root: &Path) -> anyhow::Result<Vec<File>> {
     let row = format!("    /// {summary}\n    \"{name}\" {variant} {crate_name} {registered};");
     // The portal is last: it has every path that no other function has.
     files.insert_before("tests/support/src/functions.rs", "    \"portal\" Portal ", &row)?;
+    let row = format!("            | Self::{variant}");
+    files.insert_before("tests/support/src/functions.rs", "            | Self::PublishEvents => None,", &row)?;
     files.insert_sorted("tests/it/main.rs", |line| line.starts_with("mod "), &format!("mod {crate_name};"))?;
     let source = trigger.source();
     files.insert_before("README.md", "| `portal` |", &format!("| `{name}` | {source} | {summary} |"))?;

@@ -104,6 +104,7 @@ fn a_route_is_in_the_router_the_registry_and_the_event() -> anyhow::Result<()> {
     );
     let registry = &added["tests/support/src/functions.rs"];
     assert!(registry.contains("\"pause-credentials\" PauseCredentials pause_credentials Http { status: 204 };"));
+    assert!(registry.contains("| Self::PauseCredentials"), "it has no request that verifies a token yet");
     let event: serde_json::Value = serde_json::from_str(&added["events/pause-credentials.json"])?;
     assert_eq!(event["routeKey"], "POST /subscriptions/{subscription_id}/pauses");
     assert_eq!(event["rawPath"], "/subscriptions/sub-1001/pauses");
