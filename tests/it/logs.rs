@@ -179,6 +179,21 @@ async fn runs_of_refresh_keys_are_counted_and_a_failure_says_why() {
 }
 
 #[tokio::test]
+async fn a_run_of_refresh_keys_that_finds_newer_keys_is_counted_as_one_that_put_none() {
+    log();
+    let stack = TestStack::start().await;
+    let late = stack.separate_machine("");
+    stack.advance_clock(15 * 60);
+    assert!(stack.refresh_keys().await);
+    assert!(late.run_schedule("refresh-keys").await, "Lambda does not repeat it");
+    let lines = lines();
+    let newer: Vec<_> = lines.iter().filter(|line| line["outcome"] == "keys-newer").collect();
+    let [newer] = newer.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&newer["level"], &newer["people"]), (&json!("WARN"), &json!("customers")));
+    assert_eq!(newer["KeysNotRefreshed"], 1);
+}
+
+#[tokio::test]
 async fn a_failing_call_of_aws_is_logged_with_its_service() {
     log();
     let stack = Deployment::default().start().await;

@@ -67,7 +67,8 @@ impl App {
         let people = provider.people;
         match self.fetch_and_put(&provider.issuer, now).await {
             Ok(PutProviderOutcome::Put) => info!(outcome = "keys-refreshed", metric = "KeysRefreshed", people),
-            Ok(PutProviderOutcome::Newer) => info!(outcome = "keys-newer", people),
+            // Lambda gains nothing by a repetition. From run to run, an item is dated ahead.
+            Ok(PutProviderOutcome::Newer) => warn!(outcome = "keys-newer", metric = "KeysNotRefreshed", people),
             Err(failure) => {
                 let (service, cause) = (domain::failed_service(&*failure), error_chain(&*failure));
                 warn!(outcome = "keys-not-refreshed", metric = "KeysNotRefreshed", people, service, cause);

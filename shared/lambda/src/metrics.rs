@@ -34,7 +34,7 @@
 //! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
 //! | `Ended` | subscriptions that have ended |
 //! | `Purged`, `PurgesFailed` | ended subscriptions whose items were deleted, and those that a run could not delete |
-//! | `KeysRefreshed`, `KeysNotRefreshed` | identity providers whose keys were put into the table, and failures to fetch or to put them |
+//! | `KeysRefreshed`, `KeysNotRefreshed` | identity providers whose keys were put into the table, failures to fetch or to put them, and runs that found newer ones |
 //! | `CompanyNamedDifferently` | events that give a known company another name |
 //! | `MessageRefused` | messages of a queue that can never be handled, by reason |
 //!
