@@ -60,7 +60,7 @@ pub(super) async fn words(workspace: &Workspace) -> Outcome {
 }
 
 /// The functions that a run without `--full` builds for release: those that `start` and `timing` measure, and the largest one.
-const SAMPLE: [&str; 4] = ["get-credentials", "portal", "product-sign-in", "sign-in"];
+const SAMPLE: [&str; 3] = ["get-credentials", "portal", "sign-in"];
 
 /// Returns the functions that this run builds for release.
 pub(super) fn released(workspace: &Workspace) -> Vec<String> {
