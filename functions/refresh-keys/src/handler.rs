@@ -1,6 +1,6 @@
 //! `refresh-keys`: copies the keys and endpoints of the identity providers into the table, where the functions that verify tokens read them.
 //!
-//! **Source**: a schedule, each quarter of an hour, and the end of each deployment.
+//! **Source**: a schedule, every 15 minutes, and the end of each deployment.
 //!
 //! A run asks the customers' provider and the operators' at once. It puts the answer of a provider only if it names exactly the configured
 //! issuer, has a key that can be used, and has the endpoints for codes, so that a bad answer never replaces a good one. If one provider fails,
