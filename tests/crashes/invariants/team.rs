@@ -111,17 +111,27 @@ pub(super) fn an_end_closes_everything(after: &Aftermath, customer: &Customer) -
     wrong
 }
 
-/// Checks a subscription that was deleted: only its life is left, so that an old start does not bring it back.
+/// Checks a subscription that was deleted: only its life is left, so that an old start does not bring it back, and attempts at names that
+/// were none of its accounts. Those belong to no subscription, and expire.
 pub(crate) fn nothing_is_left(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let own = format!("SUBSCRIPTION#{}", customer.id);
     let (suffix, part) = (customer.account(""), format!("{own}#"));
+    let created = created_accounts(after, customer);
     let is_own = |key: &str| key == own || key.starts_with(&part);
-    let of_account =
-        |key: &str| (key.starts_with("ACCOUNT#") || key.starts_with("ATTEMPTS#")) && key.ends_with(suffix.as_str());
+    let is_account = |key: &str| key.strip_prefix("ACCOUNT#").is_some_and(|name| name.ends_with(suffix.as_str()));
+    let has_attempts = |key: &str| key.strip_prefix("ATTEMPTS#").is_some_and(|name| created.contains(name));
     let keys = after.table.iter().map(|item| (text(item, "PK"), text(item, "SK")));
-    let found = keys.filter(|(pk, sk)| is_own(pk) || is_own(sk) || of_account(pk));
+    let found = keys.filter(|(pk, sk)| is_own(pk) || is_own(sk) || is_account(pk) || has_attempts(pk));
     // The purge is 400 days early: a notice of the end may be ordered meanwhile, and the reminder is still due.
     let may_stay = |pk: &str, sk: &str| sk == "LIFE" || sk.starts_with("MAIL#notice#") || pk.starts_with("DUE#");
     let left = found.filter(|(pk, sk)| !may_stay(pk, sk));
     left.map(|(pk, sk)| format!("{pk} {sk} is left")).collect()
+}
+
+/// Returns the names of the customer's accounts: that of the service administrator, and those whose creation was published. A person may have
+/// given up before that, and signed in to an account that was never created.
+fn created_accounts(after: &Aftermath, customer: &Customer) -> BTreeSet<String> {
+    let published = after.published(customer).into_iter();
+    let created = published.filter_map(|detail| detail["account"].as_str().map(str::to_owned));
+    created.chain([customer.service()]).collect()
 }
