@@ -43,8 +43,8 @@ struct Stage {
     minutes: u32,
     /// Whether a run that continues repeats this stage, since later stages use what it leaves under the target directory.
     is_repeated: bool,
-    /// Whether the next stage runs beside this one, which mostly waits.
-    is_beside_next: bool,
+    /// The number of stages after this one that run beside it, one after the other, since this one mostly waits.
+    beside: usize,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 }
 
@@ -54,15 +54,15 @@ const fn stage(
     about: &'static str,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 ) -> Stage {
-    Stage { name, about, minutes, is_repeated: false, is_beside_next: false, run }
+    Stage { name, about, minutes, is_repeated: false, beside: 0, run }
 }
 
 const fn repeated(stage: Stage) -> Stage {
     Stage { is_repeated: true, ..stage }
 }
 
-const fn beside_next(stage: Stage) -> Stage {
-    Stage { is_beside_next: true, ..stage }
+const fn beside(later: usize, stage: Stage) -> Stage {
+    Stage { beside: later, ..stage }
 }
 
 const FORMAT: Stage = stage("format", 1, "cargo fmt --check", |workspace| Box::pin(steps::format(workspace)));
@@ -71,14 +71,15 @@ const LINT: Stage = stage("lint", 5, "clippy, warnings are errors", |workspace| 
 
 /// All stages, in the order in which they run: quick ones that are likely to fail come first, and each one follows those that it needs.
 const STAGES: [Stage; 19] = [
-    repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace)))),
     FORMAT,
     WORDS,
+    // The package registries are awaited.
+    beside(1, repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace))))),
     LINT,
     stage("doc", 2, "rustdoc, warnings are errors", |workspace| Box::pin(steps::doc(workspace))),
     stage("deny", 1, "licences, bans, sources", |workspace| Box::pin(steps::deny(workspace))),
     stage("trees", 1, "one TLS stack a function", |workspace| Box::pin(trees::check(workspace))),
-    stage("template", 2, "the deployment, checked without AWS", |workspace| {
+    stage("template", 4, "the deployment, checked without AWS", |workspace| {
         Box::pin(proof::with_tools(workspace, "template", &[SAM, CHECKOV, MINISTACK]))
     }),
     repeated(stage("build", 3, "the functions, as dev runs them", |workspace| Box::pin(steps::build(workspace)))),
@@ -89,9 +90,12 @@ const STAGES: [Stage; 19] = [
     stage("faults", 5, "every call failing in every way", |workspace| Box::pin(proof::run(workspace, "faults"))),
     stage("crashes", 4, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "crashes"))),
     // A third of one processor is at work: the rest of the time a page is awaited, as a person would.
-    beside_next(stage("browser", 6, "the story, keys alone, no scripts, axe-core", |workspace| {
-        Box::pin(proof::run(workspace, "browser"))
-    })),
+    beside(
+        2,
+        stage("browser", 8, "the story, keys alone, no scripts, axe-core", |workspace| {
+            Box::pin(proof::run(workspace, "browser"))
+        }),
+    ),
     stage("mutation", 6, "small wrong changes, each caught by a test", |workspace| Box::pin(mutation::run(workspace))),
     repeated(stage("release", 7, "functions as deployed, and packed", |workspace| Box::pin(steps::release(workspace)))),
     stage("size", 1, "a function at most 8 MiB, zipped 3.5", |workspace| {
@@ -129,7 +133,8 @@ pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> an
     while let Some((at_once, later)) = next_at_once(left) {
         left = later;
         let mut failure = None;
-        for ended in join_all(at_once.iter().map(|stage| carry_out(stage, &workspace, &stamps))).await {
+        let lanes = at_once.into_iter().map(|lane| carry_out_in_order(lane, &workspace, &stamps));
+        for ended in join_all(lanes).await.into_iter().flatten() {
             writeln!(summary, "{}", ended.line).context("a line of the summary")?;
             failure = failure.or(ended.failure);
         }
@@ -153,10 +158,14 @@ fn is_here(stage: &Stage, workspace: &Workspace) -> bool {
     stage.name != WORDS.name || steps::words_check(workspace).exists()
 }
 
-/// Returns the stages that run next, at once, and those after them.
-fn next_at_once<'s>(stages: &'s [&'static Stage]) -> Option<(&'s [&'static Stage], &'s [&'static Stage])> {
-    let at_once = if stages.first()?.is_beside_next { 2 } else { 1 };
-    Some(stages.split_at(at_once.min(stages.len())))
+/// Stages that run one after the other.
+type Lane<'s> = &'s [&'static Stage];
+
+/// Returns the next stage and, as a second lane, those that run beside it; and the stages after them.
+fn next_at_once(stages: Lane<'_>) -> Option<([Lane<'_>; 2], Lane<'_>)> {
+    let (first, others) = stages.split_at_checked(1)?;
+    let (beside, later) = others.split_at(first.iter().map(|stage| stage.beside).sum::<usize>().min(others.len()));
+    Some(([first, beside], later))
 }
 
 /// A stage that has ended.
@@ -164,6 +173,20 @@ struct Ended {
     /// The line of the summary.
     line: String,
     failure: Option<anyhow::Error>,
+}
+
+/// Runs stages until one fails.
+async fn carry_out_in_order(lane: Lane<'_>, workspace: &Workspace, stamps: &Stamps) -> Vec<Ended> {
+    let mut all = Vec::new();
+    for stage in lane {
+        let ended = carry_out(stage, workspace, stamps).await;
+        let has_failed = ended.failure.is_some();
+        all.push(ended);
+        if has_failed {
+            break;
+        }
+    }
+    all
 }
 
 /// Runs a stage, unless it has passed earlier on this commit, and remembers that it has passed.
@@ -221,23 +244,25 @@ mod tests {
         Ok(())
     }
 
+    /// Returns the lanes of every step, each with the names of its stages.
+    fn lanes(only: &[&str]) -> anyhow::Result<Vec<[Vec<&'static str>; 2]>> {
+        let only: Vec<_> = only.iter().map(ToString::to_string).collect();
+        let (stages, mut steps) = (chosen(&STAGES, &only)?, Vec::new());
+        let mut left = stages.as_slice();
+        while let Some((at_once, later)) = next_at_once(left) {
+            steps.push(at_once.map(|lane| lane.iter().map(|stage| stage.name).collect()));
+            left = later;
+        }
+        Ok(steps)
+    }
+
     #[test]
-    fn a_stage_that_mostly_waits_runs_beside_the_next_one_that_was_chosen() -> anyhow::Result<()> {
-        let groups = |only: &[&str]| {
-            let only: Vec<_> = only.iter().map(ToString::to_string).collect();
-            let (stages, mut groups) = (chosen(&STAGES, &only)?, Vec::new());
-            let mut left = stages.as_slice();
-            while let Some((at_once, later)) = next_at_once(left) {
-                groups.push(at_once.iter().map(|stage| stage.name).collect::<Vec<_>>());
-                left = later;
-            }
-            anyhow::Ok(groups)
-        };
-        assert_eq!(
-            groups(&["lint", "browser", "mutation", "size"])?,
-            [vec!["lint"], vec!["browser", "mutation"], vec!["size"]]
-        );
-        assert_eq!(groups(&["test", "browser"])?, [["test"], ["browser"]]);
+    fn stages_run_beside_one_that_mostly_waits_one_after_the_other() -> anyhow::Result<()> {
+        let all = lanes(&["tools", "lint", "browser", "mutation", "release", "size"])?;
+        let expected =
+            [[vec!["tools"], vec!["lint"]], [vec!["browser"], vec!["mutation", "release"]], [vec!["size"], vec![]]];
+        assert_eq!(all, expected);
+        assert_eq!(lanes(&["test", "browser"])?, [[vec!["test"], vec![]], [vec!["browser"], vec![]]]);
         Ok(())
     }
 
@@ -253,7 +278,8 @@ mod tests {
             let (all, mut sum) = (stages.iter().collect::<Vec<_>>(), 0);
             let mut left = all.as_slice();
             while let Some((at_once, later)) = next_at_once(left) {
-                sum += at_once.iter().map(|stage| stage.minutes).max().unwrap_or_default();
+                sum +=
+                    at_once.map(|lane| lane.iter().map(|stage| stage.minutes).sum()).into_iter().max().unwrap_or(0_u32);
                 left = later;
             }
             sum
