@@ -59,13 +59,14 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// The headings of the [`columns`](Self::columns).
-    pub(crate) const HEAD: [&str; 6] =
-        ["start to first `next`", "first answer", "warm", "warm, p99", "warm, processor", "memory"];
+    pub(crate) const HEAD: [&str; 7] =
+        ["start to first `next`", "first answer", "both", "warm", "warm, p99", "warm, processor", "memory"];
 
     /// Returns the numbers for a row of a table.
-    pub(crate) fn columns(&self) -> [f64; 6] {
+    pub(crate) fn columns(&self) -> [f64; 7] {
         let Self { start, first, warm, .. } = self;
-        [start.median(), first.median(), warm.median(), warm.percentile(99), self.processor, self.memory]
+        let both = start.median() + first.median();
+        [start.median(), first.median(), both, warm.median(), warm.percentile(99), self.processor, self.memory]
     }
 }
 
