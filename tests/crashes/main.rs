@@ -7,6 +7,7 @@
 //! - **The invariants** (`invariants.rs`): what must hold at the end, one function for each, by the protocol's numbers.
 //! - **The emulator** (`emulator.rs`): tests of the emulated Lambda runtime that runs the processes.
 //! - **Egress** (`egress.rs`): tests that the functions a customer waits for connect to nothing but AWS.
+//! - **Start** (`start.rs`): a test of what processes do as they start.
 //!
 //! The programs must have been built: `cargo build`. `FIRSTKEY_SEED` replaces the printed seed, which determines the processes that die,
 //! the moments, and how long people wait; the machine's timing determines the rest. `FIRSTKEY_FULL` kills 500 processes.
@@ -22,6 +23,7 @@ mod injector;
 mod invariants;
 mod observations;
 mod report;
+mod start;
 
 use std::time::Instant;
 

@@ -58,6 +58,11 @@ impl App {
             approval_wait: settings.approval_wait()?,
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// Handles one act of an operator.

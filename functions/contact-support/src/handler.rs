@@ -52,6 +52,11 @@ impl App {
             support: settings.required_as("SUPPORT_EMAIL", mailable)?,
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// Handles one request to support.

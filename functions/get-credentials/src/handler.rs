@@ -49,6 +49,11 @@ impl App {
             support_url: settings.optional("SUPPORT_URL").unwrap_or_else(|| format!("{origin}/support")),
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// Handles one click on **Go**.

@@ -82,6 +82,11 @@ impl App {
             approval_wait: settings.approval_wait()?,
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// Handles one click of an operator.

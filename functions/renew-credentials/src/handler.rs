@@ -55,6 +55,11 @@ impl App {
             reminder_before: settings.reminder_before()?,
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// Handles one request.

@@ -48,6 +48,11 @@ impl App {
             public_origin: settings.required("PUBLIC_ORIGIN")?,
         })
     }
+
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.prepare(self.clock.now())
+    }
 }
 
 /// A subscription whose history the caller may see.

@@ -70,6 +70,11 @@ impl App {
         })
     }
 
+    /// Reads the provider's keys, so that the first request need not wait for them.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.operators.prepare(self.clock.now())
+    }
+
     /// Returns the static files, built for the first page instead of at the cold start.
     fn assets(&self) -> &Assets {
         self.assets.get_or_init(|| Assets::new(&self.brand))

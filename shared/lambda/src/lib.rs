@@ -7,7 +7,7 @@
 //! | [`random`], [`session_token`], [`device_token`], [`authorization_code`], [`access_token`], [`account_id`] | bytes from the operating system, and the tokens and ids that are made of them |
 //! | [`in_time`] | the time limit of a request that makes many calls |
 //! | [`Hasher`] | argon2id, off the async thread |
-//! | [`serve`] | a function behind the HTTP API |
+//! | [`serve`], [`serve_prepared`] | a function behind the HTTP API |
 //! | [`consume`] | a function behind a queue: messages are handled separately, with a partial batch response |
 //! | [`on_stream`] | a function behind the table's stream: with a partial batch response |
 //! | [`on_schedule`] | a function that a schedule invokes |
@@ -32,7 +32,7 @@ pub use hasher::{Hasher, HashingFailed};
 pub use log::{log_as_json, log_as_json_to};
 pub use random::{access_token, account_id, authorization_code, device_token, random, random_bytes, session_token};
 pub use schedule::{Tick, handle_tick, on_schedule};
-pub use serve::{Answer, HttpService, Transport, serve};
+pub use serve::{Answer, HttpService, Transport, serve, serve_prepared};
 pub use settings::{MissingSetting, Settings};
 pub use stream::{StreamBatch, handle_stream_batch, on_stream};
 

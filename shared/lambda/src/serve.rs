@@ -28,6 +28,20 @@ where
     tokio::spawn(events).await?
 }
 
+/// Runs `endpoint` as [`serve`] does. `preparation` begins with the request for the first event, which does not wait for it.
+pub async fn serve_prepared<S>(
+    endpoint: S,
+    malformed: fn(&str) -> Response<Body>,
+    preparation: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    tokio::spawn(preparation);
+    serve(endpoint, malformed).await
+}
+
 /// How browsers reach the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

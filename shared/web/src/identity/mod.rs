@@ -102,7 +102,7 @@ impl Deadline {
 }
 
 impl Identity {
-    /// Checks the settings. `read` reads the provider's metadata, for the first time with the first token.
+    /// Checks the settings. `read` reads the provider's metadata, which this does not do.
     pub fn new<E: 'static>(
         settings: IdentitySettings,
         read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
@@ -112,6 +112,11 @@ impl Identity {
     {
         let rules = settings.check()?;
         Ok(Self { verifier: Verifier::new(rules.party.clone(), provider::reader(read)), rules })
+    }
+
+    /// Reads the provider's metadata, so that the first request need not wait for it. Without it, the first token reads it.
+    pub fn prepare(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+        self.verifier.prepare(now)
     }
 
     /// Returns the signed-in customer who makes the request.

@@ -66,7 +66,7 @@ pub(crate) struct ArrivedOperator {
 }
 
 impl OperatorIdentity {
-    /// Checks the settings. `read` reads the provider's metadata, for the first time with the first token.
+    /// Checks the settings. `read` reads the provider's metadata, which this does not do.
     pub fn new<E: 'static>(
         settings: OperatorSettings,
         read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
@@ -76,6 +76,11 @@ impl OperatorIdentity {
     {
         let rules = settings.check()?;
         Ok(Self { verifier: Verifier::new(rules.party, provider::reader(read)), role: rules.role })
+    }
+
+    /// Reads the provider's metadata, so that the first request need not wait for it. Without it, the first token reads it.
+    pub fn prepare(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+        self.verifier.prepare(now)
     }
 
     /// Returns the signed-in operator who makes the request.

@@ -1,7 +1,7 @@
-//! The provider's keys and endpoints: read from the table with the first token, kept, and read again.
+//! The provider's keys and endpoints: read from the table as the process starts, kept, and read again.
 //!
 //! `refresh-keys` writes them to the table every 15 minutes. A process asks the provider itself only where the table does not help: the item
-//! is missing, unreadable or late, or it lacks the key of a token.
+//! is missing, unreadable or late, or it lacks the key of a token. It never asks before there is a token.
 
 use std::{
     ops::Range,
@@ -40,6 +40,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// The deadline for the item.
 const READ_TIME: Duration = Duration::from_secs(1);
+
+/// The deadline for the item as the process starts. The first token may wait for it, and then read the item itself.
+const START_TIME: Duration = Duration::from_millis(500);
 
 /// The deadline for both documents of the provider together, so that an unresponsive provider is reported before the caller gives up.
 const FETCH_TIME: Duration = Duration::from_millis(2200);
@@ -90,7 +93,7 @@ struct Held {
 struct Pause(Option<Range<Timestamp>>);
 
 impl Provider {
-    /// Creates a provider whose metadata is read with the first token.
+    /// Creates a provider whose metadata is not read yet.
     pub(super) fn new(issuer: String, read: ReadMetadata) -> Self {
         Self { issuer, read, held: RwLock::default(), turn: Mutex::default() }
     }
@@ -102,6 +105,21 @@ impl Provider {
         let held = Held { metadata: Some(Arc::new(metadata)), read_pause, ..Held::default() };
         let read = reader(|_| -> BoxFuture<'static, Result<_, Problem>> { Box::pin(async { Ok(None) }) });
         Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
+    }
+
+    /// Reads the item before a token needs it. What is of no use is left to the first token, which reads again and logs why.
+    pub(super) async fn read_ahead(&self, now: Timestamp) {
+        let _turn = self.turn.lock().await;
+        let held = self.held();
+        if held.metadata.is_some() {
+            return;
+        }
+        let item = self.read_item(Instant::now() + START_TIME, now).await;
+        if let Some(item) = item.ok().filter(|item| !item.is_late(now)) {
+            let mut next = Held::clone(&held);
+            next.take(Some(item), now);
+            self.hold(next);
+        }
     }
 
     /// Returns the key that verifies `token`. Reads and requests end at the deadline.
@@ -148,18 +166,24 @@ impl Provider {
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn hold(&self, next: Held) -> Arc<Held> {
+        let next = Arc::new(next);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        next
+    }
+
     /// Returns what is held, after a refresh where that is due or its keys do not suffice.
     async fn current(&self, suffices: impl Fn(&KeySet) -> bool, deadline: Deadline, now: Timestamp) -> Arc<Held> {
         let held = self.held();
-        let is_needed = match held.good(now) {
-            Some(metadata) => held.is_due(now) || !suffices(&metadata.keys) && held.may_search(now),
-            None => !held.retry_pause.contains(now),
-        };
         // On the heap, since hardly any request needs it and it is large.
-        if is_needed { Box::pin(self.refresh(held, suffices, deadline, now)).await } else { held }
+        if held.needs_refresh(&suffices, now) {
+            Box::pin(self.refresh(held, suffices, deadline, now)).await
+        } else {
+            held
+        }
     }
 
-    /// Reads the item and, where that is not enough, asks the provider; or waits for another request that does so already.
+    /// Reads the item and, where that is not enough, asks the provider. Waits first for a request that does so already, which may be enough.
     async fn refresh(
         &self,
         seen: Arc<Held>,
@@ -172,16 +196,16 @@ impl Provider {
         let Ok(_turn) = timeout_at(deadline.within(READ_TIME + fetch_time(&seen)), self.turn.lock()).await else {
             return Arc::new(Held { failure: Some(Arc::new(Failure::TimedOut)), ..Held::clone(&seen) });
         };
-        let known = self.held();
-        if !Arc::ptr_eq(&known, &seen) {
-            return known;
+        let seen = self.held();
+        if !seen.needs_refresh(&suffices, now) {
+            return seen;
         }
         let mut next = Held::clone(&seen);
         if seen.good(now).is_some_and(|metadata| !suffices(&metadata.keys)) {
             next.search_pause = Pause::start(now, PAUSE);
         }
-        let item = self.read_item(deadline, now).await;
-        next.take(item, now);
+        let item = self.read_item(deadline.within(READ_TIME), now).await;
+        next.take(item.inspect_err(Unread::log).ok(), now);
         let is_enough = |metadata: &Arc<Metadata>| !metadata.is_late(now) && suffices(&metadata.keys);
         if next.good(now).is_some_and(is_enough) {
             next.failure = None;
@@ -190,30 +214,17 @@ impl Provider {
             self.ask(&mut next, end, now).await;
             next.retry_pause = Pause::start(now, began.elapsed() + RETRY_PAUSE);
         }
-        let next = Arc::new(next);
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
-        next
+        self.hold(next)
     }
 
-    /// Reads the item. Returns `None`, and logs why, if it is of no use.
-    async fn read_item(&self, deadline: Deadline, now: Timestamp) -> Option<Metadata> {
-        let read = timeout_at(deadline.within(READ_TIME), (self.read)(self.issuer.clone())).await;
-        let why = match read {
-            Ok(Ok(Some(item))) => match Metadata::parse(&item, &self.issuer) {
-                Some(metadata) if metadata.is_good(now) => return Some(metadata),
-                Some(_) => "the item is over a day old, or from the future",
-                None => "the item is not readable",
-            },
-            Ok(Ok(None)) => "there is no item",
-            Ok(Err(problem)) => {
-                let (service, cause) = (problem.service(), problem.cause());
-                tracing::warn!(service, cause, "the identity provider's keys could not be read from the table");
-                return None;
-            }
-            Err(_) => "the item could not be read in time",
-        };
-        tracing::warn!(cause = why, "the table has no keys of the identity provider");
-        None
+    /// Reads the item, until `end`.
+    async fn read_item(&self, end: Instant, now: Timestamp) -> Result<Metadata, Unread> {
+        let read = timeout_at(end, (self.read)(self.issuer.clone())).await;
+        let read = read.map_err(|_| Unread::OfNoUse("the item could not be read in time"))?;
+        let item = read.map_err(Unread::Failed)?.ok_or(Unread::OfNoUse("there is no item"))?;
+        let metadata = Metadata::parse(&item, &self.issuer).ok_or(Unread::OfNoUse("the item is not readable"))?;
+        let is_good = metadata.is_good(now);
+        if is_good { Ok(metadata) } else { Err(Unread::OfNoUse("the item is over a day old, or from the future")) }
     }
 
     /// Asks the provider, until `end`.
@@ -240,6 +251,25 @@ impl Provider {
     }
 }
 
+/// Why a read of the item gave no metadata.
+enum Unread {
+    /// The table has no item that helps, for this reason.
+    OfNoUse(&'static str),
+    Failed(Problem),
+}
+
+impl Unread {
+    fn log(&self) {
+        match self {
+            Self::OfNoUse(cause) => tracing::warn!(cause, "the table has no keys of the identity provider"),
+            Self::Failed(problem) => {
+                let (service, cause) = (problem.service(), problem.cause());
+                tracing::warn!(service, cause, "the identity provider's keys could not be read from the table");
+            }
+        }
+    }
+}
+
 impl Held {
     /// Returns the metadata, unless it is too old to use.
     fn good(&self, now: Timestamp) -> Option<&Arc<Metadata>> {
@@ -249,6 +279,14 @@ impl Held {
     /// Returns whether good keys are held that suffice.
     fn suffices(&self, suffices: impl Fn(&KeySet) -> bool, now: Timestamp) -> bool {
         self.good(now).is_some_and(|metadata| suffices(&metadata.keys))
+    }
+
+    /// Returns whether a read or a request is due, or the keys do not suffice and others may be searched for.
+    fn needs_refresh(&self, suffices: impl Fn(&KeySet) -> bool, now: Timestamp) -> bool {
+        match self.good(now) {
+            Some(metadata) => self.is_due(now) || !suffices(&metadata.keys) && self.may_search(now),
+            None => !self.retry_pause.contains(now),
+        }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {

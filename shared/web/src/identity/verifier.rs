@@ -20,9 +20,15 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Creates a verifier. The provider's metadata is read with the first token.
+    /// Creates a verifier, which has not read the provider's metadata.
     pub(super) fn new(party: RelyingParty, read: ReadMetadata) -> Self {
         Self { provider: Arc::new(Provider::new(party.issuer.clone(), read)), party }
+    }
+
+    /// Reads the provider's metadata, so that the first token need not wait for it.
+    pub(super) fn prepare(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+        let provider = Arc::clone(&self.provider);
+        async move { provider.read_ahead(now).await }
     }
 
     /// Returns the claims of a valid token. Fails with `not-signed-in` for any other token, and with `unavailable` if the provider cannot be

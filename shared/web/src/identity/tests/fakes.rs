@@ -169,6 +169,8 @@ pub(super) struct TestTable {
 pub(super) enum Stored {
     Nothing,
     Item(ProviderMetadata),
+    /// An item that takes 20 ms to arrive.
+    Slow(ProviderMetadata),
     Failure,
     /// No answer.
     Silence,
@@ -212,6 +214,10 @@ impl TestTable {
                 match stored {
                     Stored::Nothing => Ok(None),
                     Stored::Item(item) => Ok(Some(item)),
+                    Stored::Slow(item) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        Ok(Some(item))
+                    }
                     Stored::Failure => Err(ReadFailure),
                     Stored::Silence => std::future::pending().await,
                 }

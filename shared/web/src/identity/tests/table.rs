@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::join;
 
 use super::{
     EC, ISSUER, Identity, NOW, RSA, Signer, at, bearer, bearer_at, claims_of,
@@ -45,6 +46,56 @@ async fn with_keys_in_the_table_the_provider_is_not_asked() {
         assert_eq!(refusal(outcome), None);
     }
     assert_eq!((table.reads(), provider.requests()), (1, 0), "one read for all");
+}
+
+#[tokio::test]
+async fn a_prepared_verifier_reads_no_item_with_the_first_token() {
+    let provider = provider_that_is_down().await;
+    let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0);
+    let verifier = provider.verifier_with(&table);
+    for (after, reads) in [(0, 1), (interval() - 1, 1), (interval(), 2)] {
+        verifier.prepare(at(NOW)).await;
+        assert_eq!(provider.later(&verifier, after).await, None);
+        assert_eq!((table.reads(), provider.requests()), (reads, 0), "{after}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_token_beside_the_preparation_waits_for_its_read() {
+    let provider = provider_that_is_down().await;
+    let table = TestTable::new(Stored::Slow(metadata(&provider.issuer, &[RSA.jwk("rsa")], NOW)));
+    let verifier = provider.verifier_with(&table);
+    let ((), refusal) = join!(verifier.prepare(at(NOW)), provider.later(&verifier, 0));
+    assert_eq!((refusal, table.reads(), provider.requests()), (None, 1, 0));
+}
+
+#[tokio::test]
+async fn a_rotated_key_beside_a_read_that_lacks_it_is_accepted() {
+    let provider = TestProvider::start().await;
+    provider.change(|answers| answers.keys = json!({ "keys": [RSA.jwk("rsa"), EC.jwk("new")] }));
+    let table = TestTable::new(Stored::Slow(metadata(&provider.issuer, &[RSA.jwk("rsa")], NOW)));
+    let verifier = provider.verifier_with(&table);
+    let ((), new) = join!(verifier.prepare(at(NOW)), later(&verifier, &provider, (&EC, "new"), 0));
+    assert_eq!((new, table.reads(), provider.fetches()), (None, 2, 1), "beside the preparation");
+    let first = provider.verifier_with(&table);
+    let (old, new) = join!(provider.later(&first, 0), later(&first, &provider, (&EC, "new"), 0));
+    assert_eq!((old, new, table.reads(), provider.fetches()), (None, None, 4, 2), "beside another first token");
+}
+
+#[tokio::test]
+async fn a_preparation_without_success_leaves_everything_to_the_first_token() {
+    let provider = TestProvider::start().await;
+    let item = |after| Stored::Item(metadata(&provider.issuer, &[EC.jwk("ec")], NOW + after));
+    let all = [Stored::Nothing, Stored::Failure, Stored::Silence, item(-30 * MINUTE), item(-24 * HOUR), item(HOUR)];
+    for (number, stored) in all.into_iter().enumerate() {
+        let table = TestTable::new(stored);
+        let (verifier, before) = (provider.verifier_with(&table), provider.requests());
+        verifier.prepare(at(NOW)).await;
+        assert_eq!((table.reads(), provider.requests()), (1, before), "only the table was asked, {number}");
+        table.refresh(&provider, &[RSA.jwk("rsa")], 0);
+        assert_eq!(provider.later(&verifier, 0).await, None, "{number}");
+        assert_eq!((table.reads(), provider.requests()), (2, before), "{number}");
+    }
 }
 
 #[tokio::test]

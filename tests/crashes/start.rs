@@ -1,0 +1,40 @@
+//! A test of what processes do as they start.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use support::{Function, Processes};
+use tokio::time::sleep;
+
+/// How long a process may take to read the keys after its first answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_that_verifies_tokens_reads_the_keys_before_it_gets_one() {
+    let Some(processes) = super::started().await else { return };
+    assert!(processes.refresh_keys().await);
+    processes.cloud.clear_requests();
+    let requests =
+        Function::ALL.iter().filter_map(|function| Some((function.name(), function.verifying_request("?")?)));
+    let requests: Vec<_> = requests.collect();
+    let verifiers: BTreeSet<_> = requests.iter().map(|(function, _)| *function).collect();
+    let answers = requests.into_iter().map(|(function, request)| processes.call(function, request));
+    for answer in join_all(answers).await {
+        assert!(answer.unwrap().status < 500);
+    }
+    let begun = Instant::now();
+    while readers(&processes) != verifiers && begun.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(readers(&processes), verifiers);
+}
+
+/// Returns the functions that have read an item. Without a valid token they read no item but that of the keys.
+fn readers(processes: &Processes) -> BTreeSet<&'static str> {
+    let requests = processes.cloud.requests();
+    let reads = requests.iter().filter(|call| call.operation == "GetItem");
+    reads.filter_map(|call| Some(Function::find(call.function.split('@').next()?)?.name())).collect()
+}
