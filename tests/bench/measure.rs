@@ -1,6 +1,6 @@
 //! The measurement of several programs in turns, so that other load on the machine affects all of them alike.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use cloud::{
@@ -45,6 +45,8 @@ pub(crate) struct Measured {
     pub(crate) start: Samples,
     /// The time from the delivery of the first event to its answer.
     pub(crate) first: Samples,
+    /// The time from the start of the process to its answer to an event that already waits.
+    pub(crate) cold: Samples,
     /// The time from the delivery of a later event to its answer.
     pub(crate) warm: Samples,
     /// The processor time of a later event: the mean, since the system reports it for the whole process.
@@ -59,14 +61,20 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// The headings of the [`columns`](Self::columns).
-    pub(crate) const HEAD: [&str; 7] =
-        ["start to first `next`", "first answer", "both", "warm", "warm, p99", "warm, processor", "memory"];
+    pub(crate) const HEAD: [&str; 7] = [
+        "start to first `next`",
+        "first answer",
+        "start to first answer",
+        "warm",
+        "warm, p99",
+        "warm, processor",
+        "memory",
+    ];
 
     /// Returns the numbers for a row of a table.
     pub(crate) fn columns(&self) -> [f64; 7] {
-        let Self { start, first, warm, .. } = self;
-        let both = start.median() + first.median();
-        [start.median(), first.median(), both, warm.median(), warm.percentile(99), self.processor, self.memory]
+        let Self { start, first, cold, warm, .. } = self;
+        [start.median(), first.median(), cold.median(), warm.median(), warm.percentile(99), self.processor, self.memory]
     }
 }
 
@@ -89,8 +97,11 @@ pub(crate) async fn measure(cloud: &Cloud, subjects: &[Subject<'_>], rounds: Rou
         // Ends the processes of the round before.
         running.clear();
         for (subject, measured) in subjects.iter().zip(&mut all) {
+            let event = subject.event(cloud).await?;
+            let started = Instant::now();
             let mut program = subject.program.run().await?;
-            let first = subject.invoke(cloud, &mut program).await?;
+            let first = subject.invoke(cloud, &mut program, &event).await?;
+            measured.cold.push_time(started.elapsed());
             measured.first.push_time(first.took);
             measured.first_calls = first.calls;
             running.push(program);
@@ -110,7 +121,8 @@ async fn measure_warm(
     let before = running.iter().map(|program| processor_time(id(program)?)).collect::<Result<Vec<_>, _>>()?;
     for _ in 0..rounds {
         for ((subject, program), measured) in subjects.iter().zip(&mut *running).zip(&mut *all) {
-            let warm = subject.invoke(cloud, program).await?;
+            let event = subject.event(cloud).await?;
+            let warm = subject.invoke(cloud, program, &event).await?;
             measured.warm.push_time(warm.took);
             measured.warm_calls = warm.calls;
         }
@@ -128,11 +140,16 @@ fn id(program: &Running) -> anyhow::Result<u32> {
 }
 
 impl Subject<'_> {
-    async fn invoke(&self, cloud: &Cloud, program: &mut Running) -> anyhow::Result<Invocation> {
-        let name = self.program.name;
-        let event = (self.next_event)().await.with_context(|| format!("the event of {name}"))?;
+    /// Returns one more event, and forgets the calls that prepared its state.
+    async fn event(&self, cloud: &Cloud) -> anyhow::Result<Value> {
+        let event = (self.next_event)().await.with_context(|| format!("the event of {}", self.program.name))?;
         cloud.clear_requests();
-        let Answer { body, took, .. } = program.invoke(&event).await.with_context(|| name.to_owned())?;
+        Ok(event)
+    }
+
+    async fn invoke(&self, cloud: &Cloud, program: &mut Running, event: &Value) -> anyhow::Result<Invocation> {
+        let name = self.program.name;
+        let Answer { body, took, .. } = program.invoke(event).await.with_context(|| name.to_owned())?;
         ensure!(is_success(&body), "{name} answered {body}");
         let mut calls = cloud.requests();
         calls.retain(|call| call.function == self.program.caller);

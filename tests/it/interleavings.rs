@@ -278,7 +278,7 @@ impl World {
 fn is_step(call: &HeldCall) -> bool {
     let is_of_kms = matches!(call.operation.as_str(), "Encrypt" | "Decrypt");
     let is_reminder = call.body["Item"]["PK"]["S"].as_str().is_some_and(|key| key.starts_with("DUE#"));
-    // Only the first token of a function makes it read the provider's keys.
+    // A function reads the provider's keys beside its own calls, and not for each request.
     let is_of_provider = key(call).is_some_and(|key| key.starts_with("PROVIDER#"));
     !is_of_kms && !is_reminder && !is_of_provider && !is_attempt(call)
 }

@@ -6,6 +6,6 @@ use change_access::{App, handle};
 async fn main() -> Result<(), lambda::Error> {
     lambda::log_as_json();
     let app = App::new(&lambda::Settings::from_environment(), lambda::Clock::System)?;
-    let preparation = app.prepare();
+    let preparation = app.read_ahead();
     lambda::serve_prepared(web::endpoint(app, handle), web::malformed, preparation).await
 }

@@ -97,9 +97,9 @@ impl App {
         })
     }
 
-    /// Reads the provider's keys, so that the first request need not wait for them.
-    pub fn prepare(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.identity.prepare(self.clock.now())
+    /// Returns a future that reads the provider's keys, so that the first request need not wait for all of it.
+    pub fn read_ahead(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.read_ahead(self.clock.now())
     }
 
     /// Returns the static files, built for the first page instead of at the cold start.

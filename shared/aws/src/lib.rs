@@ -72,7 +72,7 @@
 //! | product-sign-in, a token | [`ProductSignIns::code`], [`ProductSignIns::user`], [`Signer::sign`], [`ProductSignIns::redeem`] | 1 `GetItem`, `BatchGetItem` of 3, 1 `Sign`, `TransactWriteItems` of 4; for a code that was redeemed before 1 `DeleteItem` instead | 4 reads, 8 writes |
 //! | product-sign-in, userinfo | [`ProductSignIns::holder`], [`ProductSignIns::user`] | 1 `GetItem`, `BatchGetItem` of 3 | 4 reads |
 //! | publish-events | [`Notices::credential`], [`Notices::recipients`], [`Notices::order`], [`EventBus::publish`] | for each subscription in a batch 1 `GetItem`; where it has notices 1 `Query` of mails and portal users, and for administrators 1 `Query` and 1 `BatchGetItem` for each 100 accounts; 1 `PutItem` a notice; 1 `PutEvents` for every ten events of the batch, at most 3 times for an event | 1 read; with notices 1 for each 4 KB of a query, and 1 an account; 1 write a notice |
-//! | every function that verifies an ID token | [`Providers::find`] | 1 `GetItem` at the start of a process and every 14 minutes after | 1 read for each 4 KB (about ten keys) |
+//! | every function that verifies an ID token | [`Providers::find`] | 1 `GetItem` at the start of a process, and with the first token 14 minutes or more after the last read | 1 read for each 4 KB (about ten keys) |
 //! | refresh-keys | [`ProviderRefreshes::put`] | for each issuer 1 `UpdateItem` in 15 minutes | 1 write for each KB |
 //!
 //! Every read that decides is strongly consistent. Every condition compares the expiry itself, since a time to live deletes days late.

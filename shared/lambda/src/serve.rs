@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Response, header};
 use lambda_http::{Adapter, Body, LambdaEvent, Request, Service, request::LambdaRequest};
 use serde::Serialize;
@@ -28,7 +29,7 @@ where
     tokio::spawn(events).await?
 }
 
-/// Runs `endpoint` as [`serve`] does. `preparation` begins with the request for the first event, which does not wait for it.
+/// Runs `endpoint` as [`serve`] does. `preparation` begins just before the request for the first event, which does not wait for its end.
 pub async fn serve_prepared<S>(
     endpoint: S,
     malformed: fn(&str) -> Response<Body>,
@@ -38,7 +39,11 @@ where
     S: Service<Request, Response = Response<Body>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    tokio::spawn(preparation);
+    tokio::spawn(async {
+        if AssertUnwindSafe(preparation).catch_unwind().await.is_err() {
+            tracing::error!("a panic in the preparation");
+        }
+    });
     serve(endpoint, malformed).await
 }
 

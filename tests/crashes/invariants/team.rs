@@ -112,7 +112,7 @@ pub(super) fn an_end_closes_everything(after: &Aftermath, customer: &Customer) -
 }
 
 /// Checks a subscription that was deleted: only its life is left, so that an old start does not bring it back, and attempts at names that
-/// were none of its accounts. Those belong to no subscription, and expire.
+/// never were its accounts. Those belong to no subscription, and expire.
 pub(crate) fn nothing_is_left(after: &Aftermath, customer: &Customer) -> Vec<String> {
     let own = format!("SUBSCRIPTION#{}", customer.id);
     let (suffix, part) = (customer.account(""), format!("{own}#"));
@@ -128,8 +128,8 @@ pub(crate) fn nothing_is_left(after: &Aftermath, customer: &Customer) -> Vec<Str
     left.map(|(pk, sk)| format!("{pk} {sk} is left")).collect()
 }
 
-/// Returns the names of the customer's accounts: that of the service administrator, and those whose creation was published. A person may have
-/// given up before that, and signed in to an account that was never created.
+/// Returns the names of the customer's accounts: that of the service administrator, and those that a published event names. A person may have
+/// given up before an account was created, and tried to sign in to it all the same.
 fn created_accounts(after: &Aftermath, customer: &Customer) -> BTreeSet<String> {
     let published = after.published(customer).into_iter();
     let created = published.filter_map(|detail| detail["account"].as_str().map(str::to_owned));

@@ -10,7 +10,11 @@ mod steps;
 mod test;
 mod trees;
 
-use std::{fmt::Write as _, time::Instant};
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::{BoxFuture, join_all};
@@ -43,8 +47,8 @@ struct Stage {
     minutes: u32,
     /// Whether a run that continues repeats this stage, since later stages use what it leaves under the target directory.
     is_repeated: bool,
-    /// The number of stages after this one that run beside it, one after the other, since this one mostly waits.
-    beside: usize,
+    /// The stages after this one that run beside it, one after the other, since this one mostly waits.
+    beside: &'static [&'static str],
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 }
 
@@ -54,15 +58,15 @@ const fn stage(
     about: &'static str,
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 ) -> Stage {
-    Stage { name, about, minutes, is_repeated: false, beside: 0, run }
+    Stage { name, about, minutes, is_repeated: false, beside: &[], run }
 }
 
 const fn repeated(stage: Stage) -> Stage {
     Stage { is_repeated: true, ..stage }
 }
 
-const fn beside(later: usize, stage: Stage) -> Stage {
-    Stage { beside: later, ..stage }
+const fn beside(others: &'static [&'static str], stage: Stage) -> Stage {
+    Stage { beside: others, ..stage }
 }
 
 const FORMAT: Stage = stage("format", 1, "cargo fmt --check", |workspace| Box::pin(steps::format(workspace)));
@@ -73,8 +77,8 @@ const LINT: Stage = stage("lint", 5, "clippy, warnings are errors", |workspace| 
 const STAGES: [Stage; 19] = [
     FORMAT,
     WORDS,
-    // The package registries are awaited.
-    beside(1, repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace))))),
+    // It waits for package registries.
+    beside(&["lint"], repeated(stage("tools", 3, "install what is missing", |workspace| Box::pin(install(workspace))))),
     LINT,
     stage("doc", 2, "rustdoc, warnings are errors", |workspace| Box::pin(steps::doc(workspace))),
     stage("deny", 1, "licences, bans, sources", |workspace| Box::pin(steps::deny(workspace))),
@@ -91,7 +95,7 @@ const STAGES: [Stage; 19] = [
     stage("crashes", 4, "processes killed at every call", |workspace| Box::pin(proof::run(workspace, "crashes"))),
     // A third of one processor is at work: the rest of the time a page is awaited, as a person would.
     beside(
-        2,
+        &["mutation", "release"],
         stage("browser", 8, "the story, keys alone, no scripts, axe-core", |workspace| {
             Box::pin(proof::run(workspace, "browser"))
         }),
@@ -117,7 +121,7 @@ const QUICK: [Stage; 4] = [
     }),
 ];
 
-/// Runs the stages that `options` choose, and stops at the first that fails.
+/// Runs the stages that `options` choose. After the first that fails, no other one begins.
 pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> anyhow::Result<()> {
     workspace.full = options.full;
     let stages = chosen(if options.quick { &QUICK } else { &STAGES }, &options.only)?;
@@ -133,7 +137,8 @@ pub(crate) async fn run(options: &VerifyOptions, mut workspace: Workspace) -> an
     while let Some((at_once, later)) = next_at_once(left) {
         left = later;
         let mut failure = None;
-        let lanes = at_once.into_iter().map(|lane| carry_out_in_order(lane, &workspace, &stamps));
+        let has_failed = AtomicBool::new(false);
+        let lanes = at_once.into_iter().map(|lane| carry_out_in_order(lane, &workspace, &stamps, &has_failed));
         for ended in join_all(lanes).await.into_iter().flatten() {
             writeln!(summary, "{}", ended.line).context("a line of the summary")?;
             failure = failure.or(ended.failure);
@@ -164,7 +169,8 @@ type Lane<'s> = &'s [&'static Stage];
 /// Returns the next stage and, as a second lane, those that run beside it; and the stages after them.
 fn next_at_once(stages: Lane<'_>) -> Option<([Lane<'_>; 2], Lane<'_>)> {
     let (first, others) = stages.split_at_checked(1)?;
-    let (beside, later) = others.split_at(first.iter().map(|stage| stage.beside).sum::<usize>().min(others.len()));
+    let is_beside = |stage: &&Stage| first.iter().any(|first| first.beside.contains(&stage.name));
+    let (beside, later) = others.split_at(others.iter().copied().take_while(is_beside).count());
     Some(([first, beside], later))
 }
 
@@ -175,16 +181,21 @@ struct Ended {
     failure: Option<anyhow::Error>,
 }
 
-/// Runs stages until one fails.
-async fn carry_out_in_order(lane: Lane<'_>, workspace: &Workspace, stamps: &Stamps) -> Vec<Ended> {
+/// Runs stages until one fails, here or in the other lane.
+async fn carry_out_in_order(
+    lane: Lane<'_>,
+    workspace: &Workspace,
+    stamps: &Stamps,
+    has_failed: &AtomicBool,
+) -> Vec<Ended> {
     let mut all = Vec::new();
     for stage in lane {
-        let ended = carry_out(stage, workspace, stamps).await;
-        let has_failed = ended.failure.is_some();
-        all.push(ended);
-        if has_failed {
+        if has_failed.load(Ordering::Relaxed) {
             break;
         }
+        let ended = carry_out(stage, workspace, stamps).await;
+        has_failed.fetch_or(ended.failure.is_some(), Ordering::Relaxed);
+        all.push(ended);
     }
     all
 }
@@ -204,7 +215,7 @@ async fn carry_out(stage: &Stage, workspace: &Workspace, stamps: &Stamps) -> End
     let over = if taken > f64::from(stage.minutes) && !workspace.full { ", over its budget" } else { "" };
     let line = format!("{:<8} {taken:>5.1} of {:>2} min{over}  {said}", stage.name, stage.minutes);
     say!("== {line}");
-    let passed = outcome.and_then(|said| stamps.pass(stage.name, &said));
+    let passed = outcome.inspect_err(|error| say!("{error:#}")).and_then(|said| stamps.pass(stage.name, &said));
     Ended { line, failure: passed.err().map(|error| error.context(format!("stage {}", stage.name))) }
 }
 
@@ -263,6 +274,26 @@ mod tests {
             [[vec!["tools"], vec!["lint"]], [vec!["browser"], vec!["mutation", "release"]], [vec!["size"], vec![]]];
         assert_eq!(all, expected);
         assert_eq!(lanes(&["test", "browser"])?, [[vec!["test"], vec![]], [vec!["browser"], vec![]]]);
+        let apart = lanes(&["tools", "template", "browser", "release", "timing"])?;
+        let expected = [
+            [vec!["tools"], vec![]],
+            [vec!["template"], vec![]],
+            [vec!["browser"], vec!["release"]],
+            [vec!["timing"], vec![]],
+        ];
+        assert_eq!(apart, expected, "only stages that may run beside another do");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_stage_that_fails_is_the_last_of_both_lanes() -> anyhow::Result<()> {
+        static PASSES: Stage = stage("passes", 1, "", |_| Box::pin(async { Ok(None) }));
+        static FAILS: Stage = stage("fails", 1, "", |_| Box::pin(async { bail!("no") }));
+        let (workspace, stamps, has_failed) =
+            (Workspace::find().await?, Stamps::open(&Workspace::find().await?).await?, AtomicBool::new(false));
+        let ran = carry_out_in_order(&[&PASSES, &FAILS, &PASSES], &workspace, &stamps, &has_failed).await;
+        assert_eq!(ran.iter().map(|ended| ended.failure.is_some()).collect::<Vec<_>>(), [false, true]);
+        assert!(carry_out_in_order(&[&PASSES], &workspace, &stamps, &has_failed).await.is_empty(), "the other lane");
         Ok(())
     }
 

@@ -25,6 +25,11 @@ impl App {
         let identity = IdentitySettings::read(|name| settings.optional(name));
         Ok(Self { identity: Identity::new(identity, providers.reader())?, clock })
     }
+
+    /// Returns a future that reads the provider's keys, so that the first request need not wait for all of it.
+    pub fn read_ahead(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.identity.read_ahead(self.clock.now())
+    }
 }
 
 /// Handles one request.

@@ -114,9 +114,10 @@ impl Identity {
         Ok(Self { verifier: Verifier::new(rules.party.clone(), provider::reader(read)), rules })
     }
 
-    /// Reads the provider's metadata, so that the first request need not wait for it. Without it, the first token reads it.
-    pub fn prepare(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
-        self.verifier.prepare(now)
+    /// Returns a future that reads the provider's metadata, for at most half a second, so that the first request need not wait for all of it. If
+    /// it fails, the first request that needs the metadata reads it.
+    pub fn read_ahead(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+        self.verifier.read_ahead(now)
     }
 
     /// Returns the signed-in customer who makes the request.

@@ -1,7 +1,7 @@
 //! The provider's keys and endpoints: read from the table as the process starts, kept, and read again.
 //!
 //! `refresh-keys` writes them to the table every 15 minutes. A process asks the provider itself only where the table does not help: the item
-//! is missing, unreadable or late, or it lacks the key of a token. It never asks before there is a token.
+//! is missing, unreadable or late, or it lacks the key of a token. The read at the start never asks the provider.
 
 use std::{
     ops::Range,
@@ -41,7 +41,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// The deadline for the item.
 const READ_TIME: Duration = Duration::from_secs(1);
 
-/// The deadline for the item as the process starts. The first token may wait for it, and then read the item itself.
+/// The deadline for the item as the process starts. A request may wait for it before it reads the item itself and asks the provider, and with all
+/// three an unresponsive provider is still reported within four seconds. A read takes milliseconds, with its handshake tens of them.
 const START_TIME: Duration = Duration::from_millis(500);
 
 /// The deadline for both documents of the provider together, so that an unresponsive provider is reported before the caller gives up.
@@ -69,7 +70,7 @@ pub(super) struct Provider {
     issuer: String,
     read: ReadMetadata,
     held: RwLock<Arc<Held>>,
-    /// Locked by the one request that refreshes.
+    /// Held during a read or a request to the provider.
     turn: Mutex<()>,
 }
 
@@ -107,16 +108,16 @@ impl Provider {
         Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
     }
 
-    /// Reads the item before a token needs it. What is of no use is left to the first token, which reads again and logs why.
+    /// Reads the item before a request needs it. Without success, everything is left to the first request that does.
     pub(super) async fn read_ahead(&self, now: Timestamp) {
         let _turn = self.turn.lock().await;
         let held = self.held();
-        if held.metadata.is_some() {
+        if !held.needs_refresh(|_| true, now) {
             return;
         }
-        let item = self.read_item(Instant::now() + START_TIME, now).await;
+        let item = self.read_item(Instant::now() + START_TIME, now).await.inspect_err(Unread::log);
         if let Some(item) = item.ok().filter(|item| !item.is_late(now)) {
-            let mut next = Held::clone(&held);
+            let mut next = Held { failure: None, ..Held::clone(&held) };
             next.take(Some(item), now);
             self.hold(next);
         }
@@ -183,7 +184,7 @@ impl Provider {
         }
     }
 
-    /// Reads the item and, where that is not enough, asks the provider. Waits first for a request that does so already, which may be enough.
+    /// Reads the item and, where that is not enough, asks the provider. Waits first for a read that has begun, which may be enough.
     async fn refresh(
         &self,
         seen: Arc<Held>,
@@ -220,11 +221,11 @@ impl Provider {
     /// Reads the item, until `end`.
     async fn read_item(&self, end: Instant, now: Timestamp) -> Result<Metadata, Unread> {
         let read = timeout_at(end, (self.read)(self.issuer.clone())).await;
-        let read = read.map_err(|_| Unread::OfNoUse("the item could not be read in time"))?;
-        let item = read.map_err(Unread::Failed)?.ok_or(Unread::OfNoUse("there is no item"))?;
-        let metadata = Metadata::parse(&item, &self.issuer).ok_or(Unread::OfNoUse("the item is not readable"))?;
+        let read = read.map_err(|_| Unread::Unusable("the item could not be read in time"))?;
+        let item = read.map_err(Unread::Failed)?.ok_or(Unread::Unusable("there is no item"))?;
+        let metadata = Metadata::parse(&item, &self.issuer).ok_or(Unread::Unusable("the item is not readable"))?;
         let is_good = metadata.is_good(now);
-        if is_good { Ok(metadata) } else { Err(Unread::OfNoUse("the item is over a day old, or from the future")) }
+        if is_good { Ok(metadata) } else { Err(Unread::Unusable("the item is over a day old, or from the future")) }
     }
 
     /// Asks the provider, until `end`.
@@ -254,14 +255,15 @@ impl Provider {
 /// Why a read of the item gave no metadata.
 enum Unread {
     /// The table has no item that helps, for this reason.
-    OfNoUse(&'static str),
+    Unusable(&'static str),
+    /// The read failed.
     Failed(Problem),
 }
 
 impl Unread {
     fn log(&self) {
         match self {
-            Self::OfNoUse(cause) => tracing::warn!(cause, "the table has no keys of the identity provider"),
+            Self::Unusable(cause) => tracing::warn!(cause, "the table has no keys of the identity provider"),
             Self::Failed(problem) => {
                 let (service, cause) = (problem.service(), problem.cause());
                 tracing::warn!(service, cause, "the identity provider's keys could not be read from the table");

@@ -25,8 +25,8 @@ impl Verifier {
         Self { provider: Arc::new(Provider::new(party.issuer.clone(), read)), party }
     }
 
-    /// Reads the provider's metadata, so that the first token need not wait for it.
-    pub(super) fn prepare(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+    /// Returns a future that reads the provider's metadata from the table.
+    pub(super) fn read_ahead(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         let provider = Arc::clone(&self.provider);
         async move { provider.read_ahead(now).await }
     }
