@@ -13,7 +13,7 @@ use cloud::{Fault, Limits, Mode, Queue, SIGNING_KEYS, Service};
 use futures_util::future::BoxFuture;
 use provider::Oddities;
 use serde_json::{Value, json};
-use support::{Call, Deployment, Function, RelyingParty, TestStack, ended, event, table::Table};
+use support::{Call, Deployment, Function, RelyingParty, TestStack, at, ended, event, table::Table};
 use template::Template;
 
 use crate::{
@@ -31,9 +31,10 @@ const FUNCTION: &str = "local";
 /// An alarm that must ring, and the scenario that makes it ring.
 type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 
-const SCENARIOS: [Scenario; 18] = [
+const SCENARIOS: [Scenario; 19] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
+    ("EndsOvertaken", || Box::pin(an_end_comes_after_the_start_that_follows_it())),
     ("KeysNotRefreshed", || Box::pin(the_keys_cannot_be_refreshed())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
     ("DeskSignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
@@ -133,6 +134,14 @@ async fn a_code_comes_twice() {
     for status in [200, 400] {
         assert_eq!(product.redeem(&team.stack, &code).await.status, status);
     }
+}
+
+/// Handles a start before the end that it follows.
+async fn an_end_comes_after_the_start_that_follows_it() {
+    let stack = TestStack::start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    stack.start_subscription(at(event("sub-1", "paid"), "2026-11-21T09:00:00Z")).await;
+    stack.end_subscription(ended("sub-1")).await;
 }
 
 async fn a_user_name_is_held() {
@@ -299,6 +308,11 @@ async fn events_that_are_not_published_ring() {
 #[tokio::test]
 async fn a_notice_that_was_not_sent_rings() {
     check("NoticesMissing").await;
+}
+
+#[tokio::test]
+async fn an_end_that_was_overtaken_rings() {
+    check("EndsOvertaken").await;
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@
 //! | `OperatorLimited` | acts that were refused because an operator's budget was exhausted |
 //! | `UserNameHeld` | events whose user name another subscription holds, so that the subscription starts under another one |
 //! | `Ended` | subscriptions that have ended |
+//! | `EndOvertaken` | ends that changed nothing, because a later start was handled before them and added to the life that they were to end |
 //! | `Purged`, `PurgesFailed` | ended subscriptions whose items were deleted, and those that a run could not delete |
 //! | `KeysRefreshed`, `KeysNotRefreshed` | identity providers whose keys were put into the table, failures to fetch or to put them, and runs that found newer ones |
 //! | `CompanyNamedDifferently` | events that give a known company another name |
