@@ -29,7 +29,11 @@ where
     tokio::spawn(events).await?
 }
 
-/// Runs `endpoint` as [`serve`] does. `preparation` begins just before the request for the first event, which does not wait for its end.
+/// The turns that the request for the first event gets before the preparation begins. It needs about six: to connect, to start the connection, and to
+/// write.
+const TURNS: usize = 16;
+
+/// Runs `endpoint` as [`serve`] does. `preparation` begins once the request for the first event is sent, and passes beside it.
 pub async fn serve_prepared<S>(
     endpoint: S,
     malformed: fn(&str) -> Response<Body>,
@@ -40,6 +44,9 @@ where
     S::Future: Send + 'static,
 {
     tokio::spawn(async {
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
         if AssertUnwindSafe(preparation).catch_unwind().await.is_err() {
             tracing::error!("a panic in the preparation");
         }
