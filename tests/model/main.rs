@@ -5,7 +5,8 @@
 //! mail-feedback, resend-mail, and the transactions that start an issue), [`attempts`] (the attempts that are spent before a password
 //! is verified), [`account`] (sign-in, reset-password, create-admin, the reissue, the renewal and the paid event), [`desk`] (the operators'
 //! acts: reissues, approvals, portal users), [`team`] (administrators who add, reset and remove each other, the end, a later start, and the
-//! purge), [`product`] (the codes and tokens of the sign-in to the product) and [`publish`] (publish-events, which is small and in one file). Each has the same parts:
+//! purge), [`product`] (the codes and tokens of the sign-in to the product), [`keys`] (refresh-keys, and the processes that verify tokens with
+//! what it puts) and [`publish`] (publish-events, which is small and in one file). Each has the same parts:
 //!
 //! - **The item** (`retrieve/credential.rs`, `mail/item.rs`): the state in the table and the conditional writes on it. Each
 //!   write is one step, because DynamoDB carries it out atomically.
@@ -37,6 +38,7 @@ mod account;
 mod attempts;
 mod check;
 mod desk;
+mod keys;
 mod mail;
 mod product;
 mod publish;
