@@ -34,7 +34,7 @@ type Scenario = (&'static str, fn() -> BoxFuture<'static, ()>);
 const SCENARIOS: [Scenario; 19] = [
     ("AccountClosed", || Box::pin(strangers_close_an_account())),
     ("AttemptsExhausted", || Box::pin(attempts_are_refused())),
-    ("EndsOvertaken", || Box::pin(an_end_comes_after_the_start_that_follows_it())),
+    ("EndsOvertaken", || Box::pin(a_later_start_is_handled_before_the_end())),
     ("KeysNotRefreshed", || Box::pin(the_keys_cannot_be_refreshed())),
     ("KeyDenied", || Box::pin(a_statement_is_missing("Unseal"))),
     ("DeskSignInMisconfigured", || Box::pin(the_client_secret_has_expired())),
@@ -136,8 +136,7 @@ async fn a_code_comes_twice() {
     }
 }
 
-/// Handles a start before the end that it follows.
-async fn an_end_comes_after_the_start_that_follows_it() {
+async fn a_later_start_is_handled_before_the_end() {
     let stack = TestStack::start().await;
     stack.start_subscription(event("sub-1", "trial")).await;
     stack.start_subscription(at(event("sub-1", "paid"), "2026-11-21T09:00:00Z")).await;

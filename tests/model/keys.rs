@@ -6,19 +6,21 @@
 //! - **A [run](run::Run)** of `refresh-keys` begins by the schedule or at the end of a deployment. It asks each provider, and then sends one write
 //!   for each. An attempt of a write ends in one of three actions: `Committed` (carried out and answered), `AnswerLost` (carried out, but the SDK
 //!   retries or gives up) or `Delayed` (`LateWrite` carries it out later, or never, which is a lost request). The run may crash before or after
-//!   each, and its event may be lost. Lambda repeats a run that fails.
+//!   each, and its event may be lost. Lambda retries a run that fails.
 //! - **A [process](process::Process)** that verifies the customers' tokens starts at any moment, and may be frozen during its first read. Tokens
 //!   arrive at any moment: of each key, of the other provider, and forged ones with an unknown key id. One process is enough, since no process
 //!   writes what another one reads.
 //!
 //! A tick stands for five minutes; what happens in the same tick happens in any order. The times keep the sum of the design: three ticks for the
-//! schedule, one for its delay and the run, and two for which a process keeps what it has read are 30 minutes. A day is ten ticks, which is longer
-//! than all the other times together. The pause between two searches of a process, and after a failed attempt, lasts until the next tick. A request
+//! schedule, one for its delay and the run, and two for which a process keeps what it has read are 30 minutes, and late metadata, which is
+//! six ticks old, is kept for two more at most: 44 minutes. A day is ten ticks, which is longer than those eight. The pause between two searches of a process, and after a failed attempt, lasts until the next tick. A request
 //! takes no time.
 //!
 //! Metadata has the date before its fetch. Of two that were fetched in the same minute, the one with the later date, or with the same date and
 //! the later write, may have been fetched first, and may bring back a key that was withdrawn between the two. No property forbids that: the
 //! next run has a later date, and the half hour begins with the withdrawal.
+//!
+//! Left out are tokens without a key id, requests that wait for another one's read, and the minute by which clocks may differ.
 
 mod process;
 mod run;
@@ -91,6 +93,8 @@ pub(crate) enum Variant {
     ProviderNotAskedWithoutItem,
     /// A process searches at each unknown key.
     SearchNotPaused,
+    /// A process without good keys asks the provider for each request.
+    AttemptNotPaused,
 }
 
 /// The bounds of the exploration.
@@ -321,11 +325,19 @@ impl KeysModel {
             run.expire(now);
         }
         world.process.tick();
-        let due = now.checked_sub(DELAY + 1).filter(|due| due.is_multiple_of(INTERVAL));
-        let run = |due| self.scope.schedule.iter().position(|scheduled| *scheduled == due);
-        let is_missed = |due: &Time| run(*due).is_none_or(|n| !world.runs[n].is_done());
-        let missed = due.filter(is_missed);
-        world.witness.tick(missed.is_some_and(|due| world.provider.has_withdrawn_before(due)));
+        let missed = self.has_missed_run(world);
+        world.witness.tick(missed);
+    }
+
+    /// Returns whether the run of the schedule whose time is over now has not succeeded, although the key was withdrawn before it was due. A run
+    /// that the scope leaves out counts as failed.
+    fn has_missed_run(&self, world: &World) -> bool {
+        let due = world.now.checked_sub(DELAY + 1).filter(|due| due.is_multiple_of(INTERVAL));
+        due.is_some_and(|due| {
+            let run = self.scope.schedule.iter().position(|scheduled| *scheduled == due);
+            let is_done = run.is_some_and(|n| world.runs[n].is_done());
+            !is_done && world.provider.has_withdrawn_before(due)
+        })
     }
 }
 

@@ -14,7 +14,7 @@
 //!   one step of a process or of its environment: an answer is lost, a request arrives after its caller gave up, a process
 //!   dies, a tick of the clock passes, a person signs in. A lost request is one that is delayed and never arrives.
 //! - **The witness** (`witness.rs`): an observer that records what the protocol itself does not store, such as who saw
-//!   which password, and the invariants over these records. Their numbers are those of the protocol's list of invariants.
+//!   which password, and the invariants over these records. Their numbers are those of the promises in `SECURITY.md`.
 //! - **The tests** (`tests.rs`): the scopes and the expected results.
 //!
 //! A test of the **design** explores its scope completely. No state may violate an invariant, and the situations that the test

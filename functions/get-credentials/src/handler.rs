@@ -50,9 +50,10 @@ impl App {
         })
     }
 
-    /// Returns a future that reads the provider's keys, so that the first request need not wait for all of it.
+    /// Returns a future that reads the provider's keys before the first request needs them.
     pub fn read_ahead(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.identity.read_ahead(self.clock.now())
+        let clock = self.clock.clone();
+        self.identity.read_ahead(move || clock.now())
     }
 }
 

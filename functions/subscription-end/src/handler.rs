@@ -102,7 +102,7 @@ impl App {
         Ok(match self.ends.record(subscription, &change).await? {
             RecordLifeOutcome::Recorded => {
                 if outcome == OVERTAKEN_IN_ITS_LIFE {
-                    warn!(outcome, metric = "EndOvertaken");
+                    warn!(outcome, metric = "EndOvertaken", ended_at = ended_at.epoch_seconds());
                 } else {
                     info!(outcome);
                 }

@@ -29,11 +29,11 @@ where
     tokio::spawn(events).await?
 }
 
-/// The turns that the request for the first event gets before the preparation begins. It needs about six: to connect, to start the connection, and to
-/// write.
+/// How often the preparation yields before it begins, so that the request for the first event is sent first. Connecting and writing take about six
+/// turns of the event loop. Tokio promises no order: with too few turns the start is slower, and nothing else changes.
 const TURNS: usize = 16;
 
-/// Runs `endpoint` as [`serve`] does. `preparation` begins once the request for the first event is sent, and passes beside it.
+/// Runs `endpoint` as [`serve`] does, and `preparation` concurrently, as a rule after the request for the first event is sent.
 pub async fn serve_prepared<S>(
     endpoint: S,
     malformed: fn(&str) -> Response<Body>,
@@ -48,7 +48,7 @@ where
             tokio::task::yield_now().await;
         }
         if AssertUnwindSafe(preparation).catch_unwind().await.is_err() {
-            tracing::error!("a panic in the preparation");
+            tracing::error!(outcome = "panicked", "the preparation panicked");
         }
     });
     serve(endpoint, malformed).await

@@ -30,7 +30,7 @@ pub(crate) struct Held {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Step {
-    /// The process has not started, or its read at the start gives nothing.
+    /// The process has not started, or its read at the start gave nothing.
     #[default]
     New,
     /// The process has the answer to its read at the start, and may be frozen before it takes it.
@@ -223,7 +223,7 @@ impl KeysModel {
         let may_search = !world.process.searched || self.variant == Variant::SearchNotPaused;
         match self.good(world) {
             Some(held) => self.is_due(world) || !held.keys.contains(key) && may_search,
-            None => !world.process.attempted,
+            None => !world.process.attempted || self.variant == Variant::AttemptNotPaused,
         }
     }
 
@@ -257,11 +257,13 @@ impl KeysModel {
             }
             return;
         };
-        let is_older = self.good(world).is_some_and(|held| held.fetched_at > metadata.fetched_at);
+        let before = self.good(world);
+        let is_older = before.is_some_and(|held| held.fetched_at > metadata.fetched_at);
         if !is_older || self.variant == Variant::OlderTaken {
-            world.witness.last.went_back = is_older;
             world.process.held = Some(metadata);
         }
+        let replaced = before.zip(world.process.held);
+        world.witness.last.went_back = replaced.is_some_and(|(before, after)| after.fetched_at < before.fetched_at);
     }
 
     /// Returns whether the item is one that the process should find this key in, whatever the protocol compares.

@@ -129,7 +129,8 @@ impl KeysModel {
         n == self.scope.schedule.len() || world.runs[n - 1].event_at.is_some()
     }
 
-    /// Returns whether a run may begin, or go on, in the next tick.
+    /// Returns whether the clock may tick without breaking the time limit of run `n`: [`DELAY`] from its due time for the first invocation of a
+    /// scheduled run, and from its own date for a retry or a deployment.
     pub(crate) fn has_time_left(&self, world: &World, n: usize) -> bool {
         let run = &world.runs[n];
         let due = self.scope.schedule.get(n).copied();
@@ -209,12 +210,14 @@ impl KeysModel {
         let Step::Running { jobs, .. } = world.runs[n].step else { return };
         let has_failed = jobs.contains(&Job::Failed);
         let is_over = jobs.iter().all(|job| job.is_over());
-        if has_failed && self.variant == Variant::FirstFailureEnds {
-            world.witness.last.was_cut_short = !is_over;
+        let ends_early = has_failed && self.variant == Variant::FirstFailureEnds;
+        if !is_over && !ends_early {
+            return;
+        }
+        world.witness.last.was_cut_short = !is_over;
+        if has_failed && self.variant != Variant::FailureAcknowledged {
             self.fail(world, n);
-        } else if is_over && has_failed && self.variant != Variant::FailureAcknowledged {
-            self.fail(world, n);
-        } else if is_over {
+        } else {
             world.runs[n].step = Step::Done;
             for issuer in 0..self.scope.issuers {
                 let item = self.item(world, issuer);

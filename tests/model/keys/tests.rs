@@ -2,16 +2,17 @@
 
 use super::table::{CUSTOMERS, Item, Key, KeySet, Time};
 use super::witness::{
-    ASKED_ONCE, AT_ONCE, BOTH_TRIED, COPY_PASSED_OVER, DATED_BEFORE, FROZEN, FUTURE_FOUND, FUTURE_REPLACED,
-    HELD_COUNTS, HELD_NEVER_BACK, ITEM_SUFFICES, LATE_IS_UNAVAILABLE, LATE_REPLACED, LATE_USED, NEVER_BACK,
-    NEW_KEY_AT_PROVIDER, NEW_KEY_IN_ITEM, NEWER_FOUND, NEWER_IS_NEWER, NOT_AHEAD, OVERTAKEN, OWN_GOOD_ANSWER, OWN_KEY,
-    REFUSED_ANYWAY, REFUSED_IF_RUNS_FAIL, REFUSED_IN_TIME, REPEATED, TOO_OLD, USABLE, WITHDRAWN_ACCEPTED,
-    WITHDRAWN_REFUSED, WRITTEN_TWICE,
+    ASKED_ONCE, AT_ONCE, ATTEMPTED_ONCE, BOTH_TRIED, COPY_PASSED_OVER, DATED_BEFORE, FROZEN, FUTURE_FOUND,
+    FUTURE_REPLACED, HELD_COUNTS, HELD_NEVER_BACK, ITEM_SUFFICES, LATE_IS_UNAVAILABLE, LATE_REPLACED, LATE_USED,
+    NEVER_BACK, NEW_KEY_AT_PROVIDER, NEW_KEY_IN_ITEM, NEWER_FOUND, NEWER_IS_NEWER, NOT_AHEAD, OVERTAKEN,
+    OWN_GOOD_ANSWER, OWN_KEY, REFUSED_ANYWAY, REFUSED_IF_RUNS_FAIL, REFUSED_IN_TIME, REPEATED, TOO_OLD, USABLE,
+    WITHDRAWN_ACCEPTED, WITHDRAWN_REFUSED, WRITTEN_TWICE,
 };
 use super::{KeysModel, Scope, Variant};
 use crate::check::{assert_caught_by, assert_holds, is_full_run};
 
-/// Two runs of the schedule and one of a deployment write at once, with every failure. No process reads what they put.
+/// Two runs of the schedule and one of a deployment overlap, with any two failures; in a full run two deployments and three failures. No
+/// process reads what they put.
 fn runs() -> Scope {
     Scope {
         published: KeySet::Both,
@@ -152,6 +153,7 @@ fn a_put_that_needs_an_older_item_refuses_its_own_repetition() {
 #[test]
 fn a_put_that_needs_an_item_never_puts_the_first() {
     assert_caught(Variant::FirstPutRefused, runs(), USABLE);
+    assert_caught(Variant::FirstPutRefused, runs(), NEWER_IS_NEWER);
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn a_late_item_that_is_held_at_the_start_keeps_a_withdrawn_key() {
 }
 
 #[test]
-fn keys_that_are_dropped_after_a_failed_read_refuse_everyone_while_the_provider_is_down() {
+fn a_process_that_drops_its_keys_after_a_failed_read_refuses_everyone_if_the_provider_fails_too() {
     assert_caught(Variant::HeldDropped, no_more_runs(), HELD_COUNTS);
 }
 
@@ -233,7 +235,7 @@ fn an_item_that_is_dated_ahead_must_not_be_used() {
 }
 
 #[test]
-fn a_late_item_that_is_dropped_refuses_everyone_while_the_provider_is_down() {
+fn a_process_that_drops_a_late_item_refuses_everyone_while_the_provider_is_down() {
     assert_caught(Variant::LateDropped, outage(), ITEM_SUFFICES);
 }
 
@@ -260,6 +262,11 @@ fn a_search_that_leaves_out_the_provider_refuses_a_new_key() {
 #[test]
 fn a_process_that_does_not_ask_without_an_item_refuses_every_key() {
     assert_caught(Variant::ProviderNotAskedWithoutItem, new_key(), AT_ONCE);
+}
+
+#[test]
+fn requests_flood_a_provider_that_is_down_if_attempts_have_no_pause() {
+    assert_caught(Variant::AttemptNotPaused, new_key(), ATTEMPTED_ONCE);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) const NEWER_IS_NEWER: &str = "a run finds a newer item only if there 
 pub(crate) const FUTURE_REPLACED: &str = "a run leaves no item from the future";
 pub(crate) const DATED_BEFORE: &str = "no item is dated after its keys were replaced";
 pub(crate) const USABLE: &str = "once a run has succeeded, the table has an item that a process can use";
-pub(crate) const BOTH_TRIED: &str = "a failure at one provider ends no work for the other";
+pub(crate) const BOTH_TRIED: &str = "a failure at one provider does not stop the work for the other";
 pub(crate) const NOT_AHEAD: &str = "no token is verified with metadata that is dated ahead";
 pub(crate) const HELD_NEVER_BACK: &str = "no process replaces good metadata by older";
 pub(crate) const HELD_COUNTS: &str = "a key that was always published is accepted while it is held, whatever fails";
@@ -27,17 +27,20 @@ pub(crate) const AT_ONCE: &str =
 pub(crate) const ITEM_SUFFICES: &str =
     "a token whose key the item has needs no provider, unless a search was just made";
 pub(crate) const LATE_IS_UNAVAILABLE: &str = "while the metadata is late, no token of a published key counts as forged";
+pub(crate) const ATTEMPTED_ONCE: &str = "a process without good keys asks the provider at most once in a pause";
 pub(crate) const ASKED_ONCE: &str = "a process with good keys asks the provider at most once in a pause";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Witness {
     failed: Failures,
-    /// Whether a run has succeeded for an issuer, since its item was last replaced by another hand.
+    /// Whether a run has succeeded for an issuer since a person last replaced its item.
     refreshed: [bool; 2],
     /// Whether the process has searched for a key, or asked the provider, in this tick.
     tried: bool,
     /// The number of questions of the process in this tick, while it had good keys.
     questions: u8,
+    /// The number of questions of the process in this tick, while it had none.
+    attempts: u8,
     pub(crate) last: LastAction,
 }
 
@@ -124,6 +127,7 @@ impl Witness {
         self.failed.missed |= missed;
         self.tried = false;
         self.questions = 0;
+        self.attempts = 0;
     }
 
     pub(crate) fn has_tried(&self) -> bool {
@@ -153,7 +157,7 @@ impl Witness {
 
     pub(crate) fn observe_question(&mut self, holds_good_keys: bool, is_answered: bool) {
         self.tried = true;
-        self.questions += u8::from(holds_good_keys);
+        *if holds_good_keys { &mut self.questions } else { &mut self.attempts } += 1;
         self.failed.question |= !is_answered;
     }
 }
@@ -193,7 +197,7 @@ impl World {
 }
 
 impl KeysModel {
-    /// Returns whether each item that a run has put is as `holds` says.
+    /// Returns whether `holds` is true of every item that a run has put.
     fn holds_for_items(&self, world: &World, holds: impl Fn(IssuerId, Item) -> bool) -> bool {
         (0..self.scope.issuers)
             .all(|issuer| self.item(world, issuer).is_none_or(|item| !item.by_run || holds(issuer, item)))
@@ -218,7 +222,7 @@ fn properties_of_items() -> Vec<Property<KeysModel>> {
         }),
         Property::always(NEWER_IS_NEWER, |_, world: &World| {
             let found = world.witness.last.write.and_then(|one| one.found);
-            let is_newer = |write: Item| found.is_none_or(|found| found.fetched_at > write.fetched_at);
+            let is_newer = |write: Item| found.is_some_and(|found| found.fetched_at > write.fetched_at);
             world.find_refused().is_none_or(is_newer)
         }),
         Property::always(FUTURE_REPLACED, |model: &KeysModel, world: &World| {
@@ -284,6 +288,7 @@ fn properties_of_answers() -> Vec<Property<KeysModel>> {
                 !is_new || answered.verdict != Verdict::UnknownKey
             })
         }),
+        Property::always(ATTEMPTED_ONCE, |_, world: &World| world.witness.attempts <= 1),
         Property::always(ASKED_ONCE, |_, world: &World| world.witness.questions <= 1),
     ]
 }

@@ -47,7 +47,7 @@ struct Stage {
     minutes: u32,
     /// Whether a run that continues repeats this stage, since later stages use what it leaves under the target directory.
     is_repeated: bool,
-    /// The stages after this one that run beside it, one after the other, since this one mostly waits.
+    /// The names of the stages directly after this one that run concurrently with it, one after the other, because this one mostly waits.
     beside: &'static [&'static str],
     run: fn(&Workspace) -> BoxFuture<'_, Outcome>,
 }
@@ -285,12 +285,21 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn the_stages_beside_another_one_follow_it_directly() {
+        for (place, stage) in STAGES.iter().enumerate() {
+            let next: Vec<_> = STAGES[place + 1..].iter().take(stage.beside.len()).map(|next| next.name).collect();
+            assert_eq!(next, stage.beside, "{}", stage.name);
+        }
+    }
+
     #[tokio::test]
     async fn a_stage_that_fails_is_the_last_of_both_lanes() -> anyhow::Result<()> {
         static PASSES: Stage = stage("passes", 1, "", |_| Box::pin(async { Ok(None) }));
         static FAILS: Stage = stage("fails", 1, "", |_| Box::pin(async { bail!("no") }));
-        let (workspace, stamps, has_failed) =
-            (Workspace::find().await?, Stamps::open(&Workspace::find().await?).await?, AtomicBool::new(false));
+        let workspace = Workspace::find().await?;
+        let stamps = Stamps::open(&workspace).await?;
+        let has_failed = AtomicBool::new(false);
         let ran = carry_out_in_order(&[&PASSES, &FAILS, &PASSES], &workspace, &stamps, &has_failed).await;
         assert_eq!(ran.iter().map(|ended| ended.failure.is_some()).collect::<Vec<_>>(), [false, true]);
         assert!(carry_out_in_order(&[&PASSES], &workspace, &stamps, &has_failed).await.is_empty(), "the other lane");
@@ -309,8 +318,8 @@ mod tests {
             let (all, mut sum) = (stages.iter().collect::<Vec<_>>(), 0);
             let mut left = all.as_slice();
             while let Some((at_once, later)) = next_at_once(left) {
-                sum +=
-                    at_once.map(|lane| lane.iter().map(|stage| stage.minutes).sum()).into_iter().max().unwrap_or(0_u32);
+                let [first, beside] = at_once.map(|lane| lane.iter().map(|stage| stage.minutes).sum::<u32>());
+                sum += first.max(beside);
                 left = later;
             }
             sum

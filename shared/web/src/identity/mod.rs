@@ -102,7 +102,7 @@ impl Deadline {
 }
 
 impl Identity {
-    /// Checks the settings. `read` reads the provider's metadata, which this does not do.
+    /// Checks the settings. `read` is called later, to read the provider's metadata.
     pub fn new<E: 'static>(
         settings: IdentitySettings,
         read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
@@ -114,9 +114,12 @@ impl Identity {
         Ok(Self { verifier: Verifier::new(rules.party.clone(), provider::reader(read)), rules })
     }
 
-    /// Returns a future that reads the provider's metadata, for at most half a second, so that the first request need not wait for all of it. If
-    /// it fails, the first request that needs the metadata reads it.
-    pub fn read_ahead(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+    /// Returns a future that reads the provider's metadata before the first request needs it; `now` is called when the read begins. It gives up after half
+    /// a second, and the first request that needs the metadata then reads it.
+    pub fn read_ahead<F>(&self, now: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: FnOnce() -> Timestamp + Send + 'static,
+    {
         self.verifier.read_ahead(now)
     }
 

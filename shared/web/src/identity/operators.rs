@@ -66,7 +66,7 @@ pub(crate) struct ArrivedOperator {
 }
 
 impl OperatorIdentity {
-    /// Checks the settings. `read` reads the provider's metadata, which this does not do.
+    /// Checks the settings. `read` is called later, to read the provider's metadata.
     pub fn new<E: 'static>(
         settings: OperatorSettings,
         read: impl Fn(String) -> BoxFuture<'static, Result<Option<ProviderMetadata>, E>> + Send + Sync + 'static,
@@ -78,9 +78,12 @@ impl OperatorIdentity {
         Ok(Self { verifier: Verifier::new(rules.party, provider::reader(read)), role: rules.role })
     }
 
-    /// Returns a future that reads the provider's metadata, for at most half a second, so that the first request need not wait for all of it. If
-    /// it fails, the first request that needs the metadata reads it.
-    pub fn read_ahead(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+    /// Returns a future that reads the provider's metadata before the first request needs it; `now` is called when the read begins. It gives up after half
+    /// a second, and the first request that needs the metadata then reads it.
+    pub fn read_ahead<F>(&self, now: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: FnOnce() -> Timestamp + Send + 'static,
+    {
         self.verifier.read_ahead(now)
     }
 

@@ -41,8 +41,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// The deadline for the item.
 const READ_TIME: Duration = Duration::from_secs(1);
 
-/// The deadline for the item as the process starts. A request may wait for it before it reads the item itself and asks the provider, and with all
-/// three an unresponsive provider is still reported within four seconds. A read takes milliseconds, with its handshake tens of them.
+/// The deadline for the item as the process starts. A request may wait this long before its own read and its request to the provider. All three
+/// together stay under four seconds, so an unresponsive provider is still reported in time. A read takes milliseconds, or tens of them with
+/// the handshake.
 const START_TIME: Duration = Duration::from_millis(500);
 
 /// The deadline for both documents of the provider together, so that an unresponsive provider is reported before the caller gives up.
@@ -108,7 +109,7 @@ impl Provider {
         Self { held: RwLock::new(Arc::new(held)), ..Self::new(issuer, read) }
     }
 
-    /// Reads the item before a request needs it. Without success, everything is left to the first request that does.
+    /// Reads the item before a request needs it. If that gives nothing good, the first request that needs the metadata reads the item itself.
     pub(super) async fn read_ahead(&self, now: Timestamp) {
         let _turn = self.turn.lock().await;
         let held = self.held();
@@ -225,7 +226,12 @@ impl Provider {
         let item = read.map_err(Unread::Failed)?.ok_or(Unread::Unusable("there is no item"))?;
         let metadata = Metadata::parse(&item, &self.issuer).ok_or(Unread::Unusable("the item is not readable"))?;
         let is_good = metadata.is_good(now);
-        if is_good { Ok(metadata) } else { Err(Unread::Unusable("the item is over a day old, or from the future")) }
+        let why = if metadata.fetched_at > now {
+            "the item is dated ahead of the clock"
+        } else {
+            "the item is over a day old"
+        };
+        if is_good { Ok(metadata) } else { Err(Unread::Unusable(why)) }
     }
 
     /// Asks the provider, until `end`.

@@ -26,9 +26,12 @@ impl Verifier {
     }
 
     /// Returns a future that reads the provider's metadata from the table.
-    pub(super) fn read_ahead(&self, now: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn read_ahead<F>(&self, now: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: FnOnce() -> Timestamp + Send + 'static,
+    {
         let provider = Arc::clone(&self.provider);
-        async move { provider.read_ahead(now).await }
+        async move { provider.read_ahead(now()).await }
     }
 
     /// Returns the claims of a valid token. Fails with `not-signed-in` for any other token, and with `unavailable` if the provider cannot be

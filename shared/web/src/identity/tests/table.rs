@@ -54,7 +54,7 @@ async fn a_prepared_verifier_reads_no_item_with_the_first_token() {
     let table = TestTable::with_keys(&provider, &[RSA.jwk("rsa")], 0);
     let verifier = provider.verifier_with(&table);
     for (after, reads) in [(0, 1), (interval() - 1, 1), (interval(), 2)] {
-        verifier.read_ahead(at(NOW)).await;
+        verifier.read_ahead(|| at(NOW)).await;
         assert_eq!(provider.later(&verifier, after).await, None);
         assert_eq!((table.reads(), provider.requests()), (reads, 0), "{after}");
     }
@@ -65,7 +65,7 @@ async fn a_first_token_beside_the_preparation_waits_for_its_read() {
     let provider = provider_that_is_down().await;
     let table = TestTable::new(Stored::Slow(metadata(&provider.issuer, &[RSA.jwk("rsa")], NOW)));
     let verifier = provider.verifier_with(&table);
-    let ((), refusal) = join!(verifier.read_ahead(at(NOW)), provider.later(&verifier, 0));
+    let ((), refusal) = join!(verifier.read_ahead(|| at(NOW)), provider.later(&verifier, 0));
     assert_eq!((refusal, table.reads(), provider.requests()), (None, 1, 0));
 }
 
@@ -75,7 +75,7 @@ async fn a_rotated_key_beside_a_read_that_lacks_it_is_accepted() {
     provider.change(|answers| answers.keys = json!({ "keys": [RSA.jwk("rsa"), EC.jwk("new")] }));
     let table = TestTable::new(Stored::Slow(metadata(&provider.issuer, &[RSA.jwk("rsa")], NOW)));
     let verifier = provider.verifier_with(&table);
-    let ((), new) = join!(verifier.read_ahead(at(NOW)), later(&verifier, &provider, (&EC, "new"), 0));
+    let ((), new) = join!(verifier.read_ahead(|| at(NOW)), later(&verifier, &provider, (&EC, "new"), 0));
     assert_eq!((new, table.reads(), provider.fetches()), (None, 2, 1), "beside the preparation");
     let first = provider.verifier_with(&table);
     let (old, new) = join!(provider.later(&first, 0), later(&first, &provider, (&EC, "new"), 0));
@@ -90,7 +90,7 @@ async fn a_preparation_without_success_leaves_everything_to_the_first_token() {
     for (number, stored) in all.into_iter().enumerate() {
         let table = TestTable::new(stored);
         let (verifier, before) = (provider.verifier_with(&table), provider.requests());
-        verifier.read_ahead(at(NOW)).await;
+        verifier.read_ahead(|| at(NOW)).await;
         assert_eq!((table.reads(), provider.requests()), (1, before), "only the table was asked, {number}");
         table.refresh(&provider, &[RSA.jwk("rsa")], 0);
         assert_eq!(provider.later(&verifier, 0).await, None, "{number}");
@@ -103,7 +103,7 @@ async fn a_first_token_waits_half_a_second_for_a_preparation_that_hangs() {
     let provider = TestProvider::start().await;
     let verifier = provider.verifier_with(&TestTable::new(Stored::Silence));
     let began = Instant::now();
-    let ((), refusal) = join!(verifier.read_ahead(at(NOW)), provider.later(&verifier, 0));
+    let ((), refusal) = join!(verifier.read_ahead(|| at(NOW)), provider.later(&verifier, 0));
     let took = began.elapsed();
     assert_eq!(refusal, None, "the provider answers");
     let expected = Duration::from_millis(1500)..Duration::from_millis(2300);
