@@ -111,7 +111,7 @@ fn http_client() -> SharedHttpClient {
 }
 
 /// A client that is not validated. The SDK's client would build a connector for each client of a service and drop it, so that the certificates of
-/// the machine are read at the start; here they are compiled in, and parsing them twice more took a sixth of a function's start.
+/// the machine are read at the start; here they are compiled in, and parsing them twice more took a sixth of the instructions of a start.
 #[derive(Debug)]
 struct Unvalidated(SharedHttpClient);
 
