@@ -48,10 +48,9 @@ impl Environment {
         }
         say!("installing {} from PyPI into {}", self.packages.join(", "), directory.display());
         make(&directory).await?;
-        let mut install = Command::new(programs.join("python"));
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        install.args(self.options).args(self.packages);
-        let output = install.kill_on_drop(true).output().await.context("pip could not be started")?;
+        let mut install = pip_install(&programs.join("python"));
+        let output =
+            install.args(self.options).args(self.packages).output().await.context("pip could not be started")?;
         let said = [output.stdout, output.stderr].concat();
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&said).trim_end());
         fs::write(&installed, self.packages.join("\n"))?;
@@ -69,8 +68,7 @@ pub fn directory(workspace: &Workspace) -> PathBuf {
 pub async fn install(workspace: &Workspace, package: &str) -> anyhow::Result<()> {
     let python = python(workspace).await?;
     say!("installing {package} from PyPI into {}", directory(workspace).display());
-    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    let status = Command::new(python).args(options).args(WHEELS).arg(package).kill_on_drop(true).status().await?;
+    let status = pip_install(&python).args(WHEELS).arg(package).status().await?;
     ensure!(status.success(), "pip install {package}: {status}");
     Ok(())
 }
@@ -88,6 +86,13 @@ async fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     }
     make(&environment(workspace)).await?;
     Ok(python)
+}
+
+/// Returns the command by which an interpreter installs packages, which are still to be added.
+fn pip_install(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).kill_on_drop(true);
+    command
 }
 
 /// Creates an empty environment, and removes what was in the directory before.

@@ -225,13 +225,12 @@ impl Provider {
         let read = read.map_err(|_| Unread::Unusable("the item could not be read in time"))?;
         let item = read.map_err(Unread::Failed)?.ok_or(Unread::Unusable("there is no item"))?;
         let metadata = Metadata::parse(&item, &self.issuer).ok_or(Unread::Unusable("the item is not readable"))?;
-        let is_good = metadata.is_good(now);
-        let why = if metadata.fetched_at > now {
-            "the item is dated ahead of the clock"
-        } else {
-            "the item is over a day old"
-        };
-        if is_good { Ok(metadata) } else { Err(Unread::Unusable(why)) }
+        if metadata.is_good(now) {
+            return Ok(metadata);
+        }
+        let is_ahead = metadata.fetched_at > now;
+        let why = if is_ahead { "the item is dated ahead of the clock" } else { "the item is over a day old" };
+        Err(Unread::Unusable(why))
     }
 
     /// Asks the provider, until `end`.
