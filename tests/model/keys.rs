@@ -163,7 +163,7 @@ struct Provider {
 
 /// The answer of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ProviderAnswer {
     Good,
     /// An answer that cannot be parsed, or has no key that can be used.
     WithoutKeys,
@@ -176,7 +176,7 @@ pub(crate) enum Answer {
 pub(crate) enum Action {
     Begin(usize),
     EventLost(usize),
-    Fetched(usize, IssuerId, Answer),
+    Fetched(usize, IssuerId, ProviderAnswer),
     Committed(usize, IssuerId),
     AnswerLost(usize, IssuerId),
     Delayed(usize, IssuerId),
@@ -187,7 +187,7 @@ pub(crate) enum Action {
     Token(Key),
     ItemRead,
     ReadFailed,
-    Asked(Answer),
+    ProviderAnswered(ProviderAnswer),
     AddKey,
     WithdrawKey,
     GoDown,
@@ -261,7 +261,7 @@ impl Model for KeysModel {
             Action::Token(key) => self.verify(&mut world, key),
             Action::ItemRead => self.read_item(&mut world, true)?,
             Action::ReadFailed => self.read_item(&mut world, false)?,
-            Action::Asked(answer) => self.ask(&mut world, answer)?,
+            Action::ProviderAnswered(answer) => self.ask(&mut world, answer)?,
             Action::AddKey => world.provider.add_key(before.now),
             Action::WithdrawKey => world.provider.withdraw_key(before.now),
             Action::GoDown => world.provider.is_down = true,
@@ -280,31 +280,31 @@ impl Model for KeysModel {
 
 impl KeysModel {
     /// Returns the answers that a provider may give now.
-    fn answers(&self, world: &World, issuer: IssuerId) -> Vec<Answer> {
+    fn answers(&self, world: &World, issuer: IssuerId) -> Vec<ProviderAnswer> {
         if issuer == CUSTOMERS && world.provider.is_down {
-            return vec![Answer::Missing];
+            return vec![ProviderAnswer::Missing];
         }
-        let mut answers = vec![Answer::Good];
+        let mut answers = vec![ProviderAnswer::Good];
         if self.may_fail(world) {
-            answers.extend([Answer::WithoutKeys, Answer::Missing]);
+            answers.extend([ProviderAnswer::WithoutKeys, ProviderAnswer::Missing]);
             if self.scope.issuers > 1 {
-                answers.push(Answer::OfAnotherIssuer);
+                answers.push(ProviderAnswer::OfAnotherIssuer);
             }
         }
         answers
     }
 
     /// Returns the keys that a provider's answer brings, if it is taken, and counts a failure.
-    fn accept_answer(&self, world: &mut World, issuer: IssuerId, answer: Answer) -> Option<KeySet> {
-        if answer != Answer::Good && !(issuer == CUSTOMERS && world.provider.is_down) {
+    fn accept_answer(&self, world: &mut World, issuer: IssuerId, answer: ProviderAnswer) -> Option<KeySet> {
+        if answer != ProviderAnswer::Good && !(issuer == CUSTOMERS && world.provider.is_down) {
             world.failures += 1;
         }
         match answer {
-            Answer::Good => Some(world.provider.published_by(issuer)),
-            Answer::OfAnotherIssuer if self.variant == Variant::IssuerOfAnswerNotCompared => {
+            ProviderAnswer::Good => Some(world.provider.published_by(issuer)),
+            ProviderAnswer::OfAnotherIssuer if self.variant == Variant::IssuerOfAnswerNotCompared => {
                 Some(world.provider.published_by(1 - issuer))
             }
-            Answer::WithoutKeys | Answer::OfAnotherIssuer | Answer::Missing => None,
+            ProviderAnswer::WithoutKeys | ProviderAnswer::OfAnotherIssuer | ProviderAnswer::Missing => None,
         }
     }
 

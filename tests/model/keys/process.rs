@@ -1,8 +1,8 @@
 //! A process that verifies the tokens of customers: what it holds, and how it refreshes that.
 
 use super::table::{CUSTOMERS, GOOD, INTERVAL, Item, KEPT, Key, KeySet, LATE, Time};
-use super::witness::{Answered, Verdict};
-use super::{Action, Answer, KeysModel, Variant, World};
+use super::witness::{TokenAnswer, Verdict};
+use super::{Action, KeysModel, ProviderAnswer, Variant, World};
 
 /// The time until the item is read again where a read gave nothing.
 const PAUSE: Time = 1;
@@ -59,8 +59,8 @@ pub(crate) struct Request {
 
 /// The result of the question to the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Asked {
-    No,
+pub(crate) enum AskOutcome {
+    NotAsked,
     Answered,
     Failed,
 }
@@ -108,7 +108,7 @@ impl KeysModel {
                     actions.push(Action::ReadFailed);
                 }
             }
-            Step::Asking(_) => actions.extend(self.answers(world, CUSTOMERS).into_iter().map(Action::Asked)),
+            Step::Asking(_) => actions.extend(self.answers(world, CUSTOMERS).into_iter().map(Action::ProviderAnswered)),
         }
     }
 
@@ -133,7 +133,7 @@ impl KeysModel {
         let was_held = self.good(world).is_some_and(|held| held.keys.contains(key));
         let request = Request { key, was_paused, was_held, is_in_item: false };
         if !self.needs_refresh(world, key) {
-            self.answer(world, request, Asked::No);
+            self.answer(world, request, AskOutcome::NotAsked);
         } else if self.variant == Variant::ItemNotSearched && !self.is_due(world) {
             self.observe_search(world, key);
             let is_in_item = self.has_in_item(world, key);
@@ -157,7 +157,7 @@ impl KeysModel {
         self.take(world, item, world.now);
         if self.is_enough(world, request.key) {
             world.process.failed = false;
-            self.answer(world, request, Asked::No);
+            self.answer(world, request, AskOutcome::NotAsked);
         } else {
             world.process.step = Step::Asking(request);
         }
@@ -165,7 +165,7 @@ impl KeysModel {
     }
 
     /// Asks the provider for a request.
-    pub(crate) fn ask(&self, world: &mut World, answer: Answer) -> Option<()> {
+    pub(crate) fn ask(&self, world: &mut World, answer: ProviderAnswer) -> Option<()> {
         let Step::Asking(request) = world.process.step else { return None };
         let holds_good_keys = self.good(world).is_some();
         world.process.searched |= holds_good_keys;
@@ -176,11 +176,11 @@ impl KeysModel {
         if let Some(keys) = keys {
             self.take(world, Some(Held { keys, fetched_at: world.now }), world.now);
         }
-        self.answer(world, request, if keys.is_some() { Asked::Answered } else { Asked::Failed });
+        self.answer(world, request, if keys.is_some() { AskOutcome::Answered } else { AskOutcome::Failed });
         Some(())
     }
 
-    fn answer(&self, world: &mut World, request: Request, asked: Asked) {
+    fn answer(&self, world: &mut World, request: Request, asked: AskOutcome) {
         let held = self.good(world);
         let is_late = held.is_some_and(|held| held.is_late(world.now));
         let may_be_new = is_late && world.process.failed && self.variant != Variant::LateTakenForForged;
@@ -190,7 +190,7 @@ impl KeysModel {
             Some(_) | None => Verdict::Unavailable,
         };
         world.process.step = Step::Idle;
-        world.witness.last.answered = Some(Answered { request, asked, verdict, is_late });
+        world.witness.last.answered = Some(TokenAnswer { request, asked, verdict, is_late });
     }
 
     /// Returns what is held, unless it is too old or dated ahead.

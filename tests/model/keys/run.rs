@@ -1,7 +1,7 @@
 //! A run of `refresh-keys`: it asks each provider, and puts what it has fetched.
 
 use super::table::{DELAY, EVENT_AGE, IssuerId, Item, KeySet, OPERATORS, Time};
-use super::{Action, Answer, KeysModel, Variant, World};
+use super::{Action, KeysModel, ProviderAnswer, Variant, World};
 
 /// An event that makes Lambda run the function, once or again after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,10 +154,10 @@ impl KeysModel {
     }
 
     /// Receives the answer of a provider, and decides whether it is put.
-    pub(crate) fn fetched(&self, world: &mut World, n: usize, issuer: IssuerId, answer: Answer) -> Option<()> {
+    pub(crate) fn fetched(&self, world: &mut World, n: usize, issuer: IssuerId, answer: ProviderAnswer) -> Option<()> {
         let date = world.runs[n].date()?;
         let keys = match (self.accept_answer(world, issuer, answer), answer) {
-            (None, Answer::WithoutKeys) if self.variant == Variant::AnswerWithoutKeysPut => Some(KeySet::Empty),
+            (None, ProviderAnswer::WithoutKeys) if self.variant == Variant::AnswerWithoutKeysPut => Some(KeySet::Empty),
             (keys, _) => keys,
         };
         let is_newer = self.item(world, issuer).is_some_and(|item| item.fetched_at > date);

@@ -3,7 +3,7 @@
 
 use stateright::Property;
 
-use super::process::{Asked, Request};
+use super::process::{AskOutcome, Request};
 use super::table::{CUSTOMERS, DELAY, GOOD, INTERVAL, IssuerId, Item, KEPT, Key, LATE, LATEST, Time, Written};
 use super::{KeysModel, World};
 
@@ -65,7 +65,7 @@ pub(crate) struct LastAction {
     pub(crate) was_cut_short: bool,
     /// Whether a process took older metadata for good metadata that it held.
     pub(crate) went_back: bool,
-    pub(crate) answered: Option<Answered>,
+    pub(crate) answered: Option<TokenAnswer>,
 }
 
 /// A write that was just carried out.
@@ -79,9 +79,9 @@ struct ObservedWrite {
 
 /// An answer to a request with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Answered {
+pub(crate) struct TokenAnswer {
     pub(crate) request: Request,
-    pub(crate) asked: Asked,
+    pub(crate) asked: AskOutcome,
     pub(crate) verdict: Verdict,
     /// Whether good metadata is held that is late.
     pub(crate) is_late: bool,
@@ -107,14 +107,14 @@ impl Item {
     }
 }
 
-impl Answered {
+impl TokenAnswer {
     fn accepts(self, key: Key) -> bool {
         self.request.key == key && self.verdict == Verdict::Accepted
     }
 
     /// Returns whether the key is refused although the process had no reason to leave out a search.
     fn is_refused_after_search(self) -> bool {
-        self.verdict != Verdict::Accepted && !(self.asked == Asked::No && self.request.was_paused)
+        self.verdict != Verdict::Accepted && !(self.asked == AskOutcome::NotAsked && self.request.was_paused)
     }
 }
 
@@ -272,7 +272,7 @@ fn properties_of_answers() -> Vec<Property<KeysModel>> {
         }),
         Property::always(AT_ONCE, |_, world: &World| {
             world.holds_for_answer(|answered| {
-                let is_excused = answered.asked == Asked::Failed || !world.is_published(answered.request.key);
+                let is_excused = answered.asked == AskOutcome::Failed || !world.is_published(answered.request.key);
                 is_excused || !answered.is_refused_after_search()
             })
         }),
@@ -331,12 +331,12 @@ fn situations_of_answers() -> Vec<Property<KeysModel>> {
     vec![
         Property::sometimes(NEW_KEY_IN_ITEM, |_, world: &World| {
             world.has_answered(|answered| {
-                answered.accepts(Key::New) && !answered.request.was_held && answered.asked == Asked::No
+                answered.accepts(Key::New) && !answered.request.was_held && answered.asked == AskOutcome::NotAsked
             })
         }),
         Property::sometimes(NEW_KEY_AT_PROVIDER, |_, world: &World| {
             world.has_answered(|answered| {
-                answered.accepts(Key::New) && !answered.request.is_in_item && answered.asked == Asked::Answered
+                answered.accepts(Key::New) && !answered.request.is_in_item && answered.asked == AskOutcome::Answered
             })
         }),
         Property::sometimes(WITHDRAWN_REFUSED, |_, world: &World| {
@@ -357,7 +357,7 @@ fn situations_of_answers() -> Vec<Property<KeysModel>> {
         Property::sometimes(LATE_REPLACED, |model: &KeysModel, world: &World| {
             let item = model.item(world, CUSTOMERS);
             let is_late = item.is_some_and(|item| world.now.saturating_sub(item.fetched_at) >= LATE);
-            is_late && world.has_answered(|answered| answered.asked == Asked::Answered)
+            is_late && world.has_answered(|answered| answered.asked == AskOutcome::Answered)
         }),
         Property::sometimes(TOO_OLD, |_, world: &World| {
             let is_old = world.process.held.is_some_and(|held| world.now.saturating_sub(held.fetched_at) >= GOOD);
