@@ -29,8 +29,8 @@ Writes a minimal function that compiles, with its crate, event, tests and rows i
 
 Usage: cargo new-function NAME (--route \"METHOD /path\" | --queue | --schedule)
 
-  NAME            in kebab-case, such as renew-credentials
-  --route ROUTE   the HTTP API invokes it, such as \"POST /subscriptions/{subscription_id}/renewals\"
+  NAME            in kebab-case, such as pause-credentials
+  --route ROUTE   the HTTP API invokes it, such as \"POST /subscriptions/{subscription_id}/pauses\"
   --queue         the queue of its name invokes it
   --schedule      a schedule invokes it
   --help
@@ -94,7 +94,7 @@ fn new_function(parser: &mut Parser) -> anyhow::Result<Command> {
         }
     }
     let (Some(name), true) = (names.pop(), names.is_empty()) else {
-        bail!("give one NAME, such as renew-credentials; `cargo new-function --help` says more");
+        bail!("give one NAME, such as pause-credentials; `cargo new-function --help` says more");
     };
     let (Some(trigger), true) = (triggers.pop(), triggers.is_empty()) else {
         bail!("give one of --route, --queue and --schedule; `cargo new-function --help` says more");

@@ -7,6 +7,9 @@
 //! | credential | `SUBSCRIPTION#<id>` | `CREDENTIAL` | [`Subscriptions`], [`Retrievals`]; [`SubscriptionEnds`] ends it, [`Restarts`] starts it again |
 //! | welcome mail | `SUBSCRIPTION#<id>` | `MAIL` | [`Subscriptions`] orders it, [`Mails`] follows it |
 //! | support request | `SUBSCRIPTION#<id>` | `MAIL#support#<reference>` | [`SupportRequests`] orders it, [`Mails`] follows it |
+//! | reminder | `SUBSCRIPTION#<id>` | `MAIL#reminder#<issue>` | [`Reminders`] orders it, [`Mails`] follows it; kept for 90 days |
+//! | reminder that is due | `DUE#<partition>` | `SUBSCRIPTION#<id>#<issue>` | [`Subscriptions`], [`Renewals`], [`Reissues`] put it, [`Reminders`] works through it; kept for 72 hours after its time |
+//! | hour of reminders | `DUE#DONE` | `DUE#DONE` | [`Reminders`]: the last hour that a run has worked through |
 //! | notice | `SUBSCRIPTION#<id>` | `MAIL#notice#<event_id>-<principal>` | [`Notices`] orders it, [`Mails`] follows it; kept for 14 days |
 //! | support requests of a day | `SUBSCRIPTION#<id>` | `SUPPORT#<day>` | [`SupportRequests`]: three, counted in the transaction of each |
 //! | accounts with an address of a day | `SUBSCRIPTION#<id>` | `ADDRESSED#<day>` | [`Administrators`], [`PasswordResets`]: twenty, counted in the transaction of each |
@@ -27,7 +30,7 @@
 //! | acts of an operator | `OPERATOR#<operator, hashed>` | `ATTEMPTS` | [`Operators`]; stored for a day |
 //! | administrator | `SUBSCRIPTION#<id>` | `ADMINISTRATOR#<account id>` | [`Administrators`], [`PasswordResets`], [`Removals`]; [`SignIns`] notes the last sign-in: what [`Team`] lists |
 //! | session | `SESSION#<SHA-256 of its token>` | `SESSION` | [`SignIns`], [`Passwords`] |
-//! | code for the product | `CODE#<SHA-256 of the code>` | `CODE` | [`ProductSignIns`]: redeemed once; kept for ten minutes |
+//! | code for the product | `CODE#<SHA-256 of the code>` | `CODE` | [`ProductSignIns`]: redeemed once; kept for eleven minutes |
 //! | access token of the product | `TOKEN#<SHA-256 of the token>` | `TOKEN` | [`ProductSignIns`]; kept for five minutes |
 //! | provider metadata | `PROVIDER#<SHA-256 of the issuer>` | `KEYS` | [`ProviderRefreshes`]: the endpoints and public keys of an identity provider |
 //! | attempts at a name | `ATTEMPTS#<user name>` | `ACCOUNT` (the failures of strangers), or `NETWORK#<network>` | [`Attempts`], for unknown names too |
@@ -52,6 +55,10 @@
 //! | subscription-end | [`SubscriptionEnds::find`], [`SubscriptionEnds::end`], [`SubscriptionEnds::open_accounts`], [`SubscriptionEnds::close`], [`SubscriptionEnds::finish`] | 4 `GetItem`, `TransactWriteItems` of 4 or 5, 1 `Query`, `TransactWriteItems` of 3 to 51 for each 25 administrators, 1 `UpdateItem` | 4 reads, 1 for each 4 KB of the query, 11 writes, 2 and 4 for each administrator |
 //! | purge-subscriptions | [`Purges::due`], [`Purges::find`], [`Purges::lease`], [`Purges::delete_some`], [`Purges::delete_last`], [`Purges::remove`] | 31 `Query`; for each subscription 2 `GetItem`, 2 `UpdateItem`, 1 `Query` for each 100 items, 1 for the attempts at each account, and 1 `DeleteItem` for each item | 31 reads; 1 write an item |
 //! | send-mail | [`Mails::take`], [`Mails::credential`], [`Unsealer::unseal`], [`Mailer::send`], [`Mails::settle`] | 2 `UpdateItem`, 1 `GetItem`, 1 `Decrypt`, 1 `SendEmail` | 2 writes, 1 read |
+//! | mail-feedback | [`MailReports::record`] | 1 `UpdateItem` | 1 write |
+//! | resend-mail | [`Resends::order`] | 2 `GetItem` at once, `TransactWriteItems` of 3 (4 after a failed mail) | 2 reads, 6 writes (8) |
+//! | renew-credentials | [`Renewals::find`], [`Sealer::seal`], [`Renewals::renew`] | 3 `GetItem`, 1 `Encrypt`, 1 `PutItem`, `TransactWriteItems` of 4 and 1 for each retrieval | 3 reads, 9 writes |
+//! | send-reminders | [`Reminders::done`], [`Reminders::due`], [`Reminders::find`], [`Reminders::order`], [`Reminders::remove`], [`Reminders::mark_done`] | 16 `Query`, 1 `GetItem`, 1 `PutItem`; for each reminder 2 `GetItem`, 1 `PutItem`, 1 `DeleteItem` | 17 reads, 1 write; 2 and 2 for each reminder |
 //! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 5 | 2 reads, 10 writes |
 //! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
 //! | portal, the exchange of a code at a provider that demands a secret | [`ClientSecretReader::read`] | 1 `GetSecretValue` in 15 minutes | |

@@ -6,7 +6,7 @@ mod node;
 
 use std::path::PathBuf;
 
-use futures_util::{future::try_join_all, try_join};
+use futures_util::{future::try_join_all, join};
 use tools::Workspace;
 
 /// An installed tool.
@@ -30,8 +30,10 @@ pub(crate) async fn all(workspace: &Workspace) -> anyhow::Result<Vec<Found>> {
     };
     let in_python =
         try_join_all(environments::ALL.iter().map(|environment| environments::found(environment, workspace)));
-    let (mut found, chromium, in_python) = try_join!(with_pip_and_npm, chromium::get(), in_python)?;
-    found.push(chromium);
-    found.extend(in_python.into_iter().flatten());
+    // Each is carried through where another one fails: a package that the user has to install leaves the rest installed.
+    let (found, chromium, in_python) = join!(with_pip_and_npm, chromium::get(), in_python);
+    let mut found = found?;
+    found.extend(in_python?.into_iter().flatten());
+    found.push(chromium?);
     Ok(found)
 }
