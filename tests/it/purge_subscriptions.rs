@@ -327,6 +327,28 @@ async fn a_start_during_a_purge_waits_and_is_a_first_one_after_it() {
     assert_eq!(stack.sign_in(ADMIN, &stack.mailed_password()).await.next(), Some("reset-password"));
 }
 
+#[tokio::test]
+async fn a_session_from_before_an_early_purge_is_not_of_the_account_that_gets_its_name() {
+    let stack = deployment().start().await;
+    stack.start_subscription(event("sub-1", "trial")).await;
+    let old = stack.choose_password(ADMIN, &stack.mailed_password(), CHOSEN).await;
+    let version = stack.account(ADMIN).await["version"].clone();
+    stack.end_subscription(ended("sub-1")).await;
+    // The guide moves the deletion to today like this.
+    let mut due = stack.items("PURGE#").await;
+    due.iter_mut().for_each(|item| item["PK"]["S"] = "PURGE#2026-11-20".into());
+    Table::connect(&stack.cloud.aws_url(), "tests").put_all(&due).await;
+    run(&stack).await;
+    stack.advance_clock(3600);
+    stack.start_subscription(at(event("sub-1", "paid"), "2026-11-20T09:30:00Z")).await;
+    let new = stack.choose_password(ADMIN, &stack.mailed_password(), CHOSEN).await;
+    assert_eq!(stack.account(ADMIN).await["version"], version, "both sessions have it");
+    let status =
+        async |session: &str| stack.call("reset-password", Call::reset_password(session, "short")).await.status;
+    assert_eq!(status(&new).await, 400);
+    assert_eq!(status(&old).await, 401);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_just_before_a_purge_keeps_everything() {
     let stack = due(deployment()).await;

@@ -26,8 +26,11 @@ text_enum! {
 /// A session of the Administration Center, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The account that signed in.
+    /// The name that signed in.
     pub user_name: UserName,
+    /// The id of the account that signed in: the name can be given to another one after a purge. `None` for a session of version 0.1.0,
+    /// which did not record it.
+    pub account_id: Option<String>,
     /// The subscription that the account administers, which never changes.
     pub subscription: SubscriptionId,
     /// The account's version when it signed in.
@@ -90,6 +93,7 @@ impl Session {
         };
         Self {
             user_name: account.user_name.clone(),
+            account_id: Some(account.account_id.clone()),
             subscription: account.subscription.clone(),
             account_version: account.version,
             scope,
@@ -115,6 +119,7 @@ impl Session {
     pub fn is_valid(&self, account: &Account, now: Timestamp) -> bool {
         now < self.expires_at
             && self.user_name == account.user_name
+            && self.account_id.as_ref().is_none_or(|id| *id == account.account_id)
             && self.account_version == account.version
             && account.status == AccountStatus::Active
     }
@@ -159,6 +164,9 @@ mod tests {
         assert!(!session.is_valid(&account, at(end)));
         assert!(!session.is_valid(&Account { version: 2, ..account.clone() }, at(0)));
         assert!(!session.is_valid(&Account { status: AccountStatus::Retired, ..account.clone() }, at(0)));
+        let namesake = Account { account_id: "another".into(), ..account.clone() };
+        assert!(!session.is_valid(&namesake, at(0)));
+        assert!(Session { account_id: None, ..session.clone() }.is_valid(&account, at(0)), "of an earlier release");
         let other = UserName::parse("other@fabrikam").unwrap();
         assert!(!session.is_valid(&Account { user_name: other, ..account }, at(0)));
     }

@@ -268,10 +268,12 @@ impl Attempts {
     }
 
     async fn forget_all_but(&self, name: &ClaimedName, kept: &[String]) -> Result<(), Failure> {
-        let devices = self.known_items(name, DEVICE_PREFIX).await?;
-        let networks = self.known_items(name, NETWORK_PREFIX).await?;
-        let all = devices.into_iter().chain(networks).map(|(sk, _)| sk);
-        self.forget(name, all.filter(|sk| !kept.contains(sk))).await
+        // The few devices come first: strangers can add networks until reading them all takes longer than the call may.
+        for prefix in [DEVICE_PREFIX, NETWORK_PREFIX] {
+            let known = self.known_items(name, prefix).await?.into_iter().map(|(sk, _)| sk);
+            self.forget(name, known.filter(|sk| !kept.contains(sk))).await?;
+        }
+        Ok(())
     }
 
     /// Forgets devices and networks. A network keeps its budget: forgetting must not refill it.

@@ -5,7 +5,7 @@ use domain::{Scope, Session, SessionDigest, SubscriptionId, Timestamp, UserName}
 use super::{
     condition::{ITEM_EXISTS, Placeholders},
     item::{Attributes, Item, Reader, number, text, time},
-    names::{ACCOUNT, ACCOUNT_VERSION, EXPIRES_AT, Key, SUBSCRIPTION_ID, TTL},
+    names::{ACCOUNT, ACCOUNT_ID, ACCOUNT_VERSION, EXPIRES_AT, Key, SUBSCRIPTION_ID, TTL},
     transaction::Change,
 };
 use crate::Failure;
@@ -23,6 +23,7 @@ pub(super) fn key(digest: &SessionDigest) -> Key {
 pub(super) fn to_item(session: &Session, digest: &SessionDigest) -> Attributes {
     Item::at(key(digest))
         .with(ACCOUNT, text(&session.user_name))
+        .with_if(ACCOUNT_ID, session.account_id.as_deref().map(text))
         .with(SUBSCRIPTION_ID, text(&session.subscription))
         .with(ACCOUNT_VERSION, number(session.account_version))
         .with(SCOPE, text(session.scope.as_str()))
@@ -36,6 +37,7 @@ pub(super) fn from_item(item: &Attributes) -> Result<Session, Failure> {
     let item = Reader(item);
     Ok(Session {
         user_name: item.parsed(ACCOUNT, UserName::parse)?,
+        account_id: item.optional_text(ACCOUNT_ID).map(ToOwned::to_owned),
         subscription: item.parsed(SUBSCRIPTION_ID, SubscriptionId::parse)?,
         account_version: item.number(ACCOUNT_VERSION)?,
         scope: item.parsed(SCOPE, Scope::parse)?,
