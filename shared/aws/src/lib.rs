@@ -124,9 +124,9 @@
 //!   colleague knows that password, and it expires. So the choice does what the first sign-in with a permanent password does.
 //! - **Administrators are counted between the read of the credential and the transaction**, which names the number of the last entry in the
 //!   history. Every change of their number adds an entry, so the count holds if the transaction is carried out.
-//! - **A reset is recognised by its hash.** It has no idempotency key of ours. The attempts of one call share the SDK's `ClientRequestToken`,
-//!   by which DynamoDB carries a transaction out once, for ten minutes; the hash tells it without the token, too. Any other hash is that of
-//!   another reset, which this one replaces.
+//! - **A reset is recognised by its hash.** A request for it has no idempotency key. The attempts of one call share the SDK's
+//!   `ClientRequestToken`, by which DynamoDB carries a transaction out once, for ten minutes; the hash tells it without the token, too. Any
+//!   other hash is that of another reset, which this one replaces.
 //! - **The first sign-in of an issue copies its retrievals into the history and leaves them in the map**, so that the portal still shows
 //!   them beside a blank password. A next issue copies those of an issue without a sign-in.
 //! - **An account that failures have closed answers like a wrong password**, in the same time and without its hash. A separate 429 would

@@ -163,11 +163,11 @@ impl Witness {
 }
 
 impl World {
-    fn holds_for_answer(&self, holds: impl Fn(&Answered) -> bool) -> bool {
+    fn holds_for_answer(&self, holds: impl Fn(&TokenAnswer) -> bool) -> bool {
         self.witness.last.answered.as_ref().is_none_or(holds)
     }
 
-    fn has_answered(&self, is_so: impl Fn(&Answered) -> bool) -> bool {
+    fn has_answered(&self, is_so: impl Fn(&TokenAnswer) -> bool) -> bool {
         self.witness.last.answered.as_ref().is_some_and(is_so)
     }
 
