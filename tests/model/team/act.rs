@@ -127,7 +127,8 @@ impl TeamModel {
         world.observe_act(&session);
         world.witness.record_stored(password);
         let (status, version) = (Status::Active, 1);
-        let account = Account { status, version, password, signed_in: false, by: Some(by), changes: 1 };
+        let own_id = world.witness.era();
+        let account = Account { own_id, status, version, password, signed_in: false, by: Some(by), changes: 1 };
         world.table.accounts[id] = Some(account);
         world.update_credential(|_| ());
         Outcome::Done

@@ -169,7 +169,8 @@ impl TeamModel {
         let credential = Credential { issue: 1, seq: 1, sealed, signed_in, changed, ended, closed, purging };
         world.table.credential = Some(credential);
         let (status, version) = (Status::Active, 1);
-        let service = Account { status, version, password, signed_in: false, by: None, changes: 1 };
+        let own_id = world.witness.era();
+        let service = Account { own_id, status, version, password, signed_in: false, by: None, changes: 1 };
         world.table.accounts[SERVICE] = Some(service);
         Outcome::Done
     }

@@ -216,7 +216,8 @@ impl TeamModel {
                 let account = world.table.accounts[id]?;
                 let full = !account.password.temporary || (id != SERVICE && self.variant == Variant::TemporaryIsFull);
                 let (version, since, era) = (account.version, account.changes, world.witness.era());
-                run.session = Some(Session { token: click, account: id, version, full, since, era });
+                run.session =
+                    Some(Session { token: click, account: id, own_id: account.own_id, version, full, since, era });
                 run.effect = self.effect(id, &account);
                 run.hands_over = run.effect == Effect::HandsOver;
                 let shared = full && account.password.seen_by.has_others(p);

@@ -82,6 +82,8 @@ pub(crate) enum Status {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Account {
+    /// The id of its own, which no other account of the name gets: the number of ends before, since a name is free again only after a purge.
+    pub(crate) own_id: u8,
     pub(crate) status: Status,
     pub(crate) version: u8,
     pub(crate) password: Password,
@@ -132,6 +134,8 @@ pub(crate) struct Credential {
 pub(crate) struct Session {
     pub(crate) token: Click,
     pub(crate) account: AccountId,
+    /// The account's `own_id` when its password was verified.
+    pub(crate) own_id: u8,
     pub(crate) version: u8,
     /// Whether it may do more than replace a temporary password.
     pub(crate) full: bool,
@@ -146,7 +150,8 @@ impl Session {
         let Some(credential) = table.credential else { return false };
         let Some(account) = table.accounts[self.account] else { return false };
         let open = credential.ended.is_none() || variant == Variant::EndNotInLookup;
-        open && account.version == self.version && account.may_sign_in(variant)
+        let same = account.own_id == self.own_id || variant == Variant::SessionByName;
+        open && same && account.version == self.version && account.may_sign_in(variant)
     }
 }
 

@@ -36,6 +36,7 @@ fn each_other(lee: Task, mo: Task) -> Scope {
         races: 3,
         late_writes: 2,
         last_tick: 0,
+        sessions_last: false,
     }
 }
 
@@ -153,6 +154,23 @@ fn purge() -> Scope {
     Scope { start, people, accounts: 2, attempts: 1, late_writes, last_tick: 3, ..each_other(Remove(MO), Remove(LEE)) }
 }
 
+/// The service administrator signs in, and the subscription ends. An operator moves the purge to that day, and it starts again before the session
+/// expires.
+fn early_purge() -> Scope {
+    let people =
+        vec![person(SERVICE, &[SignIn(SERVICE)]), system(&[End(5)]), system(&[Purge]), system(&[Begin(7), Begin(7)])];
+    Scope {
+        start: Start::Reissued(1),
+        people,
+        accounts: 2,
+        attempts: 1,
+        late_writes: 0,
+        last_tick: 1,
+        sessions_last: true,
+        ..each_other(Remove(MO), Remove(LEE))
+    }
+}
+
 fn assert_design(title: &str, scope: Scope, reached: &[&'static str]) {
     assert_holds(title, TeamModel { variant: Variant::Design, scope }, reached);
 }
@@ -216,6 +234,11 @@ fn the_design_holds_for_starts_and_ends_in_any_order() {
 #[test]
 fn the_design_holds_for_the_purge() {
     assert_design("team: purge", purge(), &[PURGED, PURGE_OVERTAKEN, STARTED_AGAIN]);
+}
+
+#[test]
+fn the_design_holds_for_an_early_purge() {
+    assert_design("team: early purge", early_purge(), &[PURGED]);
 }
 
 fn assert_caught(variant: Variant, scope: Scope, property: &'static str) {
@@ -372,4 +395,9 @@ fn a_purge_that_deletes_the_credential_first_deletes_what_starts_meanwhile() {
 #[test]
 fn a_purge_that_forgets_its_item_first_leaves_the_rest_after_a_crash() {
     assert_caught(Variant::PurgeForgottenFirst, purge(), NOTHING_FORGOTTEN);
+}
+
+#[test]
+fn a_session_of_a_name_is_one_of_the_account_that_gets_it() {
+    assert_caught(Variant::SessionByName, early_purge(), NO_SESSION_FROM_EARLIER_LIFE);
 }
