@@ -612,6 +612,21 @@ async fn choosing_a_password_forgets_every_device_and_network_but_those_of_the_r
 }
 
 #[tokio::test]
+async fn devices_are_forgotten_even_if_the_networks_cannot_be_read() {
+    let (stack, own) = with_a_known_device().await;
+    let other = network(1);
+    assert_eq!(sign_in_from(&stack, &other).await.status, 200);
+    let session = sign_in_with(&stack, &own, &other).await.session().unwrap();
+    assert_eq!(attempts_at(&stack, "admin@fabrikam", "DEVICE#").await.len(), 2);
+    let fault = Fault::new(Service::DynamoDb, "Query", Mode::Refused, 100).after(1);
+    stack.cloud.set_fault(fault.on_function("reset-password"));
+    assert_eq!(stack.call("reset-password", choice(&session, CHOSEN, &other).device(&own)).await.status, 200);
+    assert!(stack.cloud.clear_faults_of("reset-password") > 0, "the second query failed");
+    let devices = attempts_at(&stack, "admin@fabrikam", "DEVICE#").await;
+    assert_eq!(devices.iter().map(|item| item["SK"]["S"].as_str().unwrap()).collect::<Vec<_>>(), [device_key(&own)]);
+}
+
+#[tokio::test]
 async fn the_retirement_of_the_service_administrator_forgets_its_devices_and_networks() {
     let (stack, device) = with_a_known_device().await;
     let service = sign_in_with(&stack, &device, HOME).await.session().unwrap();

@@ -147,21 +147,6 @@ async fn the_same_click_again_and_eight_times_at_once_is_one_account() {
     assert_eq!(stack.history("sub-1").await[3..], ["administrator-created by admin@fabrikam"]);
 }
 
-/// Where the service administrator stays, its session can repeat the click that created an administrator, and guesses have no budget there.
-#[tokio::test]
-async fn once_its_owner_has_signed_in_no_repeated_click_tells_whether_a_password_is_right() {
-    let stack = Deployment::default().with("KEEP_SERVICE_ADMINISTRATOR", "true").start().await;
-    let service = stack.service_administrator("sub-1", "admin@fabrikam", CHOSEN).await;
-    let with = async |password: &str| {
-        stack.call("create-admin", Call::create_admin(&service, "lee@fabrikam", password).key("click")).await
-    };
-    assert_eq!(with(OWN).await.status, 201);
-    assert_eq!(outcome(&with("eleven maps under the bridge").await), (409, Some("conflict")));
-    stack.sign_in("lee@fabrikam", OWN).await.session().unwrap();
-    let (right, wrong) = (with(OWN).await, with("eleven maps under the bridge").await);
-    assert_eq!((right.status, right.body), (wrong.status, wrong.body));
-}
-
 #[tokio::test]
 async fn any_other_click_for_a_taken_name_is_refused_and_changes_nothing() {
     let (stack, lee) = with_lee().await;

@@ -244,7 +244,8 @@ async fn a_choice_read_before_the_temporary_password_expires_is_not_written_afte
     let expires_at = stack.items("CREDENTIAL").await[0]["expires_at"]["N"].as_str().unwrap().parse().unwrap();
     let [early, late] = [expires_at - 604_800, expires_at].map(Timestamp::from_epoch_seconds);
     let signed_in = Sessions::new(table.clone()).find(&digest, early).await.unwrap().unwrap();
-    let (hash, next) = (PasswordHash::from_phc("never stored".into()), signed_in.session.after_change(late));
+    let hash = PasswordHash::from_phc("never stored".into());
+    let next = signed_in.session.after_change(&signed_in.account, late);
     let before = stored_items(&stack).await;
     let digest = SessionToken::parse(&"A".repeat(43)).unwrap().digest();
     let outcome = Passwords::new(table, ServiceAdministrator::IsRetired)

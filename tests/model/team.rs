@@ -316,6 +316,9 @@ impl Model for TeamModel {
             Property::sometimes(STARTED_AGAIN, |_, world: &World| world.witness.has_seen(Situation::StartedAgain)),
             Property::sometimes(START_WAITED, |_, world: &World| world.witness.has_seen(Situation::StartWaited)),
             Property::sometimes(PURGED, |_, world: &World| world.witness.has_seen(Situation::Purged)),
+            Property::sometimes(STARTED_AFTER_PURGE, |_, world: &World| {
+                world.witness.has_seen(Situation::StartedAfterPurge)
+            }),
             Property::sometimes(PURGE_OVERTAKEN, |_, world: &World| world.witness.has_seen(Situation::PurgeOvertaken)),
         ]);
         properties
@@ -332,6 +335,7 @@ pub(crate) const ENDED: &str = "an end is acknowledged";
 pub(crate) const STARTED_AGAIN: &str = "the subscription starts again";
 pub(crate) const START_WAITED: &str = "a start waits until the end is complete";
 pub(crate) const PURGED: &str = "everything is purged";
+pub(crate) const STARTED_AFTER_PURGE: &str = "the subscription starts again after it was purged";
 pub(crate) const PURGE_OVERTAKEN: &str = "a purge finds that the subscription has started again";
 
 impl World {

@@ -89,11 +89,10 @@ impl App {
     }
 
     /// Returns whether an earlier attempt of the click has created `account` with this password. A password that has been changed since
-    /// tells nothing, and a temporary one is another one in each attempt. Once its owner has signed in, it is not verified here, where guesses
-    /// have no budget.
+    /// tells nothing, and a temporary one is another one in each attempt.
     pub(crate) async fn has_password(&self, account: &Account, secret: &Secret) -> Result<bool, Problem> {
         let Secret::Chosen { password, .. } = secret else { return Ok(true) };
-        if account.version > 1 || account.first_signed_in_at.is_some() {
+        if account.version > 1 {
             return Ok(true);
         }
         Ok(self.hasher.verify(plain(password), Some(&account.password_hash)).await?)

@@ -109,7 +109,7 @@ impl App {
             Scope::Full => self.check_current(origin, input, &signed_in.account, now).await?,
         }
         let hash = self.hash(&new).await?;
-        let (next, token) = (signed_in.session.after_change(now), lambda::session_token());
+        let (next, token) = (signed_in.session.after_change(&signed_in.account, now), lambda::session_token());
         match self.passwords.change(&signed_in, &hash, &next, &token.digest(), now).await? {
             ChangeOutcome::Changed { retired } => Ok(Changed { account: signed_in.account, next, token, retired }),
             ChangeOutcome::SessionEnded => {

@@ -58,7 +58,7 @@
 //! | mail-feedback | [`MailReports::record`] | 1 `UpdateItem` | 1 write |
 //! | resend-mail | [`Resends::order`] | 2 `GetItem` at once, `TransactWriteItems` of 3 (4 after a failed mail) | 2 reads, 6 writes (8) |
 //! | renew-credentials | [`Renewals::find`], [`Sealer::seal`], [`Renewals::renew`] | 3 `GetItem`, 1 `Encrypt`, 1 `PutItem`, `TransactWriteItems` of 4 and 1 for each retrieval | 3 reads, 9 writes |
-//! | send-reminders | [`Reminders::done`], [`Reminders::due`], [`Reminders::find`], [`Reminders::order`], [`Reminders::remove`], [`Reminders::mark_done`] | 16 `Query`, 1 `GetItem`, 1 `PutItem`; for each reminder 2 `GetItem`, 1 `PutItem`, 1 `DeleteItem` | 17 reads, 1 write; 2 and 2 for each reminder |
+//! | send-reminders | [`Reminders::done`], [`Reminders::due`], [`Reminders::find`], [`Reminders::order`], [`Reminders::remove`], [`Reminders::mark_done`] | 16 `Query` for each hour, of which a run reads two, 1 `GetItem`, 1 `PutItem`; for each reminder 2 `GetItem`, 1 `PutItem`, 1 `DeleteItem` | 33 reads, 1 write; 2 and 2 for each reminder |
 //! | contact-support | [`SupportRequests::order`] | 2 `GetItem` at once, `TransactWriteItems` of 5 | 2 reads, 10 writes |
 //! | portal, the return from the provider | [`Callbacks::spend`] | 1 `UpdateItem` (up to 5 more where the budget is not full) | 1 write |
 //! | portal, the exchange of a code at a provider that demands a secret | [`ClientSecretReader::read`] | 1 `GetSecretValue` in 15 minutes | |

@@ -28,8 +28,8 @@ text_enum! {
 pub struct Session {
     /// The name that signed in.
     pub user_name: UserName,
-    /// The id of the account that signed in: the name can be given to another one after a purge. `None` for a session of version 0.1.0,
-    /// which did not record it.
+    /// The id of the account that signed in: the name can be given to another one after a purge. `None` for a session that began in
+    /// version 0.1.0, which did not record it.
     pub account_id: Option<String>,
     /// The subscription that the account administers, which never changes.
     pub subscription: SubscriptionId,
@@ -101,11 +101,16 @@ impl Session {
         }
     }
 
-    /// Returns the session that replaces this one after its account has chosen a password.
+    /// Returns the session that replaces this one after `account`, which is its own, has chosen a password.
     #[must_use]
-    pub fn after_change(&self, now: Timestamp) -> Self {
-        let account_version = self.account_version + 1;
-        Self { account_version, scope: Scope::Full, expires_at: now.plus(LIFETIME), ..self.clone() }
+    pub fn after_change(&self, account: &Account, now: Timestamp) -> Self {
+        Self {
+            account_id: Some(account.account_id.clone()),
+            account_version: self.account_version + 1,
+            scope: Scope::Full,
+            expires_at: now.plus(LIFETIME),
+            ..self.clone()
+        }
     }
 
     /// Returns when the owner signed in, or chose the password that the session goes on with. `None` for a session from a temporary password.
@@ -120,6 +125,7 @@ impl Session {
         now < self.expires_at
             && self.user_name == account.user_name
             && self.account_id.as_ref().is_none_or(|id| *id == account.account_id)
+            && self.subscription == account.subscription
             && self.account_version == account.version
             && account.status == AccountStatus::Active
     }
@@ -173,12 +179,14 @@ mod tests {
 
     #[test]
     fn a_session_from_a_temporary_password_only_resets_it_and_ends_with_it() {
-        let session = Session::begin(&account(Some(60)), at(0));
+        let account_of_it = account(Some(60));
+        let session = Session::begin(&account_of_it, at(0));
         assert_eq!((session.scope, session.expires_at), (Scope::ResetPassword, at(60)));
         let hour = i64::try_from(RESET_LIFETIME.as_secs()).unwrap();
         assert_eq!(Session::begin(&account(Some(1_000_000)), at(0)).expires_at, at(hour));
         assert_eq!(session.authenticated_at(), None);
-        let after = session.after_change(at(50));
+        let after = Session { account_id: None, ..session.clone() }.after_change(&account_of_it, at(50));
+        assert_eq!(after.account_id, session.account_id);
         assert_eq!(after.authenticated_at(), Some(at(50)));
         assert_eq!((after.scope, after.account_version), (Scope::Full, session.account_version + 1));
     }

@@ -170,6 +170,9 @@ impl TeamModel {
         world.table.credential = Some(credential);
         let (status, version) = (Status::Active, 1);
         let own_id = world.witness.era();
+        if world.witness.has_seen(Situation::Purged) {
+            world.witness.record(Situation::StartedAfterPurge);
+        }
         let service = Account { own_id, status, version, password, signed_in: false, by: None, changes: 1 };
         world.table.accounts[SERVICE] = Some(service);
         Outcome::Done

@@ -9,7 +9,7 @@ use super::witness::{
 };
 use super::{
     Actor, CHOSEN, ENDED, NOT_SHOWN, OPENED_AGAIN, PURGE_OVERTAKEN, PURGED, REFUSED_AS_REMOVED, SERVICE_REMOVED, SHOWN,
-    START_WAITED, STARTED_AGAIN, Scope, Start, Task, TeamModel, Variant,
+    START_WAITED, STARTED_AFTER_PURGE, STARTED_AGAIN, Scope, Start, Task, TeamModel, Variant,
 };
 use crate::check::{assert_caught_by, assert_holds, is_full_run};
 
@@ -238,7 +238,7 @@ fn the_design_holds_for_the_purge() {
 
 #[test]
 fn the_design_holds_for_an_early_purge() {
-    assert_design("team: early purge", early_purge(), &[PURGED]);
+    assert_design("team: early purge", early_purge(), &[PURGED, STARTED_AFTER_PURGE]);
 }
 
 fn assert_caught(variant: Variant, scope: Scope, property: &'static str) {

@@ -50,6 +50,7 @@ pub(crate) enum Situation {
     StartedAgain,
     StartWaited,
     Purged,
+    StartedAfterPurge,
     PurgeOvertaken,
 }
 

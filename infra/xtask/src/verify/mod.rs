@@ -35,8 +35,9 @@ type Outcome = anyhow::Result<Option<String>>;
 /// The budget of a whole run in minutes, on two processors.
 const BUDGET_MINUTES: f64 = 60.0;
 
-/// The minutes at which a whole run fails: the budget, and a third for machines that are slower on the day.
-const MOST_MINUTES: f64 = 80.0;
+/// The minutes at which a whole run fails. A machine that shares its processors with others has taken a third more than the budget, and CI ends
+/// after 90.
+const MOST_MINUTES: f64 = 85.0;
 
 /// One stage of `cargo verify`.
 #[derive(Clone, Copy)]
