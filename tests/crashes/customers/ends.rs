@@ -79,7 +79,8 @@ impl World {
                 }
                 // A run that was interrupted has the subscription to itself for a quarter of an hour.
                 Some(credential) if credential.contains_key("purging_until") => {
-                    table.set_number(format!("SUBSCRIPTION#{}", customer.id), "CREDENTIAL", "purging_until", 1).await;
+                    let pk = format!("SUBSCRIPTION#{}", customer.id);
+                    table.set_number_if_present(pk, "CREDENTIAL", "purging_until", 1).await;
                 }
                 _ => {}
             }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, collections::HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     primitives::Blob,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
@@ -80,10 +81,25 @@ impl Table {
 
     /// Sets an attribute of an item to a number.
     pub async fn set_number(&self, pk: String, sk: &str, name: &str, number: i64) {
+        let update = self.number_update(pk, sk, name, number);
+        with_retries(|| update.clone().send()).await;
+    }
+
+    /// Sets an attribute of an item to a number, unless another process has deleted the item meanwhile.
+    pub async fn set_number_if_present(&self, pk: String, sk: &str, name: &str, number: i64) {
+        let update = self.number_update(pk, sk, name, number).condition_expression("attribute_exists(PK)");
+        with_retries(|| async {
+            let sent = update.clone().send().await.map(drop);
+            let is_deleted = |error: &UpdateItemError| error.is_conditional_check_failed_exception();
+            sent.or_else(|error| if error.as_service_error().is_some_and(is_deleted) { Ok(()) } else { Err(error) })
+        })
+        .await;
+    }
+
+    fn number_update(&self, pk: String, sk: &str, name: &str, number: i64) -> UpdateItemFluentBuilder {
         let update = self.0.update_item().table_name("firstkey").key("PK", text(pk)).key("SK", text(sk));
         let update = update.update_expression("SET #name = :number").expression_attribute_names("#name", name);
-        let update = update.expression_attribute_values(":number", AttributeValue::N(number.to_string()));
-        with_retries(|| update.clone().send()).await;
+        update.expression_attribute_values(":number", AttributeValue::N(number.to_string()))
     }
 
     /// Gets the items of a subscription of a company.
