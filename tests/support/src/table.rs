@@ -88,10 +88,12 @@ impl Table {
     /// Sets an attribute of an item to a number, unless another process has deleted the item meanwhile.
     pub async fn set_number_if_present(&self, pk: String, sk: &str, name: &str, number: i64) {
         let update = self.number_update(pk, sk, name, number).condition_expression("attribute_exists(PK)");
+        let is_deleted = UpdateItemError::is_conditional_check_failed_exception;
         with_retries(|| async {
-            let sent = update.clone().send().await.map(drop);
-            let is_deleted = |error: &UpdateItemError| error.is_conditional_check_failed_exception();
-            sent.or_else(|error| if error.as_service_error().is_some_and(is_deleted) { Ok(()) } else { Err(error) })
+            match update.clone().send().await {
+                Err(error) if error.as_service_error().is_some_and(is_deleted) => Ok(()),
+                sent => sent.map(drop),
+            }
         })
         .await;
     }
