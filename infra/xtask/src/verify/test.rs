@@ -13,6 +13,9 @@ const FILTER: &str = "not binary_id(/^tests::(browser|contract|crashes|faults|st
 pub(super) async fn run(workspace: &Workspace) -> Outcome {
     let mut command = nextest::command_with_product(workspace).await?;
     command.args(["--workspace", "--filterset", FILTER]);
+    // Tests wait for a quarter of their time, for one time-out or another.
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    command.args(["--test-threads", &at_once.to_string()]);
     let run = nextest::run(command).await?;
     let summary = run.summary();
     ensure!(run.status.success(), "{}: {}; {summary}", run.line, run.status);
