@@ -125,6 +125,8 @@ impl Customer {
 pub(crate) struct World {
     pub(crate) processes: Processes,
     pub(crate) observed: Observations,
+    /// When the provider's keys were fetched that the table had before the load.
+    pub(crate) first_keys_fetched_at: u64,
     /// The customers whose story has begun.
     pub(crate) customers: Mutex<Vec<Customer>>,
     random: Mutex<fastrand::Rng>,
@@ -135,10 +137,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(processes: Processes, seed: u64) -> Self {
+    pub(crate) fn new(processes: Processes, seed: u64, first_keys_fetched_at: u64) -> Self {
         Self {
             processes,
             observed: Observations::default(),
+            first_keys_fetched_at,
             customers: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             addresses: AtomicU32::new(0),

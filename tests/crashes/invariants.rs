@@ -658,12 +658,15 @@ impl World {
     }
 }
 
-/// Checks that the table has the provider's keys, however often `refresh-keys` died, and that a new process of another function verifies a
-/// token with them alone. It stops the provider.
+/// Checks that the table has the provider's keys of a run during the load, however often `refresh-keys` died, and that a new process of another
+/// function verifies a token with them alone. It stops the provider.
 pub(crate) async fn the_keys_are_usable(world: &World) -> Vec<String> {
     let processes = &world.processes;
     let table = Table::connect(&processes.cloud.aws_url(), "test");
-    let stored = table.keys_fetched_at(&processes.provider).await.err();
+    let stored = match table.keys_fetched_at(&processes.provider).await {
+        Ok(at) if at <= world.first_keys_fetched_at => Some("no run of refresh-keys has succeeded".to_owned()),
+        stored => stored.err(),
+    };
     processes.provider.stop();
     processes.end_idle();
     let call = Call::get("/subscriptions").bearer(&processes.token("dana@elsewhere.example"));

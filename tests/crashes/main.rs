@@ -28,7 +28,7 @@ mod start;
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
-use support::{Function, Processes};
+use support::{Function, Processes, table::Table};
 
 use crate::{
     customers::{Customer, World},
@@ -81,7 +81,9 @@ async fn begin() -> Option<(World, u64, Instant)> {
     assert!(processes.refresh_keys().await);
     let seed = support::env_number("FIRSTKEY_SEED").unwrap_or(SEED);
     println!("seed {seed}");
-    Some((World::new(processes, seed), seed, Instant::now()))
+    let table = Table::connect(&processes.cloud.aws_url(), "test");
+    let fetched_at = table.keys_fetched_at(&processes.provider).await.unwrap();
+    Some((World::new(processes, seed, fetched_at), seed, Instant::now()))
 }
 
 /// Starts the product. Returns `None` where its programs are not built, which is a failure under `cargo verify`.

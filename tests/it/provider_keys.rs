@@ -229,6 +229,8 @@ async fn a_bad_answer_of_the_provider_never_replaces_a_good_item() {
     let with_key = |key| TokenOddities { key, ..TokenOddities::default() };
     let bad_keys = [
         TokenOddities { published: Some(Vec::new()), ..TokenOddities::default() },
+        TokenOddities { key: json!({ "n": "" }), ..only(Algorithm::Rs256) },
+        with_key(json!({ "kid": null })),
         with_key(json!({ "use": "enc" })),
         with_key(json!({ "kty": "oct", "k": "c2VjcmV0" })),
         with_key(json!({ "kty": null })),
@@ -244,7 +246,7 @@ async fn a_bad_answer_of_the_provider_never_replaces_a_good_item() {
     }
     stack.provider.set_token_oddities(TokenOddities::default());
     assert!(stack.refresh_keys().await);
-    assert_eq!(fetched_at(&item(&stack).await), fetched_at(&good) + 11 * SCHEDULE);
+    assert_eq!(fetched_at(&item(&stack).await), fetched_at(&good) + 13 * SCHEDULE);
 }
 
 #[tokio::test]

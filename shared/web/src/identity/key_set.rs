@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm,
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -62,10 +66,11 @@ enum EdwardsCurve {
 }
 
 impl KeySet {
-    /// Parses a JWK set (RFC 7517, 5) without the keys that verify no token. `None` if no key is left.
+    /// Parses a JWK set (RFC 7517, 5) without the keys that verify no token. `None` if no token can mean one that is left.
     pub(super) fn parse(document: &str) -> Option<Self> {
-        let keys: Vec<Key> = public_keys(document.as_bytes()).filter_map(|key| Key::new(&key)).collect();
-        (!keys.is_empty()).then_some(Self(keys))
+        let set = Self(public_keys(document.as_bytes()).filter_map(|key| Key::new(&key)).collect());
+        let is_usable = set.0.iter().any(|key| set.contains(key.id.as_deref()));
+        is_usable.then_some(set)
     }
 
     /// Returns whether there is a key for a token that names this key, or none.
@@ -96,11 +101,15 @@ impl Key {
             return None;
         }
         let (algorithms, decoding): (&'static [Algorithm], _) = match &key.material {
-            Material::Rsa { n, e } => (&RSA, DecodingKey::from_rsa_components(n, e)),
-            Material::Ec { crv: Curve::P256, x, y } => (&[Algorithm::ES256], DecodingKey::from_ec_components(x, y)),
-            Material::Ec { crv: Curve::P384, x, y } => (&[Algorithm::ES384], DecodingKey::from_ec_components(x, y)),
+            Material::Rsa { n, e } => (&RSA, rsa(n, e)?),
+            Material::Ec { crv: Curve::P256, x, y } => {
+                (&[Algorithm::ES256], point(&ECDSA_P256_SHA256_FIXED, DecodingKey::from_ec_components(x, y).ok()?)?)
+            }
+            Material::Ec { crv: Curve::P384, x, y } => {
+                (&[Algorithm::ES384], point(&ECDSA_P384_SHA384_FIXED, DecodingKey::from_ec_components(x, y).ok()?)?)
+            }
             Material::Okp { crv: EdwardsCurve::Ed25519, x } => {
-                (&[Algorithm::EdDSA], DecodingKey::from_ed_components(x))
+                (&[Algorithm::EdDSA], point(&ED25519, DecodingKey::from_ed_components(x).ok()?)?)
             }
         };
         let algorithms = match key.alg.as_deref() {
@@ -108,8 +117,33 @@ impl Key {
             None => algorithms,
             Some(name) => only(algorithms, name)?,
         };
-        Some(Self { id: key.kid.clone(), algorithms, decoding: Arc::new(decoding.ok()?) })
+        Some(Self { id: key.kid.clone(), algorithms, decoding: Arc::new(decoding) })
     }
+}
+
+/// Returns an RSA key of 2048 to 8192 bits with odd numbers. With any other the library verifies nothing, and neither with leading zeros, which
+/// some providers publish although RFC 7518, 6.3.1, forbids them.
+fn rsa(n: &str, e: &str) -> Option<DecodingKey> {
+    let (n, e) = (number(n)?, number(e)?);
+    let bits = 8 * n.len() - usize::try_from(n.first()?.leading_zeros()).ok()?;
+    let is_usable = (2048..=8192).contains(&bits) && is_odd(&n) && is_odd(&e) && e.len() <= 4 && e != [1];
+    is_usable.then(|| DecodingKey::from_rsa_raw_components(&n, &e))
+}
+
+/// Decodes a number without its leading zeros.
+fn number(text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|byte| byte % 2 == 1)
+}
+
+/// Returns the key if it is one for this algorithm: of the right size, and on its curve.
+fn point(algorithm: &'static dyn VerificationAlgorithm, key: DecodingKey) -> Option<DecodingKey> {
+    ParsedPublicKey::new(algorithm, key.try_get_as_bytes().ok()?).ok()?;
+    Some(key)
 }
 
 impl PublicKey {
@@ -136,11 +170,12 @@ fn public_keys(document: &[u8]) -> impl Iterator<Item = PublicKey> {
     keys.into_iter().filter_map(|key| serde_json::from_value(key).ok())
 }
 
-/// Returns a JWK set with the keys of `document` that verify tokens, and with nothing of them that verification does not need. `None` if no
-/// key is left.
+/// Returns a JWK set with the keys of `document` that verify tokens, and with nothing of them that verification does not need. `None` if
+/// [`KeySet::parse`] would have none.
 pub(super) fn reduced(document: &[u8]) -> Option<String> {
     let keys: Vec<PublicKey> = public_keys(document).filter(|key| Key::new(key).is_some()).collect();
-    (!keys.is_empty()).then(|| json!({ "keys": keys }).to_string())
+    let reduced = json!({ "keys": keys }).to_string();
+    KeySet::parse(&reduced).is_some().then_some(reduced)
 }
 
 /// Returns whether ID tokens may be signed with this algorithm: one of RFC 7518, 3.1, or RFC 8037, with a public key, as providers use them.

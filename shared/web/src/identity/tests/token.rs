@@ -1,8 +1,9 @@
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
     super::{
-        key_set::KeySet,
+        key_set::{self, KeySet},
         token::{LEEWAY, LONGEST_SESSION, LONGEST_TOKEN, TokenRefusal},
     },
     CLIENT, EC, ED, ISSUER, NOW, RSA, Signer, at, bearer, bearer_at, claims, encode, holding, message, refusal,
@@ -111,7 +112,6 @@ async fn unsupported_keys_and_keys_that_are_not_for_signatures_are_ignored() {
     let keys = [
         changed("use", json!("enc")),
         changed("key_ops", json!(["encrypt"])),
-        changed("n", json!(7)),
         json!({ "kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "x" }),
         changed("good", json!("extension")),
     ];
@@ -119,9 +119,64 @@ async fn unsupported_keys_and_keys_that_are_not_for_signatures_are_ignored() {
     assert_eq!(refusal(bearer(&verifier, &RSA.token("good", &claims(json!({})))).await), None);
     let held = KeySet::parse(&json!({ "keys": keys }).to_string()).unwrap();
     assert_eq!(["use", "key_ops", "new", "good"].map(|id| held.contains(Some(id))), [false, false, false, true]);
-    let token = RSA.sign(&json!({ "alg": "RS256", "kid": "n" }), &claims(json!({})));
-    let broken = holding(settings(ISSUER), &[RSA.jwk("rsa"), changed("n", json!(7))]);
-    assert!(bearer(&broken, &token).await.is_err());
+}
+
+#[test]
+fn a_set_has_only_keys_that_can_verify_a_signature() {
+    let is_usable = |key: &Value| {
+        let document = json!({ "keys": [key] }).to_string();
+        let reduced = key_set::reduced(document.as_bytes());
+        assert_eq!(reduced.is_some(), KeySet::parse(&document).is_some(), "{key}");
+        reduced.is_some()
+    };
+    let changed = |signer: &Signer, name: &str, value: Value| {
+        let mut key = signer.jwk("key");
+        key[name] = value;
+        key
+    };
+    let number = |bytes: &[u8]| json!(encode(bytes));
+    for signer in [&*RSA, &*EC, &*ED] {
+        assert!(is_usable(&signer.jwk("key")), "{}", signer.jwk("key"));
+    }
+    let small = [&[0; 128][..], &[255; 128]].concat();
+    let moduli = [
+        json!(7),
+        json!(""),
+        json!("*"),
+        number(&[255; 255]),
+        number(&small),
+        number(&[254; 256]),
+        number(&[255; 1025]),
+    ];
+    let exponents = [json!(""), number(&[0, 0]), number(&[1]), number(&[1, 0]), number(&[1, 0, 0, 0, 1])];
+    let rsa = moduli.map(|n| changed(&RSA, "n", n)).into_iter().chain(exponents.map(|e| changed(&RSA, "e", e)));
+    let coordinates = [json!(""), json!("*"), number(&[1; 31]), number(&[1; 32]), number(&[1; 33])];
+    let ec =
+        ["x", "y"].into_iter().flat_map(|name| coordinates.iter().map(move |value| changed(&EC, name, value.clone())));
+    let ed = [json!(""), json!("*"), number(&[1; 31]), number(&[1; 33])].map(|x| changed(&ED, "x", x));
+    for key in rsa.chain(ec).chain(ed).chain([changed(&EC, "crv", json!("P-384"))]) {
+        assert!(!is_usable(&key), "{key}");
+    }
+    let nameless = [RSA.jwk("key"), EC.jwk("key")].map(|mut key| {
+        key["kid"] = Value::Null;
+        key
+    });
+    assert!(nameless.iter().all(is_usable));
+    assert!(
+        key_set::reduced(json!({ "keys": nameless }).to_string().as_bytes()).is_none(),
+        "no token can mean one of them"
+    );
+}
+
+#[tokio::test]
+async fn an_rsa_key_whose_numbers_have_leading_zeros_verifies() {
+    let mut key = RSA.jwk("rsa");
+    for name in ["n", "e"] {
+        let number = BASE64_URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
+        key[name] = json!(encode(&[&[0], &*number].concat()));
+    }
+    let token = RSA.token("rsa", &claims(json!({})));
+    assert_eq!(refusal(bearer(&holding(settings(ISSUER), &[key]), &token).await), None);
 }
 
 #[tokio::test]
