@@ -156,6 +156,8 @@ async fn tests(
     command.current_dir(&tree.root).env("CARGO_TARGET_DIR", &tree.target);
     // No mutant is debugged, and without debug information each one is compiled faster.
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    // Where nothing else is built twice, `.ci/run` turns this off. Here the same crates are built again for each mutant.
+    command.env("CARGO_INCREMENTAL", "1");
     // A failing property is enough, so no time is spent on shrinking the case.
     command.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     nextest::run(command).await
